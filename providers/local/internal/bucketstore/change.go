@@ -27,8 +27,8 @@ func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]st
 
 // SetTags replaces all tags of an object.
 func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.changeAttrs(ctx, r, func(_ BucketSettings, a *objectfile.Attrs) error {
-		a.Tags = maps.Clone(r.Tags)
+	return o.changeAttrs(ctx, r, func(_ BucketSettings, attrs *objectfile.Attrs) error {
+		attrs.Tags = maps.Clone(r.Tags)
 		return nil
 	})
 }
@@ -39,14 +39,14 @@ func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 func (o *Objects) changeAttrs(
 	ctx context.Context, r *driver.ChangeRequest, change func(BucketSettings, *objectfile.Attrs) error,
 ) error {
-	l, ok := o.tree.Names().Locate(r.Key)
+	loc, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
 		return o.tree.NotFoundError()
 	}
-	if err := o.initializeFor(l); err != nil {
+	if err := o.initializeFor(loc); err != nil {
 		return err
 	}
-	dir, err := o.tree.OpenIfThere(l.Dir)
+	dir, err := o.tree.OpenIfThere(loc.Dir)
 	if err != nil {
 		return err
 	}
@@ -61,18 +61,18 @@ func (o *Objects) changeAttrs(
 	}
 	defer unlock()
 
-	candidates := o.Candidates(l, dir)
+	candidates := o.Candidates(loc, dir)
 	defer candidates.Close()
 	return o.changeLocked(ctx, candidates, r, change)
 }
 
 // initializeFor creates the reserved directory if the bucket has the object at l. If the object
 // does not exist, it fails with ObjectNotFound.
-func (o *Objects) initializeFor(l bucketdir.Location) error {
+func (o *Objects) initializeFor(loc bucketdir.Location) error {
 	if ok, err := o.tree.IsInitialized(); ok || err != nil {
 		return err
 	}
-	f, err := o.reader.OpenCurrent(l)
+	f, err := o.reader.OpenCurrent(loc)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (o *Objects) changeLocked(
 	if err != nil {
 		return err
 	}
-	changeWithSettings := func(a *objectfile.Attrs) error { return change(settings, a) }
+	changeWithSettings := func(attrs *objectfile.Attrs) error { return change(settings, attrs) }
 
 	current, err := candidates.Find()
 	if err != nil {

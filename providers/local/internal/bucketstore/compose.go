@@ -17,30 +17,30 @@ func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	st, err := o.staging.Stage(ctx)
+	staged, err := o.staging.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer o.staging.Discard(st)
+	defer o.staging.Discard(staged)
 
 	sum := crc32c.New()
 	for _, ref := range r.Sources {
-		if err := o.appendSource(ctx, st, sum, ref); err != nil {
+		if err := o.appendSource(ctx, staged, sum, ref); err != nil {
 			return nil, err
 		}
 	}
 	if len(r.Tail) > 0 {
-		if err := o.staging.Fill(ctx, st.File, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
+		if err := o.staging.Fill(ctx, staged.File, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
 			return nil, bucketdir.Failure(err)
 		}
 	}
-	st.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
-	return o.save(ctx, r.Key, st, r.Condition)
+	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
+	return o.save(ctx, r.Key, staged, r.Condition)
 }
 
 // appendSource appends the bytes of a source to the staged file, and adds them to the checksum.
 func (o *Objects) appendSource(
-	ctx context.Context, st *objectfile.StagedFile, sum io.Writer, ref driver.ObjectRef,
+	ctx context.Context, staged *objectfile.StagedFile, sum io.Writer, ref driver.ObjectRef,
 ) error {
 	source, _, err := o.source(ctx, ref)
 	if err != nil {
@@ -49,7 +49,7 @@ func (o *Objects) appendSource(
 	defer source.Close()
 
 	content := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
-	if err := o.staging.Fill(ctx, st.File, io.TeeReader(content, sum)); err != nil {
+	if err := o.staging.Fill(ctx, staged.File, io.TeeReader(content, sum)); err != nil {
 		return bucketdir.Failure(err)
 	}
 	return checkUnchanged(source)

@@ -29,29 +29,29 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects)
 func (o *Objects) copyFile(
 	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
 ) (*storage.Attrs, error) {
-	st, err := o.staging.Stage(ctx)
+	staged, err := o.staging.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer o.staging.Discard(st)
+	defer o.staging.Discard(staged)
 
 	file := source.OSFile(key)
-	if err := st.Append(ctx, file, 0, source.Meta.Size); err != nil {
+	if err := staged.Append(ctx, file, 0, source.Meta.Size); err != nil {
 		return nil, err
 	}
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
 
-	st.Attrs = a
+	staged.Attrs = a
 	if old.Matches(source.Meta) {
-		st.Attrs.CRC32C = old.CRC32C
+		staged.Attrs.CRC32C = old.CRC32C
 	}
 	// Close the file first, because it may be the file to replace.
 	if err := file.Close(); err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	return o.save(ctx, key, st, c)
+	return o.save(ctx, key, staged, c)
 }
 
 // Move renames the file of an object to a key without an object. If a rename is not enough, it fails

@@ -13,7 +13,7 @@ import (
 
 // Delete removes the current object, or the version that r names.
 func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	l, ok := o.tree.Names().Locate(r.Key)
+	loc, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
 		return o.tree.CheckPlace()
 	}
@@ -23,7 +23,7 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 			return err
 		}
 	} else {
-		err := o.initializeFor(l)
+		err := o.initializeFor(loc)
 		if err == storage.ObjectNotFound {
 			return nil
 		}
@@ -31,18 +31,18 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 			return err
 		}
 	}
-	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, l, r) })
+	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, loc, r) })
 }
 
 // deleteOnce makes one attempt of Delete. If another process interferes, it fails with ErrAgain.
-func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *driver.DeleteRequest) error {
+func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *driver.DeleteRequest) error {
 	var dir *osdir.Dir
 	var err error
 	if objectfile.IsMarker(r.Version) {
 		// Removing the marker may restore an object in this directory.
-		dir, err = o.makeDirs(ctx, r.Key, l)
+		dir, err = o.makeDirs(ctx, r.Key, loc)
 	} else {
-		dir, err = o.tree.OpenIfThere(l.Dir)
+		dir, err = o.tree.OpenIfThere(loc.Dir)
 	}
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	})
 	defer closePlain()
 
-	hasChanged, err := o.deleteLocked(ctx, dir, l, r)
+	hasChanged, err := o.deleteLocked(ctx, dir, loc, r)
 	if err != nil {
 		return err
 	}
@@ -68,17 +68,17 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 
 	// Close first, because Windows does not remove an open directory.
 	closePlain()
-	if l.AltDir != l.Dir {
-		o.tree.Prune(ctx, l.AltDir, "")
+	if loc.AltDir != loc.Dir {
+		o.tree.Prune(ctx, loc.AltDir, "")
 	}
-	o.tree.Prune(ctx, l.Dir, "")
+	o.tree.Prune(ctx, loc.Dir, "")
 	return nil
 }
 
 // deleteLocked locks the key, and removes the object or the version that r names. The result
 // hasChanged is true if the caller must flush dir, and remove it if it is empty now.
 func (o *Objects) deleteLocked(
-	ctx context.Context, dir *osdir.Dir, l bucketdir.Location, r *driver.DeleteRequest,
+	ctx context.Context, dir *osdir.Dir, loc bucketdir.Location, r *driver.DeleteRequest,
 ) (hasChanged bool, err error) {
 	unlock, err := o.locks.Lock(ctx, r.Key)
 	if err != nil {
@@ -93,7 +93,7 @@ func (o *Objects) deleteLocked(
 		return false, err
 	}
 
-	candidates := o.Candidates(l, dir)
+	candidates := o.Candidates(loc, dir)
 	defer candidates.Close()
 	current, err := candidates.Find()
 	if err != nil {
@@ -206,11 +206,11 @@ func (o *Objects) deleteMarker(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) error {
 	path := o.noncurrent.Dirs.Path(r.Key)
-	d, err := o.tree.Open(path)
+	dir, err := o.tree.Open(path)
 	if err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
-	defer o.tree.CloseDir(d)
+	defer o.tree.CloseDir(dir)
 
 	versions, err := o.noncurrent.noncurrentVersions(r.Key, current)
 	if err != nil {
@@ -219,13 +219,13 @@ func (o *Objects) deleteMarker(
 	if !current.Found() && len(versions) > 1 && versions[0] == r.Version {
 		previous := versions[1]
 		if !objectfile.IsMarker(previous) {
-			if err := candidates.Restore(ctx, d, previous); err != nil {
+			if err := candidates.Restore(ctx, dir, previous); err != nil {
 				return err
 			}
 		}
 	}
 
-	if err := o.noncurrent.unlinkVersion(ctx, d, r.Version); err != nil {
+	if err := o.noncurrent.unlinkVersion(ctx, dir, r.Version); err != nil {
 		return err
 	}
 	o.tree.Prune(ctx, path, bucketdir.VersionsPath)

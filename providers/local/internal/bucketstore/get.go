@@ -60,7 +60,7 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	if err := objectfile.CheckVersion(version); err != nil {
 		return nil, nil, err
 	}
-	l, ok := o.tree.Names().Locate(key)
+	loc, ok := o.tree.Names().Locate(key)
 	if !ok {
 		return nil, nil, o.tree.NotFoundError()
 	}
@@ -69,9 +69,9 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	var attrs *objectfile.Attrs
 	err := bucketdir.Retry(ctx, func() (err error) {
 		if version == "" {
-			f, attrs, err = o.openCurrent(l)
+			f, attrs, err = o.openCurrent(loc)
 		} else {
-			f, attrs, err = o.openVersion(l, key, version)
+			f, attrs, err = o.openVersion(loc, key, version)
 		}
 		return err
 	})
@@ -80,15 +80,15 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 
 // openCurrent opens the current object and reads its attributes. If the object is replaced or
 // removed meanwhile, it may fail with ErrAgain.
-func (o *Objects) openCurrent(l bucketdir.Location) (*osdir.File, *objectfile.Attrs, error) {
-	f, err := o.reader.OpenCurrent(l)
+func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.Attrs, error) {
+	f, err := o.reader.OpenCurrent(loc)
 	if err != nil {
 		return nil, nil, err
 	}
 	if f == nil {
 		return nil, nil, o.tree.NotFoundError()
 	}
-	attrs, err := o.currentAttrs(l, f)
+	attrs, err := o.currentAttrs(loc, f)
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
@@ -98,7 +98,7 @@ func (o *Objects) openCurrent(l bucketdir.Location) (*osdir.File, *objectfile.At
 
 // currentAttrs reads the attributes of the open file f, which was the current object at l. If f has
 // none, it returns nil. If f is no longer the current object, it may fail with ErrAgain.
-func (o *Objects) currentAttrs(l bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
+func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
 	stored, err := o.reader.AttrsOfFile(f)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (o *Objects) currentAttrs(l bucketdir.Location, f *osdir.File) (*objectfile
 		return stored, nil
 	}
 
-	attrs, err := o.reader.VisibleOr(stored, l, f.Meta)
+	attrs, err := o.reader.VisibleOr(stored, loc, f.Meta)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (o *Objects) currentAttrs(l bucketdir.Location, f *osdir.File) (*objectfile
 	// Either there are no attributes, or they are from the visible sidecar. In both cases, f may have
 	// been replaced after it was opened: its attributes are lost then, or the sidecar is another
 	// object's.
-	if !o.reader.IsStillCurrent(l, f) {
+	if !o.reader.IsStillCurrent(loc, f) {
 		return nil, bucketdir.ErrAgain
 	}
 	return attrs, nil
@@ -125,8 +125,8 @@ func (o *Objects) currentAttrs(l bucketdir.Location, f *osdir.File) (*objectfile
 
 // openVersion opens a version of an object and reads its attributes. The version may be the current
 // object or a noncurrent version.
-func (o *Objects) openVersion(l bucketdir.Location, key, version string) (*osdir.File, *objectfile.Attrs, error) {
-	f, err := o.reader.OpenCurrent(l)
+func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osdir.File, *objectfile.Attrs, error) {
+	f, err := o.reader.OpenCurrent(loc)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -38,13 +38,13 @@ func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error
 
 // lockNew sets the bucket's default retention for an object that is written, unless the write sets
 // its own retention.
-func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
+func (s *Settings) lockNew(ctx context.Context, attrs *objectfile.Attrs) error {
 	b, err := s.LockingSettings(ctx)
 	if err != nil {
 		return err
 	}
-	if b.ObjectLock && a.Retention == (storage.Retention{}) {
-		a.Retention = lifetime.DefaultRetention(b.DefaultRetention, s.tree.Clock.Now())
+	if b.ObjectLock && attrs.Retention == (storage.Retention{}) {
+		attrs.Retention = lifetime.DefaultRetention(b.DefaultRetention, s.tree.Clock.Now())
 	}
 	return nil
 }
@@ -77,25 +77,25 @@ func (s *Settings) Learn(b *BucketSettings) {
 
 // SetRetention sets or ends the retention of an object. A longer retention is always permitted.
 func (o *Objects) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.changeAttrs(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+	return o.changeAttrs(ctx, r, func(b BucketSettings, attrs *objectfile.Attrs) error {
 		if !b.ObjectLock {
 			return lifetime.ErrNoLock
 		}
-		if err := lifetime.CheckChange(a.Retention, r, o.tree.Clock.Now()); err != nil {
+		if err := lifetime.CheckChange(attrs.Retention, r, o.tree.Clock.Now()); err != nil {
 			return err
 		}
-		a.Retention = r.Retention
+		attrs.Retention = r.Retention
 		return nil
 	})
 }
 
 // SetLegalHold sets or ends the legal hold of an object.
 func (o *Objects) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return o.changeAttrs(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+	return o.changeAttrs(ctx, r, func(b BucketSettings, attrs *objectfile.Attrs) error {
 		if !b.ObjectLock {
 			return lifetime.ErrNoLock
 		}
-		a.LegalHold = r.LegalHold
+		attrs.LegalHold = r.LegalHold
 		return nil
 	})
 }

@@ -10,10 +10,10 @@ import (
 
 // makeDirs opens the directory of key's object, and creates it if it does not exist. If a file has
 // the name of a parent directory, makeDirs first moves the file to its alternate name.
-func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location) (*osdir.Dir, error) {
-	var d *osdir.Dir
+func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Location) (*osdir.Dir, error) {
+	var dir *osdir.Dir
 	err := bucketdir.Retry(ctx, func() (err error) {
-		d, err = o.tree.Open(l.Dir)
+		dir, err = o.tree.Open(loc.Dir)
 		if err == nil {
 			return nil
 		}
@@ -27,13 +27,13 @@ func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location
 		if err := o.makeParents(ctx, key); err != nil {
 			return err
 		}
-		if err := o.tree.Mkdirs(l.Dir); err != nil {
+		if err := o.tree.Mkdirs(loc.Dir); err != nil {
 			return err
 		}
 		// The next round opens the directory.
 		return bucketdir.ErrAgain
 	})
-	return d, err
+	return dir, err
 }
 
 // makeParents creates the parent directories of key's object, from the outermost to the innermost.
@@ -52,61 +52,62 @@ func (o *Objects) makeParents(ctx context.Context, key string) error {
 // makeParent creates the directory for the keys that begin with key + "/". If another process
 // removes the directory above it meanwhile, makeParent fails with ErrAgain.
 func (o *Objects) makeParent(ctx context.Context, key string) error {
-	l, ok := o.tree.Names().Locate(key)
+	loc, ok := o.tree.Names().Locate(key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
-	if err := o.tree.Mkdirs(l.Dir); err != nil {
+	if err := o.tree.Mkdirs(loc.Dir); err != nil {
 		return err
 	}
-	parent, err := o.tree.Open(l.Dir)
+	parent, err := o.tree.Open(loc.Dir)
 	if err != nil {
 		return bucketdir.AgainIfGone(err)
 	}
 	defer o.tree.CloseDir(parent)
 
-	m, err := o.tree.StatFollowing(parent, l.Base)
+	meta, err := o.tree.StatFollowing(parent, loc.Base)
 	isLinkOutside := osdir.LeadsOutside(err) // the link itself is in the way
 	if err != nil && !isLinkOutside {
 		if osdir.IsNotExist(err) {
-			return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, l.Base))
+			return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, loc.Base))
 		}
 		return bucketdir.Failure(err)
 	}
-	if err == nil && m.Kind == osdir.KindDir {
-		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
+	if err == nil && meta.Kind == osdir.KindDir {
+		return o.tree.CheckSpelling(osdir.Join(loc.Dir, loc.Base))
 	}
-	return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, l))
+	return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, loc))
 }
 
 // moveFileAside renames a file to its alternate name, because its name is needed for a directory.
 // Readers never miss the file, because they look for the plain name first and then for the
 // alternate name.
-func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.Dir, l bucketdir.Location) error {
+func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.Dir, loc bucketdir.Location) error {
 	unlock, err := o.locks.Lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 
-	m, err := parent.Stat(l.Base)
+	meta, err := parent.Stat(loc.Base)
 	if osdir.IsNotExist(err) {
-		return o.tree.MkdirIn(parent, l.Base)
+		return o.tree.MkdirIn(parent, loc.Base)
 	}
 	if err != nil {
 		return err
 	}
-	if m.Kind == osdir.KindDir {
+	if meta.Kind == osdir.KindDir {
 		return nil
 	}
 
-	candidates := o.Candidates(l, parent)
+	candidates := o.Candidates(loc, parent)
 	defer candidates.Close()
 	alternate, err := candidates.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.AltBase, parent, l.Base) }); err != nil {
+	move := func() error { return alternate.Rename(loc.AltBase, parent, loc.Base) }
+	if err := osdir.RetryInUse(ctx, move); err != nil {
 		return err
 	}
 
@@ -116,5 +117,5 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 			return err
 		}
 	}
-	return o.tree.MkdirIn(parent, l.Base)
+	return o.tree.MkdirIn(parent, loc.Base)
 }

@@ -65,10 +65,10 @@ func (n *Noncurrent) writeMarker(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// newestTime returns the time of the newest version or delete marker in d, in nanoseconds. If d has
+// newestTime returns the time of the newest version or delete marker in dir, in nanoseconds. If dir has
 // none, it returns 0.
-func (n *Noncurrent) newestTime(d *osdir.Dir) (newest int64, err error) {
-	err = d.Each(func(e osdir.Entry) bool {
+func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
+	err = dir.Each(func(e osdir.Entry) bool {
 		if objectfile.ValidVersion(e.Name) {
 			newest = max(newest, objectfile.VersionTime(e.Name))
 		}
@@ -79,23 +79,23 @@ func (n *Noncurrent) newestTime(d *osdir.Dir) (newest int64, err error) {
 
 // newestKeptOf returns the result of newestTime for the noncurrent versions of a key.
 func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
-	d, err := n.tree.Open(n.Dirs.Path(key))
+	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
 		return 0, bucketdir.UnlessAbsent(err)
 	}
-	defer n.tree.CloseDir(d)
-	return n.newestTime(d)
+	defer n.tree.CloseDir(dir)
+	return n.newestTime(dir)
 }
 
 // noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
 // It omits names that an interrupted removal of the current object may have left; see isLeftover.
 func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFile) ([]string, error) {
-	d, err := n.tree.Open(n.Dirs.Path(key))
+	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
-	defer n.tree.CloseDir(d)
-	all, err := d.Names(func(e osdir.Entry) bool {
+	defer n.tree.CloseDir(dir)
+	all, err := dir.Names(func(e osdir.Entry) bool {
 		return objectfile.ValidVersion(e.Name) && !isLeftover(e.Name, current)
 	})
 	slices.Reverse(all)
@@ -128,13 +128,13 @@ func (n *Noncurrent) openVersion(key, version string) (*osdir.File, error) {
 // deleteVersion removes a noncurrent version. The caller holds the lock of the key.
 func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest) error {
 	path := n.Dirs.Path(r.Key)
-	d, err := n.tree.Open(path)
+	dir, err := n.tree.Open(path)
 	if err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
-	defer n.tree.CloseDir(d)
+	defer n.tree.CloseDir(dir)
 
-	file, err := n.reader.StatObject(d, r.Version)
+	file, err := n.reader.StatObject(dir, r.Version)
 	if err != nil || !file.Found() {
 		return err
 	}
@@ -150,7 +150,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 	if err := n.removed.addFile(ctx, r.Key, file); err != nil {
 		return err
 	}
-	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
+	if err := n.unlinkVersion(ctx, dir, r.Version); err != nil {
 		return err
 	}
 
@@ -160,11 +160,11 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 }
 
 // unlinkVersion removes the file of a version. If the file does not exist, it does nothing.
-func (n *Noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
-	if err := d.UnlinkInUse(ctx, version); err != nil {
+func (n *Noncurrent) unlinkVersion(ctx context.Context, dir *osdir.Dir, version string) error {
+	if err := dir.UnlinkInUse(ctx, version); err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
-	return bucketdir.UnknownOutcome(n.tree.Flush(d))
+	return bucketdir.UnknownOutcome(n.tree.Flush(dir))
 }
 
 // promote atomically replaces the current object by the newest noncurrent version. If there is no
@@ -172,13 +172,13 @@ func (n *Noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version st
 // the key.
 func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile.ObjectFile) (bool, error) {
 	path := n.Dirs.Path(key)
-	d, err := n.tree.Open(path)
+	dir, err := n.tree.Open(path)
 	if err != nil {
 		return false, bucketdir.UnlessAbsent(err)
 	}
-	defer n.tree.CloseDir(d)
+	defer n.tree.CloseDir(dir)
 
-	if err := n.dropLeftovers(ctx, d, current); err != nil {
+	if err := n.dropLeftovers(ctx, dir, current); err != nil {
 		return false, err
 	}
 	versions, err := n.noncurrentVersions(key, current)
@@ -192,22 +192,22 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	}
 
 	newest := versions[0]
-	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, newest) }); err != nil {
+	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, dir, newest) }); err != nil {
 		return false, bucketdir.Failure(err)
 	}
 	n.removed.removeSidecar(current.Meta)
-	err = bucketdir.UnknownOutcome(errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(d)))
+	err = bucketdir.UnknownOutcome(errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(dir)))
 	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 	return true, err
 }
 
 // dropLeftovers removes the names that an interrupted removal of the current object has left in d.
-func (n *Noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectfile.ObjectFile) error {
-	names, err := d.Names(func(e osdir.Entry) bool {
+func (n *Noncurrent) dropLeftovers(ctx context.Context, dir *osdir.Dir, current objectfile.ObjectFile) error {
+	names, err := dir.Names(func(e osdir.Entry) bool {
 		return objectfile.ValidVersion(e.Name) && isLeftover(e.Name, current)
 	})
 	for _, name := range names {
-		_ = d.UnlinkInUse(ctx, name)
+		_ = dir.UnlinkInUse(ctx, name)
 	}
 	return bucketdir.Failure(err)
 }

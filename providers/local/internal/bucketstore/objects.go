@@ -18,7 +18,7 @@ type Objects struct {
 }
 
 // Candidates returns the files that may be the object at l. dir is the open
-// directory at l.Dir.
-func (o *Objects) Candidates(l bucketdir.Location, dir *osdir.Dir) *objectfile.Candidates {
-	return objectfile.NewCandidates(o.staging, l, dir)
+// directory at loc.Dir.
+func (o *Objects) Candidates(loc bucketdir.Location, dir *osdir.Dir) *objectfile.Candidates {
+	return objectfile.NewCandidates(o.staging, loc, dir)
 }

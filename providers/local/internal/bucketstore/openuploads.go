@@ -78,13 +78,13 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 // partNumbers returns the part numbers of an upload, in ascending order. It omits numbers that are
 // not greater than marker.
 func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
-	d, err := u.tree.OpenToRead(uploadPath(upload))
+	dir, err := u.tree.OpenToRead(uploadPath(upload))
 	if err != nil {
 		return nil, u.tree.PathLostError(err)
 	}
-	defer d.Close()
+	defer dir.Close()
 	var numbers []int
-	err = d.Each(func(e osdir.Entry) bool {
+	err = dir.Each(func(e osdir.Entry) bool {
 		_, text, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(text)
 		if err != nil || number <= marker {
@@ -135,7 +135,7 @@ func (u *Uploads) describePart(
 // both in a file of its own and in a slot of the shared file, findPart returns the part in
 // the file of its own. If there is no part, ok is false.
 func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
-	m, err := src.Stat(partName(number))
+	meta, err := src.Stat(partName(number))
 	if osdir.IsNotExist(err) {
 		part, ok = u.placedPart(src, number)
 		return part, ok, nil
@@ -143,11 +143,11 @@ func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driv
 	if err != nil {
 		return driver.Part{}, false, bucketdir.Failure(err)
 	}
-	if m.Kind != osdir.KindFile {
+	if meta.Kind != osdir.KindFile {
 		return driver.Part{}, false, nil
 	}
 
-	part = driver.Part{Number: number, Tag: objectfile.MakeTag(m).Revision(), Size: m.Size}
+	part = driver.Part{Number: number, Tag: objectfile.MakeTag(meta).Revision(), Size: meta.Size}
 	// Without a record, the checksum is unknown.
 	record, _ := u.tree.ReadSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
@@ -197,11 +197,11 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 // uploadNames returns the sorted names of the uploads in progress. It omits names that are not
 // greater than startAfter.
 func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
-	fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
+	info, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
 	if err != nil && !osdir.IsNoFile(err) {
 		return nil, bucketdir.Failure(err)
 	}
-	if err != nil || !fi.IsDir() {
+	if err != nil || !info.IsDir() {
 		return nil, u.tree.CheckPlace()
 	}
 
@@ -217,12 +217,12 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 // describeUpload returns the entry of an upload in a listing. If the upload has ended or cannot be
 // read, ok is false.
 func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
-	d, err := u.tree.Open(uploadPath(name))
+	dir, err := u.tree.Open(uploadPath(name))
 	if err != nil {
 		return storage.UploadEntry{}, false
 	}
-	defer u.tree.CloseDir(d)
-	f, err := d.Open(uploadKeyName)
+	defer u.tree.CloseDir(dir)
+	f, err := dir.Open(uploadKeyName)
 	if err != nil {
 		return storage.UploadEntry{}, false
 	}

@@ -26,12 +26,12 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 		u.sweepUploads(ctx)
 	}
 
-	st, err := u.stageText(ctx, r.Key)
+	staged, err := u.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err
 	}
-	defer u.staging.Discard(st)
-	if err := u.staging.Finish(st); err != nil {
+	defer u.staging.Discard(staged)
+	if err := u.staging.Finish(staged); err != nil {
 		return "", err
 	}
 
@@ -44,30 +44,30 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 		return "", u.tree.PathLostError(err)
 	}
 	defer u.tree.CloseDir(dst)
-	return upload, u.moveTo(ctx, dst, uploadKeyName, st)
+	return upload, u.moveTo(ctx, dst, uploadKeyName, staged)
 }
 
 // stageText creates a staged file, which is not visible yet, with this content and the current
 // time.
 func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.StagedFile, error) {
-	st, err := u.staging.Stage(ctx)
+	staged, err := u.staging.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err = u.staging.Fill(ctx, st.File, strings.NewReader(content)); err == nil {
-		err = u.tree.StagedFileError(st.File.SetTime(st.Dir, st.Name, u.tree.Clock.Now()))
+	if err = u.staging.Fill(ctx, staged.File, strings.NewReader(content)); err == nil {
+		err = u.tree.StagedFileError(staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Now()))
 	}
 	if err != nil {
-		u.staging.Discard(st)
+		u.staging.Discard(staged)
 		return nil, err
 	}
-	return st, nil
+	return staged, nil
 }
 
 // moveTo renames a staged file to a name in dst, the directory of an upload. If the upload has ended meanwhile, it
 // fails with ErrUpload.
-func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, st *objectfile.StagedFile) error {
-	err := u.staging.Place(ctx, dst, name, st)
+func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, staged *objectfile.StagedFile) error {
+	err := u.staging.Place(ctx, dst, name, staged)
 	if err == bucketdir.ErrAgain {
 		// The directory is gone, because the upload was aborted meanwhile.
 		return uploadEndedError(u.tree)
@@ -103,33 +103,33 @@ func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 func (u *Uploads) putInFile(
 	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (driver.Part, error) {
-	st, err := u.staging.Stage(ctx)
+	staged, err := u.staging.Stage(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	defer u.staging.Discard(st)
+	defer u.staging.Discard(staged)
 
 	if mode != 0 {
-		if err := st.File.SetMode(mode); err != nil {
+		if err := staged.File.SetMode(mode); err != nil {
 			return driver.Part{}, bucketdir.Failure(err)
 		}
 	}
 
-	if err := u.staging.Fill(ctx, st.File, r.Body); err != nil {
+	if err := u.staging.Fill(ctx, staged.File, r.Body); err != nil {
 		return driver.Part{}, err
 	}
-	if err := st.File.SetTime(st.Dir, st.Name, u.tree.Clock.Next()); err != nil {
+	if err := staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Next()); err != nil {
 		return driver.Part{}, u.tree.StagedFileError(err)
 	}
-	if err := u.staging.Finish(st); err != nil {
+	if err := u.staging.Finish(staged); err != nil {
 		return driver.Part{}, err
 	}
-	if err := u.moveTo(ctx, dst, partName(r.Number), st); err != nil {
+	if err := u.moveTo(ctx, dst, partName(r.Number), staged); err != nil {
 		return driver.Part{}, err
 	}
 
-	tag := objectfile.MakeTag(st.Meta).Revision()
-	part := driver.Part{Number: r.Number, Tag: tag, Size: st.Meta.Size, CRC32C: r.CRC32C}
+	tag := objectfile.MakeTag(staged.Meta).Revision()
+	part := driver.Part{Number: r.Number, Tag: tag, Size: staged.Meta.Size, CRC32C: r.CRC32C}
 	if part.CRC32C.Known {
 		// If storing the checksum fails, ListParts reads the part instead.
 		const isNew = false // replace the record of an earlier part with the number
@@ -155,16 +155,16 @@ func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*sto
 // privateMode returns the mode for a part of an upload that will replace an object. The part must
 // be as private as that object. If there is no object, privateMode returns 0.
 func (u *Uploads) privateMode(key string) (uint32, error) {
-	l, ok := u.tree.Names().Locate(key)
+	loc, ok := u.tree.Names().Locate(key)
 	if !ok {
 		return 0, nil
 	}
-	dir, err := u.tree.Open(l.Dir)
+	dir, err := u.tree.Open(loc.Dir)
 	if err != nil {
 		return 0, bucketdir.UnlessAbsent(err)
 	}
 	defer u.tree.CloseDir(dir)
-	candidates := u.objects.Candidates(l, dir)
+	candidates := u.objects.Candidates(loc, dir)
 	defer candidates.Close()
 	old, err := candidates.Find()
 	if err != nil || !old.Found() || old.Meta.Mode == 0 {
@@ -199,34 +199,34 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 		}
 	}()
 
-	st, sharedParts := u.sharedRun(src.Dir, r.Parts)
-	if st == nil {
-		st, err = u.staging.Stage(ctx)
+	staged, sharedParts := u.sharedRun(src.Dir, r.Parts)
+	if staged == nil {
+		staged, err = u.staging.Stage(ctx)
 		if err != nil {
 			return nil, err
 		}
 	}
-	defer u.staging.Discard(st)
+	defer u.staging.Discard(staged)
 
 	for _, part := range r.Parts[sharedParts:] {
-		if err := appendPart(ctx, st, src.Dir, part); err != nil {
+		if err := appendPart(ctx, staged, src.Dir, part); err != nil {
 			return nil, err
 		}
 	}
 
-	st.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
-	st.Upload = src.Dir
-	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
+	staged.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
+	staged.Upload = src.Dir
+	return u.objects.save(ctx, r.Put.Key, staged, r.Put.Condition)
 }
 
 // appendPart appends the bytes of a part to the staged file.
-func appendPart(ctx context.Context, st *objectfile.StagedFile, src *osdir.Dir, part driver.Part) error {
+func appendPart(ctx context.Context, staged *objectfile.StagedFile, src *osdir.Dir, part driver.Part) error {
 	file, offset, size, err := openPart(src, part)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return st.Append(ctx, file, offset, size)
+	return staged.Append(ctx, file, offset, size)
 }
 
 func errPart(part driver.Part) error {

@@ -18,60 +18,60 @@ func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	st, err := o.staging.Stage(ctx)
+	staged, err := o.staging.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer o.staging.Discard(st)
-	if err := o.staging.Fill(ctx, st.File, r.Body); err != nil {
+	defer o.staging.Discard(staged)
+	if err := o.staging.Fill(ctx, staged.File, r.Body); err != nil {
 		return nil, err
 	}
-	st.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, r.CRC32C)
+	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, r.CRC32C)
 	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
 	}
 	defer bucketdir.Calls.End()
-	return o.save(ctx, r.Key, st, r.Condition)
+	return o.save(ctx, r.Key, staged, r.Condition)
 }
 
 // save completes a staged file, with its attributes, and makes it the object of key.
 func (o *Objects) save(
-	ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition,
+	ctx context.Context, key string, staged *objectfile.StagedFile, c storage.Condition,
 ) (*storage.Attrs, error) {
-	if err := o.settings.lockNew(ctx, &st.Attrs); err != nil {
+	if err := o.settings.lockNew(ctx, &staged.Attrs); err != nil {
 		return nil, err
 	}
-	if err := o.staging.Seal(st); err != nil {
+	if err := o.staging.Seal(staged); err != nil {
 		return nil, err
 	}
 	if o.reader.WritesVisible() {
 		var err error
-		if st.Visible, err = o.staging.StageVisible(ctx, &st.Attrs, st.Meta); err != nil {
+		if staged.Visible, err = o.staging.StageVisible(ctx, &staged.Attrs, staged.Meta); err != nil {
 			return nil, err
 		}
 	}
-	if err := o.commit(ctx, key, st, c); err != nil {
+	if err := o.commit(ctx, key, staged, c); err != nil {
 		return nil, err
 	}
-	return o.reader.AttrsOf(key, st.Meta, &st.Attrs), nil
+	return o.reader.AttrsOf(key, staged.Meta, &staged.Attrs), nil
 }
 
 // commit stores a completed staged file as the object with the given key, if the condition c holds.
 // It creates directories before it locks the key, because creating them may lock other keys. If the
 // key were locked first, two calls could wait for each other forever. If another process removes an
 // empty directory meanwhile, commit starts over.
-func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition) error {
-	l, ok := o.tree.Names().Locate(key)
+func (o *Objects) commit(ctx context.Context, key string, staged *objectfile.StagedFile, c storage.Condition) error {
+	loc, ok := o.tree.Names().Locate(key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	return o.tree.Retry(ctx, func() error {
-		target, err := o.makeDirs(ctx, key, l)
+		target, err := o.makeDirs(ctx, key, loc)
 		if err != nil {
 			return err
 		}
 		defer o.tree.CloseDir(target)
-		err = o.placeLocked(ctx, key, target, l, st, c)
+		err = o.placeLocked(ctx, key, target, loc, staged, c)
 		if err == nil {
 			err = bucketdir.UnknownOutcome(o.tree.Flush(target))
 		}
@@ -82,7 +82,7 @@ func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedF
 // placeLocked locks the key and makes the staged file its object. If the file has the parts of an upload, it then ends
 // the upload.
 func (o *Objects) placeLocked(
-	ctx context.Context, key string, target *osdir.Dir, l bucketdir.Location, st *objectfile.StagedFile,
+	ctx context.Context, key string, target *osdir.Dir, loc bucketdir.Location, staged *objectfile.StagedFile,
 	c storage.Condition,
 ) error {
 	unlock, err := o.locks.Lock(ctx, key)
@@ -95,10 +95,10 @@ func (o *Objects) placeLocked(
 		return err
 	}
 
-	candidates := o.Candidates(l, target)
+	candidates := o.Candidates(loc, target)
 	defer candidates.Close()
-	if st.Upload != nil {
-		_, err := st.Upload.Stat(uploadKeyName)
+	if staged.Upload != nil {
+		_, err := staged.Upload.Stat(uploadKeyName)
 		if osdir.IsNoFile(err) {
 			// Another call has ended the upload since its parts were joined.
 			return ErrUpload
@@ -108,7 +108,7 @@ func (o *Objects) placeLocked(
 		}
 	}
 
-	if err := o.place(ctx, key, candidates, st, c); err != nil {
+	if err := o.place(ctx, key, candidates, staged, c); err != nil {
 		return err
 	}
 	if err := o.tree.CheckPlace(); err != nil {
@@ -116,16 +116,17 @@ func (o *Objects) placeLocked(
 		return bucketdir.UnknownOutcome(err)
 	}
 
-	if st.Upload == nil {
+	if staged.Upload == nil {
 		return nil
 	}
-	return o.endUpload(st.Upload, target)
+	return o.endUpload(staged.Upload, target)
 }
 
 // place checks the condition and renames the staged file to the path of the object. The caller
 // holds the lock of the key.
 func (o *Objects) place(
-	ctx context.Context, key string, candidates *objectfile.Candidates, st *objectfile.StagedFile, c storage.Condition,
+	ctx context.Context, key string, candidates *objectfile.Candidates, staged *objectfile.StagedFile,
+	c storage.Condition,
 ) error {
 	if err := o.settings.learnVersioning(); err != nil {
 		return err
@@ -146,7 +147,7 @@ func (o *Objects) place(
 		}
 	}
 	if o.tree.KeepsVersions() {
-		err = o.keepOrder(ctx, key, old, st)
+		err = o.keepOrder(ctx, key, old, staged)
 	} else {
 		err = o.removed.addFile(ctx, key, old)
 	}
@@ -155,7 +156,7 @@ func (o *Objects) place(
 	}
 
 	// Replace it.
-	if err := o.staging.KeepMode(st, old); err != nil {
+	if err := o.staging.KeepMode(staged, old); err != nil {
 		return err
 	}
 	if err := candidates.DropVisible(ctx); err != nil {
@@ -163,7 +164,7 @@ func (o *Objects) place(
 	}
 	releaseInode := o.reader.HoldInode(old)
 	defer releaseInode()
-	if err := candidates.Install(ctx, st, c.Absent); err != nil {
+	if err := candidates.Install(ctx, staged, c.Absent); err != nil {
 		return err
 	}
 	if !o.tree.KeepsVersions() {
@@ -171,20 +172,20 @@ func (o *Objects) place(
 	}
 
 	// Put the visible sidecar beside the object.
-	if st.Visible == nil {
+	if staged.Visible == nil {
 		return nil
 	}
-	if err := o.staging.KeepMode(st.Visible, old); err != nil {
+	if err := o.staging.KeepMode(staged.Visible, old); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	return candidates.PutVisible(ctx, st.Visible)
+	return candidates.PutVisible(ctx, staged.Visible)
 }
 
 // keepOrder prepares a write to a bucket that keeps versions. It keeps the current object, if there
 // is one, as a noncurrent version. It sets the time of the staged file later than all versions of
 // the key.
 func (o *Objects) keepOrder(
-	ctx context.Context, key string, old objectfile.ObjectFile, st *objectfile.StagedFile,
+	ctx context.Context, key string, old objectfile.ObjectFile, staged *objectfile.StagedFile,
 ) error {
 	newest := old.Meta.MTime
 	if !old.Found() {
@@ -193,8 +194,8 @@ func (o *Objects) keepOrder(
 			return err
 		}
 	}
-	if newest >= st.Meta.MTime {
-		if err := o.staging.Restamp(st, newest); err != nil {
+	if newest >= staged.Meta.MTime {
+		if err := o.staging.Restamp(staged, newest); err != nil {
 			return err
 		}
 	}

@@ -51,19 +51,19 @@ type Settings struct {
 // currentSettings returns the settings of the bucket. It reads the file again only if the file has been
 // replaced. The caller must not change the lists in the result.
 func (s *Settings) currentSettings() (BucketSettings, error) {
-	m, err := s.tree.Top.Stat(bucketdir.SettingsPath)
+	meta, err := s.tree.Top.Stat(bucketdir.SettingsPath)
 	if osdir.IsNotExist(err) {
 		return BucketSettings{}, nil
 	}
 	if err != nil {
 		return BucketSettings{}, bucketdir.Failure(err)
 	}
-	if cached := s.cached.Load(); cached != nil && cached.meta == m {
+	if cached := s.cached.Load(); cached != nil && cached.meta == meta {
 		return cached.settings, nil
 	}
 	b, err := s.Read()
 	if err == nil {
-		s.cached.Store(&settingsFile{m, b}) // if the file is newer than m, the next call reads it again
+		s.cached.Store(&settingsFile{meta, b}) // if the file is newer than meta, the next call reads it again
 	}
 	return b, err
 }

@@ -185,8 +185,8 @@ func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
 	}
 
 	// CompleteParts may have renamed the file before it was locked.
-	m, err := dst.Stat(l.file)
-	if err != nil || m.Ino != f.Meta.Ino || m.Ino != l.ino || m.Links > 1 {
+	meta, err := dst.Stat(l.file)
+	if err != nil || meta.Ino != f.Meta.Ino || meta.Ino != l.ino || meta.Links > 1 {
 		return false
 	}
 	_, err = file.Seek(offset, io.SeekStart)
@@ -212,9 +212,9 @@ func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 	return false
 }
 
-// isFree reports whether no file in d has the name base.
-func isFree(d *osdir.Dir, base string) bool {
-	_, err := d.Stat(base)
+// isFree reports whether no file in dir has the name base.
+func isFree(dir *osdir.Dir, base string) bool {
+	_, err := dir.Stat(base)
 	return osdir.IsNotExist(err)
 }
 
@@ -317,12 +317,12 @@ func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int
 	if !u.addFile(ctx, dst, l.file, "", isNewFile) {
 		return layout{}, false
 	}
-	m, err := dst.Stat(l.file)
+	meta, err := dst.Stat(l.file)
 	if err != nil {
 		_ = dst.Unlink(l.file)
 		return layout{}, false
 	}
-	l.ino = m.Ino
+	l.ino = meta.Ino
 	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isNew) {
 		_ = dst.Unlink(l.file)
 		return layout{}, false
@@ -343,18 +343,18 @@ func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
 // addFile atomically adds a file with this content to an upload. If isNew is true and a file with
 // the name exists, it fails.
 func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string, isNew bool) bool {
-	st, err := u.stageText(ctx, content)
+	staged, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
-	defer u.staging.Discard(st)
+	defer u.staging.Discard(staged)
 	if isNew {
-		return dst.Link(base, st.Dir, st.Name) == nil
+		return dst.Link(base, staged.Dir, staged.Name) == nil
 	}
-	if dst.Rename(base, st.Dir, st.Name) != nil {
+	if dst.Rename(base, staged.Dir, staged.Name) != nil {
 		return false
 	}
-	st.MarkPlaced()
+	staged.MarkPlaced()
 	return true
 }
 
@@ -377,36 +377,36 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	}
 
 	run, size := countRun(src, first, parts)
-	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
-	if !takeShared(st, f, first, size) {
-		u.staging.Discard(st)
+	staged := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
+	if !takeShared(staged, f, first, size) {
+		u.staging.Discard(staged)
 		return nil, 0
 	}
-	return st, run
+	return staged, run
 }
 
 // takeShared locks the shared file f, and opens it again as st.File, with its position at the end of
 // the parts. It returns false if a writer has the file locked, or if the file does not consist of
 // size bytes in the slots of the same file as first.
-func takeShared(st *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
+func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
 	// Without the lock, the file could still grow. st.Held keeps the lock after Seal has closed st.File.
-	if osdir.TryLock(st.Held) != nil {
+	if osdir.TryLock(staged.Held) != nil {
 		return false
 	}
-	m, err := f.Stat()
+	meta, err := f.Stat()
 	if err != nil {
 		return false
 	}
-	isObject := m.Links > 1 // the file has become an object already
-	if isObject || m.Ino != first.ino || m.Size != size {
+	isObject := meta.Links > 1 // the file has become an object already
+	if isObject || meta.Ino != first.ino || meta.Size != size {
 		return false
 	}
 
-	st.File, err = st.Dir.Edit(st.Name)
+	staged.File, err = staged.Dir.Edit(staged.Name)
 	if err != nil {
 		return false
 	}
-	_, err = st.File.OSFile(st.Name).Seek(size, io.SeekStart)
+	_, err = staged.File.OSFile(staged.Name).Seek(size, io.SeekStart)
 	return err == nil
 }
 
@@ -431,8 +431,8 @@ func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size in
 
 // isComplete reports whether the part in a slot is complete, and no other file has replaced it.
 func isComplete(src *osdir.Dir, number int) bool {
-	m, err := src.Stat(placedName(number))
-	return err == nil && m.Kind == osdir.KindFile && isFree(src, partName(number))
+	meta, err := src.Stat(placedName(number))
+	return err == nil && meta.Kind == osdir.KindFile && isFree(src, partName(number))
 }
 
 // placedPart describes the part in a slot. If the slot has no complete part, ok is false.

@@ -93,11 +93,11 @@ func (m *softDeleted) removeSidecar(meta osdir.Meta) {
 	}
 }
 
-// files returns the soft-deleted files in d in two lists, newest version first. The list kept has
+// files returns the soft-deleted files in dir in two lists, newest version first. The list kept has
 // the files that must still be kept. The list expired has the files that may be removed now.
-func (m *softDeleted) files(d *osdir.Dir) (kept, expired []removedFile, err error) {
+func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
-	names, err := d.Names(func(e osdir.Entry) bool {
+	names, err := dir.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
 		return ok
 	})
@@ -157,20 +157,20 @@ func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Wal
 
 // entries returns the soft-deleted versions of a key.
 func (m *softDeleted) entries(key string) ([]versionEntry, error) {
-	d, err := m.tree.Open(m.dirs.Path(key))
+	dir, err := m.tree.Open(m.dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
-	defer m.tree.CloseDir(d)
+	defer m.tree.CloseDir(dir)
 
-	files, _, err := m.files(d)
+	files, _, err := m.files(dir)
 	if err != nil {
 		return nil, err
 	}
 
 	var all []versionEntry
 	for _, f := range files {
-		e, ok, err := m.reader.EntryIn(d, f.name, key)
+		e, ok, err := m.reader.EntryIn(dir, f.name, key)
 		if err != nil {
 			return nil, err
 		}
@@ -190,16 +190,16 @@ func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 // open opens a soft-deleted version of a key. If version is "", it opens the newest one.
 func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 	path := m.dirs.Path(key)
-	d, err := m.tree.Open(path)
+	dir, err := m.tree.Open(path)
 	if osdir.IsNoFile(err) {
 		return nil, m.tree.NotFoundError()
 	}
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	defer m.tree.CloseDir(d)
+	defer m.tree.CloseDir(dir)
 
-	files, _, err := m.files(d)
+	files, _, err := m.files(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -298,13 +298,13 @@ func (m *softDeleted) sweepKey(ctx context.Context, key string) {
 	}
 }
 
-// removeExpired removes the soft-deleted file name in d, and then its sidecar.
-func (m *softDeleted) removeExpired(ctx context.Context, d *osdir.Dir, name string) {
-	file, err := m.reader.StatObject(d, name)
+// removeExpired removes the soft-deleted file name in dir, and then its sidecar.
+func (m *softDeleted) removeExpired(ctx context.Context, dir *osdir.Dir, name string) {
+	file, err := m.reader.StatObject(dir, name)
 	if err != nil || !file.Found() {
 		return
 	}
-	if d.UnlinkInUse(ctx, name) == nil {
+	if dir.UnlinkInUse(ctx, name) == nil {
 		m.reader.DropSidecar(file.Meta)
 	}
 }

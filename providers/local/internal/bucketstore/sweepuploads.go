@@ -82,8 +82,8 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 
 // expireUpload removes the key file of an upload that is expired or idle, and reports whether it did.
 // It locks the file before, which is impossible while a call uses the upload.
-func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
-	f, err := d.Edit(uploadKeyName)
+func (w *uploadSweep) expireUpload(dir *osdir.Dir, start time.Time) bool {
+	f, err := dir.Edit(uploadKeyName)
 	if err != nil {
 		return false
 	}
@@ -98,22 +98,22 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	}
 
 	isExpired := lifetime.ExpiredUpload(w.rules, string(key), start, w.now)
-	if !isExpired && !w.isIdle(d, start) {
+	if !isExpired && !w.isIdle(dir, start) {
 		return false
 	}
-	return d.Unlink(uploadKeyName) == nil
+	return dir.Unlink(uploadKeyName) == nil
 }
 
 // isIdle reports whether an upload that began at start has received nothing for the duration
-// lifetime.IdleUpload. d is the directory of the upload.
-func (w *uploadSweep) isIdle(d *osdir.Dir, start time.Time) bool {
+// lifetime.IdleUpload. dir is the directory of the upload.
+func (w *uploadSweep) isIdle(dir *osdir.Dir, start time.Time) bool {
 	if !w.isOld(start) {
 		return false
 	}
 
 	hasRecent := false
-	err := d.Each(func(e osdir.Entry) bool {
-		meta, err := d.Stat(e.Name)
+	err := dir.Each(func(e osdir.Entry) bool {
+		meta, err := dir.Stat(e.Name)
 		// A file that cannot be examined counts as recent.
 		hasRecent = err != nil || !w.isOld(meta.Time())
 		return !hasRecent
