@@ -196,19 +196,19 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 }
 
 // decodeControls decodes the retention and the tags, which appendControls has encoded, into a.
-func (d *decoder) decodeControls(a *Attrs, flags byte) {
+func (d *decoder) decodeControls(attrs *Attrs, flags byte) {
 	if flags&flagGovernance != 0 {
-		a.Retention.Mode = storage.Governance
+		attrs.Retention.Mode = storage.Governance
 	} else if flags&flagCompliance != 0 {
-		a.Retention.Mode = storage.Compliance
+		attrs.Retention.Mode = storage.Compliance
 	}
-	if a.Retention.Mode != "" {
-		a.Retention.Until = time.Unix(d.varint(), 0).UTC()
+	if attrs.Retention.Mode != "" {
+		attrs.Retention.Until = time.Unix(d.varint(), 0).UTC()
 	}
 
 	if flags&flagTags != 0 {
 		for count := d.uvarint(); count > 0 && !d.failed; count-- {
-			d.takePair(&a.Tags)
+			d.takePair(&attrs.Tags)
 		}
 	}
 }
@@ -273,7 +273,7 @@ func (d *decoder) takePair(m *map[string]string) {
 }
 
 // Matches reports whether the attributes were written for the current content of a file. The
-// parameter m is the stat result of the file.
-func (a *Attrs) Matches(m osdir.Meta) bool {
-	return a != nil && a.Size == m.Size && a.MTime == m.MTime
+// parameter meta is the stat result of the file.
+func (a *Attrs) Matches(meta osdir.Meta) bool {
+	return a != nil && a.Size == meta.Size && a.MTime == meta.MTime
 }

@@ -33,10 +33,10 @@ type Candidates struct {
 	bare             bool       // true if Adopt has found no visible sidecar
 }
 
-// NewCandidates returns the candidates for the object at l. dir is the directory of its plain
+// NewCandidates returns the candidates for the object at loc. dir is the directory of its plain
 // name.
-func NewCandidates(s *Staging, l bucketdir.Location, dir *osdir.Dir) *Candidates {
-	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: dir}
+func NewCandidates(s *Staging, loc bucketdir.Location, dir *osdir.Dir) *Candidates {
+	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: loc, Plain: dir}
 }
 
 // Close closes the directories of the names. s.Plain belongs to the caller.
@@ -131,7 +131,7 @@ func (s *Candidates) literalDir() (*osdir.Dir, error) {
 
 // Install makes the staged file the object, under its plain name or, if a directory with files has
 // that name, under its alternate name. If ifAbsent is true, it replaces no object.
-func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool) error {
+func (s *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
 	if s.hasOtherSpelling {
 		return argument.Invalid(
 			"key", "must not differ only in case from an existing file",
@@ -139,13 +139,13 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 		)
 	}
 
-	err := s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
+	err := s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
 	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
 		// The directory with the plain name was empty.
-		err = s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
+		err = s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
 	}
 	if osdir.IsObstructed(err) {
-		return s.installAlternate(ctx, st, ifAbsent)
+		return s.installAlternate(ctx, staged, ifAbsent)
 	}
 	if err != nil {
 		return err
@@ -163,12 +163,12 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 
 // installAlternate moves the staged file to the object's alternate name. If ifAbsent is true, it
 // replaces no object.
-func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, ifAbsent bool) error {
+func (s *Candidates) installAlternate(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.moveInto(ctx, alternate, s.Location.AltBase, st, ifAbsent); err != nil {
+	if err := s.moveInto(ctx, alternate, s.Location.AltBase, staged, ifAbsent); err != nil {
 		return err
 	}
 	if alternate != s.Plain {
@@ -236,14 +236,16 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir,
 
 // moveInto moves the staged file to the name base in dst, and replaces an existing file unless
 // ifAbsent is true. If a directory has the name, the error satisfies osdir.IsObstructed.
-func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile, ifAbsent bool) error {
+func (s *Candidates) moveInto(
+	ctx context.Context, dst *osdir.Dir, base string, staged *StagedFile, ifAbsent bool,
+) error {
 	if ifAbsent {
 		// Unlike a rename, a hard link fails if another program, which ignores the key's lock, has just
 		// created the file.
-		err := dst.Link(base, st.Dir, st.Name)
+		err := dst.Link(base, staged.Dir, staged.Name)
 		if err == nil {
-			_ = st.Dir.Unlink(st.Name)
-			st.MarkPlaced()
+			_ = staged.Dir.Unlink(staged.Name)
+			staged.MarkPlaced()
 			return nil
 		}
 		if bucketdir.IsExist(err) {
@@ -257,10 +259,10 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 		// no object.
 	}
 
-	if s.exchange(dst, base, st) {
+	if s.exchange(dst, base, staged) {
 		return nil
 	}
-	err := s.staging.Place(ctx, dst, base, st)
+	err := s.staging.Place(ctx, dst, base, staged)
 	if osdir.IsObstructed(err) {
 		return err
 	}
@@ -270,21 +272,21 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 // exchange replaces the file of the object by swapping its name with that of the staged file, and
 // reports whether it did. Unlike a rename, a swap does not make ext4 flush the new data at once, so
 // it helps only if the data was not flushed before.
-func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool {
+func (s *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
 	if s.tree.Sync || s.result.Dir != dst || s.result.Base != base {
 		return false
 	}
-	if dst.Exchange(base, st.Dir, st.Name) != nil {
+	if dst.Exchange(base, staged.Dir, staged.Name) != nil {
 		return false
 	}
-	if st.Dir.Unlink(st.Name) != nil {
+	if staged.Dir.Unlink(staged.Name) != nil {
 		// Another program has just created a directory with the name, which Unlink does not remove. Swap
 		// back, so that Place reports the directory.
-		if dst.Exchange(base, st.Dir, st.Name) == nil {
+		if dst.Exchange(base, staged.Dir, staged.Name) == nil {
 			return false
 		}
 	}
-	st.MarkPlaced()
+	staged.MarkPlaced()
 	return true
 }
 
@@ -325,14 +327,14 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 	return bucketdir.UnlessAbsent(s.tree.Flush(alternate))
 }
 
-// Restore makes a noncurrent version, a file in d, the current object. The key must have no current
+// Restore makes a noncurrent version, a file in dir, the current object. The key must have no current
 // object.
-func (s *Candidates) Restore(ctx context.Context, d *osdir.Dir, version string) error {
+func (s *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string) error {
 	const ifAbsent = false
-	if err := s.Install(ctx, &StagedFile{Dir: d, Name: version}, ifAbsent); err != nil {
+	if err := s.Install(ctx, &StagedFile{Dir: dir, Name: version}, ifAbsent); err != nil {
 		return err
 	}
-	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(d)); err != nil {
+	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(dir)); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
 	if !s.reader.WritesVisible() {

@@ -82,14 +82,14 @@ func (s *Staging) changedAttrs(f *osdir.File, change func(*Attrs) error) (*Attrs
 
 // setFileInfo makes the attributes match a file. If another program has changed the file, it sets
 // size and time, and removes the checksum and the revision, which are no longer right.
-func (a *Attrs) setFileInfo(m osdir.Meta) {
-	if a.Matches(m) {
+func (a *Attrs) setFileInfo(meta osdir.Meta) {
+	if a.Matches(meta) {
 		return
 	}
 	a.CRC32C = storage.CRC32C{}
 	a.Unique = ""
-	a.Size = m.Size
-	a.MTime = m.MTime
+	a.Size = meta.Size
+	a.MTime = meta.MTime
 }
 
 // replaceAttrs atomically replaces the attributes of an object's file: in an extended attribute or,

@@ -24,8 +24,8 @@ func (r *Reader) tagOfItem(item Item) (Tag, error) {
 		return MakeTag(item.At.Meta), nil
 	}
 	// The key is from the disk, so it has a location.
-	l, _ := r.Tree.Names().Locate(item.Key)
-	f, err := r.OpenCurrent(l)
+	loc, _ := r.Tree.Names().Locate(item.Key)
+	f, err := r.OpenCurrent(loc)
 	if err != nil {
 		return "", err
 	}
@@ -42,16 +42,16 @@ func (r *Reader) tagOfItem(item Item) (Tag, error) {
 }
 
 // entryOf returns the listing entry of a file.
-func entryOf(key string, m osdir.Meta, t Tag) storage.ListEntry {
-	e := storage.ListEntry{Key: key, Size: m.Size, Modified: m.Time()}
+func entryOf(key string, meta osdir.Meta, t Tag) storage.ListEntry {
+	e := storage.ListEntry{Key: key, Size: meta.Size, Modified: meta.Time()}
 	e.ETag, e.Revision = t.split()
 	return e
 }
 
 // EntryIn returns the entry of a listing for a version of key, which is the file base in d. found is
 // false if the file does not exist.
-func (r *Reader) EntryIn(d *osdir.Dir, base, key string) (entry storage.ListEntry, found bool, err error) {
-	file, err := r.StatObject(d, base)
+func (r *Reader) EntryIn(dir *osdir.Dir, base, key string) (entry storage.ListEntry, found bool, err error) {
+	file, err := r.StatObject(dir, base)
 	if err != nil || !file.Found() {
 		return storage.ListEntry{}, false, err
 	}

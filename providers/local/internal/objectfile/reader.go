@@ -31,13 +31,13 @@ type ObjectFile struct {
 // Found reports whether the file exists.
 func (s ObjectFile) Found() bool { return s.Dir != nil }
 
-// StatObject returns the file base in d, after a symbolic link. It returns the zero value if d is nil
+// StatObject returns the file base in dir, after a symbolic link. It returns the zero value if dir is nil
 // or there is no regular file with the name.
-func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
-	if d == nil {
+func (r *Reader) StatObject(dir *osdir.Dir, base string) (ObjectFile, error) {
+	if dir == nil {
 		return ObjectFile{}, nil
 	}
-	meta, err := r.Tree.StatFollowing(d, base)
+	meta, err := r.Tree.StatFollowing(dir, base)
 	if osdir.IsNoFile(err) {
 		return ObjectFile{}, nil
 	}
@@ -47,7 +47,7 @@ func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
 	if meta.Kind != osdir.KindFile {
 		return ObjectFile{}, nil
 	}
-	return ObjectFile{Dir: d, Base: base, Meta: meta}, nil
+	return ObjectFile{Dir: dir, Base: base, Meta: meta}, nil
 }
 
 // On a disk that folds case, opening a name may open a file with another spelling. Files that this
@@ -77,10 +77,10 @@ func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
 	return r.Tree.ExistsExactly(path)
 }
 
-// IsStillCurrent reports whether f is still the file of the object at l. If not, its sidecar may have
+// IsStillCurrent reports whether f is still the file of the object at loc. If not, its sidecar may have
 // been removed with the object, and the caller must open the object again.
-func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
-	current, err := r.OpenCurrent(l)
+func (r *Reader) IsStillCurrent(loc bucketdir.Location, f *osdir.File) bool {
+	current, err := r.OpenCurrent(loc)
 	if err != nil || current == nil {
 		return false
 	}
@@ -92,41 +92,41 @@ func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 
 // OpenCurrent opens the file of the current object, which has a plain, an alternate or a literal
 // name. It returns nil if there is no object.
-func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
+func (r *Reader) OpenCurrent(loc bucketdir.Location) (*osdir.File, error) {
 	// Try twice, because a write may move the object from its alternate name to its plain name in
 	// between.
 	for range 2 {
-		f, err := r.openPlain(l)
+		f, err := r.openPlain(loc)
 		if f != nil || err != nil {
 			return f, err
 		}
-		f, err = r.OpenIn(l.AltDir, l.AltBase)
+		f, err = r.OpenIn(loc.AltDir, loc.AltBase)
 		if f != nil || err != nil {
 			return f, err
 		}
 	}
 
-	if l.Literal == "" {
+	if loc.Literal == "" {
 		return nil, nil
 	}
-	exists, err := r.Tree.ExistsExactly(l.Literal)
+	exists, err := r.Tree.ExistsExactly(loc.Literal)
 	if err != nil || !exists {
 		return nil, err
 	}
-	return r.OpenIn(osdir.Split(l.Literal))
+	return r.OpenIn(osdir.Split(loc.Literal))
 }
 
 // openPlain opens the file with the object's plain name. It returns nil if there is none, or if its
 // name has another spelling, on a disk that folds case.
-func (r *Reader) openPlain(l bucketdir.Location) (*osdir.File, error) {
-	f, err := r.OpenIn(l.Dir, l.Base)
+func (r *Reader) openPlain(loc bucketdir.Location) (*osdir.File, error) {
+	f, err := r.OpenIn(loc.Dir, loc.Base)
 	if f == nil || err != nil {
 		return nil, err
 	}
 	if !r.Tree.Strict.Load() {
 		return f, nil
 	}
-	isExact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base))
+	isExact, err := r.fileHasExactName(f, osdir.Join(loc.Dir, loc.Base))
 	if err != nil || !isExact {
 		_ = f.Close()
 		return nil, err
@@ -155,11 +155,11 @@ func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
 // statCurrent describes the file of the current object without the lock of the key. The result is not
 // found if there is no object.
 func (r *Reader) statCurrent(key string) (ObjectFile, error) {
-	l, ok := r.Tree.Names().Locate(key)
+	loc, ok := r.Tree.Names().Locate(key)
 	if !ok {
 		return ObjectFile{}, nil
 	}
-	f, err := r.OpenCurrent(l)
+	f, err := r.OpenCurrent(loc)
 	if f == nil || err != nil {
 		return ObjectFile{}, err
 	}

@@ -21,15 +21,15 @@ const revisionTag = bucketdir.Provider + ":"
 
 // MakeTag returns the tag of a file, whose revision consists of the file's inode, time and size. The
 // times of the disk must be precise enough to tell two writes apart.
-func MakeTag(m osdir.Meta) Tag {
+func MakeTag(meta osdir.Meta) Tag {
 	const maxLength = 112 // of two revisions of three numbers with 16 digits, and what is around them
 	b := make([]byte, 0, maxLength)
 	b = append(b, '"')
-	b = strconv.AppendUint(b, m.Ino, 16)
+	b = strconv.AppendUint(b, meta.Ino, 16)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.MTime), 16)
+	b = strconv.AppendUint(b, uint64(meta.MTime), 16)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.Size), 16)
+	b = strconv.AppendUint(b, uint64(meta.Size), 16)
 	revision := b[1:]
 	b = append(b, '"')
 	b = append(b, revisionTag...)

@@ -16,17 +16,17 @@ import (
 // sidecar. The name does not contain the number of the device, because this number may change when
 // the disk is mounted again. A sidecar is written before the object is visible, and removed after
 // the object. A sidecar counts only if the size and time in it are those of the object's file.
-func sidecarPath(m osdir.Meta) string {
-	return bucketdir.AttrsPath + "/" + strconv.FormatUint(m.Ino, 16)
+func sidecarPath(meta osdir.Meta) string {
+	return bucketdir.AttrsPath + "/" + strconv.FormatUint(meta.Ino, 16)
 }
 
 // writeSidecar stores encoded attributes in the sidecar of a file.
-func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
+func (s *Staging) writeSidecar(staged *StagedFile, value []byte) error {
 	s.Reader.Sidecars.Store(true)
 	// The attributes must be as private as the object. Windows has no modes.
-	mode := fs.FileMode(st.Meta.Mode & 0o666)
+	mode := fs.FileMode(staged.Meta.Mode & 0o666)
 	mode = cmp.Or(mode, 0o666)
-	err := s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
+	err := s.Tree.ReplaceFile(sidecarPath(staged.Meta), staged.Dir.Path, value, mode)
 	if !osdir.IsNotExist(err) {
 		return err
 	}
@@ -39,7 +39,7 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	if err := s.Tree.SyncDir(bucketdir.Reserved); err != nil {
 		return err
 	}
-	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
+	return s.Tree.ReplaceFile(sidecarPath(staged.Meta), staged.Dir.Path, value, mode)
 }
 
 // HoldInode keeps a file open until release is called, so that no other file gets its inode. The
@@ -66,8 +66,8 @@ func (r *Reader) HoldInode(file ObjectFile) (release func()) {
 // has another hard link, DropSidecar keeps the sidecar, because the file under the other name needs
 // it. Another program or a crash may have left a hard link. A sidecar that is left over does no
 // harm. It never describes another file.
-func (r *Reader) DropSidecar(m osdir.Meta) {
-	if m.Ino != 0 && m.Links < 2 && r.Sidecars.Load() {
-		_ = r.Tree.Root.Remove(sidecarPath(m))
+func (r *Reader) DropSidecar(meta osdir.Meta) {
+	if meta.Ino != 0 && meta.Links < 2 && r.Sidecars.Load() {
+		_ = r.Tree.Root.Remove(sidecarPath(meta))
 	}
 }

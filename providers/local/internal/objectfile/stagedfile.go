@@ -114,30 +114,30 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 }
 
 // Finish flushes and closes a staged file, which gets no attributes.
-func (s *Staging) Finish(st *StagedFile) (err error) {
-	st.Meta, err = st.File.Stat()
+func (s *Staging) Finish(staged *StagedFile) (err error) {
+	staged.Meta, err = staged.File.Stat()
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	return s.flush(st)
+	return s.flush(staged)
 }
 
 // KeepMode gives a sealed file the mode of the file that it replaces. If another user owns that file
 // and may have chosen its mode, the sealed file gets no permission that it does not have already.
-func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
+func (s *Staging) KeepMode(staged *StagedFile, replaced ObjectFile) error {
 	if !replaced.Found() {
 		return nil
 	}
 	mode := replaced.Meta.Mode
-	if replaced.Meta.UID != st.Meta.UID {
+	if replaced.Meta.UID != staged.Meta.UID {
 		const ownerReadWrite = 0o600
-		mode = mode&st.Meta.Mode | ownerReadWrite
+		mode = mode&staged.Meta.Mode | ownerReadWrite
 	}
-	if mode == st.Meta.Mode {
+	if mode == staged.Meta.Mode {
 		return nil
 	}
 
-	f, err := st.Dir.Open(st.Name)
+	f, err := staged.Dir.Open(staged.Name)
 	if err != nil {
 		return s.Tree.StagedFileError(err)
 	}
@@ -148,7 +148,7 @@ func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
 	}
 	if s.Reader.Sidecars.Load() {
 		// Ignore the error, because a file system without modes refuses the change.
-		_ = s.Tree.Root.Chmod(sidecarPath(st.Meta), fs.FileMode(mode&0o666))
+		_ = s.Tree.Root.Chmod(sidecarPath(staged.Meta), fs.FileMode(mode&0o666))
 	}
 	if !s.Tree.Sync {
 		return nil
@@ -157,39 +157,39 @@ func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
 }
 
 // Discard closes a staged file, and removes it unless it was placed.
-func (s *Staging) Discard(st *StagedFile) {
-	if st.File != nil {
-		_ = st.File.Close()
-		st.File = nil
+func (s *Staging) Discard(staged *StagedFile) {
+	if staged.File != nil {
+		_ = staged.File.Close()
+		staged.File = nil
 	}
-	if st.Visible != nil {
-		s.Discard(st.Visible)
+	if staged.Visible != nil {
+		s.Discard(staged.Visible)
 	}
-	if st.Name != "" {
-		s.Reader.DropSidecar(st.Meta)
+	if staged.Name != "" {
+		s.Reader.DropSidecar(staged.Meta)
 	}
-	if st.Held != nil {
-		_ = st.Held.Close()
+	if staged.Held != nil {
+		_ = staged.Held.Close()
 		return
 	}
-	if st.Name != "" {
-		_ = st.Dir.Unlink(st.Name)
+	if staged.Name != "" {
+		_ = staged.Dir.Unlink(staged.Name)
 	}
 }
 
 // Place moves a staged file to the name base in dst. It fails with ErrAgain if dst was removed
 // meanwhile.
-func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile) error {
-	err := osdir.RetryInUse(ctx, func() error { return dst.Rename(base, st.Dir, st.Name) })
+func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, staged *StagedFile) error {
+	err := osdir.RetryInUse(ctx, func() error { return dst.Rename(base, staged.Dir, staged.Name) })
 	if err == nil {
-		st.MarkPlaced()
+		staged.MarkPlaced()
 		return nil
 	}
 	if !osdir.IsNotExist(err) {
 		return err
 	}
 	// Either the staged file or dst has vanished.
-	if _, err := st.Dir.Stat(st.Name); err != nil {
+	if _, err := staged.Dir.Stat(staged.Name); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
 	return bucketdir.ErrAgain
@@ -226,56 +226,56 @@ func (st *StagedFile) Append(ctx context.Context, src *os.File, offset, n int64)
 
 // Seal makes a staged file ready to be placed: it sets the time and the attributes, flushes the file
 // to the disk if the tree wants that, and closes it.
-func (s *Staging) Seal(st *StagedFile) error {
-	if err := s.setTimeAndAttrs(st); err != nil {
+func (s *Staging) Seal(staged *StagedFile) error {
+	if err := s.setTimeAndAttrs(staged); err != nil {
 		return err
 	}
-	return s.flush(st)
+	return s.flush(staged)
 }
 
 // flush flushes a staged file to the disk, if the tree wants that, and closes it.
-func (s *Staging) flush(st *StagedFile) error {
+func (s *Staging) flush(staged *StagedFile) error {
 	if s.Tree.Sync {
-		if err := st.File.Sync(); err != nil {
+		if err := staged.File.Sync(); err != nil {
 			return bucketdir.Failure(err)
 		}
 	}
-	err := st.File.Close()
-	st.File = nil
+	err := staged.File.Close()
+	staged.File = nil
 	return bucketdir.Failure(err)
 }
 
 // setTimeAndAttrs sets the time of the file and then its attributes, which contain the time.
-func (s *Staging) setTimeAndAttrs(st *StagedFile) (err error) {
-	if err := st.File.SetTime(st.Dir, st.Name, s.Tree.Clock.Next()); err != nil {
+func (s *Staging) setTimeAndAttrs(staged *StagedFile) (err error) {
+	if err := staged.File.SetTime(staged.Dir, staged.Name, s.Tree.Clock.Next()); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	st.Meta, err = st.File.Stat()
+	staged.Meta, err = staged.File.Stat()
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
 
-	attrs := &st.Attrs
-	attrs.Size = st.Meta.Size
-	attrs.MTime = st.Meta.MTime
+	attrs := &staged.Attrs
+	attrs.Size = staged.Meta.Size
+	attrs.MTime = staged.Meta.MTime
 	if s.Tree.Coarse.Load() {
 		// The time alone does not tell two writes apart.
 		attrs.Unique = bucketdir.RandomName()
 	}
 
 	value := attrs.Encode()
-	if !s.Reader.NoXattr && st.File.SetXattr(value) == nil {
+	if !s.Reader.NoXattr && staged.File.SetXattr(value) == nil {
 		return nil
 	}
-	return s.Tree.StagedFileError(s.writeSidecar(st, value))
+	return s.Tree.StagedFileError(s.writeSidecar(staged, value))
 }
 
 // Restamp gives a sealed file a new time, which is later than stamp, and seals it again.
-func (s *Staging) Restamp(st *StagedFile, stamp int64) (err error) {
-	st.File, err = st.Dir.Edit(st.Name)
+func (s *Staging) Restamp(staged *StagedFile, stamp int64) (err error) {
+	staged.File, err = staged.Dir.Edit(staged.Name)
 	if err != nil {
 		return s.Tree.StagedFileError(err)
 	}
 	s.Tree.Clock.Advance(stamp)
-	return s.Seal(st)
+	return s.Seal(staged)
 }

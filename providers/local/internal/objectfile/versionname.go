@@ -24,9 +24,9 @@ func VersionTime(version string) int64 {
 }
 
 // VersionOf returns the version of the file with the stat result m.
-func VersionOf(m osdir.Meta) string {
-	b := append(appendTime(make([]byte, 0, 34), m.MTime), '-')
-	return string(strconv.AppendUint(b, m.Ino, 16))
+func VersionOf(meta osdir.Meta) string {
+	b := append(appendTime(make([]byte, 0, 34), meta.MTime), '-')
+	return string(strconv.AppendUint(b, meta.Ino, 16))
 }
 
 // MarkerOf returns the version of a delete marker. offset is the time of the marker, in

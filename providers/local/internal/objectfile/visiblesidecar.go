@@ -49,8 +49,8 @@ func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load
 
 // VisibleOr returns the attributes in the visible sidecar, with the revision of stored. It returns
 // stored itself, which may be nil, if the object has no visible sidecar.
-func (r *Reader) VisibleOr(stored *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
-	visible, err := r.visibleAttrs(l, m)
+func (r *Reader) VisibleOr(stored *Attrs, loc bucketdir.Location, meta osdir.Meta) (*Attrs, error) {
+	visible, err := r.visibleAttrs(loc, meta)
 	if visible == nil || err != nil {
 		return stored, err
 	}
@@ -95,35 +95,35 @@ func (s *Staging) writeVisible(ctx context.Context, staged *StagedFile, text []b
 }
 
 // newVisibleSidecar returns the content of the visible sidecar of an object with the attributes a.
-func newVisibleSidecar(a *Attrs) visibleSidecar {
+func newVisibleSidecar(attrs *Attrs) visibleSidecar {
 	return visibleSidecar{
-		ContentType:        a.ContentType,
-		ContentEncoding:    a.ContentEncoding,
-		ContentDisposition: a.ContentDisposition,
-		ContentLanguage:    a.ContentLanguage,
-		CacheControl:       a.CacheControl,
-		StorageClass:       a.StorageClass,
-		Metadata:           a.Metadata,
-		PublicRead:         a.PublicRead,
-		Tags:               a.Tags,
-		RetentionMode:      string(a.Retention.Mode),
-		RetainUntil:        a.Retention.Until,
-		LegalHold:          a.LegalHold,
-		CRC32C:             a.CRC32C,
-		Size:               a.Size,
-		Modified:           time.Unix(0, a.MTime).UTC(),
+		ContentType:        attrs.ContentType,
+		ContentEncoding:    attrs.ContentEncoding,
+		ContentDisposition: attrs.ContentDisposition,
+		ContentLanguage:    attrs.ContentLanguage,
+		CacheControl:       attrs.CacheControl,
+		StorageClass:       attrs.StorageClass,
+		Metadata:           attrs.Metadata,
+		PublicRead:         attrs.PublicRead,
+		Tags:               attrs.Tags,
+		RetentionMode:      string(attrs.Retention.Mode),
+		RetainUntil:        attrs.Retention.Until,
+		LegalHold:          attrs.LegalHold,
+		CRC32C:             attrs.CRC32C,
+		Size:               attrs.Size,
+		Modified:           time.Unix(0, attrs.MTime).UTC(),
 	}
 }
 
-// visibleAttrs returns the attributes in the visible sidecar of the object at l, or nil if there is
+// visibleAttrs returns the attributes in the visible sidecar of the object at loc, or nil if there is
 // no sidecar for a file of the size in m.
-func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
-	f, err := r.OpenIn(l.AltDir, l.VisibleName())
+func (r *Reader) visibleAttrs(loc bucketdir.Location, meta osdir.Meta) (*Attrs, error) {
+	f, err := r.OpenIn(loc.AltDir, loc.VisibleName())
 	if f == nil || err != nil {
 		return nil, err
 	}
 
-	file := f.OSFile(l.VisibleName())
+	file := f.OSFile(loc.VisibleName())
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 		// Another program has written the file.
 		return nil, nil
 	}
-	if v.Size != m.Size {
+	if v.Size != meta.Size {
 		// The sidecar belongs to an earlier content of the file.
 		return nil, nil
 	}

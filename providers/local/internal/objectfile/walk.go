@@ -391,13 +391,13 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 
 // isObject reports whether an entry is an object. It needs a system call only if the entry is a link
 // or does not tell its kind.
-func (w *Walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
+func (w *Walker) isObject(dir *osdir.Dir, e osdir.Entry) bool {
 	switch e.Kind {
 	case osdir.KindFile:
 		return true
 	case osdir.KindDir, osdir.KindOther:
 		return false
 	}
-	file, err := w.Reader.StatObject(d, e.Name)
+	file, err := w.Reader.StatObject(dir, e.Name)
 	return err == nil && file.Found()
 }

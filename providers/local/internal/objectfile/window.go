@@ -108,14 +108,14 @@ func (r *Reader) readWindow(
 	return w.window, nil
 }
 
-// read adds the names in d to the window. If d contains only the ends of long names, chunks is their
-// common beginning. isFirst tells that d is the first directory of the window, or is inside it.
-func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
+// read adds the names in dir to the window. If dir contains only the ends of long names, chunks is their
+// common beginning. isFirst tells that dir is the first directory of the window, or is inside it.
+func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
 	var ctxErr error
 
-	err := d.Each(func(e osdir.Entry) bool {
+	err := dir.Each(func(e osdir.Entry) bool {
 		ctxErr = bucketdir.Interrupted(r.ctx)
 		if ctxErr != nil {
 			return false
@@ -130,7 +130,7 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
 			return true
 		}
 		isUsual := isFirst && chunks == ""
-		r.add(d, e, name, isUsual)
+		r.add(dir, e, name, isUsual)
 		return true
 	})
 	if ctxErr != nil {
@@ -142,17 +142,17 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
 
 	for _, base := range chunkDirs {
 		r.window.chunks = true
-		if err := r.readChunkDir(d, base, chunks, isFirst); err != nil {
+		if err := r.readChunkDir(dir, base, chunks, isFirst); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readChunkDir adds the names in the directory base of d, which contains the ends of long names. It
+// readChunkDir adds the names in the directory base of dir, which contains the ends of long names. It
 // does nothing if the directory was removed meanwhile.
-func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, isFirst bool) error {
-	chunkDir, err := r.tree.Open(d.PathOf(base))
+func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst bool) error {
+	chunkDir, err := r.tree.Open(dir.PathOf(base))
 	if osdir.IsNoFile(err) {
 		return nil
 	}
@@ -164,17 +164,17 @@ func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, isFirst b
 	return r.read(chunkDir, chunks+base[prefixLength:], isFirst)
 }
 
-// add adds an entry of the directory d to the window. name is the parsed name of the entry. If isUsual
-// is true, d is the first directory of the window, so an entry with a plain name needs no diskName.
-func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, name bucketdir.Found, isUsual bool) {
+// add adds an entry of the directory dir to the window. name is the parsed name of the entry. If isUsual
+// is true, dir is the first directory of the window, so an entry with a plain name needs no diskName.
+func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, isUsual bool) {
 	kind := e.Kind
 	if kind == osdir.KindUnknown {
-		m, err := d.Stat(e.Name)
+		meta, err := dir.Stat(e.Name)
 		if err != nil {
 			// The entry was probably removed meanwhile.
 			return
 		}
-		kind = m.Kind
+		kind = meta.Kind
 	}
 	if kind == osdir.KindOther {
 		return
@@ -194,7 +194,7 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, name bucketdir.Found, is
 	}
 	isSegmentOnDisk := name.Mark == 0 && !name.Literal
 	if !isUsual || !isSegmentOnDisk {
-		item.diskName = &diskName{dir: d.Path, base: e.Name}
+		item.diskName = &diskName{dir: dir.Path, base: e.Name}
 	}
 
 	if !r.noncurrent {
