@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// makeDirs opens the directory of key's object, and creates it if it does not exist. If a file has
-// the name of a parent directory, makeDirs first moves the file to its alternate name.
+// makeDirs opens the directory of key's object, and creates it and its parents if they do not exist.
+// A file that has the name of a parent gets its alternate name.
 func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Location) (*osdir.Dir, error) {
 	var dir *osdir.Dir
 	err := bucketdir.Retry(ctx, func() (err error) {
@@ -38,7 +38,7 @@ func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Locati
 
 // makeParents creates the parent directories of key's object, from the outermost to the innermost.
 func (o *Objects) makeParents(ctx context.Context, key string) error {
-	for i := 0; i < len(key); i++ {
+	for i := range len(key) {
 		if key[i] != '/' {
 			continue
 		}
@@ -49,8 +49,8 @@ func (o *Objects) makeParents(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeParent creates the directory for the keys that begin with key + "/". If another process
-// removes the directory above it meanwhile, makeParent fails with ErrAgain.
+// makeParent creates the directory for the keys that begin with key + "/". It fails with ErrAgain if
+// another process removes the directory above it meanwhile.
 func (o *Objects) makeParent(ctx context.Context, key string) error {
 	loc, ok := o.tree.Names().Locate(key)
 	if !ok {
@@ -66,7 +66,7 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	defer o.tree.CloseDir(parent)
 
 	meta, err := o.tree.StatFollowing(parent, loc.Base)
-	isLinkOutside := osdir.LeadsOutside(err) // the link itself is in the way
+	isLinkOutside := osdir.LeadsOutside(err)
 	if err != nil && !isLinkOutside {
 		if osdir.IsNotExist(err) {
 			return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, loc.Base))
@@ -76,12 +76,12 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	if err == nil && meta.Kind == osdir.KindDir {
 		return o.tree.CheckSpelling(osdir.Join(loc.Dir, loc.Base))
 	}
+	// A file, or a link that leads outside, is in the way.
 	return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, loc))
 }
 
-// moveFileAside renames a file to its alternate name, because its name is needed for a directory.
-// Readers never miss the file, because they look for the plain name first and then for the
-// alternate name.
+// moveFileAside renames a file to its alternate name and makes a directory with its old name. Readers
+// do not miss the file, because they look for the plain name before the alternate name.
 func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.Dir, loc bucketdir.Location) error {
 	unlock, err := o.locks.Lock(ctx, key)
 	if err != nil {

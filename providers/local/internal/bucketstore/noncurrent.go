@@ -29,9 +29,8 @@ func (n *Noncurrent) keepVersion(ctx context.Context, key string, current object
 	})
 }
 
-// MarkRemoved adds a delete marker. If there is a current object, it first adds the object to the
-// noncurrent versions. The caller must hold the lock of the key, and must remove the object
-// afterwards.
+// MarkRemoved adds the current object, if there is one, to the noncurrent versions of its key, and a
+// delete marker after it. The caller must hold the lock of the key, and remove the object afterwards.
 func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current objectfile.ObjectFile) error {
 	return n.Dirs.withDir(ctx, key, func(dst *osdir.Dir) error {
 		if current.Found() {
@@ -39,6 +38,8 @@ func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current object
 				return err
 			}
 		}
+
+		// The marker must be newer than all versions.
 		newest, err := n.newestTime(dst)
 		if err != nil {
 			return err
@@ -52,8 +53,8 @@ func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current object
 	})
 }
 
-// writeMarker creates the empty file of a delete marker, and flushes it to the disk unless
-// Config.NoSync is set.
+// writeMarker creates the empty file of a delete marker, and flushes it to the disk if the tree wants
+// that.
 func (n *Noncurrent) writeMarker(path string) error {
 	f, err := n.tree.Root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -65,8 +66,8 @@ func (n *Noncurrent) writeMarker(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// newestTime returns the time of the newest version or delete marker in dir, in nanoseconds. If dir has
-// none, it returns 0.
+// newestTime returns the time of the newest version or delete marker in dir, in nanoseconds, or 0 if
+// there is none.
 func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
 	err = dir.Each(func(e osdir.Entry) bool {
 		if objectfile.ValidVersion(e.Name) {
@@ -77,7 +78,8 @@ func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
 	return newest, bucketdir.Failure(err)
 }
 
-// newestKeptOf returns the result of newestTime for the noncurrent versions of a key.
+// newestKeptOf returns the time of a key's newest noncurrent version or delete marker, in nanoseconds,
+// or 0 if the key has none.
 func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
 	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
@@ -87,25 +89,23 @@ func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
 	return n.newestTime(dir)
 }
 
-// noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
-// It omits names that an interrupted removal of the current object may have left; see isLeftover.
+// noncurrentVersions returns the noncurrent versions and delete markers of a key, newest first. It
+// omits those that isLeftover says an interrupted removal of the current object has left.
 func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFile) ([]string, error) {
 	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
 	defer n.tree.CloseDir(dir)
-	all, err := dir.Names(func(e osdir.Entry) bool {
+	versions, err := dir.Names(func(e osdir.Entry) bool {
 		return objectfile.ValidVersion(e.Name) && !isLeftover(e.Name, current)
 	})
-	slices.Reverse(all)
-	return all, bucketdir.Failure(err)
+	slices.Reverse(versions)
+	return versions, bucketdir.Failure(err)
 }
 
-// isLeftover reports whether a noncurrent version is a leftover of an interrupted removal. A
-// removal first adds two names to the noncurrent versions: a link to the current object, and a
-// newer delete marker. Then it removes the current object. If the current object still exists, both
-// names are leftovers.
+// isLeftover reports whether an interrupted removal of the current object has left the version name.
+// A removal adds a link to the object and a newer delete marker before it removes the object.
 func isLeftover(name string, current objectfile.ObjectFile) bool {
 	if !current.Found() {
 		return false
@@ -116,8 +116,8 @@ func isLeftover(name string, current objectfile.ObjectFile) bool {
 	return name == objectfile.VersionOf(current.Meta)
 }
 
-// openVersion opens a noncurrent version. If the version does not exist, or is a delete marker, it
-// returns nil.
+// openVersion opens a noncurrent version. It returns nil if the version does not exist or is a delete
+// marker.
 func (n *Noncurrent) openVersion(key, version string) (*osdir.File, error) {
 	if objectfile.IsMarker(version) {
 		return nil, nil
@@ -125,7 +125,7 @@ func (n *Noncurrent) openVersion(key, version string) (*osdir.File, error) {
 	return n.reader.OpenIn(n.Dirs.Path(key), version)
 }
 
-// deleteVersion removes a noncurrent version. The caller holds the lock of the key.
+// deleteVersion removes a noncurrent version, if it exists. The caller must hold the lock of the key.
 func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest) error {
 	path := n.Dirs.Path(r.Key)
 	dir, err := n.tree.Open(path)
@@ -159,7 +159,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 	return nil
 }
 
-// unlinkVersion removes the file of a version. If the file does not exist, it does nothing.
+// unlinkVersion removes the file of a version, if it exists, and flushes the removal to the disk.
 func (n *Noncurrent) unlinkVersion(ctx context.Context, dir *osdir.Dir, version string) error {
 	if err := dir.UnlinkInUse(ctx, version); err != nil {
 		return bucketdir.UnlessAbsent(err)
@@ -167,9 +167,9 @@ func (n *Noncurrent) unlinkVersion(ctx context.Context, dir *osdir.Dir, version 
 	return bucketdir.UnknownOutcome(n.tree.Flush(dir))
 }
 
-// promote atomically replaces the current object by the newest noncurrent version. If there is no
-// such version, or if it is a delete marker, promote returns false. The caller holds the lock of
-// the key.
+// promote atomically replaces the current object by the newest noncurrent version, and reports
+// whether it did: it does not if there is none, or only a delete marker. The caller must hold the
+// lock of the key.
 func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile.ObjectFile) (bool, error) {
 	path := n.Dirs.Path(key)
 	dir, err := n.tree.Open(path)
@@ -192,7 +192,8 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	}
 
 	newest := versions[0]
-	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, dir, newest) }); err != nil {
+	replace := func() error { return current.Dir.Rename(current.Base, dir, newest) }
+	if err := osdir.RetryInUse(ctx, replace); err != nil {
 		return false, bucketdir.Failure(err)
 	}
 	n.removed.removeSidecar(current.Meta)
@@ -201,7 +202,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	return true, err
 }
 
-// dropLeftovers removes the names that an interrupted removal of the current object has left in d.
+// dropLeftovers removes the names that an interrupted removal of the current object has left in dir.
 func (n *Noncurrent) dropLeftovers(ctx context.Context, dir *osdir.Dir, current objectfile.ObjectFile) error {
 	names, err := dir.Names(func(e osdir.Entry) bool {
 		return objectfile.ValidVersion(e.Name) && isLeftover(e.Name, current)

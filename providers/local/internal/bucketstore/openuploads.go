@@ -23,8 +23,8 @@ import (
 // another part. It is a cache: if the file is missing, the part is read.
 func sumName(number int) string { return "sum-" + strconv.Itoa(number) }
 
-// sumRecord returns the content of the file with a part's checksum: the part's tag and the
-// checksum.
+// sumRecord returns the content of the file that stores a part's checksum: the part's tag, a space
+// and the checksum in hexadecimal, or nothing if it is unknown.
 func sumRecord(tag string, crc storage.CRC32C) string {
 	if !crc.Known {
 		return tag + " \n"
@@ -32,18 +32,22 @@ func sumRecord(tag string, crc storage.CRC32C) string {
 	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
 }
 
-// sumOf returns the checksum in a record that sumRecord wrote. If the record has another tag, it
-// belongs to another part, and the checksum is unknown.
-func sumOf(record, tag string) (sum storage.CRC32C) {
-	hexadecimal, ok := strings.CutPrefix(record, tag+" ")
-	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
-	if !ok || err != nil || len(hexadecimal) != len("00000000\n") {
-		return sum
+// sumOf returns the checksum in a record that sumRecord has written. It is unknown if the record is
+// not that of the part with the tag.
+func sumOf(record, tag string) storage.CRC32C {
+	digits, ok := strings.CutPrefix(record, tag+" ")
+	if !ok || len(digits) != len("00000000\n") {
+		return storage.CRC32C{}
 	}
-	return storage.CRC32C{Sum: uint32(crc), Known: true}
+	sum, err := strconv.ParseUint(strings.TrimSuffix(digits, "\n"), 16, 32)
+	if err != nil {
+		return storage.CRC32C{}
+	}
+	return storage.CRC32C{Sum: uint32(sum), Known: true}
 }
 
-// ListParts returns a page of the parts of an upload.
+// ListParts returns a page of the parts of an upload. It fails with ObjectNotFound if the key has no
+// such upload.
 func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	upload, err := u.Use(ctx, r.Key, r.Upload)
 	if errors.Is(err, ErrUpload) {
@@ -75,19 +79,19 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 	return page, nil
 }
 
-// partNumbers returns the part numbers of an upload, in ascending order. It omits numbers that are
-// not greater than marker.
-func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
+// partNumbers returns the numbers of an upload's parts after the number after, in ascending order.
+func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 	dir, err := u.tree.OpenToRead(uploadPath(upload))
 	if err != nil {
 		return nil, u.tree.PathLostError(err)
 	}
 	defer dir.Close()
+
 	var numbers []int
 	err = dir.Each(func(e osdir.Entry) bool {
-		_, text, _ := strings.Cut(e.Name, "-")
-		number, err := strconv.Atoi(text)
-		if err != nil || number <= marker {
+		_, digits, _ := strings.Cut(e.Name, "-")
+		number, err := strconv.Atoi(digits)
+		if err != nil || number <= after {
 			return true
 		}
 		if e.Name == partName(number) || e.Name == placedName(number) {
@@ -95,15 +99,17 @@ func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
 		}
 		return true
 	})
+
+	// A part may have a file of its own and a slot.
 	slices.Sort(numbers)
 	return slices.Compact(numbers), bucketdir.Failure(err)
 }
 
-// describePart describes a part. If the part's checksum was not stored, it reads the part. If the
-// part is replaced meanwhile, it starts over. If the part does not exist, ok is false.
+// describePart returns a part with its checksum, for which it reads the part if the checksum was not
+// stored. It starts again if the part is replaced meanwhile. ok is false if there is no such part.
 //
-// CompleteParts may rename the file of a part, so that the file becomes the object. The part is
-// still listed. Otherwise a client could complete the upload again without this part.
+// It also returns a part whose file CompleteParts has made the object. Otherwise a client could
+// complete the upload again without this part.
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
@@ -118,10 +124,11 @@ func (u *Uploads) describePart(
 			return nil
 		}
 		if part.Tag == lastTag {
-			// The part was not replaced by another one: CompleteParts has renamed its file.
+			// The part cannot be read, although it was not replaced: CompleteParts has moved its file.
 			return nil
 		}
 		lastTag = part.Tag
+
 		part.CRC32C, err = readPartSum(ctx, src, part)
 		if storage.CodeOf(err) == storage.InvalidArgument {
 			return bucketdir.ErrAgain
@@ -131,9 +138,8 @@ func (u *Uploads) describePart(
 	return part, ok, err
 }
 
-// findPart returns the part with a number, with its checksum if that was stored. If the part is
-// both in a file of its own and in a slot of the shared file, findPart returns the part in
-// the file of its own. If there is no part, ok is false.
+// findPart returns the part with a number, with its checksum if that was stored. A file of the part's
+// own takes precedence over a slot of the shared file. ok is false if there is no such part.
 func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	meta, err := src.Stat(partName(number))
 	if osdir.IsNotExist(err) {
@@ -148,20 +154,21 @@ func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driv
 	}
 
 	part = driver.Part{Number: number, Tag: objectfile.MakeTag(meta).Revision(), Size: meta.Size}
-	// Without a record, the checksum is unknown.
+	// Ignore a missing record: the checksum is then unknown.
 	record, _ := u.tree.ReadSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
 }
 
-// readPartSum reads a part and returns its checksum. If the part was replaced, it fails with
-// InvalidArgument.
+// readPartSum reads a part to compute its checksum. It fails with InvalidArgument if the part was
+// replaced.
 func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage.CRC32C, error) {
 	file, offset, size, err := openPart(src, part)
 	if err != nil {
 		return storage.CRC32C{}, err
 	}
 	defer file.Close()
+
 	sum := crc32c.New()
 	if _, err := io.Copy(sum, running.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
 		if err := bucketdir.Interrupted(ctx); err != nil {
@@ -172,12 +179,13 @@ func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage
 	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
 }
 
-// List returns a page of the uploads in progress, sorted by their names.
+// List returns a page of the uploads in progress, sorted by their IDs.
 func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	names, err := u.uploadNames(r.Token)
 	if err != nil {
 		return nil, err
 	}
+
 	page := &driver.UploadPage{}
 	for _, name := range names {
 		if err := bucketdir.Interrupted(ctx); err != nil {
@@ -194,8 +202,7 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 	return page, nil
 }
 
-// uploadNames returns the sorted names of the uploads in progress. It omits names that are not
-// greater than startAfter.
+// uploadNames returns the names of the uploads in progress that sort after startAfter.
 func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	info, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
 	if err != nil && !osdir.IsNoFile(err) {
@@ -214,23 +221,24 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	return names, bucketdir.Failure(err)
 }
 
-// describeUpload returns the entry of an upload in a listing. If the upload has ended or cannot be
-// read, ok is false.
+// describeUpload returns the entry of an upload in a listing. ok is false if the upload has ended or
+// cannot be read.
 func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
 	dir, err := u.tree.Open(uploadPath(name))
 	if err != nil {
 		return storage.UploadEntry{}, false
 	}
 	defer u.tree.CloseDir(dir)
+
 	f, err := dir.Open(uploadKeyName)
 	if err != nil {
 		return storage.UploadEntry{}, false
 	}
-	file := f.OSFile(uploadKeyName)
-	defer file.Close()
+	keyFile := f.OSFile(uploadKeyName)
+	defer keyFile.Close()
 	if f.Meta.Kind != osdir.KindFile {
 		return storage.UploadEntry{}, false
 	}
-	key, err := readKey(file)
+	key, err := readKey(keyFile)
 	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }

@@ -16,22 +16,23 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Begin creates a directory for the parts of an upload. It returns the name of the upload.
+// Begin creates a directory for the parts of a new upload, whose ID it returns. At most once an hour,
+// it also discards abandoned uploads.
 func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if err := u.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
 	if isSweepDue(&u.lastSweep, u.tree.Clock.Now()) {
-		// The function Open removes abandoned uploads only once.
 		u.sweepUploads(ctx)
 	}
 
-	staged, err := u.stageText(ctx, r.Key)
+	// The upload exists once this file, which contains its key, is in its directory.
+	keyFile, err := u.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err
 	}
-	defer u.staging.Discard(staged)
-	if err := u.staging.Finish(staged); err != nil {
+	defer u.staging.Discard(keyFile)
+	if err := u.staging.Finish(keyFile); err != nil {
 		return "", err
 	}
 
@@ -44,42 +45,42 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 		return "", u.tree.PathLostError(err)
 	}
 	defer u.tree.CloseDir(dst)
-	return upload, u.moveTo(ctx, dst, uploadKeyName, staged)
+	return upload, u.moveTo(ctx, dst, uploadKeyName, keyFile)
 }
 
-// stageText creates a staged file, which is not visible yet, with this content and the current
-// time.
+// stageText creates a staged file with this content and the current time.
 func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.StagedFile, error) {
 	staged, err := u.staging.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err = u.staging.Fill(ctx, staged.File, strings.NewReader(content)); err == nil {
-		err = u.tree.StagedFileError(staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Now()))
-	}
-	if err != nil {
+	if err := u.staging.Fill(ctx, staged.File, strings.NewReader(content)); err != nil {
 		u.staging.Discard(staged)
 		return nil, err
+	}
+	if err := staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Now()); err != nil {
+		u.staging.Discard(staged)
+		return nil, u.tree.StagedFileError(err)
 	}
 	return staged, nil
 }
 
-// moveTo renames a staged file to a name in dst, the directory of an upload. If the upload has ended meanwhile, it
-// fails with ErrUpload.
+// moveTo moves a staged file to a name in dst, the directory of an upload. It fails with ErrUpload if the upload has
+// ended meanwhile.
 func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, staged *objectfile.StagedFile) error {
 	err := u.staging.Place(ctx, dst, name, staged)
 	if err == bucketdir.ErrAgain {
 		// The directory is gone, because the upload was aborted meanwhile.
 		return uploadEndedError(u.tree)
 	}
-	if err == nil {
-		err = u.tree.Flush(dst)
+	if err != nil {
+		return bucketdir.Failure(err)
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.Failure(u.tree.Flush(dst))
 }
 
-// PutPart stores a part. If it can, it stores the part in its slot of a shared file (see
-// layoutName).
+// PutPart stores a part in its slot of a shared file (see layoutName) or, if that is impossible, in a
+// file of its own.
 func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if r.Number < 1 || r.Number > MaxParts {
 		return driver.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
@@ -93,13 +94,15 @@ func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
-	if part, done, err := u.putInSlot(ctx, dst.Dir, r, mode); done || err != nil {
+
+	part, done, err := u.putInSlot(ctx, dst.Dir, r, mode)
+	if done || err != nil {
 		return part, err
 	}
 	return u.putInFile(ctx, dst.Dir, r, mode)
 }
 
-// putInFile stores a part in a file of its own. If mode is not 0, the file has that mode.
+// putInFile stores a part in a file of its own, with the given mode unless it is 0.
 func (u *Uploads) putInFile(
 	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (driver.Part, error) {
@@ -132,13 +135,13 @@ func (u *Uploads) putInFile(
 	part := driver.Part{Number: r.Number, Tag: tag, Size: staged.Meta.Size, CRC32C: r.CRC32C}
 	if part.CRC32C.Known {
 		// If storing the checksum fails, ListParts reads the part instead.
-		const isNew = false // replace the record of an earlier part with the number
-		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), isNew)
+		const mustBeNew = false // an earlier part with the number may have a record
+		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), mustBeNew)
 	}
 	return part, nil
 }
 
-// Complete joins the parts in one file, and makes that file the object.
+// Complete joins the parts in one file, makes that file the object, and removes the upload.
 func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if err := u.settings.CheckControls(ctx, &r.Put.Controls); err != nil {
 		return nil, err
@@ -147,13 +150,13 @@ func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*sto
 	if err != nil {
 		return nil, err
 	}
-	// If that fails, a sweep removes the rest.
+	// Ignore the error, because a sweep removes the rest.
 	_ = u.RemoveUpload(ctx, r.Upload)
 	return attrs, nil
 }
 
-// privateMode returns the mode for a part of an upload that will replace an object. The part must
-// be as private as that object. If there is no object, privateMode returns 0.
+// privateMode returns the mode that keeps the parts of an upload as private as the object that they
+// will replace, or 0 if there is no object.
 func (u *Uploads) privateMode(key string) (uint32, error) {
 	loc, ok := u.tree.Names().Locate(key)
 	if !ok {
@@ -170,18 +173,19 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	if err != nil || !old.Found() || old.Meta.Mode == 0 {
 		return 0, err
 	}
+
 	const ownerOnly = 0o600
 	if old.Meta.UID != uint32(os.Geteuid()) {
 		// The other owner may have chosen a mode that permits too much.
 		return ownerOnly, nil
 	}
-	// CompleteParts must be able to read the file.
+	// The owner must be able to read the parts to complete the upload.
 	return old.Meta.Mode | ownerOnly, nil
 }
 
-// join stores an object with the bytes of the parts. If the shared file begins with the first parts, that file becomes
-// the object, and only the other parts are copied.
-func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *storage.Attrs, err error) {
+// join stores an object with the bytes of the parts. If the shared file consists of the first parts, it becomes the
+// object, and only the other parts are copied.
+func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
 	src, err := u.Use(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
@@ -193,8 +197,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 			return
 		}
 		if _, statErr := src.Dir.Stat(uploadKeyName); osdir.IsNoFile(statErr) {
-			// Another call has ended the upload. That call could not remove the directory, because it contained
-			// files of this call.
+			// Another call has ended the upload, but could not remove its directory because of this call's files.
 			_ = u.RemoveUpload(ctx, r.Upload)
 		}
 	}()
@@ -219,7 +222,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 	return u.objects.save(ctx, r.Put.Key, staged, r.Put.Condition)
 }
 
-// appendPart appends the bytes of a part to the staged file.
+// appendPart appends the bytes of a part of the upload in src to the staged file.
 func appendPart(ctx context.Context, staged *objectfile.StagedFile, src *osdir.Dir, part driver.Part) error {
 	file, offset, size, err := openPart(src, part)
 	if err != nil {
@@ -233,16 +236,17 @@ func errPart(part driver.Part) error {
 	return argument.Invalid("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
 }
 
-// Abort removes an upload and its parts. If the upload does not exist, it does nothing.
+// Abort removes an upload and its parts. It does nothing if key has no such upload.
 func (u *Uploads) Abort(ctx context.Context, key, upload string) error {
-	dir, err := u.Use(ctx, key, upload)
+	opened, err := u.Use(ctx, key, upload)
 	if errors.Is(err, ErrUpload) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	dir.Close()
+	opened.Close()
+
 	if err := u.RemoveUpload(ctx, upload); err != nil {
 		return err
 	}

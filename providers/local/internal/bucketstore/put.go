@@ -11,9 +11,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Put stores the body of r as an object. It reads the body before it waits for a turn: a permission
-// to open files. The Read method of the body may itself call local buckets, and the calls need
-// turns.
+// Put stores the body of r as an object.
 func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
@@ -27,6 +25,8 @@ func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, r.CRC32C)
+
+	// Wait for a turn only now, because the body may itself call local buckets, which need turns, too.
 	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
 	}
@@ -34,7 +34,8 @@ func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	return o.save(ctx, r.Key, staged, r.Condition)
 }
 
-// save completes a staged file, with its attributes, and makes it the object of key.
+// save seals a staged file with its attributes, and makes it the object of key if the condition
+// holds.
 func (o *Objects) save(
 	ctx context.Context, key string, staged *objectfile.StagedFile, c storage.Condition,
 ) (*storage.Attrs, error) {
@@ -56,31 +57,31 @@ func (o *Objects) save(
 	return o.reader.AttrsOf(key, staged.Meta, &staged.Attrs), nil
 }
 
-// commit stores a completed staged file as the object with the given key, if the condition c holds.
-// It creates directories before it locks the key, because creating them may lock other keys. If the
-// key were locked first, two calls could wait for each other forever. If another process removes an
-// empty directory meanwhile, commit starts over.
+// commit makes a sealed staged file the object of key if the condition holds. It starts again if
+// another process removes an empty directory meanwhile.
 func (o *Objects) commit(ctx context.Context, key string, staged *objectfile.StagedFile, c storage.Condition) error {
 	loc, ok := o.tree.Names().Locate(key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	return o.tree.Retry(ctx, func() error {
+		// Create directories before locking the key: that may lock other keys, and two calls that each
+		// hold a lock could wait for each other forever.
 		target, err := o.makeDirs(ctx, key, loc)
 		if err != nil {
 			return err
 		}
 		defer o.tree.CloseDir(target)
-		err = o.placeLocked(ctx, key, target, loc, staged, c)
-		if err == nil {
-			err = bucketdir.UnknownOutcome(o.tree.Flush(target))
+
+		if err := o.placeLocked(ctx, key, target, loc, staged, c); err != nil {
+			return err
 		}
-		return err
+		return bucketdir.UnknownOutcome(o.tree.Flush(target))
 	})
 }
 
-// placeLocked locks the key and makes the staged file its object. If the file has the parts of an upload, it then ends
-// the upload.
+// placeLocked locks the key and makes the staged file its object. If the file consists of the parts of an upload, it
+// also ends the upload.
 func (o *Objects) placeLocked(
 	ctx context.Context, key string, target *osdir.Dir, loc bucketdir.Location, staged *objectfile.StagedFile,
 	c storage.Condition,
@@ -97,6 +98,7 @@ func (o *Objects) placeLocked(
 
 	candidates := o.Candidates(loc, target)
 	defer candidates.Close()
+
 	if staged.Upload != nil {
 		_, err := staged.Upload.Stat(uploadKeyName)
 		if osdir.IsNoFile(err) {
@@ -122,8 +124,8 @@ func (o *Objects) placeLocked(
 	return o.endUpload(staged.Upload, target)
 }
 
-// place checks the condition and renames the staged file to the path of the object. The caller
-// holds the lock of the key.
+// place makes the staged file the object of key if the condition holds. The caller must hold the lock
+// of the key.
 func (o *Objects) place(
 	ctx context.Context, key string, candidates *objectfile.Candidates, staged *objectfile.StagedFile,
 	c storage.Condition,
@@ -155,7 +157,7 @@ func (o *Objects) place(
 		return err
 	}
 
-	// Replace it.
+	// Replace the old object.
 	if err := o.staging.KeepMode(staged, old); err != nil {
 		return err
 	}
@@ -181,16 +183,16 @@ func (o *Objects) place(
 	return candidates.PutVisible(ctx, staged.Visible)
 }
 
-// keepOrder prepares a write to a bucket that keeps versions. It keeps the current object, if there
-// is one, as a noncurrent version. It sets the time of the staged file later than all versions of
-// the key.
+// keepOrder prepares the replacement of old in a bucket that keeps versions. It makes the staged file
+// newer than all versions of the key, and keeps old, if found, as a noncurrent version.
 func (o *Objects) keepOrder(
 	ctx context.Context, key string, old objectfile.ObjectFile, staged *objectfile.StagedFile,
 ) error {
 	newest := old.Meta.MTime
 	if !old.Found() {
 		var err error
-		if newest, err = o.noncurrent.newestKeptOf(key); err != nil {
+		newest, err = o.noncurrent.newestKeptOf(key)
+		if err != nil {
 			return err
 		}
 	}

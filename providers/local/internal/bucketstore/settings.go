@@ -48,7 +48,7 @@ type Settings struct {
 	bucketKeys atomic.Pointer[signedurl.Keys] // keys in the bucket's directory; nil until they have been read
 }
 
-// currentSettings returns the settings of the bucket. It reads the file again only if the file has been
+// currentSettings returns the settings of the bucket, which it reads again only if their file was
 // replaced. The caller must not change the lists in the result.
 func (s *Settings) currentSettings() (BucketSettings, error) {
 	meta, err := s.tree.Top.Stat(bucketdir.SettingsPath)
@@ -61,16 +61,19 @@ func (s *Settings) currentSettings() (BucketSettings, error) {
 	if cached := s.cached.Load(); cached != nil && cached.meta == meta {
 		return cached.settings, nil
 	}
-	b, err := s.Read()
+
+	settings, err := s.Read()
 	if err == nil {
-		s.cached.Store(&settingsFile{meta, b}) // if the file is newer than meta, the next call reads it again
+		// If the file was replaced after the stat, the next call reads it again.
+		s.cached.Store(&settingsFile{meta, settings})
 	}
-	return b, err
+	return settings, err
 }
 
-// Change changes the settings under a lock, so that no concurrent change is lost. The caller must
-// not hold the lock of a key.
+// Change calls change with the settings and stores the result, under a lock so that no concurrent
+// change is lost. The caller must not hold the lock of a key.
 func (s *Settings) Change(ctx context.Context, change func(*BucketSettings) error) (BucketSettings, error) {
+	// Initialize the bucket, which the lock needs.
 	if _, err := s.staging.Dir(ctx); err != nil {
 		return BucketSettings{}, err
 	}
@@ -79,6 +82,7 @@ func (s *Settings) Change(ctx context.Context, change func(*BucketSettings) erro
 		return BucketSettings{}, err
 	}
 	defer unlock()
+
 	settings, err := s.Read()
 	if err != nil {
 		return settings, err
@@ -89,9 +93,8 @@ func (s *Settings) Change(ctx context.Context, change func(*BucketSettings) erro
 	return settings, s.Save(ctx, settings)
 }
 
-// Read returns the settings of the bucket. If the bucket has none, or if they were lost in a power
-// failure, it returns the zero value. Settings with ObjectLock are never lost, because they are
-// always flushed.
+// Read returns the settings of the bucket, or the zero value if it has none, or if a power failure has
+// lost them. Settings with object lock are never lost.
 func (s *Settings) Read() (BucketSettings, error) {
 	var b BucketSettings
 	if _, err := s.tree.ReadDocument(bucketdir.SettingsPath, &b); err != nil {
@@ -100,9 +103,10 @@ func (s *Settings) Read() (BucketSettings, error) {
 	return b, nil
 }
 
-// Save writes the settings. The caller holds the lock of the settings.
+// Save writes the settings. The caller must hold their lock. Settings with object lock are flushed to
+// the disk in any case, so that a power failure does not lose them.
 func (s *Settings) Save(ctx context.Context, b BucketSettings) error {
-	w, err := s.staging.Dir(ctx)
+	stagingDir, err := s.staging.Dir(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,11 +116,10 @@ func (s *Settings) Save(ctx context.Context, b BucketSettings) error {
 	}
 	content = append(content, '\n')
 	sync := s.tree.Sync || b.ObjectLock
-	return s.tree.ReplaceFileSynced(bucketdir.SettingsPath, w.Dir.Path, content, 0o666, sync)
+	return s.tree.ReplaceFileSynced(bucketdir.SettingsPath, stagingDir.Dir.Path, content, 0o666, sync)
 }
 
-// Apply changes some settings of the bucket. It changes only the settings that have a value in the
-// request.
+// Apply changes the settings that have a value in the request.
 func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
@@ -133,7 +136,7 @@ func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
 	return lifetime.ApplySettings(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
 }
 
-// Info returns the settings in the form that callers receive.
+// Info returns the settings of the bucket name in the form that callers receive.
 func (b *BucketSettings) Info(name string) *storage.BucketInfo {
 	info := &storage.BucketInfo{
 		Name:             name,

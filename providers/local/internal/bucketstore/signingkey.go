@@ -16,7 +16,7 @@ import (
 // restart, and in every process that opens the directory.
 const signingKeyPath = bucketdir.Reserved + "/signing.key"
 
-// SigningKeys returns the keys of the bucket. If the bucket has no key, it creates one.
+// SigningKeys returns the keys that sign the bucket's URLs, and creates one if the bucket has none.
 func (s *Settings) SigningKeys(ctx context.Context) (signedurl.Keys, error) {
 	keys, err := s.VerifyingKeys()
 	if err != nil || !keys.Empty() {
@@ -28,8 +28,8 @@ func (s *Settings) SigningKeys(ctx context.Context) (signedurl.Keys, error) {
 	return s.VerifyingKeys()
 }
 
-// VerifyingKeys returns the keys of the bucket. If the bucket has no keys, nothing was ever signed,
-// and the result is empty. It reads the file only once while the bucket is open.
+// VerifyingKeys returns the keys that verify the bucket's signed URLs. They are empty if nothing was
+// ever signed. Their file is read only once while the bucket is open.
 func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 	if !s.configKeys.Empty() {
 		return s.configKeys, nil
@@ -52,7 +52,8 @@ func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 	return keys, nil
 }
 
-// parseSigningKeys parses the file of keys. Its errors do not quote the file.
+// parseSigningKeys parses a file of secrets, each on a line and in hexadecimal. Its errors quote no
+// secret.
 func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 	var secrets signedurl.Secrets
 	for line := range bytes.Lines(content) {
@@ -69,9 +70,9 @@ func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 	return signedurl.NewKeys(secrets)
 }
 
-// makeSigningKey stores a new key. If another process has stored one meanwhile, it does nothing.
+// makeSigningKey creates and stores a key, unless another process has stored one meanwhile.
 func (s *Settings) makeSigningKey(ctx context.Context) error {
-	w, err := s.staging.Dir(ctx)
+	stagingDir, err := s.staging.Dir(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,9 +81,10 @@ func (s *Settings) makeSigningKey(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+
 	if _, err := s.tree.Root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
 		return bucketdir.Failure(err)
 	}
 	content := hex.EncodeToString(signedurl.NewSecret()) + "\n"
-	return s.tree.ReplaceFile(signingKeyPath, w.Dir.Path, []byte(content), 0o600)
+	return s.tree.ReplaceFile(signingKeyPath, stagingDir.Dir.Path, []byte(content), 0o600)
 }

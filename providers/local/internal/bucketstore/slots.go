@@ -81,8 +81,8 @@ func (s slot) tag() string {
 	return fmt.Sprintf(slotFormat, s.file, s.ino, s.number, s.offset, s.size)
 }
 
-// SlotOf returns the slot of a part, from the part's tag. If the part is in a file of its own, ok
-// is false.
+// SlotOf parses the slot of a part from the part's tag. ok is false if the part is in a file of its
+// own.
 func SlotOf(part driver.Part) (s slot, ok bool) {
 	file, rest, ok := strings.Cut(part.Tag, "@")
 	if !ok || !validShared(file) {
@@ -103,10 +103,9 @@ func validShared(file string) bool {
 	return ok && validUpload(random)
 }
 
-// putInSlot stores a part in its slot of the shared file. If the part cannot have a slot, or if the
-// slot is taken, done is false. done is also false if mode is not 0 and differs from the mode of
-// the shared file. If done is false, the body has not been read, and the part needs a file of its
-// own.
+// putInSlot stores a part in its slot of the shared file. If done is false, that was impossible: the
+// body has not been read, and the part needs a file of its own. A mode that is not 0 must be that of
+// the shared file.
 func (u *Uploads) putInSlot(
 	ctx context.Context, dst *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
@@ -118,8 +117,8 @@ func (u *Uploads) putInSlot(
 	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
 }
 
-// putInOpenSlot stores a part in the slot s of f, the open shared file. It has the same results as
-// putInSlot.
+// putInOpenSlot stores a part in the slot s of f, the open shared file, unless another writer has
+// claimed the slot or the file has another mode than the part needs. done tells whether it tried.
 func (u *Uploads) putInOpenSlot(
 	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
@@ -143,8 +142,8 @@ func (u *Uploads) putInOpenSlot(
 	return part, true, bucketdir.Failure(u.tree.Flush(dst))
 }
 
-// openSlot opens and locks the shared file in which a part has its slot. The position of the file is
-// the start of the slot. If the part cannot have a slot, openSlot returns nil.
+// openSlot opens and locks the shared file in which a part has its slot, and seeks to the slot. It
+// returns nil if the part cannot have a slot.
 func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
@@ -173,10 +172,11 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 	}
 }
 
-// lockShared locks f, the shared file of a layout, and sets its position to offset. If a part cannot
-// be written there, it returns false.
+// lockShared takes a shared lock on f, the shared file of a layout, and seeks to offset. It returns
+// false if a part cannot be written there.
 func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
-	if offset > f.Meta.Size+maxHole {
+	hole := offset - f.Meta.Size
+	if hole > maxHole {
 		return false
 	}
 	file := f.OSFile(l.file)
@@ -193,8 +193,8 @@ func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
 	return err == nil
 }
 
-// claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
-// part with the number exists, claimSlot returns false.
+// claimSlot reserves a slot for this writer. It returns false if another writer has reserved it, or
+// if there is a part with the number.
 func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 	name := slotName(number)
 	f, err := dst.Create(name)
@@ -218,8 +218,8 @@ func isFree(dir *osdir.Dir, base string) bool {
 	return osdir.IsNotExist(err)
 }
 
-// fillSlot writes the body into the slot and flushes it. Then it renames slotName to placedName, so
-// that the part exists.
+// fillSlot writes the body of a part into its slot. Then it renames slotName to placedName, which makes
+// the part exist.
 func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest) error {
 	// A longer body would overwrite the next part.
 	body := &bodyio.LimitedReader{
@@ -256,8 +256,8 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 	return bucketdir.Failure(err)
 }
 
-// recordSlot writes the tag and the checksum of a part into the file slotName, for ListParts. If
-// flush is true, ListParts finds the part even after a power failure.
+// recordSlot writes the tag and the checksum of the part in a slot to the slot's file, from which
+// ListParts reads them. If flush is true, they survive a power failure.
 func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush bool) error {
 	f, err := dst.Edit(slotName(s.number))
 	if err != nil {
@@ -267,8 +267,8 @@ func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
-// writeSlotRecord writes the tag and the checksum of a part into f, which is the file slotName. If flush is true, it
-// flushes the file to the disk.
+// writeSlotRecord writes the tag and the checksum of the part in a slot to f, the slot's file, and flushes the file
+// to the disk if flush is true.
 func (u *Uploads) writeSlotRecord(dst *osdir.Dir, f *osdir.File, s slot, crc storage.CRC32C, flush bool) error {
 	name := slotName(s.number)
 	if _, err := f.OSFile(name).WriteString(sumRecord(s.tag(), crc)); err != nil {
@@ -288,8 +288,8 @@ var errPartSize = &storage.Error{
 	Err:  errors.New("the body of the part has not the size of the request"),
 }
 
-// layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates
-// one. If it cannot create one, ok is false.
+// layoutFor returns a layout in which the part has a slot, and creates one if there is none. ok is
+// false if that is impossible.
 func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
 	current, exists := u.readLayout(dst)
 	if exists && r.Size <= current.partSize {
@@ -300,7 +300,8 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 		return layout{}, false
 	}
 
-	created, ok := u.createLayout(ctx, dst, r.Size, !exists)
+	isFirst := !exists
+	created, ok := u.createLayout(ctx, dst, r.Size, isFirst)
 	if ok {
 		return created, true
 	}
@@ -309,12 +310,12 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 	return current, exists && r.Size <= current.partSize
 }
 
-// createLayout creates a shared file and the layout file that names it. If isNew is false, the layout
-// file replaces the old one. If isNew is true and there is a layout file, createLayout returns false.
-func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isNew bool) (l layout, ok bool) {
+// createLayout creates an empty shared file and the layout file that names it. The layout file
+// replaces an old one, unless isFirst is true, in which case createLayout returns false.
+func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isFirst bool) (l layout, ok bool) {
 	l = layout{file: sharedPrefix + bucketdir.RandomName(), partSize: partSize}
-	const isNewFile = true // no other file has the random name
-	if !u.addFile(ctx, dst, l.file, "", isNewFile) {
+	const mustBeNew = true
+	if !u.addFile(ctx, dst, l.file, "", mustBeNew) {
 		return layout{}, false
 	}
 	meta, err := dst.Stat(l.file)
@@ -323,14 +324,14 @@ func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int
 		return layout{}, false
 	}
 	l.ino = meta.Ino
-	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isNew) {
+	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isFirst) {
 		_ = dst.Unlink(l.file)
 		return layout{}, false
 	}
 	return l, true
 }
 
-// readLayout reads the layout file of an upload. If it is missing or not valid, ok is false.
+// readLayout reads the layout file of an upload. ok is false if the file is missing or not valid.
 func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
 	content, err := u.tree.Root.ReadFile(src.PathOf(layoutName))
 	if err != nil {
@@ -340,15 +341,16 @@ func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
 	return l, err == nil && validShared(l.file) && l.partSize > 0
 }
 
-// addFile atomically adds a file with this content to an upload. If isNew is true and a file with
-// the name exists, it fails.
-func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string, isNew bool) bool {
+// addFile atomically adds a file with this content to an upload, and reports whether it succeeded. If
+// mustBeNew is true, it does not replace a file with the name.
+func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string, mustBeNew bool) bool {
 	staged, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
 	defer u.staging.Discard(staged)
-	if isNew {
+
+	if mustBeNew {
 		return dst.Link(base, staged.Dir, staged.Name) == nil
 	}
 	if dst.Rename(base, staged.Dir, staged.Name) != nil {
@@ -358,10 +360,8 @@ func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content str
 	return true
 }
 
-// sharedRun returns the shared file with the first parts of the object, and the number of these
-// parts. The file must have the parts in order, and no other bytes. The caller then owns the file,
-// and may append the other parts to it. If there is no file with these properties, sharedRun
-// returns nil.
+// sharedRun returns the shared file if it consists of the first parts in their order, and the number
+// of these parts, or nil otherwise. The caller owns the file, and may append the other parts to it.
 func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
@@ -375,7 +375,6 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	if err != nil {
 		return nil, 0
 	}
-
 	run, size := countRun(src, first, parts)
 	staged := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
 	if !takeShared(staged, f, first, size) {
@@ -385,11 +384,10 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	return staged, run
 }
 
-// takeShared locks the shared file f, and opens it again as st.File, with its position at the end of
-// the parts. It returns false if a writer has the file locked, or if the file does not consist of
-// size bytes in the slots of the same file as first.
+// takeShared locks the shared file f and opens it again as staged.File, positioned at its end. It
+// returns false if a writer has locked f, or if f is not the file of first with size bytes.
 func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
-	// Without the lock, the file could still grow. st.Held keeps the lock after Seal has closed st.File.
+	// Without the lock, the file could still grow. Held keeps it after Seal has closed File.
 	if osdir.TryLock(staged.Held) != nil {
 		return false
 	}
@@ -410,8 +408,8 @@ func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size i
 	return err == nil
 }
 
-// countRun counts the parts at the beginning of the list that follow each other without a gap in
-// the file of the given slot. The result size is the number of bytes in these parts.
+// countRun returns how many of the first parts follow each other without a gap in the file of the
+// given slot, and their total size in bytes.
 func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		s, ok := SlotOf(part)
@@ -419,8 +417,8 @@ func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size in
 			break
 		}
 		isInFile := s.file == first.file && s.ino == first.ino
-		follows := s.offset == size
-		if !isInFile || !follows || !isComplete(src, part.Number) {
+		isNext := s.offset == size
+		if !isInFile || !isNext || !isComplete(src, part.Number) {
 			break
 		}
 		run++
@@ -435,7 +433,8 @@ func isComplete(src *osdir.Dir, number int) bool {
 	return err == nil && meta.Kind == osdir.KindFile && isFree(src, partName(number))
 }
 
-// placedPart describes the part in a slot. If the slot has no complete part, ok is false.
+// placedPart returns the part in the slot with the number. ok is false if the slot has no complete
+// part.
 func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok bool) {
 	record, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
 	if !ok {
@@ -454,8 +453,8 @@ func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok b
 	return part, true
 }
 
-// openPart opens the file that contains a part. It returns the part's offset and size in that file,
-// in bytes. If the part does not exist or was replaced, it fails with InvalidArgument.
+// openPart opens the file that contains a part, and returns the part's offset and size in it. It fails
+// with InvalidArgument if the part does not exist or was replaced.
 func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int64, err error) {
 	base := partName(part.Number)
 	s, isShared := SlotOf(part)
@@ -469,8 +468,8 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 	if err != nil {
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
-	file = f.OSFile(base)
 
+	file = f.OSFile(base)
 	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
 		return file, s.offset, s.size, nil
 	}

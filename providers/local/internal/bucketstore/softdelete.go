@@ -33,9 +33,10 @@ type removedFile struct {
 	removedAt, expires time.Time
 }
 
-// parseRemoved parses the name of a soft-deleted file. If name is no such name, ok is false.
+// parseRemoved parses the name of a soft-deleted file: its version and two times in hexadecimal, that
+// of its removal and that until which it is kept. ok is false if name has another form.
 func parseRemoved(name string) (f removedFile, ok bool) {
-	parts := strings.Split(name, removedMark) // the version and two times in hexadecimal
+	parts := strings.Split(name, removedMark)
 	if len(parts) != 3 {
 		return removedFile{}, false
 	}
@@ -69,8 +70,8 @@ func removedName(version string, removedAt, expires time.Time) string {
 // isEnabled reports whether the bucket has soft delete.
 func (m *softDeleted) isEnabled() bool { return m.tree.Keeping.Load() > 0 }
 
-// addFile adds a file to the soft-deleted files. The caller is about to remove the file permanently.
-// If the bucket has no soft delete, addFile does nothing. The caller holds the lock of the key.
+// addFile keeps a file, which the caller is about to remove, as a soft-deleted file if the bucket has
+// soft delete. The caller must hold the lock of the key.
 func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.ObjectFile) error {
 	if !m.isEnabled() || !file.Found() {
 		return nil
@@ -93,21 +94,20 @@ func (m *softDeleted) removeSidecar(meta osdir.Meta) {
 	}
 }
 
-// files returns the soft-deleted files in dir in two lists, newest version first. The list kept has
-// the files that must still be kept. The list expired has the files that may be removed now.
+// files returns the soft-deleted files in dir, newest version first: those that must still be kept,
+// and those whose time has ended. If it cannot read some names, it returns the others and the error.
 func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := dir.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
 		return ok
 	})
-	// If some names cannot be read, return the others beside the error.
 	for _, name := range slices.Backward(names) {
-		f, _ := parseRemoved(name)
-		if now.Before(f.expires) {
-			kept = append(kept, f)
+		file, _ := parseRemoved(name)
+		if now.Before(file.expires) {
+			kept = append(kept, file)
 		} else {
-			expired = append(expired, f)
+			expired = append(expired, file)
 		}
 	}
 	return kept, expired, bucketdir.Failure(err)
@@ -115,35 +115,36 @@ func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err er
 
 // list returns a page of soft-deleted versions.
 func (m *softDeleted) list(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
-	w := m.walker(ctx, r.Prefix)
-	w.Start = pos.Key
-	w.Inclusive = pos.Version != ""
-	defer w.Close()
-	if err := w.Open(); err != nil {
+	walker := m.walker(ctx, r.Prefix)
+	walker.Start = pos.Key
+	walker.Inclusive = pos.Version != ""
+	defer walker.Close()
+	if err := walker.Open(); err != nil {
 		return nil, err
 	}
-	return versionPage(r.Limit, func() ([]versionEntry, error) { return m.nextEntries(w, pos) })
+	return versionPage(r.Limit, func() ([]versionEntry, error) { return m.nextEntries(walker, pos) })
 }
 
-// nextEntries returns the soft-deleted versions of the next key of w that has any after pos. At the
-// end it returns none.
-func (m *softDeleted) nextEntries(w *objectfile.Walker, pos Position) ([]versionEntry, error) {
+// nextEntries returns the soft-deleted versions of the next key of the walk that has any after pos,
+// or none at the end.
+func (m *softDeleted) nextEntries(walker *objectfile.Walker, pos Position) ([]versionEntry, error) {
 	for {
-		item, ok, err := w.Next()
+		item, ok, err := walker.Next()
 		if err != nil || !ok {
 			return nil, err
 		}
-		all, err := m.entries(item.Key)
+		entries, err := m.entries(item.Key)
 		if err != nil {
 			return nil, err
 		}
-		if rest := pos.entriesAfter(item.Key, all); len(rest) > 0 {
-			return rest, nil
+		entries = pos.entriesAfter(item.Key, entries)
+		if len(entries) > 0 {
+			return entries, nil
 		}
 	}
 }
 
-// walker returns a walker over the keys with soft-deleted versions.
+// walker returns a walker over the keys with a prefix that have soft-deleted versions.
 func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Walker {
 	return &objectfile.Walker{
 		Tree:       m.tree,
@@ -155,7 +156,7 @@ func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Wal
 	}
 }
 
-// entries returns the soft-deleted versions of a key.
+// entries returns the soft-deleted versions of a key, newest first.
 func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 	dir, err := m.tree.Open(m.dirs.Path(key))
 	if err != nil {
@@ -168,26 +169,28 @@ func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 		return nil, err
 	}
 
-	var all []versionEntry
-	for _, f := range files {
-		e, ok, err := m.reader.EntryIn(dir, f.name, key)
+	var entries []versionEntry
+	for _, file := range files {
+		listEntry, found, err := m.reader.EntryIn(dir, file.name, key)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			entry := storage.VersionEntry{
-				ListEntry:        e,
-				Version:          f.version,
-				NoncurrentSince:  f.removedAt,
-				SoftDeletedUntil: f.expires,
-			}
-			all = append(all, versionEntry{entry, f.name})
+		if !found {
+			// The file was removed meanwhile.
+			continue
 		}
+		entry := storage.VersionEntry{
+			ListEntry:        listEntry,
+			Version:          file.version,
+			NoncurrentSince:  file.removedAt,
+			SoftDeletedUntil: file.expires,
+		}
+		entries = append(entries, versionEntry{VersionEntry: entry, id: file.name})
 	}
-	return all, nil
+	return entries, nil
 }
 
-// open opens a soft-deleted version of a key. If version is "", it opens the newest one.
+// open opens a soft-deleted version of a key, or the newest one if version is "".
 func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 	path := m.dirs.Path(key)
 	dir, err := m.tree.Open(path)
