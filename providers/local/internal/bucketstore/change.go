@@ -66,7 +66,7 @@ func (o *Objects) changeAttrs(
 	return o.changeLocked(ctx, candidates, r, change)
 }
 
-// initializeFor creates the reserved directory if the bucket has the object at l. If the object
+// initializeFor creates the reserved directory if the bucket has the object at loc. If the object
 // does not exist, it fails with ObjectNotFound.
 func (o *Objects) initializeFor(loc bucketdir.Location) error {
 	if ok, err := o.tree.IsInitialized(); ok || err != nil {

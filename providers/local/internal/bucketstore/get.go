@@ -96,7 +96,7 @@ func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.
 	return f, attrs, nil
 }
 
-// currentAttrs reads the attributes of the open file f, which was the current object at l. If f has
+// currentAttrs reads the attributes of the open file f, which was the current object at loc. If f has
 // none, it returns nil. If f is no longer the current object, it may fail with ErrAgain.
 func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
 	stored, err := o.reader.AttrsOfFile(f)

@@ -64,8 +64,8 @@ func (s *Settings) learnVersioning() error {
 	return err
 }
 
-// Learn copies from b whether the bucket keeps versions, and for how long it keeps soft-deleted
-// objects.
+// Learn makes the store keep versions and soft-deleted objects as the settings b say. It never turns
+// versioning off.
 func (s *Settings) Learn(b *BucketSettings) {
 	if b.Versioning || b.ObjectLock {
 		s.tree.Versions.Store(true)
@@ -75,7 +75,7 @@ func (s *Settings) Learn(b *BucketSettings) {
 	}
 }
 
-// SetRetention sets or ends the retention of an object. A longer retention is always permitted.
+// SetRetention changes or ends the retention of an object. It may always make a retention longer.
 func (o *Objects) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	return o.changeAttrs(ctx, r, func(b BucketSettings, attrs *objectfile.Attrs) error {
 		if !b.ObjectLock {

@@ -17,7 +17,7 @@ type Objects struct {
 	removed    *softDeleted
 }
 
-// Candidates returns the files that may be the object at l. dir is the open
+// Candidates returns the files that may be the object at loc. dir is the open
 // directory at loc.Dir.
 func (o *Objects) Candidates(loc bucketdir.Location, dir *osdir.Dir) *objectfile.Candidates {
 	return objectfile.NewCandidates(o.staging, loc, dir)
