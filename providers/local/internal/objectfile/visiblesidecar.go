@@ -116,7 +116,7 @@ func newVisibleSidecar(attrs *Attrs) visibleSidecar {
 }
 
 // visibleAttrs returns the attributes in the visible sidecar of the object at loc, or nil if there is
-// no sidecar for a file of the size in m.
+// no sidecar for a file of the size in meta.
 func (r *Reader) visibleAttrs(loc bucketdir.Location, meta osdir.Meta) (*Attrs, error) {
 	f, err := r.OpenIn(loc.AltDir, loc.VisibleName())
 	if f == nil || err != nil {
