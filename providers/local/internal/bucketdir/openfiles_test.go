@@ -10,18 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTurns divides the files that may be open by those of each call. Without a limit, or with many files, it
-// returns nil, which permits any number of calls.
+// newTurns permits so many calls at a time that they need a quarter of the files. Without a limit, or with many files,
+// it returns nil, which permits any number.
 func TestNewTurns(t *testing.T) {
 	tests := []struct {
-		name        string
-		files, each uint64
-		want        int // 0 for any number
+		name  string
+		files uint64 // that the process may open; 0 for no limit
+		each  uint64 // files that a call needs
+		want  int    // calls at a time; 0 for any number
 	}{
 		{name: "a quarter of the files", files: 256, each: 4, want: 16},
 		{name: "at least one", files: 8, each: 4, want: 1},
 		{name: "many files", files: manyFiles, each: 4, want: 0},
-		{name: "no limit", each: 4, want: 0},
+		{name: "no limit", files: 0, each: 4, want: 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -40,13 +41,17 @@ func TestNewTurns(t *testing.T) {
 // Take waits for a turn, or for the end of ctx.
 func TestTurnsTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(16, 4) // one call at a time
+		const files, filesPerCall = 16, 4
+		turns := newTurns(files, filesPerCall)
+		require.Equal(t, 1, cap(turns.slots), "calls at a time")
 		require.NoError(t, turns.Take(t.Context()))
 
+		// The wait ends with ctx.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
 
+		// The wait ends when the first call does.
 		time.AfterFunc(time.Hour, turns.End)
 		start := time.Now()
 		require.NoError(t, turns.Take(t.Context()))
@@ -55,27 +60,29 @@ func TestTurnsTake(t *testing.T) {
 	})
 }
 
-// TakeOrPass lets a call with a body go ahead without a turn if no call has ended for a moment.
+// TakeOrPass lets a call proceed without a turn if no other call has ended for the time stalled.
 func TestTurnsTakeOrPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(8, 2) // one call at a time
-		taken, err := turns.TakeOrPass(t.Context())
+		const files, filesPerCall = 8, 2
+		turns := newTurns(files, filesPerCall)
+		require.Equal(t, 1, cap(turns.slots), "calls at a time")
+		firstHasTurn, err := turns.TakeOrPass(t.Context())
 		require.NoError(t, err)
-		require.True(t, taken)
+		require.True(t, firstHasTurn)
 
-		// The second call waits, and then passes.
+		// The second call waits, and then proceeds without a turn.
 		start := time.Now()
-		second, err := turns.TakeOrPass(t.Context())
+		secondHasTurn, err := turns.TakeOrPass(t.Context())
 		require.NoError(t, err)
-		require.False(t, second)
+		require.False(t, secondHasTurn)
 		require.Equal(t, stalled, time.Since(start))
 
 		// Once both have ended, there is a turn again.
-		turns.EndIf(second)
-		turns.EndIf(taken)
-		taken, err = turns.TakeOrPass(t.Context())
+		turns.EndIf(secondHasTurn)
+		turns.EndIf(firstHasTurn)
+		thirdHasTurn, err := turns.TakeOrPass(t.Context())
 		require.NoError(t, err)
-		require.True(t, taken)
+		require.True(t, thirdHasTurn)
 
 		// The wait ends with ctx.
 		ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
