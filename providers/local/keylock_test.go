@@ -26,40 +26,43 @@ func acquireStore(t *testing.T, d *objectDriver) *bucketstore.Store {
 
 // The lock of a key excludes other locks of that key. The lock of all keys excludes every other lock.
 func TestLockExcludes(t *testing.T) {
-	key := func(key string) func(context.Context, *bucketstore.Store) (func(), error) {
-		return func(ctx context.Context, bucket *bucketstore.Store) (func(), error) {
-			return bucket.Locks.Lock(ctx, key)
-		}
+	type lockFunc func(context.Context, *bucketstore.Store) (unlock func(), err error)
+	lockKey := func(ctx context.Context, store *bucketstore.Store) (func(), error) {
+		return store.Locks.Lock(ctx, "a")
 	}
-	all := func(ctx context.Context, bucket *bucketstore.Store) (func(), error) {
-		return bucket.Locks.LockAll(ctx)
+	lockAll := func(ctx context.Context, store *bucketstore.Store) (func(), error) {
+		return store.Locks.LockAll(ctx)
 	}
 	tests := []struct {
-		name          string
-		first, second func(context.Context, *bucketstore.Store) (func(), error)
+		name   string
+		first  lockFunc
+		second lockFunc
 	}{
-		{name: "a key excludes itself", first: key("a"), second: key("a")},
-		{name: "all keys exclude a key", first: all, second: key("a")},
-		{name: "a key excludes all keys", first: key("a"), second: all},
-		{name: "all keys exclude all keys", first: all, second: all},
+		{name: "a key excludes itself", first: lockKey, second: lockKey},
+		{name: "all keys exclude a key", first: lockAll, second: lockKey},
+		{name: "a key excludes all keys", first: lockKey, second: lockAll},
+		{name: "all keys exclude all keys", first: lockAll, second: lockAll},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			bucket.put("k", "x")
-			one := acquireStore(t, bucket.driver)
-			other := acquireStore(t, reopenTestBucket(t, bucket.root).driver)
+			firstStore := acquireStore(t, bucket.driver)
+			secondStore := acquireStore(t, reopenTestBucket(t, bucket.root).driver)
 
-			for range 2 { // the second round runs after the reserved directory was moved away
-				// The second lock waits until the first one has ended.
-				unlock, err := tt.first(t.Context(), one)
+			// The second round runs without the reserved directory, which the first one moves away.
+			for range 2 {
+				unlock, err := tt.first(t.Context(), firstStore)
 				require.NoError(t, err)
+
+				// The second lock waits until the first one has ended.
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-				_, err = tt.second(ctx, other)
+				_, err = tt.second(ctx, secondStore)
 				cancel()
 				require.ErrorIs(t, err, storage.DeadlineExceeded)
+
 				unlock()
-				unlock, err = tt.second(t.Context(), other)
+				unlock, err = tt.second(t.Context(), secondStore)
 				require.NoError(t, err)
 				unlock()
 
@@ -76,9 +79,11 @@ func TestLockFileOfBucket(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "x")
 	descriptorsBefore := countDescriptors(t)
+
 	for i := range 300 {
 		bucket.put(fmt.Sprint(i), "x")
 	}
+
 	require.Equal(t, descriptorsBefore, countDescriptors(t))
 	require.FileExists(t, filepath.Join(bucket.root, bucketdir.LockPath))
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// If the first byte of an object's attributes is of a later release, reads fail instead of ignoring the
-// attributes: docs/maintainers/stored-forms.md.
+// Reads fail if a later release has stored an object's attributes, which its first byte shows, instead of ignoring
+// them (see docs/maintainers/stored-forms.md).
 func TestAttrsOfLaterForm(t *testing.T) {
 	dir := t.TempDir()
 	b, err := local.Open(dir, local.Config{})
@@ -22,7 +22,9 @@ func TestAttrsOfLaterForm(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
-	err = syscall.Setxattr(filepath.Join(dir, "k"), "user.omnibucket", []byte{3, 0, 0}, 0)
+
+	const laterForm = 3
+	err = syscall.Setxattr(filepath.Join(dir, "k"), "user.omnibucket", []byte{laterForm, 0, 0}, 0)
 	if errors.Is(err, syscall.ENOTSUP) {
 		t.Skip("this disk has no extended attributes")
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Keys are ordered by their bytes.
+// List returns keys in the order of their bytes.
 func TestListByteOrder(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/b/c", "a0", "a b", "A", "é", "z/a", "z-a", "z"}
 	for _, disk := range disks {
@@ -33,6 +33,7 @@ func TestListByteOrder(t *testing.T) {
 			}
 			want := slices.Clone(keys)
 			sort.Strings(want)
+
 			for _, limit := range []int{1, 2, 3, 1000} {
 				require.Equal(t, want, bucket.list(driver.ListRequest{Limit: limit}))
 			}
@@ -237,38 +238,39 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 	}
 }
 
-// A last page has no token.
+// List returns no token with the last page, even if the page is full.
 func TestListLastPage(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a", "")
 	bucket.put("b", "")
+
 	page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Token)
 }
 
-// List accepts a token that fits the prefix and the delimiter of the request, even one of a missing key. It
-// refuses others with InvalidArgument.
+// List accepts a token that fits the prefix and the delimiter of the request, even one of a missing key, and refuses
+// others with InvalidArgument.
 func TestListTokens(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a/b", "")
-	key := func(k string) string { return bucketstore.Position{Key: k}.Token() }
-	prefix := func(k string) string { return bucketstore.Position{Key: k, IsPrefix: true}.Token() }
+	keyToken := func(key string) string { return bucketstore.Position{Key: key}.Token() }
+	prefixToken := func(prefix string) string { return bucketstore.Position{Key: prefix, IsPrefix: true}.Token() }
 
 	tests := []struct {
 		name string
 		r    driver.ListRequest
 		ok   bool
 	}{
-		{name: "a key's", r: driver.ListRequest{Token: key("a/b")}, ok: true},
-		{name: "a prefix's", r: driver.ListRequest{Token: prefix("a/"), Delimiter: "/"}, ok: true},
-		{name: "of a missing key", r: driver.ListRequest{Token: key("zzz")}, ok: true},
+		{name: "a key's", r: driver.ListRequest{Token: keyToken("a/b")}, ok: true},
+		{name: "a prefix's", r: driver.ListRequest{Token: prefixToken("a/"), Delimiter: "/"}, ok: true},
+		{name: "of a missing key", r: driver.ListRequest{Token: keyToken("zzz")}, ok: true},
 		{name: "not base64", r: driver.ListRequest{Token: "???"}, ok: false},
 		{name: "empty", r: driver.ListRequest{Token: "aw"}, ok: false},
-		{name: "another prefix", r: driver.ListRequest{Token: key("a/b"), Prefix: "b"}, ok: false},
-		{name: "another delimiter", r: driver.ListRequest{Token: key("a/b"), Delimiter: "/"}, ok: false},
-		{name: "a prefix's without its delimiter", r: driver.ListRequest{Token: prefix("a/")}, ok: false},
+		{name: "another prefix", r: driver.ListRequest{Token: keyToken("a/b"), Prefix: "b"}, ok: false},
+		{name: "another delimiter", r: driver.ListRequest{Token: keyToken("a/b"), Delimiter: "/"}, ok: false},
+		{name: "a prefix's without its delimiter", r: driver.ListRequest{Token: prefixToken("a/")}, ok: false},
 		{
 			name: "a version's, malformed",
 			r:    driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
@@ -291,7 +293,8 @@ func TestListTokens(t *testing.T) {
 // List leaves out foreign files whose names cannot be keys.
 func TestListForeignNames(t *testing.T) {
 	bucket := newTestBucket(t)
-	if runtime.GOOS != "windows" { // names on Windows are UTF-16
+	if runtime.GOOS != "windows" {
+		// Names on Windows are always valid UTF-16.
 		bucket.write("\xff", "x")
 	}
 	for _, name := range []string{
@@ -304,8 +307,9 @@ func TestListForeignNames(t *testing.T) {
 	} {
 		bucket.write(name, "x")
 	}
-	bucket.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200),
-		"a key of more than 1,024 bytes")
+	keyOver1024Bytes := strings.Repeat(strings.Repeat("d", 250)+"/", 4) + strings.Repeat("e", 200)
+	bucket.write(keyOver1024Bytes, "x")
+
 	require.Empty(t, bucket.keys())
 	require.Empty(t, bucket.list(driver.ListRequest{Delimiter: "="}))
 }
@@ -318,7 +322,7 @@ func TestListLargeDirectory(t *testing.T) {
 	bucket := newTestBucket(t)
 	const (
 		files = 3000
-		step  = 7919 // it has no common factor with files, so that each is made once, in another order
+		step  = 7919 // has no common factor with files, so that each file is made once, in a mixed order
 	)
 	var want []string
 	for i := range files {
@@ -328,14 +332,15 @@ func TestListLargeDirectory(t *testing.T) {
 	}
 	sort.Strings(want)
 
+	// The first listing reads the disk, and the others the cache.
 	settle(t, filepath.Join(bucket.root, "d"))
-	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}), "read from the disk")
-	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}), "from the cache")
+	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
+	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
 	require.Equal(t, want[2000:], bucket.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 
+	// A change is visible immediately.
 	bucket.put("d/00000x", "")
-	require.Contains(t, bucket.listKeys(driver.ListRequest{Limit: 100}), "d/00000x",
-		"a change is visible immediately")
+	require.Contains(t, bucket.listKeys(driver.ListRequest{Limit: 100}), "d/00000x")
 	bucket.remove("d/00000x")
 	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 1000}))
 }
@@ -346,15 +351,18 @@ func settle(t testing.TB, path string) {
 	require.NoError(t, os.Chtimes(path, old, old))
 }
 
-// Symbolic links to files of the bucket are objects. A listing does not follow links to directories: they may form
-// a cycle.
+// Reads follow symbolic links only inside the bucket, listings do not follow links to directories, which may form a
+// cycle, and writes replace links.
 func TestListSymbolicLinks(t *testing.T) {
 	wineCannot(t, noLinks)
 	bucket := newTestBucket(t)
 	outside := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o666))
 	bucket.put("dir/target", "inside")
-	links := []struct{ name, target string }{
+	links := []struct {
+		name   string
+		target string
+	}{
 		{name: "in", target: "dir/target"},
 		{name: "out", target: outside},
 		{name: "up", target: "../../../../../../../../etc/hostname"},
@@ -369,15 +377,14 @@ func TestListSymbolicLinks(t *testing.T) {
 
 	// Reads follow only the links that stay inside.
 	require.Equal(t, "inside", bucket.get("in"))
-	require.Equal(t, []string{"dir/target", "in"}, bucket.keys(),
-		"links to directories are not followed")
+	require.Equal(t, []string{"dir/target", "in"}, bucket.keys())
 	require.Equal(t, "inside", bucket.get("indir/target"))
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
 		bucket.requireMissing(key)
 		bucket.remove(key)
 	}
 
-	// Writes do not follow links out of the bucket.
+	// Writes do not follow links out of the bucket, but replace them.
 	_, err := bucket.driver.Put(t.Context(), request("outdir/new", "x"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.NoFileExists(t, filepath.Join(filepath.Dir(outside), "new"))
@@ -386,12 +393,12 @@ func TestListSymbolicLinks(t *testing.T) {
 	require.Equal(t, "replaces the link", bucket.get("out"))
 	_, err = bucket.putIf("up", "replaces the link", storage.Condition{Absent: true})
 	require.NoError(t, err)
-	b, err := os.ReadFile(outside)
+	content, err := os.ReadFile(outside)
 	require.NoError(t, err)
-	require.Equal(t, "secret", string(b))
+	require.Equal(t, "secret", string(content))
 }
 
-// List returns keys that another driver of this directory wrote, even if the disk cannot have them as names.
+// List returns keys with hostile names in the order of their bytes, whatever the prefix and the page size are.
 func TestListHostileKeys(t *testing.T) {
 	pieces := []string{
 		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\",
@@ -409,6 +416,7 @@ func TestListHostileKeys(t *testing.T) {
 				strings.Repeat("l", 300) + "\n",
 				strings.Repeat("l", 300),
 			}
+			// Add random keys of up to five pieces.
 			for range 60 {
 				key := "k"
 				for range 1 + random.IntN(5) {

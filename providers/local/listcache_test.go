@@ -27,22 +27,23 @@ func newSettledDirectory(t *testing.T, keys ...string) *testBucket {
 	return bucket
 }
 
-// If few names in a large directory have the prefix, List reads the directory once for all pages.
+// A large directory is cached even if no name in it has the prefix, and a new name is listed nevertheless.
 func TestListCacheRarePrefix(t *testing.T) {
-	s := newSettledDirectory(t)
-	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
-	require.Len(t, s.driver.live.Reader.Cache.Items, 1)
-	s.put("x", "")
-	require.Equal(t, []string{"x"}, s.list(driver.ListRequest{Prefix: "x"}))
+	bucket := newSettledDirectory(t)
+	require.Empty(t, bucket.list(driver.ListRequest{Prefix: "x"}))
+	require.Len(t, bucket.driver.live.Reader.Cache.Items, 1)
+
+	bucket.put("x", "")
+	require.Equal(t, []string{"x"}, bucket.list(driver.ListRequest{Prefix: "x"}))
 }
 
-// A long name that was just written is listed, although it does not change the time of the directory that List
-// remembers.
+// List shows a long name that was just written, although that changes only the time of a nested directory.
 func TestListCacheLongNames(t *testing.T) {
-	long := strings.Repeat("x", 300)
-	s := newSettledDirectory(t, long+"1")
-	second := driver.ListRequest{Prefix: long + "2"}
-	require.Empty(t, s.list(second))
-	s.put(long+"2", "")
-	require.Equal(t, []string{long + "2"}, s.list(second))
+	longName := strings.Repeat("x", 300)
+	bucket := newSettledDirectory(t, longName+"1")
+	r := driver.ListRequest{Prefix: longName + "2"}
+	require.Empty(t, bucket.list(r))
+
+	bucket.put(longName+"2", "")
+	require.Equal(t, []string{longName + "2"}, bucket.list(r))
 }

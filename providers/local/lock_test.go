@@ -21,8 +21,7 @@ func held(key string) *driver.PutRequest {
 	return r
 }
 
-// Once a bucket was opened with object lock, drivers without the option keep its locks, even those that were open
-// before.
+// Once a driver has opened a bucket with object lock, all drivers observe its locks, even those that were open before.
 func TestObjectLockIsBucketSetting(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -32,9 +31,9 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 
 			// A driver with object lock puts an object under a legal hold.
 			locking := reopenTestBucket(t, early.root, append(disk.tweaks, withObjectLock)...)
-			a, err := locking.driver.Put(t.Context(), held("k"))
+			attrs, err := locking.driver.Put(t.Context(), held("k"))
 			require.NoError(t, err)
-			require.True(t, a.LegalHold)
+			require.True(t, attrs.LegalHold)
 
 			// Drivers without the option keep its version.
 			late := reopenTestBucket(t, early.root, disk.tweaks...)
@@ -44,9 +43,9 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 				bucket.remove("k")
 
 				err := bucket.driver.Delete(t.Context(),
-					&driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+					&driver.DeleteRequest{Key: "k", Version: attrs.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
-				body, got, err := bucket.getVersion("k", a.Version)
+				body, got, err := bucket.getVersion("k", attrs.Version)
 				require.NoError(t, err)
 				require.Equal(t, "held", body)
 				require.True(t, got.LegalHold)
@@ -54,9 +53,9 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 
 			// They can also end the hold.
 			require.NoError(t,
-				early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
+				early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: attrs.Version}))
 			require.NoError(t,
-				late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+				late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version}))
 		})
 	}
 }
@@ -65,35 +64,37 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 func TestDeleteLockedVersion(t *testing.T) {
 	bucket := newTestBucket(t, withObjectLock)
 	bucket.put("k", "old")
-	a, err := bucket.driver.Put(t.Context(), held("k"))
+	attrs, err := bucket.driver.Put(t.Context(), held("k"))
 	require.NoError(t, err)
 
-	err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version})
+	err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version})
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, "held", bucket.get("k"))
 	require.Len(t, bucket.listVersions(driver.ListRequest{}), 2)
 }
 
-// Retention ends by the clock of the driver.
+// A version can be removed as soon as its retention has ended by the clock of the driver.
 func TestRetentionEndsByClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	bucket := newTestBucket(t, withObjectLock, func(d *objectDriver) {
 		d.bucket.Clock.Now = func() time.Time { return now }
 	})
 	r := request("k", "x")
-	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
-	a, err := bucket.driver.Put(t.Context(), r)
+	end := now.Add(time.Minute)
+	r.Retention = storage.Retention{Mode: storage.Compliance, Until: end.UTC()}
+	attrs, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	version := &driver.DeleteRequest{Key: "k", Version: a.Version}
-	now = now.Add(time.Minute - 1)
 
-	require.ErrorIs(t, bucket.driver.Delete(t.Context(), version), storage.Locked)
-	now = now.Add(1)
-	require.NoError(t, bucket.driver.Delete(t.Context(), version))
+	deleteRequest := &driver.DeleteRequest{Key: "k", Version: attrs.Version}
+	now = end.Add(-1)
+	require.ErrorIs(t, bucket.driver.Delete(t.Context(), deleteRequest), storage.Locked)
+
+	now = end
+	require.NoError(t, bucket.driver.Delete(t.Context(), deleteRequest))
 	bucket.requireMissing("k")
 }
 
-// A bucket with object lock may have a default retention.
+// A default retention, which needs object lock, applies to the objects that are stored after it was set.
 func TestDefaultRetentionOfBucket(t *testing.T) {
 	parent := t.TempDir()
 	service, err := NewServiceDriver(parent, Config{NoSync: true})
@@ -101,12 +102,12 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
 
-	// A bucket without object lock cannot have it.
+	// A bucket without object lock cannot have a default retention.
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NoDirExists(t, filepath.Join(parent, "b"))
 
-	// The default is for objects that are stored after it was set.
+	// An object that is stored before the default is set has no retention.
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", ObjectLock: true})
 	require.NoError(t, err)
 	bucket := reopenTestBucket(t, filepath.Join(parent, "b"))
@@ -116,12 +117,14 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	info, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.NoError(t, err)
 	require.Equal(t, *week, info.DefaultRetention)
-	require.True(t, info.ObjectLock && info.Versioning)
+	require.True(t, info.ObjectLock)
+	require.True(t, info.Versioning)
 
-	a := bucket.put("after", "x")
-	require.Equal(t, storage.Governance, a.Retention.Mode)
-	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
-	require.Equal(t, a.Retention, bucket.head("after").Retention)
+	// An object that is stored later has it.
+	attrs := bucket.put("after", "x")
+	require.Equal(t, storage.Governance, attrs.Retention.Mode)
+	require.WithinDuration(t, attrs.Modified.AddDate(0, 0, 7), attrs.Retention.Until, time.Second)
+	require.Equal(t, attrs.Retention, bucket.head("after").Retention)
 
 	// The bucket keeps its versions.
 	off := false
@@ -135,6 +138,7 @@ func TestSettingsUnreadable(t *testing.T) {
 	bucket := newTestBucket(t, withObjectLock)
 	bucket.put("k", "x")
 	require.NoError(t, os.WriteFile(filepath.Join(bucket.root, bucketdir.SettingsPath), []byte("{"), 0o666))
+
 	_, err := bucket.driver.Put(t.Context(), request("k", "y"))
 	require.ErrorIs(t, err, storage.Internal)
 	require.ErrorIs(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.Internal)
@@ -148,6 +152,7 @@ func TestSetRetentionShorterHint(t *testing.T) {
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"),
 		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	require.NoError(t, err)
+
 	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
 	require.ErrorIs(t, err, storage.Locked)
 	require.ErrorContains(t, err, "can only be extended (in the mode Governance, give WithGovernanceBypass)")

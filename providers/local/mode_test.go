@@ -124,7 +124,7 @@ func TestModeKeptByOverwrite(t *testing.T) {
 	}
 }
 
-// If the file belongs to another user, an overwrite keeps only those bits of its mode that Config.FileMode has.
+// An overwrite of another user's file keeps only those bits of its mode that Config.FileMode has.
 func TestModeOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file to another user")
@@ -157,22 +157,25 @@ func TestModeOfAnotherUser(t *testing.T) {
 			},
 		},
 	}
-	tests := []struct{ planted, want os.FileMode }{
-		{planted: 0o666, want: 0o640},
-		{planted: 0o777, want: 0o640},
-		{planted: 0o640, want: 0o640},
-		{planted: 0o600, want: 0o600},
+	tests := []struct {
+		old  os.FileMode // which the other user has chosen
+		want os.FileMode
+	}{
+		{old: 0o666, want: 0o640},
+		{old: 0o777, want: 0o640},
+		{old: 0o640, want: 0o640},
+		{old: 0o600, want: 0o600},
 	}
 	for _, tt := range tests {
 		for _, write := range writes {
-			t.Run(tt.planted.String()+"/"+write.name, func(t *testing.T) {
+			t.Run(tt.old.String()+"/"+write.name, func(t *testing.T) {
 				bucket := newTestBucket(t, func(d *objectDriver) {
 					d.bucket.FileMode = 0o640
 				})
 				path := filepath.Join(bucket.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
-				require.NoError(t, os.Chmod(path, tt.planted))
+				require.NoError(t, os.Chmod(path, tt.old))
 
 				write.overwrite(t, bucket)
 				require.Equal(t, tt.want, modeOf(t, path))
@@ -181,41 +184,47 @@ func TestModeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// With Config.FileMode, new files have that mode, and the umask is ignored. Without it, they have 0666 without the
-// bits of the umask.
+// newBucketWithMode returns a bucket with Config.FileMode.
+func newBucketWithMode(t *testing.T, mode os.FileMode) *testBucket {
+	t.Helper()
+	root := t.TempDir()
+	d, err := NewDriver(root, Config{FileMode: mode, NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return &testBucket{d.(*objectDriver), t, root}
+}
+
+// With Config.FileMode, a new file has that mode whatever the umask is, and a file that is there keeps its mode.
 func TestModeOfNewFiles(t *testing.T) {
-	open := func(t *testing.T, c Config) (*testBucket, error) {
-		c.NoSync = true
-		root := t.TempDir()
-		d, err := NewDriver(root, c)
-		if err != nil {
-			return nil, err
-		}
-		t.Cleanup(func() { require.NoError(t, d.Close()) })
-		return &testBucket{d.(*objectDriver), t, root}, nil
-	}
+	bucket := newBucketWithMode(t, 0o620)
+	path := filepath.Join(bucket.root, "f")
 
-	// A new file has Config.FileMode. A file that is there keeps its mode.
-	s, err := open(t, Config{FileMode: 0o620})
-	require.NoError(t, err)
-	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask is ignored")
-	require.NoError(t, os.Chmod(filepath.Join(s.root, "f"), 0o600))
-	s.put("f", "y")
-	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "f")))
+	bucket.put("f", "x")
+	require.Equal(t, os.FileMode(0o620), modeOf(t, path))
 
-	// Without Config.FileMode, the umask counts.
-	s, err = open(t, Config{})
-	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o600))
+	bucket.put("f", "y")
+	require.Equal(t, os.FileMode(0o600), modeOf(t, path))
+}
+
+// Without Config.FileMode, a new file has the mode 0666 without the bits of the umask.
+func TestModeOfNewFilesByUmask(t *testing.T) {
+	const noMode = 0
+	bucket := newBucketWithMode(t, noMode)
 	umask := os.FileMode(syscall.Umask(0))
 	syscall.Umask(int(umask))
-	s.put("f", "x")
-	require.Equal(t, 0o666&^umask, modeOf(t, filepath.Join(s.root, "f")))
 
-	// Modes that the owner cannot write, or that are more than permissions, are refused.
+	bucket.put("f", "x")
+	require.Equal(t, 0o666&^umask, modeOf(t, filepath.Join(bucket.root, "f")))
+}
+
+// NewDriver refuses a Config.FileMode that the owner cannot write, or that is more than permissions.
+func TestFileModeRefused(t *testing.T) {
 	for _, mode := range []os.FileMode{0o400, 0o1600, os.ModeDir | 0o600} {
-		_, err = open(t, Config{FileMode: mode})
-		require.ErrorIs(t, err, storage.InvalidArgument, mode)
+		t.Run(mode.String(), func(t *testing.T) {
+			_, err := NewDriver(t.TempDir(), Config{FileMode: mode, NoSync: true})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
@@ -230,7 +239,7 @@ func TestModeOfStagedFiles(t *testing.T) {
 // A sidecar is as private as its object.
 func TestModeOfSidecar(t *testing.T) {
 	bucket := newTestBucket(t, withoutXattrs)
-	sidecars := func() []os.FileMode {
+	sidecarModes := func() []os.FileMode {
 		var modes []os.FileMode
 		entries, err := os.ReadDir(filepath.Join(bucket.root, bucketdir.AttrsPath))
 		require.NoError(t, err)
@@ -239,11 +248,14 @@ func TestModeOfSidecar(t *testing.T) {
 		}
 		return modes
 	}
+
+	// An overwritten object keeps the mode of its old file.
 	require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "f"), []byte("old"), 0o600))
 	bucket.put("f", "new")
-	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of the replaced file")
+	require.Equal(t, []os.FileMode{0o600}, sidecarModes())
 
+	// A new object has the mode of new files.
 	bucket.driver.live.Staging.FileMode = 0o640
 	bucket.put("g", "x")
-	require.Contains(t, sidecars(), os.FileMode(0o640), "the mode of new files")
+	require.Contains(t, sidecarModes(), os.FileMode(0o640))
 }

@@ -48,22 +48,24 @@ var nameTests = []struct {
 	{name: "control character", key: "a\x01b", plain: true},
 }
 
-// Each key has a path, and each path has its key. No name is longer than a disk permits.
+// Locate gives each key a plain and an alternate path that lead back to the key, with no name too long for a disk.
 func TestNames(t *testing.T) {
 	for _, tt := range nameTests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
-				l, ok := n.Locate(tt.key)
+			for _, names := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
+				loc, ok := names.Locate(tt.key)
 				require.True(t, ok)
-				path := osdir.Join(l.Dir, l.Base)
+				path := osdir.Join(loc.Dir, loc.Base)
+				alternatePath := osdir.Join(loc.AltDir, loc.AltBase)
+
 				isPlain := tt.plain
-				if n.Strict {
+				if names.Strict {
 					isPlain = tt.strictPlain
 				}
 				require.Equal(t, isPlain, path == tt.key, path)
 
-				for _, path := range []string{path, osdir.Join(l.AltDir, l.AltBase)} {
-					require.Equal(t, tt.key, keyOf(t, n, path))
+				for _, path := range []string{path, alternatePath} {
+					require.Equal(t, tt.key, keyOf(t, names, path))
 					for name := range strings.SplitSeq(path, "/") {
 						require.LessOrEqual(t, len(name), bucketdir.MaxName)
 					}
@@ -94,8 +96,10 @@ func keyOf(t testing.TB, n bucketdir.Names, path string) string {
 // Locate finds no path for keys that no directory can hold.
 func TestNamesRefused(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
-		_, ok := bucketdir.Names{}.Locate(key)
-		require.False(t, ok, "%q", key)
+		t.Run(key, func(t *testing.T) {
+			_, ok := bucketdir.Names{}.Locate(key)
+			require.False(t, ok)
+		})
 	}
 }
 
@@ -127,15 +131,16 @@ func FuzzName(f *testing.F) {
 	})
 }
 
-// Every name round-trips through the disk.
+// Objects of every name can be stored, read, listed and removed on every kind of disk.
 func TestNamesRoundTrip(t *testing.T) {
 	pageSize := 1
-	kinds := disks
-	if testserver.Sample(true, testing.Short()) { // as under Wine, where a disk takes some five minutes
+	tested := disks
+	if testserver.Sample(true, testing.Short()) {
+		// Under Wine, a disk takes some five minutes.
 		pageSize = 25
-		kinds = disks[len(disks)-1:]
+		tested = disks[len(disks)-1:]
 	}
-	for _, disk := range kinds {
+	for _, disk := range tested {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
 			var keys []string
@@ -186,21 +191,23 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
 				bucket := newTestBucket(t, disk.tweaks...)
 				for _, key := range tt.keys {
-					a := bucket.put(key, key)
-					require.Equal(t, a, bucket.head(key))
+					attrs := bucket.put(key, key)
+					require.Equal(t, attrs, bucket.head(key))
 				}
 
+				// Conditional writes find the object under each of its names.
 				for _, key := range tt.keys {
 					require.Equal(t, key, bucket.get(key))
 					oldAttrs := bucket.head(key)
-					require.ErrorIs(t, errorOf(bucket.putIf(key, "x", storage.Condition{Absent: true})),
-						storage.PreconditionFailed)
-					_, err := bucket.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
+					_, err := bucket.putIf(key, "x", storage.Condition{Absent: true})
+					require.ErrorIs(t, err, storage.PreconditionFailed)
+					_, err = bucket.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
 					require.NoError(t, err)
 					require.Equal(t, "new"+key, bucket.get(key))
 				}
 				require.ElementsMatch(t, tt.keys, bucket.keys())
 
+				// Removing one object leaves the others.
 				for i, key := range tt.keys {
 					bucket.remove(key)
 					bucket.requireMissing(key)
@@ -215,21 +222,23 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 // errorOf returns the error of a call whose result the test does not need.
 func errorOf[T any](_ T, err error) error { return err }
 
-// If an object moves to its alternate name, it keeps its revision.
+// An object keeps its attributes when its file moves to the alternate name, because a directory needs the plain one.
 func TestAlternateNameKeepsRevision(t *testing.T) {
 	bucket := newTestBucket(t)
 	oldAttrs := bucket.put("a", "x")
+
 	bucket.put("a/b", "y")
 	require.Equal(t, oldAttrs, bucket.head("a"))
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, bucket.files())
 }
 
-// If an object with an alternate name is overwritten, it gets its plain name again.
+// An object with an alternate name gets its plain name when it is overwritten after the directory is gone.
 func TestAlternateNameAfterOverwrite(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a/b", "y")
 	bucket.put("a", "x")
 	bucket.remove("a/b")
+
 	bucket.put("a", "z")
 	require.Equal(t, "z", bucket.get("a"))
 	require.Equal(t, []string{"a"}, bucket.files())
@@ -239,8 +248,8 @@ func TestAlternateNameAfterOverwrite(t *testing.T) {
 func TestAlternateNameAfterCrash(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.write("a", "new")
-
 	bucket.write(".omnibucket=a", "old")
+
 	require.Equal(t, "new", bucket.get("a"))
 	require.Equal(t, []string{"a"}, bucket.keys())
 
@@ -252,10 +261,10 @@ func TestAlternateNameAfterCrash(t *testing.T) {
 // Put replaces an empty directory that has the name of the object.
 func TestPutOverEmptyDirectory(t *testing.T) {
 	bucket := newTestBucket(t)
-	bucket.write("a/x", "")
-	require.NoError(t, os.Remove(filepath.Join(bucket.root, "a", "x")))
+	require.NoError(t, os.Mkdir(filepath.Join(bucket.root, "a"), 0o777))
 	require.Empty(t, bucket.keys())
 	require.Empty(t, bucket.list(driver.ListRequest{Delimiter: "/"}))
+
 	bucket.put("a", "object")
 	require.Equal(t, []string{"a"}, bucket.files())
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If more calls run than the process may open files, they wait for each other, and none fails.
+// Calls that together need more files than the process may open wait for each other, and none fails.
 func TestOpenFilesManyCalls(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no such limit")
@@ -44,13 +44,15 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+
+			// A process of its own, with the limit, makes the calls.
 			const runWithLimit = `ulimit -n "$0" && exec "$1"`
-			c := exec.CommandContext(t.Context(), "sh", "-c", runWithLimit, strconv.Itoa(tt.limit), os.Args[0])
-			c.Env = append(os.Environ(),
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", runWithLimit, strconv.Itoa(tt.limit), os.Args[0])
+			cmd.Env = append(os.Environ(),
 				roleVariable+"=crowd",
 				rootVariable+"="+t.TempDir(),
 				textVariable+"="+fmt.Sprint(tt.held, tt.callingBodies))
-			output, err := c.CombinedOutput()
+			output, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 		})
 	}
@@ -175,25 +177,25 @@ func (c *callingBody) Read(p []byte) (int, error) {
 // If the process has no file descriptor left, a call waits until there is one.
 func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
-		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
+		noFileLeft := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
 			// After ten seconds, there is one.
 			const wait = 10 * time.Second
 			start := time.Now()
-			tried := 0
+			attempts := 0
 			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
-				tried++
+				attempts++
 				if time.Since(start) < wait {
-					return none
+					return noFileLeft
 				}
 				return nil
 			}))
 			require.Less(t, time.Since(start), wait+2*bucketdir.MaxFileDelay)
-			require.Less(t, tried, 200)
+			require.Less(t, attempts, 200)
 
 			// The call does not wait forever.
 			start = time.Now()
-			err := bucketdir.Retry(t.Context(), func() error { return none })
+			err := bucketdir.Retry(t.Context(), func() error { return noFileLeft })
 			require.ErrorIs(t, err, storage.RateLimited)
 			require.ErrorIs(t, err, code)
 			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(start).Seconds(), 1)
@@ -202,17 +204,17 @@ func TestRetryWaitsForFile(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start = time.Now()
-			require.Error(t, bucketdir.Retry(ctx, func() error { return none }))
+			require.Error(t, bucketdir.Retry(ctx, func() error { return noFileLeft }))
 			require.Equal(t, time.Second, time.Since(start))
 
 			// A call that may have been done is not repeated.
-			tried = 0
+			attempts = 0
 			err = bucketdir.Retry(t.Context(), func() error {
-				tried++
-				return bucketdir.UnknownOutcome(none)
+				attempts++
+				return bucketdir.UnknownOutcome(noFileLeft)
 			})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			require.Equal(t, 1, tried)
+			require.Equal(t, 1, attempts)
 		})
 	}
 }

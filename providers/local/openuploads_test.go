@@ -59,12 +59,12 @@ func TestPutPartChecksumTime(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	fi, err := os.Stat(filepath.Join(bucket.root, uploadPath(upload), sumName(1)))
+	info, err := os.Stat(filepath.Join(bucket.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)
-	require.True(t, fi.ModTime().Equal(now), fi.ModTime())
+	require.True(t, info.ModTime().Equal(now), info.ModTime())
 }
 
-// Parts are listed with their checksums.
+// ListParts returns parts with their checksums, for which it reads those whose checksum is not stored.
 func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -89,12 +89,13 @@ func TestListPartsChecksums(t *testing.T) {
 
 			slices.SortFunc(want, func(a, b driver.Part) int { return cmp.Compare(a.Number, b.Number) })
 			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
+
 			page := bucket.listParts(upload, 1, 4)
 			require.True(t, page.More)
 			require.Equal(t, want[1:5], page.Parts)
 			require.False(t, bucket.listParts(upload, 9, 1).More)
 
-			// Without the file beside it, or with one of another part, the part is read.
+			// A part is read if the file with its checksum is missing, damaged or that of another part.
 			write := func(name, content string) {
 				t.Helper()
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
@@ -106,63 +107,69 @@ func TestListPartsChecksums(t *testing.T) {
 			if _, isShared := bucketstore.SlotOf(want[0]); isShared {
 				write(placedName(1), want[0].Tag+" \n")
 				write(placedName(5), "\x00")
-				write(placedName(6), want[0].Tag+" \n") // the tag of another part
+				write(placedName(6), want[0].Tag+" \n")
 			}
 			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
 		})
 	}
 }
 
-// AbortParts removes the key file, which ends the upload, before the parts. If that fails, it removes nothing.
+// RemoveUpload removes the key file, which ends the upload, before the parts, and removes nothing if that fails.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	bucket.partWithSum(upload, 1, "one")
-	key := filepath.Join(bucket.uploadDir(upload), uploadKeyName)
-	require.NoError(t, os.Remove(key))
-	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
+
+	// In place of the key file, there is a directory that cannot be removed.
+	keyPath := filepath.Join(bucket.uploadDir(upload), uploadKeyName)
+	require.NoError(t, os.Remove(keyPath))
+	require.NoError(t, os.MkdirAll(filepath.Join(keyPath, "full"), 0o700))
 	entriesBefore, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
-	st, err := bucket.driver.acquire(t.Context())
-	require.NoError(t, err)
-	defer bucket.driver.release(st)
 
-	require.Error(t, st.Uploads.RemoveUpload(t.Context(), upload))
+	store, err := bucket.driver.acquire(t.Context())
+	require.NoError(t, err)
+	defer bucket.driver.release(store)
+	require.Error(t, store.Uploads.RemoveUpload(t.Context(), upload))
 	entriesAfter, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
 	require.Len(t, entriesAfter, len(entriesBefore))
 }
 
-// Each process lists the uploads of all processes.
+// ListUploads of a bucket without uploads, which has no directory of them, returns an empty page.
+func TestListUploadsNone(t *testing.T) {
+	bucket := newTestBucket(t)
+	page, err := bucket.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Uploads)
+}
+
+// ListUploads lists the uploads with the prefix that all processes have begun, without those that have ended in part.
 func TestListUploads(t *testing.T) {
 	bucket := newTestBucket(t)
-	none, err := bucket.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
-	require.NoError(t, err)
-	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
-
 	first := bucket.begin(&driver.PutRequest{Key: "a/1"})
 	second := bucket.begin(&driver.PutRequest{Key: "a/2"})
 	bucket.begin(&driver.PutRequest{Key: "b"})
-	unfinished := uploadPath(bucketdir.RandomName()) // not begun wholly, or ended in part
-	require.NoError(t, os.MkdirAll(filepath.Join(bucket.root, unfinished), 0o700))
+	withoutKeyFile := uploadPath(bucketdir.RandomName())
+	require.NoError(t, os.MkdirAll(filepath.Join(bucket.root, withoutKeyFile), 0o700))
 
+	// Another driver lists them, one on each page.
 	other, err := newDriver(bucket.root, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
-	var names []string
+	var uploads []string
 	r := &driver.ListUploadsRequest{Prefix: "a/", Limit: 1}
-
 	for {
 		page, err := other.ListUploads(t.Context(), r)
 		require.NoError(t, err)
-		for _, u := range page.Uploads {
-			require.False(t, u.Begun.IsZero())
-			names = append(names, u.Upload)
+		for _, entry := range page.Uploads {
+			require.False(t, entry.Begun.IsZero())
+			uploads = append(uploads, entry.Upload)
 		}
 		r.Token = page.Token
 		if r.Token == "" {
 			break
 		}
 	}
-	require.ElementsMatch(t, []string{first, second}, names)
+	require.ElementsMatch(t, []string{first, second}, uploads)
 }

@@ -42,7 +42,7 @@ func (bucket *testBucket) uploads() []string {
 	return names
 }
 
-// If several calls complete one upload at the same time, they make one object, and no later call replaces it.
+// If several calls complete one upload at the same time, exactly one of them makes the object.
 func TestCompletePartsOnce(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -65,18 +65,18 @@ func TestCompletePartsOnce(t *testing.T) {
 				}
 				calls.Wait()
 
-				objects := 0
-				for i := range attrs {
-					if errs[i] == nil {
-						objects++
+				completions := 0
+				for i, err := range errs {
+					if err == nil {
+						completions++
 						require.Equal(t, attrs[i], bucket.head("k"))
 						continue
 					}
 					// The Code is Unavailable if the first call removed what this one was joining.
 					codes := []storage.Code{storage.InvalidArgument, storage.Unavailable}
-					require.Contains(t, codes, storage.CodeOf(errs[i]), "%v", errs[i])
+					require.Contains(t, codes, storage.CodeOf(err), "%v", err)
 				}
-				require.Equal(t, 1, objects)
+				require.Equal(t, 1, completions)
 			}
 			require.Empty(t, bucket.uploads())
 			require.Empty(t, bucket.leftovers())
@@ -104,9 +104,10 @@ func TestParts(t *testing.T) {
 				group.Go(func() { parts[i] = bucket.part(upload, i+1, text) })
 			}
 			group.Wait()
-			require.Empty(t, bucket.keys(), "an upload in progress is not listed")
+			require.Empty(t, bucket.keys())
 
-			r.CRC32C = storage.CRC32C{Sum: 42, Known: true} // the driver stores it without a check
+			// The driver stores the checksum of the request without a check.
+			r.CRC32C = storage.CRC32C{Sum: 42, Known: true}
 			attrs, err := bucket.driver.CompleteParts(t.Context(),
 				&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
