@@ -94,7 +94,7 @@ func TestGetBodyInterfaces(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// Missing objects are ObjectNotFound, and their removal succeeds.
+// Reading a missing object fails with ObjectNotFound, and removing it succeeds.
 func TestGetMissing(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("dir/k", "x")
