@@ -100,8 +100,8 @@ func FuzzAttrs(f *testing.F) {
 	})
 }
 
-// The bytes of stored attributes stay as in commit f63eaf37, because directories keep them. A new form needs a new
-// first byte.
+// The bytes of stored attributes never change, because existing directories have them. A new form needs a new first
+// byte.
 func TestAttrsOfStoredFormsStay(t *testing.T) {
 	attrs := Attrs{
 		Properties: storage.Properties{
@@ -124,9 +124,10 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 	locked.LegalHold = true
 	locked.Retention = storage.Retention{Mode: storage.Compliance, Until: time.Unix(1_900_000_000, 0).UTC()}
 
-	for _, tt := range []struct {
-		name, stored string
-		attrs        Attrs
+	tests := []struct {
+		name   string
+		stored string // in hexadecimal
+		attrs  Attrs
 	}{
 		{
 			name:   "form 1, without tags and locks",
@@ -138,7 +139,8 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 			stored: "02370809000000000000000700000080ccfd930e01017401310131013201330134013501360175016b0176",
 			attrs:  locked,
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			data, err := hex.DecodeString(tt.stored)
 			require.NoError(t, err)

@@ -7,14 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The windows that listings keep of directories have a total limit.
+// The windows in the cache have at most maxCached names together.
 func TestListCacheBound(t *testing.T) {
-	var c listCache
-	for i := range 3 * maxCached / MinCached {
-		c.add(cachedWindow{
+	const capacity = maxCached / MinCached // in windows of the smallest size
+	var cache listCache
+	for i := range 3 * capacity {
+		cache.add(cachedWindow{
 			key:    windowKey{match: fmt.Sprint(i)},
 			window: window{names: MinCached, isComplete: true},
 		})
 	}
-	require.Len(t, c.Items, maxCached/MinCached)
+	require.Len(t, cache.Items, capacity)
 }
