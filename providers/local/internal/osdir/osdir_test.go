@@ -50,63 +50,78 @@ func listNames(t *testing.T, d *Dir) (found []string) {
 	return found
 }
 
-// Each sees a name that is replaced while it reads the directory. Run it on Btrfs, too: there a replaced name
-// moves to the end.
+// Each sees a name that is replaced while it reads the directory. Run this test on Btrfs, too, where a replaced
+// name moves to the end.
 func TestEachSeesReplacedName(t *testing.T) {
 	path, top := openTemp(t)
-	all := []string{"a", "sub"}
+	want := []string{"a", "sub"}
 	for i := range 2500 {
-		all = append(all, fmt.Sprintf("name-%04d", i))
-		require.NoError(t, os.WriteFile(filepath.Join(path, all[len(all)-1]), nil, 0o600))
+		name := fmt.Sprintf("name-%04d", i)
+		want = append(want, name)
+		require.NoError(t, os.WriteFile(filepath.Join(path, name), nil, 0o600))
 	}
-	slices.Sort(all)
+	slices.Sort(want)
+
+	// Two of the last names are replaced when Each has returned the first one.
 	replace := func(name string) {
 		require.NoError(t, os.WriteFile(filepath.Join(path, "new"), nil, 0o600))
 		require.NoError(t, os.Rename(filepath.Join(path, "new"), filepath.Join(path, name)))
 	}
-	var names []string
+	var got []string
 	require.NoError(t, top.Each(func(e Entry) bool {
-		if len(names) == 0 {
+		if len(got) == 0 {
 			replace("name-2400")
 			replace("name-2499")
 		}
-		names = append(names, e.Name)
+		got = append(got, e.Name)
 		return true
 	}))
 
-	slices.Sort(names)
-	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool {
-		return name == "new"
-	}))
+	// Each may return a replaced name twice, and the name "new" in between.
+	slices.Sort(got)
+	got = slices.Compact(got)
+	got = slices.DeleteFunc(got, func(name string) bool { return name == "new" })
+	require.Equal(t, want, got)
 }
 
-// A path is split into a directory and a name, and joined again.
+// Split splits a path into a directory and a name, which Join joins again.
 func TestSplitAndJoin(t *testing.T) {
-	tests := []struct{ path, dir, base string }{
-		{path: "a", dir: "", base: "a"},
-		{path: "a/b", dir: "a", base: "b"},
-		{path: "a/b/c", dir: "a/b", base: "c"},
+	tests := []struct {
+		path     string
+		wantDir  string
+		wantBase string
+	}{
+		{path: "a", wantDir: "", wantBase: "a"},
+		{path: "a/b", wantDir: "a", wantBase: "b"},
+		{path: "a/b/c", wantDir: "a/b", wantBase: "c"},
 	}
 	for _, tt := range tests {
-		dir, base := Split(tt.path)
-		require.Equal(t, tt.dir, dir)
-		require.Equal(t, tt.base, base)
-		require.Equal(t, tt.path, Join(dir, base))
+		t.Run(tt.path, func(t *testing.T) {
+			dir, base := Split(tt.path)
+			require.Equal(t, tt.wantDir, dir)
+			require.Equal(t, tt.wantBase, base)
+			require.Equal(t, tt.path, Join(dir, base))
+		})
 	}
 }
 
-// Each can read the entries of a directory again.
+// Each reads the entries of a directory from the beginning each time.
 func TestEachTwice(t *testing.T) {
 	_, top := openTemp(t)
 	for range 2 {
 		require.Equal(t, []string{"a", "sub"}, listNames(t, top))
 	}
+}
+
+// Each stops when its function returns false.
+func TestEachStops(t *testing.T) {
+	_, top := openTemp(t)
 	visits := 0
 	require.NoError(t, top.Each(func(Entry) bool {
 		visits++
 		return false
 	}))
-	require.Equal(t, 1, visits, "it stops when the function returns false")
+	require.Equal(t, 1, visits)
 }
 
 // Each finds no entries in a directory that was removed.
@@ -119,7 +134,7 @@ func TestEachOfRemovedDirectory(t *testing.T) {
 	require.Empty(t, listNames(t, sub))
 }
 
-// Links out of the root are not followed.
+// Open follows no symbolic link that leads out of the root.
 func TestOpenLinkOutOfRoot(t *testing.T) {
 	path, top := openTemp(t)
 	outside := t.TempDir()
@@ -129,9 +144,9 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(path, "secret")))
 
-	m, err := top.Stat("link")
+	meta, err := top.Stat("link")
 	require.NoError(t, err)
-	require.Equal(t, KindLink, m.Kind)
+	require.Equal(t, KindLink, meta.Kind)
 
 	for _, name := range []string{"link", "link/secret"} {
 		_, err = Open(top.root, top, name)
@@ -142,30 +157,36 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 	require.True(t, IsNoFile(err), "%v", err)
 }
 
-// IsNotExist and IsNoFile tell whether a file of that name can exist.
+// IsNoFile is true for the error of each name that no file has, and IsNotExist only if a file could have the name.
 func TestIsNotExistAndIsNoFile(t *testing.T) {
 	_, top := openTemp(t)
 	tests := []struct {
-		name             string
-		notExist, noFile bool
+		name     string
+		base     string
+		notExist bool
+		noFile   bool
 	}{
-		{name: "missing", notExist: true, noFile: true},
-		{name: strings.Repeat("n", 300), notExist: false, noFile: true},
+		{name: "missing", base: "missing", notExist: true, noFile: true},
+		{name: "too long", base: strings.Repeat("n", 300), notExist: false, noFile: true},
 	}
 	for _, tt := range tests {
-		_, err := top.Stat(tt.name)
-		require.Equal(t, tt.notExist, IsNotExist(err), "%v", err)
-		require.Equal(t, tt.noFile, IsNoFile(err), "%v", err)
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := top.Stat(tt.base)
+			require.Equal(t, tt.notExist, IsNotExist(err), "%v", err)
+			require.Equal(t, tt.noFile, IsNoFile(err), "%v", err)
+		})
 	}
 }
 
-// The errors of opening a file, or a path below it, as a directory belong to IsNoFile and IsNotExist.
+// Opening a file as a directory fails as IsNoFile says, and opening a path below it as IsNotExist says.
 func TestOpenOfFile(t *testing.T) {
 	_, top := openTemp(t)
-	_, err := Open(top.root, top, "a/below")
-	require.True(t, IsNotExist(err), "a file is no parent: %v", err)
-	_, err = Open(top.root, top, "a")
-	require.True(t, IsNoFile(err), "a file is no directory: %v", err)
+
+	_, err := Open(top.root, top, "a")
+	require.True(t, IsNoFile(err), "%v", err)
+
+	_, err = Open(top.root, top, "a/below")
+	require.True(t, IsNotExist(err), "%v", err)
 }
 
 // Unlink removes only files, and Rmdir only directories.
@@ -173,7 +194,9 @@ func TestUnlinkAndRmdir(t *testing.T) {
 	_, top := openTemp(t)
 	require.Error(t, top.Rmdir("a"))
 	require.Error(t, top.Unlink("sub"))
-	require.Error(t, top.Rmdir("sub"), "it is not empty")
+
+	// Rmdir removes no directory with an entry.
+	require.Error(t, top.Rmdir("sub"))
 	require.Equal(t, []string{"a", "sub"}, listNames(t, top))
 
 	sub, err := Open(top.root, top, "sub")
@@ -185,19 +208,21 @@ func TestUnlinkAndRmdir(t *testing.T) {
 	require.Empty(t, listNames(t, top))
 }
 
-// Names of files are linked and renamed, and no directory is replaced.
+// Rename, Link and Exchange change the names of files, and Rename replaces no directory.
 func TestRenameAndLink(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
-	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
+
+	// A file replaces no directory, and a link no file.
+	require.True(t, IsObstructed(top.Rename("sub", top, "a")))
 	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
 
 	// Link gives a file a second name.
 	require.NoError(t, sub.Link("c", top, "a"))
 	if runtime.GOOS != "windows" {
-		m, err := top.Stat("a")
+		meta, err := top.Stat("a")
 		require.NoError(t, err)
-		require.Equal(t, 2, m.Links)
+		require.Equal(t, 2, meta.Links)
 	}
 
 	// Only Linux can exchange two names.
@@ -217,36 +242,43 @@ func TestRenameAndLink(t *testing.T) {
 	require.NoError(t, sub.Sync())
 }
 
-// IsAt reports whether the directory is the one that is at a path now.
+// IsAt reports whether an open directory is the one that is at a path now.
 func TestIsAt(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
+	subPath := filepath.Join(path, "sub")
 
-	exists, err := sub.IsAt(filepath.Join(path, "sub"))
+	isAt, err := sub.IsAt(subPath)
 	require.NoError(t, err)
-	require.True(t, exists)
+	require.True(t, isAt)
 
-	if err := os.Rename(filepath.Join(path, "sub"), filepath.Join(path, "moved")); err != nil {
+	// The directory is moved away.
+	if err := os.Rename(subPath, filepath.Join(path, "moved")); err != nil {
 		t.Skip("an open directory cannot be moved here:", err)
 	}
-	_, err = sub.IsAt(filepath.Join(path, "sub"))
+	_, err = sub.IsAt(subPath)
 	require.True(t, IsNotExist(err), "%v", err)
 
-	require.NoError(t, os.Mkdir(filepath.Join(path, "sub"), 0o700))
-	exists, err = sub.IsAt(filepath.Join(path, "sub"))
+	// Another directory takes its place.
+	require.NoError(t, os.Mkdir(subPath, 0o700))
+	isAt, err = sub.IsAt(subPath)
 	require.NoError(t, err)
-	require.False(t, exists)
+	require.False(t, isAt)
 }
 
-// Xattr returns the value that SetXattr has stored, which is nil for a new file.
+// Create fails if the file exists.
+func TestCreateExisting(t *testing.T) {
+	_, top := openTemp(t)
+	_, err := top.Create("a")
+	require.ErrorIs(t, err, fs.ErrExist)
+}
+
+// Xattr returns the value that SetXattr has stored, and nil if there is none.
 func TestXattr(t *testing.T) {
 	_, top := openTemp(t)
 	f, err := top.Create("new")
 	require.NoError(t, err)
 	defer f.Close()
-
-	_, err = top.Create("new")
-	require.ErrorIs(t, err, fs.ErrExist)
 
 	value, err := f.Xattr()
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -268,10 +300,10 @@ func TestXattr(t *testing.T) {
 	require.Nil(t, value)
 }
 
-// Locks of open files exclude each other.
+// Range locks, shared locks and whole-file locks of different open files exclude each other.
 func TestLockOpenFiles(t *testing.T) {
 	path, _ := openTemp(t)
-	files := [3]*os.File{}
+	var files [3]*os.File
 	for i := range files {
 		f, err := os.OpenFile(filepath.Join(path, "a"), os.O_RDWR, 0)
 		require.NoError(t, err)
@@ -290,7 +322,7 @@ func TestLockOpenFiles(t *testing.T) {
 		require.NoError(t, UnlockRange(files[1], 2, 1))
 	}
 
-	// A file that others share is not locked until the last of them is closed.
+	// A file can be locked only after the last one that shares it was closed.
 	require.NoError(t, TryShare(files[0]))
 	require.NoError(t, TryShare(files[1]))
 	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
