@@ -22,10 +22,10 @@ func TestPutLongAttributes(t *testing.T) {
 	r.ContentLanguage = strings.Repeat("l", 1024)
 	r.Metadata = map[string]string{"m": strings.Repeat("v", 2000)}
 
-	a, err := bucket.driver.Put(t.Context(), r)
+	attrs, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, r.Properties.Metadata, a.Metadata)
-	require.Equal(t, a, bucket.head("k"))
+	require.Equal(t, r.Properties.Metadata, attrs.Metadata)
+	require.Equal(t, attrs, bucket.head("k"))
 }
 
 // countSidecars returns the number of hidden sidecars.
@@ -36,7 +36,7 @@ func (bucket *testBucket) countSidecars() int {
 	return len(entries)
 }
 
-// A sidecar is removed with its object.
+// The sidecar of an object's attributes is removed with the object.
 func TestSidecarRemovedWithObject(t *testing.T) {
 	bucket := newTestBucket(t, withoutXattrs)
 	bucket.put("a", "x")
@@ -54,7 +54,7 @@ func TestSidecarRemovedWithObject(t *testing.T) {
 	require.Zero(t, bucket.countSidecars())
 }
 
-// A sidecar is not used for a file that another program has edited.
+// The attributes in a sidecar do not count for a file that another program has edited since.
 func TestSidecarOfEditedFile(t *testing.T) {
 	bucket := newTestBucket(t, withoutXattrs)
 	r := request("k", "old")

@@ -39,6 +39,7 @@ func TestListCanceled(t *testing.T) {
 					require.NoError(t, os.WriteFile(path, nil, 0o666))
 				}
 			}
+
 			list := func(ctx context.Context, r *driver.ListRequest) error {
 				_, err := bucket.driver.List(ctx, r)
 				return err

@@ -57,7 +57,7 @@ func manyTags() map[string]string {
 	return tags
 }
 
-// SetTags changes the attributes of the file, and does not write its content again.
+// SetTags changes the attributes of a file in place, whoever has written the file.
 func TestSetTagsInPlace(t *testing.T) {
 	tests := []struct {
 		name string
@@ -84,6 +84,7 @@ func TestSetTagsInPlace(t *testing.T) {
 			t.Run(disk.name+", "+tt.name, func(t *testing.T) {
 				bucket := newTestBucket(t, disk.tweaks...)
 				tt.make(bucket)
+
 				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), {"b": "2"}} {
 					bucket.requireChanged("k", tags)
 				}
@@ -104,7 +105,7 @@ func (bucket *testBucket) putDescribed(key string) {
 	require.NoError(bucket.t, err)
 }
 
-// With visible sidecars, a copy of the directory keeps tags, retention and legal hold.
+// In a copy of a directory with visible sidecars, objects keep tags, retention and legal hold.
 func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -129,17 +130,17 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 			require.NoError(t, bucket.driver.SetLegalHold(t.Context(), r))
 			require.Len(t, visibleFiles(t, bucket.root), 1)
 
-			duplicate := copyTestBucket(t, bucket.root)
-			require.Equal(t, map[string]string{"a": "1"}, duplicate.tags("k"))
-			attrs := duplicate.head("k")
+			copied := copyTestBucket(t, bucket.root)
+			require.Equal(t, map[string]string{"a": "1"}, copied.tags("k"))
+			attrs := copied.head("k")
 			require.Equal(t, r.Retention, attrs.Retention)
 			require.True(t, attrs.LegalHold)
 			require.Equal(t, described("k", "").Properties, attrs.Properties)
 
-			// The duplicate writes no sidecars, and takes over the one that is there.
-			duplicate.setTags("k", map[string]string{"b": "2"})
-			require.Empty(t, visibleFiles(t, duplicate.root))
-			attrs = duplicate.head("k")
+			// The driver of the copy writes no sidecars, and adopts the one that is there.
+			copied.setTags("k", map[string]string{"b": "2"})
+			require.Empty(t, visibleFiles(t, copied.root))
+			attrs = copied.head("k")
 			require.Equal(t, described("k", "").Properties, attrs.Properties)
 			require.True(t, attrs.LegalHold)
 		})
@@ -149,19 +150,22 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 // Attributes without tags and locks are written in the form of an earlier release.
 func TestAttrsEncodeEarlierForm(t *testing.T) {
 	const earlierForm, currentForm = byte(1), byte(2) // the first byte
-	a := objectfile.Attrs{Properties: storage.Properties{ContentType: "text/x-own"}, Size: 3, MTime: 5}
-	require.Equal(t, earlierForm, a.Encode()[0])
-	a.Tags = map[string]string{"k": "v"}
-	require.Equal(t, currentForm, a.Encode()[0])
+	attrs := objectfile.Attrs{Properties: storage.Properties{ContentType: "text/x-own"}, Size: 3, MTime: 5}
+	require.Equal(t, earlierForm, attrs.Encode()[0])
+
+	attrs.Tags = map[string]string{"k": "v"}
+	require.Equal(t, currentForm, attrs.Encode()[0])
 }
 
-// SetTags succeeds on a foreign file in a bucket to which nothing was written yet.
+// SetTags of a bucket to which nothing was written yet changes a file of another program, and only then writes.
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.write("k", "content")
-	require.ErrorIs(t, bucket.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}),
-		storage.ObjectNotFound)
+
+	err := bucket.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoDirExists(t, filepath.Join(bucket.root, bucketdir.Reserved))
+
 	bucket.requireChanged("k", map[string]string{"a": "1"})
 }
 
@@ -204,7 +208,7 @@ func holdForEver(d *objectDriver, key string) error {
 	})
 }
 
-// If two processes change one object at the same time, beside readers, no change is lost.
+// If two processes change the attributes of one object at the same time, no change is lost and readers see no mixture.
 func TestSetTagsByProcesses(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
@@ -212,11 +216,12 @@ func TestSetTagsByProcesses(t *testing.T) {
 		bucket := newTestBucket(t, append(tweaks, withObjectLock)...)
 		oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
 		require.NoError(t, err)
-		var all []*process
+
+		var processes []*process
 		for _, role := range []string{"tagger", "holder", "reader"} {
-			all = append(all, start(t, bucket.root, role, "k"))
+			processes = append(processes, start(t, bucket.root, role, "k"))
 		}
-		for _, p := range all {
+		for _, p := range processes {
 			p.requireLine(t, "ready")
 		}
 
@@ -224,7 +229,7 @@ func TestSetTagsByProcesses(t *testing.T) {
 		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 			require.NoError(t, checkPattern(bucket.driver, "k"))
 		}
-		for _, p := range all {
+		for _, p := range processes {
 			p.end(t)
 		}
 
@@ -235,8 +240,7 @@ func TestSetTagsByProcesses(t *testing.T) {
 	})
 }
 
-// If one process overwrites an object while another one sets its tags, no reader sees attributes of another
-// object.
+// If one process overwrites an object while another one sets its tags, no reader sees a mixture of two objects.
 func TestSetTagsWhileProcessWrites(t *testing.T) {
 	wineCannot(t, openStays)
 	bucket := newTestBucket(t)
@@ -256,7 +260,7 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 	require.Empty(t, bucket.leftovers())
 }
 
-// A settings file that has only zeros has no settings.
+// A settings file of zeros, which a power failure may leave, counts as no settings, so that writes succeed.
 func TestSettingsFileOfZeros(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "x")

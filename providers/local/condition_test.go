@@ -28,28 +28,34 @@ func TestConditions(t *testing.T) {
 			first, err := bucket.putIf("k", "1", absent)
 			require.NoError(t, err)
 			second := bucket.put("k", "2")
+
 			old := storage.Condition{Revision: first.Revision}
 			current := storage.Condition{Revision: second.Revision}
 			notOld := storage.Condition{NotRevision: first.Revision}
 			notCurrent := storage.Condition{NotRevision: second.Revision}
 
 			// Writes and removals that are refused change nothing.
-			require.ErrorIs(t, errorOf(bucket.putIf("k", "x", absent)), storage.PreconditionFailed)
-			require.ErrorIs(t, errorOf(bucket.putIf("k", "x", old)), storage.PreconditionFailed)
-			require.ErrorIs(t, errorOf(bucket.putIf("none", "x", old)), storage.PreconditionFailed)
+			_, err = bucket.putIf("k", "x", absent)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			_, err = bucket.putIf("k", "x", old)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			_, err = bucket.putIf("none", "x", old)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.ErrorIs(t, bucket.removeIf("k", old), storage.PreconditionFailed)
-			require.NoError(t, bucket.removeIf("none", old), "a missing object is removed already")
 			require.Equal(t, "2", bucket.get("k"))
 			require.Empty(t, bucket.leftovers())
 
-			// Reads.
+			// Removing a missing object succeeds under any condition.
+			require.NoError(t, bucket.removeIf("none", old))
+
+			// Reads succeed or fail as their condition says.
 			require.ErrorIs(t, bucket.headIf("k", old), storage.PreconditionFailed)
 			require.NoError(t, bucket.headIf("k", current))
 			require.ErrorIs(t, bucket.headIf("k", notCurrent), storage.NotModified)
 			require.NoError(t, bucket.headIf("k", notOld))
 			require.ErrorIs(t, bucket.headIf("none", old), storage.ObjectNotFound)
 
-			// Writes and removals that are permitted.
+			// Writes and removals that are permitted succeed.
 			updated, err := bucket.putIf("k", "3", current)
 			require.NoError(t, err)
 			require.Equal(t, updated, bucket.head("k"))
@@ -65,10 +71,11 @@ func (bucket *testBucket) headIf(key string, c storage.Condition) error {
 		&driver.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
-// IfAbsent and IfRevision work on files that another program made.
+// Put applies the conditions IfAbsent and IfRevision to a file of another program.
 func TestConditionsOnForeignFiles(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.write("k", "by hand")
+
 	_, err := bucket.putIf("k", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = bucket.putIf("k", "x", storage.Condition{Revision: bucket.head("k").Revision})
@@ -81,6 +88,8 @@ func TestPutIfAbsentConcurrently(t *testing.T) {
 	buckets := []*testBucket{bucket, reopenTestBucket(t, bucket.root)}
 	for round := range 20 {
 		key := fmt.Sprintf("dir/%d", round)
+
+		// 16 writers, half of them with each driver, create the object.
 		var winners atomic.Int32
 		var wg sync.WaitGroup
 		for i := range 16 {
@@ -106,19 +115,21 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 	bucket := newTestBucket(t)
 	buckets := []*testBucket{bucket, reopenTestBucket(t, bucket.root)}
 	bucket.put("counter", "")
+
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
-			b := buckets[i%2]
+			writer := buckets[i%2]
 			for added := 0; added < updates; {
-				body, a, err := b.getErr("counter")
+				body, attrs, err := writer.getErr("counter")
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				_, err = b.putIf("counter", body+"+", storage.Condition{Revision: a.Revision})
+				_, err = writer.putIf("counter", body+"+", storage.Condition{Revision: attrs.Revision})
 				if storage.CodeOf(err) == storage.PreconditionFailed {
-					continue // another writer was faster
+					// Another writer was faster.
+					continue
 				}
 				if err != nil {
 					t.Error(err)
@@ -132,8 +143,7 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 	require.Len(t, bucket.get("counter"), writers*updates)
 }
 
-// The test writes a and objects below a/, so that the file of a is moved and directories are made and removed. A
-// reader must never miss a.
+// Readers never miss the object "a" while writes of objects below "a/" move its file to its alternate name and back.
 func TestGetWhileFileIsMoved(t *testing.T) {
 	bucket := newTestBucket(t)
 	other := reopenTestBucket(t, bucket.root)
@@ -159,6 +169,8 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 			return nil
 		},
 	}
+
+	// All run again and again for half a second.
 	deadline := time.Now().Add(500 * time.Millisecond)
 	var wg sync.WaitGroup
 	for _, work := range workers {
@@ -178,16 +190,18 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 func TestLockEndsWithContext(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "x")
-	other := reopenTestBucket(t, bucket.root)
-	live, err := other.driver.acquire(t.Context())
+
+	// Another driver holds the lock of the key.
+	locker := reopenTestBucket(t, bucket.root)
+	store, err := locker.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer other.driver.release(live)
-	unlock, err := live.Locks.Lock(t.Context(), "k")
+	defer locker.driver.release(store)
+	unlock, err := store.Locks.Lock(t.Context(), "k")
 	require.NoError(t, err)
 	defer unlock()
+
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-
 	_, err = bucket.driver.Put(ctx, request("k", "y"))
 	require.ErrorIs(t, err, storage.DeadlineExceeded)
 	require.Equal(t, "x", bucket.get("k"))

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Copy copies the bytes and takes the properties of its request, unless the source or the condition forbids it.
+// Copy copies the bytes of an object with the properties of its request, unless the source has changed or the
+// condition does not hold.
 func TestCopy(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -22,7 +23,7 @@ func TestCopy(t *testing.T) {
 			ref := bucket.driver.Locate("from")
 			ref.Revision = source.Revision
 
-			a, err := bucket.driver.Copy(t.Context(), &driver.CopyRequest{
+			attrs, err := bucket.driver.Copy(t.Context(), &driver.CopyRequest{
 				Source:     ref,
 				Key:        "to/key",
 				Properties: storage.Properties{ContentType: "a/b"},
@@ -30,10 +31,10 @@ func TestCopy(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, "bytes", bucket.get("to/key"))
-			require.Equal(t, a, bucket.head("to/key"))
-			require.Equal(t, "a/b", a.ContentType)
-			require.Equal(t, source.CRC32C, a.CRC32C)
-			require.NotEqual(t, source.Revision, a.Revision)
+			require.Equal(t, attrs, bucket.head("to/key"))
+			require.Equal(t, "a/b", attrs.ContentType)
+			require.Equal(t, source.CRC32C, attrs.CRC32C)
+			require.NotEqual(t, source.Revision, attrs.Revision)
 
 			// A copy onto itself changes the revision, so that the old one is no longer a source.
 			_, err = bucket.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "from"})
@@ -41,11 +42,12 @@ func TestCopy(t *testing.T) {
 			_, err = bucket.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "x"})
 			require.ErrorIs(t, err, storage.Changed)
 
-			// A source that is missing, and a condition that does not hold.
+			// The source is missing.
 			_, err = bucket.driver.Copy(t.Context(),
 				&driver.CopyRequest{Source: bucket.driver.Locate("none"), Key: "x"})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
+			// The condition does not hold.
 			_, err = bucket.driver.Copy(t.Context(), &driver.CopyRequest{
 				Source:    bucket.driver.Locate("from"),
 				Key:       "from",
@@ -60,28 +62,29 @@ func TestCopy(t *testing.T) {
 // Copy reads from a bucket in the same parent directory, and from no other one.
 func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 	parent := t.TempDir()
-	buckets := make([]*testBucket, 2)
-	for i, name := range []string{"one", "two"} {
-		d, err := NewDriver(filepath.Join(parent, name), Config{Create: true, NoSync: true})
-		require.NoError(t, err)
-		require.NoError(t, d.Close())
-		buckets[i] = reopenTestBucket(t, filepath.Join(parent, name))
+	newBucketIn := func(name string) *testBucket {
+		root := filepath.Join(parent, name)
+		require.NoError(t, os.Mkdir(root, 0o777))
+		return reopenTestBucket(t, root)
 	}
+	src := newBucketIn("src")
+	dst := newBucketIn("dst")
+	src.put("k", "x")
 
-	buckets[0].put("k", "x")
-	require.Equal(t, buckets[0].driver.Locate("k").Account, buckets[1].driver.Locate("k").Account)
-	_, err := buckets[1].driver.Copy(t.Context(),
-		&driver.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
+	require.Equal(t, src.driver.Locate("k").Account, dst.driver.Locate("k").Account)
+	_, err := dst.driver.Copy(t.Context(), &driver.CopyRequest{Source: src.driver.Locate("k"), Key: "copy"})
 	require.NoError(t, err)
-	require.Equal(t, "x", buckets[1].get("copy"))
+	require.Equal(t, "x", dst.get("copy"))
 
+	// The bucket is in another directory.
 	elsewhere := newTestBucket(t)
 	elsewhere.put("k", "x")
-	_, err = buckets[1].driver.Copy(t.Context(),
-		&driver.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
+	_, err = dst.driver.Copy(t.Context(), &driver.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{
-		Source: driver.ObjectRef{Account: account{parent}, Bucket: "../one", Key: "k"},
+
+	// The name leads out of the directory.
+	_, err = dst.driver.Copy(t.Context(), &driver.CopyRequest{
+		Source: driver.ObjectRef{Account: account{parent}, Bucket: "../src", Key: "k"},
 		Key:    "copy",
 	})
 	require.Error(t, err)
@@ -107,12 +110,12 @@ func (bucket *testBucket) putTyped(key, body string) *storage.Attrs {
 	bucket.t.Helper()
 	r := request(key, body)
 	r.ContentType = "text/x-test"
-	a, err := bucket.driver.Put(bucket.t.Context(), r)
+	attrs, err := bucket.driver.Put(bucket.t.Context(), r)
 	require.NoError(bucket.t, err)
-	return a
+	return attrs
 }
 
-// Move renames the file, so that its revision stays, unless the condition forbids it.
+// Move renames the file of an object, which keeps its revision, unless the condition or the disk forbids that.
 func TestMove(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -120,6 +123,7 @@ func TestMove(t *testing.T) {
 			move := func(src, dst string, c storage.Condition) (*storage.Attrs, error) {
 				return bucket.driver.Move(t.Context(), &driver.MoveRequest{From: src, Key: dst, Condition: c})
 			}
+
 			source := bucket.putTyped("a/b/from", "bytes")
 			hasVisibleSidecars := disk.name == "everything bad"
 			if hasVisibleSidecars {
@@ -129,21 +133,21 @@ func TestMove(t *testing.T) {
 				return
 			}
 
-			// Outside of the plain disk, "c/d" may have another name than its own, from which no file is moved.
+			// Each move begins at the key at which the one before ended. Outside of the plain disk, "c/d" may have
+			// another name than its own, from which no file is moved.
 			mayRefuse := disk.name != "plain"
 			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
-				a, err := move(source.Key, key, storage.Condition{Absent: true})
+				attrs, err := move(source.Key, key, storage.Condition{Absent: true})
 				if key == "x/c" && mayRefuse && storage.CodeOf(err) == storage.Unsupported {
 					continue
 				}
 				require.NoError(t, err, key)
 
 				require.Equal(t, "bytes", bucket.get(key))
-				require.Equal(t, a, bucket.head(key))
-				require.Equal(t, source.Revision, a.Revision, "it is the same file")
-
+				require.Equal(t, attrs, bucket.head(key))
+				require.Equal(t, source.Revision, attrs.Revision)
 				bucket.requireMissing(source.Key)
-				source = a
+				source = attrs
 			}
 
 			// Moves that are refused change nothing.
@@ -232,20 +236,22 @@ func TestMoveRefused(t *testing.T) {
 func TestMoveRefusedWithVersions(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	bucket.putTyped("from", "x")
+
 	_, err := bucket.driver.Move(t.Context(), &driver.MoveRequest{From: "from", Key: "to"})
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 }
 
-// If moves of the same keys run at the same time, none waits forever, although each takes the locks of two keys.
-// Exactly one object remains.
+// Concurrent moves of the same keys, each of which takes the locks of two keys, do not wait for each other forever, and
+// lose no object.
 func TestMoveConcurrently(t *testing.T) {
 	bucket := newTestBucket(t)
 	other := reopenTestBucket(t, bucket.root)
 	bucket.putTyped("a", "x")
 
 	movers := []struct {
-		bucket   *testBucket
-		from, to string
+		bucket *testBucket
+		from   string
+		to     string
 	}{
 		{bucket: bucket, from: "a", to: "b"},
 		{bucket: other, from: "b", to: "a"},
@@ -278,18 +284,26 @@ func TestCompose(t *testing.T) {
 	bucket.put("a", "one ")
 	bucket.put("b", "two")
 
-	a, err := bucket.driver.Compose(t.Context(), &driver.ComposeRequest{
+	attrs, err := bucket.driver.Compose(t.Context(), &driver.ComposeRequest{
 		Key: "a",
 		Sources: []driver.ObjectRef{
-			bucket.driver.Locate("a"), bucket.driver.Locate("b"), bucket.driver.Locate("a"),
+			bucket.driver.Locate("a"),
+			bucket.driver.Locate("b"),
+			bucket.driver.Locate("a"),
 		},
 	})
 	require.NoError(t, err)
 	require.Equal(t, "one twoone ", bucket.get("a"))
-	require.Equal(t, crc32c.Sum([]byte("one twoone ")), a.CRC32C.Sum)
+	require.Equal(t, crc32c.Sum([]byte("one twoone ")), attrs.CRC32C.Sum)
+}
 
-	_, err = bucket.driver.Compose(t.Context(),
-		&driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{bucket.driver.Locate("none")}})
+// Compose fails with ObjectNotFound if a source is missing, and creates no object.
+func TestComposeMissingSource(t *testing.T) {
+	bucket := newTestBucket(t)
+	_, err := bucket.driver.Compose(t.Context(), &driver.ComposeRequest{
+		Key:     "a",
+		Sources: []driver.ObjectRef{bucket.driver.Locate("none")},
+	})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	bucket.requireMissing("c")
+	bucket.requireMissing("a")
 }

@@ -79,7 +79,8 @@ func TestErrorCodesAndHints(t *testing.T) {
 	require.NoError(t, bucketdir.UnknownOutcome(nil))
 }
 
-// The test fills a small disk. It only runs if OMNIBUCKET_LOCAL_TEST_DISK names a directory on one.
+// Put on a full disk fails and changes nothing. The test needs OMNIBUCKET_LOCAL_TEST_DISK, the path of a directory on
+// a small disk.
 func TestPutOnFullDisk(t *testing.T) {
 	disk := os.Getenv("OMNIBUCKET_LOCAL_TEST_DISK")
 	if disk == "" {
@@ -90,14 +91,16 @@ func TestPutOnFullDisk(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })
 	bucket := reopenTestBucket(t, root)
 	bucket.put("k", "old")
+
 	r := request("k", "")
 	r.Body = endless{}
-
 	_, err = bucket.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Contains(t, err.Error(), "disk is full")
 	require.Equal(t, "old", bucket.get("k"))
 	require.Empty(t, bucket.leftovers())
+
+	// The disk has room again.
 	bucket.put("k", "new")
 }
 
@@ -106,7 +109,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// On a disk that ignores case, keys that differ only in case are two objects.
+// On a disk that folds case, keys that differ only in case are two objects nevertheless.
 func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.write("probe", "")
@@ -123,8 +126,8 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	}
 	for _, key := range keys {
 		require.Equal(t, key, bucket.get(key))
-		require.ErrorIs(t, errorOf(bucket.putIf(key, "x", storage.Condition{Absent: true})),
-			storage.PreconditionFailed, key)
+		_, err := bucket.putIf(key, "x", storage.Condition{Absent: true})
+		require.ErrorIs(t, err, storage.PreconditionFailed, key)
 	}
 	require.Equal(t, keys, bucket.keys())
 
@@ -133,8 +136,10 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Equal(t, "by hand", bucket.get("Hand.txt"))
 	bucket.requireMissing("hand.txt")
 	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), bucket.keys())
-	require.ErrorIs(t, errorOf(bucket.driver.Put(context.Background(), request("hand.txt", "x"))),
-		storage.InvalidArgument, "it would overwrite Hand.txt")
+
+	// Another spelling of the name would overwrite the file.
+	_, err := bucket.driver.Put(context.Background(), request("hand.txt", "x"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
 
 	bucket.put("Hand.txt", "ours")
 	require.Equal(t, "ours", bucket.get("Hand.txt"))
@@ -146,25 +151,26 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Empty(t, bucket.files())
 }
 
-// With strict names, the key of a foreign file is its path. The test needs no disk that ignores case.
+// With strict names, a file of another program is the object whose key is its path. This holds on any disk.
 func TestStrictNamesForeignFiles(t *testing.T) {
 	bucket := newTestBucket(t, withStrictNames)
 	bucket.put("Dir/y", "ours")
 	bucket.write("Dir/X", "by hand")
-
 	bucket.write("Dir/sub/Z", "by hand")
-	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, bucket.keys(),
-		"one directory with two names on disk")
+
+	// Listings merge the two directories on disk.
+	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, bucket.keys())
 	require.Equal(t, []string{"Dir/"}, bucket.list(driver.ListRequest{Delimiter: "/"}))
 	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"},
 		bucket.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
 
+	// A write replaces the file.
 	_, err := bucket.putIf("Dir/X", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = bucket.putIf("Dir/X", "new", storage.Condition{Revision: bucket.head("Dir/X").Revision})
 	require.NoError(t, err)
 	require.Equal(t, "new", bucket.get("Dir/X"))
-	require.NotContains(t, bucket.files(), "Dir/X", "it must be replaced, not duplicated")
+	require.NotContains(t, bucket.files(), "Dir/X")
 
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
 		bucket.remove(key)

@@ -18,17 +18,19 @@ func TestModifiedInFarYears(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "text")
 	path := filepath.Join(bucket.root, "k")
-	for _, year := range []int{1800, 2200, 2263, 2300, 2400} { // a file system without that year keeps another one
+	for _, year := range []int{1800, 2200, 2263, 2300, 2400} {
 		when := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
 		stamp := unix.Timespec{Sec: when.Unix(), Nsec: int64(when.Nanosecond())}
 		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{stamp, stamp}, 0))
+		// A file system that cannot store the year keeps another one.
 		info, err := os.Stat(path)
 		require.NoError(t, err)
+		want := info.ModTime().UTC()
 
 		page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, 1)
-		require.Equal(t, info.ModTime().UTC(), page.Entries[0].Modified)
-		require.Equal(t, info.ModTime().UTC(), bucket.head("k").Modified)
+		require.Equal(t, want, page.Entries[0].Modified)
+		require.Equal(t, want, bucket.head("k").Modified)
 	}
 }

@@ -44,8 +44,9 @@ func TestDeleteOnFullDisk(t *testing.T) {
 		}
 	}
 
+	// Removals succeed, and free the few inodes that a write needs.
 	bucket = reopenTestBucket(t, root)
-	for i := range 5 { // a write needs a few inodes
+	for i := range 5 {
 		bucket.remove(fmt.Sprint(i))
 	}
 	bucket.put("0", "again")

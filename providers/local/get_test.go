@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each range of an object is read.
+// Get returns the bytes of the requested range, cut off at the end of the object.
 func TestGetRanges(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "0123456789")
@@ -43,7 +43,7 @@ func TestGetRanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix}
-			a, body, err := bucket.driver.Get(context.Background(), r)
+			attrs, body, err := bucket.driver.Get(context.Background(), r)
 			if tt.err != nil {
 				require.ErrorIs(t, err, tt.err)
 				return
@@ -53,15 +53,16 @@ func TestGetRanges(t *testing.T) {
 				require.NoError(t, body.Close())
 			}()
 
-			require.Equal(t, bucket.head(tt.key), a, "the attributes describe the whole object")
-			b, err := io.ReadAll(body)
+			// The attributes describe the whole object.
+			require.Equal(t, bucket.head(tt.key), attrs)
+			content, err := io.ReadAll(body)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, string(b))
+			require.Equal(t, tt.want, string(content))
 		})
 	}
 }
 
-// A body is an io.ReaderAt and an io.WriterTo.
+// The body of Get is an io.ReaderAt and an io.WriterTo of the requested range.
 func TestGetBodyInterfaces(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "0123456789")
@@ -73,14 +74,13 @@ func TestGetBodyInterfaces(t *testing.T) {
 	}()
 
 	// ReadAt counts from the beginning of the range, and does not move the body.
-	p := make([]byte, 2)
-	_, err = body.(io.ReaderAt).ReadAt(p, 1)
+	buf := make([]byte, 2)
+	_, err = body.(io.ReaderAt).ReadAt(buf, 1)
 	require.NoError(t, err)
-	require.Equal(t, "34", string(p))
-
-	_, err = io.ReadFull(body, p)
+	require.Equal(t, "34", string(buf))
+	_, err = io.ReadFull(body, buf)
 	require.NoError(t, err)
-	require.Equal(t, "23", string(p))
+	require.Equal(t, "23", string(buf))
 
 	// WriteTo writes what Read has left.
 	var rest bytes.Buffer
@@ -89,6 +89,7 @@ func TestGetBodyInterfaces(t *testing.T) {
 	require.Equal(t, "4567", rest.String())
 	require.Equal(t, int64(4), n)
 
+	// Nothing is left after that.
 	n, err = body.(io.WriterTo).WriteTo(&rest)
 	require.NoError(t, err)
 	require.Zero(t, n)

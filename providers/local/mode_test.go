@@ -18,9 +18,9 @@ import (
 // modeOf returns the permissions of a file or directory.
 func modeOf(t *testing.T, path string) os.FileMode {
 	t.Helper()
-	fi, err := os.Stat(path)
+	info, err := os.Stat(path)
 	require.NoError(t, err)
-	return fi.Mode().Perm()
+	return info.Mode().Perm()
 }
 
 // A file keeps its mode when its object is overwritten.
@@ -44,11 +44,11 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			there: "f",
 			key:   "f",
 			write: func(t *testing.T, bucket *testBucket, key string) {
-				a, body, err := bucket.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+				attrs, body, err := bucket.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 				require.NoError(t, err)
 				require.NoError(t, body.Close())
 				r := request(key, "new")
-				r.Condition.Revision = a.Revision
+				r.Condition.Revision = attrs.Revision
 				_, err = bucket.driver.Put(t.Context(), r)
 				require.NoError(t, err)
 			},

@@ -111,15 +111,15 @@ func TestServiceBuckets(t *testing.T) {
 	bucket := service.bucket(t, "one", root)
 	require.True(t, bucket.driver.Describe().Versioned, "the bucket knows its settings")
 	require.Equal(t, "one", bucket.driver.Describe().Bucket)
-	a := bucket.put("k", "x")
-	require.NotEmpty(t, a.Version)
+	attrs := bucket.put("k", "x")
+	require.NotEmpty(t, attrs.Version)
 
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	bucket.remove("k")
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
 		"it has a noncurrent version")
 
-	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version}))
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
 		"it has a delete marker")
 	require.NoError(t, bucket.driver.Delete(t.Context(),

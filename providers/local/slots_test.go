@@ -30,9 +30,9 @@ func (bucket *testBucket) inodes(upload string) (all []uint64) {
 
 // inodeAt returns the inode number of a file.
 func inodeAt(t testing.TB, path string) uint64 {
-	fi, err := os.Stat(path)
+	info, err := os.Stat(path)
 	require.NoError(t, err)
-	return fi.Sys().(*syscall.Stat_t).Ino
+	return info.Sys().(*syscall.Stat_t).Ino
 }
 
 // completeUpload makes the object "k" of the parts, and returns its content. isShared reports whether its file is one

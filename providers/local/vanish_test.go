@@ -31,7 +31,7 @@ func (c *cleaner) Read([]byte) (int, error) {
 		names, err := filepath.Glob(filepath.FromSlash(pattern))
 		require.NoError(c.t, err)
 		for _, path := range names {
-			if m, err := os.Stat(path); err == nil && !m.IsDir() {
+			if info, err := os.Stat(path); err == nil && !info.IsDir() {
 				require.NoError(c.t, os.Remove(path))
 			}
 		}

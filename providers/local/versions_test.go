@@ -110,8 +110,8 @@ func TestDeleteVersion(t *testing.T) {
 // A malformed version is InvalidArgument, and a missing one ObjectNotFound.
 func TestVersionMalformed(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
-		a := bucket.put("k", "x")
-		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
+		attrs := bucket.put("k", "x")
+		for _, version := range []string{"x", "latest", "../k", attrs.Version + "0x", "G" + attrs.Version[1:]} {
 			_, _, err := bucket.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version})
@@ -294,7 +294,7 @@ func TestDeleteInterrupted(t *testing.T) {
 }
 
 func mustStat(t *testing.T, s *bucketstore.Store, base string) osdir.Meta {
-	m, err := s.Tree.Top.Stat(base)
+	meta, err := s.Tree.Top.Stat(base)
 	require.NoError(t, err)
-	return m
+	return meta
 }

@@ -269,9 +269,9 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 			bucket.driver.bucket.Versions.Store(true)
 			version := bucket.head("dir/k").Version
 			bucket.put("dir/k", "new")
-			_, a, err := bucket.getVersion("dir/k", version)
+			_, attrs, err := bucket.getVersion("dir/k", version)
 			require.NoError(t, err)
-			require.Equal(t, described("k", "").Properties, a.Properties)
+			require.Equal(t, described("k", "").Properties, attrs.Properties)
 		})
 	}
 }
