@@ -35,7 +35,7 @@ func openDriver(t *testing.T, c local.Config) driver.Driver {
 	return d
 }
 
-// The rules of writes hold with NoSync, which changes only writes. TestDriverConformance runs all cases.
+// A bucket with NoSync, which changes only writes, passes the cases of the conformance suite about writes.
 func TestFurtherConformanceWithoutSync(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
@@ -74,7 +74,7 @@ func TestDriverConformance(t *testing.T) {
 	}, append(excluded(), storagetest.WithOpener(serveDriver))...)
 }
 
-// The Service passes the conformance suite of services.
+// A service of local directories passes the conformance suite of services.
 func TestServiceConformance(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		s, err := local.NewService(t.TempDir(), local.Config{NoSync: true})

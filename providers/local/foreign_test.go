@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A foreign file has the content type of its extension.
+// A file of another program has the content type that its extension implies.
 func TestAttrsContentTypeOfForeignFile(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "page.html"), []byte("<p>"), 0o600))
