@@ -90,13 +90,13 @@ func FuzzAttrs(f *testing.F) {
 	}).Encode())
 	f.Add([]byte{attrsFormatLocked, flagTags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := decodeAttrs(b)
-		if a == nil || err != nil {
+		attrs, err := decodeAttrs(b)
+		if attrs == nil || err != nil {
 			return
 		}
-		second, err := decodeAttrs(a.Encode())
+		second, err := decodeAttrs(attrs.Encode())
 		require.NoError(t, err)
-		require.Equal(t, a, second)
+		require.Equal(t, attrs, second)
 	})
 }
 
