@@ -174,7 +174,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		bucket := catalog.openBucket()
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
 
-		// The credentials are due for replacement, and the catalog fails after five seconds.
+		// Later, the credentials are due for replacement, and the catalog fails after five seconds.
 		time.Sleep(40 * time.Second)
 		catalog.vendErr = func(context.Context, string) error {
 			time.Sleep(5 * time.Second)
@@ -182,15 +182,15 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		}
 
 		// The first upload asks the catalog. The second one does not wait for it.
-		first := make(chan error, 1)
+		firstErr := make(chan error, 1)
 		go func() {
-			first <- upload(t.Context(), bucket, "a/1")
+			firstErr <- upload(t.Context(), bucket, "a/1")
 		}()
 		synctest.Wait()
 		start := time.Now()
 		require.NoError(t, upload(t.Context(), bucket, "a/2"))
 		require.Equal(t, start, time.Now())
-		require.NoError(t, <-first)
+		require.NoError(t, <-firstErr)
 
 		// After 61 seconds, the credentials have expired.
 		time.Sleep(16 * time.Second)
@@ -204,29 +204,29 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	})
 }
 
-// A request for which CredentialsFor has no credentials fails.
+// A request for which CredentialsFor fails has the error's Code, unless that is about an object or unknown.
 func TestCredentialsMissing(t *testing.T) {
 	tests := []struct {
-		name   string
-		answer error // of the catalog
-		want   storage.Code
+		name    string
+		vendErr error // of the catalog
+		want    storage.Code
 	}{
-		{name: "because the catalog refuses", answer: errors.New("401"), want: storage.Unauthenticated},
+		{name: "because the catalog refuses", vendErr: errors.New("401"), want: storage.Unauthenticated},
 		{
-			name:   "because the catalog is not there",
-			answer: &storage.Error{Code: storage.Unavailable, Err: errors.New("502")},
-			want:   storage.Unavailable,
+			name:    "because the catalog is not there",
+			vendErr: &storage.Error{Code: storage.Unavailable, Err: errors.New("502")},
+			want:    storage.Unavailable,
 		},
-		{name: "with a code alone", answer: storage.PermissionDenied, want: storage.PermissionDenied},
+		{name: "with a code alone", vendErr: storage.PermissionDenied, want: storage.PermissionDenied},
 		{
-			name:   "with a code about another object",
-			answer: storage.PreconditionFailed,
-			want:   storage.Unauthenticated,
+			name:    "with a code about another object",
+			vendErr: storage.PreconditionFailed,
+			want:    storage.Unauthenticated,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			catalog := &catalog{vendErr: func(context.Context, string) error { return tt.answer }}
+			catalog := &catalog{vendErr: func(context.Context, string) error { return tt.vendErr }}
 			err := upload(t.Context(), catalog.openBucket(), "a/1")
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
@@ -235,7 +235,7 @@ func TestCredentialsMissing(t *testing.T) {
 	}
 }
 
-// A request for which CredentialsFor has only credentials that cannot be used fails.
+// A request fails with Unauthenticated if CredentialsFor returns credentials that cannot be used for it.
 func TestCredentialsUnusable(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -248,19 +248,22 @@ func TestCredentialsUnusable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return tt.grant, nil })
 			bucket := engine.New(vended.New(new(catalog).newStore(keyring), keyring))
-			require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload(t.Context(), bucket, "a/1")))
+
+			err := upload(t.Context(), bucket, "a/1")
+			require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 		})
 	}
 }
 
-// If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that
-// nobody takes the object for missing.
+// If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that the object does not
+// seem to be missing.
 func TestCredentialsNotFoundCode(t *testing.T) {
 	catalog := &catalog{vendErr: func(ctx context.Context, _ string) error {
 		_, _, err := storage.ReadAll(ctx, memstore.New(), "secret")
 		return err
 	}}
 	bucket := catalog.openBucket()
+
 	_, err := bucket.Exists(t.Context(), "a/1")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	require.NotErrorIs(t, err, fs.ErrNotExist)
@@ -270,40 +273,41 @@ func TestCredentialsNotFoundCode(t *testing.T) {
 // If a request that waits for credentials is canceled, the others still get them.
 func TestCredentialsRequestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		catalog := &catalog{vendErr: func(ctx context.Context, _ string) error {
+		waitOneSecond := func(ctx context.Context, _ string) error {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-time.After(time.Second):
 				return nil
 			}
-		}}
+		}
+		catalog := &catalog{vendErr: waitOneSecond}
 		bucket := catalog.openBucket()
-		ctx, cancel := context.WithCancel(t.Context())
 
 		// Two uploads wait for the same credentials.
-		first := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		firstErr := make(chan error, 1)
 		go func() {
-			first <- upload(ctx, bucket, "a/1")
+			firstErr <- upload(ctx, bucket, "a/1")
 		}()
 		synctest.Wait()
-		second := make(chan error, 1)
+		secondErr := make(chan error, 1)
 		go func() {
-			second <- upload(t.Context(), bucket, "a/2")
+			secondErr <- upload(t.Context(), bucket, "a/2")
 		}()
 		synctest.Wait()
 
-		// The one that began to ask for them is canceled.
+		// The upload that asked for the credentials is canceled.
 		cancel()
-		require.Equal(t, storage.Canceled, storage.CodeOf(<-first))
-		require.NoError(t, <-second)
+		require.Equal(t, storage.Canceled, storage.CodeOf(<-firstErr))
+		require.NoError(t, <-secondErr)
 	})
 }
 
-// If the catalog fails or its credentials last only a moment, all waiting requests share that result, instead of
-// asking one after the other.
+// All requests that wait share one answer of the catalog, even if that is an error or credentials that have nearly
+// expired.
 func TestCredentialsAnswerShared(t *testing.T) {
-	const delay = 10 * time.Second // of the catalog
+	const catalogDelay = 10 * time.Second
 	tests := []struct {
 		name     string
 		lifetime time.Duration
@@ -318,7 +322,7 @@ func TestCredentialsAnswerShared(t *testing.T) {
 				catalog := &catalog{
 					lifetime: tt.lifetime,
 					vendErr: func(context.Context, string) error {
-						time.Sleep(delay)
+						time.Sleep(catalogDelay)
 						return tt.err
 					},
 				}
@@ -332,19 +336,35 @@ func TestCredentialsAnswerShared(t *testing.T) {
 					})
 				}
 				group.Wait()
-				require.Equal(t, delay, time.Since(start))
+
+				require.Equal(t, catalogDelay, time.Since(start))
 				require.Len(t, catalog.vendedKeys(), 1)
 			})
 		})
 	}
 }
 
-// RemoveAll sends one batch for each prefix of credentials. Copy and Compose between two prefixes
-// pass the bytes through the process.
+// RemoveAll sends one batch for each prefix of credentials.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	catalog := &catalog{}
 	bucket := catalog.openBucket()
-	for _, key := range []string{"a/1", "a/2", "b/1"} {
+	keys := []string{"a/1", "b/1", "a/2", "b/3"}
+	for _, key := range keys {
+		require.NoError(t, upload(t.Context(), bucket, key))
+	}
+
+	removed, err := storage.RemoveAll(t.Context(), bucket, slices.Values(keys))
+	require.NoError(t, err)
+	require.Equal(t, len(keys), removed)
+	require.Equal(t, 1, catalog.count("DeleteBatch", "a/"))
+	require.Equal(t, 1, catalog.count("DeleteBatch", "b/"))
+}
+
+// The store copies within one prefix of credentials. Between two, Copy and Compose pass the bytes through the process.
+func TestCopyAndComposeDividedByCredentials(t *testing.T) {
+	catalog := &catalog{}
+	bucket := catalog.openBucket()
+	for _, key := range []string{"a/1", "b/1"} {
 		require.NoError(t, upload(t.Context(), bucket, key))
 	}
 
@@ -354,32 +374,25 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 
 	_, err = storage.Copy(t.Context(), bucket, "b/3", bucket, "a/1")
 	require.NoError(t, err)
-	require.Zero(t, catalog.count("Copy", "b/"), "the bytes pass through the process")
+	require.Zero(t, catalog.count("Copy", "b/"))
 
 	_, err = storage.Compose(t.Context(), bucket, "b/4", []string{"b/1", "a/1"})
 	require.NoError(t, err)
 	require.Zero(t, catalog.count("Compose", "b/"))
-
-	text, _, err := storage.ReadAll(t.Context(), bucket, "b/4")
+	content, _, err := storage.ReadAll(t.Context(), bucket, "b/4")
 	require.NoError(t, err)
-	require.Equal(t, "b/1a/1", string(text))
-
-	n, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
-	require.NoError(t, err)
-	require.Equal(t, 4, n)
-	require.Equal(t, 1, catalog.count("DeleteBatch", "a/"))
-	require.Equal(t, 1, catalog.count("DeleteBatch", "b/"))
+	require.Equal(t, "b/1a/1", string(content))
 }
 
-// If there are no credentials for the source of a copy, the copy fails with that error. It is not
-// requested with the credentials of its target only.
+// A copy fails if there are no credentials for its source, and is not requested with those of its target alone.
 func TestCopyWithoutCredentialsOfSource(t *testing.T) {
-	catalog := &catalog{vendErr: func(_ context.Context, key string) error {
+	noCredentialsForA := func(_ context.Context, key string) error {
 		if strings.HasPrefix(key, "a/") {
 			return storage.PermissionDenied
 		}
 		return nil
-	}}
+	}
+	catalog := &catalog{vendErr: noCredentialsForA}
 	keyring := vended.NewKeyring(catalog.vend)
 	d := vended.New(catalog.newStore(keyring), keyring)
 
@@ -388,44 +401,56 @@ func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 	require.Zero(t, catalog.count("Copy", "b/"))
 }
 
-// If the store refuses vended credentials before they expire, they are replaced once. They may be
-// revoked, or a clock may be wrong.
+// If the store refuses vended credentials before they expire, because they were revoked or a clock is wrong, they are
+// replaced once.
 func TestCredentialsRefused(t *testing.T) {
 	tests := []struct {
-		name    string
-		refuses func(credentials string) bool
-		calls   int // of the catalog for the second write
-		want    storage.Code
+		name      string
+		refuses   func(credentials string) bool
+		wantCalls int // of the catalog for the second write
+		want      storage.Code
 	}{
-		{name: "are replaced once", refuses: func(c string) bool { return c == "a/1" }, calls: 1, want: ""},
 		{
-			name:    "are not replaced again if new ones are refused",
-			refuses: func(string) bool { return true },
-			calls:   1,
-			want:    storage.Unauthenticated,
+			name:      "are replaced once",
+			refuses:   func(credentials string) bool { return credentials == "a/1" },
+			wantCalls: 1,
+			want:      "",
 		},
-		{name: "are kept if the store admits them", refuses: func(string) bool { return false }, want: ""},
+		{
+			name:      "are not replaced again if new ones are refused",
+			refuses:   func(string) bool { return true },
+			wantCalls: 1,
+			want:      storage.Unauthenticated,
+		},
+		{
+			name:      "are kept if the store admits them",
+			refuses:   func(string) bool { return false },
+			wantCalls: 0,
+			want:      "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			catalog := &catalog{attempts: 3}
 			bucket := catalog.openBucket()
 			require.NoError(t, upload(t.Context(), bucket, "a/1"))
+			callsBefore := len(catalog.vendedKeys())
+
 			catalog.refuses = tt.refuses
 			require.Equal(t, tt.want, storage.CodeOf(upload(t.Context(), bucket, "a/2")))
-			require.Len(t, catalog.vendedKeys(), 1+tt.calls)
+			require.Len(t, catalog.vendedKeys(), callsBefore+tt.wantCalls)
 		})
 	}
 }
 
-// If the store refuses new credentials, the same write does not replace them again.
+// If the store refuses credentials that are new, a write does not ask for others, but the next write does.
 func TestCredentialsRefusedAtOnce(t *testing.T) {
 	catalog := &catalog{attempts: 3, refuses: func(string) bool { return true }}
 	bucket := catalog.openBucket()
-	for write := range 3 {
+	for wantCalls := 1; wantCalls <= 3; wantCalls++ {
 		err := upload(t.Context(), bucket, "a/1")
 		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
-		require.Len(t, catalog.vendedKeys(), 1+write)
+		require.Len(t, catalog.vendedKeys(), wantCalls)
 	}
 }
 
@@ -442,12 +467,13 @@ func TestCredentialsRefusedForBatch(t *testing.T) {
 	require.Len(t, catalog.vendedKeys(), 2)
 }
 
-// Each request gets current credentials, because one call of the driver may last longer than its first ones. Here,
-// one call sends six requests, 20 seconds apart, with credentials that last a minute.
+// Each request of a call gets current credentials, because the call may last longer than its first ones.
 func TestCredentialsOfEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		catalog := &catalog{lifetime: time.Minute}
 		keyring := vended.NewKeyring(catalog.vend)
+
+		// One call sends six requests, 20 seconds apart.
 		var used []string
 		sendRequests := func(ctx context.Context, _ string, _ func(context.Context) error) error {
 			for range 6 {
@@ -459,8 +485,8 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 			return nil
 		}
 		store := driver.Intercept(memstore.NewDriver(memstore.Config{}), sendRequests)
-
 		d := vended.New(store, keyring)
+
 		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a/1"}))
 		require.Equal(t, []string{"a/1", "a/1", "a/2", "a/2", "a/3", "a/3"}, used)
 
@@ -470,14 +496,16 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 	})
 }
 
-// Credentials that are valid for 20 seconds are used for ten.
+// Credentials that are valid for only 20 seconds are used for ten seconds.
 func TestCredentialsOfSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		catalog := &catalog{lifetime: 20 * time.Second}
 		bucket := catalog.openBucket()
-		for _, calls := range []int{1, 1, 1, 2, 2, 2, 3} {
+
+		// Each upload is four seconds after the one before.
+		for _, wantCalls := range []int{1, 1, 1, 2, 2, 2, 3} {
 			require.NoError(t, upload(t.Context(), bucket, "a/1"))
-			require.Len(t, catalog.vendedKeys(), calls)
+			require.Len(t, catalog.vendedKeys(), wantCalls)
 			time.Sleep(4 * time.Second)
 		}
 	})
