@@ -65,8 +65,8 @@ func byteOf(key string) int64 {
 	return int64(h.Sum32() % lockSlots)
 }
 
-// LockBoth waits for the locks of two keys. It locks the byte with the lower number first. So no
-// two calls wait for each other forever.
+// LockBoth waits for the locks of two keys. All calls take them in the order of their offsets, so that
+// no two calls wait for each other forever.
 func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func(), err error) {
 	f, err := l.acquireLockFile()
 	if err != nil {
@@ -114,8 +114,8 @@ func (l *Locks) LockAll(ctx context.Context) (unlock func(), err error) {
 	return l.lockBytes(ctx, 0, lockSlots)
 }
 
-// TryLockAll takes the locks of all keys. If another process has one of them, it returns false. unlock alone
-// does not end the locks: they end when the caller closes the bucket, which closes the lock file.
+// TryLockAll takes the locks of all keys, or returns false if another process has one of them. The
+// locks end only when unlock was called and the bucket is closed, which closes the lock file.
 func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 	f, err := l.acquireLockFile()
 	if err != nil {
@@ -128,8 +128,8 @@ func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 	return func() { l.release(f) }, true
 }
 
-// lockBytes locks n bytes of the lock file. If another program has replaced the lock file
-// meanwhile, lockBytes starts over.
+// lockBytes waits for a lock of n bytes of the lock file. It starts again if another program replaces
+// the file meanwhile.
 func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
 	err = Retry(ctx, func() (err error) {
 		unlock, err = l.tryLockBytes(ctx, offset, n)
@@ -138,18 +138,18 @@ func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), 
 	return unlock, err
 }
 
-// tryLockBytes makes one attempt of lockBytes. If the locked file is no longer the bucket's lock file,
-// it fails with ErrAgain.
+// tryLockBytes locks n bytes of the lock file. It fails with ErrAgain if another program has replaced
+// the file meanwhile.
 func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
 	f, err := l.acquireLockFile()
 	if err != nil {
 		return nil, err
 	}
-	unlock, inPlace, err := l.lockIn(ctx, f, offset, n)
+	unlock, isCurrent, err := l.lockIn(ctx, f, offset, n)
 	if err != nil {
 		return nil, err
 	}
-	if !inPlace {
+	if !isCurrent {
 		l.forget(f)
 		unlock()
 		return nil, ErrAgain
@@ -161,15 +161,15 @@ func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(
 	return unlock, nil
 }
 
-// lockIn locks n bytes of f. The result unlock unlocks the bytes and releases f. If lockIn fails,
-// it releases f itself. The result inPlace is false if f was no longer the bucket's lock file after
-// lockIn had locked it.
-func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), inPlace bool, err error) {
+// lockIn locks n bytes of f, and reports whether f is still the bucket's lock file after that. unlock
+// also releases f. If lockIn fails, it releases f itself.
+func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), isCurrent bool, err error) {
 	if !f.ranges {
 		// All keys share one lock.
 		offset = 0
 	}
 
+	// First exclude other calls of this process, and then other processes.
 	slot := l.slot(offset)
 	select {
 	case slot <- struct{}{}:
@@ -178,7 +178,8 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 		return nil, false, Interrupted(ctx)
 	}
 
-	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }); err != nil {
+	tryLock := func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }
+	if err := WaitForLock(ctx, f.os, tryLock); err != nil {
 		<-slot
 		l.release(f)
 		return nil, false, err
@@ -190,7 +191,7 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 		l.release(f)
 	}
 
-	// The lock counts only if the file at the path is still the locked file.
+	// The lock counts only if the file at the path is the locked one.
 	meta, err := l.Tree.Top.Stat(LockPath)
 	if osdir.IsNoFile(err) {
 		return unlock, false, nil
@@ -202,7 +203,8 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 	return unlock, meta.Ino == f.ino, nil
 }
 
-// slot returns the channel of a byte.
+// slot returns the channel of the byte at offset, which excludes calls of this process from each
+// other.
 func (l *Locks) slot(offset int64) chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -212,8 +214,7 @@ func (l *Locks) slot(offset int64) chan struct{} {
 	return l.slots[offset]
 }
 
-// acquireLockFile returns the lock file, and opens it if it is not open. The caller must call
-// release.
+// acquireLockFile returns the lock file, and opens it if it is not open. The caller must release it.
 func (l *Locks) acquireLockFile() (*lockFile, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -228,7 +229,7 @@ func (l *Locks) acquireLockFile() (*lockFile, error) {
 	return l.file, nil
 }
 
-// release ends the use of f. The last user closes a file that was replaced.
+// release ends the use of f, and closes it after its last use if another file has replaced it.
 func (l *Locks) release(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,7 +239,7 @@ func (l *Locks) release(f *lockFile) {
 	}
 }
 
-// forget forgets f, so that acquireLockFile opens a new lock file. The last call of release closes f.
+// forget makes acquireLockFile open another lock file in place of f, which its last user closes.
 func (l *Locks) forget(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,21 +255,21 @@ func (l *Locks) Close() {
 	}
 }
 
-// openLockFile opens the lock file, and determines whether ranges of it can be locked.
+// openLockFile opens the lock file, and finds out whether the system can lock ranges of it.
 func (l *Locks) openLockFile() (*lockFile, error) {
 	f, err := l.Tree.makeLockFile()
 	if err != nil {
 		return nil, err
 	}
-	ino, err := osdir.Identity(f)
+	inode, err := osdir.Identity(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, Failure(err)
 	}
-	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
+	return &lockFile{os: f, ino: inode, ranges: osdir.RangesWork(f)}, nil
 }
 
-// makeLockFile opens the lock file. If the file does not exist, it creates the file.
+// makeLockFile opens the lock file of the bucket, and creates it if it does not exist.
 func (t *Tree) makeLockFile() (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE
 	f, err := t.Root.OpenFile(LockPath, flags, 0o666)
@@ -285,7 +286,7 @@ func (t *Tree) makeLockFile() (*os.File, error) {
 	return f, nil
 }
 
-// noLocksError returns the error for a file that cannot be locked.
+// noLocksError returns the error for a file system that cannot lock files.
 func noLocksError(err error) error {
 	return &storage.Error{
 		Code: storage.Unsupported,
@@ -294,10 +295,14 @@ func noLocksError(err error) error {
 	}
 }
 
-// WaitForLock calls try, such as osdir.TryShare, until it succeeds. It polls, because the end of
-// ctx could not interrupt a system call that waits.
+// WaitForLock calls try, such as osdir.TryShare, until it locks f or ctx ends. It polls, because the
+// end of ctx cannot interrupt a system call that waits.
 func WaitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
-	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
+	const (
+		minPause = 50 * time.Microsecond
+		maxPause = 2 * time.Millisecond
+	)
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := try(f)
 		if err == nil {
 			return nil

@@ -7,8 +7,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// StatFollowing returns the stat result of an entry. If the entry is a symbolic link, it returns
-// that of the link's target.
+// StatFollowing describes an entry, or the target of the entry if it is a symbolic link.
 func (t *Tree) StatFollowing(dir *osdir.Dir, base string) (osdir.Meta, error) {
 	meta, err := dir.Stat(base)
 	if err == nil && meta.Kind == osdir.KindLink {
@@ -17,8 +16,7 @@ func (t *Tree) StatFollowing(dir *osdir.Dir, base string) (osdir.Meta, error) {
 	return meta, err
 }
 
-// MkdirIn creates a directory in parent and flushes its name to the disk. If the directory exists,
-// it does nothing.
+// MkdirIn creates a directory in parent, unless the name exists, and flushes its name to the disk.
 func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
 	err := parent.Mkdir(base)
 	if IsExist(err) {
@@ -30,10 +28,9 @@ func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
 	return t.Flush(parent)
 }
 
-// Mkdirs creates directories with reserved names, if the path has any: the reserved directory and
-// all directories in it, and directories for long or escaped names. Other programs do not use these
-// names. If another process removes a directory meanwhile, Mkdirs fails with ErrAgain, or with the
-// error of CheckPlace.
+// Mkdirs creates those directories of path that only this package makes: the reserved directory and
+// everything in it, and directories for long or escaped names. It fails with ErrAgain, or with the
+// error of CheckPlace, if another process removes a directory meanwhile.
 func (t *Tree) Mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -49,7 +46,8 @@ func (t *Tree) Mkdirs(path string) error {
 			continue
 		}
 		dir, base := osdir.Split(path[:i])
-		if !strings.HasPrefix(base, Reserved) && !strings.HasPrefix(path, Reserved) {
+		isReservedDir := strings.HasPrefix(base, Reserved) || strings.HasPrefix(path, Reserved)
+		if !isReservedDir {
 			continue
 		}
 		if err := t.mkdir(dir, base); err != nil {
@@ -59,8 +57,8 @@ func (t *Tree) Mkdirs(path string) error {
 	return nil
 }
 
-// mkdir creates the directory base in dir. If dir does not exist, mkdir fails with ErrAgain, or with
-// the error of CheckPlace.
+// mkdir creates the directory base in dir. If dir does not exist, it fails with the error of
+// CheckPlace, or with ErrAgain if there is none.
 func (t *Tree) mkdir(dir, base string) error {
 	parent, err := t.Open(dir)
 	if err == nil {
@@ -76,9 +74,8 @@ func (t *Tree) mkdir(dir, base string) error {
 	return ErrAgain
 }
 
-// Prune removes the directory at path if it is empty. Then it removes each parent that is empty, up
-// to the directory at top, which it keeps. Prune may remove the directory of a running write. The
-// write then creates it again.
+// Prune removes the directory at path and its parents below top as long as they are empty. A write
+// whose directory it removes creates the directory again.
 func (t *Tree) Prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := osdir.Split(path)

@@ -60,18 +60,18 @@ type Location struct {
 	Literal         string
 }
 
-// Locate returns the location of a key. If the key cannot be the path of a file, Locate returns
-// false. Such a key contains a NUL byte, or one of its segments is empty, "." or "..".
+// Locate returns the location of a key, or false if the key cannot be the path of a file because it
+// contains a NUL byte or a segment that is empty, "." or "..".
 func (n Names) Locate(key string) (Location, bool) {
 	dir := ""
 	last := key
-	if i := strings.LastIndexByte(key, '/'); i >= 0 {
+	if slash := strings.LastIndexByte(key, '/'); slash >= 0 {
 		var ok bool
-		dir, ok = n.DirPath(key[:i])
+		dir, ok = n.DirPath(key[:slash])
 		if !ok {
 			return Location{}, false
 		}
-		last = key[i+1:]
+		last = key[slash+1:]
 	}
 	if !validSegment(last) {
 		return Location{}, false
@@ -92,19 +92,20 @@ func (n Names) Locate(key string) (Location, bool) {
 	return loc, true
 }
 
-// DirPath returns the path of the directory that contains the keys under key + "/". If no directory
-// can hold such keys, it returns false.
+// DirPath returns the path of the directory that contains the keys under key + "/", or false if no
+// directory can contain such keys.
 func (n Names) DirPath(key string) (string, bool) {
-	isUnencoded := true
+	isPlain := true
 	for segment := range strings.SplitSeq(key, "/") {
 		if !validSegment(segment) {
 			return "", false
 		}
-		isUnencoded = isUnencoded && n.isPlain(segment)
+		isPlain = isPlain && n.isPlain(segment)
 	}
-	if isUnencoded {
+	if isPlain {
 		return key, true
 	}
+
 	path := ""
 	for segment := range strings.SplitSeq(key, "/") {
 		path = osdir.Join(path, n.segment(segment))
@@ -112,8 +113,8 @@ func (n Names) DirPath(key string) (string, bool) {
 	return path, true
 }
 
-// segment returns the path on disk of one segment of a directory's key. A long segment has several
-// path components.
+// segment returns the path on disk of one segment of a directory's key, which has several components
+// if the segment is long.
 func (n Names) segment(segment string) string {
 	if n.isPlain(segment) {
 		return segment
@@ -126,7 +127,7 @@ func validSegment(segment string) bool {
 	return segment != "" && segment != "." && segment != ".." && strings.IndexByte(segment, 0) < 0
 }
 
-// isPlain reports whether segment keeps its plain name.
+// isPlain reports whether the name of segment on disk is the segment itself.
 func (n Names) isPlain(segment string) bool {
 	if segment == "" || len(segment) > MaxName || isReserved(segment) {
 		return false
@@ -140,7 +141,7 @@ func isReserved(name string) bool {
 	return len(name) >= len(Reserved) && strings.EqualFold(name[:len(Reserved)], Reserved)
 }
 
-// HasReserved reports whether a segment of key begins with the reserved name.
+// HasReserved reports whether any segment of key begins with the reserved name.
 func HasReserved(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
 		if isReserved(segment) {
@@ -150,7 +151,8 @@ func HasReserved(key string) bool {
 	return false
 }
 
-// strictName reports whether name is lower-case ASCII and Windows accepts it.
+// strictName reports whether name, which is not empty, is ASCII without capital letters, and Windows
+// accepts it.
 func strictName(name string) bool {
 	for i := range len(name) {
 		if !strictByte(name[i]) {
@@ -164,10 +166,10 @@ func strictName(name string) bool {
 	return !isDevice(name)
 }
 
-// strictByte reports whether c is an ASCII character that Windows accepts in a name, and no capital
-// letter.
+// strictByte reports whether c is an ASCII character, but no capital letter, that Windows accepts in a
+// name.
 func strictByte(c byte) bool {
-	const del = 0x7F // the last ASCII character, which is a control character
+	const del = 0x7F // a control character, the last one of ASCII
 	if c < ' ' || c >= del {
 		return false
 	}
@@ -177,8 +179,8 @@ func strictByte(c byte) bool {
 	return strings.IndexByte(`<>:"|?*\/`, c) < 0
 }
 
-// isDevice reports whether name is the name of a device on Windows, such as CON, with or without an
-// extension.
+// isDevice reports whether Windows takes name, which is in lower case, for a device such as CON, with
+// or without an extension.
 func isDevice(name string) bool {
 	stem, _, _ := strings.Cut(name, ".")
 	stem = strings.TrimRight(stem, " ")
@@ -197,9 +199,8 @@ func isDevice(name string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// encode returns the NAME of a segment (see Reserved). It replaces a byte by "%" and two hex digits
-// if the byte is "%" or "^", or if the disk may refuse it. In strict mode, it replaces a capital
-// letter by "^" and the small letter.
+// encode returns the NAME of a segment (see Reserved). A byte that the disk may refuse, "%" and "^"
+// become "%" and two hex digits. In strict mode, a capital letter becomes "^" and the small letter.
 func (n Names) encode(segment string) string {
 	b := make([]byte, 0, len(segment)+16)
 	for i := range len(segment) {
@@ -216,18 +217,19 @@ func (n Names) encode(segment string) string {
 	return string(b)
 }
 
-// keepsByte reports whether encode keeps byte i of segment, which is no capital letter in strict mode.
-// Windows refuses a dot or a space at the end of a name. So in strict mode, every space is escaped. A
-// dot is escaped at the end of the segment, and anywhere in a segment that may be split into chunks.
+// keepsByte reports whether encode keeps byte i of segment. In strict mode, the byte must not be a
+// capital letter.
 func (n Names) keepsByte(segment string, i int) bool {
+	const del = 0x7F
 	c := segment[i]
-	if c == '%' || c == '^' || c < 0x20 || c == 0x7F {
+	if c == '%' || c == '^' || c < ' ' || c == del {
 		return false
 	}
 	if !n.Strict {
 		return true
 	}
 
+	// Windows refuses a dot or a space at the end of a name, and each chunk of a segment is a name.
 	isLast := i == len(segment)-1
 	mayBeSplit := len(segment) > maxChunk/3 // encode replaces a byte by at most three
 	if c == '.' && (isLast || mayBeSplit) {
@@ -236,7 +238,7 @@ func (n Names) keepsByte(segment string, i int) bool {
 	return c != ' ' && strictByte(c)
 }
 
-// decode is the inverse of encode. If name cannot be a result of encode, it returns false.
+// decode is the inverse of encode. It returns false if encode cannot return name.
 func (n Names) decode(name string) (string, bool) {
 	b := make([]byte, 0, len(name))
 	for i := 0; i < len(name); i++ {
@@ -274,9 +276,9 @@ func (n Names) decode(name string) (string, bool) {
 	return segment, true
 }
 
-// Escaped returns the path on disk of name, which is an encoded segment. If name is long, the path
-// has several components. All of them except the last have the form .omnibucket+CHUNK. The last
-// component begins with ".omnibucket" and mark.
+// Escaped returns the path on disk of name, an encoded segment. Its last component is .omnibucket, the
+// mark and the end of name. For a long name, further components before it have the form
+// .omnibucket+CHUNK.
 func Escaped(name string, mark byte) string {
 	var b strings.Builder
 	b.Grow(len(name) + 2*len(Reserved) + 2)
@@ -300,13 +302,11 @@ type Found struct {
 	Literal bool // true if another program chose the name, in strict mode
 }
 
-// Parse parses the name of a file or directory. If the name is not part of a key, Parse returns
-// false.
+// Parse parses the name of a file or directory. It returns false if the name is not part of a key.
 //
-// A long segment of a key is split into chunks. Each chunk is a directory, which contains the next
-// chunk. If the parsed name is inside of such a directory, chunks is the text of all
-// outer chunks. Otherwise it is "". If the parsed name is a chunk, the Segment in the result is the
-// text of the outer chunks and of this chunk.
+// A long segment of a key is split into chunks, each of which is a directory that contains the next
+// one. chunks is the text of the chunks around the parsed name, if it is inside of such a directory,
+// and otherwise "". For a chunk, the result's Segment is the text so far, including the chunk.
 func (n Names) Parse(chunks, name string) (Found, bool) {
 	if !isReserved(name) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {

@@ -64,18 +64,17 @@ type turns struct {
 	endCount atomic.Int64
 }
 
-// newTurns returns the turns for one kind of call. A turn allows one call to open files. limit is
-// the number of files that the process may open. size is the number of files that one call
-// opens. All calls that have a turn open at most about limit/4 files together.
-func newTurns(limit, size uint64) *turns {
-	if limit == 0 || limit >= manyFiles {
+// newTurns returns as many turns for calls that open filesPerCall files each as together need a
+// quarter of fileLimit, the number of files that the process may open.
+func newTurns(fileLimit, filesPerCall uint64) *turns {
+	if fileLimit == 0 || fileLimit >= manyFiles {
 		return nil
 	}
-	maxCalls := max(1, limit/4/size)
+	maxCalls := max(1, fileLimit/4/filesPerCall)
 	return &turns{slots: make(chan struct{}, maxCalls)}
 }
 
-// Take waits for a turn. If ctx ends first, it returns an error.
+// Take waits for a turn, which the caller must end. It fails if ctx ends first.
 func (t *turns) Take(ctx context.Context) error {
 	if t == nil || t.tryTake() {
 		return nil
@@ -88,7 +87,7 @@ func (t *turns) Take(ctx context.Context) error {
 	}
 }
 
-// tryTake takes a turn if one is free.
+// tryTake takes a turn if one is free, and reports whether it did.
 func (t *turns) tryTake() bool {
 	select {
 	case t.slots <- struct{}{}:
@@ -98,9 +97,9 @@ func (t *turns) tryTake() bool {
 	}
 }
 
-// TakeOrPass waits for a turn like Take. But if no turn ends within 100 ms (the constant stalled),
-// TakeOrPass returns without a turn. The first result is true if the caller has a turn.
-func (t *turns) TakeOrPass(ctx context.Context) (ok bool, err error) {
+// TakeOrPass waits for a turn and reports whether the caller has one. It returns without a turn if no
+// turn of another call ends for the time stalled.
+func (t *turns) TakeOrPass(ctx context.Context) (hasTurn bool, err error) {
 	if t == nil {
 		return false, nil
 	}
@@ -118,15 +117,16 @@ func (t *turns) TakeOrPass(ctx context.Context) (ok bool, err error) {
 		if ctx.Err() != nil {
 			return false, Interrupted(ctx)
 		}
-		// If a turn has ended meanwhile, calls make progress, so wait again. Otherwise pass. The
-		// increase lets only one of several waiting calls pass.
+
+		// Wait again if a turn has ended meanwhile, because then calls make progress. Otherwise pass, and
+		// count that as an end, so that only one of several waiting calls passes.
 		if t.endCount.CompareAndSwap(lastCount, lastCount+1) {
 			return false, nil
 		}
 	}
 }
 
-// End ends a turn, so that another call can take it.
+// End ends a turn, which another call can then take.
 func (t *turns) End() {
 	if t == nil {
 		return
@@ -142,8 +142,8 @@ func (t *turns) EndIf(ok bool) {
 	}
 }
 
-// noFile reports whether a call failed because the process or the system has too many files open. If
-// the outcome of the call is unknown, it must not be repeated, and noFile returns false.
+// noFile reports whether a call may be repeated because it failed for want of a file: the process or
+// the system has too many open. A call whose outcome is unknown must not be repeated.
 func noFile(err error) bool {
 	if errors.Is(err, storage.OutcomeUnknown) {
 		return false
@@ -156,14 +156,14 @@ type fileWaiter struct {
 	delay, total time.Duration
 }
 
-// wait waits before another attempt. If the call has waited for FileWait, or ctx has ended, it
-// returns false.
+// wait waits before another attempt to open a file. It returns false if the call has waited for
+// FileWait altogether, or if ctx ends.
 func (w *fileWaiter) wait(ctx context.Context) bool {
 	if w.total >= FileWait {
 		return false
 	}
 	w.delay = min(max(2*w.delay, time.Millisecond), MaxFileDelay)
-	// From half of the delay to one and a half, so that waiting calls spread.
+	// Wait for a random time, so that waiting calls do not all try at once.
 	delay := w.delay/2 + rand.N(w.delay)
 	w.total += delay
 	return running.Sleep(ctx, delay) == nil

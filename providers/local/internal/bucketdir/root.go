@@ -12,8 +12,8 @@ import (
 // Provider is the name of this provider in attributes and revisions.
 const Provider = "local"
 
-// OpenRoot opens the directory of a bucket or of an account. If the directory does not exist, it
-// fails with BucketNotFound. If path is not a directory, it fails with InvalidArgument.
+// OpenRoot opens the directory of a bucket or of a service. It fails with BucketNotFound if the
+// directory does not exist, and with InvalidArgument if path is not a directory.
 func OpenRoot(path string) (*os.Root, error) {
 	root, err := os.OpenRoot(path)
 	if err == nil {
@@ -26,7 +26,7 @@ func OpenRoot(path string) (*os.Root, error) {
 			Hint: "to create the directory, set Config.Create or create=true in the address",
 		}
 	}
-	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
+	if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")},

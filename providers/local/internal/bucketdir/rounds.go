@@ -25,9 +25,8 @@ var errRounds = &storage.Error{
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
-// Retry calls f again while f returns ErrAgain. It fails if ctx ends or if there were maxRounds
-// rounds. If f fails because too many files are open, Retry waits for up to FileWait and calls f
-// again. Such a call is not a round.
+// Retry calls f again while it returns ErrAgain, up to maxRounds times, or fails because too many
+// files are open, for up to FileWait. It fails if ctx ends.
 func Retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
 	rounds := 0
@@ -40,19 +39,15 @@ func Retry(ctx context.Context, f func() error) error {
 			rounds++
 			continue
 		}
-		if !noFile(err) {
-			return err
-		}
-		if !files.wait(ctx) {
+		if !noFile(err) || !files.wait(ctx) {
 			return err
 		}
 	}
 	return errRounds
 }
 
-// Retry calls f again while f returns ErrAgain, like the function Retry. Before it repeats a call,
-// it checks that the bucket's path still leads to the open directory. If the check fails, Retry
-// returns the error of CheckPlace.
+// Retry calls f again, as the function Retry does, but only while the bucket's path leads to the open
+// directory. Otherwise it fails with the error of CheckPlace.
 func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	return Retry(ctx, func() error {
 		err := f()
@@ -66,8 +61,7 @@ func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	})
 }
 
-// AgainIfGone returns ErrAgain if err means that a directory has vanished, and otherwise
-// Failure(err).
+// AgainIfGone returns ErrAgain if err says that a directory has vanished, and Failure(err) otherwise.
 func AgainIfGone(err error) error {
 	if osdir.IsNotExist(err) {
 		return ErrAgain
@@ -83,12 +77,13 @@ var errVanished = &storage.Error{
 	Hint: "exclude " + Reserved + " in the bucket's directory from programs that remove temporary files",
 }
 
-// StagedFileError returns the error for a failed operation on a staged file, which is the temporary
-// file of a write.
+// StagedFileError returns the error of a call for err, the error of an operation on a staged file,
+// which is the temporary file of a write.
 func (t *Tree) StagedFileError(err error) error {
 	if !osdir.IsNotExist(err) {
 		return Failure(err)
 	}
+	// Either the bucket or only the staged file has vanished.
 	if err := t.CheckPlace(); err != nil {
 		return err
 	}

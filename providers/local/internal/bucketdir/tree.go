@@ -46,8 +46,7 @@ type Tree struct {
 	Strict, Coarse atomic.Bool // from the bucket's Format; false until it has been read
 }
 
-// StatTarget returns the stat result of the target of a symbolic link. If the target is outside the
-// bucket, it fails.
+// StatTarget describes the target of a symbolic link. It fails if the target is outside the bucket.
 func (t *Tree) StatTarget(dir *osdir.Dir, base string) (osdir.Meta, error) {
 	f, err := dir.Open(base)
 	if err != nil {
@@ -108,34 +107,36 @@ var ErrReplaced = &storage.Error{
 	Hint: "stop the programs that use a bucket before you replace its directory",
 }
 
-// GoneError returns a BucketNotFound error with err as its cause. It is called if the bucket's
-// directory was open, but is no longer at the bucket's path.
+// GoneError returns a BucketNotFound error, caused by err, for a bucket whose open directory is no
+// longer at its path. managed tells that the bucket belongs to a service.
 func GoneError(managed bool, err error) error {
-	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
+	goneErr := &storage.Error{Code: storage.BucketNotFound, Err: err}
 	if !managed {
 		// The engine has a better hint for a bucket of a service.
-		e.Hint = "create the bucket's directory again: it was removed or moved"
+		goneErr.Hint = "create the bucket's directory again: it was removed or moved"
 	}
-	return e
+	return goneErr
 }
 
-// CheckPlace fails with BucketNotFound or ErrReplaced if the path of the bucket no longer leads to
-// the open directory. In that case, another program has deleted the bucket or moved its directory.
+// CheckPlace checks that the path of the bucket still leads to the open directory. It fails with
+// BucketNotFound if another program has removed the directory, and with ErrReplaced if there is
+// another one at the path.
 func (t *Tree) CheckPlace() error {
-	exists, err := t.Top.IsAt(t.Path)
-	if err == nil && exists {
-		return nil
-	}
-	if err == nil {
-		return ErrReplaced
-	}
+	isAtPath, err := t.Top.IsAt(t.Path)
 	if osdir.IsNotExist(err) {
 		return GoneError(t.Managed, err)
 	}
-	return Failure(err)
+	if err != nil {
+		return Failure(err)
+	}
+	if !isAtPath {
+		return ErrReplaced
+	}
+	return nil
 }
 
-// NotFoundError returns ObjectNotFound. If CheckPlace fails, it returns that error instead.
+// NotFoundError returns the error for an object that is not there: ObjectNotFound, unless the bucket
+// itself is not at its path any more.
 func (t *Tree) NotFoundError() error {
 	if err := t.CheckPlace(); err != nil {
 		return err
@@ -143,8 +144,8 @@ func (t *Tree) NotFoundError() error {
 	return storage.ObjectNotFound
 }
 
-// PathLostError returns the error for a failed operation in the bucket's directory. If err means
-// that a path is missing, it returns the result of NotFoundError.
+// PathLostError returns the error of a call for err, the error of an operation in the bucket's
+// directory. It is that of NotFoundError if err says that a path is missing.
 func (t *Tree) PathLostError(err error) error {
 	if osdir.IsNotExist(err) {
 		return t.NotFoundError()
@@ -152,7 +153,7 @@ func (t *Tree) PathLostError(err error) error {
 	return Failure(err)
 }
 
-// Flush flushes the names in an open directory to the disk, unless Config.NoSync is set.
+// Flush flushes the names in an open directory to the disk, if t.Sync is set.
 func (t *Tree) Flush(dir *osdir.Dir) error {
 	if !t.Sync {
 		return nil
@@ -160,7 +161,7 @@ func (t *Tree) Flush(dir *osdir.Dir) error {
 	return dir.Sync()
 }
 
-// SyncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
+// SyncDir flushes the names in the directory at path to the disk, if t.Sync is set.
 func (t *Tree) SyncDir(path string) error {
 	if !t.Sync {
 		return nil
