@@ -11,21 +11,22 @@ import (
 
 // Tags returns the tags of the current object, or of the version that r names.
 func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	f, a, err := o.OpenObject(ctx, r.Key, r.Version)
+	f, attrs, err := o.OpenObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, err
 	}
 	_ = f.Close()
-	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, a).Revision(), r.Condition); err != nil {
+	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, attrs).Revision(), r.Condition); err != nil {
 		return nil, err
 	}
-	if a == nil {
-		return nil, nil // another program has created the file, without tags
+	if attrs == nil {
+		// Another program has created the file, without tags.
+		return nil, nil
 	}
-	return a.Tags, nil
+	return attrs.Tags, nil
 }
 
-// SetTags replaces all tags of an object.
+// SetTags replaces all tags of the object or the version that r names.
 func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return o.changeAttrs(ctx, r, func(_ BucketSettings, attrs *objectfile.Attrs) error {
 		attrs.Tags = maps.Clone(r.Tags)
@@ -33,9 +34,8 @@ func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	})
 }
 
-// changeAttrs changes the attributes of an object in place. The file stays the same, so the revision
-// does not change. The function change receives the settings of the bucket and the attributes, which it
-// changes. If it fails, the object stays as it is.
+// changeAttrs changes the attributes of an object in place, so that its revision stays. change gets
+// the settings of the bucket and the attributes to change. If it fails, nothing changes.
 func (o *Objects) changeAttrs(
 	ctx context.Context, r *driver.ChangeRequest, change func(BucketSettings, *objectfile.Attrs) error,
 ) error {
@@ -52,6 +52,7 @@ func (o *Objects) changeAttrs(
 	}
 	defer o.tree.CloseDir(dir)
 
+	// Turn object lock on, if requested, before the key is locked.
 	if _, err := o.settings.LockingSettings(ctx); err != nil {
 		return err
 	}
@@ -66,8 +67,8 @@ func (o *Objects) changeAttrs(
 	return o.changeLocked(ctx, candidates, r, change)
 }
 
-// initializeFor creates the reserved directory if the bucket has the object at loc. If the object
-// does not exist, it fails with ObjectNotFound.
+// initializeFor initializes the bucket for a change of the object at loc. It fails with ObjectNotFound
+// if the bucket was never written and has no such object.
 func (o *Objects) initializeFor(loc bucketdir.Location) error {
 	if ok, err := o.tree.IsInitialized(); ok || err != nil {
 		return err
@@ -83,8 +84,8 @@ func (o *Objects) initializeFor(loc bucketdir.Location) error {
 	return o.tree.Initialize()
 }
 
-// changeLocked does what changeAttrs does, while the key is locked. It changes the current object, or
-// the version that r names.
+// changeLocked calls change with the attributes of the current object, or of the version that r names,
+// and stores the result. The caller must hold the lock of the key.
 func (o *Objects) changeLocked(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.ChangeRequest,
 	change func(BucketSettings, *objectfile.Attrs) error,

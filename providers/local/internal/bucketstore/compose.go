@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
-// Compose joins objects of this bucket.
+// Compose joins objects of this bucket, and the bytes of r.Tail after them, to a new object.
 func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
@@ -34,11 +34,13 @@ func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 			return nil, bucketdir.Failure(err)
 		}
 	}
-	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
+
+	crc := storage.CRC32C{Sum: sum.Sum32(), Known: true}
+	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, crc)
 	return o.save(ctx, r.Key, staged, r.Condition)
 }
 
-// appendSource appends the bytes of a source to the staged file, and adds them to the checksum.
+// appendSource appends the bytes of a source to the staged file, and writes them to sum.
 func (o *Objects) appendSource(
 	ctx context.Context, staged *objectfile.StagedFile, sum io.Writer, ref driver.ObjectRef,
 ) error {

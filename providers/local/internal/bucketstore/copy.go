@@ -12,22 +12,22 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Copy copies an object of another bucket, or of this bucket. src has the objects of the bucket
-// with the source.
-func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects) (*storage.Attrs, error) {
-	source, old, err := src.source(ctx, r.Source)
+// Copy copies an object of srcBucket, which may be this bucket, to this bucket.
+func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, srcBucket *Objects) (*storage.Attrs, error) {
+	src, srcAttrs, err := srcBucket.source(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
-	defer source.Close()
-	a := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
-	return o.copyFile(ctx, r.Key, source, old, a, r.Condition)
+	defer src.Close()
+	attrs := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
+	return o.copyFile(ctx, r.Key, src, srcAttrs, attrs, r.Condition)
 }
 
-// copyFile creates an object with the bytes of the source. a has the attributes of the new object,
-// and old has the attributes of the source.
+// copyFile creates an object with the bytes of src, the checksum in srcAttrs, if it is still right,
+// and otherwise the attributes attrs. It closes src.
 func (o *Objects) copyFile(
-	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
+	ctx context.Context, key string, src *osdir.File, srcAttrs *objectfile.Attrs, attrs objectfile.Attrs,
+	c storage.Condition,
 ) (*storage.Attrs, error) {
 	staged, err := o.staging.Stage(ctx)
 	if err != nil {
@@ -35,39 +35,40 @@ func (o *Objects) copyFile(
 	}
 	defer o.staging.Discard(staged)
 
-	file := source.OSFile(key)
-	if err := staged.Append(ctx, file, 0, source.Meta.Size); err != nil {
+	file := src.OSFile(key)
+	if err := staged.Append(ctx, file, 0, src.Meta.Size); err != nil {
 		return nil, err
 	}
-	if err := checkUnchanged(source); err != nil {
+	if err := checkUnchanged(src); err != nil {
 		return nil, err
 	}
 
-	staged.Attrs = a
-	if old.Matches(source.Meta) {
-		staged.Attrs.CRC32C = old.CRC32C
+	staged.Attrs = attrs
+	if srcAttrs.Matches(src.Meta) {
+		staged.Attrs.CRC32C = srcAttrs.CRC32C
 	}
-	// Close the file first, because it may be the file to replace.
+	// Close the source before saving, because it may be the file to replace.
 	if err := file.Close(); err != nil {
 		return nil, bucketdir.Failure(err)
 	}
 	return o.save(ctx, key, staged, c)
 }
 
-// Move renames the file of an object to a key without an object. If a rename is not enough, it fails
-// with Unsupported.
+// Move moves an object to a key without an object by a rename of its file. It fails with Unsupported
+// if a rename is not enough.
 func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	var attrs *storage.Attrs
 	err := o.tree.Retry(ctx, func() error {
-		f, a, err := o.OpenObject(ctx, r.From, "")
+		const currentVersion = ""
+		f, stored, err := o.OpenObject(ctx, r.From, currentVersion)
 		if err != nil {
 			return err
 		}
 		_ = f.Close()
-		if !o.isMovable(f.Meta, a) {
+		if !o.isMovable(f.Meta, stored) {
 			return storage.Unsupported
 		}
-		attrs = o.reader.AttrsOf(r.Key, f.Meta, a)
+		attrs = o.reader.AttrsOf(r.Key, f.Meta, stored)
 		return o.moveOnce(ctx, r, f.Meta)
 	})
 	if err != nil {
@@ -76,8 +77,8 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 	return attrs, nil
 }
 
-// isMovable reports whether an object can be moved by a rename, as far as its file and its attributes
-// tell. attrs is nil if another program has created the file.
+// isMovable reports whether the attributes and the stat result of an object permit to move it by a
+// rename. attrs is nil if another program has created the file.
 func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
 	if attrs == nil || attrs.ContentType == "" {
 		// The key implies the content type, and a rename changes the key.
@@ -94,8 +95,7 @@ func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
 	return !o.reader.WritesVisible()
 }
 
-// moveOnce moves the object if its file still has the stat result meta. Otherwise it returns
-// ErrAgain.
+// moveOnce moves the object, or fails with ErrAgain if its file no longer has the stat result meta.
 func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
 	// OpenObject has opened the object at r.From, so that key has a location.
 	src, _ := o.tree.Names().Locate(r.From)
@@ -109,6 +109,7 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 		return err
 	}
 	err = o.moveFile(ctx, r, src, dst, target, meta)
+
 	// Remove the directories that are empty now.
 	o.tree.Prune(ctx, src.Dir, "")
 	if err != nil {
@@ -117,8 +118,8 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	return err
 }
 
-// moveFile renames the file into the directory target, which is that of dst. It closes the
-// directories before it returns, because Windows does not remove an open directory.
+// moveFile renames the file of the object at src into target, the open directory of dst, and flushes
+// both directories. It closes them before it returns, because Windows removes no open directory.
 func (o *Objects) moveFile(
 	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, target *osdir.Dir, meta osdir.Meta,
 ) error {
@@ -139,8 +140,8 @@ func (o *Objects) moveFile(
 	return bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
 }
 
-// moveLocked locks both keys, checks that the object can still be moved, and renames its file. If the
-// file no longer has the stat result meta, it returns ErrAgain.
+// moveLocked locks both keys, checks that the object can still be moved, and renames its file. It
+// fails with ErrAgain if the file no longer has the stat result meta.
 func (o *Objects) moveLocked(
 	ctx context.Context, r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta,
 ) error {
@@ -181,22 +182,23 @@ func (o *Objects) moveLocked(
 	if err := src.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	const ifAbsent = false // the key has no object, see above
-	if err := dst.Install(ctx, &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}, ifAbsent); err != nil {
+	const ifAbsent = false // dst.Find has found no object
+	staged := &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}
+	if err := dst.Install(ctx, staged, ifAbsent); err != nil {
 		return err
 	}
 	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
 }
 
-// checkMove checks file, the source of a move, which may be the zero value. If a rename would not move
-// the object with all of its attributes, it fails with Unsupported. If the file was replaced or
-// removed since it had the stat result meta, it fails with ErrAgain.
+// checkMove checks the file that src.Find has returned as the source of a move. It fails with
+// Unsupported if a rename would not move the object with all of its attributes, and with ErrAgain if
+// the object was replaced or removed since its file had the stat result meta.
 func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
-	visible, err := src.HasVisible()
+	hasVisible, err := src.HasVisible()
 	if err != nil {
 		return err
 	}
-	if visible {
+	if hasVisible {
 		// A rename would lose the attributes in the sidecar beside the object.
 		return storage.Unsupported
 	}
@@ -211,32 +213,33 @@ func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdi
 		return storage.Unsupported
 	}
 
-	// The file must be unchanged.
+	// The file must be there, and unchanged.
 	if !file.Found() || statErr != nil {
 		return bucketdir.ErrAgain
 	}
-	if current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {
+	isUnchanged := current.Ino == meta.Ino && current.MTime == meta.MTime && current.Size == meta.Size
+	if !isUnchanged {
 		return bucketdir.ErrAgain
 	}
 	return nil
 }
 
-// source opens the source of a copy. If the source no longer has the revision that the caller has
-// seen, it fails with Changed.
+// source opens the source of a copy. It fails with Changed if the source no longer has the revision in
+// ref.
 func (o *Objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File, *objectfile.Attrs, error) {
-	f, a, err := o.OpenObject(ctx, ref.Key, ref.Version)
+	f, attrs, err := o.OpenObject(ctx, ref.Key, ref.Version)
 	if err != nil {
 		return nil, nil, MissingSource(ref, err)
 	}
-	if ref.Revision != "" && ref.Revision != o.reader.TagOf(f.Meta, a).Revision() {
+	if ref.Revision != "" && ref.Revision != o.reader.TagOf(f.Meta, attrs).Revision() {
 		_ = f.Close()
 		return nil, nil, storage.Changed
 	}
-	return f, a, nil
+	return f, attrs, nil
 }
 
-// MissingSource returns the error for a source of a copy that could not be opened because of err. If
-// the engine has seen a source that is missing now, the error is Changed. Otherwise it is err.
+// MissingSource returns the error of a copy whose source could not be opened because of err. It is
+// Changed if the source is missing now but had a revision before, and err otherwise.
 func MissingSource(ref driver.ObjectRef, err error) error {
 	code := storage.CodeOf(err)
 	isMissing := code == storage.ObjectNotFound || code == storage.BucketNotFound
@@ -246,7 +249,7 @@ func MissingSource(ref driver.ObjectRef, err error) error {
 	return err
 }
 
-// checkUnchanged fails with Changed if another program has edited the source in place.
+// checkUnchanged fails with Changed if another program has edited the source since it was opened.
 func checkUnchanged(source *osdir.File) error {
 	current, err := source.Stat()
 	if err != nil {

@@ -34,7 +34,8 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, loc, r) })
 }
 
-// deleteOnce makes one attempt of Delete. If another process interferes, it fails with ErrAgain.
+// deleteOnce makes one attempt to remove the object or version that r names. It fails with ErrAgain
+// if another process interferes.
 func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *driver.DeleteRequest) error {
 	var dir *osdir.Dir
 	var err error
@@ -48,10 +49,8 @@ func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *dri
 		return err
 	}
 
-	closePlain := sync.OnceFunc(func() {
-		o.tree.CloseDir(dir)
-	})
-	defer closePlain()
+	closeDir := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
+	defer closeDir()
 
 	hasChanged, err := o.deleteLocked(ctx, dir, loc, r)
 	if err != nil {
@@ -66,8 +65,8 @@ func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *dri
 		}
 	}
 
-	// Close first, because Windows does not remove an open directory.
-	closePlain()
+	// Remove empty directories. Windows does not remove an open one.
+	closeDir()
 	if loc.AltDir != loc.Dir {
 		o.tree.Prune(ctx, loc.AltDir, "")
 	}
@@ -75,8 +74,8 @@ func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *dri
 	return nil
 }
 
-// deleteLocked locks the key, and removes the object or the version that r names. The result
-// hasChanged is true if the caller must flush dir, and remove it if it is empty now.
+// deleteLocked locks the key, and removes the object or the version that r names. If hasChanged is
+// true, the caller must flush dir, and remove it if it is empty now.
 func (o *Objects) deleteLocked(
 	ctx context.Context, dir *osdir.Dir, loc bucketdir.Location, r *driver.DeleteRequest,
 ) (hasChanged bool, err error) {
@@ -112,8 +111,8 @@ func (o *Objects) deleteLocked(
 	return false, o.noncurrent.deleteVersion(ctx, r)
 }
 
-// deleteCurrent removes the current object. If the bucket keeps versions, the object becomes a
-// noncurrent version below a delete marker. The result is that of deleteLocked.
+// deleteCurrent removes the current object or, if the bucket keeps versions, makes it a noncurrent
+// version below a delete marker. Its result is that of deleteLocked.
 func (o *Objects) deleteCurrent(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) (hasChanged bool, err error) {
@@ -130,6 +129,8 @@ func (o *Objects) deleteCurrent(
 	}
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
+
+	// The visible sidecar goes first, after its attributes were saved in the file.
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
@@ -149,8 +150,8 @@ func (o *Objects) deleteCurrent(
 	return o.removeCurrent(ctx, candidates, current)
 }
 
-// deleteCurrentVersion permanently removes the version that is the current object. The newest
-// noncurrent version becomes current, unless it is a delete marker. The result is that of
+// deleteCurrentVersion permanently removes the version that is the current object, after which the
+// newest noncurrent version becomes current, unless it is a delete marker. Its result is that of
 // deleteLocked.
 func (o *Objects) deleteCurrentVersion(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
@@ -188,7 +189,7 @@ func (o *Objects) deleteCurrentVersion(
 	return false, candidates.RewriteVisible(ctx, current)
 }
 
-// removeCurrent removes the files of the current object, and then its sidecar. The result is that of
+// removeCurrent removes the files of the current object, and then its sidecar. Its result is that of
 // deleteLocked.
 func (o *Objects) removeCurrent(
 	ctx context.Context, candidates *objectfile.Candidates, current objectfile.ObjectFile,
@@ -200,8 +201,8 @@ func (o *Objects) removeCurrent(
 	return true, nil
 }
 
-// deleteMarker removes a delete marker. If the key has no current object and the marker was its
-// newest version, the version before it becomes current. The caller holds the lock of the key.
+// deleteMarker removes a delete marker. If the marker hides the object, because it is the newest
+// version, the version before it becomes current. The caller must hold the lock of the key.
 func (o *Objects) deleteMarker(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) error {
@@ -216,12 +217,10 @@ func (o *Objects) deleteMarker(
 	if err != nil {
 		return err
 	}
-	if !current.Found() && len(versions) > 1 && versions[0] == r.Version {
-		previous := versions[1]
-		if !objectfile.IsMarker(previous) {
-			if err := candidates.Restore(ctx, dir, previous); err != nil {
-				return err
-			}
+	isNewest := !current.Found() && len(versions) > 0 && versions[0] == r.Version
+	if isNewest && len(versions) > 1 && !objectfile.IsMarker(versions[1]) {
+		if err := candidates.Restore(ctx, dir, versions[1]); err != nil {
+			return err
 		}
 	}
 

@@ -21,7 +21,7 @@ func (o *Objects) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, nil
 }
 
-// Get opens an object, and returns the bytes that r requests.
+// Get returns the attributes of an object, and a body with the bytes that r requests.
 func (o *Objects) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	f, attrs, err := o.openForRead(ctx, r)
 	if err != nil {
@@ -35,14 +35,13 @@ func (o *Objects) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	return attrs, objectfile.NewBody(f, r.Key, start, end), nil
 }
 
-// openForRead opens the object that r requests, and checks the condition. The caller must close the
-// file.
+// openForRead opens the object that r requests, and checks the condition of r.
 func (o *Objects) openForRead(ctx context.Context, r *driver.GetRequest) (*osdir.File, *storage.Attrs, error) {
-	f, a, err := o.OpenObject(ctx, r.Key, r.Version)
+	f, stored, err := o.OpenObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err
 	}
-	attrs := o.reader.AttrsOf(r.Key, f.Meta, a)
+	attrs := o.reader.AttrsOf(r.Key, f.Meta, stored)
 	if r.Version != "" {
 		attrs.Version = r.Version
 	}
@@ -53,9 +52,8 @@ func (o *Objects) openForRead(ctx context.Context, r *driver.GetRequest) (*osdir
 	return f, attrs, nil
 }
 
-// OpenObject opens the current object or, if version is not "", that version. It also reads the
-// attributes, which are nil if another program has created the file. The caller must close the
-// file.
+// OpenObject opens the file of the current object or, if version is not "", of that version, and reads
+// its attributes, which are nil if another program has created the file.
 func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.File, *objectfile.Attrs, error) {
 	if err := objectfile.CheckVersion(version); err != nil {
 		return nil, nil, err
@@ -78,8 +76,8 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	return f, attrs, err
 }
 
-// openCurrent opens the current object and reads its attributes. If the object is replaced or
-// removed meanwhile, it may fail with ErrAgain.
+// openCurrent opens the current object and reads its attributes. It may fail with ErrAgain if the
+// object is replaced or removed meanwhile.
 func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.Attrs, error) {
 	f, err := o.reader.OpenCurrent(loc)
 	if err != nil {
@@ -96,8 +94,8 @@ func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.
 	return f, attrs, nil
 }
 
-// currentAttrs reads the attributes of the open file f, which was the current object at loc. If f has
-// none, it returns nil. If f is no longer the current object, it may fail with ErrAgain.
+// currentAttrs reads the attributes of f, which was the current object at loc when it was opened. They
+// are nil if f has none. It may fail with ErrAgain if f is no longer the current object.
 func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
 	stored, err := o.reader.AttrsOfFile(f)
 	if err != nil {
@@ -114,17 +112,16 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	if attrs == stored && stored != nil {
 		return stored, nil
 	}
-	// Either there are no attributes, or they are from the visible sidecar. In both cases, f may have
-	// been replaced after it was opened: its attributes are lost then, or the sidecar is another
-	// object's.
+
+	// If f was replaced after it was opened, its attributes may be lost, and the visible sidecar may be
+	// that of another object.
 	if !o.reader.IsStillCurrent(loc, f) {
 		return nil, bucketdir.ErrAgain
 	}
 	return attrs, nil
 }
 
-// openVersion opens a version of an object and reads its attributes. The version may be the current
-// object or a noncurrent version.
+// openVersion opens a version of an object, which may be the current one, and reads its attributes.
 func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osdir.File, *objectfile.Attrs, error) {
 	f, err := o.reader.OpenCurrent(loc)
 	if err != nil {
@@ -135,7 +132,8 @@ func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osd
 		f = nil
 	}
 	if f == nil {
-		if f, err = o.noncurrent.openVersion(key, version); err != nil {
+		f, err = o.noncurrent.openVersion(key, version)
+		if err != nil {
 			return nil, nil, err
 		}
 	}
@@ -151,10 +149,11 @@ func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osd
 	return f, attrs, nil
 }
 
-// PublicRevision returns the revision of an object. If the object does not exist or is not public,
-// it returns "".
+// PublicRevision returns the revision of a public object, or "" if the object does not exist or is
+// not public.
 func (o *Objects) PublicRevision(ctx context.Context, key string) (string, error) {
-	f, a, err := o.OpenObject(ctx, key, "")
+	const currentVersion = ""
+	f, attrs, err := o.OpenObject(ctx, key, currentVersion)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", nil
 	}
@@ -162,8 +161,8 @@ func (o *Objects) PublicRevision(ctx context.Context, key string) (string, error
 		return "", err
 	}
 	defer f.Close()
-	if a == nil || !a.PublicRead {
+	if attrs == nil || !attrs.PublicRead {
 		return "", nil
 	}
-	return o.reader.TagOf(f.Meta, a).Revision(), nil
+	return o.reader.TagOf(f.Meta, attrs).Revision(), nil
 }

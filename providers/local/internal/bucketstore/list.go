@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
-// List returns the page of objects that r requests and that begins after a position.
+// List returns the page of objects that begins after pos, the position in the request's token.
 func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (*storage.Page, error) {
-	w := &objectfile.Walker{
+	walker := &objectfile.Walker{
 		Tree:      s.Tree,
 		Reader:    s.Reader,
 		Ctx:       ctx,
@@ -23,37 +23,37 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 		Start:     pos.Key,
 		Skip:      pos.prefix(),
 	}
-
-	defer w.Close()
-	if err := w.Open(); err != nil {
+	defer walker.Close()
+	if err := walker.Open(); err != nil {
 		return nil, err
 	}
 
 	page := &storage.Page{Entries: r.Entries[:0]}
 	for {
-		item, ok, err := w.Next()
+		item, ok, err := walker.Next()
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			break
 		}
-		if n := len(page.Entries); n == r.Limit {
-			last := &page.Entries[n-1]
+		if count := len(page.Entries); count == r.Limit {
+			last := &page.Entries[count-1]
 			page.Token = Position{Key: last.Key, IsPrefix: last.IsPrefix}.Token()
 			return page, nil
 		}
 		if page.Entries == nil {
 			page.Entries = make([]storage.ListEntry, 0, min(r.Limit, 64))
 		}
-		e, err := s.Reader.ListEntry(item)
+		entry, err := s.Reader.ListEntry(item)
 		if err != nil {
 			return nil, err
 		}
-		page.Entries = append(page.Entries, e)
+		page.Entries = append(page.Entries, entry)
 	}
 
 	if len(page.Entries) == 0 {
+		// There may be no entries because the bucket is gone.
 		return page, s.Tree.CheckPlace()
 	}
 	return page, nil
@@ -67,7 +67,7 @@ type Position struct {
 	Version  string // set only for ListVersions
 }
 
-// prefix returns the common prefix at the position, or "" if a key is there.
+// prefix returns the common prefix at the position, or "" if there is a key.
 func (p Position) prefix() string {
 	if p.IsPrefix {
 		return p.Key
@@ -75,8 +75,8 @@ func (p Position) prefix() string {
 	return ""
 }
 
-// Token returns the position as a page token. The token contains the last entry of the page, so it
-// remains valid after the process has ended or the entry was removed.
+// Token returns the position as a page token. A token remains valid after the process has ended or
+// the entry at the position was removed, because it contains the entry itself.
 func (p Position) Token() string {
 	var text string
 	switch {
@@ -92,8 +92,8 @@ func (p Position) Token() string {
 
 var errToken = argument.Invalid("token", "must be from a page of this listing", "")
 
-// ParseToken returns the position after which the page of r begins. If the token cannot be from an
-// earlier page of the same listing, it fails with InvalidArgument.
+// ParseToken returns the position after which the page of r begins. It fails with InvalidArgument if
+// the token cannot be from an earlier page of the same listing.
 func ParseToken(r *driver.ListRequest) (Position, error) {
 	if r.Token == "" {
 		return Position{Key: r.StartAfter}, nil
@@ -122,6 +122,7 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 		return Position{}, errToken
 	}
 
+	// The token must fit the prefix and the delimiter.
 	if p.Key == "" || !strings.HasPrefix(p.Key, r.Prefix) {
 		return Position{}, errToken
 	}
