@@ -9,9 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
-// LockingSettings returns the settings of the bucket. If the bucket was opened WithObjectLock,
-// LockingSettings first turns object lock on in the settings. The caller must not hold the lock of
-// a key.
+// LockingSettings returns the settings of the bucket, in which it first turns object lock on if the
+// bucket was opened WithObjectLock. The caller must not hold the lock of a key.
 func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) {
 	b, err := s.currentSettings()
 	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
@@ -36,8 +35,8 @@ func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error
 	return err
 }
 
-// lockNew sets the bucket's default retention for an object that is written, unless the write sets
-// its own retention.
+// lockNew gives an object that is being written the bucket's default retention, unless the write sets
+// a retention itself.
 func (s *Settings) lockNew(ctx context.Context, attrs *objectfile.Attrs) error {
 	b, err := s.LockingSettings(ctx)
 	if err != nil {
@@ -49,13 +48,11 @@ func (s *Settings) lockNew(ctx context.Context, attrs *objectfile.Attrs) error {
 	return nil
 }
 
-// learnVersioning reads from the settings whether another process has turned on versioning, soft
-// delete or object lock for the bucket. If so, this driver also keeps versions or soft-deleted
-// objects from then on.
+// learnVersioning makes this driver keep versions and soft-deleted objects if another process has
+// turned on versioning, soft delete or object lock.
 //
-// The caller is about to change an object, and holds the lock of its key. Other processes cannot
-// set a retention or a legal hold of the object meanwhile. If the object already has one, the
-// settings already say that object lock is on.
+// The caller must hold the lock of the key that it is about to change. So if the object is locked, or
+// becomes so before the change, the settings already say that object lock is on.
 func (s *Settings) learnVersioning() error {
 	b, err := s.currentSettings()
 	if err == nil {
