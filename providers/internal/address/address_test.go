@@ -20,21 +20,21 @@ var form = Form{
 	Credentials: "TEST_KEY",
 }
 
-// Name returns the bucket of an address, or "" for an account. It refuses credentials, a port and a
-// path, and its error has no secret.
+// Name returns the bucket of an address, or "" for an account, and refuses credentials, a port and a path without
+// showing a secret.
 func TestNameOfABucketInAnAddress(t *testing.T) {
 	tests := []struct {
 		address string
 		want    string
-		refused string // part of the error; "": none
+		wantErr string // part of the text; "" if there is no error
 	}{
 		{address: "test-address://photos", want: "photos"},
 		{address: "test-address://photos/", want: "photos"},
-		{address: "test-address://?flag=true"},
-		{address: "test-address:photos", refused: "must be test-address://box"},
-		{address: "test-address://user:secret@photos", refused: "must not hold credentials"},
-		{address: "test-address://photos:80", refused: "must not have a port"},
-		{address: "test-address://photos/a", refused: "must not have a path"},
+		{address: "test-address://?flag=true", want: ""},
+		{address: "test-address:photos", wantErr: "must be test-address://box"},
+		{address: "test-address://user:secret@photos", wantErr: "must not hold credentials"},
+		{address: "test-address://photos:80", wantErr: "must not have a port"},
+		{address: "test-address://photos/a", wantErr: "must not have a path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
@@ -43,19 +43,19 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 
 			name, err := form.Name(u)
 			require.Equal(t, tt.want, name)
-			if tt.refused == "" {
+			if tt.wantErr == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.refused)
+			require.ErrorContains(t, err, tt.wantErr)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
 }
 
-// Register makes storage.Open and storage.OpenService open addresses of a scheme. Invalid addresses
-// are refused before anything is opened.
+// Register makes storage.Open and storage.OpenService open the addresses of a scheme, and refuse invalid ones before
+// anything is opened.
 func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	var opened []string
 	parse := func(u *url.URL) (string, error) { return form.Name(u) }
@@ -75,6 +75,7 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"bucket photos", "account "}, opened)
 
+	// Invalid addresses open nothing more.
 	for _, address := range []string{
 		"test-address://",
 		"test-address://photos?other=1",
@@ -85,50 +86,62 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	}
 	_, err = storage.OpenService(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, opened, 2, "nothing more was opened")
+	require.Len(t, opened, 2)
 }
 
-// Flag reads true or false, and refuses any other value. Without the parameter, it returns the
-// default.
+// Flag reads true or false from a parameter, and returns the default without the parameter.
 func TestFlag(t *testing.T) {
-	const fallback = true
+	const defaultValue = true
 	tests := []struct {
 		name  string
 		query url.Values
 		want  bool
 	}{
-		{name: "no parameter", query: url.Values{}, want: fallback},
+		{name: "no parameter", query: url.Values{}, want: defaultValue},
 		{name: "true", query: url.Values{"flag": {"true"}}, want: true},
 		{name: "false", query: url.Values{"flag": {"false"}}, want: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Flag(tt.query, "flag", fallback)
+			got, err := Flag(tt.query, "flag", defaultValue)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 		})
 	}
+}
 
+// Flag refuses any value but true and false.
+func TestFlagRefused(t *testing.T) {
+	const defaultValue = true
 	for _, value := range []string{"", "yes", "TRUE", "1"} {
-		t.Run(fmt.Sprintf("%q is refused", value), func(t *testing.T) {
-			_, err := Flag(url.Values{"flag": {value}}, "flag", fallback)
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			_, err := Flag(url.Values{"flag": {value}}, "flag", defaultValue)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
 
-// Endpoint takes a URL with http or https and a host, without a slash at its end, and refuses any
-// other text.
+// Endpoint parses a URL with http or https and a host, and removes a slash at its end.
 func TestEndpoint(t *testing.T) {
-	for text, want := range map[string]string{
-		"http://127.0.0.1:9000": "http://127.0.0.1:9000",
-		"https://host/":         "https://host",
-		"https://host/base/":    "https://host/base",
-	} {
-		u, ok := Endpoint(text)
-		require.True(t, ok, text)
-		require.Equal(t, want, u.String())
+	tests := []struct {
+		text string
+		want string
+	}{
+		{text: "http://127.0.0.1:9000", want: "http://127.0.0.1:9000"},
+		{text: "https://host/", want: "https://host"},
+		{text: "https://host/base/", want: "https://host/base"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			endpoint, ok := Endpoint(tt.text)
+			require.True(t, ok)
+			require.Equal(t, tt.want, endpoint.String())
+		})
+	}
+}
+
+// Endpoint refuses a text that is no such URL, or that has further components.
+func TestEndpointRefused(t *testing.T) {
 	for _, text := range []string{
 		"",
 		"host",
@@ -140,7 +153,9 @@ func TestEndpoint(t *testing.T) {
 		"http://host#a",
 		"http://host\x7f",
 	} {
-		_, ok := Endpoint(text)
-		require.False(t, ok, text)
+		t.Run(text, func(t *testing.T) {
+			_, ok := Endpoint(text)
+			require.False(t, ok)
+		})
 	}
 }
