@@ -24,14 +24,14 @@ const MarkerSuffix = ".lock"
 // AbandonedAge is the age at which a sweep regards files without a marker as abandoned.
 const AbandonedAge = time.Hour
 
-// NewClaim creates a directory and claims it. If a sweep removed the marker before NewClaim had
-// locked it, NewClaim fails with ErrAgain.
+// NewClaim creates a directory and claims it. It fails with ErrAgain if a sweep takes the marker before
+// NewClaim has locked it.
 func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, Failure(err)
 	}
-	c := &Claim{root, path, marker}
+	c := &Claim{root: root, Path: path, marker: marker}
 
 	err = osdir.TryLock(marker)
 	if errors.Is(err, osdir.ErrLocked) {
@@ -56,9 +56,8 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	return c, nil
 }
 
-// TakeOver claims a directory whose process has ended. If the process may still run, TakeOver
-// returns nil. If the marker is missing, TakeOver claims the directory only if isOld is true. The
-// caller sets isOld if the directory is old enough to be abandoned.
+// TakeOver claims a directory whose process has ended, or returns nil if the process may still run. A
+// directory without a marker is claimed only if isOld tells that it is old enough to be abandoned.
 func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
 	if osdir.IsNotExist(err) && isOld {
@@ -71,11 +70,11 @@ func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 		_ = marker.Close()
 		return nil
 	}
-	return &Claim{root, path, marker}
+	return &Claim{root: root, Path: path, marker: marker}
 }
 
-// End ends the claim. It removes the directory if that is empty, and then the marker. If it cannot
-// remove them, a later sweep does.
+// End ends the claim, and removes the directory, if it is empty, and then the marker. Errors are
+// ignored, because a later sweep removes what is left.
 func (c *Claim) End() {
 	if err := c.root.Remove(c.Path); err == nil || osdir.IsNotExist(err) {
 		_ = c.root.Remove(c.Path + MarkerSuffix)

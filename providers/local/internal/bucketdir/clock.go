@@ -18,12 +18,14 @@ type Clock struct {
 	lastTime atomic.Int64 // Unix time in nanoseconds
 }
 
-// Next returns the time of the next write: the current time, but at least a microsecond after the last write.
+// Next returns the time for a write: the current time, but at least a microsecond after the time of
+// the last write.
 func (c *Clock) Next() time.Time {
 	for {
 		last := c.lastTime.Load()
 		next := c.Now().UnixNano()
-		if last != 0 { // there was a write
+		hasLast := last != 0
+		if hasLast {
 			next = max(next, last+int64(time.Microsecond))
 		}
 		if c.lastTime.CompareAndSwap(last, next) {
@@ -32,12 +34,11 @@ func (c *Clock) Next() time.Time {
 	}
 }
 
-// Advance sets the clock forward. The next time is later than offset, which is a Unix
-// time in nanoseconds.
-func (c *Clock) Advance(offset int64) {
+// Advance makes the next time later than nano, a Unix time in nanoseconds.
+func (c *Clock) Advance(nano int64) {
 	for {
 		last := c.lastTime.Load()
-		if last >= offset || c.lastTime.CompareAndSwap(last, offset) {
+		if last >= nano || c.lastTime.CompareAndSwap(last, nano) {
 			return
 		}
 	}

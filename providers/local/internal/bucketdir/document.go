@@ -20,8 +20,7 @@ const maxSmall = 256 // bytes
 // lastForm is the last form of a document that this version reads (docs/maintainers/stored-forms.md).
 const lastForm = 1
 
-// ReadSmall returns the content of a small file, such as a record. If the file cannot be read, it
-// returns false.
+// ReadSmall returns the content of a file, up to maxSmall bytes, or false if the file cannot be read.
 func (t *Tree) ReadSmall(path string) (text string, ok bool) {
 	f, err := t.Root.Open(path)
 	if err != nil {
@@ -32,31 +31,31 @@ func (t *Tree) ReadSmall(path string) (text string, ok bool) {
 	return string(content), err == nil
 }
 
-// ReadDocument reads a JSON document of the reserved directory. If the document does not exist, it
-// returns false. With Config.NoSync, a power failure may empty the document. Then ReadDocument
-// returns false, too.
+// ReadDocument reads a JSON document of the reserved directory into dst. It returns false if the
+// document does not exist or is empty.
 func (t *Tree) ReadDocument(path string, dst any) (found bool, err error) {
-	b, err := t.Root.ReadFile(path)
+	content, err := t.Root.ReadFile(path)
 	if osdir.IsNotExist(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, Failure(err)
 	}
-	if len(bytes.Trim(b, "\x00")) == 0 {
+	if len(bytes.Trim(content, "\x00")) == 0 {
+		// A power failure has lost the content, which was not flushed to the disk.
 		return false, nil
 	}
-	if err := argument.CheckForm("", path, b, lastForm); err != nil {
+	if err := argument.CheckForm("", path, content, lastForm); err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(b, dst); err != nil {
+	if err := json.Unmarshal(content, dst); err != nil {
 		return false, Damaged(path, err)
 	}
 	return true, nil
 }
 
-// Damaged returns the error for a document that cannot be parsed. path is relative to the bucket's
-// directory.
+// Damaged returns the error for a document of the bucket's directory that cannot be parsed because of
+// err.
 func Damaged(path string, err error) error {
 	return &storage.Error{
 		Code: storage.Internal,
@@ -71,8 +70,8 @@ func (t *Tree) ReplaceFile(path, tmp string, content []byte, mode fs.FileMode) e
 	return t.ReplaceFileSynced(path, tmp, content, mode, t.Sync)
 }
 
-// ReplaceFileSynced writes a file as ReplaceFile does. If sync is true, the file is
-// flushed to the disk, even with Config.NoSync.
+// ReplaceFileSynced atomically replaces the file at path by one that it first writes in the directory
+// tmp. It flushes the file and its name to the disk if sync is true.
 func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
 	tmpPath := tmp + "/" + RandomName()
 	f, err := t.Root.OpenFile(tmpPath, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -85,6 +84,7 @@ func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 		err = osdir.RetryInUse(context.Background(), func() error { return t.Root.Rename(tmpPath, path) })
 	}
 	if err != nil {
+		// If the removal fails, too, a later sweep removes the file.
 		_ = t.Root.Remove(tmpPath)
 		return Failure(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Interrupted returns the error for a context that has ended. If ctx has not ended, it returns nil.
+// Interrupted returns an error if ctx has ended: Canceled or DeadlineExceeded, with the cause.
 func Interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return &storage.Error{Code: argument.ContextCode(err), Err: context.Cause(ctx)}
@@ -46,7 +46,8 @@ var failures = []struct {
 	{fs.ErrClosed, storage.Internal, "open the bucket again: it was closed"},
 }
 
-// Failure adds a code and a hint to an error of the operating system.
+// Failure adds a code and a hint to an error of the operating system. It returns a *storage.Error as it
+// is.
 func Failure(err error) error {
 	if err == nil {
 		return nil
@@ -61,21 +62,21 @@ func Failure(err error) error {
 			Hint: "remove the symbolic link in the path that leads out of the bucket's directory",
 		}
 	}
-	for _, f := range failures {
-		if errors.Is(err, f.err) {
-			return &storage.Error{Code: f.code, Err: err, Hint: f.hint}
+	for _, failure := range failures {
+		if errors.Is(err, failure.err) {
+			return &storage.Error{Code: failure.code, Err: err, Hint: failure.hint}
 		}
 	}
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
 // UnknownOutcome returns the error for a write that is already visible, but may not survive a power
-// failure. If err is nil, it returns nil.
+// failure because of err. It returns nil if err is nil.
 func UnknownOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
-	// Failure always returns an error with a *storage.Error. Copy it, because several calls may share it.
+	// Failure always returns an error with a *storage.Error, which several calls may share.
 	failure, _ := errors.AsType[*storage.Error](Failure(err))
 	unknown := *failure
 	unknown.Unknown = true
@@ -85,8 +86,8 @@ func UnknownOutcome(err error) error {
 // IsExist reports whether err is the error for a file or directory that already exists.
 func IsExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
-// UnlessAbsent returns nil if err means that the file does not exist, or that the name cannot
-// belong to an object. For any other error, it returns Failure(err).
+// UnlessAbsent returns nil if err says that there is no file, or that the name cannot belong to an
+// object, and Failure(err) otherwise.
 func UnlessAbsent(err error) error {
 	if osdir.IsNoFile(err) {
 		return nil

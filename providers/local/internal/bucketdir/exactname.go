@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// ExistsExactly reports whether path exists on the disk with exactly this spelling.
+// ExistsExactly reports whether path exists with exactly this spelling. It reads each directory of the
+// path, because a disk that folds case would find other spellings, too.
 func (t *Tree) ExistsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := osdir.Split(path)
@@ -29,14 +30,14 @@ func (t *Tree) ExistsExactly(path string) (bool, error) {
 	return true, nil
 }
 
-// CheckSpelling fails if path is a directory that another program has created with another
-// spelling. On a disk that folds case, a file in that directory would have another key.
+// CheckSpelling fails with InvalidArgument if the directory at path has another spelling on a disk
+// that folds case, so that a file in it would have another key.
 func (t *Tree) CheckSpelling(path string) error {
 	if !t.Strict.Load() {
 		return nil
 	}
-	exact, err := t.ExistsExactly(path)
-	if err != nil || exact {
+	existsExactly, err := t.ExistsExactly(path)
+	if err != nil || existsExactly {
 		return err
 	}
 	return &storage.Error{

@@ -17,21 +17,21 @@ type Format struct {
 	Coarse bool `json:"coarseTimes"` // true if file times are too coarse for revisions
 }
 
-// ReadFormat reads the format. If the bucket was never written, or if the format was lost, it
-// returns false, and the next write probes the disk again.
+// ReadFormat reads and applies the format. It returns false if the bucket was never written or has
+// lost its format, in which case the next write probes the disk again.
 func (t *Tree) ReadFormat() (bool, error) {
-	var f Format
-	ok, err := t.ReadDocument(formatPath, &f)
-	if ok {
-		t.applyFormat(f)
+	var format Format
+	found, err := t.ReadDocument(formatPath, &format)
+	if found {
+		t.applyFormat(format)
 	}
-	return ok, err
+	return found, err
 }
 
-// Initialize creates the reserved directory and probes the disk. Several processes may call
-// Initialize at the same time, with the same result.
+// Initialize creates the reserved directory, probes the disk and stores the format, unless that was
+// done before. Several processes may do so at the same time, with the same result.
 func (t *Tree) Initialize() error {
-	if ok, err := t.IsInitialized(); ok || err != nil {
+	if isInitialized, err := t.IsInitialized(); isInitialized || err != nil {
 		return err
 	}
 
@@ -44,21 +44,24 @@ func (t *Tree) Initialize() error {
 	}
 	_ = lock.Close()
 
-	f, err := t.Probe()
+	// The format comes last, because it makes the bucket count as initialized.
+	format, err := t.Probe()
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(f)
+	content, err := json.Marshal(format)
 	if err != nil {
 		return Failure(err)
 	}
-	err = t.ReplaceFile(formatPath, TmpPath, b, 0o666)
+	err = t.ReplaceFile(formatPath, TmpPath, content, 0o666)
 	if errors.Is(err, storage.OutcomeUnknown) {
-		return err // the file is written, but may be lost in a power failure
+		// The file is written, but a power failure may lose it.
+		return err
 	}
 	if err != nil {
 		if ok, _ := t.ReadFormat(); ok {
-			return nil // another process has written the same file
+			// Another process has written the same file.
+			return nil
 		}
 		return err
 	}
@@ -66,7 +69,7 @@ func (t *Tree) Initialize() error {
 	if err := t.SyncDir(""); err != nil {
 		return err
 	}
-	t.applyFormat(f)
+	t.applyFormat(format)
 	return nil
 }
 
@@ -76,8 +79,8 @@ func (t *Tree) applyFormat(f Format) {
 	t.Ready.Store(true)
 }
 
-// IsInitialized reports whether the reserved directory is complete. Initialize writes the format
-// last, so IsInitialized only checks the format.
+// IsInitialized reports whether the reserved directory is complete, which it is once it contains the
+// format.
 func (t *Tree) IsInitialized() (bool, error) {
 	if t.Ready.Load() {
 		return true, nil
@@ -85,12 +88,11 @@ func (t *Tree) IsInitialized() (bool, error) {
 	return t.ReadFormat()
 }
 
-// Probe determines two properties of the disk: whether it folds case, and whether its
-// times are too coarse.
+// Probe finds out whether the disk folds case, and whether its times are too coarse.
 func (t *Tree) Probe() (Format, error) {
 	f := Format{Strict: t.Strict.Load(), Coarse: t.Coarse.Load()}
 
-	// The name exists in upper case only if the file system ignores the case.
+	// The reserved name exists in upper case only if the disk folds case.
 	if _, err := t.Root.Lstat(strings.ToUpper(Reserved)); err == nil {
 		f.Strict = true
 	}
