@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// hasFile reports whether path contains a file that RemoveEmpty keeps. The file need not be an
-// object. For example, it may be a broken symbolic link, or its name may be invalid as a key.
+// hasFile reports whether there is a file below path that RemoveEmpty keeps. It need not be an object:
+// it may be a broken symbolic link, or have a name that is no key.
 func (t *Tree) hasFile(path string) (bool, error) {
 	found, dirs, err := t.scanForFile(path)
 	if found || err != nil {
@@ -23,9 +23,8 @@ func (t *Tree) hasFile(path string) (bool, error) {
 	return false, nil
 }
 
-// scanForFile reads one directory for hasFile. If the directory itself contains a file that RemoveEmpty
-// keeps, found is true. Otherwise dirs has the paths of the directories in it. scanForFile closes the
-// directory, so that hasFile has only one open.
+// scanForFile looks in one directory for a file that RemoveEmpty keeps. If there is none, dirs are the
+// paths of the directories in it. It closes the directory, so that hasFile has only one open.
 func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
 	dir, err := t.OpenToRead(path)
 	if err != nil {
@@ -63,7 +62,8 @@ func isDir(dir *osdir.Dir, e osdir.Entry) bool {
 // isVisibleName reports whether name is the name of a visible sidecar.
 func isVisibleName(name string) bool { return strings.HasPrefix(name, Reserved+string(MarkVisible)) }
 
-// RemoveEmpty removes all empty directories below path, and all visible sidecars without an object.
+// RemoveEmpty removes all empty directories and all visible sidecars below path, where no object is
+// left. Directories with other files remain.
 func (t *Tree) RemoveEmpty(path string) error {
 	dir, err := t.OpenToRead(path)
 	if err != nil {
@@ -78,7 +78,7 @@ func (t *Tree) RemoveEmpty(path string) error {
 			return true
 		}
 		if isVisibleName(e.Name) {
-			// No object is left, so the sidecar has none. If it remains, so does the directory.
+			// If this fails, the directory remains, too.
 			_ = dir.Unlink(e.Name)
 		}
 		return true
@@ -97,8 +97,8 @@ func (t *Tree) RemoveEmpty(path string) error {
 	return nil
 }
 
-// CheckEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
-// or any other file.
+// CheckEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version or a file of
+// another program.
 func (t *Tree) CheckEmpty() error {
 	for _, path := range [...]string{"", VersionsPath} {
 		found, err := t.hasFile(path)
