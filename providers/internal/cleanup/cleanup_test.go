@@ -11,30 +11,35 @@ import (
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 )
 
-// After runs a cleanup with a new context, because the caller has canceled the call, and repeats it
-// after temporary errors. If the cleanup fails, the hint of the call's error says what is left.
+// After runs a cleanup although the call was canceled, and repeats it after temporary errors. If it fails in the end,
+// the hint of the call's error says what is left.
 func TestAfterRetriesAndTells(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	denied := &storage.Error{Code: storage.PermissionDenied}
 	tests := []struct {
-		name     string
-		failures []error
-		attempts int
-		hint     string
+		name         string
+		failures     []error // of the first attempts
+		wantAttempts int
+		wantHint     string
 	}{
-		{name: "no failure", attempts: 1},
-		{name: "temporary failures", failures: []error{temporary, temporary, temporary}, attempts: 4},
+		{name: "no failure", failures: nil, wantAttempts: 1, wantHint: ""},
 		{
-			name:     "a failure that stays",
-			failures: []error{temporary, temporary, temporary, temporary},
-			attempts: 4,
-			hint:     "the parts could not be removed: unavailable",
+			name:         "temporary failures",
+			failures:     []error{temporary, temporary, temporary},
+			wantAttempts: 4,
+			wantHint:     "",
 		},
 		{
-			name:     "no permission",
-			failures: []error{denied},
-			attempts: 1,
-			hint:     "the parts could not be removed: permission denied",
+			name:         "a failure that stays",
+			failures:     []error{temporary, temporary, temporary, temporary},
+			wantAttempts: 4,
+			wantHint:     "the parts could not be removed: unavailable",
+		},
+		{
+			name:         "no permission",
+			failures:     []error{denied},
+			wantAttempts: 1,
+			wantHint:     "the parts could not be removed: permission denied",
 		},
 	}
 	for _, tt := range tests {
@@ -42,10 +47,10 @@ func TestAfterRetriesAndTells(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				attempts := 0
-				e := &storage.Error{Code: storage.Canceled}
+				callErr := &storage.Error{Code: storage.Canceled}
 
-				err := cleanup.After(ctx, e, "the parts", func(ctx context.Context) error {
+				attempts := 0
+				err := cleanup.After(ctx, callErr, "the parts", func(ctx context.Context) error {
 					require.NoError(t, ctx.Err())
 					attempts++
 					if attempts <= len(tt.failures) {
@@ -54,8 +59,8 @@ func TestAfterRetriesAndTells(t *testing.T) {
 					return nil
 				})
 				require.ErrorIs(t, err, storage.Canceled)
-				require.Equal(t, tt.attempts, attempts)
-				require.Equal(t, tt.hint, err.(*storage.Error).Hint)
+				require.Equal(t, tt.wantAttempts, attempts)
+				require.Equal(t, tt.wantHint, err.(*storage.Error).Hint)
 			})
 		})
 	}
