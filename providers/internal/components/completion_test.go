@@ -156,7 +156,7 @@ func (s *store) dieBeforeObject(name string) {
 	})
 }
 
-// If a completion is repeated after it made the object, it makes no second one.
+// If a completion is repeated after it has made the object, it makes no second one.
 func TestCompletionOnce(t *testing.T) {
 	completeWith := func(c call) func(s *store) {
 		return func(s *store) {
@@ -233,17 +233,19 @@ func testCompletionOnce(
 	})
 }
 
-// If the store is busy for a moment, a completion still removes the parts, which would be billed.
+// A completion removes the marker, and the parts, for which the store would bill, even if the store is busy for a
+// moment.
 func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
+
 		_, err := s.Head(t.Context(), &driver.GetRequest{Key: components.Marker(s.prefix), Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	})
 }
 
-// If a completion failed without making the object, a repeated one makes it.
+// If a completion has failed without making the object, a later one makes it.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
 		name string
@@ -277,6 +279,7 @@ func TestCompletionRepeated(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStore(t)
 				tt.fail(s)
+
 				require.NoError(t, s.complete(t.Context(), call{name: "one"}))
 				require.Equal(t, content, s.content())
 			})
@@ -284,11 +287,11 @@ func TestCompletionRepeated(t *testing.T) {
 	}
 }
 
-// If the request that makes the object never arrives, the upload stays as it was.
+// If the request that makes the object never arrives, the upload stays as it was, and another call can complete it.
 func TestCompletionRequestLost(t *testing.T) {
 	tests := []struct {
 		name string
-		old  string // the object before the upload; "" means none
+		old  string // content of the object before the upload; "" if there is none
 	}{
 		{name: "no object before", old: ""},
 		{name: "an object before", old: "there before"},
@@ -299,6 +302,7 @@ func TestCompletionRequestLost(t *testing.T) {
 			if tt.old != "" {
 				s.write(tt.old)
 			}
+
 			failing := components.Completion{
 				Store:   s,
 				Marker:  components.Marker(s.prefix),
@@ -318,12 +322,13 @@ func TestCompletionRequestLost(t *testing.T) {
 	}
 }
 
-// If other clients write the key during a completion without a condition, the completion replaces
-// their objects.
+// A completion without a condition replaces the objects that other clients write at its key meanwhile.
 func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		t.Run(fmt.Sprintf("%d writes", writes), func(t *testing.T) {
 			s := newStore(t)
+
+			// Before each request of the completion, another client writes the key.
 			remaining := writes
 			writeAnother := func() {
 				if remaining > 0 {
@@ -356,10 +361,12 @@ func TestCompletionConcurrently(t *testing.T) {
 					successes.Add(1)
 					return
 				}
-				assert.ErrorIs(t, err, storage.ObjectNotFound) // the engine finds the object then
+				// With this Code, the engine looks for the object.
+				assert.ErrorIs(t, err, storage.ObjectNotFound)
 			})
 		}
 		group.Wait()
+
 		require.EqualValues(t, 1, objects.Load())
 		require.EqualValues(t, 1, successes.Load())
 		require.Equal(t, content, s.content())

@@ -10,7 +10,7 @@ import (
 
 const prefix = "p/id/"
 
-// The keys of the marker and of the parts sort in that order.
+// The key of the marker sorts before those of the parts, which sort by their numbers.
 func TestMarkerBeforeParts(t *testing.T) {
 	keys := []string{
 		Marker(prefix),
@@ -25,8 +25,7 @@ func TestMarkerBeforeParts(t *testing.T) {
 	}
 }
 
-// Number returns the number of the part that a key names. It refuses any other key below the prefix,
-// and keys outside of it.
+// Number returns the number of the part that a key names, and refuses all other keys.
 func TestNumberOfAKey(t *testing.T) {
 	for _, want := range []int{1, 10_000} {
 		number, ok := Number(prefix, Part(prefix, want))
@@ -55,11 +54,13 @@ func TestNumberOfAKey(t *testing.T) {
 	}
 }
 
-// The metadata of a marker stores any key.
+// Key returns the key that MarkerMetadata has stored, whatever its characters are, and "" for other metadata.
 func TestMarkerMetadataKeepsKey(t *testing.T) {
-	for _, key := range []string{"a", "users/ü 7/\U0001F600", strings.Repeat("k", 1024)} {
+	const emoji = "\U0001F600"
+	for _, key := range []string{"a", "users/ü 7/" + emoji, strings.Repeat("k", 1024)} {
 		require.Equal(t, key, Key(MarkerMetadata(key)))
 	}
+
 	require.Empty(t, Key(nil))
 	require.Empty(t, Key(map[string]string{keyName: "!"}))
 }

@@ -59,7 +59,8 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 
 // If the caller cancels a completion at any request, another call can still make the object.
 func TestCompletionCallerGivesUp(t *testing.T) {
-	const requests = 3 // the marker is read, the key is read, the decision is written
+	// The requests read the marker, read the key and write the decision.
+	const requests = 3
 	for number := 1; number <= requests; number++ {
 		for _, afterEffect := range []bool{false, true} {
 			t.Run(fmt.Sprintf("request %d, after its effect: %v", number, afterEffect), func(t *testing.T) {
