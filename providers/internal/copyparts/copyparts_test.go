@@ -94,8 +94,10 @@ func TestCopyAllEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+
 		start := time.Now()
-		err := CopyAll(ctx, 1, func(context.Context, int) error {
+		const parts = 1
+		err := CopyAll(ctx, parts, func(context.Context, int) error {
 			return &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}
 		})
 		require.Error(t, err)
