@@ -33,7 +33,7 @@ func shown() map[string]string {
 	}
 }
 
-// No way of printing shows the key.
+// No way of printing a key, or a value that contains one, shows its bytes.
 func TestKeyIsNotPrinted(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	request := driver.PutRequest{Native: []any{key}}
@@ -73,26 +73,30 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	}
 }
 
-// New copies the bytes of the key.
+// New copies the bytes of the key, so that the caller may clear them.
 func TestNewCopiesKey(t *testing.T) {
-	mine := bytes.Clone(raw)
-	key := customerkey.New("WithCustomerKey", mine)
-	clear(mine)
+	callerBytes := bytes.Clone(raw)
+	key := customerkey.New("WithCustomerKey", callerBytes)
+	clear(callerBytes)
+
 	require.Equal(t, raw, key.Bytes())
 }
 
-// A key must have 32 bytes.
+// CheckSize fails unless the key has 32 bytes.
 func TestCheckSize(t *testing.T) {
 	require.NoError(t, customerkey.New("WithCustomerKey", raw).CheckSize())
+
 	for _, size := range []int{0, 16, 31} {
-		err := customerkey.New("WithSourceCustomerKey", raw[:size]).CheckSize()
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err,
-			fmt.Sprintf("WithSourceCustomerKey must have 32 bytes, and has %d", size))
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			err := customerkey.New("WithSourceCustomerKey", raw[:size]).CheckSize()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			want := fmt.Sprintf("WithSourceCustomerKey must have 32 bytes, and has %d", size)
+			require.ErrorContains(t, err, want)
+		})
 	}
 }
 
-// CheckAddress refuses addresses without TLS, except on this machine.
+// CheckAddress refuses to send a key to an address without TLS, except on this machine. Without a key, it accepts all.
 func TestCheckAddress(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	var noKey *customerkey.Key
@@ -101,8 +105,8 @@ func TestCheckAddress(t *testing.T) {
 		address string
 		refused bool
 	}{
-		{name: "TLS", address: "https://example.com"},
-		{name: "this machine", address: "http://127.0.0.1:80"},
+		{name: "TLS", address: "https://example.com", refused: false},
+		{name: "this machine", address: "http://127.0.0.1:80", refused: false},
 		{name: "without TLS", address: "http://example.com", refused: true},
 	}
 	for _, tt := range tests {
@@ -115,16 +119,18 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// The fingerprint depends only on the bytes of the key.
+// The fingerprint depends on the bytes of the key and not on its option, and is not its SHA-256, which servers know.
 func TestFingerprintOfKeyOnly(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
-	require.Equal(t, key.Fingerprint(), customerkey.New("WithSourceCustomerKey", raw).Fingerprint())
-	require.NotEqual(t, key.Fingerprint(),
-		customerkey.New("WithCustomerKey", bytes.ToUpper(raw)).Fingerprint())
+	sourceKey := customerkey.New("WithSourceCustomerKey", raw)
+	differentKey := customerkey.New("WithCustomerKey", bytes.ToUpper(raw))
+
+	require.Equal(t, key.Fingerprint(), sourceKey.Fingerprint())
+	require.NotEqual(t, key.Fingerprint(), differentKey.Fingerprint())
 	require.NotEqual(t, key.SHA256(), key.Fingerprint())
 }
 
-// If several options have a key, In returns the last one.
+// In returns the last key among several options, or nil if there is none.
 func TestInReturnsLastKey(t *testing.T) {
 	first := customerkey.New("WithCustomerKey", raw)
 	last := customerkey.New("WithCustomerKey", raw)
