@@ -9,13 +9,14 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Each exception names a case of storagetest.
+// Each exception has the name of a case of storagetest, or of one for drivers or services.
 func TestExceptionsNameCases(t *testing.T) {
-	cases := map[string]bool{"a bucket that locks objects keeps them": true} // of an account
+	const caseOfServices = "a bucket that locks objects keeps them"
+	isCase := map[string]bool{caseOfServices: true}
 	for _, c := range storagetest.Cases() {
-		cases[c.Name] = true
+		isCase[c.Name] = true
 	}
 	for name := range exceptions {
-		require.True(t, cases[name] || strings.HasPrefix(name, "a driver"), name)
+		require.True(t, isCase[name] || strings.HasPrefix(name, "a driver"), name)
 	}
 }
