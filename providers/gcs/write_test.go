@@ -313,51 +313,62 @@ func TestMoveRequests(t *testing.T) {
 	}
 }
 
-// The error of a failed move says why.
+// Move fails with the Code of the server's response, and with OutcomeUnknown unless the server has refused the move.
 func TestMoveFailures(t *testing.T) {
 	tests := []struct {
-		name    string
-		answer  reply
-		code    storage.Code
-		unknown bool
+		name           string
+		reply          reply
+		want           storage.Code
+		outcomeUnknown bool
 	}{
 		{
-			name:   "no source",
-			answer: jsonError(404, "notFound", "No such object: photos/x"),
-			code:   storage.ObjectNotFound,
+			name:  "the source is missing",
+			reply: jsonError(404, "notFound", "No such object: photos/x"),
+			want:  storage.ObjectNotFound,
 		},
 		{
-			name:   "no bucket",
-			answer: jsonError(404, "notFound", "The specified bucket does not exist."),
-			code:   storage.BucketNotFound,
+			name:  "the bucket is missing",
+			reply: jsonError(404, "notFound", "The specified bucket does not exist."),
+			want:  storage.BucketNotFound,
 		},
 		{
-			name: "the condition",
-			answer: jsonError(412, "conditionNotMet",
+			name: "the condition does not hold",
+			reply: jsonError(412, "conditionNotMet",
 				"At least one of the pre-conditions you specified did not hold."),
-			code: storage.PreconditionFailed,
+			want: storage.PreconditionFailed,
 		},
 		{
-			name:    "busy",
-			answer:  jsonError(503, "backendError", "Backend Error"),
-			code:    storage.Unavailable,
-			unknown: true,
+			name:           "the server is busy",
+			reply:          jsonError(503, "backendError", "Backend Error"),
+			want:           storage.Unavailable,
+			outcomeUnknown: true,
 		},
-		{name: "a gateway's 404", answer: gatewayError(404), code: storage.Unavailable, unknown: true},
-		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{
+			name:           "a gateway's 404",
+			reply:          gatewayError(404),
+			want:           storage.Unavailable,
+			outcomeUnknown: true,
+		},
+		{
+			name:           "no response",
+			reply:          reply{Cut: true},
+			want:           storage.Unavailable,
+			outcomeUnknown: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
+			server := newCannedServer(t, tt.reply)
+
 			_, err := server.openDriver(t).Move(t.Context(), &driver.MoveRequest{From: "x", Key: "a"})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.outcomeUnknown, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
 }
 
-// The driver sends objects.move only to Google, because other servers lack it.
+// The driver has the feature ServerMove only for Google, because other servers lack the method objects.move.
 func TestMoveByGoogleOnly(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -482,23 +493,27 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	server := newCannedServer(t, storedReply, rewriteMore("1"), busy, busy, rewriteMore("2"), rewriteDone)
 	bucket := engine.New(server.openDriver(t),
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Nanosecond}))
+
 	_, err := storage.Copy(t.Context(), bucket, "b", bucket, "a")
 	require.NoError(t, err)
+
+	// The first request reads the source, and the others rewrite it.
 	var tokens []string
 	for _, req := range server.Requests()[1:] {
 		tokens = append(tokens, req.Query().Get("rewriteToken"))
 	}
-
 	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
 }
 
 // Compose sends one request, which pins the generations of the sources.
 func TestComposeRequests(t *testing.T) {
 	server := newCannedServer(t, storedReply)
+
 	_, err := server.openDriver(t).Compose(t.Context(), &driver.ComposeRequest{
 		Key: "a",
 		Sources: []driver.ObjectRef{
-			{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"},
+			{Bucket: "photos", Key: "x", Revision: "1"},
+			{Bucket: "photos", Key: "y", Revision: "2"},
 		},
 		Properties: storage.Properties{
 			ContentType:  "text/plain",
@@ -514,48 +529,58 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", req.Call())
 	require.Equal(t, "0", req.Query().Get("ifGenerationMatch"))
 	require.Equal(t, "publicRead", req.Query().Get("destinationPredefinedAcl"))
-	require.JSONEq(t, `{"destination":{"bucket":"photos","contentType":"text/plain","metadata":{"k":"v"},"storageClass":"NEARLINE"},
-		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, req.Body)
+	require.JSONEq(t, `{
+		"destination": {
+			"bucket": "photos",
+			"contentType": "text/plain",
+			"metadata": {"k": "v"},
+			"storageClass": "NEARLINE"
+		},
+		"sourceObjects": [{"name": "x", "generation": "1"}, {"name": "y", "generation": "2"}]
+	}`, req.Body)
 }
 
-// If the source of a copy has changed or is missing, Copy fails with Changed.
+// Copy and Compose fail with Changed if a source has changed or is missing, and with other Codes for other failures.
 func TestCopySourceChanged(t *testing.T) {
 	tests := []struct {
-		name   string
-		answer reply
-		code   storage.Code
+		name  string
+		reply reply
+		want  storage.Code
 	}{
 		{
-			name:   "the source has changed or is missing",
-			answer: jsonError(404, "notFound", "No such object: from/x/y"),
-			code:   storage.Changed,
+			name:  "the source has changed or is missing",
+			reply: jsonError(404, "notFound", "No such object: from/x/y"),
+			want:  storage.Changed,
 		},
 		{
 			name: "the destination's condition does not hold",
-			answer: jsonError(412, "conditionNotMet",
+			reply: jsonError(412, "conditionNotMet",
 				"At least one of the pre-conditions you specified did not hold."),
-			code: storage.PreconditionFailed,
+			want: storage.PreconditionFailed,
 		},
 		{
-			name:   "the destination's bucket is missing",
-			answer: jsonError(404, "notFound", "The specified bucket does not exist."),
-			code:   storage.BucketNotFound,
+			name:  "the destination's bucket is missing",
+			reply: jsonError(404, "notFound", "The specified bucket does not exist."),
+			want:  storage.BucketNotFound,
 		},
 		{
-			name:   "the source may not be read",
-			answer: jsonError(403, "forbidden", "Access denied."),
-			code:   storage.PermissionDenied,
+			name:  "the source may not be read",
+			reply: jsonError(403, "forbidden", "Access denied."),
+			want:  storage.PermissionDenied,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newCannedServer(t, tt.answer).openDriver(t)
+			d := newCannedServer(t, tt.reply).openDriver(t)
+
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{
 				Key:       "a",
 				Source:    copySource(),
 				Condition: storage.Condition{Absent: true},
 			})
-			require.Equal(t, tt.code, storage.CodeOf(err))
+			require.Equal(t, tt.want, storage.CodeOf(err))
+
+			// Compose reads only sources of its own bucket.
 			src := copySource()
 			src.Bucket = "photos"
 			_, err = d.Compose(t.Context(), &driver.ComposeRequest{
@@ -563,7 +588,7 @@ func TestCopySourceChanged(t *testing.T) {
 				Sources:   []driver.ObjectRef{src},
 				Condition: storage.Condition{Absent: true},
 			})
-			require.Equal(t, tt.code, storage.CodeOf(err))
+			require.Equal(t, tt.want, storage.CodeOf(err))
 		})
 	}
 }
@@ -574,8 +599,10 @@ func TestCopyResponseLost(t *testing.T) {
 		t.Run(lost.name, func(t *testing.T) {
 			server := newCannedServer(t, lost.answer)
 			d := server.openDriver(t)
+
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: copySource()})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
+
 			_, err = d.Compose(t.Context(), &driver.ComposeRequest{
 				Key:     "a",
 				Sources: []driver.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}},
@@ -586,7 +613,7 @@ func TestCopyResponseLost(t *testing.T) {
 	}
 }
 
-// If a server repeats a page of versions, the listing fails instead of running forever.
+// ListVersions fails with Unavailable, instead of running forever, if the server repeats a page.
 func TestListVersionsRepeatedPage(t *testing.T) {
 	server := newCannedServer(t, reply{
 		Header: storedReply.Header,
@@ -612,10 +639,11 @@ func listingPage(next string, names ...string) reply {
 	}
 }
 
-// List sends its options as query parameters, and requests only the fields that it needs. Prefixes are sorted among
-// the keys.
+// List sends its options as query parameters, requests only the fields that it needs, and sorts prefixes among the
+// keys.
 func TestListRequests(t *testing.T) {
 	server := newCannedServer(t, listingPage("next", "a", "c"))
+
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{
 		Prefix:    "p",
 		Delimiter: "/",
@@ -623,6 +651,8 @@ func TestListRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "next", page.Token)
+
+	// The page has the entries of the response.
 	var keys []string
 	for _, entry := range page.Entries[:3] {
 		keys = append(keys, entry.Key)
@@ -633,6 +663,7 @@ func TestListRequests(t *testing.T) {
 	require.Equal(t, "42", page.Entries[0].Revision)
 	require.Equal(t, int64(3), page.Entries[0].Size)
 
+	// The request has the options.
 	req := server.Last(t)
 	require.Equal(t, "GET /storage/v1/b/photos/o", req.Call())
 	require.Equal(t, "p", req.Query().Get("prefix"))
@@ -651,9 +682,10 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-// List with a token sends the token, and not the key after which the listing starts.
+// List with a token sends the token, and does not send the key after which the listing started.
 func TestListNextPage(t *testing.T) {
 	server := newCannedServer(t, listingPage("next", "a", "c"))
+
 	_, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{
 		Token:      "next",
 		StartAfter: "a",
