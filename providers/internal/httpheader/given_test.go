@@ -6,38 +6,52 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The name of a header that a caller gives has letters, digits and a few signs.
+// IsName accepts a header name of ASCII letters, digits, dots, underscores and dashes that begins with a letter or a
+// digit.
 func TestIsName(t *testing.T) {
-	for name, want := range map[string]bool{
-		"x-goog-custom-audit-job": true,
-		"a":                       true,
-		"9":                       true,
-		"A.b_c-1":                 true,
-		"":                        false,
-		"-a":                      false,
-		".a":                      false,
-		"_a":                      false,
-		"a b":                     false,
-		"a:b":                     false,
-		"a&b":                     false,
-		"a\n":                     false,
-		"\u00e9":                  false,
-		"a\u00e9":                 false,
-	} {
-		require.Equal(t, want, IsName(name), "%q", name)
+	tests := []struct {
+		name string
+		want bool
+	}{
+		{name: "x-goog-custom-audit-job", want: true},
+		{name: "a", want: true},
+		{name: "9", want: true},
+		{name: "A.b_c-1", want: true},
+		{name: "", want: false},
+		{name: "-a", want: false},
+		{name: ".a", want: false},
+		{name: "_a", want: false},
+		{name: "a b", want: false},
+		{name: "a:b", want: false},
+		{name: "a&b", want: false},
+		{name: "a\n", want: false},
+		{name: "é", want: false},
+		{name: "aé", want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, IsName(tt.name))
+		})
 	}
 }
 
-// A printable value has only printable ASCII characters.
+// IsPrintable accepts only printable ASCII characters, including the space.
 func TestIsPrintable(t *testing.T) {
-	for value, want := range map[string]bool{
-		"":       true,
-		"a ~":    true,
-		"a\nb":   false,
-		"a\tb":   false,
-		"\x7f":   false,
-		"\u00e9": false,
-	} {
-		require.Equal(t, want, IsPrintable(value), "%q", value)
+	tests := []struct {
+		name  string
+		value string
+		want  bool
+	}{
+		{name: "empty", value: "", want: true},
+		{name: "printable", value: "a ~", want: true},
+		{name: "a newline", value: "a\nb", want: false},
+		{name: "a tab", value: "a\tb", want: false},
+		{name: "DEL", value: "\x7f", want: false},
+		{name: "not ASCII", value: "é", want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, IsPrintable(tt.value))
+		})
 	}
 }

@@ -10,44 +10,51 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Range returns the header of a request for bytes, or "" for a whole object. It asks for no more last
-// bytes than the server accepts.
+// Range returns the Range header of a request, or "" for a whole object, and requests no more last bytes than the
+// server accepts.
 func TestRange(t *testing.T) {
-	tests := map[string]struct {
+	const maxSuffix = 1000
+	tests := []struct {
+		name    string
 		request driver.GetRequest
 		want    string
 	}{
-		"a whole object": {request: driver.GetRequest{Length: -1}},
-		"from the start": {request: driver.GetRequest{Length: 3}, want: "bytes=0-2"},
-		"one byte":       {request: driver.GetRequest{Offset: 4, Length: 1}, want: "bytes=4-4"},
-		"to the end":     {request: driver.GetRequest{Offset: 4, Length: -1}, want: "bytes=4-"},
-		"the last bytes": {request: driver.GetRequest{Suffix: 7, Length: -1}, want: "bytes=-7"},
-		"more last bytes than the server accepts": {
-			request: driver.GetRequest{Suffix: 1001, Length: -1},
+		{name: "a whole object", request: driver.GetRequest{Length: -1}, want: ""},
+		{name: "from the start", request: driver.GetRequest{Length: 3}, want: "bytes=0-2"},
+		{name: "one byte", request: driver.GetRequest{Offset: 4, Length: 1}, want: "bytes=4-4"},
+		{name: "to the end", request: driver.GetRequest{Offset: 4, Length: -1}, want: "bytes=4-"},
+		{name: "the last bytes", request: driver.GetRequest{Suffix: 7, Length: -1}, want: "bytes=-7"},
+		{
+			name:    "more last bytes than the server accepts",
+			request: driver.GetRequest{Suffix: maxSuffix + 1, Length: -1},
 			want:    "bytes=-1000",
 		},
-		"as many last bytes as the server accepts": {
-			request: driver.GetRequest{Suffix: 1000, Length: -1},
+		{
+			name:    "as many last bytes as the server accepts",
+			request: driver.GetRequest{Suffix: maxSuffix, Length: -1},
 			want:    "bytes=-1000",
 		},
-		"beyond four GiB": {
+		{
+			name:    "beyond four GiB",
 			request: driver.GetRequest{Offset: 5 << 30, Length: 10},
 			want:    "bytes=5368709120-5368709129",
 		},
-		"a suffix wins over an offset": {
+		{
+			name:    "a suffix wins over an offset",
 			request: driver.GetRequest{Offset: 3, Suffix: 7, Length: -1},
 			want:    "bytes=-7",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, Range(&tt.request, 1000))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, Range(&tt.request, maxSuffix))
 		})
 	}
 }
 
-// IsWhole reports whether a request for bytes asks for all five of an object.
+// IsWhole reports whether a request asks for all bytes of an object of a given size.
 func TestIsWhole(t *testing.T) {
+	const size = 5
 	tests := []struct {
 		name    string
 		request driver.GetRequest
@@ -55,37 +62,41 @@ func TestIsWhole(t *testing.T) {
 	}{
 		{name: "all bytes", request: driver.GetRequest{Length: 5}, want: true},
 		{name: "more than all bytes", request: driver.GetRequest{Length: 9}, want: true},
-		{name: "the first bytes", request: driver.GetRequest{Length: 4}},
-		{name: "from an offset on", request: driver.GetRequest{Offset: 1, Length: -1}},
+		{name: "the first bytes", request: driver.GetRequest{Length: 4}, want: false},
+		{name: "from an offset on", request: driver.GetRequest{Offset: 1, Length: -1}, want: false},
 		{
 			name:    "as many last bytes as there are",
 			request: driver.GetRequest{Suffix: 5, Length: -1},
 			want:    true,
 		},
-		{name: "some last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}},
+		{name: "some last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}, want: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, IsWhole(&tt.request, 5))
+			require.Equal(t, tt.want, IsWhole(&tt.request, size))
 		})
 	}
 }
 
-// SizeOf returns the size of the object from the Content-Range of a response, and refuses a malformed one.
+// SizeOf returns the size of the object from the Content-Range of a response.
 func TestSizeOf(t *testing.T) {
 	tenBytesFrom5 := &driver.GetRequest{Offset: 5, Length: 10}
+	size, err := SizeOf(tenBytesFrom5, "bytes 5-14/5368709120")
+	require.NoError(t, err)
+	require.Equal(t, int64(5<<30), size)
+}
 
-	t.Run("five GiB", func(t *testing.T) {
-		size, err := SizeOf(tenBytesFrom5, "bytes 5-14/5368709120")
-		require.NoError(t, err)
-		require.Equal(t, int64(5<<30), size)
-	})
-	t.Run("the object ends before the range", func(t *testing.T) {
-		_, err := SizeOf(tenBytesFrom5, "bytes 0-0/5")
-		require.ErrorIs(t, err, storage.RangeNotSatisfiable)
-	})
+// SizeOf fails with RangeNotSatisfiable if the object ends before the requested range.
+func TestSizeOfShortObject(t *testing.T) {
+	tenBytesFrom5 := &driver.GetRequest{Offset: 5, Length: 10}
+	_, err := SizeOf(tenBytesFrom5, "bytes 0-0/5")
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+}
 
-	malformed := []string{
+// SizeOf fails with Internal if the Content-Range is malformed.
+func TestSizeOfMalformed(t *testing.T) {
+	tenBytesFrom5 := &driver.GetRequest{Offset: 5, Length: 10}
+	for _, contentRange := range []string{
 		"",
 		"bytes */20",
 		"bytes 5-14",
@@ -93,10 +104,9 @@ func TestSizeOf(t *testing.T) {
 		"bytes x-14/20",
 		"bytes 5-14/*",
 		"bytes 5-14/-20",
-	}
-	for _, header := range malformed {
-		t.Run("malformed: "+header, func(t *testing.T) {
-			_, err := SizeOf(tenBytesFrom5, header)
+	} {
+		t.Run(contentRange, func(t *testing.T) {
+			_, err := SizeOf(tenBytesFrom5, contentRange)
 			require.Equal(t, storage.Internal, storage.CodeOf(err))
 		})
 	}
@@ -104,47 +114,56 @@ func TestSizeOf(t *testing.T) {
 
 // SizeOf fails if the response begins at another byte than the requested one.
 func TestSizeOfElsewhere(t *testing.T) {
-	tests := map[string]struct {
-		request   driver.GetRequest
-		response  string
-		elsewhere string
+	tests := []struct {
+		name         string
+		request      driver.GetRequest
+		contentRange string // of the response
+		wantErr      string // "" if there is none
 	}{
-		"where it was asked for": {
-			request:  driver.GetRequest{Offset: 5, Length: 1},
-			response: "bytes 5-5/20",
+		{
+			name:         "at the requested byte",
+			request:      driver.GetRequest{Offset: 5, Length: 1},
+			contentRange: "bytes 5-5/20",
 		},
-		"at the start": {
-			request:   driver.GetRequest{Offset: 5, Length: 1},
-			response:  "bytes 0-5/20",
-			elsewhere: "begins at byte 0 and not at 5",
+		{
+			name:         "at the start",
+			request:      driver.GetRequest{Offset: 5, Length: 1},
+			contentRange: "bytes 0-5/20",
+			wantErr:      "begins at byte 0 and not at 5",
 		},
-		"the last bytes": {
-			request:  driver.GetRequest{Suffix: 5, Length: -1},
-			response: "bytes 15-19/20",
+		{
+			name:         "the last bytes",
+			request:      driver.GetRequest{Suffix: 5, Length: -1},
+			contentRange: "bytes 15-19/20",
 		},
-		"the last bytes of a shorter object": {
-			request:  driver.GetRequest{Suffix: 5, Length: -1},
-			response: "bytes 0-2/3",
+		{
+			name:         "the last bytes of a shorter object",
+			request:      driver.GetRequest{Suffix: 5, Length: -1},
+			contentRange: "bytes 0-2/3",
 		},
-		"the first bytes in place of the last": {
-			request:   driver.GetRequest{Suffix: 5, Length: -1},
-			response:  "bytes 0-4/20",
-			elsewhere: "begins at byte 0 and not at 15",
+		{
+			name:         "the first bytes in place of the last",
+			request:      driver.GetRequest{Suffix: 5, Length: -1},
+			contentRange: "bytes 0-4/20",
+			wantErr:      "begins at byte 0 and not at 15",
 		},
-		"fewer of the last bytes than were asked": {
-			request:   driver.GetRequest{Suffix: 5, Length: -1},
-			response:  "bytes 17-19/20",
-			elsewhere: "begins at byte 17 and not at 15",
+		{
+			name:         "fewer of the last bytes than requested",
+			request:      driver.GetRequest{Suffix: 5, Length: -1},
+			contentRange: "bytes 17-19/20",
+			wantErr:      "begins at byte 17 and not at 15",
 		},
 	}
-	for name, tt := range tests {
-		_, err := SizeOf(&tt.request, tt.response)
-		if tt.elsewhere == "" {
-			require.NoError(t, err, name)
-			continue
-		}
-		require.Equal(t, storage.Internal, storage.CodeOf(err), name)
-		require.ErrorContains(t, err, tt.elsewhere, name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := SizeOf(&tt.request, tt.contentRange)
+			if tt.wantErr == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, storage.Internal, storage.CodeOf(err))
+			require.ErrorContains(t, err, tt.wantErr)
+		})
 	}
 }
 
@@ -154,20 +173,27 @@ func TestOptional(t *testing.T) {
 	require.Equal(t, "a", *Optional("a"))
 }
 
-// ETag returns a strong ETag in quotes.
+// ETag returns an ETag in quotes and without the mark of a weak one.
 func TestETag(t *testing.T) {
-	for tag, want := range map[string]string{
-		"":        "",
-		"abc":     `"abc"`,
-		`"abc"`:   `"abc"`,
-		`W/"abc"`: `"abc"`,
-		"W/":      "",
-	} {
-		require.Equal(t, want, ETag(tag), tag)
+	tests := []struct {
+		name string
+		tag  string
+		want string
+	}{
+		{name: "empty", tag: "", want: ""},
+		{name: "without quotes", tag: "abc", want: `"abc"`},
+		{name: "strong", tag: `"abc"`, want: `"abc"`},
+		{name: "weak", tag: `W/"abc"`, want: `"abc"`},
+		{name: "weak and empty", tag: "W/", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, ETag(tt.tag))
+		})
 	}
 }
 
-// Metadata returns the first value of each header with a prefix, by its name in lower case.
+// Metadata returns the first value of each header with a prefix, with the rest of its name in lower case.
 func TestMetadata(t *testing.T) {
 	header := http.Header{
 		"X-Amz-Meta-Color-Of": {"red", "blue"},
@@ -175,6 +201,7 @@ func TestMetadata(t *testing.T) {
 		"X-Amz-Acl":           {"private"},
 	}
 	require.Equal(t, map[string]string{"color-of": "red"}, Metadata(header, "X-Amz-Meta-"))
+
 	require.Nil(t, Metadata(http.Header{}, "X-Amz-Meta-"))
 }
 

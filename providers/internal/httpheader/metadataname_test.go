@@ -9,13 +9,14 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// An escaped metadata name is read as it was written, even from Ceph RGW 16, which returns "-" for
-// "_", and Azure, which has no "-".
+// Unescape returns the metadata name that Escape has escaped for a server that loses a character: Ceph RGW 16 returns
+// "-" for "_", and Azure has no "-".
 func TestEscapeRoundTrip(t *testing.T) {
 	tests := []struct {
-		name       string
-		mark, lost byte   // as NewNameEscaper takes them
-		pattern    string // of escaped names
+		name    string
+		mark    byte   // begins an escape
+		lost    byte   // is escaped
+		pattern string // of escaped names
 	}{
 		{name: "without underscores", mark: '-', lost: '_', pattern: `^[a-zA-Z0-9-]+$`},
 		{name: "without dashes", mark: '_', lost: '-', pattern: `^[a-zA-Z0-9_]+$`},
@@ -30,17 +31,17 @@ func TestEscapeRoundTrip(t *testing.T) {
 				"a_x002d_b", "a-x005f-b", "a_x002d-", "a-x005f_", "a_x005f_", "a-x002d-",
 				"a__x002d__", "a--x005f--", "a-x005f-x002d-",
 			} {
-				value := names.Escape(name)
-				require.Regexp(t, regexp.MustCompile(tt.pattern), value, name)
-				require.Equal(t, name, names.Unescape(value))
-				require.NotContains(t, originals, value, "two names have one escaped form")
-				originals[value] = name
+				escaped := names.Escape(name)
+				require.Regexp(t, regexp.MustCompile(tt.pattern), escaped, name)
+				require.Equal(t, name, names.Unescape(escaped))
+				require.NotContains(t, originals, escaped, "two names have one escaped form")
+				originals[escaped] = name
 			}
 		})
 	}
 }
 
-// Only names with the lost character are escaped. A name that was stored unescaped is read as it is.
+// Escape changes only names with the character that gets lost, and Unescape leaves a name that was not escaped.
 func TestEscapeLeavesOtherNames(t *testing.T) {
 	names := httpheader.NewNameEscaper('-', '_')
 	require.Equal(t, "owner-x005F-id", names.Escape("owner_id"))
