@@ -25,24 +25,24 @@ func init() {
 
 // openBucket opens the driver of a bucket at an address of the form file:///path.
 func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
-	path, c, err := parseAddress(address)
+	path, config, err := parseAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	return NewDriver(path, c)
+	return NewDriver(path, config)
 }
 
 // openService opens the driver of a service at an address of the form file:///path.
 func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, error) {
-	path, c, err := parseAddress(address)
+	path, config, err := parseAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	return NewServiceDriver(path, c)
+	return NewServiceDriver(path, config)
 }
 
-// parseAddress returns the path and the configuration in an address. If the address or a parameter is
-// not valid, it fails with InvalidArgument.
+// parseAddress returns the path and the configuration in an address. It fails with InvalidArgument if
+// the address or a parameter is not valid.
 func parseAddress(u *url.URL) (path string, c Config, err error) {
 	const form = "write file:///absolute/path, with three slashes; for a relative path, use local.Open"
 	if u.Opaque != "" || u.Path == "" {
@@ -78,10 +78,11 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	}
 
 	path = localfile.FromURL(u.Path, runtime.GOOS == "windows")
-	return path, Config{Create: create, NoSync: !sync, FileMode: mode, Sidecars: sidecars}, nil
+	c = Config{Create: create, NoSync: !sync, FileMode: mode, Sidecars: sidecars}
+	return path, c, nil
 }
 
-// parseMode returns the value of the parameter mode. If the address has no such parameter, it returns 0.
+// parseMode returns the value of the parameter mode, or 0 if the address has no such parameter.
 func parseMode(query url.Values) (os.FileMode, error) {
 	if !query.Has("mode") {
 		return 0, nil

@@ -7,14 +7,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Compose joins its sources. The bytes pass through this process, to compute the checksum of the
-// result.
+// Compose joins objects of this bucket. The bytes pass through this process, which computes the
+// checksum of the result.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer d.release(store)
+
 	parent, bucket := resolvedPath(d)
 	for _, ref := range r.Sources {
 		if ref.Account != (account{parent}) || ref.Bucket != bucket {

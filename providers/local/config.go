@@ -103,12 +103,13 @@ type Config struct {
 // to one also opens the other.
 type SigningKeys = signedurl.Secrets
 
-// absolutePath returns the absolute path of root, and the path without symbolic links. With
-// [Config.Create], it creates the directory.
+// absolutePath checks root and c, and returns the absolute path of root, with and without symbolic
+// links. It creates the directory if [Config.Create] is set.
 func absolutePath(root string, c Config) (path, realPath string, err error) {
 	const ownerMode = 0o600
 	hasOtherBits := c.FileMode&^os.ModePerm != 0
-	if c.FileMode != 0 && (hasOtherBits || c.FileMode&ownerMode != ownerMode) {
+	ownerMayUse := c.FileMode&ownerMode == ownerMode
+	if c.FileMode != 0 && (hasOtherBits || !ownerMayUse) {
 		return "", "", argument.Invalid("FileMode",
 			"must have only permission bits, and let the owner read and write", "")
 	}
@@ -134,8 +135,8 @@ func absolutePath(root string, c Config) (path, realPath string, err error) {
 	return path, realPath, nil
 }
 
-// createRoot creates the directory at path and its parents, if they do not exist. If noSync is false,
-// it flushes their names to the disk. If a parent is a file, it fails with InvalidArgument.
+// createRoot creates the directory at path and its parents, if they do not exist, and flushes their
+// names to the disk unless noSync is true. It fails with InvalidArgument if a parent is a file.
 func createRoot(path string, noSync bool) error {
 	mkdirAll := localfile.MkdirAll
 	if noSync {

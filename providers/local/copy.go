@@ -8,15 +8,15 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 )
 
-// Copy copies an object. The kernel copies the bytes if it can, and some file systems share them. A
-// hard link would be cheaper, but wrong: both names would share the attributes and the revision,
-// and an editor would change both objects.
+// Copy copies an object of this bucket, or of another one in the same parent directory. It makes no
+// hard link, because both objects would then share attributes and revision, and later changes.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer d.release(store)
+
 	parent, bucket := resolvedPath(d)
 	if r.Source.Account != (account{parent}) {
 		return nil, storage.Unsupported
@@ -28,17 +28,16 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return store.Objects.Copy(ctx, r, store.Objects)
 	}
 
-	src, done, err := openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}))
+	src, closeSrc, err := openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}))
 	if err != nil {
 		return nil, bucketstore.MissingSource(r.Source, err)
 	}
-	defer done()
+	defer closeSrc()
 	return store.Objects.Copy(ctx, r, src.Objects)
 }
 
-// Move renames the file of an object to a key without an object. The object keeps its attributes,
-// revision and time. If a rename is not enough, for example because the bucket keeps versions, Move
-// fails with Unsupported.
+// Move moves an object with its attributes, revision and time to a key without an object, by a rename
+// of its file. It fails with Unsupported if that is not enough, as in a bucket that keeps versions.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	store, err := d.acquire(ctx)
 	if err != nil {

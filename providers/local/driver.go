@@ -34,7 +34,7 @@ type objectDriver struct {
 	closed bool
 }
 
-// newDriver returns a driver of the bucket in the directory root, which no service manages.
+// newDriver returns a driver for the bucket in the directory root, which no service manages.
 func newDriver(root string, c Config) (*objectDriver, error) {
 	path, realPath, err := absolutePath(root, c)
 	if err != nil {
@@ -47,7 +47,7 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 	return d, err
 }
 
-// bucketDriver returns a driver of a bucket that a service manages.
+// bucketDriver returns a driver for the bucket in the directory parent, which a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
 	d := &objectDriver{
 		parent: parent,
@@ -106,8 +106,8 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 }
 
-// learnSettings reads from the bucket's settings whether it keeps versions. If they cannot be read,
-// for example because the bucket does not exist yet, it does nothing. Each write reads them again.
+// learnSettings reads from the bucket's settings whether it keeps versions. It ignores errors, such as
+// that of a bucket that does not exist yet, because each write reads the settings again.
 func (d *objectDriver) learnSettings() {
 	store, err := d.acquire(context.Background())
 	if err != nil {
@@ -121,8 +121,7 @@ func (d *objectDriver) learnSettings() {
 	store.Settings.Learn(&settings)
 }
 
-// Native returns the *os.Root of the bucket's directory. If the directory is not open, it returns
-// nil.
+// Native returns the *os.Root of the bucket's directory, or nil if the directory is not open.
 func (d *objectDriver) Native() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,9 +131,9 @@ func (d *objectDriver) Native() any {
 	return d.live.Root
 }
 
-// acquire waits for a turn (see package bucketdir) and opens the bucket's directories for one call.
-// They stay open until release, even if Close is called meanwhile. A call that has acquired one
-// bucket must use acquireNow for a second one, because it already has a turn.
+// acquire waits for a turn (see package bucketdir) and opens the bucket's directories for one call,
+// which must end with release. For a second bucket, the call must use acquireNow, because it has a
+// turn already.
 func (d *objectDriver) acquire(ctx context.Context) (*bucketstore.Store, error) {
 	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
@@ -147,7 +146,7 @@ func (d *objectDriver) acquire(ctx context.Context) (*bucketstore.Store, error) 
 	return store, nil
 }
 
-// acquireForVersion checks version, which may be "", and then calls acquire.
+// acquireForVersion does what acquire does, after it has checked the form of version.
 func (d *objectDriver) acquireForVersion(ctx context.Context, version string) (*bucketstore.Store, error) {
 	if err := objectfile.CheckVersion(version); err != nil {
 		return nil, err
@@ -161,44 +160,43 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 	bucketdir.Calls.End()
 }
 
-// acquireNow opens the bucket's directories like acquire, but does not wait for a turn. A turn is a
-// permission to open files. The caller has a turn already, or needs none. The call must end with
-// releaseNow.
+// acquireNow opens the bucket's directories for one call without waiting for a turn, a permission to
+// open files, which the caller has already or does not need. The call must end with releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (*bucketstore.Store, error) {
-	var s *bucketstore.Store
+	var store *bucketstore.Store
 	err := bucketdir.Retry(ctx, func() (err error) {
-		s, err = d.tryAcquire()
+		store, err = d.tryAcquire()
 		return err
 	})
-	return s, err
+	return store, err
 }
 
-// tryAcquire makes one attempt of acquireNow. If the bucket's path no longer leads to the open
-// directories, it forgets them and fails with ErrAgain.
+// tryAcquire makes one attempt of acquireNow. It fails with ErrAgain, and forgets the open
+// directories, if the bucket's path no longer leads to them.
 func (d *objectDriver) tryAcquire() (*bucketstore.Store, error) {
-	s, isNew, err := d.openStore()
+	store, isNew, err := d.openStore()
 	if err != nil {
 		return nil, err
 	}
 	if isNew {
-		return s, nil
+		return store, nil
 	}
 
-	err = s.Tree.CheckPlace()
+	// The directories were opened earlier, so check that they are still at the bucket's path.
+	err = store.Tree.CheckPlace()
 	if err == nil {
-		return s, nil
+		return store, nil
 	}
 	if err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound {
-		d.forget(s)
+		d.forget(store)
 		return nil, bucketdir.ErrAgain
 	}
-	d.releaseNow(s)
+	d.releaseNow(store)
 	return nil, err
 }
 
-// waitingForFiles returns the page that the function list reads. If too many files are open,
-// waitingForFiles waits and calls list again. Because of these repeated calls, the function list
-// must change nothing.
+// waitingForFiles returns the page that list returns. It waits and calls list again while too many
+// files are open, so list must change nothing.
 func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (P, error) {
 	var page P
 	err := bucketdir.Retry(ctx, func() (err error) {
@@ -225,9 +223,9 @@ func openOnce(
 	return bucket, closeBucket, nil
 }
 
-// openStore returns the open directories, and opens them if they are not open. It counts one more user
-// of the directories. The result isNew is true if it has opened them.
-func (d *objectDriver) openStore() (s *bucketstore.Store, isNew bool, err error) {
+// openStore returns the open directories of the bucket, or opens them, which makes isNew true. The
+// caller becomes one more user of the directories.
+func (d *objectDriver) openStore() (store *bucketstore.Store, isNew bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -238,52 +236,54 @@ func (d *objectDriver) openStore() (s *bucketstore.Store, isNew bool, err error)
 		return d.live, false, nil
 	}
 
-	s, err = bucketstore.Open(&d.bucket)
+	store, err = bucketstore.Open(&d.bucket)
 	if err != nil {
 		if d.isGone && storage.CodeOf(err) == storage.BucketNotFound {
 			err = bucketdir.GoneError(d.bucket.Managed, err)
 		}
 		return nil, false, err
 	}
-	d.live = s
-	s.Users++
-	return s, true, nil
+	d.live = store
+	store.Users++
+	return store, true, nil
 }
 
-// releaseNow ends the call for which acquireNow opened the directories. If no other call uses them
-// and they are no longer needed, it closes them.
-func (d *objectDriver) releaseNow(s *bucketstore.Store) {
+// releaseNow ends the use of directories that acquireNow has returned. The last user closes them if
+// the driver was closed or has opened other ones.
+func (d *objectDriver) releaseNow(store *bucketstore.Store) {
 	d.mu.Lock()
-	s.Users--
-	isNeeded := !d.closed && d.live == s
-	isLast := s.Users == 0 && !isNeeded
+	store.Users--
+	isNeeded := !d.closed && d.live == store
+	mustClose := store.Users == 0 && !isNeeded
 	d.mu.Unlock()
-	if isLast {
-		s.Close()
+
+	if mustClose {
+		store.Close()
 	}
 }
 
-// forget ends a call as releaseNow does. The next call opens the directories again.
-func (d *objectDriver) forget(s *bucketstore.Store) {
+// forget does what releaseNow does, and makes the next call open the directories again.
+func (d *objectDriver) forget(store *bucketstore.Store) {
 	d.mu.Lock()
-	if d.live == s {
+	if d.live == store {
 		d.live = nil
 		d.isGone = true
 	}
 	d.mu.Unlock()
-	d.releaseNow(s)
+	d.releaseNow(store)
 }
 
 // Close closes the directories as soon as no call uses them. Bodies that Get has returned can still
 // be read.
 func (d *objectDriver) Close() error {
 	d.mu.Lock()
-	s := d.live
-	isIdle := !d.closed && s != nil && s.Users == 0
+	store := d.live
+	isIdle := !d.closed && store != nil && store.Users == 0
 	d.closed = true
 	d.mu.Unlock()
+
 	if isIdle {
-		s.Close()
+		store.Close()
 	}
 	return nil
 }
@@ -292,7 +292,7 @@ func (d *objectDriver) Close() error {
 // objects are copied as files.
 type account struct{ dir string }
 
-// Locate returns a reference to an object as the source of a copy.
+// Locate returns the reference by which another driver can name an object of this bucket.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := resolvedPath(d)
 	return driver.ObjectRef{
@@ -309,20 +309,22 @@ func placesOf(d *objectDriver) []driver.Place {
 	return []driver.Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory, Direct: true}}
 }
 
-// resolvedPath returns the account and the name of the directory to which the bucket's path leads
-// now. If the path leads to no directory, it returns the account and name from the time of opening.
+// resolvedPath returns the parent directory and the name of the directory to which the bucket's path
+// leads now, or those from the time of opening if it leads to none.
 func resolvedPath(d *objectDriver) (parent, bucket string) {
 	path := d.bucket.Path
 	if d.bucket.Managed {
-		// Keep the bucket's own name, which may be a symbolic link.
-		path = filepath.Dir(path)
+		// Keep the bucket's own name, even if it is a symbolic link.
+		parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return d.parent, d.bucket.Name
+		}
+		return parent, d.bucket.Name
 	}
+
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return d.parent, d.bucket.Name
-	}
-	if d.bucket.Managed {
-		return path, d.bucket.Name
 	}
 	return filepath.Dir(path), filepath.Base(path)
 }
