@@ -6,12 +6,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete removes the current object, or the version that the request names. If the bucket keeps
-// versions, the removed object becomes a noncurrent version below a delete marker, and a missing
-// key also gets a delete marker.
+// Delete removes the current object, or the version that the request names. In a bucket that keeps
+// versions, the object becomes a noncurrent version below a delete marker, which even a missing key
+// gets.
 //
-// A named version is removed permanently. If it was the newest version of its key, the next version
-// becomes current, unless that is a delete marker.
+// A named version is removed permanently. If it was the newest one, the next version becomes current,
+// unless that is a delete marker.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	store, err := d.acquireForVersion(ctx, r.Version)
 	if err != nil {

@@ -18,8 +18,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return store.Objects.Head(ctx, r)
 }
 
-// Get opens an object. The bytes and the attributes come from one open file. A concurrent write
-// does not change that file, because it creates a new one.
+// Get opens an object. The attributes and the bytes come from one open file, which no concurrent write
+// changes, because each write creates another file.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	store, err := d.acquire(ctx)
 	if err != nil {
