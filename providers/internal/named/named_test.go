@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Check takes names of up to 128 characters, and refuses names that no variable or file could have.
+// Check accepts names of up to 128 characters, and refuses names that no variable or file could have.
 func TestNames(t *testing.T) {
 	for _, name := range []string{"work", "team@example.com", "a/b", strings.Repeat("n", 128)} {
 		require.NoError(t, Credentials(name).Check(), name)
@@ -19,19 +19,23 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The name of the credentials, in upper case, is the prefix of each environment variable.
+// Variable returns the name of an environment variable, which begins with the credentials' name in upper case.
 func TestVariableHasName(t *testing.T) {
 	require.Equal(t, "WORK_X", Credentials("work").Variable("X"))
 	require.Equal(t, "OLD_2_X", Credentials("Old-2").Variable("X"))
 	require.Equal(t, "A_B_C_X", Credentials("a.b@c").Variable("X"))
+}
 
+// Get returns the value of the environment variable that Variable names.
+func TestGetVariable(t *testing.T) {
 	t.Setenv("OLD_2_X", "value")
 	require.Equal(t, "value", Credentials("old-2").Get("X"))
 }
 
-// The hint of missing credentials names the variables where they were looked for.
+// The error of missing credentials has their name, and its hint the environment variables to set.
 func TestMissingHint(t *testing.T) {
 	err := Credentials("work").Missing("WORK_KEY", "WORK_FILE")
+
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "work")
 	require.Equal(t, "set WORK_KEY, or WORK_FILE", err.Hint)
