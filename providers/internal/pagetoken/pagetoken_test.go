@@ -9,12 +9,25 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// Parse returns both strings that Encode was given.
+// Parse returns the two strings that Encode has encoded.
 func TestEncodeKeepsBothTexts(t *testing.T) {
-	for _, texts := range [][2]string{{"", ""}, {"a", ""}, {"", "b"}, {"a.b", "c.\x00\n"}} {
-		first, second, err := pagetoken.Parse(pagetoken.Encode(texts[0], texts[1]))
-		require.NoError(t, err)
-		require.Equal(t, texts, [2]string{first, second})
+	tests := []struct {
+		name   string
+		first  string
+		second string
+	}{
+		{name: "both empty", first: "", second: ""},
+		{name: "only the first", first: "a", second: ""},
+		{name: "only the second", first: "", second: "b"},
+		{name: "special characters", first: "a.b", second: "c.\x00\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			first, second, err := pagetoken.Parse(pagetoken.Encode(tt.first, tt.second))
+			require.NoError(t, err)
+			require.Equal(t, tt.first, first)
+			require.Equal(t, tt.second, second)
+		})
 	}
 }
 
@@ -25,10 +38,12 @@ func TestParseEmpty(t *testing.T) {
 	require.Empty(t, first+second)
 }
 
-// Parse refuses a string that Encode did not return.
+// Parse refuses a string that Encode cannot have returned.
 func TestParseInvalid(t *testing.T) {
-	for _, text := range []string{"YQ", "a.b.c", "?.YQ", "YQ.?"} {
-		_, _, err := pagetoken.Parse(text)
-		require.ErrorIs(t, err, storage.InvalidArgument, text)
+	for _, token := range []string{"YQ", "a.b.c", "?.YQ", "YQ.?"} {
+		t.Run(token, func(t *testing.T) {
+			_, _, err := pagetoken.Parse(token)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
