@@ -95,7 +95,7 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
 		object := a.sessions[x.Query.Get("upload_id")]
 		if object != nil && x.Status == http.StatusOK {
-			a.write(bucket, object)
+			a.recordWrite(bucket, object)
 		}
 		return nil, nil
 	}
@@ -111,7 +111,7 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 		return all, nil
 	}
 	if x.Status == http.StatusOK {
-		a.write(bucket, object)
+		a.recordWrite(bucket, object)
 	}
 	return all, nil
 }
@@ -156,17 +156,17 @@ func (a *googleAccount) writePermissions(x *Exchange, bucket string, o *googleOb
 	return all
 }
 
-// write records that an object was written with its contexts.
-func (a *googleAccount) write(bucket string, o *googleObject) {
-	contexts := map[string]bool{}
-	for key := range o.contexts() {
-		contexts[key] = true
+// recordWrite records the keys of the contexts with which an object was written.
+func (a *googleAccount) recordWrite(bucket string, object *googleObject) {
+	keys := map[string]bool{}
+	for key := range object.contexts() {
+		keys[key] = true
 	}
-	a.contextKeys[bucket+"/"+o.Name] = contexts
+	a.contextKeys[bucket+"/"+object.Name] = keys
 }
 
-// call returns the permissions that a request of the JSON API needs, unless it is an upload. path
-// begins with the bucket.
+// call returns the permissions that a request of the JSON API, other than an upload, needs. path has
+// the elements of the request's path from the bucket's name on.
 func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 	object := &googleObject{}
 	if x.Body != "" {
@@ -181,20 +181,21 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return googleBucket(x, object)
 	}
 
-	isListing := path[1] == "o" && len(path) == 2 && x.Method == "GET"
+	bucket, kind := path[0], path[1]
+	isListing := kind == "o" && len(path) == 2 && x.Method == "GET"
 	switch {
-	case path[1] == "iam" && x.Method == "GET":
+	case kind == "iam" && x.Method == "GET":
 		return []string{"storage.buckets.getIamPolicy"}, nil
-	case path[1] == "iam" && x.Method == "PUT":
+	case kind == "iam" && x.Method == "PUT":
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	case path[1] == "storageLayout" || isListing:
+	case kind == "storageLayout" || isListing:
 		return []string{"storage.objects.list"}, nil
 	default:
-		return a.object(x, path[0], strings.Join(path[2:], "/"), object)
+		return a.object(x, bucket, strings.Join(path[2:], "/"), object)
 	}
 }
 
-// googleBuckets returns the permissions of a request about the buckets of a project.
+// googleBuckets returns the permissions that a request about the buckets of a project needs.
 func googleBuckets(x *Exchange) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.list"}, nil
@@ -208,7 +209,7 @@ func googleBuckets(x *Exchange) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of buckets", x.Method)
 }
 
-// googleBucket returns the permissions of a request about one bucket.
+// googleBucket returns the permissions that a request about one bucket needs.
 func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.get"}, nil
@@ -225,8 +226,8 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of a bucket", x.Method)
 }
 
-// object returns the permissions of a request about an object. name is the rest of the path: the key,
-// and perhaps an action such as /compose. object has the fields of the request.
+// object returns the permissions that a request about an object needs. name is the key, with an action
+// such as /compose after it if there is one, and object has the fields of the request.
 func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
 	if source, target, ok := strings.Cut(name, "/rewriteTo/b/"); ok {
 		_, object.Name, _ = strings.Cut(target, "/o/")
@@ -259,55 +260,61 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleO
 	}
 }
 
-// copyPermissions returns the permissions of a copy, which has the contexts of its source if the
-// request does not change them.
+// copyPermissions returns the permissions that a copy needs, and records its contexts, which are those
+// of the source unless the request changes them.
 func (a *googleAccount) copyPermissions(x *Exchange, bucket, source string, object *googleObject) []string {
-	all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, object)...)
-	a.write(bucket, object)
-	if !x.Query.Has("dropContextGroups") && len(object.contexts()) == 0 {
+	needs := []string{"storage.objects.get", "storage.objects.create"}
+	needs = append(needs, a.writePermissions(x, bucket, object)...)
+
+	a.recordWrite(bucket, object)
+	keepsContexts := !x.Query.Has("dropContextGroups") && len(object.contexts()) == 0
+	if keepsContexts {
 		a.contextKeys[bucket+"/"+object.Name] = a.contextKeys[bucket+"/"+source]
 	}
-	return all
+	return needs
 }
 
-// movePermissions returns the permissions of a move, which keeps the contexts.
+// movePermissions returns the permissions that a move needs, which keeps the contexts of its source.
 func (a *googleAccount) movePermissions(x *Exchange, bucket, source string, object *googleObject) []string {
-	all := []string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"}
-	all = append(all, a.writePermissions(x, bucket, object)...)
+	needs := []string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"}
+	needs = append(needs, a.writePermissions(x, bucket, object)...)
 	a.contextKeys[bucket+"/"+object.Name] = a.contextKeys[bucket+"/"+source]
-	return all
+	return needs
 }
 
-// composePermissions returns the permissions of a composition.
+// composePermissions returns the permissions that a composition needs, and records its contexts.
 func (a *googleAccount) composePermissions(x *Exchange, bucket string, object *googleObject) []string {
-	all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+	needs := []string{"storage.objects.get", "storage.objects.create"}
+	needs = append(needs, a.writePermissions(x, bucket, object)...)
 	if x.Status == http.StatusOK {
-		a.write(bucket, object)
+		a.recordWrite(bucket, object)
 	}
-	return all
+	return needs
 }
 
-// patchPermissions returns the permissions that a change of an object needs in addition to
+// patchPermissions returns the permissions that a change of the object at path needs in addition to
 // storage.objects.update.
-func (a *googleAccount) patchPermissions(x *Exchange, path string, o *googleObject) (all []string) {
-	if len(o.Retention) > 0 {
-		all = append(all, "storage.objects.setRetention")
+func (a *googleAccount) patchPermissions(x *Exchange, path string, change *googleObject) (needs []string) {
+	if len(change.Retention) > 0 {
+		needs = append(needs, "storage.objects.setRetention")
 	}
 	if x.Query.Get("overrideUnlockedRetention") == "true" {
-		all = append(all, "storage.objects.overrideUnlockedRetention")
+		needs = append(needs, "storage.objects.overrideUnlockedRetention")
 	}
-	if strings.Contains(x.Body, `"contexts":null`) || strings.Contains(x.Body, `"custom":null`) {
-		all = append(all, "storage.objects.deleteContext")
+
+	removesAllContexts := strings.Contains(x.Body, `"contexts":null`) || strings.Contains(x.Body, `"custom":null`)
+	if removesAllContexts {
+		needs = append(needs, "storage.objects.deleteContext")
 	}
-	for key, value := range o.contexts() {
+	for key, value := range change.contexts() {
 		switch {
 		case string(value) == "null":
-			all = append(all, "storage.objects.deleteContext")
+			needs = append(needs, "storage.objects.deleteContext")
 		case a.contextKeys[path][key]:
-			all = append(all, "storage.objects.updateContext")
+			needs = append(needs, "storage.objects.updateContext")
 		default:
-			all = append(all, "storage.objects.createContext")
+			needs = append(needs, "storage.objects.createContext")
 		}
 	}
-	return all
+	return needs
 }

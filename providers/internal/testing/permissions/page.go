@@ -81,7 +81,8 @@ shared access signature cannot replace.
 // columns are the providers that have a column in the tables.
 var columns = []permissions.Provider{permissions.AWS, permissions.Google, permissions.Azure, permissions.AzureSAS}
 
-// Page returns the text of docs/permissions.md.
+// Page returns the text of docs/permissions.md, a table of the operations in each section and the
+// policies for some tasks.
 func Page() string {
 	var b strings.Builder
 	b.WriteString(head)
@@ -95,7 +96,7 @@ func Page() string {
 			fmt.Fprintf(&b, "\n## %s\n\n", section)
 			b.WriteString("| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n")
 		}
-		// Further rows of a call do not repeat its name.
+		// Only the first row of a call has its name.
 		name := "…"
 		if operation.Call() != call {
 			call = operation.Call()
@@ -112,7 +113,7 @@ func Page() string {
 	return b.String()
 }
 
-// cell returns the text of a cell. It takes the results of Operation.Needs.
+// cell returns the text of a cell for the results of Operation.Needs.
 func cell(needs []string, err error) string {
 	if err != nil {
 		return "–"
@@ -130,34 +131,38 @@ var (
 	Full   = parse("everything")
 )
 
-// parse returns the operations with these names.
+// parse returns the operations with these names, and panics if one is unknown.
 func parse(names ...string) []permissions.Operation {
 	operations, err := permissions.Parse(names...)
 	if err != nil {
-		panic(err) // cannot happen, because all callers are in this file and pass valid names
+		panic(err)
 	}
 	return operations
 }
 
-// policies returns the section of the page with the smallest policy for each task. It is made from
-// the tables.
+// policies returns the section of the page with the smallest policy of each provider for each task.
 func policies() string {
+	tasks := []struct {
+		title      string
+		operations []permissions.Operation
+	}{
+		{title: "A program that reads and lists", operations: Reader},
+		{title: "A program that stores objects, and does not read them", operations: Writer},
+		{
+			title:      "A program that does everything with objects, except for locks, keys and access lists",
+			operations: Full,
+		},
+	}
+
 	var b strings.Builder
 	b.WriteString(policiesHead)
-	for _, task := range []struct {
-		operations []permissions.Operation
-		title      string
-	}{
-		{Reader, "A program that reads and lists"},
-		{Writer, "A program that stores objects, and does not read them"},
-		{Full, "A program that does everything with objects, except for locks, keys and access lists"},
-	} {
+	for _, task := range tasks {
 		fmt.Fprintf(&b, "\n### %s\n", task.title)
 		writePolicy(&b, "Amazon S3, with the bucket `photos`", Policy(permissions.AWS, task.operations))
 		writePolicy(&b, "Google, for `gcloud iam roles create --file`", Policy(permissions.Google, task.operations))
 		writePolicy(&b, "Azure, for `az role definition create --role-definition`", Policy(permissions.Azure, task.operations))
-		_, letters, _ := strings.Cut(Policy(permissions.AzureSAS, task.operations), "sp=")
-		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", letters)
+		_, signedPermissions, _ := strings.Cut(Policy(permissions.AzureSAS, task.operations), "sp=")
+		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", signedPermissions)
 	}
 	return b.String()
 }
@@ -178,11 +183,13 @@ const policiesHead = "\n## Smallest policies\n\nThey come from the tables above.
 	"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
 	"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n"
 
-// Policy returns the first document that allows the operations in the bucket photos.
+// Policy returns the first document of a provider that allows the operations in the bucket photos. It
+// panics if the provider does not support one of them.
 func Policy(p permissions.Provider, operations []permissions.Operation) string {
-	documents, err := permissions.Grant{Operations: operations, Bucket: "photos"}.Documents(p)
+	grant := permissions.Grant{Operations: operations, Bucket: "photos"}
+	documents, err := grant.Documents(p)
 	if err != nil {
-		panic(err) // cannot happen, because every provider supports the operations of the page
+		panic(err)
 	}
 	return documents[0].Text
 }

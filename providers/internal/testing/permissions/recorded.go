@@ -6,21 +6,21 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// NeedsByBucket returns the permissions that the recorded requests need on each bucket, sorted.
-// Permissions on the account have the key "". The requests must be path-style: the path begins with
-// the bucket.
+// NeedsByBucket returns the permissions that the recorded requests need on each bucket, sorted. Those
+// on the account have the key "". The requests must be path-style: the path begins with the bucket.
 func (r *Recorder) NeedsByBucket(p permissions.Provider) (map[string][]string, error) {
-	classify := classifiers[p]()
-	_, all := r.exchanges()
+	classifier := classifiers[p]()
+	_, exchanges := r.exchanges()
 	needs := map[string][]string{}
-	for i := range all {
-		names, err := classify.needs(&all[i])
+	for i := range exchanges {
+		names, err := classifier.needs(&exchanges[i])
 		if err != nil {
 			return nil, err
 		}
-		bucket, _ := all[i].split()
+		bucket, _ := exchanges[i].split()
 		needs[bucket] = append(needs[bucket], names...)
 	}
+
 	for bucket, names := range needs {
 		slices.Sort(names)
 		needs[bucket] = slices.Compact(names)
