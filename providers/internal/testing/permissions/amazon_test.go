@@ -103,14 +103,14 @@ func createNamed(t *testing.T, service storage.Service, bucket string, kind rows
 	require.NoError(t, err)
 }
 
-// Each operation needs the permissions in docs/permissions.md.
+// Each operation on AWS needs the permissions in docs/permissions.md.
 func TestPermissionsOfAmazon(t *testing.T) {
 	rows.Check(t, permissions.AWS, func(t *testing.T, kind rows.Kind) rows.Account {
-		a := startAmazon(t, s3server.Config{Strict: kind != rows.AccessLists})
-		service := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+		amazon := startAmazon(t, s3server.Config{Strict: kind != rows.AccessLists})
+		service := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 		create(t, service, kind)
 		return rows.Account{
-			Recorder: a.recorder,
+			Recorder: amazon.recorder,
 			Service:  service,
 			Bucket:   "photos",
 			Key:      s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"),
@@ -119,8 +119,7 @@ func TestPermissionsOfAmazon(t *testing.T) {
 	})
 }
 
-// If a bucket policy grants a user of another account what docs/permissions.md lists, each
-// operation succeeds.
+// A bucket policy with the permissions in docs/permissions.md lets a user of another account perform each operation.
 func TestPolicyOfAmazonSuffices(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	for name, operations := range map[string][]permissions.Operation{
@@ -130,21 +129,26 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {
-				a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
-					{
-						AccessKeyID: s3server.DefaultAccessKeyID,
-						SecretKey:   s3server.DefaultSecretKey,
-						Account:     s3server.DefaultAccountID,
-					},
-					{AccessKeyID: key, SecretKey: secret, Account: account},
-				}})
-				owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+				ownerCredential := s3server.Credential{
+					AccessKeyID: s3server.DefaultAccessKeyID,
+					SecretKey:   s3server.DefaultSecretKey,
+					Account:     s3server.DefaultAccountID,
+				}
+				userCredential := s3server.Credential{AccessKeyID: key, SecretKey: secret, Account: account}
+				amazon := startAmazon(t, s3server.Config{
+					Strict:      true,
+					Credentials: []s3server.Credential{ownerCredential, userCredential},
+				})
+				owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 				create(t, owner, kind)
-				grant(t, owner, strings.ReplaceAll(rows.Policy(permissions.AWS, operations),
-					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`))
+
+				// The policy of a bucket needs a principal in each statement.
+				policy := strings.ReplaceAll(rows.Policy(permissions.AWS, operations),
+					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`)
+				grant(t, owner, policy)
 				return rows.Account{
-					Recorder: a.recorder,
-					Service:  a.service(t, key, secret),
+					Recorder: amazon.recorder,
+					Service:  amazon.service(t, key, secret),
 					Owner:    owner,
 					Bucket:   "photos",
 				}

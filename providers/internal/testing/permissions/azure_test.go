@@ -19,33 +19,38 @@ import (
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// Each operation needs the permissions in docs/permissions.md.
+// Each operation on Azure needs the permissions in docs/permissions.md.
 func TestPermissionsOfAzure(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		provider permissions.Provider
 		config   azure.Config
 	}{
-		"by a role": {
+		{
+			name:     "by a role",
 			provider: permissions.Azure,
 			config:   azure.Config{Credential: token{}},
 		},
-		"by a shared access signature": {
+		{
+			name:     "by a shared access signature",
 			provider: permissions.AzureSAS,
 			config:   azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			rows.Check(t, tt.provider, func(t *testing.T, _ rows.Kind) rows.Account {
 				recorder := &rows.Recorder{}
 				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))
-				server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests close
+				// Discard the messages about connections that tests close.
+				server.Config.ErrorLog = log.New(io.Discard, "", 0)
 				server.StartTLS()
 				t.Cleanup(server.Close)
-				c := tt.config
-				c.Account = "acme"
-				c.HTTPClient = toServer(t, server.URL)
-				service, err := azure.NewService(t.Context(), c)
+
+				config := tt.config
+				config.Account = "acme"
+				config.HTTPClient = toServer(t, server.URL)
+				service, err := azure.NewService(t.Context(), config)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, service.Close()) })
 				return rows.Account{

@@ -70,31 +70,33 @@ var hostilePrefixes = map[string]hostilePrefix{
 
 const account = "210987654321"
 
-// A user whose policy is limited to a prefix reaches no key outside of it, whatever the prefix contains.
+// A user of AWS whose policy is limited to a prefix reaches no key outside of it, whatever the prefix contains.
 func TestPolicyHoldsForPrefix(t *testing.T) {
 	const key, secret = "AKIAUSERUSERUSERUSER", "user-secret-key"
 	for name, test := range hostilePrefixes {
 		t.Run(name, func(t *testing.T) {
-			a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
-				{
-					AccessKeyID: s3server.DefaultAccessKeyID,
-					SecretKey:   s3server.DefaultSecretKey,
-					Account:     s3server.DefaultAccountID,
-				},
-				{AccessKeyID: key, SecretKey: secret, Account: account},
-			}})
-			owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+			ownerCredential := s3server.Credential{
+				AccessKeyID: s3server.DefaultAccessKeyID,
+				SecretKey:   s3server.DefaultSecretKey,
+				Account:     s3server.DefaultAccountID,
+			}
+			userCredential := s3server.Credential{AccessKeyID: key, SecretKey: secret, Account: account}
+			amazon := startAmazon(t, s3server.Config{
+				Strict:      true,
+				Credentials: []s3server.Credential{ownerCredential, userCredential},
+			})
+			owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 			create(t, owner, rows.Plain)
 			addStatements(t, owner, policyBelow(t, permissions.AWS, "photos", test.prefix), account)
 
 			const mayList = true
-			user := clientOf(t, a.service(t, key, secret))
+			user := clientOf(t, amazon.service(t, key, secret))
 			requirePrefixHolds(t, clientOf(t, owner), user, "photos", test, mayList)
 		})
 	}
 }
 
-// The same policies keep a user of MinIO inside the prefix.
+// A user of MinIO whose policy is limited to a prefix reaches no key outside of it, whatever the prefix contains.
 func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
@@ -104,7 +106,8 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 	number := 0
 	for name, test := range hostilePrefixes {
 		if strings.ContainsAny(test.prefix, `*?\`) || strings.Contains(test.prefix, "${") {
-			continue // refused, or no key of MinIO's
+			// MinIO refuses such a policy, or such a key.
+			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			number++
@@ -112,6 +115,8 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 			owner := m.service(t, m.endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
 			createNamed(t, owner, bucket, rows.Plain)
 			t.Cleanup(func() { empty(t, owner, bucket) })
+
+			// MinIO stores an object in a file with its name.
 			const maxFileName = 255
 			if len(test.inside) > maxFileName {
 				longest := test.inside[:maxFileName]

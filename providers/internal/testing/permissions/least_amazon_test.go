@@ -49,23 +49,26 @@ var unjudgedByServer = map[string]string{
 func TestPolicyIsLeast(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
-		a := startAmazon(t, s3server.Config{Strict: trial.Kind != rows.AccessLists, Credentials: []s3server.Credential{
-			{
-				AccessKeyID: s3server.DefaultAccessKeyID,
-				SecretKey:   s3server.DefaultSecretKey,
-				Account:     s3server.DefaultAccountID,
-			},
-			{AccessKeyID: key, SecretKey: secret, Account: account},
-		}})
-		owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+		ownerCredential := s3server.Credential{
+			AccessKeyID: s3server.DefaultAccessKeyID,
+			SecretKey:   s3server.DefaultSecretKey,
+			Account:     s3server.DefaultAccountID,
+		}
+		userCredential := s3server.Credential{AccessKeyID: key, SecretKey: secret, Account: account}
+		amazon := startAmazon(t, s3server.Config{
+			Strict:      trial.Kind != rows.AccessLists,
+			Credentials: []s3server.Credential{ownerCredential, userCredential},
+		})
+		owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+
 		isOfBucket := trial.Operation.Section() == "Buckets"
 		if isOfBucket {
 			trial.Kind = rows.Locks
 		}
 		create(t, owner, trial.Kind)
 		return rows.Account{
-			Recorder: a.recorder,
-			Service:  a.service(t, key, secret),
+			Recorder: amazon.recorder,
+			Service:  amazon.service(t, key, secret),
 			Owner:    owner,
 			Bucket:   "photos",
 			Prefix:   trial.Prefix,

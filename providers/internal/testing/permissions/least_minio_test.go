@@ -45,7 +45,7 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		secret:   os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 	var number atomic.Int64
-	name := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
+	newBucketName := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
 		recorder := &rows.Recorder{}
 		endpoint := m.record(t, recorder)
@@ -65,11 +65,13 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		t.Cleanup(func() { empty(t, owner, trial.Bucket) })
 		return account
 	}
-	rows.Least(
-		t,
-		rows.Judge{Provider: permissions.MinIO, Bucket: name, Open: open, Unjudged: unjudgedByMinIO},
-		"users/",
-	)
+	judge := rows.Judge{
+		Provider: permissions.MinIO,
+		Bucket:   newBucketName,
+		Open:     open,
+		Unjudged: unjudgedByMinIO,
+	}
+	rows.Least(t, judge, "users/")
 }
 
 // record returns the URL of a server that records and passes on the requests.
