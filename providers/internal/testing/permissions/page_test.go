@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// The tables in docs/permissions.md equal those of this package.
+// The file docs/permissions.md is the page that this package makes from its tables.
 func TestPageIsTable(t *testing.T) {
 	page, err := os.ReadFile("../../../../docs/permissions.md")
 	require.NoError(t, err)

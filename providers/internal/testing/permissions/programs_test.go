@@ -133,7 +133,7 @@ var opened = map[string]string{
 	"location pages": "photos",
 }
 
-// The analyzer names all that the requests of programs need, and nothing else without a reason.
+// The analyzer names all permissions that the requests of some programs need, and no others without a reason.
 func TestPermissionsAnalyzer(t *testing.T) {
 	root, err := filepath.Abs("../../../..")
 	require.NoError(t, err)
