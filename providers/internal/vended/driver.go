@@ -31,12 +31,11 @@ func (b *bucket[C]) Describe() driver.Description {
 	return desc
 }
 
-// callWithGrant makes one call of the wrapped driver. The requests of that call use the credentials
-// for key.
+// callWithGrant makes one call of the wrapped driver, whose requests use the credentials for key.
 func callWithGrant[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
 ) (result T, err error) {
-	// If there are no credentials, fail before the call. Its requests get theirs from Credentials.
+	// Fail early if there are no credentials. The requests of the call get theirs from Credentials.
 	if _, err = b.keys.get(ctx, key); err != nil {
 		return result, err
 	}
@@ -45,8 +44,7 @@ func callWithGrant[C, R, T any](
 	return result, op.checkError(err)
 }
 
-// doWithGrant makes one call that has no result. The requests of that call use the credentials
-// for key.
+// doWithGrant does what callWithGrant does, for a call that returns only an error.
 func doWithGrant[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
 	callWithoutResult := func(ctx context.Context, r R) (struct{}, error) {
 		return struct{}{}, call(ctx, r)
@@ -55,10 +53,9 @@ func doWithGrant[C, R any](ctx context.Context, b *bucket[C], key string, call f
 	return err
 }
 
-// callWithSources makes one call in which the store reads source objects. The store receives only one
-// set of credentials, so all objects must have the same credentials. If a source needs other
-// credentials than the object named key, the call fails with Unsupported. The engine then copies the
-// bytes itself.
+// callWithSources makes one call in which the store itself reads source objects. It fails with
+// Unsupported, so that the engine copies the bytes, if a source needs other credentials than key,
+// because a request can have only one set of credentials.
 func callWithSources[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,
@@ -80,8 +77,8 @@ func callWithSources[C, R any](
 	return callWithGrant(ctx, b, key, call, r)
 }
 
-// Get reads an object with the credentials for its key. It does what callWithGrant does, which is for calls with one
-// result.
+// Get reads an object with the credentials for its key. It does what callWithGrant does, but has two
+// results.
 func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if _, err := b.keys.get(ctx, r.Key); err != nil {
 		return nil, nil, err
@@ -91,27 +88,28 @@ func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	return attrs, body, op.checkError(err)
 }
 
-// DeleteBatch removes objects. It makes one batch for all keys that use the same credentials.
-func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	errs := make([]error, len(r))
-	indexes := map[*Grant[C]][]int{} // indexes in r of the requests of each batch
-	for i := range r {
-		grant, err := b.keys.get(ctx, r[i].Key)
+// DeleteBatch removes objects in one batch for each set of credentials that their keys need. The
+// errors are in the order of the requests.
+func (b *bucket[C]) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest) []error {
+	errs := make([]error, len(reqs))
+	indexesByGrant := map[*Grant[C]][]int{}
+	for i := range reqs {
+		grant, err := b.keys.get(ctx, reqs[i].Key)
 		if err != nil {
 			errs[i] = err
 			continue
 		}
-		indexes[grant] = append(indexes[grant], i)
+		indexesByGrant[grant] = append(indexesByGrant[grant], i)
 	}
 
-	for _, batchIndexes := range indexes {
-		batch := make([]driver.DeleteRequest, len(batchIndexes))
-		for i, index := range batchIndexes {
-			batch[i] = r[index]
+	for _, indexes := range indexesByGrant {
+		batch := make([]driver.DeleteRequest, len(indexes))
+		for i, index := range indexes {
+			batch[i] = reqs[index]
 		}
 		op := &operation[C]{key: batch[0].Key}
 		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, op), batch) {
-			errs[batchIndexes[i]] = op.checkError(err)
+			errs[indexes[i]] = op.checkError(err)
 		}
 	}
 	return errs

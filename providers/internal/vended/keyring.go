@@ -36,7 +36,8 @@ type Grant[C any] struct {
 	isAccepted, isRefused atomic.Bool   // true if the store has accepted, or refused, the credentials
 }
 
-// remaining returns how long the credentials are still valid. If the store has refused them, it returns 0.
+// remaining returns how long the credentials are still valid, which is 0 once the store has refused
+// them.
 func (g *Grant[C]) remaining() time.Duration {
 	if g.isRefused.Load() {
 		return 0
@@ -68,9 +69,8 @@ type operation[C any] struct {
 	lastGrant atomic.Pointer[Grant[C]] // credentials that the last request has used
 }
 
-// Credentials returns the credentials for the next request of an operation. The driver that [New]
-// returns calls the wrapped driver with a context that contains the key of the operation. ctx must
-// be this context.
+// Credentials returns the credentials for the next request of an operation. ctx must be the context
+// with which the driver of [New] has called the wrapped driver, because it contains the key.
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
 	op, ok := ctx.Value(k).(*operation[C])
 	if !ok {
@@ -91,16 +91,15 @@ type grantCall struct {
 	canceled bool // true if grant failed only because the request that called it was canceled
 }
 
-// get returns a grant for a key. If there is none, or if it expires soon, get calls k.grant. If
-// another request is already calling k.grant, get waits for that call, or uses the grant that
-// expires soon.
+// get returns a grant for a key. It asks for one if there is none or if it expires soon. If another
+// request is asking already, get uses the grant that expires soon, or waits for the answer.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
 		grant, ending, topic := k.find(key)
-		call := k.calls[topic] // the running call of another request, or nil
+		call := k.calls[topic] // of another request, which is asking now
 		if call != nil {
-			// That call replaces the grant that expires soon. Until then, use it.
+			// Use the grant that expires soon until the other request has replaced it.
 			grant = cmp.Or(grant, ending)
 		}
 		if grant != nil {
@@ -126,13 +125,12 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 		if call.err != nil && !call.canceled {
 			return nil, call.err
 		}
-		// Another request called k.grant, and the call has ended. Either k.kept now has a new
-		// grant, or that request was canceled. Call find again.
+		// Look again: there is a new grant now, unless the other request was canceled.
 	}
 }
 
-// replace calls ask. If ask fails, replace returns the grant that expires soon, ending, unless that is
-// nil.
+// replace asks for a grant for key. If that fails, it returns ending, the grant that expires soon,
+// unless ending is nil.
 func (k *Keyring[C]) replace(
 	ctx context.Context, key, topic string, ending *Grant[C], call *grantCall,
 ) (*Grant[C], error) {
@@ -140,28 +138,26 @@ func (k *Keyring[C]) replace(
 	if err == nil || ending == nil {
 		return grant, err
 	}
+
+	// Ask again only when half of the remaining time is over, so that not every request waits for a failing answer.
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// Delay the next attempt until half of the remaining time is over, so that not every request waits for a failing
-	// grant.
 	ending.margin = ending.remaining() / 2
 	return ending, nil
 }
 
-// find looks for a grant for a key. If several grants cover the key, the longest prefix counts.
-// find has three results:
+// find looks for the grants with the longest prefixes that cover a key:
 //
-//   - The first result is a grant that does not expire soon. If it is nil, a new grant is needed.
-//   - The second result is a grant that expires soon, and that a new grant should replace. It is
-//     nil if there is none, or if a grant with a longer prefix has expired.
-//   - The result topic is the same for all requests that share one call of k.grant. It is the
-//     prefix of the grant that expires soon or has expired. If there is no such grant, topic is "/"
-//     followed by the folder of the key.
+//   - found does not expire soon. If it is nil, a new grant is needed.
+//   - ending expires soon, so that a new grant should replace it. It is nil if there is none, or if a
+//     grant with a longer prefix has expired.
+//   - topic is the same for all requests that share one call of k.grant: the prefix of the grant that
+//     expires soon or has expired, or else "/" and the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	folder := key[:strings.LastIndexByte(key, '/')+1]
 	topic = "/" + folder // begins with "/", so that it differs from every prefix
 
-	// The lengths of the longest prefixes so far. Even the prefix "" is longer than none.
+	// Lengths of the longest prefixes so far, where none is shorter than "".
 	foundLength := -1
 	endingLength := -1
 	for prefix, grant := range k.grants {
@@ -190,9 +186,9 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	return found, ending, topic
 }
 
-// ask calls k.grant and keeps the result. Then it wakes the requests that wait for call.
+// ask calls k.grant for key, keeps the result, and wakes the requests that wait for call.
 func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall) (grant *Grant[C], err error) {
-	// The deferred function runs even if k.grant panics. The requests that wait then get this error.
+	// If k.grant panics, the requests that wait get this error.
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
@@ -220,7 +216,7 @@ func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall
 	return grant, nil
 }
 
-// addGrant keeps a grant. If maxKept grants are kept already, it drops them all first.
+// addGrant keeps a grant for later requests. It first drops all others if there are maxKept already.
 func (k *Keyring[C]) addGrant(grant *Grant[C]) {
 	if len(k.grants) >= maxKept {
 		clear(k.grants)
@@ -229,15 +225,13 @@ func (k *Keyring[C]) addGrant(grant *Grant[C]) {
 	k.grants[grant.Prefix] = grant
 }
 
-// checkError returns the error of an operation. If the store refused the credentials, they are never
-// used again, even if they have not expired. They may have been revoked, or the clock of this
-// machine may be wrong. If the store had accepted the credentials before, the error is Retryable.
-// The next attempt then requests new credentials. Otherwise the credentials were new, and a retry
-// is useless.
+// checkError returns the error of an operation whose requests failed with err. Credentials that the
+// store has refused, perhaps because they were revoked, are never used again.
 func (o *operation[C]) checkError(err error) error {
 	grant := o.lastGrant.Load()
 	if grant == nil {
-		return err // the operation made no request
+		// The operation made no request.
+		return err
 	}
 	if err == nil {
 		grant.isAccepted.Store(true)
@@ -249,6 +243,7 @@ func (o *operation[C]) checkError(err error) error {
 	}
 
 	grant.isRefused.Store(true)
+	// A retry requests new credentials. It helps only if the refused ones were accepted once.
 	refused := *e
 	refused.Retryable = e.Retryable || grant.isAccepted.Load()
 	return &refused
@@ -264,10 +259,9 @@ var visibleCodes = []storage.Code{
 	storage.DeadlineExceeded,
 }
 
-// grantError returns the error of a request for which no credentials were found. The function that
-// provides credentials may return an error of this library, such as Unavailable, which is then
-// retried. Other codes are hidden. For example, ObjectNotFound for a missing secret must not look
-// as if the object did not exist.
+// grantError returns the error of a request for which there are no credentials because of err. It
+// keeps only codes such as Unavailable: the ObjectNotFound of a missing secret, for example, must not
+// look like that of the object.
 func grantError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -276,7 +270,8 @@ func grantError(ctx context.Context, err error) error {
 	if isError && slices.Contains(visibleCodes, e.Code) {
 		return e
 	}
-	code, isCode := errors.AsType[storage.Code](err) // a Code is an error, too
+	// A Code alone is an error, too.
+	code, isCode := errors.AsType[storage.Code](err)
 	if !isError && slices.Contains(visibleCodes, code) {
 		return &storage.Error{Code: code}
 	}
