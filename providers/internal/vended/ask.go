@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Ask returns a function for CredentialsFor. The function calls vend, which returns the result of
-// [storage.Vend]. Then the function calls convert, which makes credentials of the provider from the
-// result. If the result is for another provider, the function fails with InvalidArgument.
+// Ask returns a function for CredentialsFor. It calls vend, which returns the result of
+// [storage.Vend], and then convert, which makes credentials of the provider from that. It fails with
+// InvalidArgument if the result is for another provider.
 func Ask[C any](
 	provider string,
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
