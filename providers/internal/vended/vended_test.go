@@ -112,7 +112,7 @@ func upload(ctx context.Context, bucket storage.Bucket, key string) error {
 	return err
 }
 
-// The suite passes with vended credentials.
+// A bucket with vended credentials passes the conformance suite.
 func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
@@ -125,11 +125,13 @@ func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 // Requests that need credentials at the same time share one call of CredentialsFor.
 func TestCredentialsSharedByRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		catalog := &catalog{vendErr: func(context.Context, string) error {
+		waitOneSecond := func(context.Context, string) error {
 			time.Sleep(time.Second)
 			return nil
-		}}
+		}
+		catalog := &catalog{vendErr: waitOneSecond}
 		bucket := catalog.openBucket()
+
 		var group sync.WaitGroup
 		for range 16 {
 			group.Go(func() {
@@ -140,29 +142,32 @@ func TestCredentialsSharedByRequests(t *testing.T) {
 		}
 		group.Wait()
 		require.Equal(t, []string{"a/1"}, catalog.vendedKeys())
+
+		// A later request uses the same credentials.
 		require.NoError(t, upload(t.Context(), bucket, "a/b/2"))
 		require.Len(t, catalog.vendedKeys(), 1)
 	})
 }
 
-// Credentials that last a minute are replaced after half of it, when they are used next.
+// Credentials that are valid for a minute are replaced when they are used after half of it.
 func TestCredentialsReplacedBeforeExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		catalog := &catalog{lifetime: time.Minute}
 		bucket := catalog.openBucket()
-		for _, step := range []struct {
-			wait  time.Duration
-			calls int // of the catalog until then
+		steps := []struct {
+			wait      time.Duration // before the upload
+			wantCalls int           // of the catalog since the start
 		}{
-			{wait: 0, calls: 1},
-			{wait: 29 * time.Second, calls: 1},
-			{wait: 2 * time.Second, calls: 2},
-			{wait: 28 * time.Second, calls: 2},
-			{wait: time.Hour, calls: 3},
-		} {
+			{wait: 0, wantCalls: 1},
+			{wait: 29 * time.Second, wantCalls: 1},
+			{wait: 2 * time.Second, wantCalls: 2},
+			{wait: 28 * time.Second, wantCalls: 2},
+			{wait: time.Hour, wantCalls: 3},
+		}
+		for _, step := range steps {
 			time.Sleep(step.wait)
 			require.NoError(t, upload(t.Context(), bucket, "a/1"))
-			require.Len(t, catalog.vendedKeys(), step.calls)
+			require.Len(t, catalog.vendedKeys(), step.wantCalls)
 		}
 	})
 }
