@@ -22,41 +22,42 @@ var (
 	azureMarker = regexp.MustCompile(`<NextMarker>(.+?)</NextMarker>`)
 )
 
-// list responds with a page of versions. The versions of one key are listed from the oldest to the
-// newest. A marker is the index of the first version on the page.
+// list responds with a page of versions, of each key from the oldest to the newest. The marker of a
+// page is the index of its first version.
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
-	all, refuse := a.currentVersions(r, container, query)
+	versions, refuse := a.currentVersions(r, container, query)
 	if refuse != nil {
 		refuse(w)
 		return
 	}
-	all = append(all, a.noncurrent(container, query.Get("prefix"))...)
-	slices.SortFunc(all, compareVersions)
+	versions = append(versions, a.noncurrent(container, query.Get("prefix"))...)
+	slices.SortFunc(versions, compareVersions)
 
-	first, _ := strconv.Atoi(query.Get("marker")) // 0 for the first page
-	maximum, err := strconv.Atoi(query.Get("maxresults"))
-	if err != nil || maximum == 0 {
-		maximum = 5000
+	// The page has the versions from first to end.
+	first, _ := strconv.Atoi(query.Get("marker")) // 0 for the first page, which has no marker
+	maxResults, err := strconv.Atoi(query.Get("maxresults"))
+	if err != nil || maxResults == 0 {
+		maxResults = 5000
 	}
-	first = min(first, len(all))
-	end := min(first+maximum, len(all))
-	marker := ""
-	if end < len(all) {
-		marker = strconv.Itoa(end)
+	first = min(first, len(versions))
+	end := min(first+maxResults, len(versions))
+	nextMarker := ""
+	if end < len(versions) {
+		nextMarker = strconv.Itoa(end)
 	}
 
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Ms-Request-Id", "R1")
 	fmt.Fprint(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>`)
-	for _, version := range all[first:end] {
+	for _, version := range versions[first:end] {
 		fmt.Fprint(w, version.document)
 	}
-	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, marker)
+	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, nextMarker)
 }
 
-// compareVersions orders versions as Azure does: keys by their UTF-16 code units, and the versions
-// of a key by their ids.
+// compareVersions orders versions as Azure does, by the UTF-16 code units of their keys and then by
+// their IDs.
 func compareVersions(a, b listedVersion) int {
 	return cmp.Or(
 		slices.Compare(utf16.Encode([]rune(a.key)), utf16.Encode([]rune(b.key))),
@@ -64,11 +65,11 @@ func compareVersions(a, b listedVersion) int {
 	)
 }
 
-// currentVersions returns the current blobs of a listing. If the service refuses the listing, it returns a
-// function that sends the refusal.
+// currentVersions returns the current blobs of a listing, or a function that sends the service's
+// refusal of the listing.
 func (a *versionedAccount) currentVersions(
 	r *http.Request, container string, query url.Values,
-) (all []listedVersion, refuse func(http.ResponseWriter)) {
+) (versions []listedVersion, refuse func(http.ResponseWriter)) {
 	params := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
 	if strings.Contains(query.Get("include"), "metadata") {
 		params.Set("include", "metadata")
@@ -88,17 +89,18 @@ func (a *versionedAccount) currentVersions(
 					name, id, fields,
 				)
 			}
-			all = append(all, listedVersion{key: key, id: id, document: document})
+			versions = append(versions, listedVersion{key: key, id: id, document: document})
 		}
-		next := azureMarker.FindStringSubmatch(page.Body.String())
-		if next == nil {
-			return all, nil
+
+		nextMarker := azureMarker.FindStringSubmatch(page.Body.String())
+		if nextMarker == nil {
+			return versions, nil
 		}
-		params.Set("marker", html.UnescapeString(next[1]))
+		params.Set("marker", html.UnescapeString(nextMarker[1]))
 	}
 }
 
-// currentID returns the id of the current version of a key, or "".
+// currentID returns the ID of the current version of a key, or "" if the key has none.
 func (a *versionedAccount) currentID(container, key string) string {
 	h := a.history(container, key)
 	a.mu.Lock()
@@ -106,23 +108,23 @@ func (a *versionedAccount) currentID(container, key string) string {
 	return h.current
 }
 
-// noncurrent returns all noncurrent versions of keys with a prefix.
+// noncurrent returns all noncurrent versions of the keys with a prefix, in no order.
 func (a *versionedAccount) noncurrent(container, prefix string) []listedVersion {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var all []listedVersion
-	for key, h := range a.blobs[container] {
+	var versions []listedVersion
+	for key, history := range a.blobs[container] {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		for _, version := range h.versions {
-			all = append(all, listedVersion{key: key, id: version.id, document: version.document(key)})
+		for _, version := range history.versions {
+			versions = append(versions, listedVersion{key: key, id: version.id, document: version.document(key)})
 		}
 	}
-	return all
+	return versions
 }
 
-// document returns the item of a listing for the version.
+// document returns the XML element of a listing for the version of a key.
 func (v *azureVersion) document(key string) string {
 	var metadata strings.Builder
 	for header, values := range v.header {

@@ -39,9 +39,8 @@ type Answer struct {
 	Source string // URL of a page, or an issue of a repository on GitHub
 }
 
-// matchesKind reports whether requests of this kind get the answer. A request with a condition has a kind
-// that ends with " if". It gets the answers for the kind with " if", and the answers for the kind
-// without it.
+// matchesKind reports whether requests of a kind get the answer. The kind of a request with a condition
+// ends with " if", and also matches the answers for the kind without that.
 func (a *Answer) matchesKind(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
 	if a.Kinds != nil && !containsKind(a.Kinds, kind) {
@@ -102,10 +101,9 @@ type bucket struct {
 	history   []string
 }
 
-// New returns a Server that sends the answers to some requests, and passes all other requests on to
-// next. kind returns the bucket and the kind of a request. If the kind is "", the
-// request is always passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order
-// of the answers.
+// New returns a Server that sends the answers to some requests, and passes all others on to next. kind
+// returns the bucket and the kind of a request, or the kind "" for one that is always passed on. The
+// environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order of the answers.
 func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answers []Answer) *Server {
 	seed := os.Getenv("OMNIBUCKET_DOCUMENTED_SEED")
 	if seed == "" {
@@ -122,9 +120,8 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 	}
 }
 
-// Add registers a bucket. From then on, requests for the bucket get answers. The order of the
-// answers depends on the seed and on the name of the test. If the test fails, Add prints the seed
-// and the answers.
+// Add registers a bucket, whose requests get answers until the test ends. Their order depends on the
+// seed and on the name of the test, which logs the seed and the answers if it fails.
 func (s *Server) Add(t *testing.T, name string) {
 	t.Helper()
 	s.mu.Lock()
@@ -137,9 +134,9 @@ func (s *Server) Add(t *testing.T, name string) {
 	})
 }
 
-// For returns a handler for a test that creates buckets itself. Each answer is sent once for each
-// kind of request, not once for each bucket. PerRequest does not apply: the same request may get
-// all answers, one after the other. So the test must permit many attempts.
+// For returns a handler for a test that creates buckets itself. It sends each answer once for each kind
+// of request, and not for each bucket. PerRequest does not apply, so the test must permit many
+// attempts: the same request may get all answers, one after the other.
 func (s *Server) For(t *testing.T) http.Handler {
 	t.Helper()
 	b := s.newBucket(t, len(s.answers))
@@ -149,8 +146,8 @@ func (s *Server) For(t *testing.T) http.Handler {
 	})
 }
 
-// newBucket returns the state of a bucket for a test. limit is how many answers the same request may
-// get.
+// newBucket returns the state of a bucket for a test, in which the same request gets at most limit
+// answers. If the test fails, it logs the answers that were sent.
 func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
@@ -170,25 +167,27 @@ func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	return b
 }
 
-// RequireAllGiven fails the test if a kind of request never got one of its answers. It also fails
-// if a kind in Answer.Kinds never occurred. The variadic arguments are exceptions: the tests make
-// only a few requests of these kinds, so these kinds may lack answers.
+// RequireAllGiven fails the test if a kind of request never got one of its answers, or if a kind in
+// Answer.Kinds never occurred. Kinds in rare, of which the tests make only a few requests, may lack
+// answers.
 func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	t.Helper()
-	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		return // only some cases run, and they do not make all kinds of requests
+	onlySomeCasesRun := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
+	if onlySomeCasesRun {
+		return
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.answers {
-		require.NotEmpty(t, a.Source, a.Name)
-		for _, kind := range a.Kinds {
-			s.giveCount[pair{kind, a.Name}] += 0 // makes an entry for a kind that never occurred
+	for _, answer := range s.answers {
+		require.NotEmpty(t, answer.Source, answer.Name)
+		for _, kind := range answer.Kinds {
+			s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry for a kind that never occurred
 		}
 	}
-	for p, times := range s.giveCount {
-		if times == 0 && !slices.Contains(rare, p.kind) {
-			t.Errorf("no request of the kind %q got %q", p.kind, p.answer)
+	for given, count := range s.giveCount {
+		if count == 0 && !slices.Contains(rare, given.kind) {
+			t.Errorf("no request of the kind %q got %q", given.kind, given.answer)
 		}
 	}
 }
@@ -202,25 +201,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, b, kind)
 }
 
-// serve sends the next answer of the bucket to a request, or passes the request on. b is nil for a
-// bucket that was not registered.
+// serve sends the next answer of the bucket to a request, or passes the request on if there is none. b
+// is nil for a bucket that was not registered.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind string) {
-	a := s.takeAnswer(r, b, kind)
-	if a == nil {
+	answer := s.takeAnswer(r, b, kind)
+	if answer == nil {
 		s.next.ServeHTTP(w, r)
 		return
 	}
-	if a.Done {
+	if answer.Done {
+		// The request has its effect, but the client gets the answer.
 		s.next.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	a.send(w, r)
+	answer.send(w, r)
 }
 
 // send reads the rest of the request, and sends the answer.
 func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
-	// Only the first MiB is needed for the answer. The connection is reused if all is read.
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	// The answer depends at most on the first MiB. Errors are those of a client that has gone.
+	const maxBody = 1 << 20
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	// Read the rest, so that the connection can be used again.
 	_, _ = io.Copy(io.Discard, r.Body)
+
 	for name, value := range a.Header {
 		w.Header().Set(name, value)
 	}
@@ -237,7 +240,7 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 //   - generation: a repeated read of a public object may name a newer generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
-// takeAnswer removes the next answer for a request and returns it. It returns nil if the request is to be
+// takeAnswer removes and returns the next answer for a request, or returns nil if the request must be
 // passed on.
 func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 	if b == nil || kind == "" {
@@ -272,9 +275,10 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 	return next
 }
 
-// shuffledAnswers returns the answers for a kind of request, in random order.
+// shuffledAnswers returns the answers for a kind of request in an order that depends on the seed and on
+// the test.
 func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answer {
-	var all []*Answer
+	var answers []*Answer
 	for i := range s.answers {
 		answer := &s.answers[i]
 		if !answer.matchesKind(kind) {
@@ -283,15 +287,15 @@ func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answe
 		if b.isSpared != nil && b.isSpared(method, answer) {
 			continue
 		}
-		all = append(all, answer)
+		answers = append(answers, answer)
 		s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry, which RequireAllGiven checks
 	}
 
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(strconv.Quote(s.seed) + strconv.Quote(b.test) + kind)) // never fails
 	random := rand.New(rand.NewPCG(hash.Sum64(), 0))
-	random.Shuffle(len(all), func(i, j int) {
-		all[i], all[j] = all[j], all[i]
+	random.Shuffle(len(answers), func(i, j int) {
+		answers[i], answers[j] = answers[j], answers[i]
 	})
-	return all
+	return answers
 }

@@ -108,8 +108,9 @@ func googleXMLError(status int, code, message string) Answer {
 		Kinds:  []string{xmlRead},
 		Status: status,
 		Header: map[string]string{
-			"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8",
-			"Cache-Control": "private, max-age=0",
+			"X-Guploader-Uploadid": "R1",
+			"Content-Type":         "application/xml; charset=UTF-8",
+			"Cache-Control":        "private, max-age=0",
 		},
 		Body:     func([]byte) string { return body },
 		Name:     fmt.Sprintf("%d %s", status, code),
@@ -118,8 +119,8 @@ func googleXMLError(status int, code, message string) Answer {
 	}
 }
 
-// googlePage returns an error of Google's front end. It is an HTML page, without any header of the
-// storage service.
+// googlePage returns an error answer of Google's front end, which is an HTML page without any header of
+// the storage service.
 func googlePage(status int, source string) Answer {
 	body := fmt.Sprintf("<!DOCTYPE html>\n<html lang=en>\n<title>Error %d (Server Error)!!1</title>\n", status)
 	return Answer{
@@ -147,9 +148,8 @@ func answerAfterStore(a Answer) Answer {
 
 const xmlRead = "GET bytes"
 
-// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. If a request has
-// a signed URL, the kind is "". A Server never sends an Answer to such a request, because users of
-// signed URLs do not repeat requests.
+// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. The kind is "" for a
+// signed URL, whose request a Server must pass on, because its users do not repeat requests.
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
 	if query.Has("X-Goog-Signature") {
@@ -181,7 +181,8 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 	}
 }
 
-// googleUploadKind returns the kind of an upload, or of a request to the session of an upload.
+// googleUploadKind returns the kind of a request that uploads an object, or that is about the session of
+// an upload.
 func googleUploadKind(method string, query url.Values) string {
 	switch {
 	case query.Has("upload_id") && method == http.MethodPut:
@@ -205,7 +206,8 @@ func jsonKind(method string, path []string, query url.Values) string {
 	}
 	if len(path) > 2 {
 		action := path[2]
-		if query.Has("rewriteToken") { // a further call of a rewrite
+		isFurtherCall := query.Has("rewriteToken")
+		if isFurtherCall {
 			return method + " " + action + " again"
 		}
 		return method + " " + action

@@ -21,10 +21,10 @@ type Kind struct {
 	before func(next http.Handler) http.Handler
 }
 
-// Like returns a handler that makes next behave like an account of these kinds.
+// Like returns a handler that makes next behave like an account of all these kinds.
 func Like(next http.Handler, kinds ...Kind) http.Handler {
-	for _, k := range kinds {
-		next = k.before(next)
+	for _, kind := range kinds {
+		next = kind.before(next)
 	}
 	return next
 }
@@ -103,19 +103,21 @@ var (
 	}
 )
 
-// unsupportedByR2 returns the name of a header or parameter that R2 does not implement, or "".
+// unsupportedByR2 describes a header or parameter of a request that Cloudflare R2 does not implement,
+// or returns "" if there is none.
 func unsupportedByR2(r *http.Request) string {
 	query := r.URL.Query()
 	prefixes := r2Headers
-	copies := r.Header.Get("X-Amz-Copy-Source") != ""
+	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
 	switch {
-	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
+	case isCopy && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
 		prefixes = append(slices.Clone(prefixes), "X-Amz-Copy-Source-If-")
-	case copies || r.Method == http.MethodDelete:
+	case isCopy || r.Method == http.MethodDelete:
 		// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
 		// instead.
 		prefixes = append(slices.Clone(prefixes), "If-")
 	}
+
 	for name, values := range r.Header {
 		value := values[0]
 		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
@@ -194,8 +196,8 @@ var R2Conditions = Kind{
 	},
 }
 
-// partSize returns the size of the part that a request stores. It returns -1 if the part is the
-// whole source of a copy.
+// partSize returns the size of the part that a request stores, or -1 if the part is the whole source of
+// a copy.
 func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {
 		return r.ContentLength
@@ -204,6 +206,7 @@ func partSize(r *http.Request) int64 {
 	if !isRange {
 		return -1
 	}
+	// The driver sends only valid numbers.
 	start, _ := strconv.ParseInt(first, 10, 64)
 	end, _ := strconv.ParseInt(last, 10, 64)
 	return end - start + 1
@@ -211,8 +214,8 @@ func partSize(r *http.Request) int64 {
 
 var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 
-// equalParts checks the sizes of the parts that a completion names. It returns true if all parts
-// except the last have the same size, and the last part is not larger.
+// equalParts reports whether all parts that a completion names have the same size, except that the last
+// one may be smaller.
 func equalParts(completion []byte, sizes map[int]int64) bool {
 	common := int64(-1)
 	names := partNumbers.FindAllSubmatch(completion, -1)
@@ -220,7 +223,8 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 		number, _ := strconv.Atoi(string(name[1])) // the expression matches only digits
 		size := sizes[number]
 		if size < 0 {
-			continue // the part copies a whole object, so its size is unknown
+			// The part copies a whole object, so its size is unknown.
+			continue
 		}
 		if common < 0 {
 			common = size

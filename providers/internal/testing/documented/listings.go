@@ -24,8 +24,8 @@ func IsForeign(key string) bool {
 	return key == ForeignKey || key == strings.Replace(ForeignKey, "\x01", "\uFFFD", 1)
 }
 
-// ForeignObject adds an object of another program to the listings of the buckets that the given
-// function selects. The object is in the first page of a listing without a prefix.
+// ForeignObject adds an object of another program to the first page of each listing without a prefix, in
+// the buckets for which inBucket returns true.
 func ForeignObject(inBucket func(bucket string) bool) Kind {
 	matches := func(r *http.Request) bool {
 		bucket, _ := AmazonKind(r)
@@ -52,11 +52,12 @@ func isFirstPage(query url.Values) bool {
 	return true
 }
 
-// addForeignObject adds an entry to a page, before the first one.
+// addForeignObject adds the entry of the object ForeignKey to a page of a listing, before the first one.
 func addForeignObject(page string) string {
 	first := entryOfListing.FindStringIndex(page)
 	if first == nil {
-		return page // the response is an error, not a page
+		// The response is an error.
+		return page
 	}
 	key := "&#x1; of another+program"
 	if strings.Contains(page, escapedKeys) {
@@ -115,8 +116,8 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriteResponses returns the wrap function of a Kind that changes responses. If matches(request) is true for
-// a GET request, rewrite changes the body of its response.
+// rewriteResponses returns the wrap function of a Kind that changes the bodies of responses with rewrite,
+// but only those to GET requests for which matches returns true.
 func rewriteResponses(
 	matches func(r *http.Request) bool, rewrite func(page string) string,
 ) func(next http.Handler) http.Handler {

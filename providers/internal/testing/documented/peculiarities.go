@@ -3,6 +3,7 @@ package documented
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 )
 
 // A Peculiarity is the documented behavior of one kind of account, such as that it refuses some
@@ -13,23 +14,22 @@ type Peculiarity struct {
 	wrap   func(next http.Handler) http.Handler
 }
 
-// Before returns a handler that makes next behave like an account with these peculiarities. The
-// first one gets a request first.
-func Before(next http.Handler, all ...Peculiarity) http.Handler {
-	for i := len(all) - 1; i >= 0; i-- {
-		next = all[i].wrap(next)
+// Before returns a handler that makes next behave like an account with these peculiarities, of which
+// the first one gets a request first.
+func Before(next http.Handler, peculiarities ...Peculiarity) http.Handler {
+	for _, p := range slices.Backward(peculiarities) {
+		next = p.wrap(next)
 	}
 	return next
 }
 
-// refuseRequests returns a wrap function for a Peculiarity that refuses some requests. If the function
-// refuse returns an Answer, the request gets the Answer. If it returns nil, the request is passed
-// on.
+// refuseRequests returns a wrap function for a Peculiarity that refuses some requests: those for which
+// refuse returns an Answer, which is the response. All others are passed on.
 func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if a := refuse(r); a != nil {
-				a.send(w, r)
+			if answer := refuse(r); answer != nil {
+				answer.send(w, r)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -37,13 +37,14 @@ func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler
 	}
 }
 
-// watchRequests returns a wrap function for a Peculiarity. After each successful request other than GET
-// and HEAD, the wrapped handler calls the function watch. Only then does it send the response.
+// watchRequests returns a wrap function for a Peculiarity that calls watch after each successful request
+// other than GET and HEAD, before it sends the response.
 func watchRequests(watch func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if isRead(r.Method) {
-				next.ServeHTTP(w, r) // send the response directly: its body may be too long to buffer
+				// Send the response directly, because its body may be too long to buffer.
+				next.ServeHTTP(w, r)
 				return
 			}
 			resp := httptest.NewRecorder()
