@@ -174,9 +174,8 @@ func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the engine", "R6", "R7", "R8", "T2", "W2")
 }
 
-// Skips returns options that skip test cases. Some test cases fail if the Server sends any Answer.
-// Skips skips these cases, and the cases in the given map. A key of the map is the name of a case.
-// The value is the reason for skipping the case.
+// Skips returns options that skip the test cases that fail if the Server sends any Answer, and those in
+// extra, which maps the name of a case to the reason for skipping it.
 func Skips(extra map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
@@ -190,8 +189,8 @@ func Skips(extra map[string]string) []storagetest.Option {
 	return opts
 }
 
-// spareFor returns a function that returns true for answers that must not be sent in the test. The
-// last element of the test's name is the name of the test case.
+// spareFor returns a function that reports which answers must not be sent in a test, or nil if all may be
+// sent. The last element of the test's name is the name of the test case.
 func (s *Server) spareFor(test string) func(method string, a *Answer) bool {
 	isTest := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
 	for name, spared := range s.Spared {
