@@ -45,7 +45,8 @@ func (d *death) reached() bool {
 	return d.count >= d.requestNumber
 }
 
-// RoundTrip sends a request, unless the process is dead or dies before the request.
+// RoundTrip sends a request, unless the process is dead already or dies before it. The response is lost
+// if the process dies after the request.
 func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.mu.Lock()
 	if d.isArmed {
@@ -54,10 +55,8 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	diesNow := d.isArmed && d.count == d.requestNumber
 	isDead := d.count > d.requestNumber
 	d.mu.Unlock()
-	if isDead {
-		return nil, errDead
-	}
-	if diesNow && !d.afterEffect {
+	diesBefore := diesNow && !d.afterEffect
+	if isDead || diesBefore {
 		return nil, errDead
 	}
 
@@ -77,10 +76,9 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 const mostRequests = 60
 
 // Completion tests that a process may be killed while it completes a multipart upload. It kills a
-// process before each request of Complete. It also kills a process after each request, when the
-// request has taken effect. After each kill, another process completes the upload. A reader must
-// always see the state before the upload, or the whole new object. At the end, no parts may be
-// left.
+// process before each request of Complete, and another one after each request has taken effect. Then
+// a further process completes the upload. A reader must always see either the state before the upload
+// or the whole new object, and no parts may be left.
 //
 // open opens the bucket with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
@@ -92,8 +90,8 @@ func Completion(t *testing.T, open func(t *testing.T, client *http.Client) stora
 	}
 }
 
-// CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest.
-// Waiting for the killed process takes no real time in the bubble.
+// CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest, in which
+// waiting for the killed process takes no real time.
 func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	for _, row := range completionRows() {
 		t.Run(row.name, func(t *testing.T) {
@@ -113,7 +111,8 @@ type completionRow struct {
 	afterEffect bool   // true if the process dies when its request has taken effect
 }
 
-// completionRows returns a row for each combination of the fields.
+// completionRows returns the rows of Completion: with and without an object before the upload, and with
+// the kill before and after a request's effect.
 func completionRows() []completionRow {
 	var rows []completionRow
 	for _, before := range []string{"", "the old object"} {
@@ -125,28 +124,28 @@ func completionRows() []completionRow {
 	return rows
 }
 
-// killEachRequest kills a process at its first request, then another one at its second, and so on.
-// It ends when a process makes too few requests to be killed.
+// killEachRequest kills one process at its first request, another one at its second request, and so
+// on, until a process makes too few requests to be killed.
 func (row completionRow) killEachRequest(
 	t *testing.T, transport http.RoundTripper, open func(*testing.T, *http.Client) storage.Bucket,
 ) {
-	killed := 0
+	kills := 0
 	for {
-		d := &death{transport: transport, requestNumber: killed + 1, afterEffect: row.afterEffect}
-		if !complete(t, open, row.before, d) {
+		d := &death{transport: transport, requestNumber: kills + 1, afterEffect: row.afterEffect}
+		wasKilled := complete(t, open, row.before, d)
+		if !wasKilled {
 			break
 		}
-		killed++
-		require.Less(t, killed, mostRequests)
+		kills++
+		require.Less(t, kills, mostRequests)
 	}
-	require.Positive(t, killed, "no process was killed")
+	require.Positive(t, kills, "no process was killed")
 }
 
 const whole = "both parts of the upload"
 
-// complete completes an upload in a process that d kills. Then another process
-// completes the upload. before is the object before the upload, or "" if there is none. complete returns false if the
-// first process made too few requests to be killed.
+// complete completes an upload in a process that d kills, and then in another one. before is the object before the
+// upload, or "" if there is none. complete returns false if the first process made too few requests to be killed.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx := t.Context()
 	row := fmt.Sprintf("killed at request %d", d.requestNumber)
@@ -172,6 +171,8 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	if !d.reached() {
 		require.NoError(t, completeErr, row)
 	}
+
+	// A reader sees the state before the upload, or the whole object.
 	got := content(ctx, t, survivor, key)
 	require.Contains(t, []string{before, whole}, got, row)
 	if completeErr == nil {
@@ -186,7 +187,8 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	switch {
 	case err == nil:
 		require.Equal(t, whole, current, row)
-	case before == "" && current == "": // the second process cannot know whether the object was made and then removed
+	case before == "" && current == "":
+		// The second process cannot know whether the object was made and then removed.
 		require.ErrorIs(t, err, storage.ObjectNotFound, row)
 	default:
 		require.NoError(t, err, row)
@@ -205,7 +207,7 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	return d.reached()
 }
 
-// content returns the text of the object, or "" if the object does not exist.
+// content returns the content of an object, or "" if the object does not exist.
 func content(ctx context.Context, t *testing.T, b storage.Bucket, key string) string {
 	text, _, err := storage.ReadAll(ctx, b, key)
 	if errors.Is(err, storage.ObjectNotFound) {
