@@ -85,7 +85,7 @@ func newAmazonAccount() classifier {
 	return &amazonAccount{map[string]bool{}, map[string]bool{}}
 }
 
-// needs returns the permissions of a request: that of its operation, and those of its headers.
+// needs returns the permissions that a request needs because of its operation and its headers.
 func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	name := amazonOperation(x)
 	action := amazonActions[name]
@@ -95,16 +95,18 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	if versionAction := amazonVersioned[action]; versionAction != "" && x.Query.Has("versionId") {
 		action = versionAction
 	}
-	all := []string{action}
-	all = append(all, amazonConditions(x, name)...)
-	all = append(all, amazonHeaders(x, name)...)
-	all = append(all, amazonKMS(x, name)...)
-	all = append(all, a.copySourcePermissions(x)...)
+
+	needs := []string{action}
+	needs = append(needs, amazonConditions(x, name)...)
+	needs = append(needs, amazonHeaders(x, name)...)
+	needs = append(needs, amazonKMS(x, name)...)
+	needs = append(needs, a.copySourcePermissions(x)...)
 	a.recordTags(x, name)
-	return all, nil
+	return needs, nil
 }
 
-// amazonOperation returns the name of the operation of a request, which is a key of amazonActions.
+// amazonOperation returns the name of a request's operation in amazonActions: the method, the kind of
+// resource and a subresource.
 func amazonOperation(x *Exchange) string {
 	bucket, key := x.split()
 	kind := "object"
@@ -114,6 +116,7 @@ func amazonOperation(x *Exchange) string {
 	if bucket == "" {
 		kind = "account"
 	}
+
 	for _, subresource := range amazonSubresources {
 		if x.Query.Has(subresource) {
 			return x.Method + " " + kind + " " + subresource
@@ -164,7 +167,8 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 				all = append(all, action)
 			}
 		}
-	case "GET object", "HEAD object": // without the permission, the response leaves these headers out
+	case "GET object", "HEAD object":
+		// Without the permission, the response does not have the header.
 		if x.Response.Get("X-Amz-Object-Lock-Mode") != "" {
 			all = append(all, "s3:GetObjectRetention")
 		}
@@ -186,8 +190,8 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 	return all
 }
 
-// amazonKMS returns the further permissions that a request needs if the request or the response
-// shows encryption with a KMS key.
+// amazonKMS returns the further permissions that a request needs if its headers, or those of its
+// response, name encryption with a KMS key.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
@@ -219,22 +223,26 @@ func (a *amazonAccount) copySourcePermissions(x *Exchange) []string {
 	}
 	path, query, _ := strings.Cut(strings.TrimPrefix(source, "/"), "?")
 	path, _ = url.PathUnescape(path)
-	action := "s3:GetObject"
-	tags := "s3:GetObjectTagging"
-	if query != "" {
-		action = "s3:GetObjectVersion"
-		tags = "s3:GetObjectVersionTagging"
+	read := "s3:GetObject"
+	readTags := "s3:GetObjectTagging"
+	namesVersion := query != ""
+	if namesVersion {
+		read = "s3:GetObjectVersion"
+		readTags = "s3:GetObjectVersionTagging"
 	}
-	all := []string{action}
-	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.hasTags[path] {
-		all = append(all, tags, "s3:PutObjectTagging")
+
+	needs := []string{read}
+	isPart := x.Query.Has("uploadId")
+	keepsTags := x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE"
+	if !isPart && keepsTags && a.hasTags[path] {
+		needs = append(needs, readTags, "s3:PutObjectTagging")
 	}
-	return all
+	return needs
 }
 
-// recordTags records which objects and uploads have tags after a request.
+// recordTags records which objects and uploads have tags after a request that succeeded.
 func (a *amazonAccount) recordTags(x *Exchange, name string) {
-	if x.Status >= 300 {
+	if x.Status >= http.StatusMultipleChoices {
 		return
 	}
 	switch name {

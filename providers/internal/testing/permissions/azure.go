@@ -58,29 +58,30 @@ type azureAccount struct{ letters bool }
 func newAzureRole() classifier      { return azureAccount{} }
 func newAzureSignature() classifier { return azureAccount{letters: true} }
 
-// needs returns the actions or the letters that a request needs. It fails if no signature permits the
-// request.
+// needs returns the actions that a request needs, or the letters of a shared access signature if
+// a.letters is true. It fails if no such signature permits the request.
 func (a azureAccount) needs(x *Exchange) ([]string, error) {
 	rules, err := azureRulesOf(x)
 	if err != nil {
 		return nil, err
 	}
-	var all []string
+
+	var needs []string
 	for _, rule := range rules {
 		if !a.letters {
-			all = append(all, rule.action)
+			needs = append(needs, rule.action)
 			continue
 		}
 		if rule.letter == "" {
 			return nil, fmt.Errorf("no shared access signature permits %s %s?%s", x.Method, x.Path, x.Query.Encode())
 		}
-		all = append(all, rule.letter)
+		needs = append(needs, rule.letter)
 	}
-	return all, nil
+	return needs, nil
 }
 
-// azureRulesOf returns the rules of a request: that of its operation, and those of its headers,
-// parameters and body.
+// azureRulesOf returns the rules for a request: that of its operation, and further ones for headers,
+// parameters and the body.
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
 	readTags := azureRule{"containers/blobs/tags/read", "t"}
 	removeVersion := azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
@@ -90,7 +91,7 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 		return nil, fmt.Errorf("the table of Azure has no %q", name)
 	}
 
-	all := []azureRule{rule}
+	rules := []azureRule{rule}
 	switch name {
 	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
 		if x.Query.Has("versionid") {
@@ -98,34 +99,34 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 		}
 	case "POST container batch":
 		if strings.Contains(x.Body, "versionid=") {
-			return append(all, removeVersion), nil
+			return append(rules, removeVersion), nil
 		}
-		return append(all, azureRule{"containers/blobs/delete", "d"}), nil
+		return append(rules, azureRule{"containers/blobs/delete", "d"}), nil
 	case "GET container list": // https://learn.microsoft.com/rest/api/storageservices/list-blobs
 		if strings.Contains(x.Query.Get("include"), "tags") {
-			all = append(all, readTags)
+			rules = append(rules, readTags)
 		}
 	case "PUT  ", "PUT  block", "PUT  blocklist":
-		return append(all, azureWriteRules(x, readTags)...), nil
+		return append(rules, azureWriteRules(x, readTags)...), nil
 	}
-	return all, nil
+	return rules, nil
 }
 
-// azureWriteRules returns the further rules of a write, by its headers.
+// azureWriteRules returns the further rules for the headers of a write.
 func azureWriteRules(x *Exchange, readTags azureRule) []azureRule {
 	writeTags := azureRule{"containers/blobs/tags/write", "t"}
-	var all []azureRule
+	var rules []azureRule
 	if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
-		all = append(all, writeTags)
+		rules = append(rules, writeTags)
 	}
 	if x.hasHeader("X-Ms-Copy-Source") {
-		all = append(all, azureRule{"containers/blobs/read", "r"})
+		rules = append(rules, azureRule{"containers/blobs/read", "r"})
 	}
 	if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
-		all = append(all, readTags, writeTags)
+		rules = append(rules, readTags, writeTags)
 	}
 	if x.hasHeader("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
-		all = append(all, azureRule{"containers/write", "i"})
+		rules = append(rules, azureRule{"containers/write", "i"})
 	}
-	return all
+	return rules
 }

@@ -48,8 +48,8 @@ type Account struct {
 	Archive   string              // storage class whose objects must be restored; "" if there is none
 }
 
-// Check performs each operation, and requires that the permissions of its requests are those in the
-// table of provider p.
+// Check performs each operation, and requires that its requests need exactly the permissions in the
+// table of the provider p.
 func Check(t *testing.T, p permissions.Provider, open func(t *testing.T, kind Kind) Account) {
 	for _, o := range permissions.Operations() {
 		t.Run(string(o), func(t *testing.T) {
@@ -61,8 +61,8 @@ func Check(t *testing.T, p permissions.Provider, open func(t *testing.T, kind Ki
 	}
 }
 
-// Suffices performs operations, and requires that they succeed. The account's Service must have the
-// policy for these operations.
+// Suffices performs operations with an account whose Service has the policy for them, and requires that
+// they succeed.
 func Suffices(t *testing.T, operations []permissions.Operation, open func(t *testing.T, kind Kind) Account) {
 	for _, o := range operations {
 		t.Run(string(o), func(t *testing.T) {
@@ -72,8 +72,7 @@ func Suffices(t *testing.T, operations []permissions.Operation, open func(t *tes
 	}
 }
 
-// perform performs an operation after its setup. If the operation reads the settings of a bucket,
-// perform also returns these settings.
+// perform performs an operation after its setup, and returns the settings that it has read, if any.
 func perform(t *testing.T, o permissions.Operation, account Account) (settings any, err error) {
 	t.Helper()
 	step, ok := steps[o]
@@ -82,6 +81,8 @@ func perform(t *testing.T, o permissions.Operation, account Account) (settings a
 	if account.Owner != nil {
 		e.service = account.Owner
 	}
+
+	// The owner of the account, if there is one, performs the setup.
 	e.open()
 	if step.setup != nil {
 		err := step.setup(e)
@@ -104,7 +105,8 @@ func perform(t *testing.T, o permissions.Operation, account Account) (settings a
 	return e.settings, err
 }
 
-// run performs an operation, and returns the permissions that its requests need.
+// run performs an operation, and returns the permissions that its requests need, sorted and each once.
+// unsupported is true if the provider does not support the operation.
 func run(
 	t *testing.T, p permissions.Provider, o permissions.Operation, account Account,
 ) (needs []string, unsupported bool) {
@@ -117,13 +119,14 @@ func run(
 
 	classifier := classifiers[p]()
 	setup, exchanges := account.Recorder.exchanges()
+	// The classifier only has to learn about the objects of the setup, so ignore its results.
 	for i := range setup {
-		_, _ = classifier.needs(&setup[i]) // the classifier only has to see the objects of the setup
+		_, _ = classifier.needs(&setup[i])
 	}
 	for i := range exchanges {
-		all, err := classifier.needs(&exchanges[i])
+		exchangeNeeds, err := classifier.needs(&exchanges[i])
 		require.NoError(t, err)
-		needs = append(needs, all...)
+		needs = append(needs, exchangeNeeds...)
 	}
 	slices.Sort(needs)
 	return slices.Compact(needs), false

@@ -32,7 +32,7 @@ type env struct {
 
 func (e *env) ctx() context.Context { return e.t.Context() }
 
-// open opens the account's bucket with these options.
+// open opens the account's bucket with these options, and keeps them for the next opening.
 func (e *env) open(opts ...storage.OpenOption) {
 	b, err := e.service.Bucket(e.account.Bucket, opts...)
 	require.NoError(e.t, err)
@@ -51,7 +51,7 @@ const (
 // large returns a body that is sent in two parts.
 func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, largeSize))) }
 
-// upload returns a function that stores the object "a" by one request.
+// upload returns a step that stores the object "a" by one request.
 func upload(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"), opts...)
@@ -59,7 +59,7 @@ func upload(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
-// uploadParts returns a function that stores the object "a" in several parts.
+// uploadParts returns a step that stores the object "a" in several parts.
 func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(partSize))...)
@@ -70,26 +70,26 @@ func uploadParts(opts ...storage.UploadOption) func(*env) error {
 // uploadEncrypted stores the object "a", encrypted with a KMS key of the provider.
 func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 
-// failParts makes a multipart upload fail after its first part.
+// failParts begins a multipart upload of "a", which fails after its first part because of its body.
 func failParts(e *env) error {
-	failure := errors.New("broken")
+	bodyErr := errors.New("broken")
 	body := &failingBody{
 		Reader: bytes.NewReader(make([]byte, 2*largeSize)),
 		end:    largeSize,
-		err:    failure,
+		err:    bodyErr,
 	}
-	return e.halfUpload(e.ctx(), failure, body)
+	return e.halfUpload(e.ctx(), bodyErr, body)
 }
 
-// halfUpload begins a multipart upload of "a", which must fail with the error want after some parts. If it does not,
-// halfUpload returns an error.
-func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts ...storage.UploadOption) error {
+// halfUpload begins a multipart upload of "a" that must fail with wantErr after some parts. It returns an error if the
+// upload succeeds or fails with another one.
+func (e *env) halfUpload(ctx context.Context, wantErr error, body io.Reader, opts ...storage.UploadOption) error {
 	opts = append(opts, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	_, err := e.bucket.Upload(ctx, "a", body, opts...)
-	if errors.Is(err, want) {
+	if errors.Is(err, wantErr) {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("the upload must fail with %w", want), err)
+	return errors.Join(fmt.Errorf("the upload must fail with %w", wantErr), err)
 }
 
 // loseResponse creates "a" with IfAbsent, and loses the response.
@@ -98,7 +98,7 @@ func loseResponse(e *env) error {
 	return upload(storage.IfAbsent())(e)
 }
 
-// interrupt cancels an upload with WithResume after its first part.
+// interrupt begins an upload of "a" with WithResume, and cancels it after its first part.
 func interrupt(e *env) error {
 	e.progress = filepath.Join(e.t.TempDir(), "progress")
 	ctx, cancel := context.WithCancel(e.ctx())
@@ -119,7 +119,7 @@ type failingBody struct {
 	err error
 }
 
-// ReadAt reads bytes before b.end. If it would need others, it fails with b.err.
+// ReadAt reads bytes before b.end, and fails with b.err if it would need others.
 func (b *failingBody) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(len(p)) > b.end {
 		return 0, b.err
@@ -137,14 +137,14 @@ func resume(e *env) error {
 	return err
 }
 
-// read returns a function that calls ReadAll, Attrs and Exists for the object "a".
+// read returns a step that calls ReadAll, Attrs and Exists for the object "a".
 func read(opts ...storage.ReadOption) func(*env) error {
 	return func(e *env) error {
 		var downloadOpts []storage.DownloadOption
 		var attrsOpts []storage.AttrsOption
-		for _, o := range opts {
-			downloadOpts = append(downloadOpts, o)
-			attrsOpts = append(attrsOpts, o)
+		for _, opt := range opts {
+			downloadOpts = append(downloadOpts, opt)
+			attrsOpts = append(attrsOpts, opt)
 		}
 
 		_, _, readErr := storage.ReadAll(e.ctx(), e.bucket, "a", downloadOpts...)
@@ -164,7 +164,7 @@ func readVersion(e *env) error {
 	return errors.Join(err, attrsErr)
 }
 
-// readMissing asks for an object that does not exist.
+// readMissing asks whether an object exists that does not.
 func readMissing(e *env) error {
 	exists, err := e.bucket.Exists(e.ctx(), "missing")
 	if err != nil {
@@ -192,8 +192,8 @@ func versions(e *env) error {
 	return nil
 }
 
-// twoVersions returns a function that stores "a" twice in a bucket that keeps versions. It sets
-// e.version to the first version.
+// twoVersions returns a step that stores "a" twice in a bucket that keeps versions, and sets e.version
+// to the first version.
 func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		e.open(storage.WithVersioning(true))
@@ -224,7 +224,7 @@ func ifRevision(makeStep func(revision string) func(*env) error) func(*env) erro
 	return func(e *env) error { return makeStep(e.version)(e) }
 }
 
-// aRevision stores "a", and sets e.version to its revision.
+// aRevision stores "a", and keeps its revision in e.version.
 func aRevision(e *env) error {
 	attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"))
 	if err != nil {
@@ -240,7 +240,7 @@ func removeSeveral(e *env) error {
 	return err
 }
 
-// copyTo returns a function that copies "a" to "b" in the same bucket.
+// copyTo returns a step that copies "a" to "b" in the same bucket.
 func copyTo(opts ...storage.CopyOption) func(*env) error {
 	return func(e *env) error {
 		_, err := storage.Copy(e.ctx(), e.bucket, "b", e.bucket, "a", opts...)
@@ -263,7 +263,7 @@ func appendTo(e *env) error {
 	return err
 }
 
-// update reads "a", appends a byte, and writes it back.
+// update appends a byte to "a" with storage.Update.
 func update(e *env) error {
 	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		return append(old, 'x'), nil
@@ -271,18 +271,18 @@ func update(e *env) error {
 	return err
 }
 
-// beginUpload begins a multipart upload, and stores one part.
+// beginUpload begins a multipart upload of "a", and stores one part.
 func beginUpload(e *env) error {
-	u, err := storage.BeginUpload(e.ctx(), e.bucket, "a")
+	upload, err := storage.BeginUpload(e.ctx(), e.bucket, "a")
 	if err != nil {
 		return err
 	}
-	e.token = u.Token()
-	_, err = u.PutPart(e.ctx(), 1, strings.NewReader("text"))
+	e.token = upload.Token()
+	_, err = upload.PutPart(e.ctx(), 1, strings.NewReader("text"))
 	return err
 }
 
-// openUpload begins a multipart upload, stores one part, and completes the upload.
+// openUpload begins a multipart upload of "a", stores one part, and completes the upload.
 func openUpload(e *env) error {
 	if err := beginUpload(e); err != nil {
 		return err
@@ -314,7 +314,7 @@ func listUploads(e *env) error {
 	return nil
 }
 
-// tags returns a function that reads the tags of "a".
+// tags returns a step that reads the tags of "a".
 func tags(opts ...storage.AttrsOption) func(*env) error {
 	return func(e *env) error {
 		_, err := storage.Tags(e.ctx(), e.bucket, "a", opts...)
@@ -380,7 +380,7 @@ func (e *env) saveSettings(info *storage.BucketInfo) {
 	}
 }
 
-// createBucket returns a function that creates a bucket.
+// createBucket returns a step that creates a bucket.
 func createBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.service.CreateBucket(e.ctx(), cmp.Or(e.account.NewBucket, "another-bucket"), opts...)
@@ -388,7 +388,7 @@ func createBucket(opts ...storage.BucketOption) func(*env) error {
 	}
 }
 
-// updateBucket returns a function that changes the settings of the bucket.
+// updateBucket returns a step that changes the settings of the bucket.
 func updateBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
 		info, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
@@ -403,7 +403,7 @@ func makePublic(e *env) error { return updateBucket(storage.WithPublicAccess(tru
 
 func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
 
-// joinSteps joins several functions of a step into one, which calls them one after the other.
+// joinSteps returns a step that performs several steps, one after the other, until one fails.
 func joinSteps(steps ...func(*env) error) func(*env) error {
 	return func(e *env) error {
 		for _, step := range steps {

@@ -79,16 +79,18 @@ func (r *Recorder) denied() bool {
 	return slices.ContainsFunc(exchanges, func(x Exchange) bool { return x.Status == http.StatusForbidden })
 }
 
-// Wrap returns a handler that passes requests on to next, and records the exchanges.
+// Wrap returns a handler that passes requests on to next, and records them with their responses.
 func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client has closed the connection
+			// The client has closed the connection.
+			panic(http.ErrAbortHandler)
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
+		// The path of a parsed URL is always valid.
 		path, _ := url.PathUnescape(strings.TrimPrefix(req.URL.EscapedPath(), "/"))
-		x := Exchange{
+		exchange := Exchange{
 			Method: req.Method,
 			Host:   req.Host,
 			Path:   path,
@@ -96,26 +98,31 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 			Header: req.Header.Clone(),
 			Body:   string(body),
 		}
-		answer := httptest.NewRecorder()
-		next.ServeHTTP(answer, req)
-		x.Status = answer.Code
-		x.Response = answer.Header().Clone()
-		if r.add(x) {
+
+		resp := httptest.NewRecorder()
+		next.ServeHTTP(resp, req)
+		exchange.Status = resp.Code
+		exchange.Response = resp.Header().Clone()
+		if isLost := r.add(exchange); isLost {
 			panic(http.ErrAbortHandler)
 		}
-		maps.Copy(w.Header(), answer.Header())
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
+
+		maps.Copy(w.Header(), resp.Header())
+		w.WriteHeader(resp.Code)
+		_, _ = w.Write(resp.Body.Bytes())
 	})
 }
 
-// add records an exchange. It returns true for the first PUT or POST request after a call of Lose.
-// The response to this request must be lost.
+// add records an exchange, and reports whether its response must be lost. That is so for the first PUT
+// or POST request after a call of Lose.
 func (r *Recorder) add(x Exchange) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, x)
-	lost = r.losesNext && (x.Method == http.MethodPut || x.Method == http.MethodPost)
-	r.losesNext = r.losesNext && !lost
-	return lost
+	isWrite := x.Method == http.MethodPut || x.Method == http.MethodPost
+	if !r.losesNext || !isWrite {
+		return false
+	}
+	r.losesNext = false
+	return true
 }

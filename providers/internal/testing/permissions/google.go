@@ -39,8 +39,8 @@ type googleObject struct {
 	Destination *googleObject `json:"destination"`
 }
 
-// contexts returns the contexts that a request sets, by key. A value is null if the request removes
-// that context.
+// contexts returns the contexts that a request sets, by key. The value of a context that the request
+// removes is null.
 func (o *googleObject) contexts() map[string]json.RawMessage {
 	if o.Contexts == nil {
 		return nil
@@ -48,19 +48,20 @@ func (o *googleObject) contexts() map[string]json.RawMessage {
 	return o.Contexts.Custom
 }
 
-// needs returns the permissions of a request, also that to use the project which pays for it.
+// needs returns the permissions that a request needs: those of its call and, if it names a project that
+// pays for it, that to use the project.
 func (a *googleAccount) needs(x *Exchange) ([]string, error) {
-	all, err := a.needsOfCall(x)
+	needs, err := a.needsOfCall(x)
 	if err != nil {
 		return nil, err
 	}
 	if x.Query.Has("userProject") || x.hasHeader("X-Goog-User-Project") {
-		all = append(all, "serviceusage.services.use")
+		needs = append(needs, "serviceusage.services.use")
 	}
-	return all, nil
+	return needs, nil
 }
 
-// needsOfCall returns the permissions of a request by its path.
+// needsOfCall returns the permissions that a request needs because of its path and method.
 func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 	if strings.HasSuffix(x.Path, ":signBlob") {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
@@ -89,8 +90,8 @@ func googleRead(x *Exchange) []string {
 	return []string{"storage.objects.get"}
 }
 
-// upload returns the permissions that an upload needs. Requests to the URL of a session need no
-// permission, because the URL itself grants access.
+// upload returns the permissions that a request of an upload needs. A request to the URL of a session
+// needs none, because the URL itself grants access.
 func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
 		object := a.sessions[x.Query.Get("upload_id")]
@@ -104,20 +105,22 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+	needs := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+
+	// The request either begins a session or stores the object.
 	location, err := url.Parse(x.Response.Get("Location"))
 	if err == nil && location.Query().Has("upload_id") {
 		a.sessions[location.Query().Get("upload_id")] = object
-		return all, nil
+		return needs, nil
 	}
 	if x.Status == http.StatusOK {
 		a.recordWrite(bucket, object)
 	}
-	return all, nil
+	return needs, nil
 }
 
-// uploadedObject returns the object that an upload creates. A multipart body has the object in its
-// first part.
+// uploadedObject returns the fields of the object that an upload creates, which are the body or, if
+// that is a multipart body, its first part.
 func uploadedObject(x *Exchange) (*googleObject, error) {
 	var body io.Reader = strings.NewReader(x.Body)
 	if x.Query.Get("uploadType") == "multipart" {
@@ -139,21 +142,23 @@ func uploadedObject(x *Exchange) (*googleObject, error) {
 
 // writePermissions returns the permissions that a write of an object needs in addition to
 // storage.objects.create.
-func (a *googleAccount) writePermissions(x *Exchange, bucket string, o *googleObject) (all []string) {
-	if a.contextKeys[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
-		all = append(all, "storage.objects.delete")
+func (a *googleAccount) writePermissions(x *Exchange, bucket string, object *googleObject) (needs []string) {
+	exists := a.contextKeys[bucket+"/"+object.Name] != nil
+	mayReplace := x.Query.Get("ifGenerationMatch") != "0"
+	if exists && mayReplace {
+		needs = append(needs, "storage.objects.delete")
 	}
-	if len(o.Retention) > 0 {
-		all = append(all, "storage.objects.setRetention")
+	if len(object.Retention) > 0 {
+		needs = append(needs, "storage.objects.setRetention")
 	}
-	if len(o.contexts()) > 0 {
-		all = append(all, "storage.objects.createContext")
+	if len(object.contexts()) > 0 {
+		needs = append(needs, "storage.objects.createContext")
 	}
 	// https://cloud.google.com/storage/docs/object-contexts
 	if x.Query.Has("dropContextGroups") {
-		all = append(all, "storage.objects.dropContexts")
+		needs = append(needs, "storage.objects.dropContexts")
 	}
-	return all
+	return needs
 }
 
 // recordWrite records the keys of the contexts with which an object was written.
