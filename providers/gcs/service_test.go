@@ -454,10 +454,11 @@ func TestListBucketsOfTheProject(t *testing.T) {
 	require.Contains(t, transcript.queries["GET /b"], "project=mine")
 }
 
-// The project is that of Config, or else of the credentials. An emulator needs none.
+// The project is that of Config or else that of the credentials, and an emulator needs none.
 func TestProjectID(t *testing.T) {
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
+
 	withProject := &credentials{}
 	withProject.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{
 		JSON: []byte(`{"type":"service_account","project_id":"theirs"}`),
@@ -481,11 +482,12 @@ func TestProjectID(t *testing.T) {
 			wantCode: storage.InvalidArgument,
 		},
 		{name: "anonymous", account: account{anonymous: true}, wantCode: storage.InvalidArgument},
-		{name: "an emulator", account: account{anonymous: true, endpoint: emulator}},
+		{name: "an emulator", account: account{anonymous: true, endpoint: emulator}, want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (&serviceDriver{account: &tt.account}).projectID(t.Context())
+			service := &serviceDriver{account: &tt.account}
+			got, err := service.projectID(t.Context())
 			require.Equal(t, tt.want, got)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err))
 			if err != nil {
@@ -501,7 +503,7 @@ func TestServiceRefusesABucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Credentials is Unsupported, because the driver has no HMAC keys. The error says so.
+// Credentials fails with Unsupported, and the error says that the driver has no HMAC keys.
 func TestServiceHasNoCredentialsForS3(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, nil)
 	_, err := service.Credentials(t.Context(), "photos")

@@ -353,16 +353,15 @@ func TestSignedURLBaseURL(t *testing.T) {
 	}
 }
 
-// A signed URL is valid until ExpiresAt, which is no earlier than requested, unless the signer has a limit.
+// A signed URL is valid until ExpiresAt, which is no earlier than requested, up to the signer's limit.
 func TestSignedURLExpiresAsReported(t *testing.T) {
 	start := signedAt.Truncate(time.Second)
 	tests := []struct {
 		name    string
 		ttl     time.Duration
 		maxTerm time.Duration
-		want    time.Duration // from the second in the URL
+		want    time.Duration // counted from the second in the URL
 	}{
-		// never less than requested
 		{name: "a second", ttl: time.Second, maxTerm: sigv4.MaxTerm, want: 2 * time.Second},
 		{name: "an hour", ttl: time.Hour, maxTerm: sigv4.MaxTerm, want: time.Hour + time.Second},
 		{name: "seven days, and no more", ttl: sigv4.MaxTerm, maxTerm: sigv4.MaxTerm, want: sigv4.MaxTerm},
@@ -376,12 +375,13 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newSigningDriver(t, Config{})
-			var s signer = shortLived{*d.account.signerFinder.cached.Load(), tt.maxTerm}
-			d.account.signerFinder.cached.Store(&s)
+			var limited signer = shortLived{*d.account.signerFinder.cached.Load(), tt.maxTerm}
+			d.account.signerFinder.cached.Store(&limited)
 
-			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+			r := signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
-			}), signedAt)
+			})
+			signedURL, err := d.urls.sign(t.Context(), r, signedAt)
 			require.NoError(t, err)
 			require.Equal(t, start.Add(tt.want), signedURL.ExpiresAt)
 
@@ -393,31 +393,35 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	}
 }
 
-// With StableFor, URLs that are signed within one window are equal. A signer whose URLs end earlier is Unsupported.
+// stableForADay returns a request for a URL that stays the same for a day.
+func stableForADay() *driver.SignRequest {
+	return signedDownload(func(r *driver.SignRequest) {
+		r.StableFor = 24 * time.Hour
+	})
+}
+
+// With StableFor, the URLs that two processes sign on one day are equal.
 func TestStableURLsOfGoogle(t *testing.T) {
 	morning := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	endOfDay := time.Date(2026, 3, 4, 23, 59, 59, 999_999_999, time.UTC)
-	stable := signedDownload(func(r *driver.SignRequest) {
-		r.StableFor = 24 * time.Hour
-	})
 
-	t.Run("two processes on one day", func(t *testing.T) {
-		first, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stable, morning)
-		require.NoError(t, err)
-		last, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stable, endOfDay)
-		require.NoError(t, err)
-		require.Equal(t, first, last)
-		require.Equal(t, time.Date(2026, 3, 5, 1, 0, 0, 0, time.UTC), first.ExpiresAt)
-	})
-	t.Run("Google's IAM signs", func(t *testing.T) {
-		d := newSigningDriver(t, Config{})
-		var byIAM signer = newIAMSigner("signer@example.com", d.account)
-		d.account.signerFinder.cached.Store(&byIAM)
+	first, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stableForADay(), morning)
+	require.NoError(t, err)
+	last, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), stableForADay(), endOfDay)
+	require.NoError(t, err)
+	require.Equal(t, first, last)
+	require.Equal(t, time.Date(2026, 3, 5, 1, 0, 0, 0, time.UTC), first.ExpiresAt)
+}
 
-		_, err := d.urls.sign(t.Context(), stable, morning)
-		require.ErrorIs(t, err, storage.Unsupported)
-		require.False(t, d.Describe().Features&storage.StableURLs != 0)
-	})
+// Signing with StableFor fails with Unsupported if Google's IAM signs, because its URLs end too early.
+func TestStableURLsNotByIAM(t *testing.T) {
+	d := newSigningDriver(t, Config{})
+	var byIAM signer = newIAMSigner("signer@example.com", d.account)
+	d.account.signerFinder.cached.Store(&byIAM)
+
+	_, err := d.urls.sign(t.Context(), stableForADay(), signedAt)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Zero(t, d.Describe().Features&storage.StableURLs)
 }
 
 // A shortLived is a signer whose signatures are valid for a limited time.
@@ -429,26 +433,26 @@ type shortLived struct {
 // maxTerm returns the limit of the test.
 func (s shortLived) maxTerm() time.Duration { return s.most }
 
-// Signing is Unsupported for metadata or a disposition that no header can hold, and for another method.
+// Signing fails with Unsupported for metadata or a disposition that no header can hold, and for another method.
 func TestSignedURLUnsupported(t *testing.T) {
 	tests := []struct {
 		name    string
 		request *driver.SignRequest
-		hint    string
+		wantErr string // part of the text, or ""
 	}{
 		{
 			name: "metadata that no header holds",
 			request: wiretest.SignedUpload(func(r *driver.SignRequest) {
-				r.Metadata = map[string]string{"k": "\u00e9"}
+				r.Metadata = map[string]string{"k": "é"}
 			}),
-			hint: "X-Goog-Meta-K",
+			wantErr: "X-Goog-Meta-K",
 		},
 		{
-			name: "a disposition that no header has",
+			name: "a disposition that no header holds",
 			request: wiretest.SignedUpload(func(r *driver.SignRequest) {
-				r.ContentDisposition = "inline; filename=\"\u65e5\""
+				r.ContentDisposition = `inline; filename="日"`
 			}),
-			hint: "Content-Disposition",
+			wantErr: "Content-Disposition",
 		},
 		{
 			name: "another method",
@@ -462,8 +466,8 @@ func TestSignedURLUnsupported(t *testing.T) {
 			signedURL, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), tt.request, signedAt)
 			require.Nil(t, signedURL)
 			require.ErrorIs(t, err, storage.Unsupported)
-			if tt.hint != "" {
-				require.ErrorContains(t, err, tt.hint)
+			if tt.wantErr != "" {
+				require.ErrorContains(t, err, tt.wantErr)
 			}
 		})
 	}

@@ -78,17 +78,19 @@ func TestSignByIAM(t *testing.T) {
 		requests = append(requests, r)
 		signBlob(t, w, r)
 	})
-	request := wiretest.SignedUpload(func(r *driver.SignRequest) {
+	withOwnKey := newSigningDriver(t, Config{})
+
+	// Both sign the same URL.
+	r := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "a b"
 		r.MinSize = 5
 		r.MaxSize = 5
 	})
-	signedURL, err := d.urls.sign(t.Context(), request, signedAt)
+	signedURL, err := d.urls.sign(t.Context(), r, signedAt)
 	require.NoError(t, err)
-
-	byKey, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), request, signedAt)
+	wantURL, err := withOwnKey.urls.sign(t.Context(), r, signedAt)
 	require.NoError(t, err)
-	require.Equal(t, byKey, signedURL, "both signers sign the same")
+	require.Equal(t, wantURL, signedURL)
 
 	require.Len(t, requests, 1)
 	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob",
@@ -96,22 +98,25 @@ func TestSignByIAM(t *testing.T) {
 	require.Equal(t, "Bearer "+secretToken, requests[0].Header.Get("Authorization"))
 	require.Equal(t, "application/json", requests[0].Header.Get("Content-Type"))
 
+	// Both sign the same form.
 	form, err := d.urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
-	ownForm, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(nil), signedAt)
+	wantForm, err := withOwnKey.urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
-	require.Equal(t, ownForm, form)
+	require.Equal(t, wantForm, form)
 	require.Len(t, requests, 2)
 }
 
-// A URL that IAM signed expires no later than Google's key.
+// A URL that IAM has signed expires after 12 hours, with Google's key, even if a longer term was requested.
 func TestSignByIAMExpires(t *testing.T) {
 	d, _ := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
 		signBlob(t, w, r)
 	})
-	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+	r := signedDownload(func(r *driver.SignRequest) {
 		r.TTL = sigv4.MaxTerm
-	}), signedAt)
+	})
+
+	signedURL, err := d.urls.sign(t.Context(), r, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signedURL.ExpiresAt)
 	require.Contains(t, signedURL.URL, "X-Goog-Expires=43200&")
@@ -209,7 +214,7 @@ func TestSignByIAMErrors(t *testing.T) {
 	}
 }
 
-// At most iamCalls requests for a signature run at a time. A caller that waits for its turn can be canceled.
+// At most iamCalls requests for a signature run at a time, and a caller that waits for its turn can be canceled.
 func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	var signer atomic.Pointer[iamSigner]
 	var running []int // calls that were running at each request, including its own
@@ -230,10 +235,11 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	require.Equal(t, []int{1}, running)
 	require.Empty(t, iam.calls)
 
+	// A call that fails has ended, too.
 	refuse = true
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.Error(t, err)
-	require.Empty(t, iam.calls, "a call that fails has ended, too")
+	require.Empty(t, iam.calls)
 
 	// While iamCalls others are running, a call sends no request.
 	refuse = false
@@ -254,7 +260,7 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	require.Equal(t, []int{iamCalls}, running)
 }
 
-// A request for a signature has a time limit of its own, beside that of the caller.
+// A request for a signature ends with its own time limit or with that of the caller, whichever comes first.
 func TestSignByIAMTimesOut(t *testing.T) {
 	hang := make(chan struct{})
 	d, iam := openIAMSigningDriver(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -264,15 +270,17 @@ func TestSignByIAMTimesOut(t *testing.T) {
 	defer close(hang)
 	require.Equal(t, iamTime, iam.time)
 
+	// The request's own limit is not taken for the caller's deadline.
 	iam.time = time.Millisecond
 	_, err := d.Sign(t.Context(), signedDownload(nil))
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code, "it is not the caller's deadline: %v", err)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code, "%v", err)
 
+	// The caller's deadline comes first.
 	iam.time = time.Hour
-	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err = d.Sign(short, signedDownload(nil))
+	_, err = d.Sign(ctx, signedDownload(nil))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }

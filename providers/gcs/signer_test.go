@@ -38,7 +38,7 @@ func newKeyFile(t *testing.T, privateKey string) []byte {
 	return file
 }
 
-// A key file may have its key as PKCS #8 or PKCS #1, with text in front of it.
+// A key file may have its key in the form PKCS #8 or PKCS #1, and text in front of it.
 func TestKeyFileFormats(t *testing.T) {
 	pkcs1 := string(pem.EncodeToMemory(&pem.Block{
 		Type:  "RSA PRIVATE KEY",
@@ -58,6 +58,7 @@ func TestKeyFileFormats(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, testAccount, signer.email())
 
+			// The public key verifies its signature.
 			signature, err := signer.sign(t.Context(), []byte("text"))
 			require.NoError(t, err)
 			sum := sha256.Sum256([]byte("text"))
@@ -66,13 +67,13 @@ func TestKeyFileFormats(t *testing.T) {
 	}
 }
 
-// An invalid key file fails without its secret in the error.
+// NewDriver refuses an invalid key file, without showing its secret in the error.
 func TestKeyFileInvalid(t *testing.T) {
-	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
-	require.NoError(t, err)
 	const secret = "c2VjcmV0LXNlY3JldA=="
+	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	encodedECDSAKey, err := x509.MarshalPKCS8PrivateKey(ecdsaKey)
+	require.NoError(t, err)
 
 	tests := []struct {
 		name    string
@@ -90,7 +91,7 @@ func TestKeyFileInvalid(t *testing.T) {
 			name: "a key that is not RSA",
 			file: newKeyFile(t, string(pem.EncodeToMemory(&pem.Block{
 				Type:  "PRIVATE KEY",
-				Bytes: encoded,
+				Bytes: encodedECDSAKey,
 			}))),
 		},
 		{
@@ -221,34 +222,36 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 
+	// Without the file, the driver has the feature, because there may be a signer later.
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
-	require.NoError(t, err, "the file is not there yet")
+	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, d.Close())
 	}()
-	require.NotZero(t, d.Describe().Features&storage.SignedURLs, "they may be able to sign")
-
+	require.NotZero(t, d.Describe().Features&storage.SignedURLs)
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 
+	// With the file, it signs.
 	require.NoError(t, os.WriteFile(file, testKeyFile(), 0o600))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
+
+	// From then on, it keeps the signer.
 	require.NoError(t, os.Remove(file))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
-	require.NoError(t, err, "the signer is kept")
+	require.NoError(t, err)
 }
 
-// The signer follows from the default credentials. The metadata service is asked only if they do not name an
-// account.
+// The default credentials determine the signer, and only if they do not name an account, the metadata service is asked.
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	tests := []struct {
-		name         string
-		credentials  string // their JSON
-		account      string // Config.SigningAccount
-		asksMetadata bool
-		want         signer // nil if the call fails with Unsupported
+		name             string
+		credentials      string // in JSON
+		account          string // Config.SigningAccount
+		wantAsksMetadata bool
+		want             signer // nil if the call fails with Unsupported
 	}{
 		{name: "a key file", credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
 		{
@@ -263,7 +266,7 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 			account:     testAccount,
 			want:        &iamSigner{name: testAccount},
 		},
-		{name: "a machine of Google's", credentials: "", asksMetadata: true, want: &iamSigner{name: machine}},
+		{name: "a machine of Google's", credentials: "", wantAsksMetadata: true, want: &iamSigner{name: machine}},
 		{
 			name:        "a machine, as a service account",
 			credentials: "",
@@ -287,7 +290,7 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 			}
 
 			got, err := defaultSigner(t.Context(), tt.account, a, lookupEmail)
-			require.Equal(t, tt.asksMetadata, asksMetadata)
+			require.Equal(t, tt.wantAsksMetadata, asksMetadata)
 			if tt.want == nil {
 				require.ErrorIs(t, err, storage.Unsupported)
 				return
@@ -299,68 +302,75 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 	}
 }
 
-// The signer is found once, and then kept.
+// A signerFinder looks for the signer once, and then returns the same one.
 func TestSignerIsFoundOnce(t *testing.T) {
-	finds := 0
-	finder := &signerFinder{find: func(context.Context) (signer, error) {
-		finds++
-		return &keySigner{name: fmt.Sprint("signer ", finds)}, nil
-	}}
+	searches := 0
+	find := func(context.Context) (signer, error) {
+		searches++
+		return &keySigner{name: fmt.Sprint("signer ", searches)}, nil
+	}
+	finder := &signerFinder{find: find}
 
 	for range 2 {
 		got, err := finder.get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "signer 1", got.email())
 	}
-	require.Equal(t, 1, finds)
+	require.Equal(t, 1, searches)
 }
 
-// On a machine of Google, the metadata service names the account that signs.
+// On a machine of Google, the account that signs is the one that the metadata service names.
 func TestSignerAccountOfMetadata(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	tests := []struct {
-		name   string
-		answer http.HandlerFunc
-		want   string
-		code   storage.Code
+		name     string
+		handler  http.HandlerFunc // of the metadata service
+		want     string
+		wantCode storage.Code
 	}{
 		{
-			name: "one",
-			answer: func(w http.ResponseWriter, _ *http.Request) {
+			name: "an account",
+			handler: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte(machine + "\n"))
 			},
-			want: machine,
-			code: "",
+			want:     machine,
+			wantCode: "",
 		},
-		{name: "none", answer: http.NotFound, want: "", code: storage.Unsupported},
+		{
+			name:     "no account",
+			handler:  http.NotFound,
+			want:     "",
+			wantCode: storage.Unsupported,
+		},
 		// googleapis/nodejs-storage#2447
 		{
-			name: "a workload of GKE without one",
-			answer: func(w http.ResponseWriter, _ *http.Request) {
+			name: "a workload of GKE without an account",
+			handler: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte("project.svc.id.goog"))
 			},
-			want: "",
-			code: storage.Unsupported,
+			want:     "",
+			wantCode: storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			query := ""
+			path := ""
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				query = r.URL.Path
-				tt.answer(w, r)
+				path = r.URL.Path
+				tt.handler(w, r)
 			}))
 			defer server.Close()
 			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(server.URL, "http://"))
 
 			got, err := metadataAccount(t.Context())
 			require.Equal(t, tt.want, got)
-			require.Equal(t, tt.code, storage.CodeOf(err))
-			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", query)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err))
+			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", path)
 
-			stopped, cancel := context.WithCancel(t.Context())
+			// The end of ctx is not taken for a missing account.
+			canceled, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err = metadataAccount(stopped)
+			_, err = metadataAccount(canceled)
 			require.ErrorIs(t, err, context.Canceled)
 		})
 	}

@@ -35,7 +35,7 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 	return bucket
 }
 
-// A signed URL with a customer's key lists the headers that its client must send.
+// A signed URL with a customer's key works only for a client that sends the headers of the key.
 func TestSignedURLWithCustomerKey(t *testing.T) {
 	bucket := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
@@ -44,9 +44,9 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	upload, err := bucket.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 	require.Equal(t, 200, wiretest.Curl(t, upload, "text").Status)
-	got, attrs, err := storage.ReadAll(t.Context(), bucket, "a", key)
+	content, attrs, err := storage.ReadAll(t.Context(), bucket, "a", key)
 	require.NoError(t, err)
-	require.Equal(t, "text", string(got))
+	require.Equal(t, "text", string(content))
 	require.NotEmpty(t, attrs.Encryption.KeyID)
 
 	// A download needs the key.
@@ -54,15 +54,16 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", wiretest.Curl(t, download, "").Body)
 
+	// The key is signed, so that another one is refused.
 	download.Header.Set("X-Goog-Encryption-Key", "AAAA")
-	require.Equal(t, 403, wiretest.Curl(t, download, "").Status, "the key is signed")
+	require.Equal(t, 403, wiretest.Curl(t, download, "").Status)
 
 	withoutKey, err := bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, 400, wiretest.Curl(t, withoutKey, "").Status)
 }
 
-// curl can use signed uploads and downloads, for keys that a shell might change.
+// Signed uploads and downloads work with curl, even for keys that a shell might change.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	bucket := startSignedServer(t).open(t)
 	for _, key := range wiretest.CurlKeys {
@@ -76,7 +77,9 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 				storage.WithMetadata(map[string]string{"k": "v"}))
 			require.NoError(t, err)
 			require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
-			require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
+
+			// The URL creates the object only once, and only with the signed size.
+			require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status)
 			require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
 
 			attrs, err := bucket.Attrs(t.Context(), key)
@@ -95,9 +98,10 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 // A signed upload refuses a body with another checksum than the signed one.
 func TestSignedUploadURLChecksum(t *testing.T) {
 	bucket := startSignedServer(t).open(t)
-	// of "123456789"
-	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283))
+	const sum = 0xE3069283 // of "123456789"
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(sum))
 	require.NoError(t, err)
+
 	require.Equal(t, 400, wiretest.Curl(t, signedURL, "987654321").Status)
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "123456789").Status)
 }
@@ -131,6 +135,8 @@ func TestSignedUploadURLWithoutType(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Goog-SignedHeaders"))
 	require.Empty(t, signedURL.Header)
-	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds none")
-	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "curl adds a type of its own")
+
+	// Package net/http adds no content type, and curl adds one of its own.
+	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status)
+	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
 }

@@ -18,7 +18,7 @@ const (
 	liveObjectAnswer = `200 {"kind":"storage#object","name":"a","generation":"8","size":"1","timeCreated":"2026-11-22T12:00:00Z"}`
 )
 
-// Listing and restoring soft-deleted objects send these requests. fake-gcs-server has no soft delete.
+// ListVersions and Restore of soft-deleted objects send the right requests, which fake-gcs-server cannot check.
 func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, map[string][]string{
 		listRequest:    {`200 {"kind":"storage#objects","items":[` + removedItem + `]}`},
@@ -27,7 +27,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	d, err := service.Driver("photos")
 	require.NoError(t, err)
 
-	// The listing.
+	// A listing asks only for soft-deleted objects.
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
@@ -36,8 +36,10 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.False(t, entry.Current)
 	require.Equal(t, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), entry.NoncurrentSince)
 	require.Equal(t, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), entry.SoftDeletedUntil)
+
+	// Google refuses softDeleted and versions at once.
 	require.Contains(t, transcript.queries[listRequest], "softDeleted=true")
-	require.NotContains(t, transcript.queries[listRequest], "versions=true", "Google refuses both at once")
+	require.NotContains(t, transcript.queries[listRequest], "versions=true")
 	require.Contains(t, transcript.queries[listRequest], "hardDeleteTime")
 
 	// A restore of one version.
@@ -56,7 +58,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{listRequest, restoreRequest}, transcript.requests)
 }
 
-// Restore fails if no removed object is kept, or if an object with the key exists.
+// Restore fails with ObjectNotFound if no removed object is kept, and with PreconditionFailed if the key has an object.
 func TestSoftDeletedRestoreFails(t *testing.T) {
 	const emptyListing = `200 {"kind":"storage#objects"}`
 	missing := errorAnswer(404, "notFound", "No such object: photos/a")
@@ -65,7 +67,7 @@ func TestSoftDeletedRestoreFails(t *testing.T) {
 
 	tests := []struct {
 		name    string
-		version string              // "" means the newest one, which takes a listing
+		version string              // "" for the newest one, for which the driver lists the versions
 		answers map[string][]string // by request
 		want    error
 	}{
@@ -110,44 +112,53 @@ func TestSoftDeletedRestoreFails(t *testing.T) {
 	}
 }
 
-// The soft delete policy of a bucket is set and read.
-func TestSoftDeletePolicy(t *testing.T) {
-	const week = 7 * 24 * time.Hour // 604,800 seconds
+const softDeleteWeek = 7 * 24 * time.Hour // 604,800 seconds
 
-	t.Run("a new bucket", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {bucketAnswer}})
-		info, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: new(week)})
-		require.NoError(t, err)
-		require.Equal(t, week, info.SoftDelete)
-		require.Contains(t, transcript.bodies["POST /b"][0],
-			`"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
+// CreateBucket sends the soft delete policy of a new bucket in seconds.
+func TestSoftDeletePolicyOfNewBucket(t *testing.T) {
+	service, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {bucketAnswer}})
+
+	r := &driver.BucketRequest{Name: "photos", SoftDelete: new(softDeleteWeek)}
+	info, err := service.CreateBucket(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, softDeleteWeek, info.SoftDelete)
+	require.Contains(t, transcript.bodies["POST /b"][0],
+		`"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
+}
+
+// UpdateBucket turns soft delete off by a policy of zero seconds.
+func TestSoftDeletePolicyTurnedOff(t *testing.T) {
+	service, transcript := newManagingService(t, Config{}, map[string][]string{
+		"PATCH /b/photos":   {bucketAnswer},
+		"GET /b/photos/iam": {privatePolicyAnswer},
 	})
-	t.Run("turned off", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{}, map[string][]string{
-			"PATCH /b/photos":   {bucketAnswer},
-			"GET /b/photos/iam": {privatePolicyAnswer},
-		})
-		off := time.Duration(0)
-		_, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &off})
-		require.NoError(t, err)
-		require.Contains(t, transcript.bodies["PATCH /b/photos"][0],
-			`"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
+
+	off := time.Duration(0)
+	_, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &off})
+	require.NoError(t, err)
+	require.Contains(t, transcript.bodies["PATCH /b/photos"][0],
+		`"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
+}
+
+// BucketInfo returns the soft delete policy of a bucket.
+func TestSoftDeletePolicyRead(t *testing.T) {
+	service, _ := newManagingService(t, Config{}, map[string][]string{
+		"GET /b/photos": {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":` +
+			`{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
+		"GET /b/photos/iam": {privatePolicyAnswer},
 	})
-	t.Run("read", func(t *testing.T) {
-		service, _ := newManagingService(t, Config{}, map[string][]string{
-			"GET /b/photos": {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":` +
-				`{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
-			"GET /b/photos/iam": {privatePolicyAnswer},
-		})
-		info, err := service.BucketInfo(t.Context(), "photos")
-		require.NoError(t, err)
-		require.Equal(t, week, info.SoftDelete)
-	})
-	t.Run("an hour is too short", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{}, nil)
-		hour := time.Hour
-		_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &hour})
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Empty(t, transcript.requests)
-	})
+
+	info, err := service.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, softDeleteWeek, info.SoftDelete)
+}
+
+// CreateBucket refuses a soft delete policy of an hour, which is too short for Google, without a request.
+func TestSoftDeletePolicyTooShort(t *testing.T) {
+	service, transcript := newManagingService(t, Config{}, nil)
+
+	hour := time.Hour
+	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &hour})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Empty(t, transcript.requests)
 }

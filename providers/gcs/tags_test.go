@@ -20,7 +20,10 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
 
-	tests := []struct{ value, stored string }{
+	tests := []struct {
+		value  string
+		stored string // by Google
+	}{
 		{value: "plain", stored: "plain"},
 		{value: "", stored: "0~"},
 		{value: "-a", stored: "0~-a"},
@@ -50,7 +53,7 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 	}
 }
 
-// A key of a tag that Google reserves is stored encoded.
+// A tag whose key Google reserves is stored under an encoded key.
 func TestTagKeyRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -64,7 +67,7 @@ func TestTagKeyRefusedByGoogle(t *testing.T) {
 	})
 }
 
-// A write fails if the value of a tag is too long once it is encoded.
+// A write fails with Unsupported if the value of a tag is too long once it is encoded.
 func TestTagTooLongEncoded(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -82,6 +85,8 @@ func TestCopyKeepsForeignContexts(t *testing.T) {
 	bucket := openAt(t, server.URL, name)
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
+
+	// Another client has set a context that this library could not.
 	server.change(name, "a", func(o *ruleObject) {
 		o.Contexts = &ruleContexts{map[string]*ruleContext{"été": {"x~y"}}}
 	})
@@ -98,21 +103,21 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), gcs.WithCustomTime(when),
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"),
+		gcs.WithCustomTime(when),
 		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
+
 	attrs, err := bucket.Attrs(t.Context(), "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
-
 	object, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
 	require.True(t, ok)
 	require.Equal(t, when, object.CustomTime.UTC())
 
-	// A read returns them, too.
-	got, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithNativeAttrs())
+	// A download returns them, too.
+	content, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
-	require.Equal(t, "text", string(got))
-
+	require.Equal(t, "text", string(content))
 	object, ok = storage.AttrsAs[*sdk.ObjectAttrs](attrs)
 	require.True(t, ok)
 	require.Equal(t, "v", object.Contexts.Custom["k"].Value)
@@ -196,13 +201,16 @@ func TestSetTagsChangedMeanwhile(t *testing.T) {
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
+
+	// Another client adds a tag just before the request that changes the tags.
 	server.beforePatch = func(o *ruleObject) {
 		o.Contexts = &ruleContexts{map[string]*ruleContext{"theirs": {"1"}}}
 		o.Metageneration = "2"
 	}
-	require.NoError(t, storage.SetTags(t.Context(), bucket, "a", map[string]string{"ours": "1"}))
+	want := map[string]string{"ours": "1"}
+	require.NoError(t, storage.SetTags(t.Context(), bucket, "a", want))
 
 	got, err := storage.Tags(t.Context(), bucket, "a")
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"ours": "1"}, got)
+	require.Equal(t, want, got)
 }

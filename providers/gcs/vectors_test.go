@@ -166,31 +166,32 @@ func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 	return r
 }
 
-// Signed URLs equal those of Google's vectors.
+// Signed URLs are equal to those in Google's test vectors.
 func TestSignatureEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Signing, 29)
-	signCount := 0
+	signCount := 0 // vectors that Sign can express
 	for _, v := range vectors.Signing {
 		t.Run(v.Description, func(t *testing.T) {
 			d := v.driver(signs)
 			if r := v.request(); r != nil {
+				signCount++
 				signedURL, err := d.urls.sign(t.Context(), r, v.Timestamp)
 				require.NoError(t, err)
 				require.Equal(t, v.ExpectedURL, signedURL.URL)
-				signCount++
 				return
 			}
+
 			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
 			signedURL, err := term.signURL(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
 			require.Equal(t, v.ExpectedURL, signedURL)
 		})
 	}
-	require.Equal(t, 15, signCount, "vectors that are a request for Sign")
+	require.Equal(t, 15, signCount)
 }
 
-// Signed forms equal those of Google's vectors.
+// Signed forms are equal to those in Google's test vectors.
 func TestFormEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Forms, 11)
@@ -205,8 +206,8 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 				address, err = url.Parse(input.base(""))
 				require.NoError(t, err)
 			}
-
 			require.Equal(t, output.URL, address.String()+"/")
+
 			form := &v4Form{bucket: input.Bucket, fields: map[string]string{"key": input.Object}}
 			for name, value := range input.Fields {
 				form.fields[name] = value
@@ -217,6 +218,7 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 			if sizes := input.Conditions.ContentLengthRange; sizes != nil {
 				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
 			}
+
 			term := &v4Term{sigv4.Term{From: input.Timestamp, Seconds: input.Expiration}, signs}
 			require.NoError(t, term.signForm(t.Context(), form))
 			require.Equal(t, output.Fields, form.fields)

@@ -12,23 +12,24 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// With Config.CredentialsFor, each request has the token of the prefix of its key.
+// With Config.CredentialsFor, each request has the token for the prefix of its key, which is requested only once.
 func TestCredentialsForTokens(t *testing.T) {
 	server := newCannedServer(t, storedReply)
-	var requests []string
+	var requestedKeys []string
+	credentialsFor := func(_ context.Context, key string) (PrefixCredentials, error) {
+		requestedKeys = append(requestedKeys, key)
+		switch key[0] {
+		case 'a':
+			return PrefixCredentials{Prefix: "a/", AccessToken: "token-a"}, nil
+		case 'b':
+			return PrefixCredentials{Prefix: "b/", AccessToken: "token-b"}, nil
+		}
+		return PrefixCredentials{}, errors.New("no such table")
+	}
 	d, err := NewDriver(t.Context(), Config{
-		Bucket:   "photos",
-		Endpoint: server.URL,
-		CredentialsFor: func(_ context.Context, key string) (PrefixCredentials, error) {
-			requests = append(requests, key)
-			switch key[0] {
-			case 'a':
-				return PrefixCredentials{Prefix: "a/", AccessToken: "token-a"}, nil
-			case 'b':
-				return PrefixCredentials{Prefix: "b/", AccessToken: "token-b"}, nil
-			}
-			return PrefixCredentials{}, errors.New("no such table")
-		},
+		Bucket:         "photos",
+		Endpoint:       server.URL,
+		CredentialsFor: credentialsFor,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -46,9 +47,9 @@ func TestCredentialsForTokens(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "Bearer "+tt.wantToken, server.Last(t).Header.Get("Authorization"))
 	}
-	require.Equal(t, []string{"a/1", "b/1"}, requests, "the token of a prefix is kept")
+	require.Equal(t, []string{"a/1", "b/1"}, requestedKeys)
 
-	// Without a token, or if the copy would need two, nothing is sent.
+	// Nothing is sent without a token, or for a copy that would need two.
 	_, err = d.Put(t.Context(), wiretest.Put("c/1", "hello"))
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")})
@@ -56,24 +57,24 @@ func TestCredentialsForTokens(t *testing.T) {
 	require.Len(t, server.Calls(), len(puts))
 }
 
-// CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
-// Unauthenticated.
-func TestCredentialsForExcludesOthers(t *testing.T) {
-	noToken := func(context.Context, string) (PrefixCredentials, error) { return PrefixCredentials{}, nil }
+// noToken is a Config.CredentialsFor that returns empty credentials.
+func noToken(context.Context, string) (PrefixCredentials, error) { return PrefixCredentials{}, nil }
 
-	t.Run("with Anonymous", func(t *testing.T) {
-		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, CredentialsFor: noToken})
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	})
-	t.Run("of a service", func(t *testing.T) {
-		_, err := NewServiceDriver(t.Context(), Config{CredentialsFor: noToken})
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	})
-	t.Run("without a token", func(t *testing.T) {
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: noToken})
-		require.NoError(t, err)
-		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
-		require.NoError(t, d.Close())
-	})
+// CredentialsFor cannot be combined with Anonymous, or be used for a service.
+func TestCredentialsForExcludesOthers(t *testing.T) {
+	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, CredentialsFor: noToken})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+
+	_, err = NewServiceDriver(t.Context(), Config{CredentialsFor: noToken})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}
+
+// A request fails with Unauthenticated if CredentialsFor returns no token.
+func TestCredentialsForWithoutToken(t *testing.T) {
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: noToken})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 }

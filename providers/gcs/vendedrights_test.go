@@ -75,27 +75,28 @@ func newVendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 
 // Vend exchanges the token for one whose access boundary permits only the rights and the prefix.
 func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
-	s := &tokenService{status: http.StatusOK, answer: restricted}
-	d := newVendingDriver(t, s, nil)
-	v, err := d.vend(
-		t.Context(),
-		newVendRequest("users/1/", storage.Rights{Read: true, List: true, Write: true, Remove: true}),
-		signedAt,
-	)
+	service := &tokenService{status: http.StatusOK, answer: restricted}
+	d := newVendingDriver(t, service, nil)
+	allRights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
+	r := newVendRequest("users/1/", allRights)
+
+	creds, err := d.vend(t.Context(), r, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, &storage.VendedCredentials{
 		Token:   "restricted",
 		Expires: signedAt.Add(50 * time.Minute),
-	}, v)
+	}, creds)
 
-	require.Equal(t, "https://sts.googleapis.com/v1/token", s.url)
-	require.Empty(t, s.request.Header.Get("Authorization"), "the token is in the body only")
-	require.Equal(t, "application/x-www-form-urlencoded", s.request.Header.Get("Content-Type"))
-	require.Equal(t, secretToken, s.form.Get("subject_token"))
-	require.Equal(t, "urn:ietf:params:oauth:grant-type:token-exchange", s.form.Get("grant_type"))
-	require.Equal(t, accessToken, s.form.Get("subject_token_type"))
-	require.Equal(t, accessToken, s.form.Get("requested_token_type"))
+	// The request has the token in its body only.
+	require.Equal(t, "https://sts.googleapis.com/v1/token", service.url)
+	require.Empty(t, service.request.Header.Get("Authorization"))
+	require.Equal(t, "application/x-www-form-urlencoded", service.request.Header.Get("Content-Type"))
+	require.Equal(t, secretToken, service.form.Get("subject_token"))
+	require.Equal(t, "urn:ietf:params:oauth:grant-type:token-exchange", service.form.Get("grant_type"))
+	require.Equal(t, accessToken, service.form.Get("subject_token_type"))
+	require.Equal(t, accessToken, service.form.Get("requested_token_type"))
 
+	// The boundary has a rule for reads, one for listings, and one for writes and removals.
 	const (
 		bucket  = `"availableResource": "//storage.googleapis.com/projects/_/buckets/photos"`
 		objects = `"availabilityCondition": {"expression":
@@ -107,10 +108,10 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyObjectReader"], `+objects+`},
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketReader"], `+listings+`},
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketWriter"], `+objects+`}
-	]}}`, s.form.Get("options"))
+	]}}`, service.form.Get("options"))
 }
 
-// Each right of Vend grants only its own role.
+// Each right of Vend grants only the role that it needs.
 func TestVendRoles(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -146,19 +147,22 @@ func TestVendRoles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules, err := boundaryRules("photos", newVendRequest("", tt.rights))
+			const allKeys = "" // the prefix
+			rules, err := boundaryRules("photos", newVendRequest(allKeys, tt.rights))
 			require.Equal(t, tt.want, storage.CodeOf(err))
+
 			var roles []string
-			for _, r := range rules {
-				roles = append(roles, r.Permissions...)
-				require.NotEmpty(t, r.Condition.Expression, "without a condition, a role to write also lists")
+			for _, rule := range rules {
+				roles = append(roles, rule.Permissions...)
+				// Without a condition, a role to write also lists.
+				require.NotEmpty(t, rule.Condition.Expression)
 			}
 			require.Equal(t, tt.roles, roles)
 		})
 	}
 }
 
-// Vend quotes the prefix in its IAM condition, so that no prefix can add to the condition.
+// Vend writes the prefix as a quoted literal in its IAM condition, so that no prefix can add to the condition.
 func TestVendPrefixLiteral(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -174,9 +178,8 @@ func TestVendPrefixLiteral(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rules, err := boundaryRules("photos", newVendRequest(tt.prefix, storage.Rights{List: true}))
 			require.NoError(t, err)
-			require.Equal(t,
-				"api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith("+tt.want+")",
-				rules[0].Condition.Expression)
+			want := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + tt.want + ")"
+			require.Equal(t, want, rules[0].Condition.Expression)
 		})
 	}
 }
@@ -187,21 +190,25 @@ func TestVendLongPrefix(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Vended credentials expire no later than the token that they were made from.
+// Vended credentials expire with the token from which they were made if the service's response does not say when.
 func TestVendExpiresWithSourceToken(t *testing.T) {
-	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
-	v, err := newVendingDriver(t, s, nil).vend(t.Context(), newVendRequest("", storage.Rights{Read: true}),
-		signedAt)
+	service := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
+	const allKeys = "" // the prefix
+	r := newVendRequest(allKeys, storage.Rights{Read: true})
+
+	creds, err := newVendingDriver(t, service, nil).vend(t.Context(), r, signedAt)
 	require.NoError(t, err)
-	require.Equal(t, signedAt.Add(time.Hour), v.Expires)
+	require.Equal(t, signedAt.Add(time.Hour), creds.Expires)
 }
 
-// A token that is valid for too long is unsupported.
+// Vend fails with Unsupported if Google's token is valid for longer than requested.
 func TestVendTokenTooLong(t *testing.T) {
-	s := &tokenService{status: http.StatusOK, answer: restricted}
-	r := newVendRequest("", storage.Rights{Read: true})
+	service := &tokenService{status: http.StatusOK, answer: restricted}
+	const allKeys = "" // the prefix
+	r := newVendRequest(allKeys, storage.Rights{Read: true})
 	r.TTL = 15 * time.Minute
-	_, err := newVendingDriver(t, s, nil).vend(t.Context(), r, signedAt)
+
+	_, err := newVendingDriver(t, service, nil).vend(t.Context(), r, signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "ttl of an hour")
 	require.NotContains(t, err.Error(), "restricted")
@@ -229,47 +236,62 @@ func TestVendErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &tokenService{status: tt.status, answer: tt.answer}
-			_, err := newVendingDriver(t, s, nil).vend(t.Context(),
-				newVendRequest("", storage.Rights{Read: true}), signedAt)
+			service := &tokenService{status: tt.status, answer: tt.answer}
+			const allKeys = "" // the prefix
+			r := newVendRequest(allKeys, storage.Rights{Read: true})
+
+			_, err := newVendingDriver(t, service, nil).vend(t.Context(), r, signedAt)
 			require.Equal(t, tt.want, storage.CodeOf(err), err)
 			require.NotContains(t, err.Error(), secretToken)
 		})
 	}
 }
 
-// A bucket declares Vending only at Google's own endpoint and with Google's credentials.
+// A driver has the feature Vending only at Google's own endpoint and with credentials of its own.
 func TestVendNeedsGooglesCredentials(t *testing.T) {
-	s := &tokenService{}
-	declaresVending := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-
-	t.Run("Google with a token", func(t *testing.T) {
-		require.True(t, declaresVending(newVendingDriver(t, s, nil)))
-	})
-	t.Run("anonymous", func(t *testing.T) {
-		d := newVendingDriver(t, s, func(c *Config) {
-			c.TokenSource = nil
-			c.Anonymous = true
+	service := &tokenService{}
+	tests := []struct {
+		name      string
+		configure func(c *Config)
+		want      bool
+	}{
+		{name: "Google with a token", configure: nil, want: true},
+		{
+			name: "anonymous",
+			configure: func(c *Config) {
+				c.TokenSource = nil
+				c.Anonymous = true
+			},
+			want: false,
+		},
+		{
+			name: "another server",
+			configure: func(c *Config) {
+				c.Endpoint = "http://127.0.0.1:4443"
+			},
+			want: false,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newVendingDriver(t, service, tt.configure)
+			require.Equal(t, tt.want, d.Describe().Features&storage.Vending != 0)
 		})
-		require.False(t, declaresVending(d))
-	})
-	t.Run("another server", func(t *testing.T) {
-		d := newVendingDriver(t, s, func(c *Config) {
-			c.Endpoint = "http://127.0.0.1:4443"
-		})
-		require.False(t, declaresVending(d))
-	})
-	t.Run("vended credentials", func(t *testing.T) {
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
-		require.NoError(t, err)
-		require.False(t, declaresVending(d))
-		require.NoError(t, d.Close())
-	})
+	}
 }
 
-// Vended accepts credentials that were sent as JSON, and refuses those of another provider.
+// A driver with vended credentials does not have the feature Vending.
+func TestVendNotWithVendedCredentials(t *testing.T) {
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
+	require.NoError(t, err)
+	require.Zero(t, d.Describe().Features&storage.Vending)
+	require.NoError(t, d.Close())
+}
+
+// Vended accepts credentials of Google that were sent as JSON, and refuses those of another provider.
 func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
-	text, err := json.Marshal(&storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt})
+	sent := &storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt}
+	text, err := json.Marshal(sent)
 	require.NoError(t, err)
 	received := &storage.VendedCredentials{}
 	require.NoError(t, json.Unmarshal(text, received))

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// ListVersions returns the newest generation first, although the server lists the oldest first and may end a page
+// Versions returns the newest version of each key first, although the server lists the oldest first and may end a page
 // anywhere.
 func TestListVersionsNewestFirst(t *testing.T) {
 	server := startRuleServer(t)
@@ -31,8 +31,9 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		want[key] = append([]string{attrs.Version}, want[key]...)
 	}
 
+	// The removed object has no current version.
 	require.NoError(t, bucket.Remove(t.Context(), "c"))
-	wantCurrent := []string{want["a"][0], want["b"][0], want["d"][0]} // the removed object has none
+	wantCurrent := []string{want["a"][0], want["b"][0], want["d"][0]}
 
 	for _, size := range []int{1, 2, 3, 100} {
 		t.Run(fmt.Sprintf("pages of %d", size), func(t *testing.T) {
@@ -55,6 +56,7 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		})
 	}
 
+	// Noncurrent versions can be read.
 	oldestOfB := want["b"][4]
 	removedC := want["c"][0]
 	for key, version := range map[string]string{"b": oldestOfB, "c": removedC} {

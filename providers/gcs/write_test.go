@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// The version and the condition of Delete are parameters of its request.
+// Delete sends its version and its condition as query parameters.
 func TestDeleteRequests(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -38,6 +38,7 @@ func TestDeleteRequests(t *testing.T) {
 			server := newCannedServer(t, reply{Status: 204})
 			tt.request.Key = "a/b"
 			require.NoError(t, server.openDriver(t).Delete(t.Context(), &tt.request))
+
 			req := server.Last(t)
 			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "generation"} {
@@ -50,43 +51,50 @@ func TestDeleteRequests(t *testing.T) {
 // If Delete fails, its error is OutcomeUnknown only if the object may have been removed.
 func TestDeleteFailedOutcomes(t *testing.T) {
 	tests := []struct {
-		name    string
-		answer  reply
-		code    storage.Code
-		unknown bool
+		name        string
+		reply       reply
+		want        storage.Code
+		wantUnknown bool
 	}{
 		{
-			name:   "a hold",
-			answer: jsonError(403, "objectUnderActiveHold", "Object is under active Event-Based hold"),
-			code:   storage.Locked,
+			name:        "a hold",
+			reply:       jsonError(403, "objectUnderActiveHold", "Object is under active Event-Based hold"),
+			want:        storage.Locked,
+			wantUnknown: false,
 		},
-		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
 		{
-			name:    "a server in trouble",
-			answer:  jsonError(503, "backendError", "Backend Error"),
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "no response",
+			reply:       reply{Cut: true},
+			want:        storage.Unavailable,
+			wantUnknown: true,
+		},
+		{
+			name:        "a server in trouble",
+			reply:       jsonError(503, "backendError", "Backend Error"),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
+			server := newCannedServer(t, tt.reply)
+
 			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 				Key:       "a",
 				Condition: storage.Condition{Revision: "42"},
 			})
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.unknown, e.Unknown)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, tt.want, storageErr.Code)
+			require.Equal(t, tt.wantUnknown, storageErr.Unknown)
 			require.Len(t, server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
 }
 
-// Put with IfAbsent over a held object fails with PreconditionFailed, although Google may report the hold first.
+// Put and Copy with IfAbsent over a held object fail with PreconditionFailed, although Google may report the hold first.
 func TestPutOverHeldObject(t *testing.T) {
-	refusal := jsonError(403, "objectUnderActiveHold",
+	heldReply := jsonError(403, "objectUnderActiveHold",
 		"Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
 	tests := []struct {
 		name      string
@@ -99,7 +107,8 @@ func TestPutOverHeldObject(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newCannedServer(t, refusal, refusal).openDriver(t)
+			d := newCannedServer(t, heldReply, heldReply).openDriver(t)
+
 			_, err := d.Put(t.Context(), &driver.PutRequest{
 				Key:       "a",
 				Body:      strings.NewReader("x"),
@@ -107,6 +116,7 @@ func TestPutOverHeldObject(t *testing.T) {
 				Condition: tt.condition,
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
 			_, err = d.Copy(t.Context(), &driver.CopyRequest{
 				Key:       "a",
 				Source:    d.Locate("b"),
@@ -295,6 +305,7 @@ func TestMoveRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, storedReply)
+
 			attrs, err := server.openDriver(t).Move(t.Context(), &driver.MoveRequest{
 				From:      "x/y",
 				Key:       "a b",
