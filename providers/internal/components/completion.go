@@ -395,15 +395,15 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
 }
 
-// cleanUp ends the upload by removing the marker and the parts. If some parts cannot be removed,
-// ListUploads still lists them.
+// cleanUp removes the marker, which ends the upload, and the parts. It repeats that after temporary
+// errors. ListUploads lists parts that remain.
 func (c *Completion) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
 	defer cancel()
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		err := c.Drop(ctx)
-		e, ok := errors.AsType[*storage.Error](err)
-		if !ok || !e.Retryable || try == releases {
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		if !ok || !storageErr.Retryable || attempt == releases {
 			return err
 		}
 		if running.Sleep(ctx, firstPause) != nil {
@@ -412,13 +412,14 @@ func (c *Completion) cleanUp(ctx context.Context) error {
 	}
 }
 
-// dropMade calls cleanUp after the object was made. If the marker cannot be removed, dropMade records
-// in the marker that the object was made.
+// dropMade ends the upload after the object was made. If it cannot remove the marker, it records there
+// that the object was made.
 func (c *Completion) dropMade(ctx context.Context, m *marker) {
 	if c.cleanUp(ctx) == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
+	// Nothing more can be done if this fails, too.
 	_, _ = c.write(ctx, m, decision{Call: c.request.Call, Made: true})
 }

@@ -50,7 +50,7 @@ func MarkerMetadata(key string) map[string]string {
 	return map[string]string{keyName: base64.RawURLEncoding.EncodeToString([]byte(key))}
 }
 
-// Key returns the key in the metadata of a marker, or "".
+// Key returns the key in the metadata of a marker, or "" if the metadata has none.
 func Key(metadata map[string]string) string {
 	key, err := base64.RawURLEncoding.DecodeString(metadata[keyName])
 	if err != nil {
@@ -61,25 +61,25 @@ func Key(metadata map[string]string) string {
 
 const maxReads = 16 // markers that are read in parallel
 
-// Uploads calls the function entry for each of n uploads. It returns those results whose key begins
-// with prefix. The function entry must return nil if the upload with the number i does not exist.
+// Uploads calls read for each of n uploads, several at a time, and returns the results whose keys begin
+// with prefix. read must return nil if the upload with the number i does not exist.
 func Uploads(
-	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
+	ctx context.Context, n int, prefix string, read func(ctx context.Context, i int) (*storage.UploadEntry, error),
 ) ([]storage.UploadEntry, error) {
-	found := make([]*storage.UploadEntry, n)
-	readEntry := func(ctx context.Context, i int) error {
+	results := make([]*storage.UploadEntry, n)
+	readResult := func(ctx context.Context, i int) error {
 		var err error
-		found[i], err = entry(ctx, i)
+		results[i], err = read(ctx, i)
 		return err
 	}
-	if err := running.Each(ctx, n, maxReads, readEntry); err != nil {
+	if err := running.Each(ctx, n, maxReads, readResult); err != nil {
 		return nil, err
 	}
 
 	var entries []storage.UploadEntry
-	for _, e := range found {
-		if e != nil && strings.HasPrefix(e.Key, prefix) {
-			entries = append(entries, *e)
+	for _, entry := range results {
+		if entry != nil && strings.HasPrefix(entry.Key, prefix) {
+			entries = append(entries, *entry)
 		}
 	}
 	return entries, nil
