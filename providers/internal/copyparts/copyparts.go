@@ -22,17 +22,17 @@ const (
 	maxDelay    = time.Minute // longest wait, even if the store asks for more (rule T1)
 )
 
-// CopyAll calls copyPart for each i from 0 to n-1, several calls in parallel, and returns the first
-// error. If an error is Retryable, CopyAll retries that part.
+// CopyAll calls copyPart for each i from 0 to n-1, several calls at a time, and returns the first error.
+// It retries a part whose error is Retryable.
 func CopyAll(ctx context.Context, n int, copyPart func(ctx context.Context, i int) error) error {
 	copyWithRetries := func(ctx context.Context, i int) error {
 		for attempt := 1; ; attempt++ {
 			err := copyPart(ctx, i)
-			e, ok := errors.AsType[*storage.Error](err)
-			if !ok || !e.Retryable || attempt == maxAttempts {
+			storageErr, ok := errors.AsType[*storage.Error](err)
+			if !ok || !storageErr.Retryable || attempt == maxAttempts {
 				return err
 			}
-			delay := min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)
+			delay := min(max(retryDelay<<attempt, storageErr.RetryAfter), maxDelay)
 			if running.Sleep(ctx, delay) != nil {
 				return err
 			}
