@@ -37,27 +37,26 @@ func New(option string, key []byte) *Key {
 	return &Key{option: option, secret: func() []byte { return clone }}
 }
 
-// In finds the Key among the values of WithNative. If several values are a Key, In returns the last
-// one. If none is a Key, In returns nil.
-func In(natives []any) (key *Key) {
-	for _, value := range natives {
-		if k, ok := value.(*Key); ok {
-			key = k
+// In returns the last Key among the values of WithNative, or nil if none is a Key.
+func In(natives []any) *Key {
+	for _, value := range slices.Backward(natives) {
+		if key, ok := value.(*Key); ok {
+			return key
 		}
-	}
-	return key
-}
-
-// CheckSize returns an error if the length of the key differs from Size.
-func (k *Key) CheckSize() error {
-	if has := len(k.Bytes()); has != Size {
-		return argument.Invalid(k.option, fmt.Sprintf("must have %d bytes, and has %d", Size, has), "")
 	}
 	return nil
 }
 
-// CheckAddress returns an error if requests to this address are sent over the network without TLS.
-// Everyone on the network could then read the key in these requests.
+// CheckSize returns an error if the length of the key differs from Size.
+func (k *Key) CheckSize() error {
+	if size := len(k.Bytes()); size != Size {
+		return argument.Invalid(k.option, fmt.Sprintf("must have %d bytes, and has %d", Size, size), "")
+	}
+	return nil
+}
+
+// CheckAddress returns an error if requests to the address go over the network without TLS, where
+// everyone could read the key in them. It returns nil if k is nil.
 func (k *Key) CheckAddress(u *url.URL) error {
 	if k == nil || !address.InClear(u) {
 		return nil
@@ -68,7 +67,7 @@ func (k *Key) CheckAddress(u *url.URL) error {
 // Option returns the name of the option that made the key.
 func (k *Key) Option() string { return k.option }
 
-// Bytes returns the key, or nil.
+// Bytes returns the bytes of the key, or nil if k is nil.
 func (k *Key) Bytes() []byte {
 	if k == nil {
 		return nil
@@ -85,8 +84,8 @@ func (k *Key) SHA256() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// SetHeaders adds the headers with the key to a request of Google or Azure. Their names begin with
-// prefix.
+// SetHeaders adds the headers with the key, whose names begin with prefix, to a request of Google or
+// Azure. It does nothing if k is nil.
 func (k *Key) SetHeaders(h http.Header, prefix string) {
 	if k == nil {
 		return
