@@ -76,8 +76,8 @@ var Amazon = []Answer{
 
 var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/xml"}
 
-// amazonError returns an error answer of S3. The code may be followed by a space and a remark, which
-// is only a part of the answer's name.
+// amazonError returns an error answer of S3. A remark after the code and a space is only a part of the
+// answer's name.
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
 	name, _, _ := strings.Cut(code, " ")
 	return Answer{
@@ -97,18 +97,17 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 	return a
 }
 
-// internalErrorAfterEffect returns an InternalError that is sent after the request took effect. Do not use it
-// for CreateBucket. After the error, the library would find that the bucket exists. Another process
-// may have created the bucket, so the library cannot return success.
-// TestCreateBucketInternalError tests that case.
+// internalErrorAfterEffect returns an InternalError that is sent after the request took effect. It must
+// not be used for CreateBucket, which cannot succeed if its next attempt finds the bucket, because
+// another process may have created that (see TestCreateBucketInternalError).
 func internalErrorAfterEffect(kinds ...string) Answer {
-	a := amazonError(
+	answer := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
 		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html",
 		kinds...)
-	a.Name = "InternalError after the effect"
-	a.Done = true
-	return a
+	answer.Name = "InternalError after the effect"
+	answer.Done = true
+	return answer
 }
 
 // lateAnswer returns an error that S3 sends in the body of a response with status 200. S3 finds such an
@@ -119,7 +118,7 @@ func lateAnswer(code, source string) Answer {
 	return a
 }
 
-// amazonBody returns a function that returns the body of an error, whatever the request is.
+// amazonBody returns a function for Answer.Body that returns the same error whatever the request is.
 func amazonBody(code, message string) func([]byte) string {
 	return func([]byte) string {
 		return fmt.Sprintf(
@@ -132,8 +131,7 @@ func amazonBody(code, message string) func([]byte) string {
 
 var keys = regexp.MustCompile(`<Key>.*?</Key>(<VersionId>.*?</VersionId>)?`)
 
-// refusedKeys returns the response to a batch of removals that all failed. request is the body of the
-// batch.
+// refusedKeys returns the body of the response to a batch of removals that have all failed.
 func refusedKeys(request []byte) string {
 	var body strings.Builder
 	body.WriteString(`<?xml version="1.0" encoding="UTF-8"?><DeleteResult>`)
@@ -150,9 +148,9 @@ var amazonParameters = []string{
 	"versioning", "cors", "lifecycle", "policy", "policyStatus", "publicAccessBlock", "ownershipControls", "object-lock", "acl", "location",
 }
 
-// AmazonKind returns the bucket of a request to S3. It also returns the kind of the request, which
-// is the name of the operation. For a signed URL, the kind is "". A [Server] sends no [Answer] to a
-// request of this kind, because clients of signed URLs do not retry.
+// AmazonKind returns the bucket of a request to S3, and the kind of the request, which is the name of
+// the operation. The kind is "" for a signed URL, to whose requests a [Server] sends no [Answer],
+// because its clients do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name, _, isHost := strings.Cut(r.Host, ".s3."); isHost {
@@ -202,21 +200,22 @@ func bucketKind(method string, query url.Values) string {
 	return method + " bucket"
 }
 
-// objectKind returns the kind of a request about an object. copies is true if the request names the
+// objectKind returns the kind of a request about an object. isCopy tells that the request names the
 // source of a copy.
-func objectKind(method string, query url.Values, copies bool) string {
+func objectKind(method string, query url.Values, isCopy bool) string {
 	switch {
 	case method == http.MethodPost && query.Has("uploads"):
 		return "CreateMultipartUpload"
 	case method == http.MethodPost && query.Has("uploadId"):
 		return "CompleteMultipartUpload"
-	case method == http.MethodPut && query.Has("partNumber") && copies:
+	case method == http.MethodPut && query.Has("partNumber") && isCopy:
 		return "UploadPartCopy"
 	case method == http.MethodPut && query.Has("partNumber"):
 		return "UploadPart"
-	case method == http.MethodPut && copies:
+	case method == http.MethodPut && isCopy:
 		return "CopyObject"
 	}
+
 	for _, parameter := range amazonParameters {
 		if query.Has(parameter) {
 			return method + " " + parameter

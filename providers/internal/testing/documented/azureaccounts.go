@@ -16,9 +16,8 @@ const (
 	azureScanning = "https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning"
 )
 
-// AzureSASPolicy is an account whose SAS expiration policy blocks requests. It refuses a signature
-// that has no start, or that is valid for longer than limit. It checks the signature in the source
-// of a copy, too.
+// AzureSASPolicy is an account whose SAS expiration policy refuses a signature that has no start, or
+// that is valid for longer than limit, even in the source of a copy.
 func AzureSASPolicy(limit time.Duration) Peculiarity {
 	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
@@ -41,7 +40,7 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 	}
 }
 
-// addDetail adds an element to the body of an error answer, which is the same for every request.
+// addDetail adds an XML element to the body of an error answer that is the same for every request.
 func addDetail(a *Answer, element string) {
 	body := a.Body(nil)
 	a.Body = func([]byte) string {
@@ -49,7 +48,8 @@ func addDetail(a *Answer, element string) {
 	}
 }
 
-// violates reports whether a query has a signature without a start, or with a term longer than limit.
+// violates reports whether a query has a signature without a start, or one that is valid for longer
+// than limit.
 func violates(query url.Values, limit time.Duration) bool {
 	if !query.Has("sig") {
 		return false
@@ -58,12 +58,13 @@ func violates(query url.Values, limit time.Duration) bool {
 	if err != nil {
 		return true
 	}
-	end, _ := time.Parse(time.RFC3339, query.Get("se")) // a malformed end is refused by the service itself
+	// Ignore the error, because the service itself refuses a malformed end.
+	end, _ := time.Parse(time.RFC3339, query.Get("se"))
 	return end.Sub(start) > limit
 }
 
-// AzurePrivate is an account with private endpoints. The service itself cannot use these, so it
-// cannot read the source of a copy.
+// AzurePrivate is an account with private endpoints, through which the service itself cannot read the
+// source of a copy.
 func AzurePrivate() Peculiarity {
 	return Peculiarity{
 		Name:   "private endpoints",
@@ -83,8 +84,8 @@ func azureUnread() *Answer {
 	return &a
 }
 
-// AzureContributor is an account whose user has the role Storage Blob Data Contributor. This role
-// can neither read nor write tags.
+// AzureContributor is an account whose user has the role Storage Blob Data Contributor, which can
+// neither read nor write tags.
 func AzureContributor() Peculiarity {
 	denied := azureRefusal(
 		"AuthorizationPermissionMismatch", http.StatusForbidden,
@@ -103,9 +104,8 @@ func AzureContributor() Peculiarity {
 	}
 }
 
-// AzureDefender is an account that Microsoft Defender for Storage scans. After each upload, the
-// account calls the function tag. That function must add the scanner's tags to the blob
-// (AzureVerdict).
+// AzureDefender is an account that Microsoft Defender for Storage scans. It calls tag after each
+// upload, which must add the scanner's tags to the blob (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
 	scan := func(r *http.Request) {
 		if azureWrites(r) {
@@ -124,15 +124,14 @@ var AzureVerdict = map[string]string{
 	"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z",
 }
 
-// AzureArchive is an account that refuses to overwrite archived blobs. Emulators do not refuse
-// that.
+// AzureArchive is an account that refuses to overwrite archived blobs, which emulators permit.
 func AzureArchive() Peculiarity {
 	return Peculiarity{
 		Name:   "archived blobs",
 		Source: azureArchive,
 		wrap: func(next http.Handler) http.Handler {
 			account := &archivingAccount{}
-			next = watchRequests(account.note)(next)
+			next = watchRequests(account.recordTier)(next)
 			return refuseRequests(account.refuse)(next)
 		},
 	}
@@ -143,8 +142,8 @@ type archivingAccount struct {
 	archived sync.Map // paths
 }
 
-// note learns from a request that succeeded.
-func (a *archivingAccount) note(r *http.Request) {
+// recordTier records whether a request that succeeded has archived a blob, or made it readable again.
+func (a *archivingAccount) recordTier(r *http.Request) {
 	setsTier := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
 	if setsTier && r.Header.Get("X-Ms-Access-Tier") == "Archive" {
 		a.archived.Store(r.URL.Path, true)
@@ -155,7 +154,7 @@ func (a *archivingAccount) note(r *http.Request) {
 	}
 }
 
-// refuse returns the answer to a write of an archived blob, and nil for any other request.
+// refuse returns the refusal of a write of an archived blob, or nil for any other request.
 func (a *archivingAccount) refuse(r *http.Request) *Answer {
 	_, isArchived := a.archived.Load(r.URL.Path)
 	if !isArchived || !azureWrites(r) {
@@ -168,9 +167,8 @@ func (a *archivingAccount) refuse(r *http.Request) *Answer {
 	return &answer
 }
 
-// AzureOlder is an older service, such as Azure Stack Hub. version is the newest version of the
-// API that the service knows. It refuses requests with a later version, and requests that exist
-// only in later versions.
+// AzureOlder is an older service, such as Azure Stack Hub, that knows the API only up to a version. It
+// refuses requests with a later version, and requests that exist only in later ones.
 func AzureOlder(version string) Peculiarity {
 	invalidHeader := azureRefusal(
 		"InvalidHeaderValue", http.StatusBadRequest,
@@ -199,7 +197,8 @@ func AzureOlder(version string) Peculiarity {
 		case !hasTags && needsVersions(query):
 			return &invalidParameter
 		case !hasTags && r.Header.Get("X-Ms-Tags") != "":
-			return &unknownHeader // stricter than Azure, which ignores an unknown header
+			// This is stricter than Azure, which ignores an unknown header.
+			return &unknownHeader
 		default:
 			return nil
 		}

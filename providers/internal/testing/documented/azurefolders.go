@@ -11,9 +11,9 @@ import (
 
 const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues"
 
-// AzureHierarchical is an account with a hierarchical namespace (Data Lake). Each key has
-// directories above it. Listings show them beside blobs, a blob cannot replace them, and only empty
-// directories can be removed. Such an account has no tags.
+// AzureHierarchical is an account with a hierarchical namespace (Data Lake) and without tags. The
+// directories above each key are listed beside blobs, cannot be replaced by a blob, and can be removed
+// only if they are empty.
 func AzureHierarchical() Peculiarity {
 	return Peculiarity{
 		Name:   "a hierarchical namespace",
@@ -32,8 +32,8 @@ type hierarchicalAccount struct {
 	directories map[string]map[string]bool // names of directories, by container
 }
 
-// ServeHTTP sends the account's own answer, if there is one. It passes on other requests, and learns from each write
-// which directories exist.
+// ServeHTTP sends the account's own answer to a request, if there is one, or passes the request on. From writes, it
+// learns which directories exist.
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	if answer := a.answer(r, container, key); answer != nil {
@@ -52,8 +52,8 @@ func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) 
 	relay(w, resp)
 }
 
-// answer returns the account's own answer to a request: a refusal, or the attributes of a directory.
-// It returns nil if the emulator serves the request.
+// answer returns the account's own answer to a request, a refusal or the attributes of a directory, or
+// nil if the emulator must serve the request.
 func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *Answer {
 	if r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "" {
 		answer := azureRefusal(
@@ -76,7 +76,8 @@ func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *An
 		return &answer
 	}
 	switch r.Method {
-	case http.MethodDelete: // no directory of this account is empty, so none can be removed
+	case http.MethodDelete:
+		// No directory of this account is empty, so none can be removed.
 		answer := azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
@@ -109,7 +110,7 @@ func (a *hierarchicalAccount) isDirectory(container, key string) bool {
 	return a.directories[container][key]
 }
 
-// add adds the directories above a key.
+// add records that the directories above a key exist.
 func (a *hierarchicalAccount) add(container, key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,8 +124,8 @@ func (a *hierarchicalAccount) add(container, key string) {
 	}
 }
 
-// list adds the directories to the first page of a listing. A directory is listed as an empty blob,
-// before the blobs in it. https://github.com/drivendataorg/cloudpathlib/issues/161
+// list adds the directories to the first page of a listing, as empty blobs before the blobs in them.
+// See https://github.com/drivendataorg/cloudpathlib/issues/161.
 func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	resp := httptest.NewRecorder()
@@ -142,7 +143,7 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 	relay(w, resp)
 }
 
-// addDirectories adds the directories with a prefix to the entries of a listing, which are XML.
+// addDirectories adds the directories with a prefix to the XML entries of a listing.
 func (a *hierarchicalAccount) addDirectories(entries, container, prefix string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -160,8 +161,8 @@ func (a *hierarchicalAccount) addDirectories(entries, container, prefix string) 
 	return entries
 }
 
-// insertBefore inserts an entry into an XML listing. The new entry comes before the first entry
-// with a greater name, or otherwise at the end.
+// insertBefore inserts an entry into an XML listing, before the first entry with a greater name or at
+// the end.
 func insertBefore(list, name, entry string) string {
 	for _, item := range azureItems.FindAllStringSubmatchIndex(list, -1) {
 		// The indexes are those of the whole item, and of its first group, which is the name.

@@ -12,15 +12,14 @@ import (
 // AzureTokens is an account that refuses requests with the account key, or with a signature by this
 // key. A request must have the token "token", or a signature by the key AzureDelegated.
 //
-// An emulator accepts only the account key and its signatures. AzureTokens therefore checks the
-// request, and then replaces its authorization. The parameters are for the replacement:
+// An emulator accepts only the account key and its signatures, so AzureTokens checks a request and
+// then replaces its authorization:
 //
-//   - The function sign signs a request with the account key. This signature replaces the token.
-//   - The function grant checks a signature by the key AzureDelegated. If the signature is right,
-//     the function returns the query of a signature by the account key, with the same permissions.
-//     If it is wrong, the function returns nil.
-//   - access is the query of a shared access signature. It replaces the token for the
-//     source of a copy.
+//   - sign signs a request with the account key, in place of the token.
+//   - grant checks a signature by the key AzureDelegated. It returns the query of a signature by the
+//     account key with the same permissions, or nil if the signature is wrong.
+//   - access is the query of a shared access signature, which replaces the token for the source of a
+//     copy.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, query url.Values) url.Values,
 ) Peculiarity {
@@ -46,8 +45,8 @@ type tokenAccount struct {
 
 const azureBearer = "Bearer token"
 
-// ServeHTTP refuses a request without the right authorization. It passes on others with the authorization of the
-// account key, which the emulator accepts.
+// ServeHTTP refuses a request without the right authorization, and passes on others with one by the account key,
+// which the emulator accepts.
 func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	hasToken := r.Header.Get("Authorization") == azureBearer
@@ -56,7 +55,8 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if query.Get("comp") == "batch" && hasToken {
-		serveBatch(w, r, a.ServeHTTP) // each request of the batch has its own authorization
+		// Each request of the batch has its own authorization.
+		serveBatch(w, r, a.ServeHTTP)
 		return
 	}
 
@@ -87,9 +87,8 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r)
 }
 
-// granted replaces the signature in an address by one that the emulator accepts. If the signature
-// is wrong, granted returns false. An address without a signature stays as it is, and granted
-// returns true.
+// granted replaces the signature in an address, if it has one, by one that the emulator accepts. It
+// returns false if the signature is wrong.
 func (a *tokenAccount) granted(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {
@@ -107,9 +106,8 @@ func (a *tokenAccount) granted(address *url.URL) bool {
 	return grant != nil
 }
 
-// readsSource reports whether the service may read the source of the copy that r requests. If r is
-// not a copy, it returns true. It replaces the authorization of the source by one that the emulator
-// accepts.
+// readsSource reports whether the service may read the source of the copy that r requests, if r is a
+// copy. It replaces the authorization of the source by one that the emulator accepts.
 func (a *tokenAccount) readsSource(r *http.Request) bool {
 	address := r.Header.Get("X-Ms-Copy-Source")
 	if address == "" {
@@ -138,18 +136,18 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 	return true
 }
 
-// delegate responds with a delegated key that is valid for the requested time. Without a token, or
-// for more than seven days, it refuses.
-// https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
+// delegate responds with a delegated key that is valid for the requested time, but refuses a request
+// without a token, or for more than seven days. See
+// https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key.
 func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
 	const (
 		maxBody = 1 << 20
 		maxTerm = 7 * 24 * time.Hour
 	)
-	var in struct{ Start, Expiry string }
-	bodyErr := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&in)
-	start, startErr := time.Parse(time.RFC3339, in.Start)
-	end, endErr := time.Parse(time.RFC3339, in.Expiry)
+	var request struct{ Start, Expiry string }
+	bodyErr := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&request)
+	start, startErr := time.Parse(time.RFC3339, request.Start)
+	end, endErr := time.Parse(time.RFC3339, request.Expiry)
 	isParsed := bodyErr == nil && startErr == nil && endErr == nil
 	isTermValid := end.After(start) && end.Sub(start) <= maxTerm
 	if !hasToken || !isParsed || !isTermValid {
@@ -166,7 +164,7 @@ func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
 		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry>`+
 		`<SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
 		`<Value>%s</Value></UserDelegationKey>`,
-		in.Start, in.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
+		request.Start, request.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
 }
 
 // AzureKeys returns a handler that only responds to requests for a delegated key.

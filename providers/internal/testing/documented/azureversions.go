@@ -17,10 +17,9 @@ import (
 	"time"
 )
 
-// AzureVersions is an account that keeps versions: a blob that is replaced or removed stays as a
-// version until the version is removed. Emulators do not keep versions, so this account keeps them
-// in memory. access is the query of a shared access signature for the whole account. The account
-// refuses to copy a noncurrent version, as if it had no permission to read that version.
+// AzureVersions is an account that keeps a blob that is replaced or removed as a version. It keeps
+// versions in memory, because emulators do not have them, and refuses to copy a noncurrent one, as if
+// it had no permission. access is the query of a shared access signature for the whole account.
 func AzureVersions(access url.Values) Peculiarity {
 	return Peculiarity{
 		Name:   "versions",
@@ -64,7 +63,7 @@ type azureVersion struct {
 	tags   []byte // XML document with the tags
 }
 
-// history returns the history of a key. For a new key, it makes an empty one.
+// history returns the history of a key, which is empty for a new key.
 func (a *versionedAccount) history(container, key string) *azureHistory {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,7 +78,7 @@ func (a *versionedAccount) history(container, key string) *azureHistory {
 	return h
 }
 
-// ServeHTTP handles the requests that are about versions or make them, and passes on the others.
+// ServeHTTP serves the requests that are about versions or that make them, and passes on the others.
 func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
@@ -94,11 +93,11 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-	isVersionCopied := err == nil && source.Query().Has("versionid")
+	copiesVersion := err == nil && source.Query().Has("versionid")
 	setsMetadata := r.Method == http.MethodPut && comp == "metadata"
 	makesVersion := azureWrites(r) || setsMetadata || r.Method == http.MethodDelete
 	switch {
-	case isVersionCopied:
+	case copiesVersion:
 		azureUnread().send(w, r)
 	case query.Has("versionid"):
 		a.version(w, r, a.history(container, key), query.Get("versionid"))
@@ -126,8 +125,7 @@ func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request
 	a.next.ServeHTTP(w, r)
 }
 
-// id returns the version id of the blob with this ETag. It returns "" while a request writes the
-// blob. Some changes, such as of the tier, change the ETag without making a version.
+// id returns the ID of the version with this ETag, or "" while a request writes the blob.
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
 	// waits for this response.
@@ -139,7 +137,8 @@ func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	defer a.mu.Unlock()
 	id := a.ids[path][etag]
 	if id == "" && isUnwritten {
-		return h.current // a change without a version has changed the ETag
+		// A change that makes no version, such as of the tier, has changed the ETag.
+		return h.current
 	}
 	return id
 }
@@ -150,7 +149,7 @@ type versionWriter struct {
 	id func(etag string) string
 }
 
-// WriteHeader adds the header if the read succeeded, and if the version is known.
+// WriteHeader adds the ID of the version to the response if the read succeeded and the version is known.
 func (w *versionWriter) WriteHeader(status int) {
 	etag := w.Header().Get("Etag")
 	if etag != "" && status < http.StatusMultipleChoices {
@@ -166,7 +165,8 @@ func (w *versionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // write serves a write or a removal, and keeps the replaced blob as a version.
 func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azureHistory) {
-	body, err := io.ReadAll(r.Body) // before the lock, because a body may be slow
+	// Read the body before taking the lock, because it may be slow.
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -189,8 +189,8 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 	relay(w, resp)
 }
 
-// recordWrite keeps the blob that was replaced or removed, or nil. If there is a new blob, it makes
-// an id for its version, and adds the id to the response.
+// recordWrite keeps previous, the blob that was replaced or removed, unless it is nil. If there is a
+// new blob, it makes an ID for its version, and adds the ID to the response.
 func (a *versionedAccount) recordWrite(
 	r *http.Request, resp *httptest.ResponseRecorder, h *azureHistory, previous *azureVersion,
 ) {
@@ -215,8 +215,8 @@ func (a *versionedAccount) recordWrite(
 	resp.Header().Set("X-Ms-Version-Id", h.current)
 }
 
-// nextVersionTime returns the time of a new version. It is the current time, or a time just after that of the
-// last version if the clock has not advanced.
+// nextVersionTime returns the time of a new version, which is now or, if the clock has not advanced, just after
+// the last one.
 func nextVersionTime(last, now time.Time) time.Time {
 	if now.After(last) {
 		return now
@@ -225,15 +225,15 @@ func nextVersionTime(last, now time.Time) time.Time {
 }
 
 // relay sends a recorded response.
-func relay(w http.ResponseWriter, response *httptest.ResponseRecorder) {
-	for name, values := range response.Header() {
+func relay(w http.ResponseWriter, resp *httptest.ResponseRecorder) {
+	for name, values := range resp.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(response.Code)
-	_, _ = response.Body.WriteTo(w)
+	w.WriteHeader(resp.Code)
+	_, _ = resp.Body.WriteTo(w)
 }
 
-// read returns the current blob of a request as a version, or nil if the blob does not exist.
+// read returns the current blob at the path of r as a version, or nil if the blob does not exist.
 func (a *versionedAccount) read(r *http.Request) *azureVersion {
 	blob := a.ask(r, http.MethodGet, url.Values{})
 	if blob.Code != http.StatusOK {
@@ -243,7 +243,7 @@ func (a *versionedAccount) read(r *http.Request) *azureVersion {
 	return &azureVersion{header: blob.Header(), body: blob.Body.Bytes(), tags: tags.Body.Bytes()}
 }
 
-// ask makes a new request to the path of r, and returns the response of the emulator.
+// ask sends the emulator a new request for the path of r, and returns the response.
 func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(
 		context.WithoutCancel(r.Context()), method,
@@ -256,7 +256,7 @@ func (a *versionedAccount) ask(r *http.Request, method string, query url.Values)
 	return response
 }
 
-// granted adds the parameters of a.access to a query, and returns the query encoded.
+// granted adds the shared access signature of the account to a query, and returns the query encoded.
 func (a *versionedAccount) granted(query url.Values) string {
 	for name, values := range a.access {
 		query[name] = values
@@ -264,7 +264,7 @@ func (a *versionedAccount) granted(query url.Values) string {
 	return query.Encode()
 }
 
-// version serves a request that names one version.
+// version serves a request that names the version id of a blob.
 func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
 	isCurrent := h.current == id
@@ -304,8 +304,8 @@ func (h *azureHistory) index(id string) int {
 	return slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
 }
 
-// currentVersion serves a request that names the current version, as if it named none. The current
-// version cannot be removed by its id.
+// currentVersion serves a request that names the current version, as if it named none, but refuses to
+// remove that version.
 func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodDelete {
 		answer := azureRefusal(
@@ -315,6 +315,7 @@ func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request
 		answer.send(w, r)
 		return
 	}
+
 	r = r.Clone(r.Context())
 	query := r.URL.Query()
 	query.Del("versionid")
@@ -326,13 +327,14 @@ func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request
 	a.ServeHTTP(w, r)
 }
 
-// changeVersion removes a noncurrent version, or replaces its tags.
+// changeVersion serves a request that removes a noncurrent version or replaces its tags.
 func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w.Header().Set("X-Ms-Request-Id", "R1")
@@ -356,10 +358,11 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 		answer.send(w, r)
 		return
 	}
+
 	if r.Method == http.MethodDelete {
 		h.versions = slices.Delete(h.versions, i, i+1)
 	} else {
-		// A copy, because a read may still use the version without the lock.
+		// Change a copy, because a read may still use the version without the lock.
 		changed := *h.versions[i]
 		changed.tags = body
 		h.versions[i] = &changed
@@ -367,7 +370,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	w.WriteHeader(status)
 }
 
-// serve responds to a read of a noncurrent version.
+// serve responds to a read of the noncurrent version v.
 func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	for name, values := range v.header {
 		if name != "Content-Length" && name != "Date" && name != "Transfer-Encoding" {
@@ -375,18 +378,20 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("X-Ms-Version-Id", v.id)
+
 	w.Header().Del("X-Ms-Tag-Count")
-	if count := bytes.Count(v.tags, []byte("<Tag>")); count > 0 {
-		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(count))
+	if tagCount := bytes.Count(v.tags, []byte("<Tag>")); tagCount > 0 {
+		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(tagCount))
 	}
+
 	if byteRange := r.Header.Get("X-Ms-Range"); byteRange != "" {
 		r.Header.Set("Range", byteRange)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
 }
 
-// batch serves the requests of a batch one after the other. In place of its own authorization, each
-// request gets a shared access signature of the account.
+// batch serves the requests of a batch one after the other, with a shared access signature of the
+// account in place of each request's own authorization.
 func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 	serveBatch(w, r, func(w http.ResponseWriter, req *http.Request) {
 		req.Header.Del("Authorization")
@@ -396,10 +401,11 @@ func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveBatch calls serve for each request of a batch, one after the other, and sends the responses
-// together. It ignores what follows a malformed request.
+// together. It ignores a malformed request and all that follow it.
 func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // without a boundary, there is no part
-	parts := multipart.NewReader(r.Body, parameters["boundary"])
+	// Ignore the error, because without a boundary, there is no part.
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	parts := multipart.NewReader(r.Body, params["boundary"])
 	var body bytes.Buffer
 	for {
 		part, err := parts.NextRawPart()
@@ -414,6 +420,7 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		req.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
 		req.Host = r.Host
 		req.RequestURI = ""
+
 		resp := httptest.NewRecorder()
 		serve(resp, req)
 		writePart(&body, part.Header.Get("Content-Id"), resp)
@@ -426,7 +433,7 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 	_, _ = body.WriteTo(w)
 }
 
-// writePart adds the response to one request of a batch to the body of the batch's response.
+// writePart appends the response to one request of a batch to the body of the batch's response.
 func writePart(body *bytes.Buffer, id string, resp *httptest.ResponseRecorder) {
 	fmt.Fprintf(body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\n", id)
 	fmt.Fprintf(body, "HTTP/1.1 %d %s\r\n", resp.Code, http.StatusText(resp.Code))
