@@ -122,8 +122,7 @@ func unreadable(a Answer) Answer {
 	return a
 }
 
-// timedOutParts returns the response to a batch that took too long: each of its requests has timed
-// out.
+// timedOutParts returns the body of the response to a batch each of whose requests has timed out.
 func timedOutParts(request []byte) string {
 	const timeout = "HTTP/1.1 500 Operation could not be completed within the specified time.\r\n" +
 		"x-ms-error-code: OperationTimedOut\r\nx-ms-request-id: R1\r\nContent-Length: 0\r\n\r\n\r\n"
@@ -146,10 +145,9 @@ var azureOperations = map[string]string{
 	"POST batch":    "Blob Batch",
 }
 
-// AzureKind returns the container of a request to Blob Storage. It also returns the kind of the
-// request, which is the name of the operation. The path must begin with the account and the
-// container. For a signed URL, the kind is "". A [Server] sends no [Answer] to a request of this
-// kind, because clients of signed URLs do not retry.
+// AzureKind returns the container of a request to Blob Storage, and the kind of the request, which is
+// the name of the operation. The path must begin with the account and the container. The kind is ""
+// for a signed URL, to whose requests a [Server] sends no [Answer], because its clients do not retry.
 //
 // A call for an open upload makes many requests for its parts. If one of these requests fails, the
 // call repeats all of them. Each failure therefore costs one attempt of the call, and tests of open
@@ -166,7 +164,8 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 	return bucket, azureOperation(r, key)
 }
 
-// azureOperation returns the name of the operation of a request.
+// azureOperation returns the name of a request's operation, with " if" after it if the request has a
+// condition.
 func azureOperation(r *http.Request, key string) string {
 	query := r.URL.Query()
 	name := r.Method + " " + query.Get("comp")
