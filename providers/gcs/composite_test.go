@@ -289,10 +289,10 @@ func TestPartsRemovedRestartUpload(t *testing.T) {
 		Upload: upload,
 		Parts:  []driver.Part{{Number: 1, Tag: "1"}},
 	})
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, 409, e.Status)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code)
+	require.Equal(t, 409, storageErr.Status)
 }
 
 // The server compares the composed object with its checksum before the object is visible.

@@ -85,11 +85,11 @@ func TestTokenErrors(t *testing.T) {
 	})
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable)
-	require.False(t, e.Unknown, "nothing was sent")
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code)
+	require.True(t, storageErr.Retryable)
+	require.False(t, storageErr.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
 	require.Empty(t, server.Calls())
 
@@ -149,9 +149,9 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 
 	err = requestAttrs(t, d.(*objectDriver))
 	require.ErrorIs(t, err, storage.Unauthenticated)
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.NotEmpty(t, e.Hint)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.NotEmpty(t, storageErr.Hint)
 }
 
 // The authorizer adds the token to a copy of the request. If there is no quota project, it sends no
@@ -253,11 +253,11 @@ func TestTokenRefusedRenewed(t *testing.T) {
 			if tt.code == "" {
 				require.NoError(t, err)
 			} else {
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, tt.code, e.Code)
-				require.False(t, e.Unknown)
-				require.Equal(t, http.StatusUnauthorized, e.Status)
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.Equal(t, tt.code, storageErr.Code)
+				require.False(t, storageErr.Unknown)
+				require.Equal(t, http.StatusUnauthorized, storageErr.Status)
 			}
 
 			require.Len(t, server.Requests(), before+tt.requests)

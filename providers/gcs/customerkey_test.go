@@ -69,10 +69,10 @@ func requireContent(t *testing.T, bucket storage.Bucket, key, content string, op
 func requireUnreadable(t *testing.T, bucket storage.Bucket, key string, opts ...storage.DownloadOption) {
 	t.Helper()
 	_, _, err := storage.ReadAll(t.Context(), bucket, key, opts...)
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.InvalidArgument, e.Code, "%v", err)
-	require.Contains(t, e.Hint, "WithCustomerKey")
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.InvalidArgument, storageErr.Code, "%v", err)
+	require.Contains(t, storageErr.Hint, "WithCustomerKey")
 }
 
 // An object with a customer's key is read only with the key. Without it, Attrs has no checksum, and Remove still

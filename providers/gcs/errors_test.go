@@ -393,11 +393,11 @@ func TestRefusalNotExplained(t *testing.T) {
 				server := newCannedServer(t, tt.refusal, response)
 				err := tt.call(server.openDriver(t))
 
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, storage.Unavailable, e.Code)
-				require.True(t, e.Retryable)
-				require.False(t, e.Unknown, "the first request was refused")
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.Equal(t, storage.Unavailable, storageErr.Code)
+				require.True(t, storageErr.Retryable)
+				require.False(t, storageErr.Unknown, "the first request was refused")
 				require.Len(t, server.Calls(), 2)
 			})
 		}

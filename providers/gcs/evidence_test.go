@@ -123,9 +123,9 @@ func TestResponseIsWebPage(t *testing.T) {
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 
-					var e *storage.Error
-					require.ErrorAs(t, err, &e)
-					require.Contains(t, e.Hint, "check endpoint=")
+					var storageErr *storage.Error
+					require.ErrorAs(t, err, &storageErr)
+					require.Contains(t, storageErr.Hint, "check endpoint=")
 				})
 			}
 		}

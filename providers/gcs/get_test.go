@@ -637,19 +637,19 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 				Length: -1,
 			})
 
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.PermissionDenied, e.Code)
-			require.Equal(t, http.StatusForbidden, e.Status)
-			require.Equal(t, "R1", e.RequestID)
-			require.Equal(t, 7*time.Second, e.RetryAfter)
-			require.NotEmpty(t, e.Hint)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.PermissionDenied, storageErr.Code)
+			require.Equal(t, http.StatusForbidden, storageErr.Status)
+			require.Equal(t, "R1", storageErr.RequestID)
+			require.Equal(t, 7*time.Second, storageErr.RetryAfter)
+			require.NotEmpty(t, storageErr.Hint)
 
 			var answered *googleapi.Error
 			require.ErrorAs(t, err, &answered)
 			require.Equal(t, "no access to it", answered.Message)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			require.Contains(t, errors.Unwrap(e).Error(), "no access to it")
+			require.Contains(t, errors.Unwrap(storageErr).Error(), "no access to it")
 		})
 	}
 }

@@ -269,11 +269,11 @@ func TestSetRetentionRefused(t *testing.T) {
 				},
 			})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code == storage.Unavailable, e.Unknown)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, tt.code == storage.Unavailable, storageErr.Unknown)
 			if tt.code == storage.Unsupported || tt.code == storage.Locked {
-				require.NotEmpty(t, e.Hint)
+				require.NotEmpty(t, storageErr.Hint)
 			}
 		})
 	}
@@ -417,9 +417,9 @@ func TestUpdateBucketWithObjectLock(t *testing.T) {
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.requests, transcript.requests)
 			if tt.code != "" {
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.NotEmpty(t, e.Error())
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.NotEmpty(t, storageErr.Error())
 			}
 		})
 	}

@@ -157,8 +157,8 @@ func TestSignedFormNativeOptions(t *testing.T) {
 // requireHint requires that err is Unsupported and has a hint.
 func requireHint(t *testing.T, err error) {
 	t.Helper()
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unsupported, e.Code, "%v", err)
-	require.NotEmpty(t, e.Hint)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unsupported, storageErr.Code, "%v", err)
+	require.NotEmpty(t, storageErr.Hint)
 }

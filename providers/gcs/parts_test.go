@@ -205,10 +205,10 @@ func TestSessionWithoutProgress(t *testing.T) {
 			server := newCannedServer(t, tt.answers...)
 			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, chunk))
 
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.Unavailable, e.Code)
-			require.Equal(t, tt.restart, e.Status == http.StatusConflict)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unavailable, storageErr.Code)
+			require.Equal(t, tt.restart, storageErr.Status == http.StatusConflict)
 			require.Len(t, server.Calls(), tt.requests)
 		})
 	}
@@ -225,15 +225,15 @@ func TestSessionMissing(t *testing.T) {
 			d := server.openDriver(t)
 
 			_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.Unavailable, e.Code)
-			require.Equal(t, http.StatusConflict, e.Status, "the engine restarts the upload")
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unavailable, storageErr.Code)
+			require.Equal(t, http.StatusConflict, storageErr.Status, "the engine restarts the upload")
 
 			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, http.StatusConflict, e.Status)
-			require.False(t, e.Unknown, "this attempt has done nothing")
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, http.StatusConflict, storageErr.Status)
+			require.False(t, storageErr.Unknown, "this attempt has done nothing")
 
 			require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
 			require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
@@ -270,10 +270,10 @@ func TestSessionLastResponseLost(t *testing.T) {
 			d := server.openDriver(t)
 			_, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.Unavailable, e.Code)
-			require.True(t, e.Unknown)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unavailable, storageErr.Code)
+			require.True(t, storageErr.Unknown)
 
 			attrs, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			require.NoError(t, err, "a session that has made its object returns it")
@@ -286,10 +286,10 @@ func TestSessionLastResponseLost(t *testing.T) {
 func TestSessionChunkLost(t *testing.T) {
 	server := newCannedServer(t, reply{Cut: true})
 	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, "x"))
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code)
+	require.True(t, storageErr.Retryable)
 }
 
 // No error shows the session URL, with which anyone can write. The server repeats its secret part in the request
@@ -328,9 +328,9 @@ func requireNoSession(t *testing.T, err error) {
 	t.Helper()
 	for ; err != nil; err = errors.Unwrap(err) {
 		require.NotContains(t, err.Error(), "S3CR3T")
-		var e *storage.Error
-		if errors.As(err, &e) {
-			require.Empty(t, e.RequestID)
+		var storageErr *storage.Error
+		if errors.As(err, &storageErr) {
+			require.Empty(t, storageErr.RequestID)
 		}
 		if response := responseOf(err); response != nil {
 			require.Empty(t, response.Header.Get(requestIDHeader))
@@ -343,8 +343,8 @@ func requireNoSession(t *testing.T, err error) {
 func TestSessionCompletedMeanwhile(t *testing.T) {
 	server := newCannedServer(t, storedReply)
 	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, strings.Repeat("x", unit)))
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "the engine restarts the upload")
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code)
+	require.Equal(t, http.StatusConflict, storageErr.Status, "the engine restarts the upload")
 }

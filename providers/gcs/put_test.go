@@ -253,10 +253,10 @@ func TestPutFailedOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.answer)
 			_, err := server.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello world"))
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code, e.Code, "%v", err)
-			require.Equal(t, tt.unknown, e.Unknown)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, tt.code, storageErr.Code, "%v", err)
+			require.Equal(t, tt.unknown, storageErr.Unknown)
 			require.Len(t, server.Calls(), 1)
 		})
 	}
@@ -269,11 +269,11 @@ func TestPutUnsent(t *testing.T) {
 	server.Close()
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable)
-	require.False(t, e.Unknown)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unavailable, storageErr.Code)
+	require.True(t, storageErr.Retryable)
+	require.False(t, storageErr.Unknown)
 }
 
 // With another HTTP client, the driver cannot know what was sent. A request that failed after the connection was

@@ -203,12 +203,12 @@ func TestSignByIAMErrors(t *testing.T) {
 			d, _ := openIAMSigningDriver(t, tt.answer)
 			_, err := d.Sign(t.Context(), signedDownload(nil))
 
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.want, e.Code, "%v", err)
-			require.Equal(t, tt.again, e.Retryable)
-			require.False(t, e.Unknown)
-			require.Contains(t, e.Hint, tt.hint)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, tt.want, storageErr.Code, "%v", err)
+			require.Equal(t, tt.again, storageErr.Retryable)
+			require.False(t, storageErr.Unknown)
+			require.Contains(t, storageErr.Hint, tt.hint)
 			require.NotContains(t, err.Error(), secretToken)
 		})
 	}
