@@ -92,7 +92,7 @@ func TestDeleteFailedOutcomes(t *testing.T) {
 	}
 }
 
-// Put and Copy with IfAbsent over a held object fail with PreconditionFailed, although Google may report the hold first.
+// Put and Copy with IfAbsent over a held object fail with PreconditionFailed, although Google may report only the hold.
 func TestPutOverHeldObject(t *testing.T) {
 	heldReply := jsonError(403, "objectUnderActiveHold",
 		"Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
