@@ -17,8 +17,8 @@ type NameEscaper struct {
 	unescape    *strings.Replacer
 }
 
-// NewNameEscaper returns a [NameEscaper]. lostChar is the character that the store does
-// not keep. mark is the character at both ends of the code for a replaced character.
+// NewNameEscaper returns a [NameEscaper] for a store that does not keep lostChar. mark is the character
+// at both ends of the code that replaces another character.
 func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 	code := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
 	codeOfMark := code(mark)
@@ -36,7 +36,7 @@ func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 	return n
 }
 
-// Escape returns name in the form that the store keeps. The name must be in lower case.
+// Escape returns name, which must be in lower case, in the form that the store keeps.
 func (n *NameEscaper) Escape(name string) string {
 	if !strings.Contains(name, n.lostChar) && !strings.Contains(name, n.markX) {
 		return name
@@ -44,12 +44,12 @@ func (n *NameEscaper) Escape(name string) string {
 	return n.escape.Replace(name)
 }
 
-// Unescape returns the original of a name that [NameEscaper.Escape] has changed. The result is in
-// lower case, because servers change the case of headers.
-func (n *NameEscaper) Unescape(value string) string {
-	value = strings.ToLower(value)
-	if !strings.Contains(value, n.escapeStart) {
-		return value
+// Unescape returns the original of a name that [NameEscaper.Escape] has changed, in lower case because
+// servers change the case of headers.
+func (n *NameEscaper) Unescape(escaped string) string {
+	escaped = strings.ToLower(escaped)
+	if !strings.Contains(escaped, n.escapeStart) {
+		return escaped
 	}
-	return n.unescape.Replace(value)
+	return n.unescape.Replace(escaped)
 }

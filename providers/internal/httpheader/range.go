@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Range returns the Range header of a read. If the read is of a whole object, Range returns "".
-// A header such as "bytes=0-" would fail if the object is empty, because a server refuses every
-// range of an empty object. maxSuffix is the largest suffix length that the server accepts.
+// Range returns the Range header of a read, or "" for a read of the whole object, because a server
+// refuses every range of an empty object. maxSuffix is the largest suffix length that the server
+// accepts.
 func Range(r *driver.GetRequest, maxSuffix int64) string {
 	if r.Suffix > 0 {
 		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxSuffix), 10)
@@ -28,39 +28,38 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 }
 
 // SizeOf returns the size of the object from the Content-Range of the response to r, such as "bytes
-// 0-9/100". If the requested range begins after the last byte of the object, SizeOf fails with
-// RangeNotSatisfiable. Some emulators send other bytes in response to such a request. If the
-// response begins at a wrong offset for another reason, SizeOf fails with Internal. It also fails
-// with Internal if the header is malformed.
+// 0-9/100". It fails with RangeNotSatisfiable if the requested range begins after the last byte of the
+// object, for which some emulators send other bytes. It fails with Internal if the header is
+// malformed, or if the response begins at a wrong offset for another reason.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	first, _, hasDash := strings.Cut(span, "-")
-	start, badStart := strconv.ParseUint(first, 10, 63)
-	size, badSize := strconv.ParseUint(total, 10, 63)
-	if !hasDash || badStart != nil || badSize != nil {
+	start, startErr := strconv.ParseUint(first, 10, 63)
+	size, sizeErr := strconv.ParseUint(total, 10, 63)
+	if !hasDash || startErr != nil || sizeErr != nil {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
 		}
 	}
 
-	want := r.Offset
+	wantStart := r.Offset
 	if r.Suffix > 0 {
-		want = max(int64(size)-r.Suffix, 0)
+		wantStart = max(int64(size)-r.Suffix, 0)
 	} else if r.Offset >= int64(size) {
 		return 0, storage.RangeNotSatisfiable
 	}
-	if int64(start) != want {
+	if int64(start) != wantStart {
 		return 0, &storage.Error{
 			Code: storage.Internal,
-			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, want),
+			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, wantStart),
 		}
 	}
 	return int64(size), nil
 }
 
-// IsWhole reports whether the range of a read has all bytes of an object of the given size. Google
-// and other servers send such a range with status 200 and without a Content-Range.
+// IsWhole reports whether a read requests all bytes of an object of the given size, which Google and
+// other servers send with status 200 and without a Content-Range.
 func IsWhole(r *driver.GetRequest, size int64) bool {
 	if r.Suffix > 0 {
 		return r.Suffix >= size
@@ -68,8 +67,8 @@ func IsWhole(r *driver.GetRequest, size int64) bool {
 	return r.Offset == 0 && (r.Length < 0 || r.Length >= size)
 }
 
-// RangeIgnored returns the error for a response that has the whole object although a part of it was
-// requested.
+// RangeIgnored returns the error for a response that has the whole object although only a part of it
+// was requested.
 func RangeIgnored() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal,
@@ -78,8 +77,8 @@ func RangeIgnored() *storage.Error {
 	}
 }
 
-// LengthMissing returns the error for a response without a length. A proxy may have compressed or
-// replaced such a response. If it counted as an empty object, the content would be lost.
+// LengthMissing returns the error for a response without a length, which a proxy may have compressed
+// or replaced. It must not count as an empty object.
 func LengthMissing() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal,

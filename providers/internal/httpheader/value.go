@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Optional returns a pointer to value, or nil if value is the zero value, such as "". SDKs have
-// optional fields in this form.
+// Optional returns a pointer to value for an optional field of an SDK, or nil if value is the zero
+// value, such as "".
 func Optional[T comparable](value T) *T {
 	if value == *new(T) {
 		return nil
@@ -17,8 +17,8 @@ func Optional[T comparable](value T) *T {
 	return &value
 }
 
-// ETag returns an entity tag in the form that is sent and compared. It adds quotes, which some
-// servers omit in listings. It also removes "W/", which a compressing proxy adds.
+// ETag returns an entity tag in the form that is sent and compared: with quotes, which some servers
+// omit in listings, and without "W/", which a compressing proxy adds.
 func ETag(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	if tag == "" || strings.HasPrefix(tag, `"`) {
@@ -30,7 +30,8 @@ func ETag(tag string) string {
 // StandardClass is the default storage class of S3 and Google.
 const StandardClass = "STANDARD"
 
-// StorageClass returns a storage class of S3 or Google, but "" for the default class.
+// StorageClass returns a storage class of S3 or Google as callers see it, which is "" for the default
+// class.
 func StorageClass(class string) string {
 	if class == StandardClass {
 		return ""
@@ -38,18 +39,19 @@ func StorageClass(class string) string {
 	return class
 }
 
-// Metadata returns the values of the headers whose names begin with prefix. The prefix must have
-// the form of [http.CanonicalHeaderKey]. The names in the result are without the prefix and in
-// lower case.
+// Metadata returns the values of the headers whose names begin with prefix, by the rest of the name in
+// lower case. The prefix must have the form of [http.CanonicalHeaderKey].
 func Metadata(h http.Header, prefix string) map[string]string {
 	var metadata map[string]string
 	for name, values := range h {
-		if key, ok := strings.CutPrefix(name, prefix); ok && len(values) > 0 {
-			if metadata == nil {
-				metadata = map[string]string{}
-			}
-			metadata[strings.ToLower(key)] = values[0]
+		key, ok := strings.CutPrefix(name, prefix)
+		if !ok || len(values) == 0 {
+			continue
 		}
+		if metadata == nil {
+			metadata = map[string]string{}
+		}
+		metadata[strings.ToLower(key)] = values[0]
 	}
 	return metadata
 }
