@@ -62,17 +62,17 @@ func TestErrorCodesAndHints(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var e *storage.Error
-			require.ErrorAs(t, bucketdir.Failure(tt.err), &e)
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.hint, e.Hint != "")
+			var storageErr *storage.Error
+			require.ErrorAs(t, bucketdir.Failure(tt.err), &storageErr)
+			require.Equal(t, tt.code, storageErr.Code)
+			require.Equal(t, tt.hint, storageErr.Hint != "")
 
-			if e.Err != nil {
-				require.ErrorIs(t, e, e.Err)
+			if storageErr.Err != nil {
+				require.ErrorIs(t, storageErr, storageErr.Err)
 			}
-			require.ErrorAs(t, bucketdir.UnknownOutcome(tt.err), &e)
-			require.True(t, e.Unknown)
-			require.Equal(t, tt.code, e.Code)
+			require.ErrorAs(t, bucketdir.UnknownOutcome(tt.err), &storageErr)
+			require.True(t, storageErr.Unknown)
+			require.Equal(t, tt.code, storageErr.Code)
 		})
 	}
 	require.NoError(t, bucketdir.Failure(nil))
