@@ -26,10 +26,9 @@ func (n Credentials) Check() error {
 }
 
 // Variable returns the name of the environment variable that these credentials use in place of the
-// usual one. For example, credentials with the name "work" use WORK_AWS_ACCESS_KEY_ID in place of
-// AWS_ACCESS_KEY_ID.
+// usual one, such as WORK_AWS_ACCESS_KEY_ID for AWS_ACCESS_KEY_ID if their name is "work".
 func (n Credentials) Variable(variable string) string {
-	return strings.Map(func(c rune) rune {
+	toVariable := func(c rune) rune {
 		if 'a' <= c && c <= 'z' {
 			return c - 'a' + 'A'
 		}
@@ -37,14 +36,15 @@ func (n Credentials) Variable(variable string) string {
 			return c
 		}
 		return '_'
-	}, string(n)) + "_" + variable
+	}
+	return strings.Map(toVariable, string(n)) + "_" + variable
 }
 
 // Get returns the value of the environment variable that [Credentials.Variable] returns, or "".
 func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(variable)) }
 
-// Missing returns the error for a name without credentials. places has the places
-// where the credentials can be set, such as variables. The hint lists these places.
+// Missing returns the error for a name without credentials. Its hint lists places, where they can be
+// set, such as environment variables.
 func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unauthenticated,
