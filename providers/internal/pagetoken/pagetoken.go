@@ -14,7 +14,8 @@ func Encode(first, second string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(first)) + "." + base64.RawURLEncoding.EncodeToString([]byte(second))
 }
 
-// Parse returns the two texts of a token. If token is "", both texts are "".
+// Parse returns the two texts that Encode has encoded in a token, which are both "" if token is "". It
+// fails with InvalidArgument for another string.
 func Parse(token string) (first, second string, err error) {
 	if token == "" {
 		return "", "", nil
