@@ -18,16 +18,16 @@ type Term struct {
 	Seconds int64
 }
 
-// NewTerm returns the term of a signature that is made now. It lasts for at least ttl, but for at
-// most limit.
+// NewTerm returns the term of a signature that is made now. It begins with the current second, and
+// lasts for at least ttl, but at most limit.
 func NewTerm(now time.Time, ttl, limit time.Duration) Term {
-	t := Term{From: now.UTC().Truncate(time.Second)}
+	from := now.UTC().Truncate(time.Second)
 	end := now.Add(ttl)
-	if last := t.From.Add(limit); end.After(last) {
-		end = last
+	if latest := from.Add(limit); end.After(latest) {
+		end = latest
 	}
-	t.Seconds = int64((end.Sub(t.From) + time.Second - 1) / time.Second) // rounded up
-	return t
+	roundedUp := (end.Sub(from) + time.Second - 1) / time.Second
+	return Term{From: from, Seconds: int64(roundedUp)}
 }
 
 // Until returns the time at which the signature expires.
@@ -41,7 +41,7 @@ func (t *Term) EndBy(end time.Time) {
 	}
 }
 
-// Headers returns the headers that an uploader must send. They give the object the properties of r.
+// Headers returns the headers that an uploader must send, which give the object the properties of r.
 // The headers of the provider itself begin with prefix, such as "X-Amz-".
 func Headers(r *driver.SignRequest, prefix string) http.Header {
 	h := http.Header{}
