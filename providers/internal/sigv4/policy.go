@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
-// CheckForm returns Unsupported if r has a property that the server cannot enforce for a form. It
-// returns InvalidArgument if the key contains ${filename}, because servers replace that text in
-// forms. The hints name the provider.
+// CheckForm fails with Unsupported if r has a property that the server cannot enforce for a form, and
+// with InvalidArgument if the key contains ${filename}, which servers replace in forms. The hints name
+// the provider.
 func CheckForm(r *driver.SignRequest, provider string) error {
 	unsupported := func(reason string) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
@@ -35,8 +35,8 @@ func CheckForm(r *driver.SignRequest, provider string) error {
 	return nil
 }
 
-// Policy returns the policy of an HTML form, encoded for the signature and the request: as JSON in
-// ASCII, in base64.
+// Policy returns the policy of an HTML form as the signature and the request need it: JSON with only
+// ASCII characters, in base64.
 func Policy(document any) (string, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
