@@ -193,7 +193,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// An invalid address fails with InvalidArgument.
+// parseAddress fails with InvalidArgument for an address that is not valid.
 func TestAddressRefused(t *testing.T) {
 	missingFile := filepath.Join(t.TempDir(), "key.json")
 	tests := []struct {
@@ -209,46 +209,57 @@ func TestAddressRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := url.Parse(tt.address)
+			address, err := url.Parse(tt.address)
 			require.NoError(t, err)
-			_, err = parseAddress(u)
+
+			_, err = parseAddress(address)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
 
-// A bucket and an account are opened by address.
-func TestOpenAddresses(t *testing.T) {
+// storage.Open opens the bucket in an address, with the parameters of the address.
+func TestOpenAddressOfBucket(t *testing.T) {
 	isolateEnv(t, nil)
+	bucket, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
-	t.Run("a bucket", func(t *testing.T) {
-		bucket, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
-		require.NoError(t, err)
-		publicURL, err := bucket.PublicURL("a b")
-		require.NoError(t, err)
-		require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", publicURL)
-		require.NoError(t, storage.Close(bucket))
-	})
-	t.Run("an account", func(t *testing.T) {
-		s, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
-		require.NoError(t, err)
-		require.NoError(t, s.Close())
-	})
-	t.Run("a bucket without its name", func(t *testing.T) {
-		_, err := storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
-		require.ErrorIs(t, err, storage.InvalidArgument)
-	})
-	t.Run("an unknown parameter", func(t *testing.T) {
-		_, err := storage.Open(t.Context(), "gs://photos?region=eu")
-		require.ErrorIs(t, err, storage.InvalidArgument)
-	})
-	t.Run("an account with the name of a bucket", func(t *testing.T) {
-		_, err := storage.OpenService(t.Context(), "gs://photos")
-		require.ErrorIs(t, err, storage.InvalidArgument)
-	})
+	publicURL, err := bucket.PublicURL("a b")
+	require.NoError(t, err)
+	require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", publicURL)
 }
 
-// Locate tells between which accounts the server can copy objects.
+// storage.OpenService opens the account in an address.
+func TestOpenAddressOfAccount(t *testing.T) {
+	isolateEnv(t, nil)
+	service, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
+	require.NoError(t, err)
+	require.NoError(t, service.Close())
+}
+
+// storage.Open fails with InvalidArgument for an address without a bucket, or with an unknown parameter.
+func TestOpenAddressRefused(t *testing.T) {
+	isolateEnv(t, nil)
+	for _, address := range []string{
+		"gs://?endpoint=http://127.0.0.1:4443",
+		"gs://photos?region=eu",
+	} {
+		t.Run(address, func(t *testing.T) {
+			_, err := storage.Open(t.Context(), address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// storage.OpenService fails with InvalidArgument for an address with a bucket.
+func TestOpenServiceAddressOfBucket(t *testing.T) {
+	isolateEnv(t, nil)
+	_, err := storage.OpenService(t.Context(), "gs://photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// Locate returns the same account for two drivers if the server can copy objects between them.
 func TestLocateAccounts(t *testing.T) {
 	isolateEnv(t, nil)
 	accountOf := func(c Config) any {
@@ -261,8 +272,9 @@ func TestLocateAccounts(t *testing.T) {
 	otherServer := Config{Endpoint: "http://127.0.0.1:4444"}
 	otherPayer := Config{Endpoint: config.Endpoint, UserProject: "payer-1"}
 
-	require.Equal(t, accountOf(config), accountOf(config), "opened twice")
+	require.Equal(t, accountOf(config), accountOf(config))
+
 	require.NotEqual(t, accountOf(config), accountOf(otherServer))
-	require.NotEqual(t, accountOf(Config{}), accountOf(Config{Anonymous: true}), "another credential")
 	require.NotEqual(t, accountOf(config), accountOf(otherPayer))
+	require.NotEqual(t, accountOf(Config{}), accountOf(Config{Anonymous: true}))
 }

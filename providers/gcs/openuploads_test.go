@@ -54,7 +54,7 @@ func putPart(t *testing.T, d driver.Driver, upload string, number int, text stri
 	return part
 }
 
-// Parts of an open upload come in any order, and the last of each number counts.
+// Parts of an open upload may be sent in any order, and the last one with each number counts.
 func TestPutPartAnyOrder(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -64,10 +64,10 @@ func TestPutPartAnyOrder(t *testing.T) {
 		Condition:  storage.Condition{Absent: true},
 	}
 	upload := beginOpenUpload(t, d, put)
-	other := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	otherUpload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
 	putPart(t, d, upload, 2, "!")
 	putPart(t, d, upload, 1, "later replaced")
-	putPart(t, d, other, 1, "of the other upload")
+	putPart(t, d, otherUpload, 1, "of the other upload")
 	putPart(t, d, upload, 1, "hello")
 
 	// ListParts lists them in pages.
@@ -102,24 +102,26 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.Contains(t, names, "a")
 	require.Len(t, names, 3, "the object, and the marker and the part of the other upload: %v", names)
 
-	// The upload is over.
+	// The upload is over. With this Code, the engine looks for the object.
 	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
-	require.ErrorIs(t, err, storage.ObjectNotFound, "the engine reconciles it")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// CompleteParts keeps the condition of its upload. After it has failed, the upload can be aborted.
+// CompleteParts fails if its condition does not hold, after which the upload can be aborted.
 func TestCompletePartsIfAbsent(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
 	_, err := d.Put(t.Context(), wiretest.Put("a", "hello!"))
 	require.NoError(t, err)
 	upload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	part := putPart(t, d, upload, 1, "x")
+
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}},
 		Upload: upload,
-		Parts:  []driver.Part{putPart(t, d, upload, 1, "x")},
+		Parts:  []driver.Part{part},
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
@@ -127,19 +129,19 @@ func TestCompletePartsIfAbsent(t *testing.T) {
 	require.Equal(t, []string{"a"}, server.names(bucketOf(server)))
 }
 
-// CompleteParts fails with Changed if a part was replaced after the caller stored it.
+// CompleteParts fails with Changed if a part was replaced after the caller had stored it.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
 	put := &driver.PutRequest{Key: "a"}
 	upload := beginOpenUpload(t, d, put)
-	old := putPart(t, d, upload, 1, "old")
+	replaced := putPart(t, d, upload, 1, "old")
 	putPart(t, d, upload, 1, "new")
 
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    put,
 		Upload: upload,
-		Parts:  []driver.Part{old},
+		Parts:  []driver.Part{replaced},
 	})
 	require.ErrorIs(t, err, storage.Changed)
 	require.NotContains(t, server.names(bucketOf(server)), "a")
@@ -167,19 +169,20 @@ func listUploads(t *testing.T, d driver.Driver, prefix string) map[string]string
 	}
 }
 
-// Open uploads are listed by ListUploads and hidden from other listings.
+// ListUploads lists open uploads and the parts of ParallelComposite, which List hides.
 func TestListUploadsHidden(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
-	uploads := map[string]string{}
+	uploads := map[string]string{} // by key
 	for _, key := range []string{"a", "users/ü 7"} {
 		uploads[key] = beginOpenUpload(t, d, &driver.PutRequest{Key: key})
 	}
-	orphans := "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
-	putPart(t, d, orphans, 1, "x")
-	uploads[".omnibucket./parts/"+orphans] = orphans
+	const composite = "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
+	putPart(t, d, composite, 1, "x")
+	uploads[".omnibucket./parts/"+composite] = composite
 
-	require.Equal(t, uploads, listUploads(t, d, ""))
+	const allKeys = "" // the prefix
+	require.Equal(t, uploads, listUploads(t, d, allKeys))
 	require.Equal(t, map[string]string{"users/ü 7": uploads["users/ü 7"]}, listUploads(t, d, "users/"))
 
 	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 100})
@@ -192,7 +195,7 @@ func TestListUploadsHidden(t *testing.T) {
 	require.Empty(t, server.names(bucketOf(server)))
 }
 
-// A part of an aborted upload is refused, and is not left behind.
+// PutPart of an aborted upload fails with ObjectNotFound, and leaves no part behind.
 func TestPutPartOfAnAbortedUpload(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -211,7 +214,7 @@ func TestPutPartOfAnAbortedUpload(t *testing.T) {
 	require.Empty(t, listUploads(t, d, ""))
 }
 
-// A URL from SignPart can store only its part.
+// A URL from SignPart stores only the part for which it was signed, with the class, the size and the checksum.
 func TestSignPartStoresComponent(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -255,7 +258,7 @@ func TestSignPartWithoutHeaders(t *testing.T) {
 	require.Empty(t, signedURL.Header)
 }
 
-// SignPart and ListParts refuse a name that does not belong to an upload.
+// SignPart and ListParts fail with InvalidArgument for a name that no upload has.
 func TestOpenUploadNames(t *testing.T) {
 	d := openDriver(t, startRuleServer(t))
 	for _, upload := range []string{"", "/upload/x", "../../z"} {
@@ -267,12 +270,13 @@ func TestOpenUploadNames(t *testing.T) {
 			Size:   -1,
 		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
+
 		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 }
 
-// If the parts of a completed upload could not be removed, another completion makes no second object.
+// Another completion makes no second object, even if the parts of the completed upload could not be removed.
 func TestCompletePartsOnce(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})

@@ -45,7 +45,7 @@ func newCompleteRequest(last string) *driver.CompleteRequest {
 	}
 }
 
-// BeginParts opens a session with all properties, and with the size if that is known.
+// BeginParts opens a session with all properties of the object, and with its size if that is known.
 func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newCannedServer(t)
 	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
@@ -68,15 +68,15 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	require.Equal(t, "text/plain", req.Header.Get("X-Upload-Content-Type"))
 	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
-	r.Size = -1
+	const unknownSize = -1
+	r.Size = unknownSize
 	_, err = server.openDriver(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Empty(t, server.Last(t).Header.Get("X-Upload-Content-Length"))
 }
 
-// The driver sends no bytes to a session URL that is not one of Google's uploads, whether Google or the caller
-// names it.
-func TestSessionURLOfAnotherHost(t *testing.T) {
+// BeginParts fails with Internal if Google names a session URL that is not one of Google's uploads.
+func TestSessionURLFromServer(t *testing.T) {
 	locations := []struct {
 		name     string
 		location string
@@ -86,14 +86,18 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 		{name: "out of the path of uploads", location: "https://storage.googleapis.com/upload/../photos/a"},
 	}
 	for _, tt := range locations {
-		t.Run("Google names "+tt.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, reply{Header: map[string]string{"Location": tt.location}})
 			_, err := server.openDriver(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
+}
 
-	uploads := []string{
+// The driver sends no request, and so no credentials, to a session URL of the caller that is not one of Google's
+// uploads.
+func TestSessionURLOfAnotherHost(t *testing.T) {
+	for _, upload := range []string{
 		"",
 		"x",
 		"https://example.org/upload/x",
@@ -101,9 +105,8 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 		"https:/upload/x",
 		"/photos/a",
 		"@example.org/upload/",
-	}
-	for _, upload := range uploads {
-		t.Run(fmt.Sprintf("the caller names %q", upload), func(t *testing.T) {
+	} {
+		t.Run(upload, func(t *testing.T) {
 			server := newCannedServer(t)
 			d := server.openDriver(t)
 			part := newPartRequest(1, 0, "x")
@@ -112,12 +115,12 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 			_, err := d.PutPart(t.Context(), part)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NoError(t, d.AbortParts(t.Context(), "a", upload))
-			require.Empty(t, server.Calls(), "credentials go nowhere else")
+			require.Empty(t, server.Calls())
 		})
 	}
 }
 
-// Each part is a chunk of the session. The last one has the size and the checksum of the whole object.
+// Each part is sent as a chunk of the session, and the last one with the size and the checksum of the whole object.
 func TestSessionChunks(t *testing.T) {
 	server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), storedReply)
 	d := server.openDriver(t)
@@ -126,8 +129,8 @@ func TestSessionChunks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.PutPart(t.Context(), newPartRequest(2, unit, text))
 	require.NoError(t, err)
-	full := text + text + "end"
 
+	full := text + text + "end"
 	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
@@ -137,52 +140,57 @@ func TestSessionChunks(t *testing.T) {
 	require.Equal(t, "1700000000000001", attrs.Revision)
 
 	var ranges []string
-	for _, s := range server.Requests() {
-		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.Call())
-		require.Equal(t, "S3CR3T", s.Query().Get("upload_id"))
-		ranges = append(ranges, s.Header.Get("Content-Range"))
+	for _, req := range server.Requests() {
+		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", req.Call())
+		require.Equal(t, "S3CR3T", req.Query().Get("upload_id"))
+		ranges = append(ranges, req.Header.Get("Content-Range"))
 	}
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"},
 		ranges)
+
+	// Only the last request has the checksum.
 	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(full).Sum),
 		server.Last(t).Header.Get("X-Goog-Hash"))
-	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
+	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"))
 }
 
-// If the server keeps only some of the bytes of a chunk, the driver sends the rest again.
+// If the server keeps only some of the bytes of a chunk, PutPart sends the rest again.
 func TestSessionKeepsLess(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
-	t.Run("the rest is sent again", func(t *testing.T) {
-		server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), resumeReply(3*unit))
-		_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, text))
-		require.NoError(t, err)
+	server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), resumeReply(3*unit))
 
-		reqs := server.Requests()
-		require.Len(t, reqs, 3)
-		require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
-		require.Equal(t, text[unit:], reqs[1].Body)
-		require.Equal(t, text[2*unit:], reqs[2].Body)
-	})
+	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, text))
+	require.NoError(t, err)
 
-	t.Run("of the last chunk too", func(t *testing.T) {
-		server := newCannedServer(t, resumeReply(2*unit), storedReply)
-		_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest(strings.Repeat("b", unit)+"end"))
-		require.NoError(t, err)
-		require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
-		require.Equal(t, "end", server.Last(t).Body)
-	})
-
-	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
-		server := newCannedServer(t, resumeReply(unit+3), storedReply)
-		_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest("end"))
-		require.NoError(t, err)
-		require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
-		require.Empty(t, server.Last(t).Body)
-	})
+	reqs := server.Requests()
+	require.Len(t, reqs, 3)
+	require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
+	require.Equal(t, text[unit:], reqs[1].Body)
+	require.Equal(t, text[2*unit:], reqs[2].Body)
 }
 
-// If the server makes no progress with a chunk, the call fails with Unavailable. If the server has lost bytes that it
-// had, the status is 409, so that the engine restarts the upload.
+// If the server keeps only some of the bytes of the last chunk, CompleteParts sends the rest again.
+func TestSessionKeepsLessOfLastChunk(t *testing.T) {
+	server := newCannedServer(t, resumeReply(2*unit), storedReply)
+
+	_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest(strings.Repeat("b", unit)+"end"))
+	require.NoError(t, err)
+	require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
+	require.Equal(t, "end", server.Last(t).Body)
+}
+
+// If the server keeps all bytes of the last chunk without ending the upload, CompleteParts only ends it.
+func TestSessionKeepsLastChunk(t *testing.T) {
+	server := newCannedServer(t, resumeReply(unit+3), storedReply)
+
+	_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest("end"))
+	require.NoError(t, err)
+	require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
+	require.Empty(t, server.Last(t).Body)
+}
+
+// PutPart fails with Unavailable if the server makes no progress with a chunk, and also with the status 409, for which
+// the engine restarts the upload, if the server has lost bytes.
 func TestSessionWithoutProgress(t *testing.T) {
 	chunk := strings.Repeat("x", 3*unit)
 	var oneByteMore []reply
@@ -191,30 +199,31 @@ func TestSessionWithoutProgress(t *testing.T) {
 	}
 
 	tests := []struct {
-		name     string
-		answers  []reply
-		restart  bool
-		requests int
+		name         string
+		replies      []reply
+		wantRestart  bool
+		wantRequests int
 	}{
-		{name: "it keeps nothing", answers: []reply{resumeReply(unit)}, requests: 1},
-		{name: "it keeps a byte each time", answers: oneByteMore, requests: maxResends},
-		{name: "it has less than before", answers: []reply{resumeReply(0)}, restart: true, requests: 1},
+		{name: "it keeps nothing", replies: []reply{resumeReply(unit)}, wantRestart: false, wantRequests: 1},
+		{name: "it keeps a byte each time", replies: oneByteMore, wantRestart: false, wantRequests: maxResends},
+		{name: "it has less than before", replies: []reply{resumeReply(0)}, wantRestart: true, wantRequests: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
-			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, chunk))
+			server := newCannedServer(t, tt.replies...)
 
+			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, chunk))
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, storage.Unavailable, storageErr.Code)
-			require.Equal(t, tt.restart, storageErr.Status == http.StatusConflict)
-			require.Len(t, server.Calls(), tt.requests)
+			require.Equal(t, tt.wantRestart, storageErr.Status == http.StatusConflict)
+			require.Len(t, server.Calls(), tt.wantRequests)
 		})
 	}
 }
 
-// If the upload session no longer exists, the engine starts the upload again.
+// If the upload session no longer exists, calls fail with the status 409, for which the engine restarts the upload, and
+// AbortParts succeeds.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -228,12 +237,13 @@ func TestSessionMissing(t *testing.T) {
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, storage.Unavailable, storageErr.Code)
-			require.Equal(t, http.StatusConflict, storageErr.Status, "the engine restarts the upload")
+			require.Equal(t, http.StatusConflict, storageErr.Status)
 
+			// This attempt has done nothing, so its outcome is known.
 			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, http.StatusConflict, storageErr.Status)
-			require.False(t, storageErr.Unknown, "this attempt has done nothing")
+			require.False(t, storageErr.Unknown)
 
 			require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
 			require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
@@ -242,8 +252,8 @@ func TestSessionMissing(t *testing.T) {
 	}
 }
 
-// If a gateway answers instead of Google, AbortParts fails with Unavailable. The session still exists, and accepts
-// bytes from everyone who has its URL.
+// If a gateway responds in place of Google, AbortParts fails with Unavailable, because the session still accepts bytes
+// from everyone who has its URL.
 func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
 		t.Run(fmt.Sprint("a gateway sends ", status), func(t *testing.T) {
@@ -252,31 +262,38 @@ func TestSessionAbortedByGoogleOnly(t *testing.T) {
 			require.ErrorIs(t, err, storage.Unavailable)
 		})
 	}
-	t.Run("Google sends 204", func(t *testing.T) {
-		d := newCannedServer(t, reply{Status: http.StatusNoContent}).openDriver(t)
-		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
-	})
 }
 
-// If the response to the last chunk is lost, the call fails with OutcomeUnknown.
-func TestSessionLastResponseLost(t *testing.T) {
-	for name, answer := range map[string]reply{
-		"cut":            {Cut: true},
-		"503":            jsonError(503, "backendError", "Backend Error"),
-		"half an answer": {Body: `{"gener`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := newCannedServer(t, answer, storedReply)
-			d := server.openDriver(t)
-			_, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
+// AbortParts succeeds if Google responds with 204.
+func TestSessionAborted(t *testing.T) {
+	d := newCannedServer(t, reply{Status: http.StatusNoContent}).openDriver(t)
+	require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
+}
 
+// If the response to the last chunk is lost, CompleteParts fails with OutcomeUnknown, and another attempt succeeds.
+func TestSessionLastResponseLost(t *testing.T) {
+	tests := []struct {
+		name  string
+		reply reply
+	}{
+		{name: "no response", reply: reply{Cut: true}},
+		{name: "503", reply: jsonError(503, "backendError", "Backend Error")},
+		{name: "half a response", reply: reply{Body: `{"gener`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.reply, storedReply)
+			d := server.openDriver(t)
+
+			_, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, storage.Unavailable, storageErr.Code)
 			require.True(t, storageErr.Unknown)
 
+			// A session that has made its object returns it again.
 			attrs, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
-			require.NoError(t, err, "a session that has made its object returns it")
+			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
 		})
 	}
@@ -292,23 +309,26 @@ func TestSessionChunkLost(t *testing.T) {
 	require.True(t, storageErr.Retryable)
 }
 
-// No error shows the session URL, with which anyone can write. The server repeats its secret part in the request
-// id.
+// No error shows the session URL, with which anyone can write, although the server repeats its secret part in the
+// request ID.
 func TestSessionNotInErrors(t *testing.T) {
-	answers := map[string]reply{
-		"refused":    jsonError(403, "forbidden", "Access denied."),
-		"gone":       jsonError(404, "notFound", "Not Found"),
-		"in trouble": jsonError(503, "backendError", "Backend Error"),
-		"cut":        {Cut: true},
-		"ended":      storedReply,
-		"unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
+	tests := []struct {
+		name  string
+		reply reply
+	}{
+		{name: "refused", reply: jsonError(403, "forbidden", "Access denied.")},
+		{name: "gone", reply: jsonError(404, "notFound", "Not Found")},
+		{name: "in trouble", reply: jsonError(503, "backendError", "Backend Error")},
+		{name: "no response", reply: reply{Cut: true}},
+		{name: "ended", reply: storedReply},
+		{name: "unreadable", reply: reply{Status: 308, Header: map[string]string{"Range": "S3CR3T"}}},
 	}
-	for name, answer := range answers {
-		t.Run(name, func(t *testing.T) {
-			if answer.Header != nil {
-				answer.Header[requestIDHeader] = "S3CR3T"
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.reply.Header != nil {
+				tt.reply.Header[requestIDHeader] = "S3CR3T"
 			}
-			d := newCannedServer(t, answer).openDriver(t)
+			d := newCannedServer(t, tt.reply).openDriver(t)
 
 			_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
 			require.Error(t, err)
@@ -338,13 +358,13 @@ func requireNoSession(t *testing.T, err error) {
 	}
 }
 
-// If another process has completed the resumed session, PutPart fails with Unavailable and status 409, so that the
-// engine restarts the upload.
+// If another process has completed the session, PutPart fails with Unavailable and the status 409, for which the engine
+// restarts the upload.
 func TestSessionCompletedMeanwhile(t *testing.T) {
 	server := newCannedServer(t, storedReply)
 	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, strings.Repeat("x", unit)))
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
 	require.Equal(t, storage.Unavailable, storageErr.Code)
-	require.Equal(t, http.StatusConflict, storageErr.Status, "the engine restarts the upload")
+	require.Equal(t, http.StatusConflict, storageErr.Status)
 }

@@ -37,8 +37,8 @@ func requireText(t *testing.T, bucket storage.Bucket, text string) {
 	require.Equal(t, text, string(data))
 }
 
-// Google may cache a public object for an hour. A read never returns an object that has since been overwritten or
-// removed. https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
+// A read never returns an object that was overwritten or removed, although Google may cache a public object for an
+// hour: https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
 // googleapis/nodejs-storage#566.
 func TestReadOfPublicObjectNotStale(t *testing.T) {
 	headers := []struct {
@@ -58,20 +58,20 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 				storeCached(t, bucket, "old", header.opts...)
 				storeCached(t, bucket, "the new one", header.opts...)
 
-				// A range that the old object does not have.
+				// The old object does not have this range.
 				data, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithRange(4, 3))
 				require.NoError(t, err)
 				require.Equal(t, "new", string(data))
 				require.Equal(t, int64(11), attrs.Size)
 
-				// The revision that Attrs has.
+				// A read of the revision in Attrs succeeds, with the stored Cache-Control.
 				attrs, err = bucket.Attrs(t.Context(), "a")
 				require.NoError(t, err)
-				data, read, err := storage.ReadAll(t.Context(), bucket, "a",
+				data, readAttrs, err := storage.ReadAll(t.Context(), bucket, "a",
 					storage.IfRevision(attrs.Revision))
 				require.NoError(t, err)
 				require.Equal(t, "the new one", string(data))
-				require.Equal(t, attrs.CacheControl, read.CacheControl, "as it is stored")
+				require.Equal(t, attrs.CacheControl, readAttrs.CacheControl)
 
 				// Update reads the current object.
 				addMark := func(old []byte, _ *storage.Attrs) ([]byte, error) {
@@ -90,7 +90,7 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 	}
 }
 
-// A read of another revision of a public object is PreconditionFailed.
+// A read of an old revision of a public object fails with PreconditionFailed, even if Google's cache still has it.
 func TestReadOfPublicObjectIfRevision(t *testing.T) {
 	for _, conditions := range cacheModes {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
@@ -99,36 +99,37 @@ func TestReadOfPublicObjectIfRevision(t *testing.T) {
 			old, err := bucket.Attrs(t.Context(), "a")
 			require.NoError(t, err)
 			storeCached(t, bucket, "new")
+
 			_, _, err = storage.ReadAll(t.Context(), bucket, "a", storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 		})
 	}
 }
 
-// A public object is read in parallel.
+// A parallel read of a public object returns only bytes of the current object.
 func TestReadOfPublicObjectInParallel(t *testing.T) {
 	for _, conditions := range cacheModes {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
 			bucket := openPublic(t, conditions)
 			storeCached(t, bucket, strings.Repeat("old", 5<<20))
-			text := strings.Repeat("new", 6<<20)
-			storeCached(t, bucket, text)
-			data, _, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithConcurrency(3))
+			want := strings.Repeat("new", 6<<20)
+			storeCached(t, bucket, want)
+
+			got, _, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithConcurrency(3))
 			require.NoError(t, err)
-			require.True(t, text == string(data))
+			require.True(t, want == string(got), "got %d bytes, want %d", len(got), len(want))
 		})
 	}
 }
 
-// After a response that may have come from Google's cache, reads in that bucket take two requests. Other reads
-// take one.
+// A read takes one request. Only in a bucket of which a response may have come from Google's cache, it takes two.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	tests := []struct {
 		name          string
 		cacheControl  string
 		public        bool
-		firstRequests int // of the first read
-		laterRequests int // of a later read
+		firstRequests int // by the first read
+		laterRequests int // by a later read
 	}{
 		{name: "a private object", firstRequests: 1, laterRequests: 1},
 		{name: "a public object", public: true, firstRequests: 3, laterRequests: 2},
@@ -164,7 +165,7 @@ func TestReadOfPublicObjectRequests(t *testing.T) {
 			require.NoError(t, err)
 
 			for _, want := range []int{tt.firstRequests, tt.laterRequests} {
-				server.requests() // forgets those before
+				server.requests() // forgets the requests so far
 				_, attrs, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
 				require.Equal(t, tt.cacheControl, attrs.CacheControl)

@@ -64,6 +64,7 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	require.False(t, req.Query().Has("ifGenerationMatch"))
 	require.Empty(t, req.Header.Get("Transfer-Encoding"))
 
+	// The body has the object's fields and its bytes.
 	object, contentType, data := parseRelated(t, req)
 	require.Equal(t, "hello world", data)
 	require.Equal(t, "text/plain", contentType)
@@ -78,6 +79,8 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 		"storageClass":       "NEARLINE",
 		"crc32c":             "yZRlqg==",
 	}, object)
+
+	// The attributes are those of the response.
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	require.Equal(t, "1700000000000001", attrs.Version)
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, attrs.ETag)
@@ -87,7 +90,7 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-// Each condition of a write is a parameter of its request.
+// Put and BeginParts send the condition of a write as a query parameter.
 func TestPutConditions(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -104,9 +107,9 @@ func TestPutConditions(t *testing.T) {
 			d := server.openDriver(t)
 			r := wiretest.Put("a", "x")
 			r.Condition = tt.condition
+
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-
 			require.Equal(t, tt.want, server.Last(t).Query().Get("ifGenerationMatch"))
 
 			server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
@@ -117,7 +120,7 @@ func TestPutConditions(t *testing.T) {
 	}
 }
 
-// An invalid revision fails without a request.
+// Calls with an invalid revision fail with InvalidArgument, without a request.
 func TestPutInvalidRevision(t *testing.T) {
 	server := newCannedServer(t)
 	d := server.openDriver(t)
@@ -267,8 +270,8 @@ func TestPutUnsent(t *testing.T) {
 	server := newCannedServer(t)
 	d := server.openDriver(t)
 	server.Close()
-	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
 	require.Equal(t, storage.Unavailable, storageErr.Code)
@@ -276,8 +279,8 @@ func TestPutUnsent(t *testing.T) {
 	require.False(t, storageErr.Unknown)
 }
 
-// With another HTTP client, the driver cannot know what was sent. A request that failed after the connection was
-// made may have arrived.
+// With another HTTP client, of which the driver cannot know what it has sent, a request that fails after the connection
+// was made may have arrived, and fails with OutcomeUnknown.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 	server := newCannedServer(t, reply{Cut: true})
 	setClient := func(c *Config) {
@@ -287,6 +290,8 @@ func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
+
+	// No connection can be made.
 	server.Close()
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)

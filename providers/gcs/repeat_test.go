@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// All attempts at one change have the same idempotency token, and each change has its own.
-// googleapis/google-cloud-cpp#12347.
+// All attempts at one change have the same idempotency token, and each change has its own
+// (googleapis/google-cloud-cpp#12347).
 func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -63,28 +63,30 @@ func TestIdempotencyTokenOfAttempts(t *testing.T) {
 			require.NoError(t, tt.change(bucket))
 
 			var tokens []string
-			for _, r := range server.Requests() {
-				tokens = append(tokens, r.Header.Get(tokenHeader))
+			for _, req := range server.Requests() {
+				tokens = append(tokens, req.Header.Get(tokenHeader))
 			}
 			require.Len(t, tokens, 4)
 			require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, tokens[0])
 			require.Equal(t, tokens[0], tokens[1])
 			require.Equal(t, tokens[2], tokens[3])
-			require.NotEqual(t, tokens[0], tokens[2], "another call")
+			require.NotEqual(t, tokens[0], tokens[2])
 		})
 	}
 }
 
-// If one call makes several changes, each has its own idempotency token.
+// Each change of a call that makes several has its own idempotency token.
 func TestIdempotencyTokenOfChanges(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
-	_, err := storage.RemoveAll(t.Context(), engine.New(server.openDriver(t)),
-		slices.Values([]string{"a", "b", "c"}))
+	bucket := engine.New(server.openDriver(t))
+	keys := []string{"a", "b", "c"}
+
+	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values(keys))
 	require.NoError(t, err)
 	tokens := map[string]bool{}
-	for _, r := range server.Requests() {
-		tokens[r.Header.Get(tokenHeader)] = true
+	for _, req := range server.Requests() {
+		tokens[req.Header.Get(tokenHeader)] = true
 	}
-	require.Len(t, tokens, 3)
+	require.Len(t, tokens, len(keys))
 }

@@ -123,7 +123,7 @@ func TestReadResumes(t *testing.T) {
 	}
 }
 
-// An interrupted upload loses no bytes and makes one object.
+// An upload whose connections are cut loses no bytes, and makes exactly one object.
 func TestUploadInterrupted(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -152,13 +152,13 @@ func TestUploadInterrupted(t *testing.T) {
 					}
 					bucket.proxy.Cut(tt.cut, tt.cuts)
 
-					existing, err := bucket.throughProxy.Upload(t.Context(), "a", bytes.NewReader(want), opts...)
+					uploaded, err := bucket.throughProxy.Upload(t.Context(), "a", bytes.NewReader(want), opts...)
 					require.NoError(t, err)
 
 					got, attrs, err := storage.ReadAll(t.Context(), bucket.direct, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
-					require.Equal(t, attrs.Revision, existing.Revision)
+					require.Equal(t, attrs.Revision, uploaded.Revision)
 					require.GreaterOrEqual(t, bucket.proxy.Cuts(), 1)
 
 					names := bucket.server.names(bucketOf(bucket.server))
@@ -166,7 +166,7 @@ func TestUploadInterrupted(t *testing.T) {
 						// A request that is sent again may write the same object again.
 						names = slices.Compact(names)
 					}
-					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
+					require.Equal(t, []string{"a"}, names, "the names of all generations in the bucket")
 				})
 			}
 		}
@@ -213,8 +213,8 @@ func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	require.Eventually(t, sweep, time.Minute, time.Millisecond)
 }
 
-// If the body of an upload fails, there is no object. With ParallelComposite, parts may remain until SweepParts
-// removes them.
+// If the body of an upload fails, there is no object, and nothing else but the parts of ParallelComposite, which
+// SweepParts removes later.
 func TestUploadBodyFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -237,7 +237,7 @@ func TestUploadBodyFails(t *testing.T) {
 				}
 				require.Empty(t, bucket.server.names(bucketOf(bucket.server)))
 				require.True(t, storage.Supports(bucket.throughProxy, storage.MultipartUploads))
-				require.Empty(t, bucket.server.sessions, "no session is left")
+				require.Empty(t, bucket.server.sessions)
 			})
 		}
 	}

@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -126,18 +125,21 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 // If CreateBucket gets a 503 and its next attempt finds the bucket, the call fails with BucketExists and
 // OutcomeUnknown. GoogleCloudPlatform/magic-modules#11550.
 func TestCreateBucketResponseLost(t *testing.T) {
-	d, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {
-		errorAnswer(503, "backendError", "Backend Error"),
-		errorAnswer(409, "conflict", alreadyOwned),
-	}})
+	d, transcript := newManagingService(t, Config{}, map[string][]string{
+		"POST /b": {
+			errorAnswer(503, "backendError", "Backend Error"),
+			errorAnswer(409, "conflict", alreadyOwned),
+		},
+	})
+
 	_, err := engine.NewService(d).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.BucketExists)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, []string{"POST /b", "POST /b"}, transcript.requests)
 }
 
-// If the service is busy while a new bucket is set up, CreateBucket does not delete it: Google allows one creation
-// or removal in two seconds. https://docs.cloud.google.com/storage/quotas.
+// If the service is busy while a new bucket is set up, CreateBucket keeps the bucket for the next call, because Google
+// allows one creation or removal in two seconds: https://docs.cloud.google.com/storage/quotas.
 func TestCreateBucketBusy(t *testing.T) {
 	busy := errorAnswer(503, "backendError", "Backend Error")
 	d, transcript := newManagingService(t, Config{}, map[string][]string{
@@ -150,19 +152,21 @@ func TestCreateBucketBusy(t *testing.T) {
 		MaxDelay: time.Millisecond,
 	}))
 
+	// Two attempts are too few for the first call. The second call goes on.
 	_, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
-	require.Error(t, err, "two attempts are too few")
+	require.Error(t, err)
 	info, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.NoError(t, err)
 	require.True(t, info.Public)
-
 	const get, put = "GET /b/photos/iam", "PUT /b/photos/iam"
 	require.Equal(t, []string{"POST /b", get, get, put, get, put}, transcript.requests)
+
+	// For the third call, the bucket exists.
 	_, err = service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
-	require.ErrorIs(t, err, storage.BucketExists, "it was made")
+	require.ErrorIs(t, err, storage.BucketExists)
 }
 
-// If a new bucket cannot be made public, CreateBucket removes it again.
+// CreateBucket removes a new bucket again if it cannot be made public.
 func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, map[string][]string{
 		"POST /b":           {bucketAnswer},
@@ -172,10 +176,12 @@ func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 				"since public access prevention is enforced.")},
 		"DELETE /b/photos": {"204 "},
 	})
+
 	_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.ErrorContains(t, err, "publicAccessPrevention")
-	require.Equal(t, "DELETE /b/photos", transcript.requests[len(transcript.requests)-1])
+	lastRequest := transcript.requests[len(transcript.requests)-1]
+	require.Equal(t, "DELETE /b/photos", lastRequest)
 }
 
 // BucketInfo reads the bucket and its IAM policy. It leaves out the policy if public access is prevented.
@@ -297,61 +303,73 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 // UpdateBucket sends only the given settings in one patch, and reads the policy afterwards.
 func TestUpdateBucketChangesOnlyTheGivenSettings(t *testing.T) {
 	tests := []struct {
-		name string
-		opts []storage.BucketOption
-		body string
+		name     string
+		opts     []storage.BucketOption
+		wantBody string
 	}{
 		{
-			name: "versions",
-			opts: []storage.BucketOption{storage.WithVersioning(true)},
-			body: `{"versioning":{"enabled":true}}`,
+			name:     "versions",
+			opts:     []storage.BucketOption{storage.WithVersioning(true)},
+			wantBody: `{"versioning":{"enabled":true}}`,
 		},
 		{
-			name: "no versions",
-			opts: []storage.BucketOption{storage.WithVersioning(false)},
-			body: `{"versioning":{"enabled":false}}`,
+			name:     "no versions",
+			opts:     []storage.BucketOption{storage.WithVersioning(false)},
+			wantBody: `{"versioning":{"enabled":false}}`,
 		},
 		{
-			name: "CORS",
-			opts: []storage.BucketOption{storage.WithCORS(someCORS)},
-			body: `{"cors":` + someCORSOnWire + `}`,
-		},
-		{name: "no CORS", opts: []storage.BucketOption{storage.WithCORS()}, body: `{"cors":[]}`},
-		{
-			name: "a lifecycle",
-			opts: []storage.BucketOption{storage.WithLifecycle(someLifecycle)},
-			body: `{"lifecycle":` + someLifecycleOnWire + `}`,
+			name:     "CORS",
+			opts:     []storage.BucketOption{storage.WithCORS(someCORS)},
+			wantBody: `{"cors":` + someCORSOnWire + `}`,
 		},
 		{
-			name: "no lifecycle",
-			opts: []storage.BucketOption{storage.WithLifecycle()},
-			body: `{"lifecycle":{"rule":[]}}`,
+			name:     "no CORS",
+			opts:     []storage.BucketOption{storage.WithCORS()},
+			wantBody: `{"cors":[]}`,
 		},
 		{
-			name: "several, in one go",
-			opts: []storage.BucketOption{storage.WithVersioning(true), storage.WithCORS()},
-			body: `{"versioning":{"enabled":true},"cors":[]}`,
+			name:     "a lifecycle",
+			opts:     []storage.BucketOption{storage.WithLifecycle(someLifecycle)},
+			wantBody: `{"lifecycle":` + someLifecycleOnWire + `}`,
+		},
+		{
+			name:     "no lifecycle",
+			opts:     []storage.BucketOption{storage.WithLifecycle()},
+			wantBody: `{"lifecycle":{"rule":[]}}`,
+		},
+		{
+			name:     "several settings",
+			opts:     []storage.BucketOption{storage.WithVersioning(true), storage.WithCORS()},
+			wantBody: `{"versioning":{"enabled":true},"cors":[]}`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			service, transcript := newManagingService(t, Config{},
-				map[string][]string{"PATCH /b/photos": {bucketAnswer}, "GET /b/photos/iam": {publicPolicyAnswer}})
+			service, transcript := newManagingService(t, Config{}, map[string][]string{
+				"PATCH /b/photos":   {bucketAnswer},
+				"GET /b/photos/iam": {publicPolicyAnswer},
+			})
+
 			info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.opts...))
 			require.NoError(t, err)
 			require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, transcript.requests)
-			require.JSONEq(t, tt.body, transcript.bodies["PATCH /b/photos"][0])
+			require.JSONEq(t, tt.wantBody, transcript.bodies["PATCH /b/photos"][0])
 			require.Equal(t, "EUROPE-WEST1", info.Region)
 			require.True(t, info.Public)
 		})
 	}
-	t.Run("nothing", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{},
-			map[string][]string{"GET /b/photos": {bucketAnswer}, "GET /b/photos/iam": {publicPolicyAnswer}})
-		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest())
-		require.NoError(t, err)
-		require.Equal(t, []string{"GET /b/photos", "GET /b/photos/iam"}, transcript.requests)
+}
+
+// UpdateBucket without settings only reads the bucket and its policy.
+func TestUpdateBucketWithoutSettings(t *testing.T) {
+	service, transcript := newManagingService(t, Config{}, map[string][]string{
+		"GET /b/photos":     {bucketAnswer},
+		"GET /b/photos/iam": {publicPolicyAnswer},
 	})
+
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest())
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /b/photos", "GET /b/photos/iam"}, transcript.requests)
 }
 
 // UpdateBucket succeeds even if the settings cannot be read after the change.
@@ -366,7 +384,7 @@ func TestUpdateBucketReadFails(t *testing.T) {
 	require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, transcript.requests)
 }
 
-// A missing bucket is BucketNotFound.
+// BucketInfo, UpdateBucket and DeleteBucket of a missing bucket fail with BucketNotFound.
 func TestBucketMissing(t *testing.T) {
 	missing := errorAnswer(404, "notFound", "The specified bucket does not exist.")
 	answers := map[string][]string{
@@ -395,7 +413,7 @@ func TestBucketMissing(t *testing.T) {
 	})
 }
 
-// DeleteBucket takes one request, and fails with BucketNotEmpty if the bucket has objects.
+// DeleteBucket sends one request, and fails with BucketNotEmpty if the bucket has objects.
 func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -418,7 +436,7 @@ func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 			err := service.DeleteBucket(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.Equal(t, tt.want == storage.Unavailable, isUnknown(err), "%v", err)
-			require.Equal(t, []string{"DELETE /b/photos"}, transcript.requests, "retrying is the engine's")
+			require.Equal(t, []string{"DELETE /b/photos"}, transcript.requests)
 		})
 	}
 }
@@ -441,14 +459,19 @@ func TestListBucketsOfTheProject(t *testing.T) {
 		"GET /b": {firstPage, lastPage},
 	})
 
-	var names []string
+	var got []storage.BucketInfo
 	for info, err := range engine.NewService(service).Buckets(t.Context()) {
 		require.NoError(t, err)
-		names = append(names, info.Name+" "+info.Region+" "+fmt.Sprint(info.Versioning))
 		require.Equal(t, "gcs", info.Provider)
+		got = append(got, storage.BucketInfo{Name: info.Name, Region: info.Region, Versioning: info.Versioning})
 	}
+	want := []storage.BucketInfo{
+		{Name: "a", Region: "US"},
+		{Name: "b", Region: "EU", Versioning: true},
+		{Name: "c"},
+	}
+	require.Equal(t, want, got)
 
-	require.Equal(t, []string{"a US false", "b EU true", "c  false"}, names)
 	require.Equal(t, []string{"GET /b", "GET /b"}, transcript.requests)
 	require.Contains(t, transcript.queries["GET /b"], "pageToken=n1")
 	require.Contains(t, transcript.queries["GET /b"], "project=mine")
