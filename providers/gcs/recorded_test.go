@@ -118,7 +118,7 @@ func objectOf(x *recorded.Exchange) string {
 	return string(document)
 }
 
-// A recording of the rule server is played as Google's are.
+// The driver passes the tests with recorded responses on a recording of the rule server, as on those of Google.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	server := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
@@ -140,7 +140,7 @@ func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	})
 }
 
-// A recording of fake-gcs-server is played as Google's are.
+// The driver passes the tests with recorded responses on a recording of fake-gcs-server, as on those of Google.
 func TestRecordedResponsesOfFakeServer(t *testing.T) {
 	server := needServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{

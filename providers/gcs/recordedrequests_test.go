@@ -19,8 +19,7 @@ var ruleKinds = []recorded.Kind{
 	recorded.SetPolicy, recorded.ListBuckets,
 }
 
-// The rule server gets the requests that others have sent to Google, in the same order, and responds
-// as Google did.
+// The rule server responds to the recorded requests of others, in their order, as Google did.
 func TestRecordedRequestsOfGoogle(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		s := newRuleServer()
@@ -57,7 +56,7 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Google))
 }
 
-// The rule server answers requests that Google's client sent in 2019 as Google did then.
+// The rule server responds to requests that Google's client sent in 2019 with the same status as Google did.
 func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		return serveLocally(newRuleServer())
