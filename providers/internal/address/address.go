@@ -23,8 +23,8 @@ type Form struct {
 	Credentials string   // names the environment variables that have the credentials
 }
 
-// Register registers the scheme of a form. The function parse makes a Config from an address. The
-// functions drv and service make a driver from that Config.
+// Register registers the scheme of a form, with a function parse that makes a Config from an
+// address, and the functions drv and service, which make a driver from that Config.
 func Register[Config any](
 	f Form, parse func(*url.URL) (Config, error),
 	drv func(context.Context, Config) (driver.Driver, error),
@@ -62,8 +62,8 @@ func Register[Config any](
 	})
 }
 
-// Name returns the name of the bucket in an address, or "" for the address of an account. If the
-// address has other parts, such as a path, Name fails with InvalidArgument.
+// Name returns the name of the bucket in an address, or "" for the address of an account, and fails
+// with InvalidArgument if the address has other parts, such as a path.
 func (f Form) Name(address *url.URL) (string, error) {
 	switch {
 	case address.Opaque != "":
@@ -80,11 +80,11 @@ func (f Form) Name(address *url.URL) (string, error) {
 	return address.Host, nil
 }
 
-// Flag returns the value of a boolean parameter, or fallback if the parameter is absent. If its
-// value is neither true nor false, Flag fails with InvalidArgument.
-func Flag(query url.Values, name string, fallback bool) (bool, error) {
+// Flag returns the value of a boolean parameter, or defaultValue if the parameter is absent, and
+// fails with InvalidArgument if the value is neither true nor false.
+func Flag(query url.Values, name string, defaultValue bool) (bool, error) {
 	if !query.Has(name) {
-		return fallback, nil
+		return defaultValue, nil
 	}
 	switch query.Get(name) {
 	case "true":
@@ -95,8 +95,8 @@ func Flag(query url.Values, name string, fallback bool) (bool, error) {
 	return false, argument.Invalid("parameter "+name, `must be "true" or "false"`, "")
 }
 
-// InClear reports whether requests to u can be read on the network. That is so if they have no TLS
-// and leave this machine. A nil URL means the provider's own server, which has TLS.
+// InClear reports whether requests to u can be read on the network, because they have no TLS and
+// leave this machine. A nil URL means the provider's own server, which has TLS.
 func InClear(u *url.URL) bool {
 	if u == nil || u.Scheme != "http" || u.Hostname() == "localhost" {
 		return false
@@ -105,8 +105,8 @@ func InClear(u *url.URL) bool {
 	return ip == nil || !ip.IsLoopback()
 }
 
-// Endpoint parses the root URL of a server, and removes the slash at the end of its path. If text
-// is not such a URL, it returns false.
+// Endpoint parses the root URL of a server, and removes the slash at the end of its path; it
+// returns false if text is not such a URL.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil {
