@@ -13,9 +13,8 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Read passes all bytes of body to a function, and then seeks to the start of body. If reading
-// fails, Read returns the error. source is the body that the engine passed to the
-// driver. If body does not wrap another body, source is equal to body.
+// Read passes all bytes of body to write, and then seeks to the start of body. source is the body
+// that the engine passed to the driver, which is body itself or the one that body wraps.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var src io.Reader = body
 	if peeker, ok := source.(driver.BodyPeeker); ok {
