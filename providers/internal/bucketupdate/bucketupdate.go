@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Requested returns a bucket that has only the settings in r. A driver returns it if the update
+// Requested returns a bucket that has only the settings in r, which a driver returns if the update
 // succeeded but the bucket could not be read afterwards.
 func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	return &storage.BucketInfo{
@@ -31,8 +31,8 @@ type Setting struct {
 	Right  string   // the provider's name of the permission to read them
 }
 
-// Denied records in info that the settings could not be read. It returns an error PermissionDenied,
-// which names the missing permissions and contains the provider's error.
+// Denied records in info that the settings could not be read, and returns an error PermissionDenied
+// that names the missing permissions and wraps the provider's error.
 func Denied(info *storage.BucketInfo, cause error, settings ...Setting) error {
 	var rights []string
 	for _, s := range settings {
@@ -46,14 +46,14 @@ func Denied(info *storage.BucketInfo, cause error, settings ...Setting) error {
 
 // valueOf returns the value of a setting, or its zero value if the setting is nil.
 func valueOf[T any](setting *T) T {
-	if setting == nil {
-		var zero T
-		return zero
+	if setting != nil {
+		return *setting
 	}
-	return *setting
+	var zero T
+	return zero
 }
 
-// ForgetRequested removes from info.Unread the fields that r has set: their values are known.
+// ForgetRequested removes from info.Unread the fields that r has set, because their values are known.
 func ForgetRequested(info *storage.BucketInfo, r *driver.BucketRequest) {
 	isSet := map[string]bool{
 		"Public":           r.PublicAccess != nil,
