@@ -40,17 +40,16 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 	}
 }
 
-// After calls Run after a call of the driver that failed with failure, and returns failure. If the
-// cleanup fails, the error that After returns has a hint which names what is left, such as "the
-// parts of the copy".
+// After calls Run after a call of the driver that failed with failure, and returns failure, with a
+// hint that names the rest, such as "the parts of the copy", if the cleanup fails.
 func After(ctx context.Context, failure error, rest string, remove func(ctx context.Context) error) error {
 	err := Run(ctx, remove)
 	if err == nil {
 		return failure
 	}
 	hint := rest + " could not be removed: " + string(storage.CodeOf(err))
-	if e, ok := failure.(*storage.Error); ok && e.Hint != "" {
-		hint = e.Hint + "; " + hint
+	if storageErr, ok := failure.(*storage.Error); ok && storageErr.Hint != "" {
+		hint = storageErr.Hint + "; " + hint
 	}
 	return sdkerror.WithHint(failure, hint)
 }
