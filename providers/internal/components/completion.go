@@ -77,9 +77,8 @@ func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// matches reports whether the key still has the object that it had at the decision. attrs is
-// nil if the key has no object now. If the key had no object at the decision, it must have
-// none now.
+// matches reports whether the key still has the object that it had at the decision, or still has
+// none if it had none. attrs is nil if the key has no object now.
 func (d *decision) matches(attrs *storage.Attrs) bool {
 	if attrs == nil {
 		return d.Absent
@@ -110,8 +109,8 @@ var errEndedUnknown = &storage.Error{
 	Hint:    "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
-// CheckOpen is called after a part was stored. If the upload was completed or aborted before that,
-// CheckOpen calls the function remove, which removes the part, and returns ErrEnded.
+// CheckOpen is called after a part was stored; if the upload was completed or aborted before that,
+// CheckOpen calls remove to remove the part, and returns ErrEnded.
 func CheckOpen(
 	ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error,
 ) error {
@@ -132,7 +131,7 @@ const RemovalTimeout = 30 * time.Second
 // IsOpen reports whether an upload still accepts parts. metadata is that of its marker.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 
-// decisionOf returns the decision in the metadata of a marker. Without one, it returns the zero decision.
+// decisionOf returns the decision in the metadata of a marker, or the zero decision if there is none.
 func decisionOf(metadata map[string]string) decision {
 	var d decision
 	text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName])
@@ -142,8 +141,7 @@ func decisionOf(metadata map[string]string) decision {
 	return d
 }
 
-// Run completes the upload. If other writes to the key come first, it tries again, up to
-// maxDecisions times.
+// Run completes the upload, in up to maxDecisions attempts if other writes to the key come first.
 func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	request := *r
 	request.Call = cmp.Or(r.Call, hexid.New(8))
@@ -168,8 +166,8 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	}
 }
 
-// awaitDecision waits while the marker has the decision of another call, and returns the marker. If the
-// other call takes too long, awaitDecision replaces its decision by a decision of this call.
+// awaitDecision waits while the marker has the decision of another call, and returns the marker; if
+// the other call takes too long, awaitDecision replaces its decision by a decision of this call.
 func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 	revision := ""      // of the marker
 	var start time.Time // when this call first saw that revision
@@ -222,8 +220,8 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 	}
 }
 
-// attempt makes the object once. If another write to the key came first, the second result is true,
-// and Run calls attempt again.
+// attempt tries once to make the object, and reports whether Run must call it again because another
+// write to the key came first.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, retry bool, err error) {
 	isFirst := m.Call == "" // if false, an earlier attempt may have made the object
 	if isFirst {
@@ -248,9 +246,9 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return attrs, false, nil
 }
 
-// newDecision returns a decision that this call makes the object. The decision has the condition of the
-// request. If the request has no condition, the decision requires that no other write changes the
-// key before this call does.
+// newDecision returns a decision that this call makes the object, with the condition of the request
+// or, if the request has none, the condition that no other write changes the key before this call
+// does.
 func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
@@ -277,9 +275,9 @@ func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// resolveFailure finds out whether a failed Commit has made the object. If Commit certainly has not
-// made it, resolveFailure clears the decision in the marker. Another call can then complete the
-// upload. isFirst is true if no earlier attempt has called Commit. The results are those of attempt.
+// resolveFailure finds out whether a failed Commit has made the object, and returns the results of
+// attempt. If Commit certainly has not made it, resolveFailure clears the decision in the marker, so
+// that another call can complete the upload. isFirst is true if no earlier attempt has called Commit.
 func (c *Completion) resolveFailure(
 	ctx context.Context, m *marker, isFirst bool, failure error,
 ) (attrs *storage.Attrs, retry bool, err error) {
@@ -295,8 +293,8 @@ func (c *Completion) resolveFailure(
 		return nil, false, errEndedUnknown
 	}
 
-	e, ok := errors.AsType[*storage.Error](failure)
-	isUnknown := ok && (e.Unknown || e.Retryable)
+	storageErr, ok := errors.AsType[*storage.Error](failure)
+	isUnknown := ok && (storageErr.Unknown || storageErr.Retryable)
 	mayBeMade := isUnknown || !isFirst
 	isUnchanged := lookupErr == nil && m.matches(current)
 	if mayBeMade && !isUnchanged {
@@ -314,9 +312,9 @@ func (c *Completion) resolveFailure(
 
 // release takes the decision back, unless another call has already taken it over.
 func (c *Completion) release(ctx context.Context, m *marker) error {
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		_, err := c.write(ctx, m, decision{})
-		if err == nil || try == releases {
+		if err == nil || attempt == releases {
 			return err
 		}
 		if running.Sleep(ctx, firstPause) != nil {
@@ -325,7 +323,7 @@ func (c *Completion) release(ctx context.Context, m *marker) error {
 	}
 }
 
-// lookup returns the object that the key has now, or nil. isMade is true if this upload has made that
+// lookup returns the object that the key has now, or nil, and whether this upload has made that
 // object.
 func (c *Completion) lookup(ctx context.Context) (attrs *storage.Attrs, isMade bool, err error) {
 	put := c.request.Put
@@ -340,20 +338,20 @@ func (c *Completion) lookup(ctx context.Context) (attrs *storage.Attrs, isMade b
 	return attrs, id != "" && attrs.Metadata[metadata.WriteIDName] == id, nil
 }
 
-// read returns the marker. If the marker does not exist, it returns ErrEnded.
+// read returns the marker, or ErrEnded if there is none.
 func (c *Completion) read(ctx context.Context) (*marker, error) {
-	a, err := c.Store.Head(ctx, &driver.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
+	attrs, err := c.Store.Head(ctx, &driver.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, ErrEnded
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &marker{decisionOf(a.Metadata), Key(a.Metadata), a.Revision}, nil
+	return &marker{decisionOf(attrs.Metadata), Key(attrs.Metadata), attrs.Revision}, nil
 }
 
-// write replaces the marker m by a marker with the decision d, and returns the new marker. If
-// another call has replaced m first, write returns nil without an error.
+// write replaces the marker m by a marker with the decision d, and returns the new marker, or nil
+// without an error if another call has replaced m first.
 func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
 	metadata := MarkerMetadata(m.key)
 	if d != (decision{}) {
@@ -385,10 +383,10 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if current.revision != m.revision {
 		return nil, nil
 	}
-	if e, ok := errors.AsType[*storage.Error](err); ok {
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 		// The marker still has the revision that the condition requires. So a 412 cannot be the
 		// store's response, and must be from a gateway.
-		unknown := *e
+		unknown := *storageErr
 		unknown.Unknown = true
 		err = &unknown
 	}
