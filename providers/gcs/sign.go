@@ -102,8 +102,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, ttl, start)
 }
 
-// needOwnKey returns an error if the account has no key of its own. Without such a key, Google's
-// IAM signs with keys that change. Equal requests would get different signatures.
+// needOwnKey returns an error if the account has no key of its own, because Google's IAM would then
+// sign with keys that change, and give equal requests different signatures.
 func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
@@ -120,8 +120,7 @@ func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	return nil
 }
 
-// signRequest signs a request with the additions of a call. The URL is valid from now for at least
-// ttl; see signAt.
+// signRequest signs a request with the additions of a call, for at least ttl from now; see signAt.
 func (us *urlSigner) signRequest(
 	ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time,
 ) (*storage.SignedURL, error) {
@@ -131,6 +130,7 @@ func (us *urlSigner) signRequest(
 	if us.bucket.account.userProject != "" {
 		request.query.Set("userProject", us.bucket.account.userProject)
 	}
+
 	term, err := us.signAt(ctx, ttl, now)
 	if err != nil {
 		return nil, err
@@ -142,8 +142,8 @@ func (us *urlSigner) signRequest(
 	return &storage.SignedURL{URL: address, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
-// signAt returns the signer and the time for which its signature is valid. That time is at least
-// ttl, unless the signer's key expires earlier: the URL expires with the key.
+// signAt returns the signer and the time for which its signature is valid, which is at least ttl,
+// unless the signer's key expires earlier.
 func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
@@ -152,10 +152,9 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketURL returns the bucket's URL for signed requests, without a slash at its end. If base is
-// "", the server's URL is used in its place. The host of base may already name the bucket, as a
-// virtual host or as a domain with the bucket's name. Otherwise bucketURL appends the bucket's name
-// to the path.
+// bucketURL returns the bucket's URL for signed requests, without a slash at its end. It is base or,
+// if that is "", the server's URL, with the bucket's name appended to the path unless the host of
+// base already names the bucket, as a virtual host or as a domain with the bucket's name.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(base, us.bucket.account.root()))
 	if err != nil {
@@ -183,8 +182,8 @@ func namesBucketInHost(host, bucket string) bool {
 	return host == bucket || strings.HasPrefix(host, bucket+".")
 }
 
-// objectURL returns the URL of a key as the signature covers it: every byte except unreserved ones
-// and "/" is escaped.
+// objectURL returns the URL of a key as the signature covers it, with every byte escaped except
+// unreserved ones and "/".
 func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	u.RawPath = bucket.EscapedPath() + "/" + escape.Path(key)
@@ -192,7 +191,7 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 	return &u
 }
 
-// signedHeaders returns the headers that the uploader must send. They set the properties and the
+// signedHeaders returns the headers that the uploader must send, which set the properties and the
 // limits of the object.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
@@ -203,20 +202,20 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 		return nil, err
 	}
 
-	h := sigv4.Headers(&driver.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
-	setLockHeaders(h, attrs.Retention)
+	header := sigv4.Headers(&driver.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
+	setLockHeaders(header, attrs.Retention)
 
 	if attrs.PredefinedACL != "" {
-		h.Set("X-Goog-Acl", predefinedACLs[attrs.PredefinedACL])
+		header.Set("X-Goog-Acl", predefinedACLs[attrs.PredefinedACL])
 	}
 	if attrs.KMSKeyName != "" {
-		h.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
+		header.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
 	}
 	if !attrs.CustomTime.IsZero() {
-		h.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
+		header.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
 	}
 
-	for name, values := range h {
+	for name, values := range header {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
@@ -226,25 +225,25 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 	}
 
 	if r.Condition.Absent {
-		h.Set("X-Goog-If-Generation-Match", "0")
+		header.Set("X-Goog-If-Generation-Match", "0")
 	}
-	setBodyHeaders(h, max(r.MinSize, 0), r.MaxSize, r.CRC32C)
-	return h, nil
+	setBodyHeaders(header, max(r.MinSize, 0), r.MaxSize, r.CRC32C)
+	return header, nil
 }
 
-// setBodyHeaders sets headers that make the server refuse a body of another length or with another
-// CRC32C. If maxSize is -1, any length is permitted.
-func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
+// setBodyHeaders sets headers that make the server refuse a body of another length, unless maxSize
+// is -1, or with another CRC32C.
+func setBodyHeaders(header http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 	if maxSize >= 0 {
-		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))
+		header.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))
 	}
 	if crc.Known {
-		h.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
+		header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
 }
 
-// checkSigned checks the attributes that a signed request is to set. If Google's XML API cannot set
-// one of the attributes, checkSigned fails with Unsupported.
+// checkSigned fails with Unsupported if Google's XML API cannot set one of the attributes that a
+// signed request is to set.
 func checkSigned(a *gcs.ObjectAttrs) error {
 	field := ""
 	switch {
@@ -269,7 +268,8 @@ func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
-// readQuery returns the query of a signed read: the version, and the headers that the response must have.
+// readQuery returns the query of a signed read, with the version and the headers that the response
+// must have.
 func readQuery(r *driver.SignRequest) url.Values {
 	query := url.Values{
 		"generation":                   {r.Version},
@@ -280,7 +280,8 @@ func readQuery(r *driver.SignRequest) url.Values {
 	return query
 }
 
-// SignPart signs a request that stores a part as an object. The URL cannot write any other object.
+// SignPart signs a request that stores a part as an object, with a URL that cannot write any other
+// object.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {

@@ -38,8 +38,8 @@ type iamSigner struct {
 	time     time.Duration
 }
 
-// newIAMSigner returns a signer for the service account with this name. The account's credentials ask Google's IAM for
-// each signature.
+// newIAMSigner returns a signer for the service account with this name, which asks Google's IAM for
+// each signature with the credentials of a.
 func newIAMSigner(name string, a *account) *iamSigner {
 	return &iamSigner{
 		name:     name,
@@ -54,7 +54,7 @@ func (s *iamSigner) email() string { return s.name }
 
 func (s *iamSigner) maxTerm() time.Duration { return maxSignedByIAM }
 
-// sign calls signBlob, when fewer than iamCalls other calls are running.
+// sign calls signBlob as soon as fewer than iamCalls other calls are running.
 func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	select {
 	case s.calls <- struct{}{}:
@@ -89,6 +89,7 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
 	req.Header.Set("Content-Type", "application/json")
+
 	resp, err := s.account.http.Do(req)
 	if err != nil {
 		return nil, translate(err)
@@ -141,26 +142,25 @@ func (s *iamSigner) deniedHint(err error) string {
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
 }
 
-// signBlobError returns the error for a refused call. A 404 means that the service account is
-// missing, and not a bucket.
+// signBlobError returns the error for a refused call, in which a 404 means that the service account
+// is missing, and not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
-	e := translate(err)
-	// Signing changes nothing in the store.
-	e.Unknown = false
-	switch e.Status {
+	storageErr := translate(err)
+	storageErr.Unknown = false // signing changes nothing in the store
+	switch storageErr.Status {
 	case http.StatusForbidden:
-		if e.Code == storage.PermissionDenied {
-			e.Hint = s.deniedHint(err)
+		if storageErr.Code == storage.PermissionDenied {
+			storageErr.Hint = s.deniedHint(err)
 		}
 	case http.StatusBadRequest:
 		if !strings.Contains(s.name, "@") {
 			// Google reports an account ID of invalid form here.
-			e.Code = storage.Unsupported
-			e.Hint = noAccountHint
+			storageErr.Code = storage.Unsupported
+			storageErr.Hint = noAccountHint
 		}
 	case http.StatusNotFound:
-		e.Code = storage.Unauthenticated
-		e.Hint = "there is no service account " + s.name
+		storageErr.Code = storage.Unauthenticated
+		storageErr.Hint = "there is no service account " + s.name
 	}
-	return e
+	return storageErr
 }

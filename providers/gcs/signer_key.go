@@ -19,8 +19,8 @@ type keySigner struct {
 	key  *rsa.PrivateKey
 }
 
-// newKeySigner returns the signer for a key file. If account is not "", the key must belong to
-// that account. No error contains any part of the key.
+// newKeySigner returns the signer for a key file, whose key must belong to account unless that is
+// "". No error contains any part of the key.
 func newKeySigner(file []byte, account string) (*keySigner, error) {
 	f, err := parseCredentialsFile(file)
 	if err != nil {
@@ -42,21 +42,21 @@ func newKeySigner(file []byte, account string) (*keySigner, error) {
 
 // parsePrivateKey parses a PEM block in PKCS #8 or PKCS #1.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	bad := argument.Invalid("signing key", "must have an RSA private_key in PEM", "")
+	errNotRSA := argument.Invalid("signing key", "must have an RSA private_key in PEM", "")
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, bad
+		return nil, errNotRSA
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
 		return key, nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, bad
+		return nil, errNotRSA
 	}
 	rsaKey, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, bad
+		return nil, errNotRSA
 	}
 	return rsaKey, nil
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// undelete copies a soft-deleted generation to a new, current generation of the object. It restores
-// the generation in the request or, if the request names none, the newest one in a listing. Bulk
-// restores are no alternative: they take minutes, and do not report single objects.
+// undelete copies a soft-deleted generation to a new, current generation of the object: the
+// generation in the request or, if the request names none, the newest one in a listing. Bulk
+// restores are no alternative, since they take minutes and do not report single objects.
 // https://cloud.google.com/storage/docs/json_api/v1/objects/restore
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	version := r.Version
@@ -44,18 +44,16 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err == nil {
 		return nil
 	}
-	e := translate(err)
-	if e.Unknown {
-		// A gateway's 404 proves nothing.
-		return e
+	storageErr := translate(err)
+	if storageErr.Unknown {
+		return storageErr // a gateway's 404 proves nothing
 	}
-	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, e))
+	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, storageErr))
 }
 
 // undeleteError returns the error for a failed restore. Google does not document which error it
-// returns if the key has a current object. So if the restore failed with ObjectNotFound,
-// undeleteError requests the current object. If the current object exists, the error is
-// PreconditionFailed.
+// returns if the key has a current object, so undeleteError requests the current object after an
+// ObjectNotFound, and returns PreconditionFailed if it exists.
 func (d *objectDriver) undeleteError(ctx context.Context, r *driver.ChangeRequest, failure error) error {
 	if !errors.Is(failure, storage.ObjectNotFound) {
 		return failure
@@ -76,7 +74,8 @@ const (
 	maxSoftDelete = 90 * 24 * time.Hour
 )
 
-// checkSoftDelete returns InvalidArgument if Google does not permit the retention of soft-deleted objects.
+// checkSoftDelete fails with InvalidArgument if Google does not permit the retention of soft-deleted
+// objects.
 func checkSoftDelete(retention *time.Duration) error {
 	if retention == nil || *retention == 0 {
 		return nil
@@ -88,8 +87,8 @@ func checkSoftDelete(retention *time.Duration) error {
 	return nil
 }
 
-// softDeletePolicy returns a policy in the form of the SDK. If retention is nil, it returns nil, which
-// leaves the bucket's policy unchanged.
+// softDeletePolicy returns a policy in the form of the SDK, or nil if retention is nil, which leaves
+// the bucket's policy unchanged.
 func softDeletePolicy(retention *time.Duration) *gcs.SoftDeletePolicy {
 	if retention == nil {
 		return nil

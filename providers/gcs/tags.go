@@ -44,8 +44,8 @@ func encodeTag(text string) string {
 	return markedTag + strings.ReplaceAll(text, "/", "~")
 }
 
-// encodeTagKey encodes a key as encodeTag does. It also encodes a key that begins like Google's own
-// keys, with "goog".
+// encodeTagKey encodes a key as encodeTag does, and also if it begins like Google's own keys, with
+// "goog".
 func encodeTagKey(key string) string {
 	if len(key) >= 4 && strings.EqualFold(key[:4], "goog") {
 		return markedTag + strings.ReplaceAll(key, "/", "~")
@@ -100,8 +100,8 @@ func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 	return tags
 }
 
-// Tags requests the attributes of the object. The attributes include the object contexts, in which
-// the tags are stored.
+// Tags requests the attributes of the object, because they include the object contexts, in which the
+// tags are stored.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	attrs, err := d.bucket.find(ctx, r)
 	if err != nil {
@@ -110,9 +110,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return tagsOf(attrs), nil
 }
 
-// SetTags reads the contexts, which are Google's object tags, and then replaces them. If another
-// client has changed the object in between, SetTags starts over. Google has no single request that
-// replaces all contexts.
+// SetTags reads the contexts, which are Google's object tags, and then replaces them, because Google
+// has no single request that replaces all contexts. If another client has changed the object in
+// between, SetTags starts over.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	wanted, err := contextsToSet(r.Tags)
 	if err != nil {
@@ -135,8 +135,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
 }
 
-// replaceContexts replaces the contexts of the generation that SetTags has read. If the object's
-// metadata has changed since that read, replaceContexts fails.
+// replaceContexts replaces the contexts of the generation that SetTags has read, and fails if the
+// object's metadata has changed since that read.
 func (d *objectDriver) replaceContexts(
 	ctx context.Context, r *driver.ChangeRequest, attrs *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
 ) error {
@@ -154,24 +154,25 @@ func (d *objectDriver) replaceContexts(
 
 	c := callOf(r.Native)
 	_, err = write(withCall(ctx, c), func(ctx context.Context) (*resource, error) {
-		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query),
+		req, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query),
 			bytes.NewReader(document), int64(len(document)))
 		if err != nil {
 			return nil, err
 		}
-		request.Header.Set("Content-Type", "application/json; charset=UTF-8")
-		c.key.SetHeaders(request.Header, "X-Goog-")
-		response, err := d.account.send(request, http.StatusOK)
+		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+		c.key.SetHeaders(req.Header, "X-Goog-")
+
+		resp, err := d.account.send(req, http.StatusOK)
 		if err != nil {
 			return nil, err
 		}
-		return readResource(response)
+		return readResource(resp)
 	})
 	return err
 }
 
-// contextsPatch returns a patch that changes the old contexts into the wanted ones. In a patch,
-// null removes a key. A patch that is null removes all keys.
+// contextsPatch returns a patch that changes the old contexts into the wanted ones. In a patch, null
+// removes a key, and a patch that is null removes all keys.
 func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 	if wanted == nil {
 		return nil

@@ -38,7 +38,8 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "Ac
 // LogValue returns the text of Format.
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// openVended opens a bucket whose credentials come from Config.CredentialsFor: each is for the objects of one prefix.
+// openVended opens a bucket whose credentials come from Config.CredentialsFor, each for the objects
+// of one prefix.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
@@ -94,8 +95,8 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(vend)})
 //
-// If the credentials are for another provider, the returned function fails with InvalidArgument.
-// The operation that needed them fails with Unauthenticated.
+// If the credentials are for another provider, the returned function fails with InvalidArgument,
+// and the operation that needed them fails with Unauthenticated.
 func Vended(
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
@@ -115,7 +116,8 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return d.vend(ctx, r, time.Now())
 }
 
-// vend returns a token that has only the rights of r, as Google's downscoped tokens do. now is the time of the call.
+// vend returns a downscoped token of Google's, which has only the rights of r; now is the time of
+// the call.
 // https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
@@ -133,7 +135,6 @@ func (d *objectDriver) vend(
 	if err != nil {
 		return nil, err
 	}
-
 	restricted, err := d.account.restrict(ctx, token.Value, rules)
 	if err != nil {
 		return nil, err
@@ -173,8 +174,7 @@ type boundaryCondition struct {
 const maxExpression = 2048
 
 // boundaryRules returns the rules that grant the rights in r. No role of Google can remove objects
-// without also storing them, so Remove requires Write. Replacing an object requires Write and
-// Remove.
+// without also storing them, so Remove requires Write, and replacing an object requires both.
 // https://cloud.google.com/storage/docs/access-control/iam-roles
 func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error) {
 	resource := "projects/_/buckets/" + bucket
@@ -238,8 +238,8 @@ const (
 	accessToken    = "urn:ietf:params:oauth:token-type:access_token"
 )
 
-// restrict exchanges a token at Google's token service. The request has the token in its body, and
-// no Authorization header.
+// restrict exchanges a token at Google's token service, by a request that has the token in its body
+// and no Authorization header.
 // https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (result restrictedToken, err error) {
 	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
@@ -258,31 +258,31 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	limited, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()
 	address := "https://sts." + cmp.Or(a.universe, googleUniverse) + "/v1/token"
-	request, err := http.NewRequestWithContext(limited, http.MethodPost, address, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(limited, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return result, &storage.Error{Code: storage.Internal, Err: err}
 	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := a.bare.Do(request)
+	resp, err := a.bare.Do(req)
 	if err != nil {
 		return result, translate(err)
 	}
-	defer func() { _ = response.Body.Close() }()
+	defer func() { _ = resp.Body.Close() }()
 
-	response.Body = io.NopCloser(io.LimitReader(response.Body, exchangeAnswer))
-	if err := googleapi.CheckResponse(response); err != nil {
+	resp.Body = io.NopCloser(io.LimitReader(resp.Body, exchangeAnswer))
+	if err := googleapi.CheckResponse(resp); err != nil {
 		return result, exchangeError(err, token)
 	}
-	if err := json.NewDecoder(response.Body).Decode(&result); err != nil || result.Token == "" {
+	if err := json.NewDecoder(resp.Body).Decode(&result); err != nil || result.Token == "" {
 		// Do not return the decoder's error, which could quote the token.
 		return result, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
 	}
 	return result, nil
 }
 
-// exchangeError returns the error for a refused exchange. If the response quotes the token,
-// exchangeError replaces the text of the error.
+// exchangeError returns the error for a refused exchange, without the text of the response if that
+// quotes the token.
 func exchangeError(err error, token string) error {
 	e := translate(err)
 	if strings.Contains(err.Error(), token) {
