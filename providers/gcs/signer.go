@@ -32,9 +32,8 @@ type signerFinder struct {
 	cached atomic.Pointer[signer]
 }
 
-// newSignerFinder returns the signerFinder of an account, or nil if the account cannot sign. It
-// makes no request. If the key is invalid or belongs to another account, it returns
-// InvalidArgument.
+// newSignerFinder returns the signerFinder of an account, or nil if the account cannot sign, without
+// a request. It fails with InvalidArgument if the key is invalid or belongs to another account.
 func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	hasKnownSigner := c.SigningKey != nil || c.CredentialsJSON != nil || c.TokenSource != nil
 	if !hasKnownSigner && !a.anonymous {
@@ -73,8 +72,8 @@ func knownSigner(c Config, a *account) (signer, error) {
 	return nil, nil
 }
 
-// get returns the signer. Concurrent first calls may each look for a signer, without waiting for
-// each other. One of the signers is kept.
+// get returns the signer. Concurrent first calls do not wait for each other: each may look for a
+// signer, and the one that is found first is kept.
 func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
@@ -119,8 +118,8 @@ func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	return f, nil
 }
 
-// account returns the service account of the credentials. For a person's credentials it returns "".
-// For an impersonated account, the name is in the URL of its tokens,
+// account returns the service account of the credentials, or "" for a person's credentials. For an
+// impersonated account, the name is in the URL of its tokens,
 // …/serviceAccounts/NAME:generateAccessToken.
 func (f *credentialsFile) account() string {
 	if f.ImpersonationURL == "" {
@@ -134,9 +133,9 @@ func (f *credentialsFile) account() string {
 	return name
 }
 
-// signerFromJSON returns the signer for credentials JSON. The signer signs for the service account
-// in account. If that parameter is "", it signs for the credentials' own account. A
-// person's credentials have no service account, and the result is then nil.
+// signerFromJSON returns the signer for credentials JSON, which signs for the service account in
+// account or, if that is "", for the credentials' own account. The result is nil if there is
+// neither, as with a person's credentials.
 func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
 	f, err := parseCredentialsFile(credentials)
 	if err != nil {
@@ -153,8 +152,8 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 	return newIAMSigner(account, a), nil
 }
 
-// defaultSigner returns the signer for the application default credentials. On a machine of
-// Google's, the signer is the machine's service account.
+// defaultSigner returns the signer for the application default credentials, which on a machine of
+// Google's signs for the machine's service account.
 func defaultSigner(
 	ctx context.Context, account string, a *account, lookupEmail func(context.Context) (string, error),
 ) (signer, error) {
@@ -182,8 +181,7 @@ func defaultSigner(
 	return newIAMSigner(account, a), nil
 }
 
-// metadataAccount requests the machine's service account from the metadata
-// service.
+// metadataAccount requests the machine's service account from the metadata service.
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
 	if sdkerror.IsType[metadata.NotDefinedError](err) {

@@ -83,8 +83,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return page, nil
 }
 
-// newestFirst sorts the versions of each key from the newest to the oldest. Google lists the oldest
-// first. The keys stay in the server's order, so that the engine can check that order (rule K4).
+// newestFirst sorts the versions of each key from the newest to the oldest, since Google lists the
+// oldest first. The keys stay in the server's order, which the engine checks (rule K4).
 func newestFirst(objects []*gcs.ObjectAttrs) {
 	for len(objects) > 0 {
 		end := slices.IndexFunc(objects, func(o *gcs.ObjectAttrs) bool { return o.Name != objects[0].Name })
