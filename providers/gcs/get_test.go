@@ -169,7 +169,7 @@ func TestGetOfAChangedRevision(t *testing.T) {
 	require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"))
 }
 
-// With IfRevisionNot, too, Get asks again for an object that was compressed on the way.
+// With IfRevisionNot, too, Get requests an object again that was compressed on the way.
 func TestGetOfAChangedRevisionCompressed(t *testing.T) {
 	server := newCannedServer(t,
 		storedReply, mediaReply(map[string]string{"Content-Encoding": "gzip"}), mediaReply(nil))
@@ -403,7 +403,7 @@ func TestETagOfAnEncryptedObject(t *testing.T) {
 	}
 }
 
-// If an object comes compressed that is stored as it is, Get asks for it again without compression.
+// If an object is compressed on the way to the client, Get requests it again without compression.
 func TestGetAsksAgainIfCompressedOnTheWay(t *testing.T) {
 	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
 	server := newCannedServer(t, compressed, mediaReply(nil))
@@ -412,34 +412,34 @@ func TestGetAsksAgainIfCompressedOnTheWay(t *testing.T) {
 
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.ContentEncoding)
-	reqs := server.Requests()
-	require.Len(t, reqs, 2)
-	require.Equal(t, "identity", reqs[1].Header.Get("Accept-Encoding"))
+	requests := server.Requests()
+	require.Len(t, requests, 2)
+	require.Equal(t, "identity", requests[1].Header.Get("Accept-Encoding"))
 }
 
-// Get fails if it cannot have the bytes as they are stored.
+// Get fails with Internal if it cannot have the bytes as they are stored.
 func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
 	tests := []struct {
 		name    string
-		answers []reply
+		replies []reply
 	}{
-		{name: "compressed on the way, twice", answers: []reply{compressed, compressed}},
+		{name: "compressed on the way, twice", replies: []reply{compressed, compressed}},
 		{
 			name:    "decompressed on the way",
-			answers: []reply{mediaReply(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"})},
+			replies: []reply{mediaReply(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"})},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
 }
 
-// Get returns an object that is stored compressed as it is stored.
+// Get returns an object that is stored compressed without decompressing it.
 func TestGetStoredCompressed(t *testing.T) {
 	server := newCannedServer(t, mediaReply(map[string]string{
 		"X-Goog-Stored-Content-Encoding": "gzip",
@@ -490,6 +490,7 @@ func TestHeadHasEveryCondition(t *testing.T) {
 				Condition: tt.condition,
 			})
 			require.NoError(t, err)
+
 			req := server.Last(t)
 			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
@@ -632,6 +633,7 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.answer.Header["Retry-After"] = "7"
+
 			_, _, err := newCannedServer(t, tt.answer).openDriver(t).Get(t.Context(), &driver.GetRequest{
 				Key:    "a",
 				Length: -1,
@@ -644,12 +646,12 @@ func TestErrorsKeepTheServersMessage(t *testing.T) {
 			require.Equal(t, "R1", storageErr.RequestID)
 			require.Equal(t, 7*time.Second, storageErr.RetryAfter)
 			require.NotEmpty(t, storageErr.Hint)
-
-			var answered *googleapi.Error
-			require.ErrorAs(t, err, &answered)
-			require.Equal(t, "no access to it", answered.Message)
-			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Contains(t, errors.Unwrap(storageErr).Error(), "no access to it")
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+
+			var sdkErr *googleapi.Error
+			require.ErrorAs(t, err, &sdkErr)
+			require.Equal(t, "no access to it", sdkErr.Message)
 		})
 	}
 }

@@ -212,44 +212,52 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 	}
 }
 
-// Without permission to read the IAM policy, BucketInfo returns what it knows, and lists Public as unread.
+// Without permission to read the IAM policy, BucketInfo fails with PermissionDenied, and returns what it knows.
 func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
-	answers := map[string][]string{
+	service, transcript := newManagingService(t, Config{}, map[string][]string{
 		"GET /b/photos":     {bucketAnswer},
-		"PATCH /b/photos":   {bucketAnswer},
 		"GET /b/photos/iam": {errorAnswer(403, "forbidden", "no")},
-	}
-	requireUnread := func(t *testing.T, info *storage.BucketInfo) {
-		require.Equal(t, "photos", info.Name)
-		require.False(t, info.Public)
-		require.Equal(t, []string{"Public"}, info.Unread)
-	}
+	})
 
-	t.Run("BucketInfo tells what is missing", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{}, answers)
-		info, err := service.BucketInfo(t.Context(), "photos")
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.ErrorContains(t, err, "permit storage.buckets.getIamPolicy")
-		requireUnread(t, info)
-		require.Len(t, transcript.requests, 2)
-	})
-	t.Run("an update succeeds", func(t *testing.T) {
-		service, transcript := newManagingService(t, Config{}, answers)
-		info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
-		require.NoError(t, err)
-		requireUnread(t, info)
-		require.Len(t, transcript.requests, 2)
-	})
+	info, err := service.BucketInfo(t.Context(), "photos")
+
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "permit storage.buckets.getIamPolicy")
+	requirePublicUnread(t, info)
+	require.Len(t, transcript.requests, 2)
 }
 
-// CreateBucket sends three requests for a public bucket.
+// Without permission to read the IAM policy, UpdateBucket succeeds, and lists Public as unread.
+func TestUpdateBucketWithoutPermissionToReadThePolicy(t *testing.T) {
+	service, transcript := newManagingService(t, Config{}, map[string][]string{
+		"PATCH /b/photos":   {bucketAnswer},
+		"GET /b/photos/iam": {errorAnswer(403, "forbidden", "no")},
+	})
+
+	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+
+	require.NoError(t, err)
+	requirePublicUnread(t, info)
+	require.Len(t, transcript.requests, 2)
+}
+
+// requirePublicUnread requires that info lists Public, and no other field, as unread.
+func requirePublicUnread(t *testing.T, info *storage.BucketInfo) {
+	require.Equal(t, "photos", info.Name)
+	require.False(t, info.Public)
+	require.Equal(t, []string{"Public"}, info.Unread)
+}
+
+// CreateBucket creates a public bucket with uniform access, and then changes its IAM policy.
 func TestCreateBucketPublicRequests(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, map[string][]string{
 		"POST /b":           {bucketAnswer},
 		"GET /b/photos/iam": {"200 " + policyJSON(owner)},
 		"PUT /b/photos/iam": {`200 {"kind":"storage#policy"}`},
 	})
+
 	info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
+
 	require.NoError(t, err)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"POST /b", "GET /b/photos/iam", "PUT /b/photos/iam"}, transcript.requests)

@@ -37,15 +37,16 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 		"the object is held, as the bucket wants it")
 }
 
-// In such a bucket, Abort also removes parts that have the hold. A part that a client stores by a signed URL has it.
+// In a bucket that holds new objects, Abort also removes parts that have the hold, as a part has that a client stores
+// by a signed URL.
 func TestAbortUploadHoldingBucket(t *testing.T) {
 	server := startRuleServer(t)
 	name := server.bucket(ruleBucket{holding: true})
 	bucket := openAt(t, server.URL, name)
 
-	u, err := storage.BeginUpload(t.Context(), bucket, "b")
+	upload, err := storage.BeginUpload(t.Context(), bucket, "b")
 	require.NoError(t, err)
-	_, err = u.PutPart(t.Context(), 1, strings.NewReader("of a client"))
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("of a client"))
 	require.NoError(t, err)
 	for _, key := range server.names(name) {
 		server.change(name, key, func(o *ruleObject) {
@@ -53,7 +54,7 @@ func TestAbortUploadHoldingBucket(t *testing.T) {
 		})
 	}
 
-	require.NoError(t, u.Abort(t.Context()))
+	require.NoError(t, upload.Abort(t.Context()))
 	require.Empty(t, server.names(name))
 }
 
@@ -81,10 +82,17 @@ func TestBeginUploadRetentionPolicy(t *testing.T) {
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{retention: time.Hour}))
 
 	_, err := storage.BeginUpload(t.Context(), bucket, "a")
+
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "retention policy")
+}
 
-	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"))
+// In a bucket with a retention policy, an upload to a new key succeeds, and its replacement fails with Locked.
+func TestUploadRetentionPolicy(t *testing.T) {
+	server := startRuleServer(t)
+	bucket := openAt(t, server.URL, server.bucket(ruleBucket{retention: time.Hour}))
+
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("y"))
 	require.ErrorIs(t, err, storage.Locked)
@@ -112,8 +120,10 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 
 	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
-	n, err := gcs.SweepParts(t.Context(), client, name, anyAge)
+
+	removed, err := gcs.SweepParts(t.Context(), client, name, anyAge)
+
 	require.ErrorIs(t, err, storage.Locked)
-	require.Equal(t, 1, n)
+	require.Equal(t, 1, removed)
 	require.NotContains(t, server.names(name), last)
 }

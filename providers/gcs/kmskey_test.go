@@ -14,12 +14,19 @@ import (
 func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 	server := startRuleServer(t)
-	for name, composite := range map[string]bool{"own requests": false, "parallel composite": true} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name              string
+		parallelComposite bool
+	}{
+		{name: "own requests", parallelComposite: false},
+		{name: "parallel composite", parallelComposite: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket, err := gcs.Open(t.Context(), gcs.Config{
 				Bucket:            server.bucket(ruleBucket{}),
 				Endpoint:          server.URL,
-				ParallelComposite: composite,
+				ParallelComposite: tt.parallelComposite,
 				KMSKey:            key,
 			})
 			require.NoError(t, err)

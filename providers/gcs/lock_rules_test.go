@@ -12,13 +12,13 @@ import (
 // If Delete with WithGovernanceBypass fails because of a hold, the retention stays as it was.
 func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	tests := []struct {
-		name string
-		lock ruleControls
-		code storage.Code
+		name     string
+		lock     ruleControls // besides the retention
+		wantCode storage.Code
 	}{
-		{name: "nothing else", lock: ruleControls{}, code: ""},
-		{name: "a hold", lock: ruleControls{TemporaryHold: true}, code: storage.Locked},
-		{name: "an event-based hold", lock: ruleControls{EventBasedHold: new(true)}, code: storage.Locked},
+		{name: "nothing else", lock: ruleControls{}, wantCode: ""},
+		{name: "a hold", lock: ruleControls{TemporaryHold: true}, wantCode: storage.Locked},
+		{name: "an event-based hold", lock: ruleControls{EventBasedHold: new(true)}, wantCode: storage.Locked},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,10 +41,10 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 			_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x-new"))
 			require.ErrorIs(t, err, storage.Locked)
 			err = b.Remove(t.Context(), "a", storage.WithGovernanceBypass())
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
 			attrs, err := b.Attrs(t.Context(), "a")
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				return
 			}
@@ -57,12 +57,20 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	}
 }
 
-// Restore of a missing object fails with ObjectNotFound.
-func TestRestoreMissing(t *testing.T) {
+// Restore of an archived object succeeds.
+func TestRestoreArchived(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithStorageClass("ARCHIVE"))
 	require.NoError(t, err)
+
 	require.NoError(t, storage.Restore(t.Context(), bucket, "a"))
+}
+
+// Restore of a missing object fails with ObjectNotFound.
+func TestRestoreMissing(t *testing.T) {
+	server := startRuleServer(t)
+	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
+
 	require.ErrorIs(t, storage.Restore(t.Context(), bucket, "missing"), storage.ObjectNotFound)
 }

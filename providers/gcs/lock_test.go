@@ -141,16 +141,17 @@ func TestLockRequests(t *testing.T) {
 	}
 }
 
-// A locked write sends the lock.
+// A Put with a retention and a legal hold sends both.
 func TestPutSendsLock(t *testing.T) {
 	server := newCannedServer(t, storedReply)
-	r := wiretest.Put("a", "hello world")
-	r.Retention = storage.Retention{
+	req := wiretest.Put("a", "hello world")
+	req.Retention = storage.Retention{
 		Mode:  storage.Compliance,
 		Until: time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC),
 	}
-	r.LegalHold = true
-	_, err := server.openDriver(t).Put(t.Context(), r)
+	req.LegalHold = true
+
+	_, err := server.openDriver(t).Put(t.Context(), req)
 	require.NoError(t, err)
 
 	object, _, _ := parseRelated(t, server.Last(t))
@@ -347,7 +348,7 @@ func TestDeleteBypassRefused(t *testing.T) {
 	}
 }
 
-// A bucket is created with object lock.
+// CreateBucket with WithObjectLock creates a bucket that has object lock and versioning.
 func TestCreateBucketWithObjectLock(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {bucketAnswer}})
 	info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock()))
@@ -473,11 +474,14 @@ func TestChangesWithLostResponse(t *testing.T) {
 // If the response to a call is lost that may be repeated, the call fails with Unavailable.
 func TestRepeatableCallsWithLostResponse(t *testing.T) {
 	for _, lost := range lostReplies {
-		t.Run(lost.name, func(t *testing.T) {
+		t.Run("Tags, "+lost.name, func(t *testing.T) {
 			d := newCannedServer(t, lost.answer).openDriver(t)
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorIs(t, err, storage.Unavailable)
-			err = d.Restore(t.Context(), &driver.ChangeRequest{Key: "a"})
+		})
+		t.Run("Restore, "+lost.name, func(t *testing.T) {
+			d := newCannedServer(t, lost.answer).openDriver(t)
+			err := d.Restore(t.Context(), &driver.ChangeRequest{Key: "a"})
 			require.ErrorIs(t, err, storage.Unavailable)
 		})
 	}

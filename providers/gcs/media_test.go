@@ -26,6 +26,7 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests,
 			r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
+
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/photos/"): // the XML API
 			// A ResponseWriter refuses to send such a header, so write to the connection.
@@ -51,8 +52,8 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
+
 	require.Equal(t, "world", string(data))
 	require.Equal(t, int64(11), attrs.Size)
 	require.Equal(t, map[string]string{"v1.namespace/width": "1260"}, attrs.Metadata)

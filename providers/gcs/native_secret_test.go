@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Secrets of options are not printed.
+// Printing or logging an option does not show its secret.
 func TestOptionSecretsAreNotPrinted(t *testing.T) {
 	key := decodeKey(t, keyText)
 	tests := []struct {
@@ -48,23 +48,32 @@ func TestOptionSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-// No error has the key.
-func TestWithCustomerKeyIsNotShown(t *testing.T) {
+// The error of a call with a customer's key does not have the key, if the server refuses the key.
+func TestWithCustomerKeyIsNotShownIfRefused(t *testing.T) {
+	bucket := newCannedServer(t,
+		jsonError(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."),
+	).openBucket(t)
 	key := WithCustomerKey(decodeKey(t, keyText))
-	server := newCannedServer(t,
-		jsonError(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."))
-	bucket := server.openBucket(t)
 
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 
-	server.Close()
-	_, err = bucket.Attrs(t.Context(), "a", key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 }
 
-// During an upload in parts, the resume file does not contain the key. It is read before each request.
+// The error of a call with a customer's key does not have the key, if the server cannot be reached.
+func TestWithCustomerKeyIsNotShownIfUnreachable(t *testing.T) {
+	server := newCannedServer(t, reply{})
+	bucket := server.openBucket(t)
+	server.Close()
+
+	_, err := bucket.Attrs(t.Context(), "a", WithCustomerKey(decodeKey(t, keyText)))
+
+	require.Error(t, err)
+	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
+}
+
+// Before each request of an upload in parts, the resume file does not contain the key.
 func TestResumeFileHasNoCustomerKey(t *testing.T) {
 	server := newAcceptingServer(t)
 	key := decodeKey(t, keyText)
@@ -112,11 +121,11 @@ func TestOptionFingerprints(t *testing.T) {
 	}
 
 	seen := map[string]bool{}
-	equals := newOptions()
-	for i, o := range newOptions() {
-		value := fingerprint(o)
+	equalOptions := newOptions()
+	for i, option := range newOptions() {
+		value := fingerprint(option)
 		require.False(t, seen[value], value)
 		seen[value] = true
-		require.Equal(t, value, fingerprint(equals[i]))
+		require.Equal(t, value, fingerprint(equalOptions[i]))
 	}
 }

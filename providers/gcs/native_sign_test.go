@@ -19,15 +19,15 @@ import (
 func TestSignedURLNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	bucket := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
-	expires := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 
 	signedURL, err := bucket.SignedUploadURL(t.Context(), "a",
-		storage.WithRetention(expires, storage.Compliance), WithCustomTime(when),
+		storage.WithRetention(retainUntil, storage.Compliance), WithCustomTime(when),
 		WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
 		"X-Goog-Object-Lock-Mode":              {"COMPLIANCE"},
-		"X-Goog-Object-Lock-Retain-Until-Date": {expires.Format(time.RFC3339)},
+		"X-Goog-Object-Lock-Retain-Until-Date": {retainUntil.Format(time.RFC3339)},
 		"X-Goog-Custom-Time":                   {"2026-03-04T05:06:07Z"},
 		"X-Goog-Acl":                           {"bucket-owner-read"},
 		"X-Goog-Encryption-Kms-Key-Name":       {kmsKey},
@@ -44,30 +44,39 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	}
 }
 
-// A signed URL with a customer's key has the key in the header that its client must send, and nowhere else.
-func TestSignedURLHasNoCustomerKey(t *testing.T) {
+// customerKeyHeader has the headers of a request with the customer's key keyText.
+var customerKeyHeader = http.Header{
+	"X-Goog-Encryption-Algorithm":  {"AES256"},
+	"X-Goog-Encryption-Key":        {keyText},
+	"X-Goog-Encryption-Key-Sha256": {keySum},
+}
+
+// A signed upload with a customer's key has the key in the header that its client must send, and nowhere else.
+func TestSignedUploadURLHasNoCustomerKey(t *testing.T) {
+	bucket := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
+
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", WithCustomerKey(decodeKey(t, keyText)))
+
+	require.NoError(t, err)
+	require.Equal(t, customerKeyHeader, signedURL.Header)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signedURL, signedURL, signedURL), keyText)
+}
+
+// A signed download with a customer's key has the key in the header that its client must send, and nowhere else.
+func TestSignedDownloadURLHasNoCustomerKey(t *testing.T) {
 	bucket := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
 	key := WithCustomerKey(decodeKey(t, keyText))
-	want := http.Header{
-		"X-Goog-Encryption-Algorithm":  {"AES256"},
-		"X-Goog-Encryption-Key":        {keyText},
-		"X-Goog-Encryption-Key-Sha256": {keySum},
-	}
 
-	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", key)
-	require.NoError(t, err)
-	require.Equal(t, want, signedURL.Header)
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signedURL, signedURL, signedURL), keyText)
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
 
-	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
 	require.NoError(t, err)
-	require.Equal(t, want, signedURL.Header)
+	require.Equal(t, customerKeyHeader, signedURL.Header)
 	require.Contains(t, signedURL.URL, "userProject=payer-1")
 	require.Contains(t, signedURL.URL, "x=y")
 	require.NotContains(t, signedURL.URL, url.QueryEscape(keyText))
 }
 
-// Signing fails for a native option that a signed URL cannot express.
+// Signing a URL or a form fails for an option that neither can express.
 func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	bucket := engine.New(newSigningDriver(t, Config{}))
 	withACL := WithAttrs(func(a *gcs.ObjectAttrs) {
@@ -88,10 +97,11 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := bucket.SignedUploadURL(t.Context(), "a", tt.option)
-			requireHint(t, err)
-			_, err = storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, tt.option)
-			requireHint(t, err)
+			_, urlErr := bucket.SignedUploadURL(t.Context(), "a", tt.option)
+			_, formErr := storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, tt.option)
+
+			requireHint(t, urlErr)
+			requireHint(t, formErr)
 		})
 	}
 }

@@ -155,6 +155,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	bucket := server.openBucket(t, func(c *Config) {
 		c.KMSKey = kmsKey
 	})
+
 	_, err := storage.Copy(t.Context(), bucket, "c", bucket, "a",
 		WithSourceCustomerKey(decodeKey(t, sourceKeyText)))
 	require.NoError(t, err)
@@ -253,13 +254,14 @@ func asCopyOptions(opts []storage.WriteOption) []storage.CopyOption {
 	return all
 }
 
-// Config.UserProject, the project that pays, is sent with each request. So is a header of WithHeader, except with the
-// requests of listings and with reads of a source.
+// Config.UserProject, the project that pays, is sent with each request, and a header of WithHeader with each request
+// except those of listings and reads of a source.
 func TestConfigUserProjectRequests(t *testing.T) {
 	server := newAcceptingServer(t)
 	bucket := server.openBucket(t, func(c *Config) {
 		c.UserProject = "payer-1"
 	})
+
 	callEveryOperation(t, bucket, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	for _, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
@@ -390,15 +392,23 @@ func parseDocument(t *testing.T, r wiretest.Request) (d map[string]any) {
 	return d
 }
 
-// WithParameter adds its parameter to the request.
-func TestWithParameterAdded(t *testing.T) {
+// WithParameter adds its parameter to the request of a removal.
+func TestWithParameterAddedToRemove(t *testing.T) {
 	server := newAcceptingServer(t)
-	bucket := server.openBucket(t)
-	require.NoError(t, bucket.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
 
+	err := server.openBucket(t).Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
+
+	require.NoError(t, err)
 	require.Equal(t, "7", server.Last(t).Query().Get("ifMetagenerationMatch"))
-	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"),
+}
+
+// WithParameter adds its parameter to the request of an upload, beside the parameters of the upload.
+func TestWithParameterAddedToUpload(t *testing.T) {
+	server := newAcceptingServer(t)
+
+	_, err := server.openBucket(t).Upload(t.Context(), "a", strings.NewReader("x"),
 		WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
+
 	require.NoError(t, err)
 	require.Equal(t, []string{"a&b"}, server.Last(t).Query()["x"])
 	require.Equal(t, "multipart", server.Last(t).Query().Get("uploadType"))
@@ -509,23 +519,26 @@ func TestWithAttrsUncheckedMD5(t *testing.T) {
 			c.ParallelComposite = true
 		})
 		body := strings.NewReader(strings.Repeat("x", 600<<10))
+
 		_, err := bucket.Upload(t.Context(), "a", body, storage.WithPartSize(256<<10), withMD5)
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Empty(t, server.Calls())
 	})
 	t.Run("a copy", func(t *testing.T) {
 		server := newAcceptingServer(t)
+
 		_, err := server.openDriver(t).Copy(t.Context(), &driver.CopyRequest{
 			Key:    "a",
 			Source: copySource(),
 			Native: nativeValues(withMD5),
 		})
+
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Empty(t, server.Calls())
 	})
 }
 
-// NewDriver refuses a key or a project that is not valid.
+// NewDriver fails with InvalidArgument for a key or a project that is not valid.
 func TestNativeConfigRefused(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -125,34 +125,52 @@ func TestPlace(t *testing.T) {
 // Open fails with InvalidArgument for an invalid Config.
 func TestOpenInvalidConfig(t *testing.T) {
 	key := []byte(`{"type":"service_account","private_key":"secret "}`)
-	for name, c := range map[string]Config{
-		"no bucket":                      {Endpoint: "http://127.0.0.1:1"},
-		"a bucket and a prefix":          {Bucket: "photos/private"},
-		"a bucket that leads elsewhere":  {Bucket: ".."},
-		"a bucket that is an address":    {Bucket: "gs://photos"},
-		"a bucket with a query":          {Bucket: "photos?x=1"},
-		"a bucket with a space":          {Bucket: "photos "},
-		"an endpoint without a scheme":   {Bucket: "b", Endpoint: "127.0.0.1:4443"},
-		"an endpoint with a path":        {Bucket: "b", Endpoint: "http://127.0.0.1:4443/storage/v1/"},
-		"an endpoint with a query":       {Bucket: "b", Endpoint: "https://host/?x=1"},
-		"an endpoint with a user":        {Bucket: "b", Endpoint: "https://user:secret @host"},
-		"credentials that are none":      {Bucket: "b", CredentialsJSON: []byte("secret ")},
-		"credentials of no type":         {Bucket: "b", CredentialsJSON: []byte(`{"private_key":"secret "}`)},
-		"credentials that are not a key": {Bucket: "b", CredentialsJSON: key},
-		"credentials and Anonymous":      {Bucket: "b", CredentialsJSON: key, Anonymous: true},
-		"credentials twice":              {Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
-		"a signing key that is none":     {Bucket: "b", SigningKey: []byte("secret ")},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name   string
+		config Config
+	}{
+		{name: "no bucket", config: Config{Endpoint: "http://127.0.0.1:1"}},
+		{name: "a bucket and a prefix", config: Config{Bucket: "photos/private"}},
+		{name: "a bucket that leads elsewhere", config: Config{Bucket: ".."}},
+		{name: "a bucket that is an address", config: Config{Bucket: "gs://photos"}},
+		{name: "a bucket with a query", config: Config{Bucket: "photos?x=1"}},
+		{name: "a bucket with a space", config: Config{Bucket: "photos "}},
+		{name: "an endpoint without a scheme", config: Config{Bucket: "b", Endpoint: "127.0.0.1:4443"}},
+		{
+			name:   "an endpoint with a path",
+			config: Config{Bucket: "b", Endpoint: "http://127.0.0.1:4443/storage/v1/"},
+		},
+		{name: "an endpoint with a query", config: Config{Bucket: "b", Endpoint: "https://host/?x=1"}},
+		{name: "an endpoint with a user", config: Config{Bucket: "b", Endpoint: "https://user:secret @host"}},
+		{name: "credentials that are not JSON", config: Config{Bucket: "b", CredentialsJSON: []byte("secret ")}},
+		{
+			name:   "credentials of no type",
+			config: Config{Bucket: "b", CredentialsJSON: []byte(`{"private_key":"secret "}`)},
+		},
+		{name: "credentials that are not a key", config: Config{Bucket: "b", CredentialsJSON: key}},
+		{
+			name:   "credentials and Anonymous",
+			config: Config{Bucket: "b", CredentialsJSON: key, Anonymous: true},
+		},
+		{
+			name:   "credentials twice",
+			config: Config{Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
+		},
+		{name: "a signing key that is not JSON", config: Config{Bucket: "b", SigningKey: []byte("secret ")}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			isolateEnv(t, nil)
-			_, err := Open(t.Context(), c)
+
+			_, err := Open(t.Context(), tt.config)
+
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), "secret ")
 		})
 	}
 }
 
-// An address is parsed to its Config.
+// parseAddress returns the Config that an address means.
 func TestAddress(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))
@@ -184,11 +202,13 @@ func TestAddress(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
-			u, err := url.Parse(tt.address)
+			address, err := url.Parse(tt.address)
 			require.NoError(t, err)
-			c, err := parseAddress(u)
+
+			config, err := parseAddress(address)
+
 			require.NoError(t, err)
-			require.Equal(t, tt.want, c)
+			require.Equal(t, tt.want, config)
 		})
 	}
 }
