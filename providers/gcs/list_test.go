@@ -79,7 +79,7 @@ func TestListOutOfOrder(t *testing.T) {
 	}
 }
 
-// If a server lists versions out of key order, ListVersions fails with Unsupported instead of sorting the page.
+// If a server lists versions out of key order, a listing of versions fails with Unsupported where the order ends.
 func TestListVersionsOutOfOrder(t *testing.T) {
 	const listing = `{"kind":"storage#objects","items":[` +
 		`{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`
