@@ -32,8 +32,8 @@ type nativeOption struct {
 // String returns the option's name.
 func (o nativeOption) String() string { return o.name }
 
-// Fingerprint returns a text that identifies the option and its value. storage.WithResume stores it
-// to compare the options of a later call.
+// Fingerprint returns a text that identifies the option and its value, which storage.WithResume
+// stores to compare the options of a later call.
 func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {
 		return o.name + " " + o.identity
@@ -51,14 +51,14 @@ func (o nativeOption) Fingerprint() string {
 
 // checkNative checks the value of an option, as [driver.Description.CheckNative] requires.
 func (a *account) checkNative(value any) error {
-	switch o := value.(type) {
+	switch option := value.(type) {
 	case *customerkey.Key:
-		if err := o.CheckSize(); err != nil {
+		if err := option.CheckSize(); err != nil {
 			return err
 		}
-		return o.CheckAddress(a.endpoint)
+		return option.CheckAddress(a.endpoint)
 	case nativeOption:
-		return o.err
+		return option.err
 	}
 	return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 }
@@ -75,8 +75,8 @@ type call struct {
 func callOf(natives []any) *call {
 	c := &call{key: customerkey.In(natives)}
 	for _, value := range natives {
-		if o, ok := value.(nativeOption); ok {
-			o.apply(c)
+		if option, ok := value.(nativeOption); ok {
+			option.apply(c)
 		}
 	}
 	return c
@@ -92,12 +92,12 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 	})
 }
 
-// WithAttrs calls the function change with the attributes that will be stored, in the form of
-// Google's client. It does so for Upload, Copy, Compose, SignedUploadURL and SignedUploadForm. The
-// attributes include what other options have set, and Metadata is not nil. Use WithAttrs for
-// attributes that no other option sets. Examples are the ACL, the MD5, and metadata that
-// [storage.WithMetadata] does not accept. Changes of Name, Bucket and fields that Google itself
-// sets are ignored. The function may be called several times, and must do the same each time.
+// WithAttrs calls the function change with the attributes that Upload, Copy, Compose,
+// SignedUploadURL or SignedUploadForm will store, in the form of Google's client. The attributes
+// include what other options have set, and Metadata is not nil. Use WithAttrs for attributes that no
+// other option sets, such as the ACL, the MD5, and metadata that [storage.WithMetadata] does not
+// accept. Changes of Name, Bucket and fields that Google itself sets are ignored. The function may be
+// called several times, and must do the same each time.
 //
 // If the function sets an attribute that a signed URL or form cannot carry, signing fails with
 // Unsupported.
@@ -113,7 +113,8 @@ var kmsKeyName = regexp.MustCompile(
 	`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
 )
 
-// checkKMSKey returns InvalidArgument if key, the value of the named argument, is not the full name of a key.
+// checkKMSKey fails with InvalidArgument if key, the value of the named argument, is not the full
+// name of a key.
 func checkKMSKey(argumentName, key string) error {
 	if kmsKeyName.MatchString(key) {
 		return nil
@@ -235,7 +236,7 @@ func WithHeader(name, value string) storage.NativeOption {
 	})
 }
 
-// checkHeader returns InvalidArgument for a header that WithHeader may not set.
+// checkHeader fails with InvalidArgument for a header that WithHeader may not set.
 func checkHeader(name, value string) error {
 	if !httpheader.IsName(name) || slices.Contains(ownHeaders, textproto.CanonicalMIMEHeaderKey(name)) {
 		return argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
@@ -285,7 +286,7 @@ func WithParameter(name, value string) storage.NativeOption {
 	})
 }
 
-// checkParameter returns InvalidArgument for a query parameter that WithParameter may not set.
+// checkParameter fails with InvalidArgument for a query parameter that WithParameter may not set.
 func checkParameter(name string) error {
 	// The parameters of a signature begin with x-goog-.
 	isOfSignature := strings.HasPrefix(strings.ToLower(name), "x-goog-")

@@ -62,7 +62,7 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 	return attrs != nil && components.IsOpen(attrs.Metadata), err
 }
 
-// listMarker returns the marker of an upload, or nil if the marker does not exist.
+// listMarker returns the marker of an upload, or nil if there is none.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
 	query := &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}
 	attrs, _, err := cs.bucket.page(ctx, query, []string{"Name", "Metadata"}, 1, "")
@@ -75,7 +75,7 @@ func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*g
 	return attrs[0], nil
 }
 
-// completeOpen creates the object of an open upload. Then it removes all objects of the upload,
+// completeOpen creates the object of an open upload, and then removes all objects of the upload,
 // because clients may have sent parts that are not in the object.
 func (cs *composites) completeOpen(
 	ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition,
@@ -121,8 +121,8 @@ func (c *composition) composeTargetIf(
 // listedParts are the fields that a listing of parts requests.
 var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
-// ListParts makes one request. The first page begins with the marker, which shows whether the
-// upload is still open.
+// ListParts makes one request. The response to the first one begins with the marker, which shows
+// whether the upload is still open.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -172,10 +172,10 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 //
 //   - If the upload is not an open upload, the error makes the engine restart the upload.
 //   - If the upload is an open upload that no longer exists, the error is ErrEnded.
-//   - If the open upload still exists, another process has replaced a part. The error is e.
-func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
+//   - If the open upload still exists, another process has replaced a part, and the error is cause.
+func (cs *composites) partsLostError(ctx context.Context, cause *storage.Error, name *compositeUpload) error {
 	if !name.open {
-		return sessionLostError(e.Err)
+		return sessionLostError(cause.Err)
 	}
 	open, err := cs.hasMarker(ctx, name)
 	if err != nil {
@@ -184,13 +184,13 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 	if !open {
 		return components.ErrEnded
 	}
-	return e
+	return cause
 }
 
-// ListUploads lists the prefixes of open uploads. For each prefix, it reads the marker, which has
+// ListUploads lists the prefixes of open uploads, and reads for each prefix the marker, which has
 // the key of the object. If there are objects but no marker, as after a killed process, the prefix
-// itself is returned as the key. Resumable sessions are not listed, because Google cannot list
-// them. Sessions end after a week.
+// itself is returned as the key. Resumable sessions, which end after a week, are not listed, because
+// Google cannot list them.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
 	attrs, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
@@ -211,14 +211,13 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: token}, nil
 }
 
-// entry returns the entry of an upload. If the upload does not exist, or no longer exists, it
-// returns nil.
+// entry returns the entry of an upload, or nil if the upload does not exist, or no longer exists.
 func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		// The name is not from this package.
-		return nil, nil
+		return nil, nil // the name is not from this package
 	}
+
 	// The marker, if it exists, is the first object with the prefix.
 	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
 	attrs, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")

@@ -68,12 +68,12 @@ func (b *bucket) sessionRequest(
 	if err := setCondition(query, r.Condition); err != nil {
 		return nil, err
 	}
+
 	object := resourceOf(attrs)
 	document, err := json.Marshal(object)
 	if err != nil {
 		return nil, argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-
 	req, err := b.account.request(
 		withCall(ctx, call), http.MethodPost, b.uploadPath(query),
 		bytes.NewReader(document), int64(len(document)),
@@ -106,8 +106,9 @@ func sessionOf(resp *http.Response) (string, error) {
 	return u.RequestURI(), nil
 }
 
-// isSession reports whether path, a URL without its host, is the URL of an upload. The upload's name
-// may come from a file, and credentials must not be sent to any other URL.
+// isSession reports whether path, a URL without its host, is the URL of an upload. The caller must
+// check this, because the upload's name may come from a file, and credentials must not be sent to
+// any other URL.
 func isSession(path string) bool {
 	u, err := url.Parse(path)
 	if err != nil {
@@ -116,9 +117,9 @@ func isSession(path string) bool {
 	return strings.HasPrefix(path, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk of a session, or one object of a composite upload. A chunk must repeat
-// the headers that options add. It need not repeat the customer's key and the query parameters that
-// options add, because BeginParts has sent them for the whole session.
+// PutPart sends one chunk of a session, or one object of a composite upload. A chunk must repeat the
+// headers that options add, but not the customer's key and the query parameters that options add,
+// because BeginParts has sent them for the whole session.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)
@@ -127,6 +128,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
+
 	ctx = withRequestFields(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
@@ -134,8 +136,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
-// CompleteParts sends the last chunk with the object's length and CRC32C. If an earlier attempt
-// created the object but its response was lost, the session returns the object again.
+// CompleteParts sends the last chunk with the object's length and CRC32C. A session whose object was
+// created by an earlier attempt, with a lost response, returns the object again.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.complete(ctx, r)
@@ -170,6 +172,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		// No upload can have this name.
 		return nil
 	}
+
 	req, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
 		return err
@@ -202,8 +205,8 @@ func (a *account) session(upload string) (*session, error) {
 	return &session{account: a, address: upload}, nil
 }
 
-// sendPart sends a part, and repeats the bytes that the server did not keep. If the part is the
-// last one, total is the object's size, and sendPart returns the object. Otherwise total is -1.
+// sendPart sends a part, and repeats the bytes that the server did not keep. For the last part,
+// total is the object's size, and sendPart returns the object; for any other part, total is -1.
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
@@ -247,8 +250,8 @@ func (s *session) sendPart(
 	}
 }
 
-// sendChunk sends one request. If the request creates the object, sendChunk returns the object's
-// resource. Otherwise it returns the number of bytes that the server has.
+// sendChunk sends one request, and returns the resource of the object if the request creates it, or
+// else the number of bytes that the server has.
 func (s *session) sendChunk(
 	ctx context.Context, body io.Reader, start, end, total int64, crc storage.CRC32C,
 ) (*resource, int64, error) {
@@ -261,6 +264,7 @@ func (s *session) sendChunk(
 	if isLast && crc.Known {
 		req.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
+
 	resp, err := s.account.send(req, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
@@ -282,8 +286,8 @@ func (s *session) sendChunk(
 	return object, 0, err
 }
 
-// chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last
-// chunk declares. It is -1 for any other chunk.
+// chunkRange returns the Content-Range of a chunk. total is the object's size for the last chunk,
+// which declares it, and -1 for any other chunk.
 func chunkRange(start, end, total int64) string {
 	size := "*"
 	if total >= 0 {
@@ -295,8 +299,8 @@ func chunkRange(start, end, total int64) string {
 	return fmt.Sprintf("bytes %d-%d/%s", start, end-1, size)
 }
 
-// parseStoredRange returns the number of bytes that the server has, from a header "bytes=0-N". Without the
-// header, the number is 0.
+// parseStoredRange returns the number of bytes that the server has, from a header "bytes=0-N", or 0
+// without the header.
 func parseStoredRange(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -312,16 +316,16 @@ func parseStoredRange(header string) (int64, error) {
 	return n + 1, nil
 }
 
-// sessionError returns the error for a failed request to a session, without the session's URL. If the
-// session has ended, the error makes the engine restart the upload.
+// sessionError returns the error for a failed request to a session, without the session's URL, which
+// makes the engine restart the upload if the session has ended.
 func (s *session) sessionError(err error) error {
 	err = redactSession(err)
-	response := responseOf(err)
-	if response == nil || !isEnded(response.Code) {
+	apiErr := responseOf(err)
+	if apiErr == nil || !isEnded(apiErr.Code) {
 		return err
 	}
 	lostErr := sessionLostError(err)
-	lostErr.Unknown = isForeign(response)
+	lostErr.Unknown = isForeign(apiErr)
 	return lostErr
 }
 
@@ -330,18 +334,18 @@ func isEnded(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }
 
-// redactSession returns err without the URL of a session. The SDK's errors contain the URL. The
-// server also returns the secret part of the URL as the request's id.
+// redactSession returns err without the URL of a session, which the SDK's errors contain, and without
+// the request's id, in which the server returns the secret part of the URL.
 func redactSession(err error) error {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		return &requestError{urlErr.Err}
 	}
-	response := responseOf(err)
-	if response == nil {
+	apiErr := responseOf(err)
+	if apiErr == nil {
 		return err
 	}
-	bare := *response
-	bare.Header = response.Header.Clone()
+	bare := *apiErr
+	bare.Header = apiErr.Header.Clone()
 	if bare.Header.Get(requestIDHeader) != "" {
 		// Drop the id, but keep the header, which shows that Google responded.
 		bare.Header[requestIDHeader] = nil

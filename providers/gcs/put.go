@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// Put makes one request with the attributes, the bytes and their CRC32C. The server verifies the
-// CRC32C before it stores the object. Put does not buffer the bytes.
+// Put makes one request with the attributes, the bytes and their CRC32C, which the server verifies
+// before it stores the object. Put does not buffer the bytes.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	call := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
@@ -32,6 +32,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err := setCondition(query, r.Condition); err != nil {
 		return nil, err
 	}
+
 	object := resourceOf(attrs)
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
@@ -99,6 +100,7 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 			req.Header.Set(tokenHeader, u.token)
 		}
 		u.key.SetHeaders(req.Header, "X-Goog-")
+
 		resp, err := b.account.send(req, http.StatusOK)
 		if err != nil {
 			return nil, err
@@ -128,23 +130,23 @@ func frame(boundary string, object *resource) (head, tail string, err error) {
 func (o *resource) partType() string { return cmp.Or(o.ContentType, componentType) }
 
 // readWriteResponse returns the resource in the response to a successful write. If the response
-// cannot be read, the error is Unknown: the write took effect, but its result is missing.
-func readWriteResponse(response *http.Response) (*resource, error) {
-	o, err := readResource(response)
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		e.Unknown = true
-		return nil, e
+// cannot be read, the error is Unknown, because the write took effect but its result is missing.
+func readWriteResponse(resp *http.Response) (*resource, error) {
+	object, err := readResource(resp)
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		storageErr.Unknown = true
+		return nil, storageErr
 	}
 	if err != nil {
 		return nil, &storage.Error{
 			Code:      storage.Unavailable,
-			Status:    response.StatusCode,
+			Status:    resp.StatusCode,
 			Retryable: true,
 			Unknown:   true,
 			Err:       err,
 		}
 	}
-	return o, nil
+	return object, nil
 }
 
 // randomName returns a name that nobody can guess. It also serves as a boundary that no body

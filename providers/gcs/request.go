@@ -54,54 +54,53 @@ func (e *requestError) Error() string { return e.err.Error() }
 
 func (e *requestError) Unwrap() error { return e.err }
 
-// send sends a request. If the status of the response is not in statuses, send returns an error.
-func (a *account) send(r *http.Request, statuses ...int) (*http.Response, error) {
-	response, err := a.http.Do(r)
+// send sends a request, and fails if the status of the response is not in statuses.
+func (a *account) send(req *http.Request, statuses ...int) (*http.Response, error) {
+	resp, err := a.http.Do(req)
 	if err != nil {
 		if urlErr, ok := errors.AsType[*url.Error](err); ok {
 			err = urlErr.Err
 		}
 		return nil, &requestError{err}
 	}
-	if slices.Contains(statuses, response.StatusCode) {
-		return response, nil
+	if slices.Contains(statuses, resp.StatusCode) {
+		return resp, nil
 	}
-	return nil, errorFromResponse(response)
+	return nil, errorFromResponse(resp)
 }
 
-// errorFromResponse returns the error for a response. It reads and closes the
-// body.
-func errorFromResponse(response *http.Response) error {
-	defer response.Body.Close()
-	if response.StatusCode < http.StatusMultipleChoices {
-		return noEvidence(response.StatusCode, "the status was not expected")
+// errorFromResponse returns the error for a response, and closes the body.
+func errorFromResponse(resp *http.Response) error {
+	defer resp.Body.Close()
+	if resp.StatusCode < http.StatusMultipleChoices {
+		return noEvidence(resp.StatusCode, "the status was not expected")
 	}
-	clone := *response
-	clone.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
+	clone := *resp
+	clone.Body = io.NopCloser(io.LimitReader(resp.Body, maxErrorBody))
 	err := googleapi.CheckResponse(&clone)
-	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Message == "" {
-		addXMLError(e)
+	if apiErr, ok := errors.AsType[*googleapi.Error](err); ok && apiErr.Message == "" {
+		addXMLError(apiErr)
 	}
 	return err
 }
 
-// addXMLError adds the code and message of the XML API to e, because the SDK does not read them.
-func addXMLError(e *googleapi.Error) {
+// addXMLError adds the code and message of the XML API to apiErr, because the SDK does not read them.
+func addXMLError(apiErr *googleapi.Error) {
 	var document struct{ Code, Message, Details string }
-	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
+	if xml.Unmarshal([]byte(apiErr.Body), &document) != nil || document.Code == "" {
 		return
 	}
-	e.Message = document.Message
+	apiErr.Message = document.Message
 	if document.Details != "" {
-		e.Message += " " + document.Details
+		apiErr.Message += " " + document.Details
 	}
-	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
+	apiErr.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: apiErr.Message}}
 }
 
 // readResource returns the resource of an object in a response, and closes the body.
-func readResource(response *http.Response) (*resource, error) {
-	defer response.Body.Close()
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxResourceBody))
+func readResource(resp *http.Response) (*resource, error) {
+	defer resp.Body.Close()
+	document, err := io.ReadAll(io.LimitReader(resp.Body, maxResourceBody))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
@@ -112,7 +111,7 @@ func readResource(response *http.Response) (*resource, error) {
 	err = json.Unmarshal(document, &object)
 	isObject := object.Kind == "" || object.Kind == objectKind
 	if err != nil || object.Generation == "" || !isObject {
-		return nil, noEvidence(response.StatusCode, "it has no resource")
+		return nil, noEvidence(resp.StatusCode, "it has no resource")
 	}
 	return &object.resource, nil
 }
@@ -123,7 +122,8 @@ func (b *bucket) objectPath(key string) string {
 	return "/" + escape.Path(b.name) + "/" + escape.Path(key)
 }
 
-// resourcePath returns the path and the query of an object of the JSON API. It adds the project that pays to query.
+// resourcePath returns the path of an object of the JSON API with query, to which it adds the
+// project that pays.
 func (b *bucket) resourcePath(key string, query url.Values) string {
 	if b.account.userProject != "" {
 		query.Set("userProject", b.account.userProject)

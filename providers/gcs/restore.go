@@ -8,12 +8,11 @@ import (
 )
 
 // Restore only checks that the object exists, because Google can read every storage class
-// immediately. If r.SoftDeleted is set, it restores a soft-deleted object.
+// immediately, unless r.SoftDeleted is set: then it restores a soft-deleted object.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.SoftDeleted {
 		return d.undelete(ctx, r)
 	}
 	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-	// This request has written nothing.
-	return sdkerror.WithoutEffect(err)
+	return sdkerror.WithoutEffect(err) // this request has written nothing
 }

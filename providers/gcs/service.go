@@ -34,12 +34,12 @@ type serviceDriver struct {
 	pending sync.Map // requests for new buckets that are not public yet, by name
 }
 
-// NewService opens the account of a Config without a bucket. It makes no request.
-// The service creates and lists buckets in [Config.Project]. If c is invalid,
-// NewService fails with InvalidArgument.
+// NewService opens the account of a Config without a bucket, and makes no request. The service
+// creates and lists buckets in [Config.Project]. If c is invalid, NewService fails with
+// InvalidArgument.
 //
-// [storage.BucketInfo.Public] comes from the bucket's IAM policy. It is false if
-// the credentials may not read the policy (storage.buckets.getIamPolicy).
+// [storage.BucketInfo.Public] comes from the bucket's IAM policy, and is false if the credentials
+// may not read the policy (storage.buckets.getIamPolicy).
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -48,8 +48,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	return engine.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as [NewService] does, for
-// [engine.NewService].
+// NewServiceDriver opens an account as [NewService] does, for [engine.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
@@ -73,7 +72,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// Credentials returns Unsupported.
+// Credentials fails with Unsupported.
 func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentials, error) {
 	return nil, &storage.Error{
 		Code: storage.Unsupported,
@@ -84,10 +83,9 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 func (s *serviceDriver) bucket(name string) *bucket { return &bucket{s.account, name} }
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants access, and objects
-// have no ACLs. If the bucket cannot be made public, CreateBucket usually removes it again. There
-// is one exception: if the service is busy, the bucket remains. Another call with the same request
-// then continues. Removing and creating the bucket again could fail, because Google limits how
-// often buckets are created and removed.
+// have no ACLs. If the bucket cannot be made public, CreateBucket removes it again, unless the
+// service is busy: then the bucket remains, and another call with the same request continues,
+// because Google limits how often buckets are created and removed.
 // https://docs.cloud.google.com/storage/quotas
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)
@@ -100,6 +98,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 
 	b := s.bucket(r.Name)
 	attrs := newBucketAttrs(r)
+
 	// An earlier call with the same request may have created the bucket, but not made it public.
 	pending, _ := s.pending.Load(r.Name)
 	if !reflect.DeepEqual(pending, *r) {
@@ -131,8 +130,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, isPublic), nil
 }
 
-// makePublic makes a new bucket public. If that is impossible, it removes the bucket. If the service
-// is only busy, the bucket remains, and another call of CreateBucket continues.
+// makePublic makes a new bucket public. If that is impossible, it removes the bucket, unless the
+// service is only busy: then the bucket remains, and another call of CreateBucket continues.
 func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err == nil {
@@ -149,7 +148,7 @@ func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.Buc
 	})
 }
 
-// checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
+// checkBucketRequest fails with Unsupported for settings that Google's buckets do not have.
 func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
 		return &storage.Error{
@@ -195,8 +194,8 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	return attrs
 }
 
-// UpdateBucket changes the bucket in one request. If r changes public access, UpdateBucket then
-// changes the IAM policy in two more requests.
+// UpdateBucket changes the bucket in one request, and if r changes public access, the IAM policy in
+// two more requests.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -256,9 +255,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, *r.PublicAccess), nil
 }
 
-// requireRetention returns Unsupported if object retention is not enabled for the bucket. This
-// package cannot enable it for an existing bucket: only Google's console can. requireRetention also
-// reports whether the bucket keeps versions.
+// requireRetention fails with Unsupported if object retention is not enabled for the bucket, which
+// for an existing bucket only Google's console can do, and reports whether the bucket keeps versions.
 func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (isVersioned bool, err error) {
 	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {
@@ -296,8 +294,8 @@ func bucketChange(r *driver.BucketRequest) gcs.BucketAttrsToUpdate {
 // hiddenHint is the hint for a bucket that is not empty although List shows nothing.
 const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVersions), open uploads (ListUploads, AbortUpload), parts that a process left (gcs.SweepParts), and the folders of a hierarchical namespace"
 
-// DeleteBucket removes a bucket. If it has an object or a noncurrent version,
-// DeleteBucket returns BucketNotEmpty.
+// DeleteBucket removes a bucket, and fails with BucketNotEmpty if it has an object or a noncurrent
+// version.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.bucket(name).handle().Delete)
 	if statusOf(err) == http.StatusConflict {
@@ -334,8 +332,8 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, next, nil
 }
 
-// projectID returns the project in which buckets are created and listed. For a server that is not
-// Google's, it may be "".
+// projectID returns the project in which buckets are created and listed, which may be "" for a server
+// that is not Google's.
 func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	if s.account.project != "" {
 		return s.account.project, nil
@@ -356,7 +354,7 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 }
 
 // projectOfCredentials returns the project of the account's credentials, or "". It may send a request
-// to the metadata service. Such a request does not count as the caller's.
+// to the metadata service, which does not count as the caller's.
 func (s *serviceDriver) projectOfCredentials(ctx context.Context) (string, error) {
 	creds, err := s.account.credentials.get()
 	if err != nil {
@@ -377,14 +375,14 @@ func (s *serviceDriver) projectOfCredentials(ctx context.Context) (string, error
 
 // statusOf returns the status of the response that err contains, or 0.
 func statusOf(err error) int {
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		return e.Status
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		return storageErr.Status
 	}
 	return 0
 }
 
-// bucketError returns the error for a failed request about a bucket. A 404 means that the bucket is
-// missing.
+// bucketError returns the error for a failed request about a bucket, for which a 404 means that the
+// bucket is missing.
 func bucketError(err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return sdkerror.WithCode(err, storage.BucketNotFound, "")
