@@ -109,7 +109,7 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
 }
 
-// SetRetention makes one request. If Google refuses the change, SetRetention reads the attributes
+// SetRetention makes one request, and if Google refuses the change, another one for the attributes,
 // to determine whether the object's retention is the reason.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	change := retentionToSet(r.Retention)
@@ -129,8 +129,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	return err
 }
 
-// retentionError returns the error for a change of a retention that Google forbids with err. If the
-// object's retention is the reason, the error is Locked.
+// retentionError returns the error for a change of a retention that Google forbids with err, which
+// is Locked if the object's retention is the reason.
 func (b *bucket) retentionError(ctx context.Context, err error, r *driver.ChangeRequest) error {
 	attrs, findErr := b.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 	if tempErr := temporaryError(findErr); tempErr != nil {
@@ -167,7 +167,7 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	return b.changeError(ctx, err)
 }
 
-// changeError returns the error of a change. For a 404, it determines whether the object or the
+// changeError returns the error of a change, and determines for a 404 whether the object or the
 // bucket is missing.
 func (b *bucket) changeError(ctx context.Context, err error) error {
 	if statusOf(err) == http.StatusNotFound {
@@ -176,9 +176,9 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 	return err
 }
 
-// deleteGoverned removes an object under an unlocked retention. It ends the retention, and then
-// removes the object. If another lock also keeps the object, deleteGoverned changes nothing. It
-// then returns the error of the first attempt, which is refusal.
+// deleteGoverned ends the unlocked retention of an object, and then removes the object. If another
+// lock also keeps the object, deleteGoverned changes nothing, and returns refusal, the error of the
+// first attempt.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refusal *storage.Error) error {
 	attrs, err := d.bucket.find(ctx, &driver.GetRequest{
 		Key:       r.Key,

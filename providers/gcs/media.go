@@ -51,7 +51,7 @@ func (rd *reader) inTwoRequests(
 	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: missingErr}
 }
 
-// readMedia returns the bytes of a generation from the JSON API. That response has no metadata.
+// readMedia returns the bytes of a generation from the JSON API, whose response has no metadata.
 func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, generation string) (io.ReadCloser, error) {
 	path := rd.bucket.resourcePath(r.Key, url.Values{"alt": {"media"}, "generation": {generation}})
 	resp, err := storedBytes(func(encoding string) (*http.Response, error) {

@@ -18,8 +18,8 @@ import (
 // and for how long. So no result here depends on the header. googleapis/google-cloud-cpp#12347
 const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
-// changeToken returns the idempotency token for one change in the operation of ctx. If ctx belongs
-// to no operation, it returns "". parts must distinguish the change from all other changes of the
+// changeToken returns the idempotency token for one change in the operation of ctx, or "" if ctx
+// belongs to no operation. parts must distinguish the change from all other changes of the
 // operation, so that different requests never share a token.
 func changeToken(ctx context.Context, parts ...string) string {
 	call := serving.CallOf(ctx)
@@ -39,8 +39,8 @@ func changeToken(ctx context.Context, parts ...string) string {
 	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(id[16:20]) + "-" + string(id[20:])
 }
 
-// withIdempotencyToken adds the idempotency token of one change to a context. All requests with the resulting
-// context carry the token.
+// withIdempotencyToken returns a context whose requests all carry the idempotency token of one
+// change.
 func withIdempotencyToken(ctx context.Context, parts ...string) context.Context {
 	if token := changeToken(ctx, parts...); token != "" {
 		return withRequestFields(ctx, http.Header{tokenHeader: {token}}, nil)

@@ -20,13 +20,12 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// signFeatures returns the signing features of an account. If the account cannot sign, it returns
-// 0. Google enforces everything that is signed. So any other account has all signing features, with
-// two exceptions:
+// signFeatures returns the signing features of an account, or 0 if the account cannot sign. Google
+// enforces everything that is signed, so an account that can sign has all of them, with two
+// exceptions:
 //
 //   - No account has SignedTags, because a signed request cannot set tags.
-//   - An account without a key of its own does not have StableURLs. If it is not known yet whether
-//     the account has a key, the result includes StableURLs.
+//   - An account does not have StableURLs if it is known to have no key of its own.
 //
 // SignedLocks does not include a legal hold, which Sign refuses.
 func signFeatures(a *account) storage.Features {
@@ -59,8 +58,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.urls.sign(ctx, r, time.Now())
 }
 
-// sign returns a URL that permits the one request of r. now is the time from which the URL is valid, unless r asks for
-// a stable URL: then the time is rounded, so that equal calls return the same URL.
+// sign returns a URL that permits the one request of r, and is valid from now. If r asks for a
+// stable URL, the time is rounded, so that equal calls return the same URL.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
