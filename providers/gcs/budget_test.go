@@ -21,8 +21,8 @@ func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 	return b
 }
 
-// An upload that fits into one request takes one, even if its length is unknown. A larger one takes a request for
-// each 8 MiB, and one that begins it.
+// An upload that fits into one request takes one, even if its length is unknown, and a larger one takes a request for
+// each 8 MiB, after one that begins it.
 func TestUploadRequests(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -39,11 +39,11 @@ func TestUploadRequests(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := startRuleServer(t)
 			bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
-			server.requests() // forgets those of opening
 			var body io.Reader = bytes.NewReader(make([]byte, tt.size))
 			if tt.unknownLength {
 				body = io.MultiReader(body)
 			}
+			server.requests() // forgets those of opening
 
 			_, err := bucket.Upload(t.Context(), "a", body)
 			require.NoError(t, err)

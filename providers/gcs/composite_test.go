@@ -37,16 +37,16 @@ func newCompositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, 
 	return server, bucket
 }
 
-// Parts are composed 32 at a time.
+// CompleteParts composes 32 parts at a time.
 func TestCompletePartsComposes32AtATime(t *testing.T) {
 	tests := []struct {
-		parts    int
-		composes int
+		parts        int
+		wantComposes int
 	}{
-		{parts: 2, composes: 1},
-		{parts: 32, composes: 1},
-		{parts: 33, composes: 3},
-		{parts: 70, composes: 4},
+		{parts: 2, wantComposes: 1},
+		{parts: 32, wantComposes: 1},
+		{parts: 33, wantComposes: 3},
+		{parts: 70, wantComposes: 4},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d parts", tt.parts), func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 					composes++
 				}
 			}
-			require.Equal(t, tt.composes, composes)
+			require.Equal(t, tt.wantComposes, composes)
 		})
 	}
 }
@@ -94,6 +94,7 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 		keys = append(keys, key)
 		want = append(want, data...)
 	}
+
 	_, err := storage.Compose(t.Context(), bucket, "all", keys, storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 
@@ -154,6 +155,14 @@ func TestListHidesParts(t *testing.T) {
 			require.Equal(t, []string{"z"}, foldermarker.Keys(t, bucket, tt.opts...))
 		})
 	}
+}
+
+// Parts of an upload are hidden from listings of versions.
+func TestListVersionsHidesParts(t *testing.T) {
+	server, bucket := newCompositeBucket(t, storage.WithVersioning(true))
+	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
+	require.NoError(t, err)
+	_, _ = beginUpload(t, server)
 
 	var versions []string
 	for entry, err := range storage.Versions(t.Context(), bucket) {
@@ -169,13 +178,13 @@ func TestListHidesPartsInOneRequest(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 	_, _ = beginUpload(t, server)
-
 	server.requests() // forgets those
+
 	require.Equal(t, []string{"z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("/")))
 	require.Len(t, server.requests(), 1)
 }
 
-// A prefix that hidden parts share with an object is listed for the object.
+// List returns a prefix that hidden parts share with an object, because of the object.
 func TestListObjectsBesideParts(t *testing.T) {
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
@@ -192,11 +201,12 @@ func TestListObjectsBesideParts(t *testing.T) {
 	}
 }
 
-// An abort removes the parts.
+// AbortParts removes the parts of its upload, and not those of another.
 func TestAbortPartsRemovesParts(t *testing.T) {
 	server, _ := newCompositeBucket(t)
 	d, upload := beginUpload(t, server)
 	_, other := beginUpload(t, server)
+
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 
 	leftovers := server.names(bucketOf(server))
@@ -204,7 +214,15 @@ func TestAbortPartsRemovesParts(t *testing.T) {
 	for _, name := range leftovers {
 		require.Contains(t, name, other, "another upload's stay")
 	}
-	require.NoError(t, d.AbortParts(t.Context(), "a", upload), "again")
+}
+
+// AbortParts of an upload that was aborted succeeds.
+func TestAbortPartsTwice(t *testing.T) {
+	server, _ := newCompositeBucket(t)
+	d, upload := beginUpload(t, server)
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 }
 
 // In a bucket that keeps versions, AbortParts removes all versions of the parts.
@@ -227,7 +245,8 @@ func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	require.Empty(t, server.names(bucketOf(server)))
 }
 
-// An upload name that would lead out of its prefix is refused.
+// PutPart and CompleteParts fail with InvalidArgument for a name of an upload that leads out of its prefix, and no call
+// with such a name sends a request.
 func TestPartsUploadNames(t *testing.T) {
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
@@ -264,13 +283,13 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
 
-	n, err := gcs.SweepParts(t.Context(), client, bucketOf(server), time.Hour)
+	removed, err := gcs.SweepParts(t.Context(), client, bucketOf(server), time.Hour)
 	require.NoError(t, err)
-	require.Zero(t, n, "an upload may be under way")
+	require.Zero(t, removed, "an upload may be under way")
 
-	n, err = gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)
+	removed, err = gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)
 	require.NoError(t, err)
-	require.Equal(t, 3, n)
+	require.Equal(t, 3, removed)
 	require.Equal(t, []string{"z"}, server.names(bucketOf(server)))
 }
 

@@ -9,14 +9,15 @@ import (
 // The name of a composite upload contains the storage class of its object.
 func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	for _, class := range []string{"", "NEARLINE", "nearline", "Multi-Regional 2"} {
-		name, err := parseCompositeUpload(newCompositeUpload(class))
-		require.NoError(t, err, class)
-		require.Equal(t, class, name.class)
+		t.Run(class, func(t *testing.T) {
+			name, err := parseCompositeUpload(newCompositeUpload(class))
+			require.NoError(t, err)
+			require.Equal(t, class, name.class)
+		})
 	}
 }
 
-// AbortParts ends the upload, by removing its object "-begun", before it removes the parts. If that is refused, it
-// removes nothing more.
+// AbortParts first ends the upload, by removing its object "-begun", and removes nothing more if that is refused.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	const upload = "o0123456789abcdef0123456789abcdef"
 	listing := reply{Body: `{"kind":"storage#objects"}`}

@@ -57,8 +57,9 @@ func TestTokenOfRequests(t *testing.T) {
 	require.NoError(t, requestAttrs(t, d))
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NoError(t, err)
-	for _, s := range server.Requests() {
-		require.Equal(t, "Bearer T", s.Header.Get("Authorization"))
+
+	for _, r := range server.Requests() {
+		require.Equal(t, "Bearer T", r.Header.Get("Authorization"))
 	}
 }
 
@@ -92,10 +93,17 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, storageErr.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
 	require.Empty(t, server.Calls())
+}
 
+// If the token source fails after the context was canceled, the call fails with Canceled.
+func TestTokenErrorsCanceled(t *testing.T) {
+	d := newCannedServer(t, storedReply).openDriver(t, func(c *Config) {
+		c.TokenSource = failingTokens{errors.New("boom")}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = d.Put(ctx, wiretest.Put("a", "x"))
+
+	_, err := d.Put(ctx, wiretest.Put("a", "x"))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
@@ -127,15 +135,15 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
 
-	c := d.(*objectDriver).account.credentials
-	require.Nil(t, c.cached.Load(), "opening looks for nothing")
-	creds, err := c.get()
+	credentials := d.(*objectDriver).account.credentials
+	require.Nil(t, credentials.cached.Load(), "opening looks for nothing")
+	creds, err := credentials.get()
 	require.NoError(t, err)
 	quota, err := creds.QuotaProjectID(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "payer", quota)
 
-	second, err := c.get()
+	second, err := credentials.get()
 	require.NoError(t, err)
 	require.Same(t, creds, second, "they are found once")
 	require.NoError(t, d.Close())
@@ -148,6 +156,7 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 	require.NoError(t, err, "opening looks for nothing")
 
 	err = requestAttrs(t, d.(*objectDriver))
+
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
@@ -270,7 +279,7 @@ func TestTokenRefusedRenewed(t *testing.T) {
 	}
 }
 
-// The token of credentials from a file is kept until it expires or is refused.
+// The token of credentials from a file is kept until it is refused.
 func TestTokenRefusedNotKept(t *testing.T) {
 	issued := 0
 	tokens := wiretest.NewServer(t)
@@ -412,7 +421,7 @@ func writeServiceAccount(t *testing.T, name, tokenURL string) string {
 	return file
 }
 
-// Two identities of Google in one program: each of their requests has its own token.
+// Two identities of Google in one program each send their own token.
 func TestOpenTwoIdentities(t *testing.T) {
 	isolateEnv(t, nil)
 	server := newCannedServer(t, storedReply)

@@ -13,9 +13,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A customer's key needs TLS.
+// A call with a customer's key fails with InvalidArgument unless the endpoint has TLS.
 func TestWithCustomerKeyNeedsTLS(t *testing.T) {
-	key := WithCustomerKey(decodeKey(t, keyText))
 	bucket, err := Open(t.Context(), Config{
 		Bucket:    "photos",
 		Endpoint:  "http://files.example.com",
@@ -23,12 +22,19 @@ func TestWithCustomerKeyNeedsTLS(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	_, err = bucket.Attrs(t.Context(), "a", key)
+
+	_, err = bucket.Attrs(t.Context(), "a", WithCustomerKey(decodeKey(t, keyText)))
+
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
+}
 
+// Signing with a customer's key fails with InvalidArgument unless the signing base URL has TLS.
+func TestSignWithCustomerKeyNeedsTLS(t *testing.T) {
+	key := WithCustomerKey(decodeKey(t, keyText))
 	d := newSigningDriver(t, Config{})
-	_, err = engine.New(d,
+
+	_, err := engine.New(d,
 		storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = engine.New(d,

@@ -14,8 +14,15 @@ import (
 // Random calls have the same results on the rule server as in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	server := startRuleServer(t)
-	for name, composite := range map[string]bool{"sessions": false, "composite": true} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name              string
+		parallelComposite bool
+	}{
+		{name: "sessions", parallelComposite: false},
+		{name: "composite", parallelComposite: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			differential.Run(t, differential.Config{
 				Seeds:    1,
 				Versions: true,
@@ -23,7 +30,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 				d, err := gcs.NewDriver(t.Context(), gcs.Config{
 					Endpoint:          server.URL,
 					Bucket:            server.bucket(ruleBucket{versioned: len(opts) > 0}),
-					ParallelComposite: composite,
+					ParallelComposite: tt.parallelComposite,
 				})
 				require.NoError(t, err)
 				return engine.New(asGoogle{d}, opts...)

@@ -148,28 +148,33 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	}
 }
 
-// If the machine belongs to another universe than Config's, its credentials are refused.
-func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
-	openOnMachine := func(t *testing.T, universe string) (*objectDriver, *recordingTransport) {
-		isolateEnv(t, nil)
-		startMetadataServer(t, universe)
-		base := &recordingTransport{}
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
-		require.NoError(t, err)
-		return d.(*objectDriver), base
-	}
+// If the machine belongs to the universe of Config, requests are sent with its credentials.
+func TestCredentialsOfMachineInSameUniverse(t *testing.T) {
+	d, _ := openOnMachine(t, "googleapis.com")
 
-	t.Run("the same universe", func(t *testing.T) {
-		d, _ := openOnMachine(t, "googleapis.com")
-		require.ErrorIs(t, requestAttrs(t, d), errRecorded, "the request is sent")
-	})
-	t.Run("another universe", func(t *testing.T) {
-		d, base := openOnMachine(t, otherUniverse)
-		err := requestAttrs(t, d)
-		require.ErrorIs(t, err, storage.Unauthenticated)
-		require.ErrorContains(t, err, otherUniverse)
-		require.Nil(t, base.header, "the token is sent nowhere")
-	})
+	require.ErrorIs(t, requestAttrs(t, d), errRecorded, "the request is sent")
+}
+
+// If the machine belongs to another universe than Config's, a call fails with Unauthenticated, and sends no token.
+func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
+	d, base := openOnMachine(t, otherUniverse)
+
+	err := requestAttrs(t, d)
+
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.ErrorContains(t, err, otherUniverse)
+	require.Nil(t, base.header, "the token is sent nowhere")
+}
+
+// openOnMachine opens a bucket with the credentials of a machine in a universe, and a transport that records requests.
+func openOnMachine(t *testing.T, universe string) (*objectDriver, *recordingTransport) {
+	t.Helper()
+	isolateEnv(t, nil)
+	startMetadataServer(t, universe)
+	base := &recordingTransport{}
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
+	require.NoError(t, err)
+	return d.(*objectDriver), base
 }
 
 // startMetadataServer starts the metadata service of a machine in a universe, which issues the token "M".

@@ -276,12 +276,12 @@ func TestRefusalHints(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := translate(&googleapi.Error{
+			storageErr := translate(&googleapi.Error{
 				Code:    tt.status,
 				Message: tt.message,
 				Errors:  []googleapi.ErrorItem{{Reason: tt.reason}},
 			})
-			require.Contains(t, e.Hint, tt.want)
+			require.Contains(t, storageErr.Hint, tt.want)
 		})
 	}
 }
@@ -291,41 +291,41 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	tests := []struct {
 		name      string
 		err       error
-		code      storage.Code
+		wantCode  storage.Code
 		retryable bool
 	}{
 		{
 			name:      "a dropped connection",
 			err:       &requestError{&transport.Error{Err: errors.New("reset")}},
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 			retryable: true,
 		},
 		{
 			name:      "a silent peer",
 			err:       &transport.Error{Err: transport.ErrStalled},
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 			retryable: true,
 		},
 		{
 			name:      "no such host",
 			err:       &net.DNSError{IsNotFound: true},
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 			retryable: true,
 		},
-		{name: "a canceled context", err: &requestError{context.Canceled}, code: storage.Canceled},
-		{name: "a deadline", err: &requestError{context.DeadlineExceeded}, code: storage.DeadlineExceeded},
+		{name: "a canceled context", err: &requestError{context.Canceled}, wantCode: storage.Canceled},
+		{name: "a deadline", err: &requestError{context.DeadlineExceeded}, wantCode: storage.DeadlineExceeded},
 		{
-			name: "credentials that were refused",
-			err:  &requestError{&storage.Error{Code: storage.Unauthenticated}},
-			code: storage.Unauthenticated,
+			name:     "credentials that were refused",
+			err:      &requestError{&storage.Error{Code: storage.Unauthenticated}},
+			wantCode: storage.Unauthenticated,
 		},
-		{name: "anything else", err: errors.New("boom"), code: storage.Internal},
+		{name: "anything else", err: errors.New("boom"), wantCode: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := translate(tt.err)
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.retryable, e.Retryable)
+			storageErr := translate(tt.err)
+			require.Equal(t, tt.wantCode, storageErr.Code)
+			require.Equal(t, tt.retryable, storageErr.Retryable)
 		})
 	}
 }

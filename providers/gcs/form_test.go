@@ -30,7 +30,7 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	})
 }
 
-// A form has the requested fields. Its policy has each of them as a condition, and is signed.
+// A form has the requested fields and a signed policy, which has each of them as a condition.
 func TestSignedUploadFormConditions(t *testing.T) {
 	form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
@@ -90,21 +90,38 @@ func TestSignedUploadFormConditions(t *testing.T) {
 
 // A form uses the signing base URL.
 func TestSignedUploadFormBaseURL(t *testing.T) {
-	for base, want := range map[string]string{
-		"https://files.example.com/":            "https://files.example.com/photos/",
-		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
-	} {
-		form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
-			r.BaseURL = base
-		}), signedAt)
-		require.NoError(t, err)
-		require.Equal(t, want, form.URL)
+	tests := []struct {
+		name string
+		base string
+		want string
+	}{
+		{
+			name: "a host that does not name the bucket",
+			base: "https://files.example.com/",
+			want: "https://files.example.com/photos/",
+		},
+		{
+			name: "a virtual host of the bucket",
+			base: "https://photos.storage.googleapis.com",
+			want: "https://photos.storage.googleapis.com/",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			request := signedForm(func(r *driver.SignRequest) {
+				r.BaseURL = tt.base
+			})
+
+			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), request, signedAt)
+
+			require.NoError(t, err)
+			require.Equal(t, tt.want, form.URL)
+		})
 	}
 }
 
-// A form refuses what Google cannot enforce.
+// Signing a form fails for what Google cannot enforce.
 func TestSignedUploadFormUnsupported(t *testing.T) {
-	sum := uint32(1)
 	tests := []struct {
 		name string
 		ask  func(r *driver.SignRequest)
@@ -120,7 +137,7 @@ func TestSignedUploadFormUnsupported(t *testing.T) {
 		{
 			name: "a checksum",
 			ask: func(r *driver.SignRequest) {
-				r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+				r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
 			},
 			want: storage.Unsupported,
 		},

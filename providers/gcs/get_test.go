@@ -51,8 +51,8 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
+
 	require.Equal(t, "hello world", string(data))
 	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.Calls())
 
@@ -120,6 +120,7 @@ func TestGetRequestHeaders(t *testing.T) {
 
 			_, _, err := server.openDriver(t).Get(t.Context(), &tt.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
+
 			req := server.Last(t)
 			require.Equal(t, tt.wantRange, req.Header.Get("Range"))
 			require.Equal(t, tt.wantMatch, req.Header.Get("X-Goog-If-Generation-Match"))
@@ -128,7 +129,7 @@ func TestGetRequestHeaders(t *testing.T) {
 	}
 }
 
-// With IfRevisionNot, Get reads the attributes first, because the XML API lacks this condition. It fails with
+// With IfRevisionNot, Get reads the attributes first, because the XML API lacks this condition, and fails with
 // NotModified if the object still has the revision.
 func TestGetOfAnUnchangedRevision(t *testing.T) {
 	tests := []struct {
