@@ -232,8 +232,8 @@ func (s *testServer) conform(t *testing.T, v variant, opts ...storagetest.Option
 var skipFaultTests = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
-// The driver passes the conformance suite on the rule server. This server of the tests follows Google's documentation
-// more closely than emulators do, and checks signatures.
+// The driver passes the conformance suite on the rule server, which follows Google's documentation more closely than
+// emulators do, and checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
 	server := startSignedServer(t)
 	requireConformance(t, server.rules, variant{

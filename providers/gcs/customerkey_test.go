@@ -75,8 +75,7 @@ func requireUnreadable(t *testing.T, bucket storage.Bucket, key string, opts ...
 	require.Contains(t, storageErr.Hint, "WithCustomerKey")
 }
 
-// An object with a customer's key is read only with the key. Without it, Attrs has no checksum, and Remove still
-// succeeds.
+// An object with a customer's key is read only with the key, without which Attrs has no checksum and Remove succeeds.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	sum := sha256.Sum256(customerKey)
 	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}
@@ -145,8 +144,8 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 	})
 }
 
-// Compose joins objects with a customer's key. If the key of the result is another one, the bytes are streamed,
-// because Google has one key for all.
+// Compose joins objects with a customer's key, and streams the bytes if the key of the result is another one, because
+// Google has one key for all.
 func TestWithCustomerKeyCompositions(t *testing.T) {
 	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
 	withKey := gcs.WithCustomerKey(customerKey)

@@ -113,8 +113,8 @@ func requireConformanceWithErrors(
 	return errorServer
 }
 
-// The driver passes the suite on a bucket with a retention policy. Such a bucket would keep the parts of an open upload,
-// so that the cases of open uploads are left out.
+// The driver passes the suite on a bucket with a retention policy, without the cases of open uploads, whose parts such
+// a bucket would keep.
 func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run

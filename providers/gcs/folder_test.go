@@ -16,8 +16,8 @@ import (
 // sharedFolders are the folders that all uploads in parts share, and that stay. Each upload makes one more, below them.
 var sharedFolders = map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}
 
-// In a bucket with folders, an upload in parts removes the folder that its parts needed. Two uploads ask once whether
-// the bucket has folders.
+// In a bucket with folders, an upload in parts removes the folder that its parts needed, and only the first of two
+// uploads asks whether the bucket has folders.
 // https://cloud.google.com/storage/docs/folders-overview
 func TestUploadLeavesNoFolder(t *testing.T) {
 	tests := []struct {
