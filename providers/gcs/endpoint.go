@@ -21,13 +21,12 @@ import (
 const googleUniverse = "googleapis.com"
 
 // universeOf returns the universe of a Config's credentials, as far as it is known without a
-// request. If c has the content of a credentials file, that file names the universe. Otherwise
-// GOOGLE_CLOUD_UNIVERSE_DOMAIN names it, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
+// request. The content of a credentials file in c names the universe, or else
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
 func universeOf(c Config) string {
 	content := c.CredentialsJSON
 	if content == nil {
-		name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN")
-		if name != "" {
+		if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" {
 			return name
 		}
 		if c.TokenSource != nil {
@@ -54,9 +53,8 @@ func isHostOf(universe string, u *url.URL) bool {
 // isGoogle reports whether the requests go to Google, and not to a server with the same API.
 func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.universe, a.endpoint) }
 
-// checkUniverse returns an error if the credentials do not belong to the endpoint's universe. It is
-// called with the first token, because the universe of a machine's credentials is not known
-// earlier.
+// checkUniverse fails if the credentials do not belong to the endpoint's universe. It is called with
+// the first token, because the universe of a machine's credentials is not known earlier.
 func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil
@@ -76,8 +74,8 @@ func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the universe. The emulator of STORAGE_EMULATOR_HOST
-// receives no credentials. A server that is not Google's receives none from the environment.
+// resolveEndpoint sets the endpoint and the universe. The emulator of STORAGE_EMULATOR_HOST receives
+// no credentials, and a server that is not Google's none from the environment.
 func (a *account) resolveEndpoint(c Config) error {
 	endpoint := c.Endpoint
 	if endpoint == "" {
@@ -95,15 +93,15 @@ func (a *account) resolveEndpoint(c Config) error {
 		endpoint = "https://storage." + a.universe
 	}
 
-	u, ok := address.Endpoint(endpoint)
-	if !ok || strings.Trim(u.Path, "/") != "" {
+	server, ok := address.Endpoint(endpoint)
+	if !ok || strings.Trim(server.Path, "/") != "" {
 		return argument.Invalid(
 			"endpoint",
 			"must be the server's root, as https://host or http://host:port, without a path",
 			"",
 		)
 	}
-	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	a.endpoint = &url.URL{Scheme: server.Scheme, Host: server.Host}
 
 	if a.anonymous {
 		return nil
@@ -112,8 +110,8 @@ func (a *account) resolveEndpoint(c Config) error {
 		a.anonymous = true
 		return nil
 	}
-	isGoogleHost := isHostOf(googleUniverse, u)
-	if !isGoogleHost && !isHostOf(a.universe, u) && c.CredentialsJSON == nil && c.TokenSource == nil {
+	isGoogleHost := isHostOf(googleUniverse, server)
+	if !isGoogleHost && !isHostOf(a.universe, server) && c.CredentialsJSON == nil && c.TokenSource == nil {
 		a.anonymous = true
 		return nil
 	}

@@ -132,17 +132,16 @@ func meaningOfMessage(status int, message string) (sdkerror.Meaning, bool) {
 	return sdkerror.Meaning{}, false
 }
 
-// isProtected reports whether a hold or a retention protects an object or a bucket. It cannot use the
-// reason in Google's response, because a missing permission has the same reason. So isProtected looks at
-// the message. It compares the beginning of the message, because other messages may quote a key
-// that contains the same text.
-func isProtected(response *googleapi.Error) bool {
-	if response.Code != http.StatusForbidden {
+// isProtected reports whether a hold or a retention protects an object or a bucket, by the message of
+// Google's response, because a missing permission has the same reason. It compares the beginning of
+// the message, because other messages may quote a key that contains the same text.
+func isProtected(apiErr *googleapi.Error) bool {
+	if apiErr.Code != http.StatusForbidden {
 		return false
 	}
-	if strings.HasPrefix(response.Message, "Object '") {
-		return strings.Contains(response.Message, "' is under active ") ||
-			strings.Contains(response.Message, "' is subject to bucket's retention policy and ")
+	if strings.HasPrefix(apiErr.Message, "Object '") {
+		return strings.Contains(apiErr.Message, "' is under active ") ||
+			strings.Contains(apiErr.Message, "' is subject to bucket's retention policy and ")
 	}
-	return strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
+	return strings.HasPrefix(apiErr.Message, "Cannot reduce retention duration of a locked Retention Policy")
 }

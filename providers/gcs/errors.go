@@ -49,26 +49,26 @@ func isClientError(err error) bool {
 	return sdkerror.IsType[*requestError](err) || sdkerror.IsType[*url.Error](err)
 }
 
-// errorFromAPI returns the error for an error response. If err has no response, it returns nil.
+// errorFromAPI returns the error for the error response in err, or nil if err has none.
 func errorFromAPI(err error) *storage.Error {
-	response := responseOf(err)
-	if response == nil {
+	apiErr := responseOf(err)
+	if apiErr == nil {
 		return nil
 	}
-	if response.Message == "" && len(response.Errors) == 0 {
+	if apiErr.Message == "" && len(apiErr.Errors) == 0 {
 		// Do not use the body as the text: a proxy may quote the request in it.
-		response.Message = http.StatusText(response.Code)
-		err = &pageError{text: response.Error(), err: err}
+		apiErr.Message = http.StatusText(apiErr.Code)
+		err = &pageError{text: apiErr.Error(), err: err}
 	}
 
-	meaning := meaningOf(response)
-	if redirect, ok := sdkerror.Redirect(response.Code, response.Header); ok {
+	meaning := meaningOf(apiErr)
+	if redirect, ok := sdkerror.Redirect(apiErr.Code, apiErr.Header); ok {
 		meaning = redirect
 	}
-	e := meaning.NewError(response.Code, response.Header, err)
-	e.RequestID = response.Header.Get(requestIDHeader)
-	e.Unknown = isForeign(response)
-	return e
+	storageErr := meaning.NewError(apiErr.Code, apiErr.Header, err)
+	storageErr.RequestID = apiErr.Header.Get(requestIDHeader)
+	storageErr.Unknown = isForeign(apiErr)
+	return storageErr
 }
 
 // A pageError wraps an error of the SDK that has a web page in place of a message. The text of a
@@ -116,20 +116,20 @@ func withoutResponse(err error) *storage.Error {
 	return sdkerror.WithoutResponse(err, isConnectionError)
 }
 
-// readError returns the error for a failed read. If the object does not exist, the error says which is missing, the
-// object or the bucket. That may take a further request.
+// readError returns the error for a failed read, which says whether the object or the bucket is
+// missing. That may take a further request.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	e := translate(err)
-	missing := b.missingError(ctx, e, r.Key, r.Version, r.Condition)
+	storageErr := translate(err)
+	missing := b.missingError(ctx, storageErr, r.Key, r.Version, r.Condition)
 	if missing == nil {
-		return e
+		return storageErr
 	}
 	return b.notFound(ctx, missing)
 }
 
-// missingError returns an error with status 404 if the object does not exist. If the object may exist,
-// it returns nil. If e says that the revision did not match, it sends a request to find out whether
-// the object exists; see [sdkerror.Translator.Missing].
+// missingError returns an error with status 404 if the object does not exist, or nil if it may exist.
+// If e says that the revision did not match, missingError sends a request to find out whether the
+// object exists; see [sdkerror.Translator.Missing].
 func (b *bucket) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
@@ -144,9 +144,9 @@ func (b *bucket) missingError(
 	return translator.Missing(e, c, readAttrs)
 }
 
-// temporaryError returns err if it is temporary, and otherwise nil. The caller made a second request to
-// find out why Google refused the first one, and err is the error of the second. If err is
-// temporary, the refusal cannot be explained yet. The engine must then make both requests again.
+// temporaryError returns err if it is temporary, and otherwise nil. err is the error of a second
+// request, by which the caller wants to find out why Google refused the first one. If err is
+// temporary, the refusal cannot be explained yet, and the engine must make both requests again.
 func temporaryError(err error) error {
 	err = translator.Read(err)
 	if storage.IsTemporary(err) {
@@ -155,24 +155,24 @@ func temporaryError(err error) error {
 	return nil
 }
 
-// notFound determines whether a 404 is about the object or about the bucket. If the response does
-// not tell, notFound makes one more request. It returns any other error unchanged.
+// notFound determines whether a 404 is about the object or about the bucket, by one more request if
+// the response does not tell. It returns any other error unchanged.
 func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
-	e := translate(err)
-	if e.Status != http.StatusNotFound {
-		return e
+	storageErr := translate(err)
+	if storageErr.Status != http.StatusNotFound {
+		return storageErr
 	}
-	response := responseOf(e)
-	if namesBucket(response) {
-		e.Code = storage.BucketNotFound
-		return e
+	apiErr := responseOf(storageErr)
+	if namesBucket(apiErr) {
+		storageErr.Code = storage.BucketNotFound
+		return storageErr
 	}
-	if namesObject(response) {
-		e.Code = storage.ObjectNotFound
-		return e
+	if namesObject(apiErr) {
+		storageErr.Code = storage.ObjectNotFound
+		return storageErr
 	}
 	_, bucketErr := b.handle().Attrs(ctx)
-	return sdkerror.NotFound(e, translator.Read(bucketErr), "")
+	return sdkerror.NotFound(storageErr, translator.Read(bucketErr), "")
 }
 
 // noSuchBucket is Google's message for a missing bucket. Other messages may quote a key that

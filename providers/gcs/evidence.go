@@ -58,8 +58,8 @@ func (t *responseChecker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// withKind adds the field "kind" to the fields that a listing requests. Otherwise the response to
-// an empty listing would have no field at all, and could not be checked.
+// withKind adds the field "kind" to the fields that a listing requests, because the response to an
+// empty listing would otherwise have no field at all, and could not be checked.
 func withKind(r *http.Request) *http.Request {
 	before, after, ok := strings.Cut(r.URL.RawQuery, "fields=nextPageToken")
 	if !ok {
@@ -67,9 +67,9 @@ func withKind(r *http.Request) *http.Request {
 	}
 	// A RoundTripper must not change the caller's request.
 	req := *r
-	u := *r.URL
-	u.RawQuery = before + "fields=" + url.QueryEscape("kind,") + "nextPageToken" + after
-	req.URL = &u
+	address := *r.URL
+	address.RawQuery = before + "fields=" + url.QueryEscape("kind,") + "nextPageToken" + after
+	req.URL = &address
 	return &req
 }
 
@@ -120,9 +120,9 @@ const (
 	rewriteKind = "storage#rewriteResponse"
 )
 
-// kindOf returns the kind of the resource in the response to a request, or "" for other requests.
-// path is that of the JSON API, which has the form jsonRoot/BUCKET/o/OBJECT/ACTION. The segments from
-// BUCKET on are optional.
+// kindOf returns the kind of the resource in the response to a request of the JSON API, or "" for
+// other requests. path has the form jsonRoot/BUCKET/o/OBJECT/ACTION, whose segments from BUCKET on
+// are optional.
 func kindOf(method, path string) string {
 	rest := strings.Trim(strings.TrimPrefix(path, jsonRoot), "/")
 	bucket, rest, _ := strings.Cut(rest, "/")
@@ -161,8 +161,8 @@ var longKind = regexp.MustCompile(`^\s*\{\s*"kind"\s*:\s*"(storage#\w+)"`)
 // field of an object, because the order of the fields is not documented.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
-// isLongResource reports whether start is the beginning of a resource of Google. If wantKind is not
-// "", and the resource begins with its kind, it must be this kind.
+// isLongResource reports whether start is the beginning of a resource of Google's, which must have
+// the kind wantKind if that is not "" and the resource begins with its kind.
 func isLongResource(start []byte, wantKind string) bool {
 	match := longKind.FindSubmatch(start)
 	if match != nil && wantKind != "" {
@@ -172,9 +172,9 @@ func isLongResource(start []byte, wantKind string) bool {
 	return longResource.Match(start)
 }
 
-// isResource reports whether a document is a resource of Google. If wantKind is not "", the resource
-// must have this kind, or none. An object must have a generation. A rewrite must have ended, or have
-// the token for its next request: otherwise the SDK would begin it again, without an end.
+// isResource reports whether a document is a resource of Google's, of the kind wantKind or of none,
+// unless wantKind is "". An object must have a generation. A rewrite must have ended, or have the
+// token for its next request, without which the SDK would begin it again and again.
 func isResource(document []byte, wantKind string) bool {
 	var r struct {
 		Kind                                 string

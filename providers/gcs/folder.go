@@ -14,8 +14,8 @@ import (
 // folder remains when its last object is removed.
 // https://cloud.google.com/storage/docs/folders-overview
 
-// removeFolder removes the folder of an upload, if the bucket has folders. A folder that still has
-// objects remains. removeFolder returns only errors of requests that may succeed later.
+// removeFolder removes the folder of an upload, if the bucket has folders and this one is empty, and
+// returns only errors of requests that may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	isHierarchical, err := cs.isHierarchical(ctx)
 	if err != nil {
@@ -24,6 +24,7 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	if !isHierarchical {
 		return nil
 	}
+
 	req, err := cs.bucket.account.request(ctx, http.MethodDelete, cs.bucket.jsonPath("folders", prefix), nil, 0)
 	if err != nil {
 		return err
@@ -36,8 +37,8 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// isHierarchical reports whether the bucket has folders. It requests the layout of the bucket once,
-// because the layout never changes.
+// isHierarchical reports whether the bucket has folders, by its layout, which never changes, so that
+// it is requested once.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if known := cs.hierarchical.Load(); known != nil {
@@ -52,8 +53,8 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	}
 	resp, err := cs.bucket.account.send(req, http.StatusOK)
 	if err != nil {
-		e := translate(err)
-		if e.Status >= http.StatusBadRequest && !e.Retryable {
+		storageErr := translate(err)
+		if storageErr.Status >= http.StatusBadRequest && !storageErr.Retryable {
 			// The bucket counts as not hierarchical if it has no layout, or if the credentials may
 			// not read the layout.
 			cs.hierarchical.Store(new(false))

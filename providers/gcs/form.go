@@ -53,7 +53,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	return &storage.SignedForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
 }
 
-// checkForm returns Unsupported for a property that Google does not enforce in a form.
+// checkForm fails with Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c := callOf(r.Native)
 	field := ""
@@ -71,7 +71,6 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	case len(c.header) > 0 || len(c.query) > 0:
 		field = "other headers and parameters"
 	}
-
 	if field != "" {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -132,7 +131,7 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	return nil
 }
 
-// policy returns the document to sign. Its conditions have the order of Google's own clients: the
+// policy returns the document to sign, with its conditions in the order of Google's own clients: the
 // fields are sorted by name, except for the four fields of lastFields, which are at the end.
 func (f *v4Form) policy(expires time.Time) (string, error) {
 	lastFields := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}

@@ -22,27 +22,27 @@ func parseGeneration(name, text string) (int64, error) {
 
 // objectVersion returns the object or, if version is not "", that version of it.
 func (b *bucket) objectVersion(key, version string) (*gcs.ObjectHandle, error) {
-	o := b.handle().Object(key)
+	object := b.handle().Object(key)
 	if version == "" {
-		return o, nil
+		return object, nil
 	}
-	n, err := parseGeneration("version", version)
+	generation, err := parseGeneration("version", version)
 	if err != nil {
 		return nil, err
 	}
-	return o.Generation(n), nil
+	return object.Generation(generation), nil
 }
 
 // withCondition returns a handle whose requests have the condition, if there is one.
-func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
+func withCondition(object *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	conditions, err := conditionsOf(c)
 	if err != nil {
 		return nil, err
 	}
 	if conditions == nil {
-		return o, nil
+		return object, nil
 	}
-	return o.If(*conditions), nil
+	return object.If(*conditions), nil
 }
 
 // conditionsOf returns a condition in the form of the SDK, or nil if there is none.

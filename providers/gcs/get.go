@@ -64,9 +64,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, resp.Body, nil
 }
 
-// storedBytes requests the bytes of an object as they are stored. It calls send with the
+// storedBytes requests the bytes of an object as they are stored, by send, which it calls with the
 // Accept-Encoding for the request. The first request accepts gzip, so that Google does not
-// decompress. If a proxy has compressed the response, the second request accepts no encoding.
+// decompress; if a proxy has compressed the response, a second request accepts no encoding.
 func storedBytes(send func(encoding string) (*http.Response, error)) (*http.Response, error) {
 	resp, err := send("gzip")
 	if err != nil {
@@ -103,18 +103,18 @@ func (rd *reader) openUncached(ctx context.Context, r *driver.GetRequest) (*stor
 // errCacheable is the error for a response that may come from Google's cache.
 var errCacheable = errors.New("a cache may have sent the response")
 
-// mayBeCached reports whether err is about a response that may come from Google's cache. An error
-// response, such as a 416, may also come from the cache.
+// mayBeCached reports whether err is about a response that may come from Google's cache, as an error
+// response, such as a 416, may, too.
 func mayBeCached(err error) bool {
 	if errors.Is(err, errCacheable) {
 		return true
 	}
-	refusal := responseOf(err)
-	return refusal != nil && isCacheable(refusal.Header)
+	apiErr := responseOf(err)
+	return apiErr != nil && isCacheable(apiErr.Header)
 }
 
-// send makes one request to the XML API. If the response may come from a cache, send returns
-// errCacheable.
+// send makes one request to the XML API, and returns errCacheable if the response may come from a
+// cache.
 func (rd *reader) send(ctx context.Context, r *driver.GetRequest, encoding string) (*http.Response, error) {
 	path := rd.bucket.objectPath(r.Key)
 	if r.Version != "" {
@@ -146,8 +146,8 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, encoding strin
 	return resp, nil
 }
 
-// request returns a request for the bytes of an object, with the range, the customer's key and the
-// Accept-Encoding. path is that of the XML API or the JSON API.
+// request returns a request for the bytes of an object at a path of the XML API or the JSON API, with
+// the range, the customer's key and the Accept-Encoding.
 func (rd *reader) request(ctx context.Context, r *driver.GetRequest, path, encoding string) (*http.Request, error) {
 	req, err := rd.bucket.account.request(ctx, http.MethodGet, path, nil, 0)
 	if err != nil {
@@ -161,8 +161,8 @@ func (rd *reader) request(ctx context.Context, r *driver.GetRequest, path, encod
 	return req, nil
 }
 
-// attrsOfGet returns the attributes in a response of the XML API. If the response is not Google's, or
-// is not the requested range, attrsOfGet returns an error.
+// attrsOfGet returns the attributes in a response of the XML API, and fails if the response is not
+// Google's, or is not the requested range.
 func attrsOfGet(resp *http.Response, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs := attrsOfHeader(resp.Header)
 	if attrs.Revision == "" {

@@ -22,11 +22,10 @@ const (
 // of a public object from the JSON API.
 const privateDefault = "private, max-age=0"
 
-// attrsOfHeader returns the attributes in the headers of a response of the XML API. It does not set
-// Size.
+// attrsOfHeader returns the attributes in the headers of a response of the XML API, without Size.
 func attrsOfHeader(h http.Header) *storage.Attrs {
 	revision := h.Get(generationHeader)
-	a := &storage.Attrs{
+	attrs := &storage.Attrs{
 		Properties: storage.Properties{
 			ContentType:        h.Get("Content-Type"),
 			ContentEncoding:    storedEncoding(h),
@@ -42,20 +41,20 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 		Encryption: encryptionOf(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256")),
 	}
 
-	if a.CacheControl == privateDefault {
-		a.CacheControl = ""
+	if attrs.CacheControl == privateDefault {
+		attrs.CacheControl = ""
 	}
-	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		a.Modified = wholeSeconds(t)
+	if modified, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+		attrs.Modified = wholeSeconds(modified)
 	}
 
-	a.CRC32C, a.MD5 = sumsOf(h)
+	attrs.CRC32C, attrs.MD5 = sumsOf(h)
 	// Google omits the header if it decompresses the bytes, and fake-gcs-server sends another one.
-	a.ETag = entityTag(a.MD5, "", a.Encryption)
-	if a.ETag == "" {
-		a.ETag = httpheader.ETag(h.Get("ETag"))
+	attrs.ETag = entityTag(attrs.MD5, "", attrs.Encryption)
+	if attrs.ETag == "" {
+		attrs.ETag = httpheader.ETag(h.Get("ETag"))
 	}
-	return a
+	return attrs
 }
 
 // isCacheable reports whether a response may come from Google's cache of public objects. No request

@@ -61,7 +61,8 @@ func lockMode(mode string) storage.RetentionMode {
 	return storage.Governance
 }
 
-// retentionOfHeader returns the retention in the headers of a response of the XML API. If there is none, it is zero.
+// retentionOfHeader returns the retention in the headers of a response of the XML API, or the zero
+// value if there is none.
 func retentionOfHeader(h http.Header) storage.Retention {
 	retainUntil, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
 	if err != nil {
@@ -83,19 +84,19 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
 }
 
-// lockError returns the error of a write. If Google reports that a hold or a retention keeps the
-// object, the object exists. For the condition Absent, the error is then PreconditionFailed. If
+// lockError returns the error of a write. For the condition Absent, the error is PreconditionFailed
+// if Google reports that a hold or a retention keeps the object, because the object then exists. If
 // Google refuses a retention, lockError makes a request to check whether the bucket supports
 // retentions.
 func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, controls *storage.Controls) error {
-	e := translate(err)
-	if c.Absent && e.Code == storage.Locked {
-		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
+	storageErr := translate(err)
+	if c.Absent && storageErr.Code == storage.Locked {
+		return sdkerror.WithCode(storageErr, storage.PreconditionFailed, "")
 	}
 	if controls.Retention == (storage.Retention{}) {
 		return err
 	}
-	if e.Status != http.StatusBadRequest || e.Code != storage.InvalidArgument {
+	if storageErr.Status != http.StatusBadRequest || storageErr.Code != storage.InvalidArgument {
 		return err
 	}
 
@@ -106,7 +107,7 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	if bucketErr != nil || bucketAttrs.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
-	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
+	return sdkerror.WithCode(storageErr, storage.Unsupported, noRetentionHint)
 }
 
 // SetRetention makes one request, and if Google refuses the change, another one for the attributes,
