@@ -105,7 +105,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
-// Native returns a new *storage.Client of the SDK with the same settings. It retries as the SDK does.
+// Native returns a new *storage.Client of the SDK with the same settings, which retries as the SDK
+// does.
 func (d *objectDriver) Native() any {
 	client, err := d.account.newClient(context.Background())
 	if err != nil {

@@ -33,9 +33,9 @@ var readRoles = []string{
 	"roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.admin",
 }
 
-// prevention returns the bucket's setting for the prevention of public access. "enforced" overrides
-// policies and the ACLs of objects. With "inherited", the organization's setting applies, so a
-// public bucket needs "inherited".
+// prevention returns the bucket's setting for the prevention of public access: "enforced", which
+// overrides policies and the ACLs of objects, or for a public bucket "inherited", with which the
+// organization's setting applies.
 func prevention(public bool) gcs.PublicAccessPrevention {
 	if public {
 		return gcs.PublicAccessPreventionInherited
@@ -80,7 +80,7 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 	return err
 }
 
-// addAllUsers permits everyone to read. If the policy permits it already, addAllUsers returns false.
+// addAllUsers permits everyone to read, and reports whether the policy did not permit it already.
 func addAllUsers(policy *iam.Policy3) (changed bool) {
 	for _, binding := range policy.Bindings {
 		if isPublicRead(binding) && slices.Contains(binding.Members, allUsers) {
@@ -103,7 +103,7 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, removePublicMembers)
 }
 
-// removePublicMembers removes every permission of everyone. If the policy has none, it returns false.
+// removePublicMembers removes every permission of everyone, and reports whether there was any.
 func removePublicMembers(policy *iam.Policy3) (changed bool) {
 	for _, binding := range policy.Bindings {
 		members := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
@@ -118,9 +118,9 @@ func removePublicMembers(policy *iam.Policy3) (changed bool) {
 	return changed
 }
 
-// changePolicy reads the policy and calls the function change with it. If the function has changed
-// the policy, changePolicy writes the policy. If another client has written the policy in between,
-// changePolicy starts over.
+// changePolicy reads the policy, calls the function change with it, and writes the policy if the
+// function has changed it. If another client has written the policy in between, changePolicy starts
+// over.
 func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var writeErr error
 	for range policyTries {

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// lifecycleRules returns the rules in Google's form. Google has one rule for each action, and its
-// rules have no names. By default, a Google rule applies to every version. So rules that expire
-// objects or change their class are limited to current versions (Liveness).
+// lifecycleRules returns the rules in Google's form, which has one rule for each action, and no
+// names. By default, a Google rule applies to every version, so rules that expire objects or change
+// their class are limited to current versions (Liveness).
 // https://cloud.google.com/storage/docs/lifecycle
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	lifecycle := gcs.Lifecycle{}
@@ -83,8 +83,8 @@ const (
 )
 
 // partsRule returns the rule that removes old parts of this package's uploads, and their noncurrent
-// versions. Google's action for unfinished uploads does not apply to these parts, because they are
-// objects.
+// versions, because these parts are objects, to which Google's action for unfinished uploads does
+// not apply.
 func partsRule(days int) gcs.LifecycleRule {
 	return gcs.LifecycleRule{
 		Action:    gcs.LifecycleAction{Type: gcs.DeleteAction},
@@ -96,10 +96,10 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 	return r.Condition.AgeInDays > 0 && reflect.DeepEqual(*r, partsRule(int(r.Condition.AgeInDays)))
 }
 
-// parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent. It omits rules
-// about dates, classes, suffixes or numbers of versions, because a LifecycleRule cannot express
-// them. A caller that writes the result back therefore removes the omitted rules. Consecutive
-// actions on one prefix become one rule with the same effect.
+// parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent, and omits those
+// about dates, classes, suffixes or numbers of versions. A caller that writes the result back
+// therefore removes the omitted rules. Consecutive actions on one prefix become one rule with the
+// same effect.
 func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range lifecycle.Rules {
@@ -119,8 +119,8 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.Li
 	return rules
 }
 
-// appendRule adds a rule with one action, whose position is step. If the last of rules has the same
-// prefix and only earlier actions, appendRule adds the action to that rule.
+// appendRule adds a rule with one action, whose position is step, and adds it to the last of rules
+// if that has the same prefix and only earlier actions.
 func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step int) []storage.LifecycleRule {
 	if len(rules) == 0 || rules[len(rules)-1].Prefix != rule.Prefix {
 		return append(rules, rule)
@@ -138,10 +138,9 @@ func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step 
 	return append(rules, rule)
 }
 
-// parseLifecycleRule converts a rule of Google, which has only one action. rulesOfActions writes a
-// [storage.LifecycleRule] as several such rules, in a fixed order of their actions. The result step
-// is the position of the action in that order. If a LifecycleRule cannot represent the rule of
-// Google, step is noStep.
+// parseLifecycleRule converts a rule of Google's, which has only one action. The result step is the
+// position of the action in the order in which rulesOfActions writes the actions of a
+// [storage.LifecycleRule], or noStep if a LifecycleRule cannot represent the rule.
 func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.LifecycleRule, step int) {
 	if hasOtherConditions(&r.Condition) {
 		return rule, noStep

@@ -68,7 +68,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 }
 
 // mergePrefixes merges the prefixes of a page into its objects, because the response has two lists.
-// It relies on the server's order and does not sort. If the lists are not in order, the engine ends
+// It relies on the server's order and does not sort: if the lists are not in order, the engine ends
 // the listing (rule K4: keys are listed in byte order).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	// Fill the result from its end, so that no object is overwritten before it is moved.
@@ -87,8 +87,8 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	return merged
 }
 
-// hidesOnlyReserved reports whether all keys with a common prefix are reserved. If prefix is "",
-// the listed entry is an object, and hidesOnlyReserved returns false.
+// hidesOnlyReserved reports whether all keys with a common prefix are reserved. It returns false if
+// prefix is "", because the listed entry is then an object.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	if isReserved(prefix) {
 		return true, nil
