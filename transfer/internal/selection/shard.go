@@ -65,8 +65,8 @@ func (s *Selection) UseBounds() {
 	if s.Shard > 0 {
 		s.Ranges.After = s.Bounds[s.Shard-1]
 	}
-	isLast := s.Shard == s.Shards-1
-	if !isLast {
+	hasNext := s.Shard < s.Shards-1
+	if hasNext {
 		s.Ranges.Last = &s.Bounds[s.Shard]
 	}
 }
