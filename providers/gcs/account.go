@@ -37,8 +37,7 @@ type account struct {
 	ownTransport *transport.Transport // created here, and closed with the account; nil if Config has an HTTP client
 }
 
-// newAccount returns the account of a Config and ignores Config.Bucket. It makes
-// no request.
+// newAccount returns the account of a Config, without a request, and ignores Config.Bucket.
 func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
@@ -78,7 +77,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	return a, nil
 }
 
-// checkConfig returns InvalidArgument if a field of c is invalid, or if two fields exclude each
+// checkConfig fails with InvalidArgument if a field of c is invalid, or if two fields exclude each
 // other.
 func checkConfig(c Config) error {
 	if c.CredentialsFor != nil {

@@ -19,8 +19,8 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress returns the Config for the address of a bucket. An address without
-// a bucket is that of an account.
+// parseAddress returns the Config for the address of a bucket, or of an account if the address has no
+// bucket.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err

@@ -169,8 +169,8 @@ func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 	}
 }
 
-// encryptionOf returns how an object is encrypted. If only Google's own keys encrypt it, the result
-// is empty.
+// encryptionOf returns how an object is encrypted, or the zero value if only Google's own keys
+// encrypt it.
 func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	if customerKeySHA256 != "" {
 		return storage.Encryption{Algorithm: "AES256", KeyID: customerKeySHA256}
@@ -183,7 +183,7 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 
 const publicRead = "publicRead"
 
-// attrsToSet returns the attributes that a write sends. They come from the properties, the controls
+// attrsToSet returns the attributes that a write sends, which come from the properties, the controls
 // and the options of the write.
 func (a *account) attrsToSet(
 	key string, props *storage.Properties, controls *storage.Controls, c *call,

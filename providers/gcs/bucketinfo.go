@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 )
 
-// BucketInfo requests the bucket's attributes. If the bucket does not prevent public access,
-// BucketInfo also requests the IAM policy. If the credentials may not read the policy, BucketInfo
-// returns the attributes beside the error PermissionDenied.
+// BucketInfo requests the bucket's attributes, and also the IAM policy if the bucket does not prevent
+// public access. If the credentials may not read the policy, BucketInfo returns the attributes beside
+// the error PermissionDenied.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.bucket(name)
 	attrs, err := b.handle().Attrs(ctx)
@@ -26,8 +26,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return info, err
 }
 
-// readPublic sets info.Public. If the credentials may not read the policy, it fails with
-// PermissionDenied and adds the field to info.Unread.
+// readPublic sets info.Public, or fails with PermissionDenied and adds the field to info.Unread if
+// the credentials may not read the policy.
 func (b *bucket) readPublic(ctx context.Context, attrs *gcs.BucketAttrs, info *storage.BucketInfo) error {
 	if attrs.PublicAccessPrevention == gcs.PublicAccessPreventionEnforced {
 		return nil

@@ -166,9 +166,9 @@ func (c *composition) withLongWait(ctx context.Context) context.Context {
 	return transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
 }
 
-// composeLevel composes each group of 32 sources into an intermediate object. If a single source remains,
-// composeLevel composes it, too. The intermediate objects have the storage class of the target, and the
-// single source may have another one. The sources of a later request must have one storage class.
+// composeLevel composes each group of 32 sources into an intermediate object, and also a single
+// source that remains. The intermediate objects have the storage class of the target, because the
+// sources of a later request must have one storage class, and the single source may have another one.
 func (c *composition) composeLevel(ctx context.Context, level int) error {
 	ctx = withRequestFields(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))

@@ -46,7 +46,7 @@ const openMark = "o"
 
 var compositeUploads = regexp.MustCompile(`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`) // the last group is the storage class
 
-// newCompositeUpload returns a new name for an upload. It makes no request.
+// newCompositeUpload returns a new name for an upload, without a request.
 func newCompositeUpload(class string) string {
 	if class == "" {
 		return randomName()
@@ -216,8 +216,8 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 	return cs.bucket.lockError(ctx, e, r.Condition, &r.Controls)
 }
 
-// abort removes the objects of an upload to key. If the upload is to another key, abort does
-// nothing. Only an open upload has a marker, which tells the key.
+// abort removes the objects of an upload to key, and does nothing if the upload is to another key.
+// Only an open upload has a marker, which tells the key.
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -242,8 +242,8 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	return cs.remove(ctx, upload)
 }
 
-// remove removes all objects of an upload. The marker of an open upload is removed first. Without
-// the marker, nobody can create an object from parts that are still there.
+// remove removes all objects of an upload, and the marker of an open upload first, because without
+// the marker nobody can create an object from parts that are still there.
 func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -303,7 +303,7 @@ func (c *ageCheck) isOld(ctx context.Context, o *gcs.ObjectAttrs) bool {
 	return c.err == nil && o.Created.Before(c.storeTime.Add(-c.olderThan))
 }
 
-// readClock returns the time of the store. It writes a small object, and removes it.
+// readClock returns the time of the store, by writing a small object, which it then removes.
 func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 	object := d.bucket.handle().Object(componentsPrefix + "clock-" + randomName())
 	w := object.NewWriter(ctx)
@@ -316,9 +316,9 @@ func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 	return w.Attrs().Created, nil
 }
 
-// sweep removes objects under a prefix. If isOld is nil, it removes all of them. Otherwise it removes
-// those for which isOld returns true. It also removes noncurrent versions: a part that was sent twice
-// may have one. If objects are locked, sweep removes the others and then fails with Locked.
+// sweep removes the objects under a prefix for which isOld returns true, or all of them if isOld is
+// nil. It also removes noncurrent versions, which a part that was sent twice may have. If objects are
+// locked, sweep removes the others and then fails with Locked.
 func (cs *composites) sweep(
 	ctx context.Context, prefix string, isOld func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
@@ -354,7 +354,7 @@ func (cs *composites) sweep(
 }
 
 // removeAll removes objects, and returns the number that it removed. lockedErr is the error of the
-// first locked object, which does not stop the others. Any other error does.
+// first locked object, which does not keep the others from being removed, as any other error does.
 func (cs *composites) removeAll(
 	ctx context.Context, objects []*gcs.ObjectAttrs,
 ) (removed int, lockedErr, err error) {
@@ -411,10 +411,9 @@ func (cs *composites) undo(ctx context.Context, c *composition, err error) error
 	})
 }
 
-// removeObject removes an object of an upload. The bucket may have a default event-based hold.
-// Compositions then have the hold, and so do parts that clients store with signed requests. If the
-// hold keeps the object, removeObject ends the hold and removes the object. If the object does not
-// exist, removeObject succeeds.
+// removeObject removes an object of an upload, and succeeds if the object does not exist. If the
+// bucket has a default event-based hold, compositions and parts that clients store with signed
+// requests have the hold, so removeObject ends a hold that keeps the object.
 // https://cloud.google.com/storage/docs/object-holds
 func (cs *composites) removeObject(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)

@@ -136,9 +136,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// sourceAt returns the source at the generation to copy. The generation is part of the source's
-// name and not a condition. If the source has changed, the status is 404. So status 412 always
-// means a failed condition on the destination.
+// sourceAt returns the source at the generation to copy, which is part of the source's name and not
+// a condition. If the source has changed, the status is therefore 404, and status 412 always means a
+// failed condition on the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	object := a.handleOf(source.Bucket).Object(source.Key)
 	id := cmp.Or(source.Version, source.Revision)

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// corsRules returns the rules in Google's form. The result is never nil, so that an empty list
-// clears the rules. Google has one list of headers, both for those that a page may send and for
-// those that it may read.
+// corsRules returns the rules in Google's form, which has one list of headers, both for those that a
+// page may send and for those that it may read. The result is never nil, so that an empty list clears
+// the rules.
 // https://cloud.google.com/storage/docs/cross-origin
 func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	list := make([]gcs.CORS, 0, len(rules))
@@ -32,8 +32,8 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	return list
 }
 
-// parseCORSRules returns the bucket's rules. Google has one list of headers, which a web page may
-// both send and read. So AllowedHeaders and ExposedHeaders are both that list.
+// parseCORSRules returns the bucket's rules, whose AllowedHeaders and ExposedHeaders are both
+// Google's one list of headers, which a web page may both send and read.
 func parseCORSRules(cors []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range cors {

@@ -41,8 +41,8 @@ type credentials struct {
 	checked  atomic.Bool
 }
 
-// newCredentials returns the credentials of a Config. It makes no request. If credentials in the
-// Config are invalid, it fails.
+// newCredentials returns the credentials of a Config, without a request, and fails if credentials in
+// the Config are invalid.
 func newCredentials(c Config) (*credentials, error) {
 	if c.TokenSource == nil && c.CredentialsJSON == nil {
 		return &credentials{find: defaultCredentials}, nil

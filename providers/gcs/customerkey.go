@@ -31,7 +31,7 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// addKey adds the customer's key to an object handle. Requests for an encrypted object need
+// addKey adds the customer's key to an object handle, because requests for an encrypted object need
 // the key.
 func (c *call) addKey(o *gcs.ObjectHandle) *gcs.ObjectHandle {
 	if c.key == nil {
