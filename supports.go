@@ -14,9 +14,9 @@ import (
 // user's own has these features.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
-// Supports is like [Require], but returns false in place of an error. If b is a type of your own,
-// and not a result of this library, it counts as having Metadata, ContentProperties,
-// KeysBesideFolders, LongSegments and OrderedListing.
+// Supports is like [Require], but returns false in place of an error. If b is of a type of your own
+// and not from this library, it counts as having Metadata, ContentProperties, KeysBesideFolders,
+// LongSegments and OrderedListing.
 func Supports(b any, features Features) bool {
 	if f, ok := b.(*front); ok {
 		return f.core != nil && f.core.Supports(features)
@@ -37,9 +37,10 @@ func Require(b any, features Features) error {
 			return locateError(f, "Require", "", e)
 		}
 	}
+
 	var missing Features
 	for rest := features; rest != 0; {
-		lowest := rest & -rest
+		lowest := rest & -rest // each feature is one bit
 		rest &^= lowest
 		if !Supports(b, lowest) {
 			missing |= lowest
@@ -48,37 +49,38 @@ func Require(b any, features Features) error {
 	if missing == 0 && b != nil {
 		return nil
 	}
-	return locateError(b, "Require", "", errMissingFeatures(b, missing))
+	return locateError(b, "Require", "", missingFeaturesError(b, missing))
 }
 
-// errMissingFeatures returns an error that names the missing features, with a hint that says how to
-// get them.
-func errMissingFeatures(b any, features Features) *Error {
+// missingFeaturesError returns an error that names the missing features and hints at how to get
+// them.
+func missingFeaturesError(b any, missing Features) *Error {
 	f, isOurs := b.(*front)
 	if !isOurs {
-		what := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, features)
-		return unsupported(what, scope.ForeignHint)
+		text := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, missing)
+		return unsupported(text, scope.ForeignHint)
 	}
+
 	provider, _ := f.core.Name()
-	e := unsupported(provider+" does not support "+features.String()+" here", "")
-	if c := engineOf(f); c != nil {
-		e.Hint = hints(c, features)
+	e := unsupported(provider+" does not support "+missing.String()+" here", "")
+	if engine := engineOf(f); engine != nil {
+		e.Hint = hints(engine, missing)
 	}
 	return e
 }
 
-// hints joins the engine's hints on how to get each of the features.
-func hints(c engineCore, features Features) string {
-	var all []string
+// hints returns the engine's hints on how to get each of the features, without repetitions.
+func hints(engine engineCore, features Features) string {
+	var texts []string
 	for rest := features; rest != 0; {
-		lowest := rest & -rest
+		lowest := rest & -rest // each feature is one bit
 		rest &^= lowest
-		e := c.Need(lowest, "")
-		if e != nil && e.Hint != "" && !slices.Contains(all, e.Hint) {
-			all = append(all, e.Hint)
+		e := engine.Need(lowest, "")
+		if e != nil && e.Hint != "" && !slices.Contains(texts, e.Hint) {
+			texts = append(texts, e.Hint)
 		}
 	}
-	return strings.Join(all, "; ")
+	return strings.Join(texts, "; ")
 }
 
 // An engineCore has the methods of the engine that this package calls.

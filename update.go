@@ -12,10 +12,12 @@ import (
 )
 
 // Update changes an object by compare-and-swap. It reads the object into memory, calls change with
-// its content and attributes, and stores the result if nobody has written in between. If there is
-// no object, change gets nil for both. If another writer was faster, Update starts a new round.
-// After 1,000 rounds it fails with Unavailable. If a read or write is RateLimited, Update waits and
-// starts a new round, within the [RetryPolicy]. WithNative also applies to the reads.
+// its content and attributes, and stores the result if nobody else has written in between. If the
+// object does not exist, change gets nil for both.
+//
+// If another writer was faster, Update starts a new round, and after 1,000 rounds it fails with
+// Unavailable. If a read or write is RateLimited, Update waits and starts a new round, within the
+// [RetryPolicy]. WithNative also applies to the reads.
 //
 // If change fails, nothing is written, and Update fails with BodyFailed, which wraps the error of
 // change. Like every write, Update replaces the attributes. If errors.Is(err, OutcomeUnknown), a
@@ -33,7 +35,7 @@ func Update(
 		rounds: rounds{b: b, op: "Update", key: key},
 		b:      b,
 		change: change,
-		// try sets the last option.
+		// The last option is the condition, which each round sets anew.
 		opts: append(slices.Clip(opts), nil),
 	}
 	if e := u.check(opts); e != nil {
@@ -51,30 +53,32 @@ type update struct {
 	}
 	change func(old []byte, attrs *Attrs) ([]byte, error)
 	// opts are the options of the write. The last one is the condition of the current round.
-	opts  []UploadOption
-	reads []DownloadOption // options of each read
+	opts     []UploadOption
+	readOpts []DownloadOption
 }
 
-// check reads the options, and refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
-func (u *update) check(opts []UploadOption) (e *Error) {
-	var r UploadOptions
-	if err := r.Apply(opts...); err != nil {
+// check checks the options of the write, derives those of the reads, and refuses a bucket that
+// lacks ConditionalCreate or ConditionalUpdate.
+func (u *update) check(opts []UploadOption) *Error {
+	var upload UploadOptions
+	if err := upload.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if r.Condition != (Condition{}) {
+	if upload.Condition != (Condition{}) {
 		return invalid("option", "of Update must not be a condition: it sets its own")
 	}
+
 	// The native options are for the write. The reads ignore those that do not fit a read.
 	const auxiliary = true
-	u.reads = nativeReads(r.Native, auxiliary)
+	u.readOpts = nativeReads(upload.Native, auxiliary)
 	return u.rounds.check()
 }
 
-// try makes one round: it reads the object, calls change, and stores the result. The write has the
-// condition that the object is still the one that was read, or that there is still none.
+// try reads the object, calls change, and stores the result on the condition that the object is
+// still the one that was read, or still absent.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
 	var condition UploadOption
-	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.reads...)
+	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.readOpts...)
 	switch CodeOf(err) {
 	case "": // no error
 		condition = IfRevision(attrs.Revision)
@@ -98,18 +102,18 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 
 // Append adds p to the end of an object, which it creates if necessary, and returns the attributes
 // of the whole object. Several writers may append at the same time: the bytes of each are added
-// once. They begin at the offset attrs.Size - len(p), if attrs is the result. Readers see the
+// once, and begin at the offset attrs.Size - len(p) of the returned attributes. Readers see the
 // object as it was before or after the call.
 //
-// Append keeps the attributes that [Copy] keeps, and options replace them. WithVersion is not
+// Append keeps the attributes that [Copy] keeps, unless options replace them. WithVersion is not
 // permitted. If another writer was faster, Append starts over, as [Update] does. If a condition is
 // given, Append fails with PreconditionFailed instead. If errors.Is(err, OutcomeUnknown), the bytes
 // may have been added.
 //
 // In a store with [ServerAppend], only p passes through this process, and otherwise the whole
-// object. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
-// store that refuses a write with status 408, 429 or 503. If the store has made that write nevertheless,
-// the bytes may be added twice.
+// object does. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts
+// a store that refuses a write with status 408, 429 or 503. If the store has made that write
+// nevertheless, the bytes may be added twice.
 func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
 	if _, e := frontOf(b, "Append", key); e != nil {
 		return nil, e
@@ -128,38 +132,40 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 
 // An appending is one call of Append.
 type appending struct {
-	rounds  rounds
-	b       Updater
-	tail    []byte       // the bytes to add
-	added   bool         // true if the Core has taken the tail in a copy
-	absent  bool         // true if the caller has given IfAbsent
-	options []CopyOption // options of the copy that adds the tail
-	create  UploadOption // options of the upload that creates the object
+	rounds     rounds
+	b          Updater
+	tail       []byte       // the bytes to add
+	added      bool         // true if the Core has taken the tail in a copy
+	ifAbsent   bool         // true if the caller has given IfAbsent
+	copyOpts   []CopyOption // options of the copy that adds the tail
+	createOpts UploadOption // options of the upload that creates the object
 }
 
-// init reads the options, and refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
+// init derives the options of both writes from those of Append, and refuses a bucket that lacks
+// ConditionalCreate or ConditionalUpdate.
 func (a *appending) init(opts []CopyOption) *Error {
-	var o CopyOptions
-	if err := o.Apply(opts...); err != nil {
+	var copyOpts CopyOptions
+	if err := copyOpts.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if o.Version != "" {
+	if copyOpts.Version != "" {
 		return invalid("WithVersion", "does not fit Append: a version stays as it is")
 	}
+
 	// If the caller's condition fails in one round, it would fail in the next one, too.
-	a.rounds.once = o.Condition != (Condition{})
-	a.absent = o.Condition.Absent
-	a.options = append(slices.Clip(opts), tailOption{a.tail, &a.added})
-	a.create = o.createOption()
+	a.rounds.once = copyOpts.Condition != (Condition{})
+	a.ifAbsent = copyOpts.Condition.Absent
+	a.copyOpts = append(slices.Clip(opts), tailOption{bytes: a.tail, taken: &a.added})
+	a.createOpts = copyOpts.createOption()
 	return a.rounds.check()
 }
 
-// try makes one round: it copies the object onto itself with the tail. If there is no object, it
-// creates one with the tail. If the caller has given IfAbsent, there must be no object.
+// try copies the object onto itself with the tail added, or creates it if it does not exist. With
+// the caller's IfAbsent, it only creates.
 func (a *appending) try(ctx context.Context) (*Attrs, error) {
 	key := a.rounds.key
-	if !a.absent {
-		attrs, err := Copy(ctx, a.b, key, a.b, key, a.options...)
+	if !a.ifAbsent {
+		attrs, err := Copy(ctx, a.b, key, a.b, key, a.copyOpts...)
 		// A Core of another module may ignore the option with the tail.
 		if err == nil && !a.added {
 			return nil, a.rounds.locateError(unsupported(
@@ -171,7 +177,7 @@ func (a *appending) try(ctx context.Context) (*Attrs, error) {
 			return attrs, err
 		}
 	}
-	return a.b.Upload(ctx, key, bytes.NewReader(a.tail), a.create)
+	return a.b.Upload(ctx, key, bytes.NewReader(a.tail), a.createOpts)
 }
 
 // A tailOption makes a copy end with the bytes of Append.
@@ -180,14 +186,14 @@ type tailOption struct {
 	taken *bool // set to true by the Core that adds the bytes
 }
 
-// applyCopy sets the tail, and the variable by which the Core reports that it has added the tail.
-// For a Core, nil means that there is no tail, so an empty tail is not nil.
-func (o tailOption) applyCopy(r *CopyOptions) {
-	r.state.Tail = o.bytes
+// applyCopy sets the tail, and the variable that the Core sets when it adds the tail.
+func (o tailOption) applyCopy(opts *CopyOptions) {
+	opts.state.Tail = o.bytes
 	if o.bytes == nil {
-		r.state.Tail = []byte{}
+		// For a Core, nil means that the copy has no tail.
+		opts.state.Tail = []byte{}
 	}
-	r.state.Taken = o.taken
+	opts.state.Taken = o.taken
 }
 
 // maxConflicts is how many rounds of one call may fail because of other writers. That takes about
@@ -209,9 +215,8 @@ type rounds struct {
 // locateError adds the operation, the key and the bucket to e.
 func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
 
-// check sets the policy of retries, and refuses a bucket that lacks ConditionalCreate or
-// ConditionalUpdate. A bucket without a known engine, such as one of the user's own type, is not asked
-// for its features: its writes fail if it lacks one.
+// check sets the retry policy, and refuses a bucket that lacks ConditionalCreate or
+// ConditionalUpdate. It cannot ask a bucket without an engine, such as one of the user's own type.
 func (r *rounds) check() *Error {
 	engine := engineOf(r.b)
 	if engine == nil {
@@ -220,15 +225,15 @@ func (r *rounds) check() *Error {
 		return nil
 	}
 	r.policy = engine.RetryPolicy()
+
 	if e := engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e != nil {
 		return e
 	}
 	return engine.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 }
 
-// repeat runs rounds until one of them succeeds. If another writer was faster or the store is busy,
-// repeat waits and runs the next round. It returns any other error. If the caller has given a
-// condition, repeat runs only one round.
+// repeat calls round until it succeeds. It waits and tries again if another writer was faster or
+// the store is busy, and returns any other error. If r.once is set, it calls round only once.
 func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
 		attrs, err := round(ctx)
@@ -241,9 +246,8 @@ func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs
 	}
 }
 
-// wait waits until the next round may begin, and returns nil. err is the error of the previous
-// round. If there must be no next round, or if ctx ends, wait returns the error with which the call
-// fails.
+// wait waits until the next round may begin, after one that failed with err. If no round may
+// follow, or if ctx ends, it returns the error with which the whole call fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
 	e := ownError(err)
 	if e.state.Overwritten != nil {
@@ -290,9 +294,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	return r.locateError(ctxErr)
 }
 
-// createOption returns the option with which Append creates an object. It sets all options of r
-// except those for reading the source. Without a condition in r, the upload fails if there is an
-// object, so that it does not replace one of another writer.
+// createOption returns the option for an upload that creates the object instead of copying it. The
+// upload must not replace an object of another writer, so IfAbsent is the default condition.
 func (r *CopyOptions) createOption() UploadOption {
 	create := UploadOptions{
 		Size:       -1,

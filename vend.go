@@ -27,14 +27,14 @@ type Rights struct {
 	Remove bool
 }
 
-// Vend returns temporary credentials for the objects under a prefix, with which a client uses them
-// directly at the store. A client in Go passes them to the function Vended of the provider's
+// Vend returns temporary credentials with which a client uses the objects under a prefix directly
+// at the store. A client in Go passes them to the function Vended of the provider's
 // package, and sets Config.CredentialsFor to the result. A bucket in memory or in a directory
 // accepts them through package layers/vended.
 //
-// The prefix is "" for the whole bucket, or ends in "/". If b is a result of [Prefixed], Vend adds
-// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials expire earlier if the store
-// has a shorter limit, or if the credentials that sign them expire earlier.
+// The prefix is "" for the whole bucket, or ends in "/". If b comes from [Prefixed], Vend adds
+// the prefix of b. ttl is from 15 minutes to 12 hours, but the credentials expire earlier if the
+// store has a shorter limit, or if the credentials that sign them expire earlier.
 //
 // Like a signed URL, the credentials bypass hooks, and layers such as limits. A hook sees only the
 // call of Vend, with the effects that the rights permit.
@@ -59,7 +59,7 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 	return resultOrError(f, v, err, "Vend", prefix)
 }
 
-// checkVend returns an error if the scope does not permit Vend, or if an argument is wrong.
+// checkVend returns an error if f may not vend credentials, or if an argument is invalid.
 func (f *front) checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
 	if e := f.checkAllowed(scope.Everything, nil); e != nil {
 		return e

@@ -10,14 +10,19 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// NewWriter makes an Upload for code that writes its content. Commit stores the object. Close
-// without Commit stores nothing and returns an error, so that code that expects Close to store the
-// object, as in gocloud, does not lose it silently. After Commit, Close does nothing, so "defer
-// w.Close()" is always right. ctx governs the writer until Commit or Close.
+// NewWriter is Upload for code that writes its content. Commit stores the object. Close without
+// Commit stores nothing and returns an error, so that code that expects Close to store the object,
+// as in gocloud, does not lose it silently. After Commit, Close does nothing, so "defer w.Close()"
+// is always right. ctx governs the writer until Commit or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
-	w := &Writer{locate: func(op string, e Error) error { return locateError(b, op, key, &e) }}
+	w := &Writer{}
 	w.ctx, w.cancel = context.WithCancel(ctx)
-	w.upload = func(body io.Reader) (*Attrs, error) { return orFailing(b).Upload(w.ctx, key, body, opts...) }
+	w.upload = func(body io.Reader) (*Attrs, error) {
+		return orFailing(b).Upload(w.ctx, key, body, opts...)
+	}
+	w.locate = func(op string, e Error) error {
+		return locateError(b, op, key, &e)
+	}
 	return w
 }
 
@@ -36,23 +41,27 @@ type Writer struct {
 	attrs        *Attrs
 	err          error // error that Commit returns
 	ended        bool  // true after Commit or Close
-	lost         error // error of Close if written bytes were not committed
+	closeErr     error // error of Close if written bytes were not committed
 
 	failed error // error of a Write or ReadFrom; after it, the content is incomplete
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
 
-// start starts the upload, unless it runs. The upload reads from a pipe what Write writes to it.
+// start starts the upload, unless it is running already. The upload reads what Write writes,
+// through a pipe.
 func (w *Writer) start() {
 	if w.pipe != nil {
 		return
 	}
 	body, pipe := io.Pipe()
 	w.pipe = pipe
-	w.stopWatching = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
+	w.stopWatching = context.AfterFunc(w.ctx, func() {
+		_ = pipe.CloseWithError(w.ctx.Err())
+	})
+
 	w.group.Go(func() {
-		// A Write that waits must not wait for an upload that has ended.
+		// Once the upload has ended, a Write that waits must fail.
 		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
 		// The error keeps this value if upload panics.
 		w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
@@ -60,7 +69,7 @@ func (w *Writer) start() {
 	}, nil)
 }
 
-// Write adds to the object. If the upload fails, so do Write and Commit.
+// Write adds p to the object. If the upload fails, so do Write and Commit.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, w.locate("Write", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
@@ -78,7 +87,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom adds all bytes of r to the object. If r fails, ReadFrom and Commit fail.
+// ReadFrom adds all bytes of r to the object. If r fails, so do ReadFrom and Commit.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
@@ -91,8 +100,8 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// fail ends the upload with an error, which its read of the body returns. w.failed keeps the first
-// error for Commit.
+// fail makes the upload fail, because reading its body returns err. The first error is kept for
+// Commit.
 func (w *Writer) fail(err error) {
 	if w.failed == nil {
 		w.failed = err
@@ -115,24 +124,25 @@ func (w *Writer) Commit() (*Attrs, error) {
 	w.start()
 	w.end(nil)
 	if w.err == nil && w.failed != nil {
-		// An Uploader of another module has ignored that the body failed.
+		// An Uploader of another module has ignored the error of its body.
 		w.attrs = nil
 		w.err = w.locate("Commit", *bodyFailed(w.failed))
 	}
 	return w.attrs, w.err
 }
 
-// Close ends the writer. If it discards bytes, because Commit was not called, it fails with
-// InvalidArgument, and so does a later Commit. Close may be called more than once.
+// Close ends the writer. If bytes were written but not committed, Close discards them and fails
+// with InvalidArgument. A later Commit fails with InvalidArgument, too. Close may be called more
+// than once.
 func (w *Writer) Close() error {
 	if w.ended {
-		return w.lost
+		return w.closeErr
 	}
 	notCommitted := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
 	if w.pipe != nil {
 		// Bytes were written. The error ends the upload, so that it stores nothing.
 		w.end(errDiscarded)
-		w.lost = w.locate("Close", notCommitted)
+		w.closeErr = w.locate("Close", notCommitted)
 	}
 	w.ended = true
 	w.cancel()
@@ -140,11 +150,11 @@ func (w *Writer) Close() error {
 	// A later Commit returns these.
 	w.attrs = nil
 	w.err = w.locate("Commit", notCommitted)
-	return w.lost
+	return w.closeErr
 }
 
-// end ends the body of the upload, and waits for the upload. The upload reads err from the body, or
-// io.EOF if err is nil. If the upload has panicked, end panics after it has released everything.
+// end ends the body of the upload with err, or with io.EOF if err is nil, and waits for the upload.
+// If the upload has panicked, end releases everything and then panics, too.
 func (w *Writer) end(err error) {
 	w.ended = true
 	_ = w.pipe.CloseWithError(err)
