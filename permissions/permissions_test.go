@@ -86,20 +86,20 @@ func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
 	}
 }
 
-// Parse takes names of operations and groups, and leaves out those after a "-".
-func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
+// Parse replaces a group by its operations, and leaves out operations and groups after a "-".
+func TestParseExpandsGroupsAndLeavesOutNames(t *testing.T) {
 	tests := []struct {
 		name  string
 		names []string
 		want  []permissions.Operation
 	}{
 		{
-			name:  "in the order of the table",
+			name:  "operations in the order of Operations",
 			names: []string{"list", "upload"},
 			want:  []permissions.Operation{"upload", "list"},
 		},
 		{
-			name:  "each once",
+			name:  "a repeated operation",
 			names: []string{"list", "list"},
 			want:  []permissions.Operation{"list"},
 		},
@@ -114,12 +114,12 @@ func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
 			want:  []permissions.Operation{"download", "download-version"},
 		},
 		{
-			name:  "the same in the other order",
+			name:  "a group after an operation to leave out",
 			names: []string{"-tags", "read"},
 			want:  []permissions.Operation{"download", "download-version"},
 		},
 		{
-			name:  "an operation without its group",
+			name:  "operations without those of a group",
 			names: []string{"list", "download", "-read"},
 			want:  []permissions.Operation{"list"},
 		},
@@ -135,22 +135,35 @@ func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
 
 // Parse fails with InvalidArgument for unknown names, and for names that together select no operation.
 func TestParseRefusesNames(t *testing.T) {
-	for _, names := range [][]string{nil, {"fly"}, {"-fly", "list"}, {"list", "-list"}, {""}} {
-		_, err := permissions.Parse(names...)
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", names)
+	tests := []struct {
+		name  string
+		names []string
+	}{
+		{name: "no name", names: nil},
+		{name: "an empty name", names: []string{""}},
+		{name: "an unknown name", names: []string{"fly"}},
+		{name: "an unknown name to leave out", names: []string{"-fly", "list"}},
+		{name: "nothing left", names: []string{"list", "-list"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := permissions.Parse(tt.names...)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		})
 	}
 }
 
-// Each operation of a group is one of Operations.
+// Groups have no operation that Operations lacks.
 func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
-	for _, g := range permissions.Groups() {
-		for _, o := range g.Operations {
-			require.True(t, slices.Contains(permissions.Operations(), o), o)
+	known := permissions.Operations()
+	for _, group := range permissions.Groups() {
+		for _, operation := range group.Operations {
+			require.True(t, slices.Contains(known, operation), operation)
 		}
 	}
 }
 
-// OnlyAfterFailures returns the permissions that a program needs only if a call has failed.
+// OnlyAfterFailures returns the permissions that a program needs only after a call has failed.
 func TestOnlyAfterFailures(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -170,18 +183,18 @@ func TestOnlyAfterFailures(t *testing.T) {
 			provider:   permissions.MinIO,
 		},
 		{
-			name:       "a signature",
+			name:       "an upload with IfAbsent",
 			operations: []permissions.Operation{"upload-if-absent", "upload-if-absent-lost"},
 			provider:   permissions.AzureSAS,
 			want:       []string{"r"},
 		},
 		{
-			name:       "a program that reads",
+			name:       "a program that reads anyway",
 			operations: []permissions.Operation{"upload-if-absent-lost", "download"},
 			provider:   permissions.Google,
 		},
 		{
-			name:       "what is unknown",
+			name:       "an unknown operation",
 			operations: []permissions.Operation{"fly"},
 			provider:   permissions.AWS,
 		},
@@ -194,13 +207,16 @@ func TestOnlyAfterFailures(t *testing.T) {
 	}
 }
 
-// For MinIO, the policy has s3:ListBucket for list-versions as well, and no further action for tags and missing
-// objects.
-func TestNeedsOfMinIOAreTheLeast(t *testing.T) {
+// A policy for MinIO has no unnecessary action: s3:ListBucket is enough for list-versions, and neither tags nor
+// missing objects need an action of their own.
+func TestMinIOPolicyHasNoUnnecessaryAction(t *testing.T) {
 	documents, err := grant("", "list", "list-versions", "download-missing", "copy-tagged", "upload-with-tags").
 		Documents(permissions.MinIO)
 	require.NoError(t, err)
+
 	policy := parseForm[amazonForm](t, documents[0].Text)
-	require.Equal(t, []string{"s3:ListBucket"}, policy.Statement[0].Action)
-	require.Equal(t, []string{"s3:GetObject", "s3:PutObject"}, policy.Statement[1].Action)
+	listing := policy.Statement[0]
+	objects := policy.Statement[1]
+	require.Equal(t, []string{"s3:ListBucket"}, listing.Action)
+	require.Equal(t, []string{"s3:GetObject", "s3:PutObject"}, objects.Action)
 }

@@ -51,8 +51,8 @@ var prefixCases = map[string]struct{ prefix, amazon, minio, azure, directory str
 	"HTML and an entity": {prefix: "<&>/", amazon: "<&>/", minio: "<&>/", azure: "<&>/", directory: "sr=d&sdd=1"},
 }
 
-// If a prefix has characters that mean something in a policy, Documents escapes them. If the provider cannot
-// express the prefix, Documents fails with InvalidArgument.
+// Documents escapes the characters of a prefix that mean something in a policy. If the provider cannot express the
+// prefix, Documents fails with InvalidArgument.
 func TestDocumentsPrefixStandsForItself(t *testing.T) {
 	for name, tt := range prefixCases {
 		t.Run(name, func(t *testing.T) {
@@ -180,16 +180,18 @@ func requireDirectoryDocument(t *testing.T, prefix, want string) {
 
 // Without a prefix, no document has a condition.
 func TestDocumentsWithoutAPrefix(t *testing.T) {
-	for _, p := range permissions.Providers() {
-		documents, err := grant("", "download", "list").Documents(p)
-		require.NoError(t, err)
-		for _, d := range documents {
-			require.NotContains(t, strings.ToLower(d.Text), "condition")
-		}
+	for _, provider := range permissions.Providers() {
+		t.Run(string(provider), func(t *testing.T) {
+			documents, err := grant("", "download", "list").Documents(provider)
+			require.NoError(t, err)
+			for _, document := range documents {
+				require.NotContains(t, strings.ToLower(document.Text), "condition")
+			}
+		})
 	}
 }
 
-// If the bucket or the prefix is empty or invalid, GoogleCondition fails with InvalidArgument.
+// GoogleCondition fails with InvalidArgument if the bucket or the prefix is empty or invalid.
 func TestGoogleCondition(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -199,7 +201,7 @@ func TestGoogleCondition(t *testing.T) {
 		{name: "no prefix", bucket: "photos", prefix: ""},
 		{name: "no bucket", bucket: "", prefix: "a/"},
 		{name: "a bucket with an expression", bucket: `photos" || true`, prefix: "a/"},
-		{name: "a prefix of no key", bucket: "photos", prefix: "../"},
+		{name: "a prefix that no key can have", bucket: "photos", prefix: "../"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,19 +211,22 @@ func TestGoogleCondition(t *testing.T) {
 	}
 }
 
-// For MinIO, Documents refuses list and list-versions with a prefix, because MinIO also takes the value of
-// s3:prefix from a header of the client.
+// For MinIO, Documents permits listing only without a prefix, because a client can send MinIO any value of s3:prefix
+// in a header.
 func TestDocumentsOfMinIOLimitNoListing(t *testing.T) {
-	for _, o := range []permissions.Operation{"list", "list-versions"} {
-		_, err := grant("users/", "download", o).Documents(permissions.MinIO)
-		require.Equal(t, storage.Unsupported, storage.CodeOf(err), o)
-		require.ErrorContains(t, err, string(o))
+	for _, listing := range []permissions.Operation{"list", "list-versions"} {
+		t.Run(string(listing)+" with a prefix", func(t *testing.T) {
+			_, err := grant("users/", "download", listing).Documents(permissions.MinIO)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+			require.ErrorContains(t, err, string(listing))
 
-		var storageErr *storage.Error
-		require.ErrorAs(t, err, &storageErr)
-		require.Contains(t, storageErr.Hint, "s3:prefix")
-
-		_, err = grant("", "download", o).Documents(permissions.MinIO)
-		require.NoError(t, err, o)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Contains(t, storageErr.Hint, "s3:prefix")
+		})
+		t.Run(string(listing)+" without a prefix", func(t *testing.T) {
+			_, err := grant("", "download", listing).Documents(permissions.MinIO)
+			require.NoError(t, err)
+		})
 	}
 }
