@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If the length exceeds the memory that is allocated at first, readClaimed still returns all bytes.
+// readClaimed returns all bytes, even if they exceed the memory that it allocates first.
 func TestReadClaimedReturnsAllBytes(t *testing.T) {
 	const (
 		firstAllocation = 1000
@@ -23,8 +23,7 @@ func TestReadClaimedReturnsAllBytes(t *testing.T) {
 	}
 }
 
-// If the ranges exceed the memory that is allocated at first, and the bytes of one request, ReadRanges still
-// returns all bytes.
+// ReadRanges returns all bytes of its ranges, even if they exceed its first allocation and the size of one request.
 func TestReadRangesReturnsAllBytes(t *testing.T) {
 	const size = 10_500
 	content := make([]byte, size)
@@ -35,13 +34,13 @@ func TestReadRangesReturnsAllBytes(t *testing.T) {
 		name   string
 		ranges []Range
 	}{
-		{name: "one", ranges: []Range{{0, size}}},
-		{name: "the only range", ranges: []Range{{0, -1}}},
+		{name: "whole object", ranges: []Range{{0, size}}},
+		{name: "whole object without its size", ranges: []Range{{0, -1}}},
 		{name: "overlapping", ranges: []Range{{0, size}, {100, 9000}, {500, -1}, {9000, 1500}, {-1, -1}}},
 		{name: "with gaps", ranges: []Range{{0, 900}, {1000, 900}, {2500, 4000}, {9000, 10}, {9100, 5}}},
-		{name: "without a byte", ranges: []Range{{100, 0}, {0, 0}}},
-		{name: "one in another", ranges: []Range{{2000, 1000}, {0, size}}},
-		{name: "the same, twice", ranges: []Range{{0, size}, {0, size}}},
+		{name: "empty", ranges: []Range{{100, 0}, {0, 0}}},
+		{name: "one within another", ranges: []Range{{2000, 1000}, {0, size}}},
+		{name: "equal", ranges: []Range{{0, size}, {0, size}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,9 +52,9 @@ func TestReadRangesReturnsAllBytes(t *testing.T) {
 
 			require.NoError(t, r.run(t.Context(), nil))
 			require.Len(t, r.results, len(tt.ranges))
-			for i, wanted := range tt.ranges {
+			for i, byteRange := range tt.ranges {
 				var req DownloadOptions
-				WithRange(wanted.Offset, wanted.Length).applyDownload(&req)
+				WithRange(byteRange.Offset, byteRange.Length).applyDownload(&req)
 				start, end, err := req.Span(size)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content[start:end], r.results[i]), "range %d", i)

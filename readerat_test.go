@@ -79,15 +79,15 @@ func openGenerated(t *testing.T, object *generatedObject, opts ...ReaderAtOption
 	return reader
 }
 
-// Close interrupts a ReadAt.
+// Close interrupts a ReadAt that waits for bytes, and every later ReadAt fails.
 func TestReadAtEndsWithClose(t *testing.T) {
 	const blockSize = 100
 	tests := []struct {
 		name   string
 		length int
 	}{
-		{name: "of a block", length: blockSize / 10},
-		{name: "of many", length: 10 * blockSize},
+		{name: "within a block", length: blockSize / 10},
+		{name: "of many blocks", length: 10 * blockSize},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,7 +107,6 @@ func TestReadAtEndsWithClose(t *testing.T) {
 				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "closed")
 
-				// Later reads fail, too.
 				_, err = reader.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
 			})
@@ -115,15 +114,15 @@ func TestReadAtEndsWithClose(t *testing.T) {
 	}
 }
 
-// If ctx of one ReadAt ends, other ReadAt calls continue.
+// If the context of one ReadAtContext ends, only that call fails. Others that wait for the same bytes get them.
 func TestReadAtEndsWithContext(t *testing.T) {
 	tests := []struct {
 		name   string
 		length int
 		opts   []ReaderAtOption
 	}{
-		{name: "of a block", length: 10, opts: []ReaderAtOption{WithBlockSize(100)}},
-		{name: "of many", length: 1000, opts: []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
+		{name: "within a block", length: 10, opts: []ReaderAtOption{WithBlockSize(100)}},
+		{name: "of many blocks", length: 1000, opts: []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
 		{name: "without blocks", length: 10, opts: []ReaderAtOption{WithBlockCache(0)}},
 	}
 	for _, tt := range tests {
@@ -157,8 +156,9 @@ func TestReadAtEndsWithContext(t *testing.T) {
 				requireReadAtError(t, errs[1], DeadlineExceeded)
 				require.NoError(t, errs[2])
 
+				// The bytes are in memory now, but a call with a canceled context must not return them.
 				_, err := reader.ReadAtContext(canceled, make([]byte, 1), 500)
-				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
+				require.ErrorIs(t, err, context.Canceled)
 			})
 		})
 	}
@@ -174,7 +174,7 @@ func requireReadAtError(t *testing.T, err error, code Code) {
 	require.Equal(t, "k", storageErr.Key)
 }
 
-// A panic in a bucket's Download reaches the caller of ReadAt.
+// A panic in a bucket's Download reaches the caller of ReadAt, but not the callers of later reads.
 func TestReadAtPanicReachesCaller(t *testing.T) {
 	object := &generatedObject{size: 100, panicValue: "boom"}
 	reader := openGenerated(t, object)
@@ -182,37 +182,44 @@ func TestReadAtPanicReachesCaller(t *testing.T) {
 		_, _ = reader.ReadAt(make([]byte, 1), 0)
 	})
 
-	// The panic is not kept: the next ReadAt makes a new request.
+	// The next ReadAt makes a new request.
 	object.panicValue = nil
 	_, err := reader.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err)
 }
 
-// A ReadAt past the end returns the bytes up to the end.
+// A ReadAt that reaches past the end returns the bytes up to the end, and io.EOF.
 func TestReadAtPastEnd(t *testing.T) {
-	const size = 1003
+	const (
+		size = 1003
+		rest = 3
+	)
 	reader := openGenerated(t, &generatedObject{size: size}, WithBlockSize(10))
-	n, err := reader.ReadAt(make([]byte, 10), size-3)
-	require.Equal(t, 3, n)
+	n, err := reader.ReadAt(make([]byte, 10), size-rest)
+	require.Equal(t, rest, n)
 	require.Equal(t, io.EOF, err)
 }
 
-// Errors of a ReaderAt have the Op ReadAt and the key of the object.
-func TestReaderAtErrorsNameIt(t *testing.T) {
+// The errors of ReadAt have the Op ReadAt and the key of the object.
+func TestReadAtErrorsHaveOpAndKey(t *testing.T) {
 	object := &generatedObject{size: 100}
 
-	closed := openGenerated(t, object)
-	require.NoError(t, closed.Close())
-	_, err := closed.ReadAt(make([]byte, 1), 0)
-	requireReadAtError(t, err, InvalidArgument)
+	t.Run("reader is closed", func(t *testing.T) {
+		reader := openGenerated(t, object)
+		require.NoError(t, reader.Close())
+		_, err := reader.ReadAt(make([]byte, 1), 0)
+		requireReadAtError(t, err, InvalidArgument)
+	})
 
-	ctx, cancel := context.WithCancel(t.Context())
-	canceled, err := NewReaderAt(ctx, object, "k")
-	require.NoError(t, err)
-	cancel()
-	_, err = canceled.ReadAt(make([]byte, 1), 0)
-	requireReadAtError(t, err, Canceled)
-	require.NoError(t, canceled.Close())
+	t.Run("ctx of the reader is canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		reader, err := NewReaderAt(ctx, object, "k")
+		require.NoError(t, err)
+		cancel()
+		_, err = reader.ReadAt(make([]byte, 1), 0)
+		requireReadAtError(t, err, Canceled)
+		require.NoError(t, reader.Close())
+	})
 }
 
 // NewReaderAt refuses a negative block size, and names WithBlockSize.

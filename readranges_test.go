@@ -52,24 +52,25 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 			wantCode: storage.Unsupported,
 		},
 	}
-	// The byte between the ranges is a gap. Without gaps, each range has a request of its own.
-	for _, gap := range []int64{0, 100} {
+	// One byte lies between the ranges. If no gap is permitted, each range has a request of its own.
+	for _, maxGap := range []int64{0, 100} {
 		for _, tt := range tests {
-			t.Run(fmt.Sprintf("%s, gap %d", tt.name, gap), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, gap %d", tt.name, maxGap), func(t *testing.T) {
 				results, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt,
-					storage.WithMaxGap(gap))
+					storage.WithMaxGap(maxGap))
+				require.Equal(t, tt.wantCode, storage.CodeOf(err))
+
 				var got []string
 				for _, result := range results {
 					got = append(got, string(result))
 				}
-				require.Equal(t, tt.wantCode, storage.CodeOf(err))
 				require.Equal(t, tt.want, got)
 			})
 		}
 	}
 }
 
-// The progress of ReadRanges is that of all ranges together. Bytes that two ranges have count once.
+// ReadRanges reports the progress of all ranges together, and counts the bytes that two ranges share once.
 func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
@@ -94,7 +95,7 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	require.EqualValues(t, wantBytes, lastTotal)
 }
 
-// If a range begins past the end of the object, ReadRanges fails with RangeNotSatisfiable and names the range.
+// ReadRanges fails with RangeNotSatisfiable, and names the range, if one begins past the end of the object.
 func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789"))
@@ -133,21 +134,23 @@ func (p *pairingBucket) Download(
 	return p.Bucket.Download(ctx, key, opts...)
 }
 
-// ReadRanges makes as many requests at once as WithConcurrency permits.
+// ReadRanges makes several requests at once, but no more than WithConcurrency permits.
 func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 
-	// Each of nine ranges has a request of its own. The first request is alone, so the test meets it. The other eight
-	// meet one another.
+	// Each range has a request of its own. The first request is alone, so the test itself is its partner. The other
+	// eight pair up.
 	const rangeCount = 9
 	var ranges []storage.Range
 	for i := range int64(rangeCount) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
 	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
-	go func() { <-pairing.meet }()
+	go func() {
+		<-pairing.meet
+	}()
 
 	const concurrency = 4
 	_, _, err = storage.ReadRanges(t.Context(), pairing, "k", ranges, storage.WithMaxGap(0),
@@ -190,17 +193,17 @@ func (untilDone) Close() error { return nil }
 
 // If one request fails, ReadRanges ends the others and returns that failure.
 func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
-	// The request for the first range waits until it is canceled, and the one for the other range fails.
+	// The request for the first range waits until it is canceled, and that for the second range fails.
 	halting := &haltingBucket{Bucket: memstore.New()}
 	ranges := []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}
+
 	got, attrs, err := storage.ReadRanges(t.Context(), halting, "k", ranges, storage.WithMaxGap(0))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
 	require.Nil(t, attrs)
 }
 
-// If ctx is canceled with a cause, ReadRanges fails with Canceled and not with that cause, which may be an error
-// of another call.
+// If ctx is canceled with a cause, ReadRanges fails with Canceled, because the cause may be the error of another call.
 func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -265,9 +268,12 @@ func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	return attrs, nil
 }
 
-// If a store has no revisions, ReadAt still fails with Changed when the object has changed.
+// ReadAt fails with Changed after the object was replaced, even in a store without revisions.
 func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
-	const size = 1000
+	const (
+		size      = 1000
+		blockSize = 100
+	)
 	tests := []struct {
 		name    string
 		newSize int
@@ -283,16 +289,16 @@ func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", size)))
 			require.NoError(t, err)
 
-			// The first block is read, and then the object is replaced.
-			reader, err := storage.NewReaderAt(t.Context(), bucket, "k", storage.WithBlockSize(100))
+			// Read the first block, and then replace the object.
+			reader, err := storage.NewReaderAt(t.Context(), bucket, "k", storage.WithBlockSize(blockSize))
 			require.NoError(t, err)
 			_, err = reader.ReadAt(make([]byte, 10), 0)
 			require.NoError(t, err)
 			_, err = bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("y", tt.newSize)))
 			require.NoError(t, err)
 
-			// Another block shows the change.
-			_, err = reader.ReadAt(make([]byte, 10), 500)
+			// Another block is not in memory, so reading it shows the change.
+			_, err = reader.ReadAt(make([]byte, 10), 5*blockSize)
 			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
 			require.NoError(t, reader.Close())
 		})

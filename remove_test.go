@@ -14,25 +14,26 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If an object is replaced after it was listed, RemoveMatching with match keeps the new one. Without match, or
-// without ConditionalRemove, it removes the new one.
+// If an object is replaced after it was listed, RemoveMatching keeps the new one, which match has not seen. Without
+// match, or without ConditionalRemove, it removes the new one, too.
 func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
-	empty := func(e storage.ListEntry) bool { return e.Size == 0 }
+	isEmpty := func(entry storage.ListEntry) bool { return entry.Size == 0 }
 	tests := []struct {
-		name    string
-		match   func(storage.ListEntry) bool
-		limits  faults.Limits
-		prefix  string
-		removed int
+		name        string
+		match       func(storage.ListEntry) bool
+		limits      faults.Limits
+		prefix      string
+		wantRemoved int
+		wantNewKept bool
 	}{
-		{name: "with match", match: empty, removed: 1},
-		{name: "with match, in a view", match: empty, prefix: "p/", removed: 1},
-		{name: "without match", removed: 2},
+		{name: "with match", match: isEmpty, wantRemoved: 1, wantNewKept: true},
+		{name: "with match, in a view", match: isEmpty, prefix: "p/", wantRemoved: 1, wantNewKept: true},
+		{name: "without match", wantRemoved: 2},
 		{
-			name:    "a store that cannot compare",
-			match:   empty,
-			limits:  faults.Limits{Disable: storage.ConditionalRemove},
-			removed: 2,
+			name:        "without ConditionalRemove",
+			match:       isEmpty,
+			limits:      faults.Limits{Disable: storage.ConditionalRemove},
+			wantRemoved: 2,
 		},
 	}
 	for _, tt := range tests {
@@ -44,7 +45,7 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// Another client replaces "b" after each page of the listing.
+			// Replace "b" after each page of the listing, as another client could.
 			replaceAfterList := func(ctx context.Context, call string, next func(context.Context) error) error {
 				err := next(ctx)
 				if call == "List" {
@@ -63,11 +64,10 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 
 			removed, err := storage.RemoveMatching(t.Context(), bucket, tt.match)
 			require.NoError(t, err)
-			require.Equal(t, tt.removed, removed)
+			require.Equal(t, tt.wantRemoved, removed)
 
-			newObjectStays := tt.removed == 1
 			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
-			if newObjectStays {
+			if tt.wantNewKept {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, storage.ObjectNotFound)

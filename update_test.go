@@ -41,7 +41,7 @@ func memoryWithout(features storage.Features) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
 }
 
-// If the store lacks a condition that Update needs, Update fails with Unsupported and names the condition.
+// Update fails with Unsupported, and names the condition, if the store lacks one that Update needs.
 func TestUpdateNamesTheMissingCondition(t *testing.T) {
 	tests := map[string]struct {
 		missing storage.Features
@@ -63,26 +63,31 @@ func TestUpdateNamesTheMissingCondition(t *testing.T) {
 	}
 }
 
-// If each write of Update meets another writer, Update fails with Unavailable after 1001 writes.
+// If another writer is always faster, Update repeats its write a thousand times and fails with Unavailable.
 func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
+	// The retries wait, so the clock is a fake one.
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0
-		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return overtaken{d, &writes}
+		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return overtaken{Driver: d, writes: &writes}
 		}))
-		_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) {
+		change := func([]byte, *storage.Attrs) ([]byte, error) {
 			return []byte("x"), nil
-		})
+		}
+
+		_, err := storage.Update(t.Context(), bucket, "k", change)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Equal(t, 1001, writes)
+		const retries = 1000
+		require.Equal(t, 1+retries, writes)
 	})
 }
 
-// If the function change fails, Update fails with BodyFailed.
+// If change fails, Update fails with BodyFailed.
 func TestUpdateChangeFails(t *testing.T) {
-	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
+	change := func([]byte, *storage.Attrs) ([]byte, error) {
 		return nil, errors.New("out of range")
-	})
+	}
+	_, err := storage.Update(t.Context(), memstore.New(), "k", change)
 	require.ErrorIs(t, err, storage.BodyFailed)
 	require.EqualError(t, err, `storage: Update "k" in memory bucket "memory": change failed: out of range`)
 }
