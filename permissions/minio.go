@@ -51,8 +51,8 @@ func isUnknownToMinIO(action string) bool {
 		strings.HasSuffix(action, "BucketPublicAccessBlock")
 }
 
-// removeImplied removes s3:ListBucketVersions if the actions have s3:ListBucket. In MinIO,
-// s3:ListBucket also permits listing versions.
+// removeImplied removes s3:ListBucketVersions if the actions have s3:ListBucket, with which MinIO
+// also permits listing versions.
 //
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
 func removeImplied(actions []string) []string {

@@ -20,8 +20,8 @@ const (
 // Amazon's.
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
-// fullNames returns the permissions of an operation at a provider with their whole names, sorted.
-// The tables leave out the prefix that most names of a provider have.
+// fullNames returns the sorted permissions of an operation at a provider by their whole names. The
+// tables leave out the prefix that most of the names have, such as "s3:".
 func (n needs) fullNames(o Operation, p Provider) []string {
 	switch p {
 	case AWS:
@@ -39,12 +39,12 @@ func (n needs) fullNames(o Operation, p Provider) []string {
 	}
 }
 
-// addPrefix splits text into words, and adds prefix to each word. It does not change words that
-// begin with one of the others, which are prefixes of whole names.
-func addPrefix(prefix, text string, others ...string) []string {
+// addPrefix splits text into names and adds prefix to each, except to those that are whole names
+// already, because they begin with one of otherPrefixes.
+func addPrefix(prefix, text string, otherPrefixes ...string) []string {
 	words := strings.Fields(text)
 	for i, word := range words {
-		if word == unsupported || hasAnyPrefix(word, others) {
+		if word == unsupported || hasAnyPrefix(word, otherPrefixes) {
 			continue
 		}
 		words[i] = prefix + word
@@ -68,8 +68,9 @@ func sortPermissions(permissions []string) []string {
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-permissions
 const azureLetterOrder = "racwdxyltmeopi"
 
-// sortLetters sorts the letters of a shared access signature in place, and removes repeated ones. A
-// letter with an ending, such as "r(c)", follows the same letter without an ending.
+// sortLetters sorts the letters of a shared access signature in place, in the order that Azure
+// requires, and removes repeated ones. A letter with an ending, such as "r(c)", follows the letter
+// itself.
 func sortLetters(letters []string) []string {
 	slices.SortFunc(letters, func(a, b string) int {
 		indexA := strings.Index(azureLetterOrder, a[:1])

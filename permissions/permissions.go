@@ -13,6 +13,7 @@ package permissions
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,13 +85,13 @@ var rowsByOperation = sync.OnceValue(func() map[Operation]sectionRow {
 
 // Operations returns all operations, in the order of docs/permissions.md.
 func Operations() []Operation {
-	var all []Operation
-	for _, s := range sections {
-		for _, r := range s.rows {
-			all = append(all, r.operation)
+	var operations []Operation
+	for _, section := range sections {
+		for _, row := range section.rows {
+			operations = append(operations, row.operation)
 		}
 	}
-	return all
+	return operations
 }
 
 // Section returns the heading under which docs/permissions.md has the operation, such as "Objects".
@@ -141,15 +142,14 @@ func unknownOperationError(name string) error {
 	)
 }
 
-// unsupportedError returns an Unsupported error that names the operations.
+// unsupportedError returns an Unsupported error that says what the provider does, and for which
+// operations.
 func unsupportedError(p Provider, does string, operations ...Operation) *storage.Error {
-	return &storage.Error{
-		Code: storage.Unsupported,
-		Err:  errors.New(string(p) + " " + does + ": " + join(operations)),
-	}
+	text := fmt.Sprintf("%s %s: %s", p, does, join(operations))
+	return &storage.Error{Code: storage.Unsupported, Err: errors.New(text)}
 }
 
-// join returns the names, separated by commas.
+// join returns the names in one string, separated by commas.
 func join[T ~string](names []T) string {
 	texts := make([]string, len(names))
 	for i, name := range names {
