@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// prefixRemoved is the part of withoutPrefix that allocates memory. It is a separate function, so
-// that withoutPrefix allocates nothing if there is no error.
+// prefixRemoved is withoutPrefix for an error that is not nil. It is a function of its own, so that
+// withoutPrefix allocates nothing if there is no error.
 func prefixRemoved(err error, prefix string) error {
 	if e, isOurs := err.(*Error); isOurs {
 		return e.inView(prefix)
@@ -35,9 +35,8 @@ type prefixedError struct {
 	copies   []error // copies of the inner errors, in the same order, without the prefix
 }
 
-// add finds the errors of this package in the tree of err. It appends each to e.inner, and its copy
-// without the prefix to e.copies. It does not look for errors inside an *Error, because these inner
-// errors do not have the key.
+// add collects the errors of this package in the tree of err, and a copy of each without the
+// prefix. It does not look inside an *Error, because the errors there do not have the key.
 func (e *prefixedError) add(err error, prefix string) {
 	switch tree := err.(type) {
 	case *Error:
@@ -78,7 +77,8 @@ func (e *prefixedError) As(target any) bool {
 	return !isOurs && errors.As(e.original, target)
 }
 
-// withoutPrefix removes prefix from the keys of all errors of this package in the tree of err.
+// withoutPrefix returns err with prefix removed from the keys of all errors of this package in its
+// tree.
 func withoutPrefix(err error, prefix string) error {
 	if err == nil || prefix == "" {
 		return err

@@ -22,7 +22,7 @@ const (
 
 type ttlOption time.Duration
 
-// check returns the duration. If no store permits it, check sets err.
+// check returns the duration of the option, and sets err if no store permits it.
 func (o ttlOption) check(err *error) time.Duration {
 	ttl := time.Duration(o)
 	if ttl < minTTL || ttl > maxTTL {
@@ -75,10 +75,10 @@ func WithStableFor(window time.Duration) SignedDownloadOption {
 	})
 }
 
-// Term returns the time from which a URL that is signed at now is valid, and for how long, for code
-// that signs URLs itself. Without a TTL, a URL is valid for an hour. With StableFor, time is
-// divided into windows of that length. A URL is then valid from the beginning of its window, for
-// StableFor plus the TTL. If that is more than 7 days, Term fails with InvalidArgument.
+// Term returns from when and for how long a URL that is signed at now is valid, for code that signs
+// URLs itself. Without a TTL, a URL is valid for an hour. StableFor divides time into windows of
+// that length, and a URL is valid from the beginning of its window, for StableFor plus the TTL. If
+// that is more than 7 days, Term fails with InvalidArgument.
 func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, err error) {
 	lasts = cmp.Or(r.TTL, defaultTTL)
 	if r.StableFor == 0 {
@@ -226,14 +226,14 @@ func (u SignedURL) LogValue() slog.Value {
 
 // Request returns the request with its headers, as http.NewRequest makes it.
 func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
+	req, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
 	if err != nil {
 		return nil, &Error{Code: InvalidArgument, Op: "Request", Err: err}
 	}
 	for name, values := range u.Header {
-		r.Header[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+		req.Header[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
 	}
-	return r, nil
+	return req, nil
 }
 
 // A SignedForm is an HTML form (POST policy) by which a browser uploads one object. The browser sends
@@ -259,6 +259,7 @@ func (f SignedForm) LogValue() slog.Value {
 	)
 }
 
+// maskQuery replaces the query of a URL, which contains the signature.
 func maskQuery(address string) string {
 	if i := strings.IndexByte(address, '?'); i >= 0 {
 		return address[:i] + "?REDACTED"

@@ -35,7 +35,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	// An error must name the key that the caller has given, also in a view of a prefix.
+	// In a view of a prefix, the error must name the key that the caller has given.
 	return n, withoutPrefix(err, r.prefix)
 }
 
@@ -57,9 +57,8 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 // Range returns the range that this Reader delivers: length bytes from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
-// initReader sets the fields of reader for an open download. The engine calls it through package
-// seam, which cannot import this package. So reader is any, and holds a *Reader, and attrs holds an
-// *Attrs.
+// initReader sets the fields of a *Reader for an open download with its *Attrs. The engine calls it
+// through package seam, which cannot import this package, so both have the type any.
 func initReader(reader any, src seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
 	r.attrs = attrs.(*Attrs)
@@ -74,33 +73,33 @@ type pinnedObject struct {
 	key   string
 	op    string // name of the operation in the errors of fetch
 	attrs *Attrs
-	reads []DownloadOption // options of each request, which select the revision
+	opts  []DownloadOption // options of each request, which select the revision
 }
 
-// pinObject returns an object whose reads all use the revision of attrs. attrs is the response to
-// the first read, which had the options r. If the bucket has no revisions, no option selects one.
-func pinObject(src Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
-	var reads []DownloadOption
-	if r.Version != "" {
+// pinObject returns an object that is always read in the revision of attrs, with the native options
+// of the first read. If the bucket has no revisions, no option selects one.
+func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *Attrs) pinnedObject {
+	var opts []DownloadOption
+	if first.Version != "" {
 		// A version never changes, so it needs no condition.
-		reads = append(reads, WithVersion(r.Version))
+		opts = append(opts, WithVersion(first.Version))
 	} else if attrs.Revision != "" {
-		reads = append(reads, IfRevision(attrs.Revision))
+		opts = append(opts, IfRevision(attrs.Revision))
 	}
-	reads = append(reads, nativeReads(r.Native, r.state.Auxiliary)...)
+	opts = append(opts, nativeReads(first.Native, first.state.Auxiliary)...)
 	return pinnedObject{
 		from:  src,
 		key:   key,
 		op:    op,
 		attrs: attrs,
-		reads: reads,
+		opts:  opts,
 	}
 }
 
-// open reads length bytes from an offset by one request. If length is below 0, it reads to the end.
-// If the object was changed or removed, it fails with Changed.
+// open requests length bytes from offset, or all bytes up to the end if length is negative. If the
+// object was changed or removed since the first read, open fails with Changed.
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
-	opts := append(slices.Clip(o.reads), WithRange(offset, length))
+	opts := append(slices.Clip(o.opts), WithRange(offset, length))
 	wantLength := o.attrs.Size - offset
 	if length >= 0 {
 		wantLength = length
@@ -111,7 +110,7 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	if err != nil {
 		switch CodeOf(err) {
 		case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
-			// The first read has found the object, so it was replaced or removed since then.
+			// The first read has found the object, so it was replaced or removed since.
 			e := AsError(ctx, err)
 			e.Code = Changed
 			return nil, e
@@ -119,6 +118,7 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 			return nil, err
 		}
 	}
+
 	if err := o.checkResponse(r, offset, wantLength); err != nil {
 		_ = r.Close()
 		return nil, locateError(o.from, op, o.key, &Error{Code: Changed, Err: err})
@@ -126,22 +126,21 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	return r, nil
 }
 
-// checkResponse compares a response with the request. In a bucket without revisions, the object may
-// have become shorter, and some servers ignore the condition of a request.
+// checkResponse returns an error if the response is another range than the requested one, or of
+// another revision. A bucket may have no revisions, or a server may ignore a condition.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	gotOffset, gotLength := r.Range()
 	if gotOffset != offset || gotLength != length {
 		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength,
 			gotOffset)
 	}
-	if a := r.Attrs(); a != nil && !a.Same(o.attrs) {
+	if attrs := r.Attrs(); attrs != nil && !attrs.Same(o.attrs) {
 		return errors.New("another revision came")
 	}
 	return nil
 }
 
-// fetch makes one request for length bytes from offset, and calls consume with a reader of
-// these bytes.
+// fetch requests length bytes from offset, and calls consume with a reader of these bytes.
 func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, consume func(io.Reader) error) error {
 	r, err := o.open(ctx, o.op, offset, length)
 	if err != nil {
@@ -157,9 +156,8 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, consume 
 // checkEnd fails if r has more bytes, as the function checkEnd does.
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns err as an error of the operation. If ctx has ended, failure uses ctx.Err()
-// instead. err would be misleading in this case: a caller can cancel ctx with a cause (see
-// [context.Cause]), and err may be that cause.
+// failure returns err as an error of the operation, or ctx.Err() if ctx has ended, because err may
+// then be the cause with which a caller has canceled ctx (see [context.Cause]).
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return locateError(o.from, o.op, o.key, AsError(ctx, ctxErr))
@@ -182,6 +180,7 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	}
 	// Close of a Reader always returns nil.
 	defer r.Close()
+
 	_, length := r.Range()
 	if e := checkFitsSlice(length); e != nil {
 		return nil, nil, locateError(b, "ReadAll", key, e)
@@ -193,18 +192,18 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	return data, r.Attrs(), nil
 }
 
-// readWhole reads all bytes of r into memory. The reported size may be wrong, so readWhole first
-// allocates only a part of it. claimed is the maximum size of that part, in bytes.
-func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, error) {
+// readWhole reads all bytes of r into memory. It first allocates at most firstBytes, because the
+// length that r reports may be wrong.
+func readWhole(b Downloader, op, key string, r *Reader, firstBytes int64) ([]byte, error) {
 	_, length := r.Range()
-	data, err := readClaimed(r, length, claimed)
+	data, err := readClaimed(r, length, firstBytes)
 	if err != nil {
 		return nil, err
 	}
 	return data, checkEnd(b, op, key, r)
 }
 
-// checkFitsSlice refuses a length that is larger than any slice on a 32-bit system.
+// checkFitsSlice returns an error if no slice can have this length, as on a 32-bit system.
 func checkFitsSlice(length int64) *Error {
 	if length > math.MaxInt {
 		return &Error{Code: Internal, Err: fmt.Errorf("%d bytes are too many for the memory of this system", length)}
@@ -212,11 +211,10 @@ func checkFitsSlice(length int64) *Error {
 	return nil
 }
 
-// readClaimed reads length bytes. The length may be wrong, so readClaimed does not allocate all
-// memory at once. It first allocates at most limit bytes. Whenever this memory is full, readClaimed
-// allocates at most twice as much.
-func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
-	data := make([]byte, min(max(length, 0), limit))
+// readClaimed reads length bytes. Because the length may be wrong, it first allocates at most
+// firstBytes, and doubles the memory whenever it is full.
+func readClaimed(r io.Reader, length, firstBytes int64) ([]byte, error) {
+	data := make([]byte, min(max(length, 0), firstBytes))
 	filled := int64(0)
 	for {
 		if _, err := io.ReadFull(r, data[filled:]); err != nil {
@@ -226,14 +224,15 @@ func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
 		if filled >= length {
 			return data, nil
 		}
+
 		larger := make([]byte, min(2*filled, length))
 		copy(larger, data)
 		data = larger
 	}
 }
 
-// checkEnd tries to read one more byte, and fails if r has one. Reading to the end also verifies
-// the checksum of a whole object.
+// checkEnd fails if r has a byte after its range. Reading to the end also verifies the checksum of
+// a whole object.
 func checkEnd(b Downloader, op, key string, r *Reader) error {
 	_, err := io.ReadFull(r, r.end[:])
 	if err == io.EOF {

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/core/buffer"
 )
 
-// NewReader makes a Reader, for a [Core] or [Downloader] of your own. body must
-// deliver length bytes of the object, from offset on, and the Reader closes it. A nil body is
-// empty. If body delivers fewer bytes, reading fails with Unavailable (also io.ErrUnexpectedEOF),
-// and if it delivers more, with Internal.
+// NewReader makes a Reader, for a [Core] or [Downloader] of your own. The Reader closes body, which
+// must deliver length bytes of the object, from offset on. A nil body is empty. If body delivers
+// fewer bytes, reading fails with Unavailable (also io.ErrUnexpectedEOF), and if it delivers more,
+// with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	if body == nil {
 		body = io.NopCloser(strings.NewReader(""))
@@ -22,7 +22,12 @@ func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	if attrs != nil {
 		key = attrs.Key
 	}
-	return &Reader{attrs: attrs, offset: offset, length: length, from: &givenBody{body: body, key: key, length: length}}
+	return &Reader{
+		attrs:  attrs,
+		offset: offset,
+		length: length,
+		from:   &givenBody{body: body, key: key, length: length},
+	}
 }
 
 // A givenBody is a body that was passed to NewReader.
@@ -33,11 +38,11 @@ type givenBody struct {
 	length int64
 	read   int64
 	failed error   // error that every later Read returns
-	end    [1]byte // buffer into which finish tries to read a byte
+	end    [1]byte // buffer into which readEnd tries to read a byte
 }
 
-// Read reads from the body, and fails if the body has fewer or more bytes than b.length. After a
-// failure or the end, every Read returns the same error.
+// Read reads from the body, and fails if it has fewer or more than b.length bytes. After a failure
+// or the end, every Read returns the same error.
 func (b *givenBody) Read(p []byte) (int, error) {
 	if b.failed != nil {
 		return 0, b.failed
@@ -46,9 +51,10 @@ func (b *givenBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if b.read >= b.length {
-		b.failed = b.finish()
+		b.failed = b.readEnd()
 		return 0, b.failed
 	}
+
 	rest := b.length - b.read
 	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), rest)])
 	b.read += int64(n)
@@ -60,9 +66,9 @@ func (b *givenBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish is called after b.length bytes were read. It tries to read one more byte. If there is
-// none, finish returns io.EOF, and otherwise an error.
-func (b *givenBody) finish() error {
+// readEnd returns io.EOF if the body has no byte after the b.length bytes that were read, and
+// otherwise an error.
+func (b *givenBody) readEnd() error {
 	n, err := buffer.ReadSome(b.body, b.end[:])
 	if n > 0 {
 		return b.fail(Internal, fmt.Errorf("the body has more than its %d bytes", b.length))
@@ -76,6 +82,7 @@ func (b *givenBody) fail(code Code, err error) *Error {
 
 func (b *givenBody) WriteTo(w io.Writer) (int64, error) { return bodyio.Copy(w, b) }
 
+// Close closes the body, but only on the first call.
 func (b *givenBody) Close() (err error) {
 	b.close.Do(func() {
 		err = b.body.Close()

@@ -58,7 +58,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	return ra, nil
 }
 
-// apply sets r from opts, and returns the error of the first bad option.
+// apply sets r from opts, and returns the error of the first invalid option.
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	r.get.Length = -1
 	return each(&r.get.err, opts, func(o ReaderAtOption) {
@@ -83,8 +83,8 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails: if other
-// calls wait for the same block, the request for the block continues.
+// ReadAtContext is like ReadAt, but also fails if ctx ends. Other calls that wait for the same
+// block are not affected, because the request for the block continues.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
@@ -116,7 +116,8 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	return n, nil
 }
 
-// readError returns the error of a ReadAt with ctx that failed with err.
+// readError returns the error of a ReadAt that failed with err. It says so if Close or the end of a
+// context is the cause.
 func (r *ReaderAt) readError(ctx context.Context, err error) error {
 	if r.closed.Load() {
 		// Close has interrupted the read.
@@ -140,6 +141,7 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+
 	if r.open == nil {
 		src, err := r.object.open(r.ctx, "Read", r.pos, -1)
 		if err != nil {
@@ -166,6 +168,7 @@ func (r *ReaderAt) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, r.invalid("Seek", "offset", "must not lead before the start")
 	}
+
 	if offset != r.pos {
 		r.release()
 	}
@@ -188,7 +191,7 @@ func (r *ReaderAt) Close() error {
 	return nil
 }
 
-// release closes the connection of Read.
+// release closes the connection of Read, if there is one.
 func (r *ReaderAt) release() {
 	if r.open != nil {
 		_ = r.open.Close()

@@ -69,7 +69,7 @@ type rangesRead struct {
 	plan      *rangeplan.Plan
 }
 
-// init reads and checks the options and the ranges.
+// init checks the options and the ranges, and sets the limits of requests and memory.
 func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if err := r.req.Apply(opts...); err != nil {
 		return ownError(err)
@@ -78,9 +78,9 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if hasRange {
 		return invalid("WithRange", "must not be given: the ranges are an argument")
 	}
-	for i, wanted := range r.ranges {
+	for i, byteRange := range r.ranges {
 		// A negative Offset counts from the end, and such a range always reaches to the end.
-		if wanted.Offset < 0 && wanted.Length >= 0 {
+		if byteRange.Offset < 0 && byteRange.Length >= 0 {
 			return invalid(
 				fmt.Sprintf("ranges[%d]", i),
 				"with an Offset below 0 must have a Length below 0: the last -Offset bytes",
@@ -101,14 +101,14 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 // range begins past the end, it fails with RangeNotSatisfiable.
 func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	spans := make([]rangeplan.Span, len(ranges))
-	for i, one := range ranges {
-		var r DownloadOptions
-		WithRange(one.Offset, one.Length).applyDownload(&r)
-		start, end, err := r.Span(size)
+	for i, byteRange := range ranges {
+		var req DownloadOptions
+		WithRange(byteRange.Offset, byteRange.Length).applyDownload(&req)
+		start, end, err := req.Span(size)
 		if err != nil {
 			return nil, &Error{
 				Code: RangeNotSatisfiable,
-				Err:  fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size),
+				Err:  fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, byteRange.Offset, size),
 			}
 		}
 		if e := checkFitsSlice(end - start); e != nil {
@@ -119,8 +119,8 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	return spans, nil
 }
 
-// run reads the ranges into the results. The first request finds the size and the revision of the
-// object. From them, run plans the other requests, which must all read that revision.
+// run reads the ranges into the results. The response to the first request tells the object's size
+// and revision, from which run plans the other requests, all of the same revision.
 func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	requestCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -144,8 +144,8 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	return nil
 }
 
-// open makes the first request, which also determines size and revision. It is one request of one
-// range, and reports no progress, because the progress of the call is that of all ranges.
+// open makes the first request, whose response also tells the size and revision of the object. The
+// request reports no progress, because the progress of the call is that of all ranges.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	firstRange := r.firstRange()
 	firstOpts := slices.Concat(opts, []DownloadOption{
@@ -165,41 +165,43 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	return nil
 }
 
-// firstRange returns the range of the first request. Usually it returns the first range of the
-// plan. If the plan depends on the object's size, it returns an empty range. The first request then
-// only finds the size.
+// firstRange returns the range of the first request, which is usually the first one of the plan. If
+// the plan depends on the object's size, the range is empty, and the request only finds the size.
 func (r *rangesRead) firstRange() Range {
-	needsSize := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
+	needsSize := slices.ContainsFunc(r.ranges, func(byteRange Range) bool { return byteRange.Length < 0 })
 	if needsSize {
 		if len(r.ranges) == 1 {
 			return r.ranges[0]
 		}
 		return Range{}
 	}
+
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
-	// If a range is too long, or begins at too large an offset, the first request only finds the
-	// object's size. The method run checks the ranges again with that size, and may fail.
 	if e != nil {
+		// A range is too long, or begins too far. The method run checks the ranges again with the
+		// object's size, and may fail.
 		return Range{}
 	}
 	for run := range rangeplan.New(spans, r.gap, r.limit).Runs {
-		return Range{run.Offset, run.End - run.Offset}
+		return Range{Offset: run.Offset, Length: run.End - run.Offset}
 	}
 	return Range{}
 }
 
-// fetch reads all runs in batches. A run is the part of the object that one request reads. If the
-// first request delivers the only range, fetch makes no other request.
+// fetch reads all runs in batches. A run is the part of the object that one request reads.
 //
-// A batch has at most r.claimed bytes. After large batches, the limit is higher: the number of
-// bytes that all earlier batches have delivered. The limit protects the memory for the results.
+// The memory for the results must not depend on a wrong size. So a batch has at most r.claimed
+// bytes, or as many as all earlier batches have delivered, if that is more.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
+
+	// The first response may already be the only range.
 	offset, length := r.first.Range()
 	delivered := rangeplan.Span{Offset: offset, End: offset + length}
 	if len(r.plan.Spans) == 1 && r.plan.Spans[0] == delivered {
 		return r.readFirst(length)
 	}
+
 	r.results = make([][]byte, len(r.plan.Spans))
 	for i := range r.results {
 		r.results[i] = []byte{}
@@ -226,16 +228,17 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	}
 
 	// The bytes that several ranges share were read for one of them. Copy them to the others.
-	for _, c := range r.plan.Copies {
-		src := rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
-		r.makeRoom(c.To)
-		copy(r.bufferOf(c.To), r.bufferOf(src))
+	for _, shared := range r.plan.Copies {
+		dst := shared.To
+		src := rangeplan.Part{Span: shared.From, Offset: dst.Offset, End: dst.End}
+		r.makeRoom(dst)
+		copy(r.bufferOf(dst), r.bufferOf(src))
 	}
 	return nil
 }
 
-// readFirst reads the only range of the call from the response to the first request. length is the
-// length of this range.
+// readFirst reads the only range of the call, which has the given length, from the response to the
+// first request.
 func (r *rangesRead) readFirst(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
 	if err != nil {
@@ -250,17 +253,18 @@ func (r *rangesRead) readFirst(length int64) error {
 
 // fetchBatch reads runs in parallel. A run is the part of the object that one request reads.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
-	// The last part of a span needs the most memory.
+	// In this order, each result grows only once, because its last part needs the most memory.
 	for _, run := range slices.Backward(batch) {
 		for _, part := range slices.Backward(run.Parts) {
 			r.makeRoom(part)
 		}
 	}
-	limit := rangesConcurrency
+
+	concurrency := rangesConcurrency
 	if r.req.Concurrency > 0 {
-		limit = min(r.req.Concurrency, rangeplan.MaxAtOnce)
+		concurrency = min(r.req.Concurrency, rangeplan.MaxAtOnce)
 	}
-	return running.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
+	return running.Each(ctx, len(batch), concurrency, func(ctx context.Context, i int) error {
 		return r.fetchRun(ctx, batch[i])
 	})
 }
@@ -271,13 +275,16 @@ func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
 	offset, length := r.first.Range()
 	runBytes := run.End - run.Offset
 	if offset != run.Offset || length < runBytes {
-		return r.object.fetch(ctx, run.Offset, runBytes, func(src io.Reader) error { return r.read(run, src) })
+		return r.object.fetch(ctx, run.Offset, runBytes, func(src io.Reader) error {
+			return r.readRun(run, src)
+		})
 	}
 
 	// The first request has another context. If ctx ends, end the first request, too.
 	stop := context.AfterFunc(ctx, r.stopFirst)
 	defer stop()
-	if err := r.read(run, r.first); err != nil {
+
+	if err := r.readRun(run, r.first); err != nil {
 		return err
 	}
 	if length > runBytes {
@@ -287,8 +294,8 @@ func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
 	return r.object.checkEnd(r.first)
 }
 
-// read copies the bytes of a run from its response into the results, and skips the gaps.
-func (r *rangesRead) read(run rangeplan.Run, src io.Reader) error {
+// readRun reads the bytes of a run from its response into the results, and skips the gaps.
+func (r *rangesRead) readRun(run rangeplan.Run, src io.Reader) error {
 	offset := run.Offset
 	for _, part := range run.Parts {
 		if _, err := io.CopyN(io.Discard, src, part.Offset-offset); err != nil {
@@ -309,15 +316,14 @@ func (r *rangesRead) bufferOf(part rangeplan.Part) []byte {
 	return r.results[part.Span][part.Offset-start : part.End-start]
 }
 
-// makeRoom extends the result to which the part belongs, so that it has memory up to the part's
-// end. A part is a piece of one range.
+// makeRoom makes the result of a range long enough for the part, which is a piece of that range.
 func (r *rangesRead) makeRoom(part rangeplan.Part) {
 	result := r.results[part.Span]
-	size := part.End - r.plan.Spans[part.Span].Offset
-	if int64(len(result)) >= size {
+	needed := part.End - r.plan.Spans[part.Span].Offset
+	if int64(len(result)) >= needed {
 		return
 	}
-	larger := make([]byte, size)
+	larger := make([]byte, needed)
 	copy(larger, result)
 	r.results[part.Span] = larger
 }

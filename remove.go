@@ -56,13 +56,13 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 }
 
 // RemoveMatching lists b with opts, and removes the objects for which match returns true, as
-// [RemoveAll] does. A nil match selects all. If the listing fails, err contains the error of the
-// listing, too. Common prefixes stay. Within a job of package transfer, so does the object with the
-// lease of that job.
+// [RemoveAll] does. A nil match selects all. Common prefixes stay, and within a job of package
+// transfer so does the object with the lease of that job. If the listing fails, err contains its
+// error, too.
 //
 // An object may be replaced after it was listed. If match is not nil and b has [ConditionalRemove],
-// the new object stays, because match has not seen it. RemoveMatching then makes one request for
-// each object. In any other case, it removes the new object.
+// the new object stays, because match has not seen it, and RemoveMatching makes one request for
+// each object. Otherwise the new object is removed.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
@@ -79,8 +79,8 @@ func RemoveMatching(ctx context.Context, b interface {
 		opts:   append(slices.Clip(opts), WithAnyOrder()),
 	}
 
-	f, ok := any(b).(*front)
-	if ok && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
+	f, isOurs := any(b).(*front)
+	if isOurs && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
 		removed, err = removeListed(ctx, f, listing.entries)
 	} else {
 		keys := removal.Map(listing.entries, func(entry ListEntry) string { return entry.Key })
@@ -99,7 +99,7 @@ type matchListing struct {
 	err    error // error of the listing
 }
 
-// entries yields the objects to remove. If the listing fails, entries sets l.err.
+// entries yields the objects to remove, and sets l.err if the listing fails.
 func (l *matchListing) entries(yield func(ListEntry) bool) {
 	for entry, err := range l.bucket.List(l.ctx, l.opts...) {
 		if err != nil {
@@ -118,8 +118,8 @@ func (l *matchListing) entries(yield func(ListEntry) bool) {
 	}
 }
 
-// removeListed removes the listed objects, except those that were replaced after they were listed.
-// It returns the results of [RemoveAll].
+// removeListed removes the listed objects, except those that were replaced since. Its results are
+// like those of [RemoveAll].
 func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
 	var skipped atomic.Int64 // objects that were not removed, and did not fail
 	removeGroup := func(group []ListEntry) (errs []error, hasMore bool) {
@@ -133,16 +133,16 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 		return errs, ctx.Err() == nil
 	}
 
-	// withoutError counts the skipped objects, too.
-	withoutError, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
+	// notFailed counts the skipped objects, too.
+	notFailed, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
 	if ctx.Err() != nil {
 		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
-	return withoutError - int(skipped.Load()), errors.Join(failures...)
+	return notFailed - int(skipped.Load()), errors.Join(failures...)
 }
 
-// removeUnchanged removes a listed object. If the object was replaced since, or if ctx has ended, it
-// does nothing, and skipped is true.
+// removeUnchanged removes a listed object. It does nothing and returns true for skipped if the
+// object was replaced since, or if ctx has ended.
 func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped bool, err error) {
 	if ctx.Err() != nil {
 		return true, nil
@@ -158,8 +158,8 @@ func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped b
 	return false, err
 }
 
-// refuseEach refuses a removal that the scope of f does not permit. It returns a joined error with
-// one *Error for each key, and calls the hooks for each group of keys, as a removal does.
+// refuseEach refuses to remove the entries, which the scope of f does not permit. Like a removal,
+// it joins one *Error for each key, and calls the hooks for each group of keys.
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
 	refuse := func(group []VersionEntry) (errs []error, hasMore bool) {
 		if ctx.Err() != nil {

@@ -73,7 +73,7 @@ type BucketOptions struct {
 	SoftDelete       *time.Duration    // time for which removed objects are kept; 0 means that none are kept
 }
 
-// Apply sets r from opts.
+// Apply sets r from opts, and fails with InvalidArgument if an option is invalid.
 func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	for _, o := range opts {
 		if o == nil {
@@ -108,7 +108,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	return nil
 }
 
-// check refuses a rule that no store has.
+// check returns an error if no store can have the rule.
 func (rule *LifecycleRule) check() *Error {
 	fewestDays := min(
 		rule.ExpireAfterDays,
@@ -119,9 +119,10 @@ func (rule *LifecycleRule) check() *Error {
 	if fewestDays < 0 {
 		return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
 	}
-	if broken := metadata.CheckTags(rule.Tags); broken != "" {
-		return invalid("WithLifecycle", broken)
+	if problem := metadata.CheckTags(rule.Tags); problem != "" {
+		return invalid("WithLifecycle", problem)
 	}
+
 	hasDays := rule.TransitionAfterDays > 0
 	hasClass := rule.TransitionTo != ""
 	if hasDays != hasClass {
@@ -172,10 +173,10 @@ func (o settingOption) ApplyOpen(opts *OpenOptions)  { o.declare(opts) }
 // memory bucket, it is the URL of [WithSigningBaseURL] followed by the key.
 func WithPublicAccess(public bool) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) {
+		set: func(r *BucketOptions) {
 			r.PublicAccess = &public
 		},
-		func(o *OpenOptions) {
+		declare: func(o *OpenOptions) {
 			o.Public = o.Public || public
 		},
 	}
@@ -186,10 +187,10 @@ func WithPublicAccess(public bool) SettingOption {
 // that is opened with true fails with Unsupported. When a bucket is opened, false has no effect.
 func WithVersioning(enabled bool) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) {
+		set: func(r *BucketOptions) {
 			r.Versioning = &enabled
 		},
-		func(o *OpenOptions) {
+		declare: func(o *OpenOptions) {
 			o.Versions = o.Versions || enabled
 		},
 	}
@@ -202,10 +203,10 @@ func WithVersioning(enabled bool) SettingOption {
 // has no locks, every call on the bucket fails with Unsupported.
 func WithObjectLock() SettingOption {
 	return settingOption{
-		func(r *BucketOptions) {
+		set: func(r *BucketOptions) {
 			r.ObjectLock = true
 		},
-		func(o *OpenOptions) {
+		declare: func(o *OpenOptions) {
 			o.Versions = true
 			o.ObjectLock = true
 		},
@@ -221,10 +222,10 @@ func WithObjectLock() SettingOption {
 // opened with it fails with Unsupported.
 func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
-		func(r *BucketOptions) {
+		set: func(r *BucketOptions) {
 			r.SoftDelete = &keep
 		},
-		func(o *OpenOptions) {
+		declare: func(o *OpenOptions) {
 			if keep <= 0 {
 				o.Fail(invalid("WithSoftDelete", "must be positive"))
 			}

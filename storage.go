@@ -137,7 +137,7 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 	return b, nil
 }
 
-// openBucket does what Open does. Its error lacks the operation.
+// openBucket is Open, except that its error does not name the operation.
 func openBucket(ctx context.Context, address string, opts []OpenOption) (Bucket, error) {
 	a, e := parseAddress(address, opts)
 	if e != nil {
@@ -146,14 +146,14 @@ func openBucket(ctx context.Context, address string, opts []OpenOption) (Bucket,
 	if a.opener.Bucket == nil {
 		return nil, a.unsupported()
 	}
-	b, err := a.openBucket(ctx)
+	bucket, err := a.openBucket(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if b == nil {
+	if bucket == nil {
 		return nil, errOpenedNothing
 	}
-	return b, nil
+	return bucket, nil
 }
 
 // OpenService opens an account by an address without a bucket's name and prefix=, such as
@@ -166,7 +166,7 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (Servi
 	return s, nil
 }
 
-// openService does what OpenService does. Its error lacks the operation.
+// openService is OpenService, except that its error does not name the operation.
 func openService(ctx context.Context, address string, opts []OpenOption) (Service, error) {
 	a, e := parseAddress(address, opts)
 	if e != nil {
@@ -178,14 +178,14 @@ func openService(ctx context.Context, address string, opts []OpenOption) (Servic
 	if a.opener.Service == nil {
 		return nil, a.unsupported()
 	}
-	s, err := a.openService(ctx)
+	service, err := a.openService(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if s == nil {
+	if service == nil {
 		return nil, errOpenedNothing
 	}
-	return s, nil
+	return service, nil
 }
 
 // unsupported returns the error for an address that opens only buckets, or only services.
