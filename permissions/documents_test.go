@@ -65,41 +65,48 @@ func parseForm[T any](t *testing.T, text string) (form T) {
 	return form
 }
 
-// For each provider, operation and prefix, the documents have the form of the provider, or the operation is
-// unsupported.
+// The documents of every operation, with and without a prefix, have the form that the provider reads, unless the
+// provider does not support the operation.
 func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
-	for _, p := range permissions.Providers() {
-		for _, o := range permissions.Operations() {
+	for _, provider := range permissions.Providers() {
+		for _, operation := range permissions.Operations() {
 			for _, prefix := range []string{"", "users/"} {
-				documents, err := grant(prefix, o).Documents(p)
+				documents, err := grant(prefix, operation).Documents(provider)
 				if storage.CodeOf(err) == storage.Unsupported {
-					require.ErrorContains(t, err, string(o))
+					require.ErrorContains(t, err, string(operation))
 					continue
 				}
-				require.NoError(t, err, "%s %s", p, o)
-				for _, d := range documents {
-					require.NotEmpty(t, d.Use)
-					checkForm(t, p, d)
+				require.NoError(t, err, "%s %s", provider, operation)
+				for _, document := range documents {
+					require.NotEmpty(t, document.Use)
+					requireForm(t, provider, document)
 				}
 			}
 		}
 	}
 }
 
-// For a directory bucket of S3, Documents fails with Unsupported.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html.
+// Documents fails with Unsupported for a directory bucket of S3, whose policies have actions of their own. For MinIO,
+// the same name is that of an ordinary bucket.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html
 func TestDocumentsOfADirectoryBucket(t *testing.T) {
-	g := permissions.Grant{Operations: []permissions.Operation{"download"}, Bucket: "photos--use1-az4--x-s3"}
-	_, err := g.Documents(permissions.AWS)
+	directoryBucket := permissions.Grant{
+		Operations: []permissions.Operation{"download"},
+		Bucket:     "photos--use1-az4--x-s3",
+	}
+
+	_, err := directoryBucket.Documents(permissions.AWS)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "s3express:CreateSession")
-	_, err = g.Documents(permissions.MinIO)
+
+	_, err = directoryBucket.Documents(permissions.MinIO)
 	require.NoError(t, err)
 }
 
-// checkForm checks that a document has the form that its provider documents: only known fields, and values of
+// requireForm checks that a document has the form that its provider documents: only known fields, and values of
 // the right kind.
-func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
+func requireForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 	t.Helper()
 	switch {
 	case p == permissions.AWS || p == permissions.MinIO:
@@ -169,9 +176,9 @@ func TestDocumentsNameThePartition(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.region, func(t *testing.T) {
-			g := grant("", "download")
-			g.Region = tt.region
-			documents, err := g.Documents(permissions.AWS)
+			downloads := grant("", "download")
+			downloads.Region = tt.region
+			documents, err := downloads.Documents(permissions.AWS)
 			require.NoError(t, err)
 
 			statement := parseForm[amazonForm](t, documents[0].Text).Statement[0]
@@ -180,17 +187,19 @@ func TestDocumentsNameThePartition(t *testing.T) {
 	}
 }
 
-// For AWS, Documents permits the use of the KMSKey alone. If KMSKey is not the ARN of one key, Documents fails
-// with InvalidArgument.
-func TestDocumentsOfAKey(t *testing.T) {
+// A policy of AWS permits encryption with the grant's KMSKey, and with no other key.
+func TestDocumentsOfAKMSKey(t *testing.T) {
 	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
 	require.NoError(t, err)
 
 	// The first statement is about the objects, the second about the key.
-	ofKey := parseForm[amazonForm](t, documents[0].Text).Statement[1]
-	require.Equal(t, someKey, ofKey.Resource)
-	require.Equal(t, []string{"kms:GenerateDataKey"}, ofKey.Action)
+	keyStatement := parseForm[amazonForm](t, documents[0].Text).Statement[1]
+	require.Equal(t, someKey, keyStatement.Resource)
+	require.Equal(t, []string{"kms:GenerateDataKey"}, keyStatement.Action)
+}
 
+// For AWS, Documents fails with InvalidArgument if KMSKey is not the ARN of one key.
+func TestDocumentsRefuseKMSKey(t *testing.T) {
 	notOneKey := []string{
 		"",
 		"*",
@@ -200,38 +209,50 @@ func TestDocumentsOfAKey(t *testing.T) {
 		"arn:aws:kms:*:111122223333:key/a",
 	}
 	for _, key := range notOneKey {
-		g := grant("", "upload-encrypted")
-		g.KMSKey = key
-		_, err := g.Documents(permissions.AWS)
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), key)
-		require.ErrorContains(t, err, "KMSKey must be the ARN of a key")
+		t.Run(key, func(t *testing.T) {
+			uploads := grant("", "upload-encrypted")
+			uploads.KMSKey = key
+			_, err := uploads.Documents(permissions.AWS)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			require.ErrorContains(t, err, "KMSKey must be the ARN of a key")
+		})
 	}
 }
 
-// For Google, Documents has bindings for the bucket, for the service account that signs, and for the project whose
-// buckets are listed.
+// For Google, Documents has a role and a binding for the bucket, and others for the service account that signs.
 func TestDocumentsOfGoogle(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
 	require.NoError(t, err)
 	require.Len(t, documents, 4)
-	require.NotNil(t, parseForm[googleBindingForm](t, documents[1].Text).Condition)
-	require.Equal(t, []string{"iam.serviceAccounts.signBlob"}, parseForm[googleRoleForm](t, documents[2].Text).Permissions)
-	require.Contains(t, documents[3].Use, "service account")
 
-	documents, err = grant("", "list-buckets").Documents(permissions.Google)
+	bucketBinding := parseForm[googleBindingForm](t, documents[1].Text)
+	require.NotNil(t, bucketBinding.Condition)
+	signRole := parseForm[googleRoleForm](t, documents[2].Text)
+	require.Equal(t, []string{"iam.serviceAccounts.signBlob"}, signRole.Permissions)
+	signBinding := documents[3]
+	require.Contains(t, signBinding.Use, "service account")
+}
+
+// For Google, the binding for listing buckets is one of the project.
+func TestDocumentsOfGoogleProject(t *testing.T) {
+	documents, err := grant("", "list-buckets").Documents(permissions.Google)
 	require.NoError(t, err)
 	require.Contains(t, documents[1].Use, "project")
 }
 
-// For Azure, Documents has a role for the container with a condition, and another role for the account.
+// For Azure, Documents has a role for the container, the condition of that role, and a role for the account.
 func TestDocumentsOfAzureRoles(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Azure)
 	require.NoError(t, err)
 	require.Len(t, documents, 3)
-	require.Regexp(t, `/blobServices/default/containers/photos$`, documents[0].Use)
-	require.Equal(t, "condition", documents[1].Name)
-	require.Regexp(t, `/storageAccounts/ACCOUNT$`, documents[2].Use)
-	require.Empty(t, parseForm[azureRoleForm](t, documents[2].Text).DataActions)
+	containerRole := documents[0]
+	condition := documents[1]
+	accountRole := documents[2]
+
+	require.Regexp(t, `/blobServices/default/containers/photos$`, containerRole.Use)
+	require.Equal(t, "condition", condition.Name)
+	require.Regexp(t, `/storageAccounts/ACCOUNT$`, accountRole.Use)
+	require.Empty(t, parseForm[azureRoleForm](t, accountRole.Text).DataActions)
 }
 
 // If create-bucket is requested, Documents for AzureSAS describes a signature of the account, for containers and
@@ -311,9 +332,9 @@ func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
 	}
 }
 
-// Documents fails with InvalidArgument for a Grant without operations or a bucket, for names that a policy would
-// take for patterns, and for an unknown provider.
-func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
+// Documents fails with InvalidArgument for a Grant without operations or a bucket, and for names that a policy would
+// take for patterns.
+func TestDocumentsRefuseInvalidGrant(t *testing.T) {
 	list := []permissions.Operation{"list"}
 	tests := []struct {
 		name  string
@@ -327,7 +348,7 @@ func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
 		{name: "no bucket", grant: permissions.Grant{Operations: list}},
 		{name: "bucket with a star", grant: permissions.Grant{Operations: list, Bucket: "pho*"}},
 		{name: "bucket with a path", grant: permissions.Grant{Operations: list, Bucket: "photos/a"}},
-		{name: "variable", grant: permissions.Grant{Operations: list, Bucket: "${aws:username}"}},
+		{name: "bucket with a variable", grant: permissions.Grant{Operations: list, Bucket: "${aws:username}"}},
 		{name: "bucket with a quote", grant: permissions.Grant{Operations: list, Bucket: `photos"`}},
 		{name: "bucket with a line break", grant: permissions.Grant{Operations: list, Bucket: "photos\n"}},
 		{
@@ -355,7 +376,10 @@ func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
 			})
 		}
 	}
+}
 
+// Documents fails with InvalidArgument for an unknown provider.
+func TestDocumentsRefuseUnknownProvider(t *testing.T) {
 	_, err := grant("", "list").Documents("ibm")
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }

@@ -10,26 +10,33 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// Each operation has the methods that need it, and a heading in docs/permissions.md. An unknown operation has no
-// methods.
+// Each operation has a lowercase name with hyphens, the methods that need it, and a heading in docs/permissions.md.
 func TestOperationsHaveACallAndASection(t *testing.T) {
-	for _, o := range permissions.Operations() {
-		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(o))
-		require.NotEmpty(t, o.Section(), o)
-		require.NotEmpty(t, o.Call(), o)
+	for _, operation := range permissions.Operations() {
+		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(operation))
+		require.NotEmpty(t, operation.Section(), operation)
+		require.NotEmpty(t, operation.Call(), operation)
 	}
+}
+
+// An unknown operation has no methods.
+func TestUnknownOperationHasNoCall(t *testing.T) {
 	require.Empty(t, permissions.Operation("fly").Call())
 }
 
-// For an unknown operation or provider, Needs fails with InvalidArgument, and the error names the known ones.
+// Needs fails with InvalidArgument for an unknown operation or provider, and the error names the known ones.
 func TestNeedsRefuseWhatIsUnknown(t *testing.T) {
-	_, err := permissions.Operation("fly").Needs(permissions.AWS)
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	require.ErrorContains(t, err, `"fly"`)
-	require.ErrorContains(t, err, "upload-if-absent")
-	_, err = permissions.Operation("list").Needs("ibm")
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	require.ErrorContains(t, err, "azure-sas")
+	t.Run("operation", func(t *testing.T) {
+		_, err := permissions.Operation("fly").Needs(permissions.AWS)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		require.ErrorContains(t, err, `"fly"`)
+		require.ErrorContains(t, err, "upload-if-absent")
+	})
+	t.Run("provider", func(t *testing.T) {
+		_, err := permissions.Operation("list").Needs("ibm")
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		require.ErrorContains(t, err, "azure-sas")
+	})
 }
 
 // Needs returns the permissions of an operation by the names that the provider gives them.
@@ -53,7 +60,7 @@ func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
 			want:      []string{"s3:DeleteObject", "s3:DeleteObjectVersion"},
 		},
 		{
-			name:      "MinIO without keys",
+			name:      "MinIO, which needs no permission for encryption",
 			operation: "upload-encrypted",
 			provider:  permissions.MinIO,
 			want:      []string{"s3:PutObject"},
@@ -71,7 +78,7 @@ func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
 			want:      []string{"containers/blobs/delete", "containers/write"},
 		},
 		{
-			name:      "letters in a signature's order",
+			name:      "Azure signature, whose letters have an order",
 			operation: "move",
 			provider:  permissions.AzureSAS,
 			want:      []string{"r", "w", "d"},
