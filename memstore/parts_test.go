@@ -164,7 +164,7 @@ func TestAbortParts(t *testing.T) {
 func TestPutPartOfAbortedUpload(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
-	body := &seekable{&endHookBody{strings.NewReader("x"), func() {
+	body := &seekable{&endHookBody{Reader: strings.NewReader("x"), atEnd: func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}}}
 	_, err := d.PutPart(t.Context(),

@@ -55,7 +55,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 func TestPutChecksumAtEnd(t *testing.T) {
 	d := newDriver()
 	r := &driver.PutRequest{Key: "k", Size: -1}
-	r.Body = &endHookBody{strings.NewReader("content"), func() {
+	r.Body = &endHookBody{Reader: strings.NewReader("content"), atEnd: func() {
 		r.CRC32C = storage.CRC32C{Sum: 42, Known: true}
 	}}
 	attrs, err := d.Put(t.Context(), r)
@@ -245,7 +245,7 @@ func TestPutBodyReadsBucket(t *testing.T) {
 	put(t, d, "k", "content")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	reading := &endHookBody{body, func() {
+	reading := &endHookBody{Reader: body, atEnd: func() {
 		put(t, d, "other", "written while the body is read")
 		require.Len(t, listKeys(t, d), 2)
 	}}
@@ -369,7 +369,7 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 	}
 }
 
-// If ctx ends while Put reads the end of the body, Put stores nothing.
+// Put stores nothing if ctx ends while it reads the last bytes of the body.
 func TestPutContextEndsWithBody(t *testing.T) {
 	const content = "new"
 	tests := []struct {
@@ -383,7 +383,7 @@ func TestPutContextEndsWithBody(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDriver()
 			ctx, cancel := context.WithCancel(t.Context())
-			body := &endHookBody{strings.NewReader(content), cancel}
+			body := &endHookBody{Reader: strings.NewReader(content), atEnd: cancel}
 			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: tt.size})
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, listKeys(t, d))

@@ -12,16 +12,18 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// archiving returns a bucket that archives the class COLD, and restores within six hours.
+const restoreTime = 6 * time.Hour
+
+// newArchivingBucket returns a bucket that archives objects of the class COLD, and restores them after restoreTime.
 func newArchivingBucket(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(memstore.NewDriver(memstore.Config{
 		Now:            func() time.Time { return *now },
 		ArchiveClasses: []string{"DEEP", "COLD"},
-		RestoreTime:    6 * time.Hour,
+		RestoreTime:    restoreTime,
 	}), opts...)
 }
 
-// An archived object can be read after Restore.
+// An archived object cannot be read or copied, except for the days after Restore has restored it.
 func TestRestoreArchivedObject(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := newArchivingBucket(&now)
@@ -48,14 +50,17 @@ func TestRestoreArchivedObject(t *testing.T) {
 	}
 	requireArchived(storage.RestoreState{})
 
+	// The object stays archived until restoreTime has passed, and a second Restore changes nothing.
 	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(2)))
+	restored := now.Add(restoreTime)
 	requireArchived(storage.RestoreState{InProgress: true})
 	now = now.Add(time.Hour)
-	require.NoError(t, storage.Restore(t.Context(), b, "cold"), "it is being restored already")
-	now = now.Add(5*time.Hour - 1)
+	require.NoError(t, storage.Restore(t.Context(), b, "cold"))
+	now = restored.Add(-1)
 	requireArchived(storage.RestoreState{InProgress: true})
 
-	now = now.Add(1)
+	// Then it can be read and copied.
+	now = restored
 	text, attrs, err := storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
@@ -67,8 +72,8 @@ func TestRestoreArchivedObject(t *testing.T) {
 	_, _, err = storage.ReadAll(t.Context(), b, "copy")
 	require.NoError(t, err)
 
-	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)),
-		"it is kept for longer")
+	// Another Restore keeps it for longer, but not forever.
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)))
 	now = now.AddDate(0, 0, 3)
 	_, _, err = storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
@@ -76,7 +81,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	requireArchived(storage.RestoreState{})
 }
 
-// Only objects with a storage class in Config.ArchiveClasses are archived.
+// Objects without a storage class of Config.ArchiveClasses are not archived, and Restore does nothing.
 func TestConfigArchiveClasses(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := newArchivingBucket(&now)
@@ -84,10 +89,13 @@ func TestConfigArchiveClasses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "plain", strings.NewReader("x"))
 	require.NoError(t, err)
+
 	for _, key := range []string{"warm", "plain"} {
-		require.NoError(t, storage.Restore(t.Context(), b, key))
-		_, attrs, err := storage.ReadAll(t.Context(), b, key)
-		require.NoError(t, err)
-		require.Zero(t, attrs.Restore)
+		t.Run(key, func(t *testing.T) {
+			require.NoError(t, storage.Restore(t.Context(), b, key))
+			_, attrs, err := storage.ReadAll(t.Context(), b, key)
+			require.NoError(t, err)
+			require.Zero(t, attrs.Restore)
+		})
 	}
 }

@@ -24,7 +24,7 @@ func createBucket(t *testing.T, s driver.ServiceDriver, name string) driver.Driv
 
 func pointerTo[T any](value T) *T { return &value }
 
-// CreateBucket sets all properties.
+// CreateBucket sets all properties, and shares no memory with its arguments and result.
 func TestCreateBucketSetsProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
@@ -51,6 +51,9 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, want, info)
+	d, err := s.Driver("b")
+	require.NoError(t, err)
+	require.True(t, d.Describe().Versioned)
 
 	cors[0].Origins[0] = "changed"
 	lifecycle[0].ID = "changed"
@@ -58,14 +61,10 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 	info.Lifecycle[0].Prefix = "changed"
 	info, err = s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
-	require.Equal(t, want, info, "the bucket must have copies")
-
-	d, err := s.Driver("b")
-	require.NoError(t, err)
-	require.True(t, d.Describe().Versioned)
+	require.Equal(t, want, info)
 }
 
-// UpdateBucket changes only what is requested.
+// UpdateBucket changes only the properties that the request sets.
 func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
@@ -81,8 +80,14 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 	require.Nil(t, info.CORS, "an empty list clears them")
 	require.Len(t, info.Lifecycle, 1)
 	require.True(t, info.Public)
+}
 
-	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "there"})
+// UpdateBucket cannot change the region, and fails with BucketNotFound for a missing bucket.
+func TestUpdateBucketFails(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	createBucket(t, s, "b")
+
+	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "there"})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "none"})
 	require.ErrorIs(t, err, storage.BucketNotFound)
@@ -92,8 +97,10 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 func TestCreateBucketTwice(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	put(t, createBucket(t, s, "b"), "k", "content")
+
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Region: "other"})
 	require.ErrorIs(t, err, storage.BucketExists)
+
 	info, err := s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
 	require.Empty(t, info.Region)
@@ -107,119 +114,147 @@ func TestDeleteBucket(t *testing.T) {
 	version := put(t, d, "k", "content").Version
 
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
-	remove(t, d, "k", "")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty,
-		"it has a noncurrent version")
 
+	// A noncurrent version and a delete marker remain.
+	remove(t, d, "k", "")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
+
+	// The delete marker remains.
 	remove(t, d, "k", version)
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a delete marker")
-	remove(t, d, "k", "memory:2")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
+
+	// An upload is not an object.
+	const deleteMarker = "memory:2"
+	remove(t, d, "k", deleteMarker)
 	beginUpload(t, d, "k")
-	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is not an object")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
 
-// Calls for a missing bucket fail with BucketNotFound.
-func TestServiceMissingBuckets(t *testing.T) {
+// requireBucketNotFound requires that every call of d fails with BucketNotFound.
+func requireBucketNotFound(t *testing.T, d driver.Driver) {
+	t.Helper()
+	_, err := d.Put(t.Context(), putRequest("k", ""))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = head(d, "k")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k"})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+
+	_, err = d.List(t.Context(), &driver.ListRequest{Limit: 1})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+
+	source := d.Locate("k")
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k"})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = d.BeginParts(t.Context(), putRequest("k", ""))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+// Opening a bucket that does not exist makes no request, and calls fail with BucketNotFound.
+func TestServiceMissingBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d, err := s.Driver("b")
-	require.NoError(t, err, "no request is made")
+	require.NoError(t, err)
 	d.Describe().EnableVersions()
 	require.False(t, d.Describe().Versioned)
-	source := d.Locate("k")
 
-	check := func() {
-		t.Helper()
-		_, err = s.BucketInfo(t.Context(), "b")
-		require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.BucketInfo(t.Context(), "b")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	requireBucketNotFound(t, d)
+}
 
-		_, err = d.Put(t.Context(), putRequest("k", ""))
-		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = head(d, "k")
-		require.ErrorIs(t, err, storage.BucketNotFound)
-
-		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k"})
-		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.List(t.Context(), &driver.ListRequest{Limit: 1})
-		require.ErrorIs(t, err, storage.BucketNotFound)
-
-		_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
-		require.ErrorIs(t, err, storage.BucketNotFound)
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)
-
-		_, err = d.BeginParts(t.Context(), putRequest("k", ""))
-		require.ErrorIs(t, err, storage.BucketNotFound)
-		_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k"})
-		require.ErrorIs(t, err, storage.BucketNotFound)
-
-		_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
-		require.ErrorIs(t, err, storage.BucketNotFound)
-	}
-	check()
-
+// After a bucket was removed, calls fail with BucketNotFound.
+func TestServiceRemovedBucket(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d, err := s.Driver("b")
+	require.NoError(t, err)
+	d.Describe().EnableVersions()
 	createBucket(t, s, "b")
 	put(t, d, "k", "")
 	remove(t, d, "k", "")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
-	check()
+
+	_, err = s.BucketInfo(t.Context(), "b")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	requireBucketNotFound(t, d)
 }
 
 // If the bucket is removed while Put reads its body, Put fails.
 func TestPutIntoRemovedBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "b")
-	r := putRequest("k", "content")
-	r.Body = &endHookBody{r.Body, func() {
+	req := putRequest("k", "content")
+	req.Body = &endHookBody{Reader: req.Body, atEnd: func() {
 		require.NoError(t, s.DeleteBucket(t.Context(), "b"))
 	}}
-	_, err := d.Put(t.Context(), r)
+	_, err := d.Put(t.Context(), req)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// If a bucket is created again under its name, it has other revisions than before.
+// A bucket that is created again under its name does not repeat revisions of the removed one.
 func TestCreateBucketReusesNoRevision(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "b")
 	revision := put(t, d, "k", "content").Revision
 	remove(t, d, "k", "")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
+
 	createBucket(t, s, "b")
 	require.NotEqual(t, revision, put(t, d, "k", "content").Revision)
 }
 
-// Buckets are listed by name, in pages.
-func TestListBucketsPages(t *testing.T) {
+// A service without buckets lists one empty page.
+func TestListBucketsOfEmptyService(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	page, token, err := s.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, page)
 	require.Empty(t, token)
+}
 
-	const buckets = 2000 // two pages
+// ListBuckets lists buckets by name, in pages. A full last page has no token.
+func TestListBucketsPages(t *testing.T) {
+	const (
+		pageSize = 1000
+		pages    = 2
+		buckets  = pages * pageSize
+	)
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	for i := buckets - 1; i >= 0; i-- {
 		createBucket(t, s, fmt.Sprintf("b%04d", i))
 	}
 
 	var names []string
-	pages := 0
-	for token, hasMore := "", true; hasMore; hasMore = token != "" {
-		page, token, err = s.ListBuckets(t.Context(), token)
+	token := ""
+	for range pages {
+		page, nextToken, err := s.ListBuckets(t.Context(), token)
 		require.NoError(t, err)
+		require.Len(t, page, pageSize)
 		for _, info := range page {
 			names = append(names, info.Name)
 		}
-		pages++
+		token = nextToken
 	}
-
-	require.Equal(t, 2, pages, "a full last page has no token")
+	require.Empty(t, token)
 	require.Len(t, names, buckets)
 	require.IsIncreasing(t, names)
+}
 
-	_, _, err = s.ListBuckets(t.Context(), "no token")
+// ListBuckets fails with InvalidArgument for a token that it did not return.
+func TestListBucketsRefusesToken(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	_, _, err := s.ListBuckets(t.Context(), "no token")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Credentials of the service fails with Unsupported.
+// Credentials fails with Unsupported, because a service in memory has none.
 func TestCredentialsAreUnsupported(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.Credentials(t.Context(), "b")
@@ -227,7 +262,7 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 	require.Equal(t, "memory", s.Provider())
 }
 
-// Calls of the service fail if their ctx has ended.
+// Calls of the service fail with Canceled if their ctx was canceled.
 func TestServiceCallsAfterContextEnds(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	createBucket(t, s, "b")

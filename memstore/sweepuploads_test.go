@@ -16,7 +16,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-const day = 24 * time.Hour
+const (
+	day      = 24 * time.Hour
+	staleAge = 7 * day // age at which a sweep removes an upload
+)
 
 // A testClock shows the time that was set. If at is not nil, the next reading of the clock calls it.
 type testClock struct {
@@ -37,24 +40,24 @@ func (c *testClock) Now() time.Time {
 
 func (c *testClock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
-// sweep begins an upload, which discards expired ones, and aborts it.
-func sweep(t *testing.T, d driver.Driver) {
+// sweepUploads begins an upload, which discards expired ones, and aborts it.
+func sweepUploads(t *testing.T, d driver.Driver) {
 	t.Helper()
 	require.NoError(t, d.AbortParts(t.Context(), "sweep", beginUpload(t, d, "sweep")))
 }
 
-// complete makes an object of parts.
-func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver.Part) error {
+// completeUpload makes an object of the parts of an upload.
+func completeUpload(t *testing.T, d driver.Driver, key, upload string, parts ...driver.Part) error {
 	t.Helper()
 	_, err := d.CompleteParts(t.Context(),
 		&driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts})
 	return err
 }
 
-// A sweep removes abandoned uploads as the bucket's lifecycle rules say.
+// A sweep removes an abandoned upload at the age that the bucket's lifecycle rules say, or at the age of a week.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
-	for _, row := range staleuploadtest.Cases {
-		t.Run(row.Name, func(t *testing.T) {
+	for _, tt := range staleuploadtest.Cases {
+		t.Run(tt.Name, func(t *testing.T) {
 			clock := newClock()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
 			_, err := s.CreateBucket(t.Context(),
@@ -64,17 +67,17 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 			require.NoError(t, err)
 
 			start := clock.now
-			upload := beginUpload(t, d, row.Key)
+			upload := beginUpload(t, d, tt.Key)
 			var parts []driver.Part
-			if row.Part != 0 {
-				clock.advance(row.Part)
-				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
+			if tt.Part != 0 {
+				clock.advance(tt.Part)
+				parts = append(parts, putPart(t, d, tt.Key, upload, 1, "x"))
 			}
-			clock.now = start.Add(row.Sweep)
-			sweep(t, d)
+			clock.now = start.Add(tt.Sweep)
+			sweepUploads(t, d)
 
-			err = complete(t, d, row.Key, upload, parts...)
-			if row.Discarded {
+			err = completeUpload(t, d, tt.Key, upload, parts...)
+			if tt.Discarded {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				return
 			}
@@ -83,20 +86,20 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	}
 }
 
-// Calls with an upload that a sweep has removed fail as for an unknown upload.
+// After a sweep has removed an upload, calls with it fail as with an unknown upload.
 func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	clock.advance(7 * day)
-	sweep(t, d)
+	clock.advance(staleAge)
+	sweepUploads(t, d)
 
 	_, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, upload)
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
+	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 }
 
@@ -116,7 +119,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-// If a sweep has removed the upload of a WithResume file, the upload starts again.
+// If a sweep has removed the upload that a WithResume file names, the next Upload starts over.
 func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -134,66 +137,72 @@ func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
 
-	clock.advance(8 * day)
-	sweep(t, d)
+	clock.advance(staleAge + day)
+	sweepUploads(t, d)
 	require.NoError(t, upload(t.Context()))
 	require.Equal(t, "aaaabbbbc", get(t, d, "k", ""))
 	require.NoFileExists(t, journal)
 }
 
-// Uploads are swept once an hour.
+// A bucket sweeps its uploads at most once an hour.
 func TestSweepOnceAnHour(t *testing.T) {
+	const halfHour = 30 * time.Minute
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	beginUpload(t, d, "k")
-	clock.advance(30 * time.Minute)
+	clock.advance(halfHour)
 	upload := beginUpload(t, d, "k")
-	clock.advance(7*day - 30*time.Minute)
-	sweep(t, d)
-	clock.advance(30 * time.Minute)
-	sweep(t, d)
-	part := putPart(t, d, "k", upload, 1, "the last sweep was half an hour ago")
-	clock.advance(7 * day)
-	sweep(t, d)
 
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
+	// When the upload has reached its age, the last sweep was half an hour ago, so the upload stays.
+	clock.advance(staleAge - halfHour)
+	sweepUploads(t, d)
+	clock.advance(halfHour)
+	sweepUploads(t, d)
+	part := putPart(t, d, "k", upload, 1, "x")
+
+	clock.advance(staleAge)
+	sweepUploads(t, d)
+	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)
 }
 
-// If the clock was ahead and is set back, the next sweep is not delayed.
+// Setting the clock back after a sweep does not delay the next sweep.
 func TestSweepAfterClockWasAhead(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	clock.advance(100 * day)
-	sweep(t, d)
+	sweepUploads(t, d)
 	clock.advance(-100 * day)
-	upload := beginUpload(t, d, "k")
-	clock.advance(7 * day)
-	sweep(t, d)
 
-	require.ErrorIs(t, complete(t, d, "k", upload), storage.ObjectNotFound)
+	upload := beginUpload(t, d, "k")
+	clock.advance(staleAge)
+	sweepUploads(t, d)
+	require.ErrorIs(t, completeUpload(t, d, "k", upload), storage.ObjectNotFound)
 }
 
-// A sweep keeps an upload in progress.
+// A sweep keeps an upload while a call stores a part of it or completes it, however long the call takes.
 func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := beginUpload(t, d, "k")
 	advance := func() {
-		clock.advance(8 * day)
-		sweep(t, d)
+		clock.advance(staleAge + day)
+		sweepUploads(t, d)
 	}
-	body := &seekable{&endHookBody{strings.NewReader("x"), advance}}
+
+	// A sweep runs while PutPart reads the body.
+	body := &seekable{&endHookBody{Reader: strings.NewReader("x"), atEnd: advance}}
 	part, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
-	require.NoError(t, err, "the part takes eight days")
+	require.NoError(t, err)
 
-	clock.at = advance // the clock is read after the parts are joined and before the object is stored
-	require.NoError(t, complete(t, d, "k", upload, part), "the completion takes eight days")
+	// A sweep runs when CompleteParts reads the clock, after it has joined the parts and before it stores the object.
+	clock.at = advance
+	require.NoError(t, completeUpload(t, d, "k", upload, part))
 	require.Nil(t, clock.at)
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-// A sweep removes an upload whose calls have all failed.
+// A sweep removes an upload whose last calls have failed: they do not count as progress.
 func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -209,6 +218,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
+
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
 		Upload: upload,
@@ -216,7 +226,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	clock.advance(7 * day)
-	sweep(t, d)
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
+	clock.advance(staleAge)
+	sweepUploads(t, d)
+	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)
 }

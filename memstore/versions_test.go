@@ -52,35 +52,38 @@ func listVersions(t *testing.T, d driver.Driver, r driver.ListRequest, limit int
 
 // Overwrites and removals keep the old versions, and a copy of a version restores it.
 func TestVersionsAreKept(t *testing.T) {
+	// Each entry of the listing is "key:content", in brackets for the current object.
+	const pageSize = 9
 	d := newVersionedDriver()
 	first := put(t, d, "k", "1")
 	put(t, d, "k", "2")
 	require.NotEmpty(t, first.Version)
 	require.Equal(t, "1", get(t, d, "k", first.Version))
-	require.Equal(t, []string{"[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, pageSize))
 
 	remove(t, d, "k", "")
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, listKeys(t, d))
-	require.Equal(t, []string{"k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, pageSize))
 
+	// Restore the first version.
 	source := d.Locate("k")
 	source.Version = first.Version
 	_, err = d.Copy(t.Context(),
 		&driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
-	require.NoError(t, err, "restored")
+	require.NoError(t, err)
 	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"},
-		listVersions(t, d, driver.ListRequest{}, 9))
+		listVersions(t, d, driver.ListRequest{}, pageSize))
 }
 
 // Delete with a version removes that version permanently.
 func TestVersionsAreRemovedPermanently(t *testing.T) {
-	// The contents and the numbers of the versions are 1, 2 and 3; 4 is an object of another key, and a
-	// first delete marker is 5.
+	// The object k has the versions 1, 2 and 3, whose contents are their numbers. Version 4 is of another key, and
+	// delete markers begin at 5.
 	tests := map[string]struct {
 		remove []string // numbers of versions, or "" for the current object
-		left   []string // as listVersions shows it
+		left   []string // "key:content", in brackets for the current object
 	}{
 		"the current one, which the newest noncurrent one replaces": {
 			remove: []string{"3"},
@@ -120,18 +123,20 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 				require.Equal(t, "memory:"+content, put(t, d, "k", content).Version)
 			}
 			put(t, d, "kk", "4")
+
 			for _, version := range tt.remove {
 				if version != "" {
 					version = "memory:" + version
 				}
 				remove(t, d, "k", version)
 			}
+
 			require.Equal(t, append(tt.left, "[kk:4]"), listVersions(t, d, driver.ListRequest{}, 9))
 		})
 	}
 }
 
-// Calls with a malformed version are refused.
+// Head, Get and Delete fail with InvalidArgument if the version is malformed.
 func TestVersionsThatAreMalformed(t *testing.T) {
 	d := newVersionedDriver()
 	put(t, d, "k", "1")
@@ -153,83 +158,87 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 		`"00000000-memory:1"`,         // an ETag
 	}
 	for _, version := range malformed {
-		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
-		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
-		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}),
-			storage.InvalidArgument, version)
+		t.Run(version, func(t *testing.T) {
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
+}
 
-	// A well-formed version need not exist.
+// Head fails with ObjectNotFound for a version that is well-formed but does not exist.
+func TestVersionsThatAreMissing(t *testing.T) {
+	d := newVersionedDriver()
+	put(t, d, "k", "1")
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:9", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// A condition of a call with a version is compared with that version.
+// A call with a version compares its condition with that version, and not with the current object.
 func TestVersionsHaveConditions(t *testing.T) {
 	d := newVersionedDriver()
-	put(t, d, "k", "1")
-	put(t, d, "k", "2")
+	old := put(t, d, "k", "1")
+	current := put(t, d, "k", "2")
+	ifOld := storage.Condition{Revision: old.Revision}
+	ifCurrent := storage.Condition{Revision: current.Revision}
 
-	_, err := d.Head(t.Context(),
-		&driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
-	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = d.Head(t.Context(),
-		&driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: old.Version, Condition: ifOld})
 	require.NoError(t, err)
-	err = d.Delete(t.Context(), &driver.DeleteRequest{
-		Key:       "k",
-		Version:   "memory:1",
-		Condition: storage.Condition{Revision: "memory:2"},
-	})
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: old.Version, Condition: ifCurrent})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+
+	err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: ifCurrent})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// Once versions are turned on, the object that was there before becomes a version, too.
+// After versions are turned on, an object that was there before becomes a version when it is overwritten.
 func TestVersionsAreTurnedOnLater(t *testing.T) {
 	d := newDriver()
 	put(t, d, "gone", "1")
 	require.Empty(t, put(t, d, "k", "1").Version)
 	put(t, d, "gone", "2")
 	require.False(t, d.Describe().Versioned)
-
 	d.Describe().EnableVersions()
 	require.True(t, d.Describe().Versioned)
 	current, err := head(d, "k")
 	require.NoError(t, err)
 	require.Equal(t, current.Revision, current.Version)
+
+	// Each entry of the listing is "key:content", in brackets for the current object.
 	put(t, d, "k", "2")
 	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 }
 
-// Once versions are turned off again, the versions that were kept stay.
+// After versions are turned off again, a write makes no new version, and the noncurrent versions stay.
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "bucket")
 	d.Describe().EnableVersions()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
-	off := false
 
-	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: &off})
+	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: pointerTo(false)})
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
 
-	require.Empty(t, put(t, d, "k", "3").Version, "there are no new versions")
+	require.Empty(t, put(t, d, "k", "3").Version)
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 9})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
-	require.Empty(t, page.Entries[0].Version)
-	require.True(t, page.Entries[0].Current)
-	require.Equal(t, "memory:1", page.Entries[1].Version, "noncurrent versions have a version")
+	current := page.Entries[0]
+	require.True(t, current.Current)
+	require.Empty(t, current.Version)
+	require.Equal(t, "memory:1", page.Entries[1].Version)
 
 	old, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "memory:1", old.Version)
 }
 
-// ListVersions lists in pages.
+// ListVersions lists the same entries in pages of any size.
 func TestListVersionsPages(t *testing.T) {
 	d := newVersionedDriver()
 	put(t, d, "a", "1")
@@ -243,7 +252,7 @@ func TestListVersionsPages(t *testing.T) {
 
 	tests := map[string]struct {
 		request driver.ListRequest
-		want    []string
+		want    []string // "key:content", in brackets for the current object
 	}{
 		"everything": {
 			request: driver.ListRequest{},
@@ -273,33 +282,53 @@ func TestListVersionsPages(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for limit := 1; limit < 9; limit++ {
-				require.Equal(t, tt.want, listVersions(t, d, tt.request, limit), "in pages of %d", limit)
+			for pageSize := 1; pageSize < 9; pageSize++ {
+				require.Equal(t, tt.want, listVersions(t, d, tt.request, pageSize), "in pages of %d", pageSize)
 			}
 		})
 	}
 }
 
-// Random calls with versions have the results of a simple model.
-func TestVersionsAgreeWithModel(t *testing.T) {
-	type version struct {
-		id      string
-		content string // "" for a delete marker
+// A modelVersion is a version of an object in the model of TestVersionsAgreeWithModel.
+type modelVersion struct {
+	id      string
+	content string // "" for a delete marker
+}
+
+// listModelVersions lists the versions of a key as listVersions does: the newest first, and the current object in
+// brackets. The argument has the oldest version first.
+func listModelVersions(key string, versions []modelVersion) []string {
+	var texts []string
+	newest := len(versions) - 1
+	for i, version := range slices.Backward(versions) {
+		text := key + ":" + version.content
+		if version.content == "" {
+			text = key + " removed"
+		} else if i == newest {
+			text = "[" + text + "]"
+		}
+		texts = append(texts, text)
 	}
+	return texts
+}
+
+// Random calls with versions have the same results as a simple model, which keeps a list of versions for each key.
+func TestVersionsAgreeWithModel(t *testing.T) {
 	const rounds = 100
 	const steps = 40
 	const keys = 4
 	random := rand.New(rand.NewPCG(3, 4))
+
 	for range rounds {
 		d := newVersionedDriver()
-		model := map[string][]version{} // by key, the oldest version first
+		model := map[string][]modelVersion{} // by key, the oldest version first
 		for step := range steps {
 			key := fmt.Sprint("k", random.IntN(keys))
 			versions := model[key]
 			switch random.IntN(4) {
 			case 0: // remove the current object
 				remove(t, d, key, "")
-				marker := version{id: fmt.Sprint("memory:", step+1)}
+				marker := modelVersion{id: fmt.Sprint("memory:", step+1)}
 				model[key] = append(versions, marker)
 			case 1: // remove a version
 				put(t, d, "other", "x") // so that each step writes one revision
@@ -311,23 +340,14 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 			default: // write an object
 				content := fmt.Sprint(step)
 				attrs := put(t, d, key, content)
-				model[key] = append(versions, version{id: attrs.Version, content: content})
+				model[key] = append(versions, modelVersion{id: attrs.Version, content: content})
 			}
 		}
 
 		var want []string
 		for number := range keys {
 			key := fmt.Sprint("k", number)
-			newest := len(model[key]) - 1
-			for i, v := range slices.Backward(model[key]) {
-				text := key + ":" + v.content
-				if v.content == "" {
-					text = key + " removed"
-				} else if i == newest {
-					text = "[" + text + "]" // the current object
-				}
-				want = append(want, text)
-			}
+			want = append(want, listModelVersions(key, model[key])...)
 		}
 		pageSize := 1 + random.IntN(5)
 		require.Equal(t, want, listVersions(t, d, driver.ListRequest{Prefix: "k"}, pageSize))
@@ -341,7 +361,7 @@ func TestVersionsNoncurrentSince(t *testing.T) {
 	today := mayDay(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
 
-	// noncurrentSince returns the day of May for each entry, the newest first.
+	// noncurrentSince lists the bucket, and returns the day of May for each entry, the newest first.
 	noncurrentSince := func() (days []int) {
 		page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
