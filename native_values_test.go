@@ -8,11 +8,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A bucket of another type sees the values of WithNative. Otherwise, it might store an object without its
-// encryption key.
+// Every method's options show the values of WithNative to a bucket of another type, which might otherwise store an
+// object without its encryption key.
 func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")
+	want := []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}
 
 	var (
 		upload, multipart          storage.UploadOptions
@@ -44,15 +45,19 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.NoError(t, tt.err)
-			require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}, *tt.native)
+			require.Equal(t, want, *tt.native)
 		})
 	}
+}
 
-	t.Run("the source of a copy has its own", func(t *testing.T) {
-		var opts storage.CopyOptions
-		require.NoError(t, opts.Apply(one, storage.WithSourceNative("shelf", "of the source")))
-		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, opts.Native)
-		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}},
-			opts.SourceNative)
-	})
+// A copy keeps the values of WithSourceNative apart from those of WithNative.
+func TestWithSourceNativeIsForTheSource(t *testing.T) {
+	var opts storage.CopyOptions
+	err := opts.Apply(
+		storage.WithNative("shelf", "destination"),
+		storage.WithSourceNative("shelf", "source"),
+	)
+	require.NoError(t, err)
+	require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "destination"}}, opts.Native)
+	require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "source"}}, opts.SourceNative)
 }

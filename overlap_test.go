@@ -25,7 +25,7 @@ type (
 	}
 )
 
-// Overlap reports whether two values can have an object in common. The order of the values does not matter.
+// Overlap reports whether two values can have an object in common, whatever their order.
 func TestOverlap(t *testing.T) {
 	account := memstore.NewService(memstore.ServiceConfig{})
 	open := func(name string) storage.Bucket {
@@ -36,38 +36,38 @@ func TestOverlap(t *testing.T) {
 	b := open("photos")
 	wrapper := embedding{b}
 	audited, _ := newAuditedBucket(t, b)
-	apart := wrapped.Unknown(t, b)
+	unknownPlace := wrapped.Unknown(t, b)
 
 	tests := map[string]struct {
 		a, b any
 		want bool
 	}{
-		"a bucket and itself":    {a: b, b: b, want: true},
-		"the same, opened twice": {a: b, b: open("photos"), want: true},
-		"a narrowed one":         {a: b, b: storage.Ref[storage.Lister](b), want: true},
-		"a part":                 {a: b, b: storage.Prefixed(b, "2026/"), want: true},
-		"a part of a part": {
+		"a bucket and itself":           {a: b, b: b, want: true},
+		"a bucket that is opened twice": {a: b, b: open("photos"), want: true},
+		"a bucket and a Ref of it":      {a: b, b: storage.Ref[storage.Lister](b), want: true},
+		"a bucket and a folder of it":   {a: b, b: storage.Prefixed(b, "2026/"), want: true},
+		"a folder and a folder below": {
 			a:    storage.Prefixed(b, "2026/"),
 			b:    storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"),
 			want: true,
 		},
-		"parts beside each other": {
+		"two folders": {
 			a:    storage.Prefixed(b, "2026/"),
 			b:    storage.Prefixed(b, "2025/"),
 			want: false,
 		},
-		"another bucket":                    {a: b, b: open("videos"), want: false},
-		"another account's of that name":    {a: b, b: memstore.New(), want: false},
-		"a type of a user's":                {a: wrapper, b: wrapper, want: true},
-		"a Core that embeds":                {a: b, b: audited, want: true},
-		"a Core of another place":           {a: apart, b: apart, want: true},
-		"a part of that":                    {a: apart, b: storage.Prefixed(apart, "2026/"), want: true},
-		"another of that type":              {a: wrapper, b: embedding{open("videos")}, want: false},
-		"types that do not compare":         {a: unlike{Bucket: b}, b: unlike{Bucket: b}, want: false},
-		"nothing":                           {a: nil, b: nil, want: false},
-		"not a bucket":                      {a: b, b: 42, want: false},
-		"equal values that are not buckets": {a: 1, b: 1, want: false},
-		"equal texts":                       {a: "photos", b: "photos", want: false},
+		"two buckets of one account":    {a: b, b: open("videos"), want: false},
+		"buckets of two accounts":       {a: b, b: memstore.New(), want: false},
+		"a user type and itself":        {a: wrapper, b: wrapper, want: true},
+		"two buckets in one user type":  {a: wrapper, b: embedding{open("videos")}, want: false},
+		"user type without ==":          {a: unlike{Bucket: b}, b: unlike{Bucket: b}, want: false},
+		"a bucket and a Core around it": {a: b, b: audited, want: true},
+		"a Core of an unknown place":    {a: unknownPlace, b: unknownPlace, want: true},
+		"an unknown place and a folder": {a: unknownPlace, b: storage.Prefixed(unknownPlace, "2026/"), want: true},
+		"two nil values":                {a: nil, b: nil, want: false},
+		"a bucket and a number":         {a: b, b: 42, want: false},
+		"equal numbers":                 {a: 1, b: 1, want: false},
+		"equal strings":                 {a: "photos", b: "photos", want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -147,11 +147,10 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 }
 
-// Apart reports whether two places cannot overlap, whichever comes first. If it returns true, a move of package
-// transfer needs no other proof that the places differ.
-func TestOverlapOfDistinctBuckets(t *testing.T) {
+// Apart reports whether two places certainly have no object in common, whatever their order.
+func TestApartOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
-	bucket := wrapped.Unknown(t, b)
+	unknownPlace := wrapped.Unknown(t, b)
 	tests := map[string]struct {
 		a, b any
 		want bool
@@ -176,17 +175,17 @@ func TestOverlapOfDistinctBuckets(t *testing.T) {
 			b:    serving.Directory(t.TempDir()),
 			want: true,
 		},
-		"folders of two addresses, unknown": {
+		"a folder and a folder of an unknown place": {
 			a:    storage.Prefixed(b, "2026/"),
-			b:    storage.Prefixed(bucket, "2025/"),
+			b:    storage.Prefixed(unknownPlace, "2025/"),
 			want: false,
 		},
-		"folders of a Core of a user's own": {
-			a:    storage.Prefixed(bucket, "2026/"),
-			b:    storage.Prefixed(bucket, "2025/"),
+		"two folders of an unknown place": {
+			a:    storage.Prefixed(unknownPlace, "2026/"),
+			b:    storage.Prefixed(unknownPlace, "2025/"),
 			want: true,
 		},
-		"a folder and what is not a bucket": {a: storage.Prefixed(b, "2026/"), b: 42, want: false},
+		"a folder and a number": {a: storage.Prefixed(b, "2026/"), b: 42, want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
