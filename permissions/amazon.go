@@ -87,8 +87,8 @@ const (
 	keyStatement
 )
 
-// statementOf returns the index of the statement for an action. It depends on the kind of resource
-// that the action is for.
+// statementOf returns the index of the statement for an action, which depends on the kind of
+// resource that the action is for.
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 func statementOf(action string) int {
@@ -107,9 +107,8 @@ func statementOf(action string) int {
 	return objectStatement
 }
 
-// isWideAction reports whether no policy can limit the action to a prefix. This is so if the
-// resource of the action is a bucket, and the action has no condition key s3:prefix. An example is
-// s3:ListBucketMultipartUploads.
+// isWideAction reports whether no policy can limit the action to a prefix, because its resource is
+// a bucket and it has no condition key s3:prefix. An example is s3:ListBucketMultipartUploads.
 func isWideAction(action string) bool {
 	if isListing(action) {
 		return false
@@ -135,9 +134,9 @@ var keyARN = sync.OnceValue(func() *regexp.Regexp {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
 var amazonEscapes = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
-// escapeForAmazon escapes the special characters of prefix, so that a policy matches
-// only this prefix. MinIO has variables and wildcards but no escapes. So for MinIO, a prefix with
-// such characters is refused (https://github.com/minio/pkg/blob/main/policy/resource.go).
+// escapeForAmazon escapes prefix, so that a policy matches only this prefix. It refuses special
+// characters for MinIO, whose policies have variables and wildcards but no escapes
+// (https://github.com/minio/pkg/blob/main/policy/resource.go).
 func escapeForAmazon(p Provider, prefix string) (string, error) {
 	if p == AWS {
 		return amazonEscapes.Replace(prefix), nil
@@ -162,7 +161,8 @@ var partitions = []struct{ regionPrefix, name string }{
 	{"eusc-", "aws-eusc"},
 }
 
-// partition returns the partition of a region, for ARNs. MinIO has only the partition "aws".
+// partition returns the partition of a region for ARNs, such as "aws-cn". MinIO has only the
+// partition "aws".
 func partition(p Provider, region string) string {
 	if p != AWS {
 		return "aws"

@@ -26,9 +26,9 @@ type azureRole struct {
 // azureAccountPath is the scope of a role assignment for a whole account.
 const azureAccountPath = "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/ACCOUNT"
 
-// azureDocuments returns a role for the container. If an operation needs permissions on the
-// account, azureDocuments also returns a role for the account. The two roles are separate, because
-// a role that is assigned on the account applies to all containers.
+// azureDocuments returns a role for the container, and one for the account if an operation needs
+// permissions on the account. They are separate, because a role on the account applies to all
+// containers.
 func (g Grant) azureDocuments() ([]Document, error) {
 	if err := g.refuseAccountKey(Azure); err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (g Grant) azureDocuments() ([]Document, error) {
 	return documents, nil
 }
 
-// azureRole returns the role for the operations that filter selects. If they need no permission, it
-// returns nil.
+// azureRole returns the role for the operations that filter selects, or nil if they need no
+// permission.
 func (g Grant) azureRole(name string, filter func(Operation) bool) *azureRole {
 	actions := g.permissions(Azure, filter)
 	if len(actions) == 0 {
@@ -94,8 +94,8 @@ func (r *azureRole) document(scope string) Document {
 	}
 }
 
-// isOfAccount reports whether the operation needs a permission on the account. This is so for
-// operations on buckets, except delete-bucket, and for signing, which needs a key of the account.
+// isOfAccount reports whether the operation needs a permission on the account, as operations on
+// buckets do, except delete-bucket. So does signing, which needs a key of the account.
 func isOfAccount(o Operation) bool {
 	if o.Section() == bucketSection {
 		return o != "delete-bucket"
@@ -103,8 +103,8 @@ func isOfAccount(o Operation) bool {
 	return o == "sign"
 }
 
-// refuseAccountKey fails with Unsupported if the grant has operations that need the account's key.
-// The error names these operations.
+// refuseAccountKey fails with Unsupported if the grant has operations that need the account's key,
+// and names them in the error.
 func (g Grant) refuseAccountKey(p Provider) error {
 	var refused []Operation
 	for _, o := range g.Operations {
@@ -120,8 +120,8 @@ func (g Grant) refuseAccountKey(p Provider) error {
 	return nil
 }
 
-// azureCondition returns the condition that limits data actions to the grant's prefix. A listing is
-// only allowed with a prefix that begins with the grant's prefix.
+// azureCondition returns the condition that limits data actions to the grant's prefix, and listings
+// to prefixes that begin with it.
 //
 // https://learn.microsoft.com/azure/storage/blobs/storage-auth-abac-examples
 // https://learn.microsoft.com/azure/role-based-access-control/conditions-format
@@ -135,37 +135,36 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 	// A listing is a read with the suboperation Blob.List. Its path is the container, so the second
 	// clause limits the prefix of the request instead.
 	const read = azureActions + "containers/blobs/read"
-	var others []string
+	var exempt []string
 	for _, action := range dataActions {
 		suboperation := ""
 		if action == read {
 			suboperation = " AND NOT SubOperationMatches{'Blob.List'}"
 		}
-		others = append(others, "!(ActionMatches{'"+action+"'}"+suboperation+")")
+		exempt = append(exempt, "!(ActionMatches{'"+action+"'}"+suboperation+")")
 	}
-	condition := g.azureClause(others, "@Resource["+azureActions+"containers/blobs:path]")
+	pathClause := g.azureClause(exempt, "@Resource["+azureActions+"containers/blobs:path]")
 	if !slices.Contains(dataActions, read) {
-		return condition, nil
+		return pathClause, nil
 	}
 
-	others = []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
-	return condition + "\nAND\n" + g.azureClause(others, "@Request["+azureActions+"containers/blobs:prefix]"), nil
+	exempt = []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
+	listClause := g.azureClause(exempt, "@Request["+azureActions+"containers/blobs:prefix]")
+	return pathClause + "\nAND\n" + listClause, nil
 }
 
-// azureClause returns a clause of a condition. It permits a request if all expressions in others
-// are true, so that the clause is not about this request. Otherwise the request must be for the
-// grant's container, and the attribute must begin with the grant's prefix.
-func (g Grant) azureClause(others []string, attribute string) string {
+// azureClause returns the clause of a condition that limits an attribute of a request to the
+// grant's prefix. If all the expressions in exempt are true, the clause permits the request anyway.
+func (g Grant) azureClause(exempt []string, attribute string) string {
 	inContainer := "@Resource[" + azureActions + "containers:name] StringEquals '" + g.Bucket + "'"
 	hasPrefix := attribute + " StringStartsWith '" + g.Prefix + "'"
-	return "(\n (\n  " + strings.Join(others, "\n  AND\n  ") + "\n )\n OR\n (\n  " +
+	return "(\n (\n  " + strings.Join(exempt, "\n  AND\n  ") + "\n )\n OR\n (\n  " +
 		inContainer + "\n  AND\n  " + hasPrefix + "\n )\n)"
 }
 
-// azureSignature returns the parameters of a shared access signature:
-//   - If an operation is about the container itself, the signature is for the account.
-//   - For other operations without a prefix, the signature is for the container.
-//   - For other operations with a prefix, the signature is for a directory.
+// azureSignature returns the parameters of a shared access signature. The signature is for the
+// account if an operation is about the container itself, for a directory if the grant has a prefix,
+// and otherwise for the container.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-account-sas
@@ -173,22 +172,23 @@ func (g Grant) azureSignature() ([]Document, error) {
 	if err := g.refuseAccountKey(AzureSAS); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(g.Operations, func(o Operation) bool { return o.Section() == bucketSection }) {
+	isOnBucket := func(o Operation) bool { return o.Section() == bucketSection }
+	if slices.ContainsFunc(g.Operations, isOnBucket) {
 		return g.accountSignature(), nil
 	}
 
-	// Leave out letters in the form "r(c)", which only a signature of an account can have.
-	// Operations on objects also work without them.
+	// Leave out letters in the form "r(c)", which only a signature of an account can have. Operations
+	// on objects work without them.
 	letters := slices.DeleteFunc(g.permissions(AzureSAS, anyOperation), func(letter string) bool {
 		return strings.Contains(letter, "(")
 	})
-	permitted := "sp=" + strings.Join(letters, "")
+	permissions := "sp=" + strings.Join(letters, "")
 
 	if g.Prefix == "" {
 		return []Document{{
 			Name: "parameters",
 			Use:  "of a shared access signature of the container " + g.Bucket,
-			Text: "sr=c&" + permitted,
+			Text: "sr=c&" + permissions,
 		}}, nil
 	}
 
@@ -201,24 +201,24 @@ func (g Grant) azureSignature() ([]Document, error) {
 		Name: "parameters",
 		Use: "of a shared access signature of the directory " + strings.TrimSuffix(g.Prefix, "/") +
 			" of the container " + g.Bucket + ", in an account with a hierarchical namespace",
-		Text: "sr=d&sdd=" + depth + "&" + permitted,
+		Text: "sr=d&sdd=" + depth + "&" + permissions,
 	}}, nil
 }
 
-// accountSignature returns the parameters of a shared access signature of the account. Such a
-// signature is valid for all containers.
+// accountSignature returns the parameters of a shared access signature of the account, which is
+// valid for all containers.
 func (g Grant) accountSignature() []Document {
 	var letters []string
-	types := map[string]bool{}
+	needsType := map[string]bool{}
 	for _, permission := range g.permissions(AzureSAS, anyOperation) {
 		letter, resourceType := splitLetter(permission)
 		letters = append(letters, letter)
-		types[resourceType] = true
+		needsType[resourceType] = true
 	}
 
 	resourceTypes := ""
 	for _, resourceType := range []string{"s", "c", "o"} {
-		if types[resourceType] {
+		if needsType[resourceType] {
 			resourceTypes += resourceType
 		}
 	}

@@ -65,8 +65,8 @@ func isOfProject(o Operation) bool {
 	return o == "list-buckets" || strings.HasPrefix(string(o), "create-bucket")
 }
 
-// googleDocuments returns a role and its binding for each kind of resource that the operations
-// need. If no operation needs a permission, it fails with Unsupported.
+// googleDocuments returns a role and its binding for each kind of resource on which the operations
+// need permissions. If they need none at all, it fails with Unsupported.
 func (g Grant) googleDocuments() ([]Document, error) {
 	var condition *googleCondition
 	if g.Prefix != "" {
@@ -115,8 +115,8 @@ func (g Grant) googleDocuments() ([]Document, error) {
 var celEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // GoogleCondition returns the expression of an IAM Condition that limits permissions to the objects
-// under a prefix. It also works as the availabilityCondition of a Credential Access Boundary. A
-// request may only list with a prefix that begins with this prefix.
+// under a prefix, and listings to prefixes that begin with it. The expression also works as the
+// availabilityCondition of a Credential Access Boundary.
 //
 // https://cloud.google.com/iam/docs/conditions-attribute-reference#api-attributes
 //
@@ -126,10 +126,11 @@ func GoogleCondition(bucket, prefix string) (string, error) {
 	if prefix == "" {
 		return "", argument.Invalid("prefix", "must not be empty", "")
 	}
-	g := Grant{Operations: []Operation{"download"}, Bucket: bucket, Prefix: prefix}
-	if err := g.check(Google); err != nil {
+	grant := Grant{Operations: []Operation{"download"}, Bucket: bucket, Prefix: prefix}
+	if err := grant.check(Google); err != nil {
 		return "", err
 	}
+
 	quotedPrefix := celEscapes.Replace(prefix)
 	return `resource.name.startsWith("projects/_/buckets/` + bucket + `/objects/` + quotedPrefix + `") || ` +
 		`api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("` + quotedPrefix + `")`, nil

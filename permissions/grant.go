@@ -95,11 +95,10 @@ var afterFailures = map[Operation]Operation{
 	"upload-parts-failed":   "upload-parts",
 }
 
-// OnlyAfterFailures returns those permissions of the operations that a program only needs after a
-// request has failed, sorted. An example is the permission to abort a multipart upload. Without
-// them, the program does the same until a request fails. It then leaves parts behind, or fails with
-// OutcomeUnknown. It returns names as [Operation.Needs] does. If the operations or the provider are
-// not valid, the result is empty.
+// OnlyAfterFailures returns the sorted permissions that a program only needs after a request has
+// failed, such as that to abort a multipart upload. Without them, the program does the same until a
+// request fails, and then leaves parts behind, or fails with OutcomeUnknown. The names are those of
+// [Operation.Needs]. If the operations or the provider are not valid, the result is empty.
 func (g Grant) OnlyAfterFailures(p Provider) []string {
 	var always, afterFailure []string
 	for _, o := range g.Operations {
@@ -118,11 +117,11 @@ func (g Grant) OnlyAfterFailures(p Provider) []string {
 	}
 
 	isAlwaysNeeded := func(permission string) bool { return slices.Contains(always, permission) }
-	only := slices.DeleteFunc(afterFailure, isAlwaysNeeded)
+	onlyAfter := slices.DeleteFunc(afterFailure, isAlwaysNeeded)
 	if p == AzureSAS {
-		return sortLetters(only)
+		return sortLetters(onlyAfter)
 	}
-	return sortPermissions(only)
+	return sortPermissions(onlyAfter)
 }
 
 // bucketNames has the form of bucket names for each provider. No such name has a character with a
@@ -139,7 +138,8 @@ var bucketNames = sync.OnceValue(func() map[Provider]*regexp.Regexp {
 	}
 })
 
-// check checks the rules that are the same for all providers.
+// check returns an error if the grant breaks a rule that is the same for all providers, or if an
+// operation or the provider is unknown or unsupported.
 func (g Grant) check(p Provider) error {
 	if len(g.Operations) == 0 {
 		return argument.Invalid("operations", "must not be empty", "")
@@ -179,8 +179,8 @@ func (g Grant) needsBucket() bool {
 	return slices.ContainsFunc(g.Operations, func(o Operation) bool { return o != "list-buckets" && o != "sign" })
 }
 
-// checkPrefix refuses a prefix with which no key can begin, and operations that a policy cannot
-// limit to a prefix.
+// checkPrefix returns an error if no key can begin with the prefix, or if a policy cannot limit one
+// of the operations to a prefix.
 func (g Grant) checkPrefix(p Provider) error {
 	if g.Prefix == "" {
 		return nil
@@ -210,8 +210,8 @@ func (g Grant) checkPrefix(p Provider) error {
 	return err
 }
 
-// isWide reports whether no policy of a provider can limit the operation to a prefix. A permission
-// that an operation needs may hold only for a whole bucket or account.
+// isWide reports whether no policy of a provider can limit the operation to a prefix, because a
+// permission that it needs holds only for a whole bucket or account.
 func (o Operation) isWide(p Provider) bool {
 	if o.Section() == bucketSection {
 		return true
@@ -222,7 +222,7 @@ func (o Operation) isWide(p Provider) bool {
 	case AWS:
 		return slices.ContainsFunc(needs, isWideAction)
 	case MinIO:
-		return slices.ContainsFunc(needs, func(action string) bool { return isWideAction(action) || isListing(action) })
+		return slices.ContainsFunc(needs, isWideAction) || slices.ContainsFunc(needs, isListing)
 	case Google:
 		return slices.Contains(outsidePrefix, o)
 	case Azure:
@@ -237,7 +237,8 @@ func (o Operation) isWide(p Provider) bool {
 // at the top of the bucket.
 var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
 
-// permissions returns the permissions of the operations that filter selects, sorted and each once.
+// permissions returns the sorted permissions that the provider requires for the operations that
+// filter selects, each once.
 func (g Grant) permissions(p Provider, filter func(Operation) bool) []string {
 	var permissions []string
 	for _, o := range g.Operations {

@@ -17,60 +17,74 @@ type Group struct {
 // Groups returns the groups whose names [Parse] accepts.
 func Groups() []Group {
 	return []Group{
-		{"read", "reads objects, versions and tags", []Operation{"download", "download-version", "tags"}},
-		{"write", "stores objects, and does not read them", []Operation{
-			"upload", "upload-over", "upload-if-absent", "upload-parts", "upload-parts-failed", "upload-resumed",
-		}},
-		{"everything", "does everything with objects, except for locks, keys and access lists", everything()},
+		{
+			Name:       "read",
+			Detail:     "reads objects, versions and tags",
+			Operations: []Operation{"download", "download-version", "tags"},
+		},
+		{
+			Name:   "write",
+			Detail: "stores objects, and does not read them",
+			Operations: []Operation{
+				"upload", "upload-over", "upload-if-absent", "upload-parts", "upload-parts-failed", "upload-resumed",
+			},
+		},
+		{
+			Name:       "everything",
+			Detail:     "does everything with objects, except for locks, keys and access lists",
+			Operations: everything(),
+		},
 	}
 }
 
-// everything returns the operations on objects and their tags.
+// everything returns the operations of the group "everything": those on objects and their tags.
 func everything() []Operation {
 	var operations []Operation
-	for _, r := range onObjects {
-		if r.operation == "copy-without-tags" {
+	for _, row := range onObjects {
+		if row.operation == "copy-without-tags" {
 			// On Google, this operation needs a permission that no other operation needs.
 			continue
 		}
-		operations = append(operations, r.operation)
+		operations = append(operations, row.operation)
 	}
 	return append(operations, "upload-with-tags", "tags", "add-tags", "change-tags", "remove-tags")
 }
 
+// groupNames returns the names of all groups.
 func groupNames() []string {
 	var names []string
-	for _, g := range Groups() {
-		names = append(names, g.Name)
+	for _, group := range Groups() {
+		names = append(names, group.Name)
 	}
 	return names
 }
 
-// Parse returns the operations that the given names select, in the order of [Operations], each
-// once. A name is the name of an operation or of a group. If a name begins with "-", the operations
-// of that name are left out of the result, as in Parse("everything", "-list-uploads"). The order of
-// the names does not matter. Parse fails with InvalidArgument if a name is unknown, or if no
-// operation is left.
+// Parse returns the operations that the names select, in the order of [Operations] and each once. A
+// name is that of an operation or of a group. A "-" before a name leaves out its operations, as in
+// Parse("everything", "-list-uploads"), wherever the name stands. Parse fails with InvalidArgument
+// if a name is unknown, or if no operation is left.
 func Parse(names ...string) ([]Operation, error) {
-	added := map[Operation]bool{}
-	removed := map[Operation]bool{}
+	included := map[Operation]bool{}
+	excluded := map[Operation]bool{}
 	for _, name := range names {
-		name, isRemoval := strings.CutPrefix(name, "-")
+		name, isExclusion := strings.CutPrefix(name, "-")
 		operations, err := operationsNamed(name)
 		if err != nil {
 			return nil, err
 		}
 
-		selected := added
-		if isRemoval {
-			selected = removed
+		set := included
+		if isExclusion {
+			set = excluded
 		}
 		for _, o := range operations {
-			selected[o] = true
+			set[o] = true
 		}
 	}
 
-	operations := slices.DeleteFunc(Operations(), func(o Operation) bool { return !added[o] || removed[o] })
+	operations := slices.DeleteFunc(Operations(), func(o Operation) bool {
+		return !included[o] || excluded[o]
+	})
 	if len(operations) == 0 {
 		return nil, argument.Invalid("operations", "must not be empty", "")
 	}
@@ -78,17 +92,17 @@ func Parse(names ...string) ([]Operation, error) {
 }
 
 // operationsNamed returns the operations of the group with the name, or the one operation with the
-// name. If there is none, it fails with InvalidArgument.
+// name. If there is neither, it fails with InvalidArgument.
 func operationsNamed(name string) ([]Operation, error) {
-	for _, g := range Groups() {
-		if g.Name == name {
-			return g.Operations, nil
+	for _, group := range Groups() {
+		if group.Name == name {
+			return group.Operations, nil
 		}
 	}
 
-	o := Operation(name)
-	if _, ok := rowsByOperation()[o]; !ok {
+	operation := Operation(name)
+	if _, ok := rowsByOperation()[operation]; !ok {
 		return nil, unknownOperationError(name)
 	}
-	return []Operation{o}, nil
+	return []Operation{operation}, nil
 }

@@ -7,9 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
-// encodeJSON returns value as indented JSON in ASCII. It escapes other characters, because IAM of AWS
-// refuses characters above U+00FF in a policy
-// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
+// encodeJSON returns value as indented JSON in ASCII, because IAM of AWS refuses characters above
+// U+00FF in a policy (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
 func encodeJSON(value any) string {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)

@@ -23,10 +23,9 @@ var minioFree = map[Operation][]string{
 	"upload-with-tags":   {"s3:PutObjectTagging"},
 }
 
-// minioActions returns the actions of MinIO in place of those of Amazon. MinIO has no CORS rules
-// and no blocks of public access, and needs no permission to use a key. Its policies must not name
-// actions that it does not have. To remove a version, MinIO also needs the action that removes
-// objects.
+// minioActions returns the actions of MinIO for an operation in place of those of Amazon. It leaves
+// out actions that MinIO does not have, which its policies must not name, and those that it does
+// not need. To remove a version, MinIO also needs the action that removes objects.
 //
 // https://github.com/minio/pkg/blob/main/policy/action.go
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go
