@@ -52,8 +52,8 @@ func invalidToken() error {
 	}
 }
 
-// parseRevision parses a revision. It accepts only the form that this package writes, without
-// leading zeros.
+// parseRevision parses a revision in the only form that this package writes, which has no leading
+// zeros.
 func parseRevision(text string) (uint64, bool) {
 	if text == "" || text[0] < '1' || text[0] > '9' {
 		return 0, false
@@ -62,15 +62,15 @@ func parseRevision(text string) (uint64, bool) {
 	return revision, err == nil
 }
 
-// parseVersion returns the revision of a version. For "", which means the current version, it
-// returns 0. If the version is malformed, it fails with InvalidArgument.
+// parseVersion returns the revision of a version, or 0 for "", which means the current version. If
+// the version is malformed, it fails with InvalidArgument.
 func parseVersion(text string) (uint64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	number, tagged := strings.CutPrefix(text, revisionTag)
+	number, hasTag := strings.CutPrefix(text, revisionTag)
 	revision, ok := parseRevision(number)
-	if !ok || !tagged {
+	if !ok || !hasTag {
 		return 0, &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  errors.New("version must be one that this bucket returned"),

@@ -21,7 +21,8 @@ type version struct {
 	expires  time.Time // time at which soft delete drops it; zero for other versions
 }
 
-// before reports whether v is listed before w.
+// before reports whether v is listed before w: keys ascend, and the newest version of a key is
+// first.
 func (v version) before(w version) bool {
 	if v.position.key != w.position.key {
 		return v.position.key < w.position.key
@@ -43,8 +44,8 @@ func (b *bucket) mark(key string, now time.Time) {
 	b.addNoncurrent(o, now)
 }
 
-// promote makes the newest noncurrent version of the key the current object. If that version is a
-// delete marker, or if there is none, promote does nothing. The caller holds the write lock.
+// promote makes the newest noncurrent version of the key the current object, unless there is none
+// or it is a delete marker. The caller holds the write lock.
 func (b *bucket) promote(key string) {
 	newest := b.newestNoncurrent(key)
 	if newest == nil || newest.marker {
@@ -66,8 +67,8 @@ func (b *bucket) newestNoncurrent(key string) (newest *object) {
 }
 
 // ListVersions returns a page of current objects, noncurrent versions, delete markers and common
-// prefixes. If versioning is off, current objects have no version. Noncurrent versions always have
-// one, because nothing else can select them.
+// prefixes. Current objects have no version if versioning is off, but noncurrent versions always
+// have one, because nothing else can select them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	pos, err := startAfter(r)
 	if err != nil {
@@ -82,6 +83,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	defer b.mu.RUnlock()
+
 	if r.SoftDeleted {
 		return b.listRemoved(r, pos, now), nil
 	}
@@ -107,14 +109,16 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 		}
 
 		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
-		wasListed := isPrefix && common <= pos.key // an earlier page has ended with this common prefix
+		// An earlier page may have ended with this common prefix.
+		wasListed := isPrefix && common <= pos.key
 		if !wasListed && len(page.Entries) == r.Limit {
 			page.Token = last.token()
 			return page
 		}
+
 		if !isPrefix {
 			page.Entries = append(page.Entries, b.versionEntry(o, noncurrentSince))
-			last = position{o.key, o.revision}
+			last = position{key: o.key, revision: o.revision}
 			all.next()
 			continue
 		}
@@ -124,6 +128,7 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: entry})
 			last = position{key: common}
 		}
+
 		// Continue after all versions with the common prefix.
 		next, exists := objectkey.PrefixEnd(common)
 		if !exists {
@@ -133,8 +138,8 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 	}
 }
 
-// versionEntry describes a current object, a noncurrent version or a delete marker. For a current
-// object, noncurrentSince is zero.
+// versionEntry returns the entry of a current object, a noncurrent version or a delete marker. For a
+// current object, noncurrentSince is zero.
 func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.VersionEntry {
 	if o.marker {
 		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
@@ -161,29 +166,30 @@ func (b *bucket) history() *history {
 	return &history{live: b.live.iter(), noncurrent: b.noncurrent.Iter()}
 }
 
-// seek moves to the first object after p.
+// seek moves to the first object after p. The older objects of a key come after the newer ones.
 func (h *history) seek(p position) {
 	h.hasCurrent = h.live.Seek(p.key)
 	if h.hasCurrent && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
 		h.hasCurrent = h.live.Next()
 	}
+
 	h.hasNoncurrent = h.noncurrent.Seek(version{position: p})
 	if h.hasNoncurrent && h.noncurrent.Item().position == p {
 		h.hasNoncurrent = h.noncurrent.Next()
 	}
 }
 
-// object returns the object at the iterator, or nil at the end. If the object is a noncurrent
-// version, the second result is the time at which it became noncurrent. If the object is current,
-// the second result is zero.
-func (h *history) object() (o *object, since time.Time) {
+// object returns the object at the iterator, or nil at the end. noncurrentSince is the time at
+// which it became noncurrent, and zero for a current object.
+func (h *history) object() (o *object, noncurrentSince time.Time) {
 	if h.isAtCurrent() {
-		return h.live.Value().object, since
+		return h.live.Value().object, time.Time{}
 	}
 	if h.hasNoncurrent {
-		return h.noncurrent.Item().object, h.noncurrent.Item().since
+		item := h.noncurrent.Item()
+		return item.object, item.since
 	}
-	return nil, since
+	return nil, time.Time{}
 }
 
 // next moves to the next object.
@@ -195,7 +201,8 @@ func (h *history) next() {
 	}
 }
 
-// isAtCurrent reports whether the next object is a current one.
+// isAtCurrent reports whether the object at the iterator is a current one. The current object of a
+// key comes before its noncurrent versions.
 func (h *history) isAtCurrent() bool {
 	if !h.hasCurrent || !h.hasNoncurrent {
 		return h.hasCurrent
