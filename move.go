@@ -12,12 +12,13 @@ import (
 // in a local directory also the revision and time.
 //
 // If the store has [ServerMove], and the only options are IfAbsent and IfRevision, Move makes one
-// request. The object then has exactly one of the two keys at each moment. Otherwise Move copies
-// the object, and then removes the revision that it has copied. If the store has no
+// request, and the object has exactly one of the two keys at each moment. Otherwise Move copies the
+// object, and then removes the revision that it has copied. If the store has no
 // [ConditionalRemove], a write to the old key just before the removal is lost.
 //
-// Two calls may move an object between two keys in opposite directions at once. The object then keeps at
-// least one key if the store has ServerMove, or both ConditionalRemove and [UniqueRevisions]. On S3, which lacks UniqueRevisions, the object may be lost.
+// If two calls move an object between two keys in opposite directions at once, the object keeps at
+// least one key if the store has ServerMove, or both ConditionalRemove and [UniqueRevisions]. On
+// S3, which lacks UniqueRevisions, the object may be lost.
 //
 // If Move fails, the object still has its old key, with two exceptions. After OutcomeUnknown, it
 // has its old or its new key. If only the removal of the source failed, both keys have the object,
@@ -30,12 +31,12 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
-	applied := o.ApplyMove(from, to, opts...)
-	if e := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, applied); e != nil {
+	optsErr := o.ApplyMove(from, to, opts...)
+	if e := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, optsErr); e != nil {
 		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{f.scope.Key(from)}}
 		return nil, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
 	o.state.View = f.scope.Prefix
-	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), o)
-	return f.attrsOrError(a, err, "Move", to)
+	attrs, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), o)
+	return f.attrsOrError(attrs, err, "Move", to)
 }

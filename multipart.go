@@ -105,7 +105,7 @@ func WithUncheckedParts() MultipartOption {
 
 type partsOption []UploadedPart
 
-// applyComplete sets the parts of WithParts, whose numbers must be 1, 2, 3 and so on.
+// applyComplete sets the parts of WithParts, which must be numbered 1, 2, 3 and so on.
 func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
 		fail(&r.err, "WithParts", "must have at least one part")

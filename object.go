@@ -46,9 +46,9 @@ type Attrs struct {
 	Native any `json:"-"`
 }
 
-// Same reports whether both Attrs describe the same object: they have the same size and revision.
-// If old has no revision, both must have the same time instead. The size is compared because
-// some servers send a new object with the old ETag.
+// Same reports whether both Attrs describe the same object, because they have the same size and
+// revision, or the same size and time if old has no revision. The size is compared because some
+// servers send a new object with the old ETag.
 func (a *Attrs) Same(old *Attrs) bool {
 	if a.Size != old.Size {
 		return false
@@ -159,7 +159,7 @@ type CRC32C struct {
 	Known bool
 }
 
-// String returns 8 hexadecimal digits, or "" if the checksum is not known.
+// String returns the checksum as 8 hexadecimal digits, or "" if it is not known.
 func (c CRC32C) String() string {
 	if !c.Known {
 		return ""
@@ -167,7 +167,7 @@ func (c CRC32C) String() string {
 	return fmt.Sprintf("%08x", c.Sum)
 }
 
-// MarshalJSON implements [json.Marshaler].
+// MarshalJSON implements [json.Marshaler]. A checksum that is not known becomes null.
 func (c CRC32C) MarshalJSON() ([]byte, error) {
 	if !c.Known {
 		return []byte("null"), nil
@@ -175,7 +175,7 @@ func (c CRC32C) MarshalJSON() ([]byte, error) {
 	return json.Marshal(c.Sum)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. It reads null as a checksum that is not known.
 func (c *CRC32C) UnmarshalJSON(data []byte) error {
 	var sum *uint32
 	if err := json.Unmarshal(data, &sum); err != nil {
@@ -203,12 +203,12 @@ func EncodeMetadataValue(text string) string {
 	return b.String()
 }
 
-// staysInMetadata reports whether every store returns the byte at i unchanged. Such a byte needs no
+// staysInMetadata reports whether every store returns the byte at i unchanged, so that it needs no
 // percent-encoding.
 //
-// A "?" after "=" needs percent-encoding, because "=?" begins an encoded word (RFC 2047). For S3
-// and Azure, the engine turns a value that contains "=?" into encoded words. R2 would not store these
-// words unchanged, but decode them and store the decoded text.
+// A "?" after "=" needs it, because "=?" begins an encoded word (RFC 2047). For S3 and Azure, the
+// engine turns a value that contains "=?" into encoded words, which R2 does not store unchanged,
+// but decodes.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {
@@ -224,8 +224,8 @@ func staysInMetadata(text string, i int) bool {
 	}
 }
 
-// DecodeMetadataValue returns the text that [EncodeMetadataValue] has encoded, and any other value
-// unchanged.
+// DecodeMetadataValue returns the text that [EncodeMetadataValue] has encoded. A value that is not
+// a valid encoding is returned unchanged.
 func DecodeMetadataValue(value string) string {
 	text, err := url.PathUnescape(value)
 	if err != nil {
@@ -234,7 +234,7 @@ func DecodeMetadataValue(value string) string {
 	return text
 }
 
-// checkPrefix returns an error if a prefix breaks prefixRule.
+// checkPrefix returns an error if Prefixed does not permit the prefix.
 func checkPrefix(prefix string) *Error {
 	if rule := prefixRule(prefix); rule != "" {
 		return invalid("prefix", rule)
@@ -242,9 +242,8 @@ func checkPrefix(prefix string) *Error {
 	return nil
 }
 
-// prefixRule returns the rule that a prefix breaks, or "". It implements the part of rule K5 that
-// makes Prefixed safe: a prefix must end in "/", because "users/1" would also reach the keys under
-// "users/10".
+// prefixRule returns the rule for prefixes that the prefix breaks, or "". A prefix must end in "/"
+// (rule K5), because "users/1" would also reach the keys under "users/10".
 func prefixRule(prefix string) string {
 	if !strings.HasSuffix(prefix, "/") {
 		return `must consist of whole segments and end in "/"`

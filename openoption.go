@@ -41,18 +41,20 @@ type OpenOptions struct {
 	err error // error of the first bad option
 }
 
-// Apply sets o from opts.
+// Apply sets o from opts, and returns the error of the first invalid one.
 func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	for _, opt := range opts {
 		if opt == nil {
 			o.Fail(invalid("option", "must not be nil"))
 			continue
 		}
-		// ApplyOpen may replace *o, and with it the error of an earlier option. Keep the first error.
+
+		// ApplyOpen may replace *o with the error of an earlier option, so keep that error.
 		firstErr := o.err
 		opt.ApplyOpen(o)
 		o.err = cmp.Or(firstErr, o.err)
 	}
+
 	o.check()
 	if o.Buffers == nil {
 		o.Buffers = &defaultBufferLimit
@@ -60,8 +62,8 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	return o.err
 }
 
-// check refuses bad values in the fields. An OpenOption of another package can set a field
-// directly.
+// check refuses invalid values of the fields, because an OpenOption of another package can set a
+// field directly.
 func (o *OpenOptions) check() {
 	if o.PublicBaseURL != "" {
 		o.PublicBaseURL = baseURL(o, "PublicBaseURL", o.PublicBaseURL)
@@ -90,18 +92,18 @@ type openOption func(*OpenOptions)
 
 func (o openOption) ApplyOpen(opts *OpenOptions) { o(opts) }
 
-// baseURL checks base, and returns it with exactly one slash at its end. If base is bad, every call on
-// the bucket fails with an error that names the option.
+// baseURL returns base with exactly one slash at its end. If base is invalid, every call on the
+// bucket fails with an error that names the option.
 func baseURL(o *OpenOptions, option, base string) string {
-	if !validBaseURL(base) {
+	if !isBaseURL(base) {
 		o.Fail(invalid(option, "must be an http or https address without user, query or fragment"))
 		return ""
 	}
 	return strings.TrimSuffix(base, "/") + "/"
 }
 
-// validBaseURL reports whether base is an http or https address to which a path can be appended.
-func validBaseURL(base string) bool {
+// isBaseURL reports whether base is an http or https address to which a path can be appended.
+func isBaseURL(base string) bool {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
 		return false
@@ -191,7 +193,7 @@ type BufferLimit struct {
 	used  sync.Once
 }
 
-// bounded returns the limit, and sets its maximum at the first call.
+// bounded returns the limit. The first call fixes its maximum, which is at least 1 MiB.
 func (m *BufferLimit) bounded() *buffer.Limit {
 	m.used.Do(func() {
 		m.limit.Max = max(m.Max, 1<<20)

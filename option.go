@@ -113,38 +113,38 @@ type (
 	}
 )
 
-// guard stores a condition in *c. If *c already has a condition, guard stores an error in *err
-// instead.
-func guard(c *Condition, err *error, value Condition) {
-	if *c != (Condition{}) {
+// setCondition sets *dst to the condition of an option, or sets *err if there already is a
+// condition.
+func setCondition(dst *Condition, err *error, condition Condition) {
+	if *dst != (Condition{}) {
 		fail(err, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
 		return
 	}
-	*c = value
+	*dst = condition
 }
 
 // IfAbsent makes a write fail with PreconditionFailed (also fs.ErrExist) if the object exists. If
 // several callers write at the same time, exactly one succeeds.
 func IfAbsent() WriteOption {
-	return writeOption(func(w written) { guard(w.condition, w.err, Condition{Absent: true}) })
+	return writeOption(func(w written) { setCondition(w.condition, w.err, Condition{Absent: true}) })
 }
 
 type revisionOption string
 
-// guard sets the condition of IfRevision.
-func (o revisionOption) guard(c *Condition, err *error) {
+// setCondition sets the condition of IfRevision.
+func (o revisionOption) setCondition(dst *Condition, err *error) {
 	if o == "" {
 		fail(err, "IfRevision", `must not be "": that is not "no condition"`)
 	}
-	guard(c, err, Condition{Revision: string(o)})
+	setCondition(dst, err, Condition{Revision: string(o)})
 }
-func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.err) }
+func (o revisionOption) applyUpload(r *UploadOptions)     { o.setCondition(&r.Condition, &r.err) }
 func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o revisionOption) applyCopy(r *CopyOptions)         { o.guard(&r.Condition, &r.err) }
-func (o revisionOption) applyDownload(r *DownloadOptions) { o.guard(&r.Condition, &r.err) }
-func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition, &r.err) }
+func (o revisionOption) applyCopy(r *CopyOptions)         { o.setCondition(&r.Condition, &r.err) }
+func (o revisionOption) applyDownload(r *DownloadOptions) { o.setCondition(&r.Condition, &r.err) }
+func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.setCondition(&r.Condition, &r.err) }
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
-func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.err) }
+func (o revisionOption) applyRemove(r *RemoveOptions)     { o.setCondition(&r.Condition, &r.err) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another revision
 // than this one, which is an Attrs.Revision from the same provider. In a store without
@@ -153,16 +153,16 @@ func IfRevision(revision string) RevisionOption { return revisionOption(revision
 
 type revisionNotOption string
 
-// guard sets the condition of IfRevisionNot.
-func (o revisionNotOption) guard(r *DownloadOptions) {
+// setCondition sets the condition of IfRevisionNot.
+func (o revisionNotOption) setCondition(r *DownloadOptions) {
 	if o == "" {
 		fail(&r.err, "IfRevisionNot", "must not be empty")
 	}
-	guard(&r.Condition, &r.err, Condition{NotRevision: string(o)})
+	setCondition(&r.Condition, &r.err, Condition{NotRevision: string(o)})
 }
-func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
-func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }
-func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.get) }
+func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.setCondition(r) }
+func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.setCondition(r) }
+func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.setCondition(&r.get) }
 
 // IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

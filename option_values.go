@@ -187,8 +187,7 @@ func fail(err *error, argument, rule string) {
 	}
 }
 
-// atLeast sets the error of an operation if value is below least, which is 0 or 1. err
-// points to that error.
+// atLeast sets *err to an error that names the option if value is below least, which is 0 or 1.
 func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	if value >= least {
 		return
@@ -200,9 +199,9 @@ func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	fail(err, option, "must be at least 1")
 }
 
-// each passes every option to apply. It refuses a nil option. It returns the error of the first bad
-// option, to which err points: apply sets it.
-func each[O any](err *error, opts []O, apply func(O)) error {
+// applyEach calls apply for every option, and returns *err, the error of the first invalid option.
+// The function apply sets *err, and so does a nil option.
+func applyEach[O any](err *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
 			fail(err, "option", "must not be nil")
@@ -213,41 +212,43 @@ func each[O any](err *error, opts []O, apply func(O)) error {
 	return *err
 }
 
-// Apply sets r from opts, and returns the error of the first bad option, as all methods Apply do.
+// Apply sets r from opts, and returns the error of the first invalid one, as all methods Apply do.
 // Size is -1 if [WithSize] is not given.
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o UploadOption) {
+	return applyEach(&r.err, opts, func(o UploadOption) {
 		o.applyUpload(r)
 	})
 }
 
-// Apply sets r from opts. If [WithRange] is not given, Offset is 0 and Length is -1.
+// Apply sets r from opts, and returns the error of the first invalid one. If [WithRange] is not
+// given, Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
 	r.Length = -1
-	return each(&r.err, opts, func(o DownloadOption) {
+	return applyEach(&r.err, opts, func(o DownloadOption) {
 		o.applyDownload(r)
 	})
 }
 
-// ApplyAttrs sets r from the options of Attrs and Exists.
+// ApplyAttrs sets r from the options of Attrs or Exists, and returns the error of the first invalid
+// one.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
-	return each(&r.err, opts, func(o AttrsOption) {
+	return applyEach(&r.err, opts, func(o AttrsOption) {
 		o.applyAttrs(r)
 	})
 }
 
 // Apply sets r from opts.
 func (r *ListOptions) Apply(opts ...ListOption) error {
-	return each(&r.err, opts, func(o ListOption) {
+	return applyEach(&r.err, opts, func(o ListOption) {
 		o.applyList(r)
 	})
 }
 
 // Apply sets r from opts.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
-	err := each(&r.err, opts, func(o RemoveOption) {
+	err := applyEach(&r.err, opts, func(o RemoveOption) {
 		o.applyRemove(r)
 	})
 	if err != nil {
@@ -260,22 +261,24 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	return nil
 }
 
-// ApplyMultipart sets r from the options of BeginUpload.
+// ApplyMultipart sets r from the options of BeginUpload, and returns the error of the first invalid
+// one.
 func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o MultipartOption) {
+	return applyEach(&r.err, opts, func(o MultipartOption) {
 		o.applyMultipart(r)
 	})
 }
 
 // Apply sets r from opts.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
-	return each(&r.err, opts, func(o CopyOption) {
+	return applyEach(&r.err, opts, func(o CopyOption) {
 		o.applyCopy(r)
 	})
 }
 
-// ApplyCompose sets r from the options of Compose, and checks srcKeys.
+// ApplyCompose sets r from the options of Compose, and fails if one is invalid, if there is
+// WithVersion, or if srcKeys is empty.
 func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	if err := r.Apply(opts...); err != nil {
 		return err
@@ -286,7 +289,8 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return nil
 }
 
-// ApplyMove sets r from the options of Move. It fails if the two keys are equal.
+// ApplyMove sets r from the options of Move, and fails if one is invalid, if there is WithVersion,
+// or if the two keys are equal.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	if err := r.Apply(opts...); err != nil {
 		return err
@@ -312,80 +316,86 @@ func (r *CopyOptions) MovesOnly() bool {
 	return r.state.WriteID == "" && len(r.Native) == 0 && len(r.SourceNative) == 0
 }
 
-// ApplyUpload sets r from the options of SignedUploadURL. Size is -1 if [WithSize] is not given.
+// ApplyUpload sets r from the options of SignedUploadURL, and returns the error of the first
+// invalid one. Size is -1 if [WithSize] is not given.
 func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedUploadOption) {
+	return applyEach(&r.err, opts, func(o SignedUploadOption) {
 		o.applySignedUpload(r)
 	})
 }
 
-// ApplyDownload sets r from the options of SignedDownloadURL.
+// ApplyDownload sets r from the options of SignedDownloadURL, and returns the error of the first
+// invalid one.
 func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedDownloadOption) {
+	return applyEach(&r.err, opts, func(o SignedDownloadOption) {
 		o.applySignedDownload(r)
 	})
 }
 
-// ApplyRemove sets r from the options of SignedRemoveURL.
+// ApplyRemove sets r from the options of SignedRemoveURL, and returns the error of the first
+// invalid one.
 func (r *SignOptions) ApplyRemove(opts ...SignedRemoveOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedRemoveOption) {
+	return applyEach(&r.err, opts, func(o SignedRemoveOption) {
 		o.applySignedRemove(r)
 	})
 }
 
 // Apply sets r from the options of SetTags and SetLegalHold.
 func (r *ChangeOptions) Apply(opts ...SetOption) error {
-	return each(&r.err, opts, func(o SetOption) {
+	return applyEach(&r.err, opts, func(o SetOption) {
 		o.applySet(r)
 	})
 }
 
 // ApplyRetention sets r from the options of SetRetention.
 func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
-	return each(&r.err, opts, func(o RetentionOption) {
+	return applyEach(&r.err, opts, func(o RetentionOption) {
 		o.applyRetention(r)
 	})
 }
 
-// ApplyRestore sets r from the options of Restore. RestoreDays is 1 if [WithRestoreDays] is not
-// given.
+// ApplyRestore sets r from the options of Restore, and returns the error of the first invalid one.
+// RestoreDays is 1 if [WithRestoreDays] is not given.
 func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
 	r.RestoreDays = 1
-	return each(&r.err, opts, func(o RestoreOption) {
+	return applyEach(&r.err, opts, func(o RestoreOption) {
 		o.applyRestore(r)
 	})
 }
 
-// Apply sets r from the options of PutPart. Size is -1 if [WithSize] is not given.
+// Apply sets r from the options of PutPart, and returns the error of the first invalid one. Size is
+// -1 if [WithSize] is not given.
 func (r *PartOptions) Apply(opts ...PartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o PartOption) {
+	return applyEach(&r.err, opts, func(o PartOption) {
 		o.applyPart(r)
 	})
 }
 
-// ApplySigned sets r from the options of SignPart. Size is -1 if [WithSize] is not given.
+// ApplySigned sets r from the options of SignPart, and returns the error of the first invalid one.
+// Size is -1 if [WithSize] is not given.
 func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o SignedPartOption) {
+	return applyEach(&r.err, opts, func(o SignedPartOption) {
 		o.applySignedPart(r)
 	})
 }
 
-// Apply sets r from opts. Size is -1 if [WithSize] is not given.
+// Apply sets r from opts, and returns the error of the first invalid one. Size is -1 if [WithSize]
+// is not given.
 func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	r.Size = -1
-	return each(&r.err, opts, func(o CompleteOption) {
+	return applyEach(&r.err, opts, func(o CompleteOption) {
 		o.applyComplete(r)
 	})
 }
 
-// Span returns the range of bytes that the options select in an object of the given size, from the
-// offset from to the offset before to. If the range begins past the end, Span fails with
-// RangeNotSatisfiable.
+// Span returns the range of bytes that the options select in an object of the given size, which
+// begins at the offset from and ends before the offset to. If the range begins past the end of the
+// object, Span fails with RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	if r.Suffix > 0 {
 		return max(0, size-r.Suffix), size, nil

@@ -30,7 +30,7 @@ func (o writeOption) applySignedUpload(r *SignOptions) {
 	o(written{&r.Properties, &r.Set, &r.Controls, &r.Condition, &r.err})
 }
 
-// propertyOption returns an option that sets one property, and its bit.
+// propertyOption returns an option that sets one property, and marks it as set.
 func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {
 		set(w.properties)
@@ -113,8 +113,8 @@ func (o sizeOption) applySignedPart(r *PartOptions)   { o(&r.Size, &r.CRC32C, &r
 func (o sizeOption) applyComplete(r *CompleteOptions) { o(&r.Size, &r.CRC32C, &r.err) }
 func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r.err) }
 
-// WithSize declares the length of the body in bytes. If the body has another length, nothing is stored, and the upload
-// fails with BodyFailed.
+// WithSize declares the length of the body in bytes. If the body has another length, the upload
+// fails with BodyFailed and stores nothing.
 func WithSize(bytes int64) SizeOption {
 	return sizeOption(func(size *int64, _ *CRC32C, err *error) {
 		atLeast(err, "WithSize", bytes, 0)
@@ -410,7 +410,7 @@ func WithAnyOrder() ListOption {
 	})
 }
 
-// WithLimit ends the listing after n entries. n is at least 1.
+// WithLimit ends the listing after n entries, where n is at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithLimit", n, 1)
@@ -418,8 +418,8 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets how many entries the listing gets with one request. If n is above the
-// provider's maximum, the maximum applies.
+// WithPageSize sets how many entries, at least 1, the listing gets with one request. If n is above
+// the provider's maximum, the maximum applies.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithPageSize", n, 1)
@@ -427,8 +427,8 @@ func WithPageSize(n int) ListOption {
 	})
 }
 
-// nativeReads returns native options as options of reads. If auxiliary is true, the options were
-// given for another operation, so an option that does not fit a read is ignored.
+// nativeReads returns an option of reads that sets the native options. If auxiliary is true, they
+// were given for another operation, so those that do not fit a read are ignored.
 func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 	if len(natives) == 0 {
 		return nil

@@ -61,7 +61,7 @@ func NewReaderAt(ctx context.Context, b interface {
 // apply sets r from opts, and returns the error of the first invalid option.
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	r.get.Length = -1
-	return each(&r.get.err, opts, func(o ReaderAtOption) {
+	return applyEach(&r.get.err, opts, func(o ReaderAtOption) {
 		o.applyReaderAt(r)
 	})
 }
