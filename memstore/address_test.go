@@ -19,7 +19,7 @@ func parseURL(t *testing.T, address string) *url.URL {
 	return u
 }
 
-// If an address is opened twice, both buckets have the same objects.
+// All buckets that are opened by one address have the same objects, and a bucket of another address has none of them.
 func TestOpenSameAddress(t *testing.T) {
 	first, err := openBucket(t.Context(), parseURL(t, "mem://one"))
 	require.NoError(t, err)
@@ -29,6 +29,8 @@ func TestOpenSameAddress(t *testing.T) {
 	require.NoError(t, err)
 	third, err := account.Driver("one")
 	require.NoError(t, err)
+	other, err := openBucket(t.Context(), parseURL(t, "mem://another"))
+	require.NoError(t, err)
 
 	_, err = first.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("x"), Size: 1})
 	require.NoError(t, err)
@@ -36,8 +38,6 @@ func TestOpenSameAddress(t *testing.T) {
 		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 	}
-	other, err := openBucket(t.Context(), parseURL(t, "mem://another"))
-	require.NoError(t, err)
 	_, err = other.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -50,7 +50,7 @@ func TestOpenServiceCreatesNoBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// Open refuses invalid addresses.
+// openBucket and openAccount fail with InvalidArgument for invalid addresses.
 func TestOpenRefusesAddresses(t *testing.T) {
 	bucket := func(ctx context.Context, u *url.URL) error {
 		_, err := openBucket(ctx, u)

@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodies are those of the same content that are read in different ways.
+// bodies returns readers of the content, which deliver it in different pieces.
 func bodies(content string) map[string]io.Reader {
 	return map[string]io.Reader{
-		"read": strings.NewReader(content),
+		"at once": strings.NewReader(content),
 		"in two parts": io.MultiReader(strings.NewReader(content[:len(content)/2]),
 			strings.NewReader(content[len(content)/2:])),
 	}
@@ -25,7 +25,7 @@ type overriding struct{ *bytes.Reader }
 
 func (overriding) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// Reading a body allocates at most a quarter more than its length.
+// readBody allocates at most a quarter more than the length of the body, and 8 bytes.
 func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 1000, 1024, 1025, block, block + 1, 1 << 20} {
 		for _, size := range []int64{-1, int64(length)} {
@@ -33,15 +33,15 @@ func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 			for name, body := range bodies(content) {
 				data, err := readBody(t.Context(), body, size)
 				require.NoError(t, err)
-				require.True(t, string(data) == content, "%s, %d bytes", name, length)
-				require.LessOrEqual(t, cap(data), length+length/4+8, "%s, %d bytes of size %d",
-					name, length, size)
+				require.True(t, string(data) == content, "%d bytes %s", length, name)
+				maxMemory := length + length/4 + 8
+				require.LessOrEqual(t, cap(data), maxMemory, "%d bytes %s, size %d", length, name, size)
 			}
 		}
 	}
 }
 
-// If the body has another size than declared, readBody fails with BodyFailed.
+// readBody fails with BodyFailed if the body has another size than declared.
 func TestReadBodyOfOtherSize(t *testing.T) {
 	for _, size := range []int64{0, 6, 8, exactSize + 1} {
 		for name, body := range bodies("content") {

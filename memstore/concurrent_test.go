@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,7 +70,7 @@ func uploadInPart(d driver.Driver, key string) error {
 	return err
 }
 
-// Calls of all kinds may run at the same time.
+// Calls of all kinds may run at the same time, and none of them fails.
 func TestConcurrentCalls(t *testing.T) {
 	d := newVersionedDriver()
 	ctx := context.Background()
@@ -104,20 +103,15 @@ func TestConcurrentCalls(t *testing.T) {
 	)
 }
 
-// If the upload is aborted during CompleteParts, CompleteParts fails with ObjectNotFound and stores no object.
+// CompleteParts fails with ObjectNotFound and stores no object if the upload is aborted meanwhile.
 func TestAbortPartsDuringCompletion(t *testing.T) {
-	// The driver reads the clock after it has joined the parts and before it stores the object.
-	onClock := func() {} // the next call of the clock runs it
-	clock := func() time.Time {
-		call := onClock
-		onClock = func() {}
-		call()
-		return time.Unix(0, 0)
-	}
-	d := memstore.NewDriver(memstore.Config{Now: clock})
+	clock := newClock()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	onClock = func() {
+
+	// CompleteParts reads the clock after it has joined the parts and before it stores the object.
+	clock.at = func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}
 

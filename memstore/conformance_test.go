@@ -16,20 +16,22 @@ import (
 
 // The conformance suite passes, with the signed URLs of each bucket served by a new HTTP server.
 func TestConformance(t *testing.T) {
-	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
+	newDriver := func(*testing.T) driver.Driver {
 		return memstore.NewDriver(memstore.Config{})
-	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+	}
+	openBucket := func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := engine.New(d,
-			append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
-		mux.Handle("/files/", serve.NewHandler(b))
-		return b
-	}))
+		signing := storage.WithSigningBaseURL(server.URL + "/files")
+		bucket := engine.New(d, append([]storage.OpenOption{signing}, opts...)...)
+		mux.Handle("/files/", serve.NewHandler(bucket))
+		return bucket
+	}
+	storagetest.RunDriver(t, newDriver, storagetest.WithOpener(openBucket))
 }
 
-// The suite passes on a bucket that lists in any order, as S3's directory buckets do.
+// The conformance suite passes on a bucket that lists in any order, as S3's directory buckets do.
 func TestFurtherRunInAnyOrder(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A copy keeps the properties of its source.
+// Copy keeps the properties and the checksum of the source.
 func TestCopyKeepsProperties(t *testing.T) {
 	d := newDriver()
 	crc := storage.CRC32C{Sum: 7, Known: true}
@@ -27,8 +27,16 @@ func TestCopyKeepsProperties(t *testing.T) {
 	require.Equal(t, crc.Sum, attrs.CRC32C.Sum)
 	require.NotEqual(t, source.Revision, attrs.Revision)
 	require.Equal(t, "content", get(t, d, "b", ""))
+}
 
-	// With Replace, the copy has the properties of the request.
+// Copy with Replace sets the properties of the request, and keeps none of the source.
+func TestCopyReplacesProperties(t *testing.T) {
+	d := newDriver()
+	req := putRequest("a", "content")
+	req.Properties = storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"x": "y"}}
+	_, err := d.Put(t.Context(), req)
+	require.NoError(t, err)
+
 	replaced, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     d.Locate("a"),
 		Key:        "b",
@@ -39,35 +47,42 @@ func TestCopyKeepsProperties(t *testing.T) {
 	require.Equal(t, storage.Properties{ContentType: "text/html"}, replaced.Properties)
 }
 
-// An object is copied between buckets of an account.
+// Copy copies between buckets of one account.
 func TestCopyBetweenBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	src := createBucket(t, s, "from")
 	dst := createBucket(t, s, "to")
 	put(t, src, "a", "content")
-	_, err := dst.Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
-	require.NoError(t, err)
-
-	require.Equal(t, "content", get(t, dst, "b", ""))
 	require.Equal(t, src.Locate("a").Account, dst.Locate("a").Account)
 
-	_, err = newDriver().Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
-	require.ErrorIs(t, err, storage.Unsupported, "another account")
-	require.NotEqual(t, src.Locate("a").Account, newDriver().Locate("a").Account)
+	_, err := dst.Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
+	require.NoError(t, err)
+	require.Equal(t, "content", get(t, dst, "b", ""))
 }
 
-// A copy of a changed or missing source fails.
+// Copy fails with Unsupported if the source is in another account.
+func TestCopyBetweenAccounts(t *testing.T) {
+	src := newDriver()
+	dst := newDriver()
+	put(t, src, "a", "content")
+	require.NotEqual(t, src.Locate("a").Account, dst.Locate("a").Account)
+
+	_, err := dst.Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// Copy and Compose fail if a source was changed, or does not exist, and store nothing.
 func TestCopySourceChangedOrMissing(t *testing.T) {
 	tests := map[string]struct {
 		source driver.ObjectRef
 		want   error
 	}{
-		"gone": {source: driver.ObjectRef{Bucket: "memory", Key: "none"}, want: storage.ObjectNotFound},
-		"removed after a stat": {
+		"a missing object": {source: driver.ObjectRef{Bucket: "memory", Key: "none"}, want: storage.ObjectNotFound},
+		"a revision of a removed object": {
 			source: driver.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"},
 			want:   storage.Changed,
 		},
-		"changed after a stat": {
+		"a revision of a changed object": {
 			source: driver.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"},
 			want:   storage.Changed,
 		},
@@ -91,17 +106,19 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 			tt.source.Account = d.Locate("").Account
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: tt.source, Key: "b"})
 			require.ErrorIs(t, err, tt.want)
-			if tt.source.Bucket == "memory" { // Compose reads only objects of its own bucket
+
+			// Compose reads only objects of its own bucket.
+			if tt.source.Bucket == "memory" {
 				_, err = d.Compose(t.Context(),
 					&driver.ComposeRequest{Sources: []driver.ObjectRef{tt.source}, Key: "b"})
 				require.ErrorIs(t, err, tt.want)
 			}
-			require.Equal(t, []string{"a"}, listKeys(t, d), "nothing was stored")
+			require.Equal(t, []string{"a"}, listKeys(t, d))
 		})
 	}
 }
 
-// Copy checks the condition on its destination.
+// The condition of Copy applies to the destination.
 func TestCopyChecksConditionOnDestination(t *testing.T) {
 	d := newDriver()
 	put(t, d, "a", "new")
@@ -121,24 +138,31 @@ func TestCopyChecksConditionOnDestination(t *testing.T) {
 	require.Equal(t, "new", get(t, d, "b", ""))
 }
 
-// Compose joins its sources in their order, if its condition holds. A source may be the destination.
+// Compose joins its sources in their order. A source may be the destination.
 func TestComposeJoinsInOrder(t *testing.T) {
+	const joined = "hello, worldworld"
 	d := newDriver()
 	put(t, d, "a", "hello, ")
 	put(t, d, "b", "world")
+
 	attrs, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:        "a",
 		Sources:    []driver.ObjectRef{d.Locate("a"), d.Locate("b"), d.Locate("b")},
 		Properties: storage.Properties{ContentType: "text/plain"},
 	})
 	require.NoError(t, err)
-
-	require.Equal(t, "hello, worldworld", get(t, d, "a", ""))
+	require.Equal(t, joined, get(t, d, "a", ""))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)),
-		attrs.CRC32C.Sum)
+	checksum := crc32.Checksum([]byte(joined), crc32.MakeTable(crc32.Castagnoli))
+	require.Equal(t, checksum, attrs.CRC32C.Sum)
+}
 
-	_, err = d.Compose(t.Context(), &driver.ComposeRequest{
+// Compose fails with PreconditionFailed if its condition does not hold.
+func TestComposeConditionFails(t *testing.T) {
+	d := newDriver()
+	put(t, d, "a", "hello, ")
+	put(t, d, "b", "world")
+	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:       "a",
 		Sources:   []driver.ObjectRef{d.Locate("b")},
 		Condition: storage.Condition{Absent: true},

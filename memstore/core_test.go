@@ -17,7 +17,7 @@ import (
 // A passingCore is a user's Core that changes nothing.
 type passingCore struct{ storage.Core }
 
-// The suite passes through a Core that overrides nothing.
+// The conformance suite passes on a bucket whose Core wraps another one and overrides nothing.
 func TestFurtherConformanceThroughACore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

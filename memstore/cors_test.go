@@ -13,18 +13,18 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// The rules of Config.CORS decide about the preflight requests of browsers.
+// A bucket answers the preflight requests of browsers by a copy of the rules in Config.CORS.
 func TestConfigSetsCORSRules(t *testing.T) {
 	rules := []storage.CORSRule{{Origins: []string{"https://app.example.com"}, Methods: []string{"PUT"}}}
 	d := memstore.NewDriver(memstore.Config{CORS: rules})
-	rules[0].Methods[0] = "GET" // the driver must have a copy
+	rules[0].Methods[0] = "GET" // must have no effect on the driver
 	b := engine.New(d, storage.WithSigningBaseURL("http://localhost/files"))
-	r := httptest.NewRequest(http.MethodOptions, "/files/key", nil)
-	r.Header.Set("Origin", "https://app.example.com")
-	r.Header.Set("Access-Control-Request-Method", "PUT")
-	w := httptest.NewRecorder()
 
-	serve.NewHandler(b).ServeHTTP(w, r)
-	require.Equal(t, http.StatusNoContent, w.Code)
-	require.Equal(t, "https://app.example.com", w.Header().Get("Access-Control-Allow-Origin"))
+	preflight := httptest.NewRequest(http.MethodOptions, "/files/key", nil)
+	preflight.Header.Set("Origin", "https://app.example.com")
+	preflight.Header.Set("Access-Control-Request-Method", "PUT")
+	recorder := httptest.NewRecorder()
+	serve.NewHandler(b).ServeHTTP(recorder, preflight)
+	require.Equal(t, http.StatusNoContent, recorder.Code)
+	require.Equal(t, "https://app.example.com", recorder.Header().Get("Access-Control-Allow-Origin"))
 }

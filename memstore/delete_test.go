@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete removes the object of its key, and no other one, if the condition holds.
+// Delete removes the object with the key, and no other one, if the condition holds.
 func TestDelete(t *testing.T) {
 	tests := map[string]struct {
 		request driver.DeleteRequest
@@ -26,17 +26,17 @@ func TestDelete(t *testing.T) {
 			want:    nil,
 			left:    []string{"a", "a/b", "b"},
 		},
-		"IfRevision, the same": {
+		"IfRevision that holds": {
 			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}},
 			want:    nil,
 			left:    []string{"a/b", "b"},
 		},
-		"IfRevision, another": {
+		"IfRevision that does not hold": {
 			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}},
 			want:    storage.PreconditionFailed,
 			left:    []string{"a", "a/b", "b"},
 		},
-		"IfRevision, no object": {
+		"IfRevision of a missing object": {
 			request: driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}},
 			want:    nil,
 			left:    []string{"a", "a/b", "b"},
@@ -53,6 +53,7 @@ func TestDelete(t *testing.T) {
 			put(t, d, "a", "1")
 			put(t, d, "a/b", "2")
 			put(t, d, "b", "3")
+
 			err := d.Delete(t.Context(), &tt.request)
 			if tt.want == nil {
 				require.NoError(t, err)

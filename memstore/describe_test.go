@@ -28,7 +28,7 @@ func TestDescribe(t *testing.T) {
 	require.True(t, description.Versioned)
 }
 
-// Two buckets of New share no objects.
+// Two new drivers share no objects.
 func TestNewBucketsShareNothing(t *testing.T) {
 	a := newDriver()
 	b := newDriver()
@@ -37,8 +37,8 @@ func TestNewBucketsShareNothing(t *testing.T) {
 	require.NoError(t, a.Close())
 }
 
-// No two stores have the same location, because files of WithResume and caches know a store by it. The address in
-// memory may be used again.
+// No two stores have the same location, even if the second one takes the memory of the first one, because resume
+// files and caches identify a store by its location.
 func TestDescribeLocationIsUnique(t *testing.T) {
 	locations := map[string]bool{}
 	for range 100 {

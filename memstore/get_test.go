@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Get returns the bytes of each range, with the attributes of the whole object.
+// Get returns the bytes of the requested range, and the attributes of the whole object.
 func TestGetRanges(t *testing.T) {
 	d := newDriver()
 	put(t, d, "ten", "0123456789")
@@ -20,39 +20,39 @@ func TestGetRanges(t *testing.T) {
 		key                    string
 		offset, length, suffix int64
 		want                   string
-		err                    error
+		wantErr                error
 	}{
-		"whole":                  {key: "ten", length: -1, want: "0123456789"},
-		"from an offset":         {key: "ten", offset: 7, length: -1, want: "789"},
-		"a middle":               {key: "ten", offset: 2, length: 3, want: "234"},
-		"the end is clamped":     {key: "ten", offset: 8, length: 1 << 62, want: "89"},
-		"nothing":                {key: "ten", offset: 3, length: 0},
-		"nothing from the start": {key: "ten", offset: 0, length: 0},
-		"at the end":             {key: "ten", offset: 10, length: 5},
+		"whole":                {key: "ten", length: -1, want: "0123456789"},
+		"from an offset":       {key: "ten", offset: 7, length: -1, want: "789"},
+		"a middle":             {key: "ten", offset: 2, length: 3, want: "234"},
+		"beyond the end":       {key: "ten", offset: 8, length: 1 << 62, want: "89"},
+		"empty":                {key: "ten", offset: 3, length: 0},
+		"empty from the start": {key: "ten", offset: 0, length: 0},
+		"at the end":           {key: "ten", offset: 10, length: 5},
 		"past the end": {
-			key:    "ten",
-			offset: 11,
-			length: 0,
-			err:    storage.RangeNotSatisfiable,
+			key:     "ten",
+			offset:  11,
+			length:  0,
+			wantErr: storage.RangeNotSatisfiable,
 		},
 		"a suffix":                  {key: "ten", length: -1, suffix: 4, want: "6789"},
 		"a suffix longer than all":  {key: "ten", length: -1, suffix: 1<<63 - 1, want: "0123456789"},
 		"whole of an empty object":  {key: "empty", length: -1},
 		"suffix of an empty object": {key: "empty", length: -1, suffix: 1},
 		"past the end of an empty one": {
-			key:    "empty",
-			offset: 1,
-			length: -1,
-			err:    storage.RangeNotSatisfiable,
+			key:     "empty",
+			offset:  1,
+			length:  -1,
+			wantErr: storage.RangeNotSatisfiable,
 		},
-		"past the end of a missing one": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
+		"past the end of a missing one": {key: "none", offset: 1, length: -1, wantErr: storage.ObjectNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			attrs, body, err := d.Get(t.Context(),
 				&driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix})
-			if tt.err != nil {
-				require.ErrorIs(t, err, tt.err)
+			if tt.wantErr != nil {
+				require.ErrorIs(t, err, tt.wantErr)
 				require.Nil(t, body)
 				return
 			}
@@ -60,8 +60,7 @@ func TestGetRanges(t *testing.T) {
 
 			fullAttrs, err := head(d, tt.key)
 			require.NoError(t, err)
-			require.Equal(t, fullAttrs, attrs, "the attributes describe the whole object")
-
+			require.Equal(t, fullAttrs, attrs)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, string(data))
@@ -70,7 +69,7 @@ func TestGetRanges(t *testing.T) {
 	}
 }
 
-// Head and Get compare their condition with the object.
+// Head and Get fail if their condition does not hold, or if there is no object.
 func TestReadConditions(t *testing.T) {
 	d := newDriver()
 	put(t, d, "k", "old")
@@ -80,33 +79,33 @@ func TestReadConditions(t *testing.T) {
 		condition storage.Condition
 		want      error
 	}{
-		"IfRevision, the same": {key: "k", condition: storage.Condition{Revision: current}, want: nil},
-		"IfRevision, another": {
+		"IfRevision that holds": {key: "k", condition: storage.Condition{Revision: current}, want: nil},
+		"IfRevision that does not hold": {
 			key:       "k",
 			condition: storage.Condition{Revision: "memory:1"},
 			want:      storage.PreconditionFailed,
 		},
-		"IfRevisionNot, the same": {
+		"IfRevisionNot that does not hold": {
 			key:       "k",
 			condition: storage.Condition{NotRevision: current},
 			want:      storage.NotModified,
 		},
-		"IfRevisionNot, another": {
+		"IfRevisionNot that holds": {
 			key:       "k",
 			condition: storage.Condition{NotRevision: "memory:1"},
 			want:      nil,
 		},
-		"IfRevision, no object": {
+		"IfRevision of a missing object": {
 			key:       "none",
 			condition: storage.Condition{Revision: current},
 			want:      storage.ObjectNotFound,
 		},
-		"IfRevisionNot, no object": {
+		"IfRevisionNot of a missing object": {
 			key:       "none",
 			condition: storage.Condition{NotRevision: current},
 			want:      storage.ObjectNotFound,
 		},
-		"no condition, no object": {
+		"a missing object without a condition": {
 			key:       "none",
 			condition: storage.Condition{},
 			want:      storage.ObjectNotFound,
@@ -115,9 +114,9 @@ func TestReadConditions(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := &driver.GetRequest{Key: tt.key, Length: -1, Condition: tt.condition}
-			_, headErr := d.Head(t.Context(), r)
-			_, _, getErr := d.Get(t.Context(), r)
+			req := &driver.GetRequest{Key: tt.key, Length: -1, Condition: tt.condition}
+			_, headErr := d.Head(t.Context(), req)
+			_, _, getErr := d.Get(t.Context(), req)
 			if tt.want == nil {
 				require.NoError(t, headErr)
 				require.NoError(t, getErr)
@@ -129,7 +128,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-// A reader returns the object as it was when Get opened it, whatever is written later.
+// The body of Get delivers the object as it was at the time of the call, whatever is written later.
 func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 	d := newDriver()
 	put(t, d, "k", "old content")
@@ -143,7 +142,7 @@ func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 	require.Equal(t, "old content", string(data))
 }
 
-// A body is an io.ReaderAt and an io.WriterTo.
+// The body that Get returns is an io.ReaderAt and an io.WriterTo of the requested range.
 func TestGetBodyInterfaces(t *testing.T) {
 	d := newDriver()
 	put(t, d, "k", "0123456789")
@@ -161,7 +160,7 @@ func TestGetBodyInterfaces(t *testing.T) {
 	require.Equal(t, "234567", buf.String())
 }
 
-// A change of returned attributes has no effect on the object.
+// A caller that changes the attributes that Put returned does not change those of the object.
 func TestHeadReturnsOwnAttrs(t *testing.T) {
 	d := newDriver()
 	req := putRequest("k", "content")

@@ -13,7 +13,7 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// If Read of a body keeps returning 0 bytes and no error, readStream fails with io.ErrNoProgress.
+// readStream fails with io.ErrNoProgress if Read of the body keeps returning 0 bytes and no error.
 func TestReadStreamWithoutProgress(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

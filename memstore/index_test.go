@@ -6,27 +6,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The table and the tree of an index agree.
+// An index finds the same objects by key and in the order of keys, after objects are set, replaced and removed.
 func TestIndexTableAndTreeAgree(t *testing.T) {
 	x := newIndex()
-	first := &object{key: "b"}
-	second := &object{key: "b"}
+	a := &object{key: "a"}
+	oldB := &object{key: "b"}
+	newB := &object{key: "b"}
 
-	other := &object{key: "a"}
+	// set returns the previous object of the key.
 	require.Nil(t, x.get("b"))
-	require.Nil(t, x.set(first))
-	require.Nil(t, x.set(other))
-	require.Same(t, first, x.set(second), "the previous object")
-	require.Same(t, second, x.get("b"))
-	require.Equal(t, []*object{other, second}, objectsInOrder(&x), "in the order of keys, with the newest of each")
+	require.Nil(t, x.set(oldB))
+	require.Nil(t, x.set(a))
+	require.Same(t, oldB, x.set(newB))
+	require.Same(t, newB, x.get("b"))
+	require.Equal(t, []*object{a, newB}, objectsInOrder(&x))
 	require.Equal(t, 2, x.len())
 
 	x.remove("a")
-	x.remove("nothing")
+	x.remove("missing")
 	require.Nil(t, x.get("a"))
-	require.Equal(t, []*object{second}, objectsInOrder(&x))
-	require.Nil(t, x.set(other), "it was removed")
-	require.Equal(t, []*object{other, second}, objectsInOrder(&x))
+	require.Equal(t, []*object{newB}, objectsInOrder(&x))
+
+	require.Nil(t, x.set(a))
+	require.Equal(t, []*object{a, newB}, objectsInOrder(&x))
 }
 
 // objectsInOrder returns the objects of an index in the order of its tree.

@@ -120,26 +120,30 @@ func listPages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) [
 	}
 }
 
-// The entries of a listing describe their objects.
+// The entries of a listing have the attributes of their objects, and a full last page has no token.
 func TestListDescribesObjects(t *testing.T) {
 	d := newDriver()
-	a := put(t, d, "a", "content")
+	attrs := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
+
 	page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 2})
 	require.NoError(t, err)
-	require.Equal(t, []storage.ListEntry{
-		{Key: "a", Size: 7, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified},
+	want := []storage.ListEntry{
+		{Key: "a", Size: attrs.Size, ETag: attrs.ETag, Revision: attrs.Revision, Modified: attrs.Modified},
 		{Key: "b/", IsPrefix: true},
-	}, page.Entries)
-	require.Empty(t, page.Token, "a last page has no token, even if it is full")
+	}
+	require.Equal(t, want, page.Entries)
+	require.Empty(t, page.Token)
 }
 
-// If the objects of a page are removed, the listing continues with the next page.
+// If the last object of a page is removed, the token of that page still leads to the rest.
 func TestListContinuesAfterRemoval(t *testing.T) {
 	d := newDriver()
 	for _, key := range []string{"a/1", "b", "c"} {
 		put(t, d, key, "")
 	}
+
+	// The first page ends with a common prefix, and the second one with an object.
 	for _, last := range []string{"a/1", "b"} {
 		page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 1})
 		require.NoError(t, err)
@@ -150,7 +154,7 @@ func TestListContinuesAfterRemoval(t *testing.T) {
 	}
 }
 
-// Malformed tokens of a listing are refused.
+// List and ListVersions refuse a token that is malformed or from another listing.
 func TestListRefusesMalformedTokens(t *testing.T) {
 	d := newDriver()
 	put(t, d, "a/1", "")
@@ -166,11 +170,11 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	}{
 		{name: "a key", token: "a/1"},
 		{name: "not base64", token: "!"},
-		{name: "base64 of nothing", token: "garbage"},
-		{name: "cut", token: page.Token[:len(page.Token)-1]},
-		{name: "of another prefix", token: page.Token, prefix: "b/"},
-		{name: "without a key", token: encode([]byte("0/"))},
-		{name: "with a malformed number", token: encode([]byte("01/a/1"))},
+		{name: "base64 without a meaning", token: "garbage"},
+		{name: "a shortened token", token: page.Token[:len(page.Token)-1]},
+		{name: "a token of another prefix", token: page.Token, prefix: "b/"},
+		{name: "a token without a key", token: encode([]byte("0/"))},
+		{name: "a token with a leading zero", token: encode([]byte("01/a/1"))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +187,7 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	}
 }
 
-// For random keys and requests, a listing has the entries of its definition.
+// For random keys and requests, a listing in pages has the same entries as listByDefinition computes.
 func TestListAgreesWithItsDefinition(t *testing.T) {
 	const rounds = 300
 	const alphabet = "ab/-\xff"
@@ -195,6 +199,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 		}
 		return string(text)
 	}
+
 	for range rounds {
 		d := newDriver()
 		keys := map[string]bool{}
@@ -203,6 +208,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 			put(t, d, key, "")
 			keys[key] = true
 		}
+
 		req := driver.ListRequest{
 			Prefix:     randomText(2),
 			StartAfter: randomText(4),

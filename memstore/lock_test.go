@@ -11,12 +11,13 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The error for a shorter retention says what to do.
+// SetRetention fails with Locked for an earlier date, and the error says how to set it nevertheless.
 func TestRetentionCannotBeShortened(t *testing.T) {
 	b := memstore.New(storage.WithObjectLock())
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
 		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	require.NoError(t, err)
+
 	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
 	require.ErrorIs(t, err, storage.Locked)
 	require.ErrorContains(t, err, "can only be extended (in the mode Governance, give WithGovernanceBypass)")

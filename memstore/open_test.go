@@ -11,34 +11,35 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// New returns a new, empty bucket.
+// Each call of New returns a new, empty bucket.
 func TestNewReturnsEmptyBucket(t *testing.T) {
 	a := memstore.New()
 	b := memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
-	ok, err := b.Exists(t.Context(), "k")
+
+	exists, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.False(t, ok)
+	require.False(t, exists)
 }
 
-// A bucket opened by its address is the bucket of the service at that address.
+// A bucket that Open opens by its address is the same as the one of that name in the account mem://.
 func TestOpenBucketOfService(t *testing.T) {
-	b, err := storage.Open(t.Context(), "mem://shared")
+	bucket, err := storage.Open(t.Context(), "mem://shared")
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "k", strings.NewReader("content"))
+	_, err = bucket.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 
 	account, err := storage.OpenService(t.Context(), "mem://")
 	require.NoError(t, err)
-	shared, err := account.Bucket("shared")
+	bucketOfAccount, err := account.Bucket("shared")
 	require.NoError(t, err)
-	ok, err := shared.Exists(t.Context(), "k")
+	exists, err := bucketOfAccount.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.True(t, ok)
+	require.True(t, exists)
 }
 
-// A parameter of the address turns versions on.
+// The parameter versions=true of the address turns versions on.
 func TestOpenWithVersions(t *testing.T) {
 	// The name is new in each run, because the bucket stays after the test.
 	bucket, err := storage.Open(t.Context(), "mem://"+rand.Text()+"?versions=true")
@@ -48,33 +49,38 @@ func TestOpenWithVersions(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	var result []string
+	var contents []string
 	for entry, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		data, _, err := storage.ReadAll(t.Context(), bucket, "k", storage.WithVersion(entry.Version))
 		require.NoError(t, err)
-		result = append(result, string(data))
+		contents = append(contents, string(data))
 	}
-
-	require.Equal(t, []string{"2", "1"}, result)
+	require.Equal(t, []string{"2", "1"}, contents)
 }
 
-// storage.Open fails with InvalidArgument for these addresses.
+// storage.Open fails with InvalidArgument for an address that is not mem:// with a name and known parameters.
 func TestOpenRefusesAddressesOfCore(t *testing.T) {
-	for _, address := range []string{
-		"mem://user@name",
-		"mem://name?create=true",
-		"mem://name#part",
-		"mem://",
-		"mem://name/path",
-		"mem://name:80",
-	} {
-		_, err := storage.Open(t.Context(), address)
-		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "user", address: "mem://user@name"},
+		{name: "unknown parameter", address: "mem://name?create=true"},
+		{name: "fragment", address: "mem://name#part"},
+		{name: "no name", address: "mem://"},
+		{name: "path", address: "mem://name/path"},
+		{name: "port", address: "mem://name:80"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.Open(t.Context(), tt.address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
-// NewService returns a new, empty account.
+// NewService returns a new account, which has only the buckets that are created in it.
 func TestNewServiceReturnsEmptyAccount(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
@@ -83,9 +89,9 @@ func TestNewServiceReturnsEmptyAccount(t *testing.T) {
 	photos, err := s.Bucket("photos")
 	require.NoError(t, err)
 	require.True(t, storage.Supports(photos, storage.Versioning))
-
 	_, err = photos.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
+
 	var names []string
 	for info, err := range s.Buckets(t.Context()) {
 		require.NoError(t, err)

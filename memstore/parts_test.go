@@ -33,17 +33,16 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 	return part
 }
 
-// CompleteParts joins the parts to one object.
+// CompleteParts joins the parts that the request names to one object, which is not visible before.
 func TestPartsBecomeObject(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
 	second := putPart(t, d, "k", upload, 2, "world")
 	replaced := putPart(t, d, "k", upload, 1, "bye, ")
 	first := putPart(t, d, "k", upload, 1, "hello, ")
-
-	putPart(t, d, "k", upload, 3, "not asked for")
+	putPart(t, d, "k", upload, 3, "not requested")
 	require.NotEqual(t, replaced.Tag, first.Tag)
-	require.Empty(t, listKeys(t, d), "nothing is visible before completion")
+	require.Empty(t, listKeys(t, d))
 
 	crc := storage.CRC32C{Sum: 7, Known: true} // as the engine computes it
 	req := &driver.CompleteRequest{
@@ -62,8 +61,9 @@ func TestPartsBecomeObject(t *testing.T) {
 	require.Equal(t, "text/plain", attrs.ContentType)
 	require.Equal(t, "hello, world", get(t, d, "k", ""))
 
+	// The upload does not exist any more.
 	_, err = d.CompleteParts(t.Context(), req)
-	require.ErrorIs(t, err, storage.ObjectNotFound, "the upload is completed")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 // PutPart returns the checksum of its request.
@@ -84,32 +84,32 @@ func TestPutPartReturnsChecksum(t *testing.T) {
 	require.Equal(t, crc.Sum, part.CRC32C.Sum)
 }
 
-// CompleteParts refuses an unknown upload, and a part that is not the one that the upload has.
+// CompleteParts refuses an unknown upload, and a part that the upload does not have or has replaced.
 func TestCompletePartsRefuses(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
 	replaced := putPart(t, d, "k", upload, 1, "a")
 	part := putPart(t, d, "k", upload, 1, "a")
-	other := part
-	other.Size++
-	absentPart := part
-	absentPart.Number = 2
+	otherSize := part
+	otherSize.Size++
+	missing := part
+	missing.Number = 2
 
 	tests := map[string]struct {
 		key, upload string
 		part        driver.Part
-		err         storage.Code
+		want        storage.Code
 	}{
-		"a replaced part":        {key: "k", upload: upload, part: replaced, err: storage.InvalidArgument},
-		"a part of another size": {key: "k", upload: upload, part: other, err: storage.InvalidArgument},
+		"a replaced part":        {key: "k", upload: upload, part: replaced, want: storage.InvalidArgument},
+		"a part of another size": {key: "k", upload: upload, part: otherSize, want: storage.InvalidArgument},
 		"a missing part": {
 			key:    "k",
 			upload: upload,
-			part:   absentPart,
-			err:    storage.InvalidArgument,
+			part:   missing,
+			want:   storage.InvalidArgument,
 		},
-		"an unknown upload":        {key: "k", upload: "x", part: part, err: storage.ObjectNotFound},
-		"an upload to another key": {key: "j", upload: upload, part: part, err: storage.ObjectNotFound},
+		"an unknown upload":        {key: "k", upload: "x", part: part, want: storage.ObjectNotFound},
+		"an upload to another key": {key: "j", upload: upload, part: part, want: storage.ObjectNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -118,53 +118,55 @@ func TestCompletePartsRefuses(t *testing.T) {
 				Upload: tt.upload,
 				Parts:  []driver.Part{tt.part},
 			})
-			require.ErrorIs(t, err, tt.err)
+			require.ErrorIs(t, err, tt.want)
 			require.Empty(t, listKeys(t, d))
 		})
 	}
 }
 
-// If the condition of CompleteParts is false, the upload remains.
+// If the condition of CompleteParts does not hold, the upload remains, and CompleteParts may be called again.
 func TestCompletePartsConditionFails(t *testing.T) {
 	d := newDriver()
 	old := put(t, d, "k", "old")
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "new")
 
-	complete := func(c storage.Condition) error {
+	completeIf := func(condition storage.Condition) error {
 		_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-			Put:    &driver.PutRequest{Key: "k", Condition: c},
+			Put:    &driver.PutRequest{Key: "k", Condition: condition},
 			Upload: upload,
 			Parts:  []driver.Part{part},
 		})
 		return err
 	}
-	require.ErrorIs(t, complete(storage.Condition{Absent: true}), storage.PreconditionFailed)
+	require.ErrorIs(t, completeIf(storage.Condition{Absent: true}), storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "k", ""))
 
-	require.NoError(t, complete(storage.Condition{Revision: old.Revision}))
+	require.NoError(t, completeIf(storage.Condition{Revision: old.Revision}))
 	require.Equal(t, "new", get(t, d, "k", ""))
 }
 
-// AbortParts removes the upload of its key, and succeeds again if there is none.
+// AbortParts removes the upload with its key, and succeeds if there is none.
 func TestAbortParts(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
-	require.NoError(t, d.AbortParts(t.Context(), "j", upload), "another key's upload is not touched")
-	putPart(t, d, "k", upload, 1, "a")
-	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
-	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
 
+	// An abort with another key leaves the upload as it is.
+	require.NoError(t, d.AbortParts(t.Context(), "other", upload))
+	putPart(t, d, "k", upload, 1, "a")
+
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	_, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// If the upload is aborted while PutPart reads its body, PutPart fails.
+// PutPart fails with ObjectNotFound if the upload is aborted while it reads its body.
 func TestPutPartOfAbortedUpload(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
-	body := &seekable{&endHookBody{Reader: strings.NewReader("x"), atEnd: func() {
+	body := &seekable{Reader: &endHookBody{Reader: strings.NewReader("x"), atEnd: func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}}}
 	_, err := d.PutPart(t.Context(),
@@ -172,7 +174,7 @@ func TestPutPartOfAbortedUpload(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// If the body of a part fails, PutPart keeps the part that was stored under the same number before.
+// If the body of a part fails, the upload keeps the earlier part with the same number.
 func TestPutPartBodyBreaks(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
@@ -182,10 +184,11 @@ func TestPutPartBodyBreaks(t *testing.T) {
 		Key:    "k",
 		Upload: upload,
 		Number: 1,
-		Body:   &seekable{&endHookBody{Reader: failingBody("b", errBroken)}},
+		Body:   &seekable{Reader: &endHookBody{Reader: failingBody("b", errBroken)}},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
+
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k"},
 		Upload: upload,

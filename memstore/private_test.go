@@ -13,53 +13,57 @@ import (
 
 // The driver of PrivateDriver keeps objects that the bucket does not show, and that are removed with the bucket.
 func TestPrivateDriver(t *testing.T) {
-	s := NewServiceDriver(ServiceConfig{})
 	ctx := t.Context()
-	private := s.(driver.PrivateDriver)
-
+	service := NewServiceDriver(ServiceConfig{})
+	private := service.(driver.PrivateDriver)
 	_, err := private.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
-	// In the second round, the bucket is created again. It has no private objects of the first one.
+	// The second round creates the bucket again, which must not have the private objects of the first one.
 	for range 2 {
-		_, err = s.CreateBucket(ctx, &driver.BucketRequest{Name: "one"})
+		_, err = service.CreateBucket(ctx, &driver.BucketRequest{Name: "one"})
 		require.NoError(t, err)
-		d, err := private.PrivateDriver(ctx, "one", true)
+		writer, err := private.PrivateDriver(ctx, "one", true)
 		require.NoError(t, err)
-		_, err = d.Put(ctx, &driver.PutRequest{
+		_, err = writer.Put(ctx, &driver.PutRequest{
 			Key:       "record",
 			Body:      strings.NewReader("kept"),
 			Size:      4,
 			Condition: storage.Condition{Absent: true},
 		})
 		require.NoError(t, err)
-		second, err := private.PrivateDriver(ctx, "one", false)
+
+		// Another private driver of the bucket finds the object.
+		reader, err := private.PrivateDriver(ctx, "one", false)
 		require.NoError(t, err)
-		_, err = second.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
-		require.NoError(t, err)
-		open, err := s.Driver("one")
+		_, err = reader.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
 		require.NoError(t, err)
 
-		page, err := open.List(ctx, &driver.ListRequest{Limit: 10})
+		// The bucket itself does not.
+		bucket, err := service.Driver("one")
+		require.NoError(t, err)
+		page, err := bucket.List(ctx, &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, page.Entries)
-		require.NoError(t, s.DeleteBucket(ctx, "one"))
+		require.NoError(t, service.DeleteBucket(ctx, "one"))
 	}
 }
 
-// The body of a Put may add metadata until its end is read.
+// Put stores metadata that is added to its request while the end of the body is read.
 func TestPutLateMetadata(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&driver.LateMetadata)
-	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
-	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
-		r.Metadata["late"] = "yes"
-	}))
-	_, err := d.Put(t.Context(), r)
+	req := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
+	addMetadata := atEnd(func() {
+		req.Metadata["late"] = "yes"
+	})
+	req.Body = io.MultiReader(strings.NewReader("content"), addMetadata)
+
+	_, err := d.Put(t.Context(), req)
 	require.NoError(t, err)
-	a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
+	require.Equal(t, map[string]string{"late": "yes"}, attrs.Metadata)
 }
 
 // atEnd is an empty reader that calls itself.

@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -18,14 +19,18 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Head returns the attributes that Put has returned: the properties, the size, the checksum and the time.
+// Head returns the same attributes as Put, which has stored all properties, the size, the checksum and the time.
 func TestPutKeepsAllProperties(t *testing.T) {
-	noon := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
-	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
-	const sum = 0x0badcafe
-	r := putRequest("a/b.txt", "content")
-	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-	r.Properties = storage.Properties{
+	now := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
+	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }})
+	const (
+		key     = "a/b.txt"
+		content = "content"
+		sum     = 0x0badcafe
+	)
+	req := putRequest(key, content)
+	req.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+	req.Properties = storage.Properties{
 		ContentType:        "text/plain",
 		ContentEncoding:    "gzip",
 		ContentDisposition: "inline",
@@ -34,40 +39,48 @@ func TestPutKeepsAllProperties(t *testing.T) {
 		Metadata:           map[string]string{"owner": "zoë"},
 		StorageClass:       "cold",
 	}
-	attrs, err := d.Put(t.Context(), r)
+
+	attrs, err := d.Put(t.Context(), req)
 	require.NoError(t, err)
-	headAttrs, err := head(d, "a/b.txt")
+	headAttrs, err := head(d, key)
 	require.NoError(t, err)
 	require.Equal(t, attrs, headAttrs)
-	require.Equal(t, r.Properties, headAttrs.Properties)
-	require.Equal(t, "a/b.txt", headAttrs.Key)
-	require.Equal(t, int64(7), headAttrs.Size)
+	require.Equal(t, content, get(t, d, key, ""))
+
+	require.Equal(t, req.Properties, headAttrs.Properties)
+	require.Equal(t, key, headAttrs.Key)
+	require.Equal(t, int64(len(content)), headAttrs.Size)
 	require.Equal(t, uint32(sum), headAttrs.CRC32C.Sum)
-	require.Equal(t, noon.UTC(), headAttrs.Modified)
+	require.Equal(t, now.UTC(), headAttrs.Modified)
 	require.Equal(t, `"0badcafe-memory:1"`, headAttrs.ETag)
 	require.Equal(t, "memory:1", headAttrs.Revision)
 	require.Empty(t, headAttrs.Version)
 	require.Nil(t, headAttrs.MD5)
-	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
 }
 
-// Put stores a checksum that is set at the end of the body.
+// Put stores a checksum that is set in its request while the end of the body is read.
 func TestPutChecksumAtEnd(t *testing.T) {
 	d := newDriver()
-	r := &driver.PutRequest{Key: "k", Size: -1}
-	r.Body = &endHookBody{Reader: strings.NewReader("content"), atEnd: func() {
-		r.CRC32C = storage.CRC32C{Sum: 42, Known: true}
+	checksum := storage.CRC32C{Sum: 42, Known: true}
+	req := &driver.PutRequest{Key: "k", Size: -1}
+	req.Body = &endHookBody{Reader: strings.NewReader("content"), atEnd: func() {
+		req.CRC32C = checksum
 	}}
-	attrs, err := d.Put(t.Context(), r)
-	require.NoError(t, err)
-	require.Equal(t, uint32(42), attrs.CRC32C.Sum)
 
-	require.False(t, put(t, d, "k", "content").CRC32C.Known, "the request has no checksum")
+	attrs, err := d.Put(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, checksum.Sum, attrs.CRC32C.Sum)
 }
 
-// Put stores bodies of every length.
+// Put computes no checksum of its own.
+func TestPutWithoutChecksum(t *testing.T) {
+	attrs := put(t, newDriver(), "k", "content")
+	require.False(t, attrs.CRC32C.Known)
+}
+
+// Put stores bodies of every length, with and without a known size, whatever amounts they deliver.
 func TestPutBodiesOfEveryLength(t *testing.T) {
-	wraps := map[string]func(io.Reader) io.Reader{
+	readers := map[string]func(io.Reader) io.Reader{
 		"plain":         func(r io.Reader) io.Reader { return r },
 		"data with EOF": iotest.DataErrReader,
 		"halves":        iotest.HalfReader,
@@ -88,43 +101,46 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 	for _, length := range lengths {
 		const pattern = "0123456789abcde"
 		content := bytes.Repeat([]byte(pattern), length/len(pattern)+1)[:length]
-		for name, wrap := range wraps {
+		for name, newReader := range readers {
 			for _, size := range []int64{-1, int64(length)} {
-				d := newDriver()
-				attrs, err := d.Put(t.Context(),
-					&driver.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
-				require.NoError(t, err)
-				require.Equal(t, int64(length), attrs.Size)
-				require.True(t, get(t, d, "k", "") == string(content), "%d bytes, %s, size %d",
-					length, name, size)
+				t.Run(fmt.Sprintf("%d bytes, %s, size %d", length, name, size), func(t *testing.T) {
+					d := newDriver()
+					body := newReader(bytes.NewReader(content))
+					attrs, err := d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: body, Size: size})
+					require.NoError(t, err)
+					require.Equal(t, int64(length), attrs.Size)
+					require.True(t, get(t, d, "k", "") == string(content), "the content differs")
+				})
 			}
 		}
 	}
 }
 
-// Streams share no memory.
+// Objects that are stored from streams share no memory with other streams, even with one that fails in between.
 func TestPutStreamsShareNoMemory(t *testing.T) {
 	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
-		d := newDriver()
-		for _, letter := range []string{"a", "b", "c"} {
-			_, err := d.Put(t.Context(), &driver.PutRequest{
-				Key:  letter,
-				Body: strings.NewReader(strings.Repeat(letter, length)),
-				Size: -1,
-			})
-			require.NoError(t, err)
-			_, err = d.Put(t.Context(),
-				&driver.PutRequest{Key: "k", Body: failingBody(strings.Repeat("x", length), errBroken), Size: -1})
-			require.ErrorIs(t, err, errBroken)
-		}
-		for _, letter := range []string{"a", "b", "c"} {
-			require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "%s of %d bytes",
-				letter, length)
-		}
+		t.Run(fmt.Sprint(length, " bytes"), func(t *testing.T) {
+			d := newDriver()
+			for _, letter := range []string{"a", "b", "c"} {
+				_, err := d.Put(t.Context(), &driver.PutRequest{
+					Key:  letter,
+					Body: strings.NewReader(strings.Repeat(letter, length)),
+					Size: -1,
+				})
+				require.NoError(t, err)
+				_, err = d.Put(t.Context(),
+					&driver.PutRequest{Key: "k", Body: failingBody(strings.Repeat("x", length), errBroken), Size: -1})
+				require.ErrorIs(t, err, errBroken)
+			}
+
+			for _, letter := range []string{"a", "b", "c"} {
+				require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "object %s", letter)
+			}
+		})
 	}
 }
 
-// If the body of Put fails or has another size, Put keeps the old object.
+// If its body fails or has another size, Put fails and keeps the old object.
 func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 	chunk := strings.Repeat("x", 1024)
 	tests := []struct {
@@ -133,11 +149,11 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 		size int64 // -1 for a stream
 		want error
 	}{
-		{name: "it fails", body: failingBody("ne", errBroken), size: 3, want: errBroken},
-		{name: "it fails at its end", body: failingBody("new", errBroken), size: 3, want: errBroken},
+		{name: "the body fails", body: failingBody("ne", errBroken), size: 3, want: errBroken},
+		{name: "the body fails at its end", body: failingBody("new", errBroken), size: 3, want: errBroken},
 		{name: "a stream fails", body: failingBody("ne", errBroken), size: -1, want: errBroken},
 		{
-			name: "a stream fails at a chunk's end",
+			name: "a stream fails at the end of a chunk",
 			body: failingBody(chunk, errBroken),
 			size: -1,
 			want: errBroken,
@@ -149,18 +165,18 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 			want: io.ErrUnexpectedEOF,
 		},
 		{
-			name: "it is shorter than its size",
+			name: "the body is shorter than its size",
 			body: strings.NewReader("ne"),
 			size: 3,
 			want: storage.BodyFailed,
 		},
 		{
-			name: "it is longer than its size",
+			name: "the body is longer than its size",
 			body: strings.NewReader("new!"),
 			size: 3,
 			want: storage.BodyFailed,
 		},
-		{name: "the size is absurd", body: strings.NewReader("new"), size: 1 << 62, want: storage.BodyFailed},
+		{name: "the size exceeds any memory", body: strings.NewReader("new"), size: 1 << 62, want: storage.BodyFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,18 +193,18 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 	}
 }
 
-// If the condition of Put does not hold, Put keeps the old object.
+// Put fails with PreconditionFailed and keeps the old object if its condition does not hold.
 func TestPutConditionFailsKeepsOldObject(t *testing.T) {
 	tests := []struct {
 		name      string
 		condition storage.Condition
 	}{
-		{name: "IfAbsent, and there is one", condition: storage.Condition{Absent: true}},
-		{name: "IfRevision, and it differs", condition: storage.Condition{Revision: "memory:7"}},
-		{name: "IfRevision, malformed", condition: storage.Condition{Revision: "x"}},
-		{name: "IfRevision, in another spelling", condition: storage.Condition{Revision: "memory:01"}},
+		{name: "IfAbsent", condition: storage.Condition{Absent: true}},
+		{name: "IfRevision of another object", condition: storage.Condition{Revision: "memory:7"}},
+		{name: "IfRevision that is malformed", condition: storage.Condition{Revision: "x"}},
+		{name: "IfRevision with a leading zero", condition: storage.Condition{Revision: "memory:01"}},
 		{
-			name:      "IfRevision, in the form of an ETag",
+			name:      "IfRevision with an ETag",
 			condition: storage.Condition{Revision: `"00000000-memory:1"`},
 		},
 	}
@@ -196,9 +212,9 @@ func TestPutConditionFailsKeepsOldObject(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDriver()
 			oldAttrs := put(t, d, "k", "old")
-			r := putRequest("k", "new")
-			r.Condition = tt.condition
-			_, err := d.Put(t.Context(), r)
+			req := putRequest("k", "new")
+			req.Condition = tt.condition
+			_, err := d.Put(t.Context(), req)
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 
 			attrs, err := head(d, "k")
@@ -209,28 +225,31 @@ func TestPutConditionFailsKeepsOldObject(t *testing.T) {
 	}
 }
 
-// Put compares its condition with the object that is there.
+// Put with IfRevision fails with PreconditionFailed if there is no object.
+func TestPutIfRevisionOfMissingObject(t *testing.T) {
+	req := putRequest("k", "1")
+	req.Condition.Revision = "memory:1"
+	_, err := newDriver().Put(t.Context(), req)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+}
+
+// Put stores the object if its condition holds.
 func TestPutWithCondition(t *testing.T) {
 	d := newDriver()
-	r := putRequest("k", "1")
-	r.Condition.Revision = "memory:1"
-	_, err := d.Put(t.Context(), r)
-	require.ErrorIs(t, err, storage.PreconditionFailed, "there is no object")
-
-	r = putRequest("k", "1")
-	r.Condition.Absent = true
-	first, err := d.Put(t.Context(), r)
+	create := putRequest("k", "1")
+	create.Condition.Absent = true
+	first, err := d.Put(t.Context(), create)
 	require.NoError(t, err)
 
-	r = putRequest("k", "2")
-	r.Condition.Revision = first.Revision
-	second, err := d.Put(t.Context(), r)
+	replace := putRequest("k", "2")
+	replace.Condition.Revision = first.Revision
+	second, err := d.Put(t.Context(), replace)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Revision, second.Revision)
 	require.Equal(t, "2", get(t, d, "k", ""))
 }
 
-// Put of equal content has a new revision.
+// An object that is replaced by equal content gets a new revision and ETag.
 func TestPutOfEqualContentHasNewRevision(t *testing.T) {
 	d := newDriver()
 	first := put(t, d, "k", "same")
@@ -239,67 +258,68 @@ func TestPutOfEqualContentHasNewRevision(t *testing.T) {
 	require.NotEqual(t, first.ETag, second.ETag)
 }
 
-// A body may read from the bucket to which Put writes it.
+// While Put reads its body, other calls read and write the same bucket without waiting for Put.
 func TestPutBodyReadsBucket(t *testing.T) {
 	d := newDriver()
 	put(t, d, "k", "content")
-	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	_, content, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	reading := &endHookBody{Reader: body, atEnd: func() {
-		put(t, d, "other", "written while the body is read")
+	body := &endHookBody{Reader: content, atEnd: func() {
+		put(t, d, "other", "x")
 		require.Len(t, listKeys(t, d), 2)
 	}}
-	_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: reading, Size: -1})
-	require.NoError(t, err)
 
+	_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: body, Size: -1})
+	require.NoError(t, err)
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
 // If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentByMany(t *testing.T) {
+	const writers = 32
 	d := newDriver()
-	var won atomic.Int32
+	var successes atomic.Int32
 	var group sync.WaitGroup
-	for range 32 {
+	for range writers {
 		group.Go(func() {
-			r := putRequest("k", "mine")
-			r.Condition.Absent = true
-			if _, err := d.Put(context.Background(), r); err == nil {
-				won.Add(1)
+			req := putRequest("k", "mine")
+			req.Condition.Absent = true
+			if _, err := d.Put(context.Background(), req); err == nil {
+				successes.Add(1)
 			}
 		})
 	}
 	group.Wait()
-	require.Equal(t, int32(1), won.Load())
+	require.Equal(t, int32(1), successes.Load())
 }
 
-// While an object is overwritten, each reader gets bytes and attributes of the same write.
+// While an object is overwritten, each reader gets bytes and attributes of the same write. The writers store the
+// content also as the content type, and the readers compare both.
 func TestGetBesideWrites(t *testing.T) {
 	d := newDriver()
 	put(t, d, "k", "0")
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() { writeWithMatchingType(t, d) })
-		group.Go(func() { readWithMatchingType(t, d) })
+		group.Go(func() { requireMatchingType(t, d) })
 	}
 	group.Wait()
 }
 
-// writeWithMatchingType stores "k" again and again. Its content type is its content.
+// writeWithMatchingType overwrites "k" again and again, each time with its content as the content type.
 func writeWithMatchingType(t *testing.T, d driver.Driver) {
 	for i := range 200 {
 		content := strings.Repeat("x", i)
-		r := putRequest("k", content)
-		r.ContentType = content
-		if _, err := d.Put(context.Background(), r); err != nil {
+		req := putRequest("k", content)
+		req.ContentType = content
+		if _, err := d.Put(context.Background(), req); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// readWithMatchingType reads "k" again and again, and checks that its content type is its content. The object that
-// was there first has no type.
-func readWithMatchingType(t *testing.T, d driver.Driver) {
+// requireMatchingType reads "k" again and again, and requires that its content type is its content or is not set.
+func requireMatchingType(t *testing.T, d driver.Driver) {
 	for range 200 {
 		attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: "k", Length: -1})
 		if err != nil {
@@ -312,12 +332,12 @@ func readWithMatchingType(t *testing.T, d driver.Driver) {
 			return
 		}
 		if attrs.ContentType != "" && attrs.ContentType != string(data) {
-			t.Errorf("%q described as %q", data, attrs.ContentType)
+			t.Errorf("the content is %q, and its type is %q", data, attrs.ContentType)
 		}
 	}
 }
 
-// Calls of the driver fail if their ctx has ended, and change nothing.
+// Every call of the driver fails if its ctx has ended, and changes nothing.
 func TestDriverCallsAfterContextEnds(t *testing.T) {
 	tests := []struct {
 		state string

@@ -190,7 +190,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	}
 
 	// A sweep runs while PutPart reads the body.
-	body := &seekable{&endHookBody{Reader: strings.NewReader("x"), atEnd: advance}}
+	body := &seekable{Reader: &endHookBody{Reader: strings.NewReader("x"), atEnd: advance}}
 	part, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 		Key:    "k",
 		Upload: upload,
 		Number: 2,
-		Body:   &seekable{&endHookBody{Reader: failingBody("b", errBroken)}},
+		Body:   &seekable{Reader: &endHookBody{Reader: failingBody("b", errBroken)}},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
