@@ -41,7 +41,7 @@ func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	})
 }
 
-// If ctx of Reader is canceled, the next Read fails with context.Canceled.
+// After the ctx of Reader is canceled, Read fails with context.Canceled.
 func TestReaderFailsWhenItsContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := running.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))
