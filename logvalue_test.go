@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// logged returns what slog writes of a value.
-func logged(t *testing.T, value any) string {
+// logJSON returns the JSON that slog writes for a value.
+func logJSON(t *testing.T, value any) string {
 	t.Helper()
 	var buf bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&buf,
@@ -28,7 +28,7 @@ func logged(t *testing.T, value any) string {
 	return strings.TrimSpace(buf.String())
 }
 
-// Error.LogValue returns the fields of an error as attributes.
+// A log shows the fields of an Error that are set, without the query of a URL, and a long key is shortened.
 func TestErrorLogValue(t *testing.T) {
 	tests := map[string]struct {
 		err  *storage.Error
@@ -52,26 +52,26 @@ func TestErrorLogValue(t *testing.T) {
 			want: `{"value":{"code":"rate limited","op":"Upload","provider":"s3","bucket":"photos","key":"a","status":503,"request_id":"R1","retryable":true,"retry_after":1000000000,"unknown":true,"hint":"slow down","cause":"busy"}}`,
 		},
 		"only a code": {err: &storage.Error{Code: storage.Internal}, want: `{"value":{"code":"internal"}}`},
-		"a signed address": {
+		"a signed URL": {
 			err:  &storage.Error{Code: storage.Internal, Err: errors.New("GET https://h/k?sig=SECRET")},
 			want: `{"value":{"code":"internal","cause":"GET https://h/k?REDACTED"}}`,
 		},
 		"no error": {err: nil, want: `{"value":null}`},
-		"a key without end": {
+		"a very long key": {
 			err:  &storage.Error{Code: storage.InvalidArgument, Key: strings.Repeat("k", 2000)},
 			want: `{"value":{"code":"invalid argument","key":"` + strings.Repeat("k", 1024) + `"}}`,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, logged(t, tt.err))
+			require.Equal(t, tt.want, logJSON(t, tt.err))
 		})
 	}
 }
 
-// Attrs.LogValue leaves out metadata.
+// A log shows the attributes that are set, but no metadata.
 func TestAttrsLogValue(t *testing.T) {
-	a := &storage.Attrs{
+	attrs := &storage.Attrs{
 		Key:        "a",
 		Size:       5,
 		Revision:   "s3:1",
@@ -80,7 +80,9 @@ func TestAttrsLogValue(t *testing.T) {
 		CRC32C:     storage.CRC32C{Sum: 1, Known: true},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"name": "Ada"}},
 	}
-	require.Equal(t, `{"value":{"key":"a","size":5,"content_type":"text/plain","revision":"s3:1","version":"v1","modified":"2026-01-02T03:04:05Z","crc32c":"`+a.CRC32C.String()+`"}}`, logged(t, a))
-	require.Equal(t, `{"value":{"key":"b","size":0}}`, logged(t, &storage.Attrs{Key: "b"}))
-	require.Equal(t, `{"value":null}`, logged(t, (*storage.Attrs)(nil)))
+	want := `{"value":{"key":"a","size":5,"content_type":"text/plain","revision":"s3:1","version":"v1",` +
+		`"modified":"2026-01-02T03:04:05Z","crc32c":"00000001"}}`
+	require.Equal(t, want, logJSON(t, attrs))
+	require.Equal(t, `{"value":{"key":"b","size":0}}`, logJSON(t, &storage.Attrs{Key: "b"}))
+	require.Equal(t, `{"value":null}`, logJSON(t, (*storage.Attrs)(nil)))
 }
