@@ -36,7 +36,7 @@ type account struct {
 	buckets btree.Map[string, *bucket]
 }
 
-// newAccount returns an account without buckets.
+// newAccount returns an account with these settings, and without buckets.
 func newAccount(c ServiceConfig) *account {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -56,7 +56,7 @@ func newAccount(c ServiceConfig) *account {
 // differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
-// find returns the bucket with this name. If there is none, it fails with BucketNotFound.
+// find returns the bucket with the name, or BucketNotFound if there is none.
 func (a *account) find(name string) (*bucket, error) {
 	a.mu.RLock()
 	b, ok := a.buckets.Get(name)
@@ -67,8 +67,8 @@ func (a *account) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// create makes the bucket that info describes. If the bucket exists, create fails with
-// BucketExists.
+// create creates the bucket that info describes, and fails with BucketExists if there is one with
+// its name.
 func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -80,21 +80,22 @@ func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	return b, nil
 }
 
-// findOrCreate returns the bucket with this name, and creates it if there is none.
+// findOrCreate returns the bucket with the name, and creates it if there is none.
 func (a *account) findOrCreate(name string) *bucket {
 	info := storage.BucketInfo{Name: name, Provider: provider, Created: a.time()}
 	for {
 		if b, err := a.find(name); err == nil {
 			return b
 		}
-		// If this fails, another call has created the bucket meanwhile.
+
+		// If create fails, another call has created the bucket meanwhile, so look again.
 		if b, err := a.create(info); err == nil {
 			return b
 		}
 	}
 }
 
-// remove removes an empty bucket from the account.
+// remove removes a bucket from the account, and fails with BucketNotEmpty if the bucket is not empty.
 func (a *account) remove(name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,6 +103,7 @@ func (a *account) remove(name string) error {
 	if !ok {
 		return storage.BucketNotFound
 	}
+
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.live.len() > 0 || b.noncurrent.Len() > 0 {
@@ -112,8 +114,8 @@ func (a *account) remove(name string) error {
 	return nil
 }
 
-// interrupted returns the code Canceled or DeadlineExceeded if ctx has ended, and otherwise nil.
-func interrupted(ctx context.Context) error {
+// contextErr returns Canceled or DeadlineExceeded if ctx has ended, and otherwise nil.
+func contextErr(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return argument.ContextCode(err)
 	}

@@ -16,8 +16,8 @@ func init() {
 	engine.Register("mem", driver.Opener{Driver: openBucket, Service: openAccount})
 }
 
-// openBucket opens a bucket of the account of this process, by an address such as mem://name. If the
-// bucket does not exist, openBucket creates it.
+// openBucket opens a bucket of this process's account by an address such as mem://name, and creates
+// the bucket if there is none.
 func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 	return &serviceDriver{account: processAccount}, nil
 }
 
-// checkAddress refuses addresses other than mem:// and mem://name.
+// checkAddress returns an error for an address other than mem:// and mem://name.
 func checkAddress(address *url.URL) error {
 	if address.Opaque != "" {
 		return argument.Invalid("address", "must be mem:// or mem://name", "")

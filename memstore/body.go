@@ -19,8 +19,8 @@ const (
 	exactSize = 1 << 30
 )
 
-// readBody reads body into memory of exactly its length. size is the length, or -1 if it is
-// unknown. The caller must hold no lock, because body may read from the same bucket.
+// readBody reads body into memory of exactly its length, which is size unless size is -1. The caller
+// must hold no lock, because body may read from the same bucket.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	if size < 0 || size > exactSize {
 		data, err := readStream(ctx, body)
@@ -39,7 +39,7 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 		return nil, err
 	}
 	if !atEnd {
-		// data is full, but the body may have more bytes.
+		// The slice is full, but the body may have more bytes.
 		atEnd, err = hasEnded(ctx, body)
 		if err != nil {
 			return nil, err
@@ -51,13 +51,16 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// readStream reads a body of unknown length in chunks, and joins the chunks when the body has
-// ended. The chunks grow up to the size of a block. The memory of whole blocks is reused.
+// readStream reads a body of unknown length in chunks, and joins them when the body has ended. The
+// chunks grow up to the size of a block, and the memory of whole blocks is reused.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var backing [16][]byte // avoids allocating a slice of chunks for most bodies
 	chunks := backing[:0]
 	total := 0
-	defer func() { giveBlocks(chunks) }()
+	defer func() {
+		returnBlocks(chunks)
+	}()
+
 	for {
 		chunk := takeChunk(total)
 		n, atEnd, err := fill(ctx, body, chunk)
@@ -74,8 +77,7 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 
 var blocks = sync.Pool{New: func() any { return new([block]byte) }}
 
-// takeChunk returns memory for the next chunk of a body. total is the number of bytes that were
-// read before it.
+// takeChunk returns memory for the next chunk of a body, of which total bytes were read before.
 func takeChunk(total int) []byte {
 	if total < block {
 		// Each chunk is as large as all chunks before it.
@@ -84,8 +86,9 @@ func takeChunk(total int) []byte {
 	return blocks.Get().(*[block]byte)[:]
 }
 
-// giveBlocks returns the chunks that takeChunk took from the pool. Nobody may use them after that.
-func giveBlocks(chunks [][]byte) {
+// returnBlocks returns to the pool the chunks that takeChunk took from it. They must not be used
+// after that.
+func returnBlocks(chunks [][]byte) {
 	for _, chunk := range chunks {
 		if cap(chunk) == block {
 			blocks.Put((*[block]byte)(chunk[:block]))
@@ -93,8 +96,8 @@ func giveBlocks(chunks [][]byte) {
 	}
 }
 
-// join returns a slice of exactly total bytes with the bytes of all chunks. If the first chunk has
-// all of them and no spare capacity, join returns it without a copy.
+// join returns the bytes of all chunks, of which there are total, in a slice without spare capacity.
+// If the first chunk is that slice already, join does not copy it.
 func join(chunks [][]byte, total int) []byte {
 	if len(chunks) > 0 && len(chunks[0]) == total && cap(chunks[0]) == total {
 		return chunks[0]
@@ -109,16 +112,15 @@ func join(chunks [][]byte, total int) []byte {
 // maxEmptyReads is how many reads, one after another, may return no bytes.
 const maxEmptyReads = 100
 
-// fill reads until buffer is full or body has ended. io.ReadFull does not fit: a body may itself
-// fail with io.ErrUnexpectedEOF, as a broken download does, and that must not look like the end of
-// the body.
-func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, atEnd bool, err error) {
+// fill reads until buf is full or body has ended. It is not io.ReadFull, because a body that fails
+// with io.ErrUnexpectedEOF, as a broken download does, must not look like one that has ended.
+func fill(ctx context.Context, body io.Reader, buf []byte) (n int, atEnd bool, err error) {
 	emptyReads := 0 // reads in a row that returned no bytes
-	for n < len(buffer) {
-		if err := interrupted(ctx); err != nil {
+	for n < len(buf) {
+		if err := contextErr(ctx); err != nil {
 			return n, false, err
 		}
-		count, err := body.Read(buffer[n:min(len(buffer), n+block)])
+		count, err := body.Read(buf[n:min(len(buf), n+block)])
 		n += count
 		if err == io.EOF {
 			return n, true, nil
@@ -138,12 +140,11 @@ func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, atEnd bool
 	return n, false, nil
 }
 
-// hasEnded reports whether body has no more bytes. It reads into a block of the pool, and drops
-// what it has read.
+// hasEnded reports whether body has no more bytes. If there is one, hasEnded reads and drops it.
 func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
-	space := blocks.Get().(*[block]byte)
-	defer blocks.Put(space)
-	n, _, err := fill(ctx, body, space[:1])
+	buf := blocks.Get().(*[block]byte)
+	defer blocks.Put(buf)
+	n, _, err := fill(ctx, body, buf[:1])
 	return n == 0, err
 }
 

@@ -29,11 +29,14 @@ type bucket struct {
 	lastSweep   time.Time              // time of the last sweep of uploads
 }
 
-// newBucket returns an empty bucket of the account with these settings.
+// newBucket returns an empty bucket of the account with the settings in info.
 func newBucket(a *account, info storage.BucketInfo) *bucket {
+	newPrivate := func() *account {
+		return newAccount(ServiceConfig{Now: a.now})
+	}
 	return &bucket{
 		account:    a,
-		private:    sync.OnceValue(func() *account { return newAccount(ServiceConfig{Now: a.now}) }),
+		private:    sync.OnceValue(newPrivate),
 		info:       info,
 		live:       newIndex(),
 		noncurrent: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
@@ -41,8 +44,8 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock takes the results of the method open, as in lock(d.open(ctx)). If err is nil, it locks the
-// bucket b and returns it. It fails as the method lock does.
+// lock locks the bucket that the method open returned for writing, as in lock(d.open(ctx)). It
+// returns the error of open, or that of the method lock.
 func lock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
@@ -53,7 +56,8 @@ func lock(b *bucket, err error) (*bucket, error) {
 	return b, nil
 }
 
-// rlock is like lock, but locks the bucket for reading.
+// rlock locks the bucket that the method open returned for reading, as in rlock(d.open(ctx)). It
+// returns the error of open, or that of the method rlock.
 func rlock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
@@ -64,8 +68,8 @@ func rlock(b *bucket, err error) (*bucket, error) {
 	return b, nil
 }
 
-// lock locks the bucket. If the bucket was removed after it was found, lock fails with
-// BucketNotFound, because a write would be lost.
+// lock locks the bucket for writing. It fails with BucketNotFound if the bucket was removed after it
+// was found, because the write would be lost.
 func (b *bucket) lock() error {
 	b.mu.Lock()
 	if b.isRemoved.Load() {
@@ -75,7 +79,8 @@ func (b *bucket) lock() error {
 	return nil
 }
 
-// rlock is like lock, but locks the bucket for reading.
+// rlock locks the bucket for reading. It fails with BucketNotFound if the bucket was removed after it
+// was found.
 func (b *bucket) rlock() error {
 	b.mu.RLock()
 	if b.isRemoved.Load() {
@@ -85,9 +90,8 @@ func (b *bucket) rlock() error {
 	return nil
 }
 
-// find returns the current object of the key. If revision is not 0, find returns the version with
-// that revision instead. It returns nil if no such version exists, or if it is a delete marker. The
-// caller holds the lock.
+// find returns the current object of the key, or, if revision is not 0, the version with that
+// revision. It returns nil if there is none, or if it is a delete marker. The caller holds the lock.
 func (b *bucket) find(key string, revision uint64) *object {
 	current := b.live.get(key)
 	if revision == 0 {
@@ -96,21 +100,22 @@ func (b *bucket) find(key string, revision uint64) *object {
 	if current != nil && current.revision == revision {
 		return current
 	}
-	v, ok := b.noncurrent.Get(version{position: position{key, revision}})
+	v, ok := b.noncurrent.Get(version{position: position{key: key, revision: revision}})
 	if !ok || v.object.marker {
 		return nil
 	}
 	return v.object
 }
 
-// swap makes o the current object of its key and gives it the next revision. If the condition does
-// not hold, swap changes nothing and fails. The caller holds the write lock.
-func (b *bucket) swap(o *object, c storage.Condition) error {
-	if c != (storage.Condition{}) {
-		if err := checkWrite(b.find(o.key, 0), c); err != nil {
+// swap gives o the next revision and makes it the current object of its key, if the condition holds.
+// The caller holds the write lock.
+func (b *bucket) swap(o *object, condition storage.Condition) error {
+	if condition != (storage.Condition{}) {
+		if err := checkWrite(b.find(o.key, 0), condition); err != nil {
 			return err
 		}
 	}
+
 	o.setRevision(b.account.writes.Add(1))
 	old := b.live.set(o)
 	if old == nil {
@@ -124,8 +129,8 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 	return nil
 }
 
-// remove removes the current object of the key. If revision is not 0, it permanently removes the
-// version with that revision instead. The caller holds the write lock.
+// remove removes the current object of the key, or, if revision is not 0, the version with that
+// revision for good. The caller holds the write lock.
 func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
 	o := b.find(r.Key, revision)
 	if o == nil {
@@ -141,15 +146,16 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	if revision == 0 && b.info.Versioning {
 		b.live.remove(r.Key)
 		b.addNoncurrent(o, now)
-		b.mark(r.Key, now)
+		b.addDeleteMarker(r.Key, now)
 		return nil
 	}
 
-	// The removal of one version, or of the current object without versions, deletes bytes.
+	// From here on, the removal deletes bytes, so a lock of the object forbids it.
 	extra := o.copyExtra()
 	if err := lifetime.CheckRemoval(extra.retention, extra.hold, r.BypassGovernance, now); err != nil {
 		return err
 	}
+
 	switch {
 	case revision == 0:
 		b.live.remove(r.Key)
@@ -157,50 +163,52 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 		b.live.remove(r.Key)
 		b.promote(r.Key)
 	default:
-		b.noncurrent.Delete(version{position: position{r.Key, revision}})
+		b.noncurrent.Delete(version{position: position{key: r.Key, revision: revision}})
 	}
 	b.discard(o, now)
 	return nil
 }
 
-// removeMissing handles a removal that finds no object. If revision is not 0, it removes the delete
-// marker with that revision. Otherwise it adds a delete marker if the bucket keeps versions. The
-// caller holds the write lock.
+// removeMissing does what a removal does if it finds no object. It removes the delete marker with the
+// revision, or, if revision is 0 and the bucket keeps versions, adds a delete marker. The caller
+// holds the write lock.
 func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	if revision == 0 {
 		if b.info.Versioning {
-			b.mark(key, now)
+			b.addDeleteMarker(key, now)
 		}
 		return
 	}
+
 	newest := b.newestNoncurrent(key)
-	b.noncurrent.Delete(version{position: position{key, revision}})
+	b.noncurrent.Delete(version{position: position{key: key, revision: revision}})
 	if b.live.get(key) == nil && newest != nil && newest.revision == revision {
 		b.promote(key)
 	}
 }
 
 // checkWrite fails with PreconditionFailed if the condition of a write does not hold for the
-// current object of the key, which may be nil.
-func checkWrite(current *object, c storage.Condition) error {
-	if c.Absent && current != nil {
+// current object of the key, which is nil if there is none.
+func checkWrite(current *object, condition storage.Condition) error {
+	if condition.Absent && current != nil {
 		return storage.PreconditionFailed
 	}
-	if c.Revision == "" {
+	if condition.Revision == "" {
 		return nil
 	}
-	if current == nil || current.revisionText() != c.Revision {
+	if current == nil || current.revisionText() != condition.Revision {
 		return storage.PreconditionFailed
 	}
 	return nil
 }
 
-// checkRead fails if the condition of a read does not hold for the object.
-func checkRead(o *object, c storage.Condition) error {
-	if c.Revision != "" && o.revisionText() != c.Revision {
+// checkRead fails with PreconditionFailed or NotModified if the condition of a read does not hold
+// for the object.
+func checkRead(o *object, condition storage.Condition) error {
+	if condition.Revision != "" && o.revisionText() != condition.Revision {
 		return storage.PreconditionFailed
 	}
-	if c.NotRevision != "" && o.revisionText() == c.NotRevision {
+	if condition.NotRevision != "" && o.revisionText() == condition.NotRevision {
 		return storage.NotModified
 	}
 	return nil

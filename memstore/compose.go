@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Compose joins objects as they are at one moment. The request has no checksum, so Compose computes
-// that of the result.
+// Compose joins the sources, all as they are at one moment, and computes the checksum of the result,
+// which the request cannot contain.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -19,6 +19,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if err != nil {
 		return nil, err
 	}
+
 	chunks := make([][]byte, len(sources), len(sources)+1)
 	total := len(r.Tail)
 	for i, source := range sources {
@@ -28,7 +29,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if len(r.Tail) > 0 {
 		chunks = append(chunks, r.Tail)
 	}
+
 	data := join(chunks, total)
-	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.CRC32C{Sum: crc32c.Sum(data), Known: true})
+	checksum := storage.CRC32C{Sum: crc32c.Sum(data), Known: true}
+	o := newObject(r.Key, data, r.Properties, &r.Controls, checksum)
 	return b.commit(ctx, o, r.Condition, nil)
 }

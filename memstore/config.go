@@ -67,14 +67,12 @@ func New(opts ...storage.OpenOption) storage.Bucket {
 // NewDriver returns a driver for [engine.New]. It has a new, empty bucket in an account of its own.
 func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
-	a := newAccount(
-		ServiceConfig{
-			Now:            c.Now,
-			SigningKeys:    c.SigningKeys,
-			ArchiveClasses: c.ArchiveClasses,
-			RestoreTime:    c.RestoreTime,
-		},
-	)
+	a := newAccount(ServiceConfig{
+		Now:            c.Now,
+		SigningKeys:    c.SigningKeys,
+		ArchiveClasses: c.ArchiveClasses,
+		RestoreTime:    c.RestoreTime,
+	})
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning = c.Versioned
 	info.CORS = cloneCORS(c.CORS)

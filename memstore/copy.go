@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Copy makes an object that shares the bytes of its source. If the source is in another
-// account, it fails with Unsupported.
+// Copy makes an object that shares the bytes of its source. It fails with Unsupported if the source
+// is in another account.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if src, isOurs := r.Source.Account.(*account); !isOurs || src != d.account {
 		return nil, storage.Unsupported
@@ -25,6 +25,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	source := sources[0]
 	o := newObject(r.Key, source.data, source.Properties, &r.Controls, source.crc32c)
 	if r.Replace {
@@ -49,27 +50,25 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if src == nil {
 		return nil, storage.ObjectNotFound
 	}
-
 	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
 	o.modified = now
-	if err := b.lockNew(o); err != nil {
+	if err := b.applyLockRules(o); err != nil {
 		return nil, err
 	}
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
 
-	// Without versions, remove the source directly. With soft delete, b.remove would keep the
-	// source.
 	if !b.info.Versioning {
+		// With soft delete, b.remove would keep the source.
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}
 	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
 }
 
-// sources returns the objects in refs, as they are at one moment. If one of the
-// objects is archived, sources fails with Archived.
+// sources returns the objects that refs name, all as they are at one moment. It fails if one of them
+// is missing, changed or archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	objects, err := b.findSources(refs)
 	if err != nil {
@@ -83,14 +82,15 @@ func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	return objects, nil
 }
 
-// findSources returns the objects in refs, as they are at one moment. If an object is missing, or is
-// not the revision that a ref names, findSources fails.
+// findSources returns the objects that refs name, all as they are at one moment. It fails if one of
+// them is missing, or is not the revision that its ref names.
 func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	objects := make([]*object, len(refs))
 	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
+
 	for i, ref := range refs {
 		revision, err := parseVersion(ref.Version)
 		if err != nil {
@@ -108,7 +108,8 @@ func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	return objects, nil
 }
 
-// missingSource returns Changed if the engine has seen the source before, and otherwise err.
+// missingSource returns the error for a source that was not found: Changed if ref names a revision,
+// so that the source existed before, and otherwise err.
 func missingSource(ref driver.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed

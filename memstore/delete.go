@@ -6,9 +6,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete removes the current object, or the version that the request names. If the bucket keeps
-// versions, the current object becomes a noncurrent version. A named version is removed
-// permanently. If it was the current one, the newest remaining version becomes current.
+// Delete removes the current object, which becomes a noncurrent version if the bucket keeps
+// versions. If the request names a version, Delete removes that version permanently, and if it was
+// the current one, the newest remaining version becomes current.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -23,12 +23,11 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return b.remove(r, revision, now)
 }
 
-// DeleteBatch removes one object after the other. A batch would save no network requests here, and
-// other calls can use the lock in between.
-func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	errs := make([]error, len(r))
-	for i := range r {
-		errs[i] = d.Delete(ctx, &r[i])
+// DeleteBatch removes one object after the other, so that other calls can take the lock in between.
+func (d *objectDriver) DeleteBatch(ctx context.Context, requests []driver.DeleteRequest) []error {
+	errs := make([]error, len(requests))
+	for i := range requests {
+		errs[i] = d.Delete(ctx, &requests[i])
 	}
 	return errs
 }

@@ -38,14 +38,16 @@ type objectDriver struct {
 	cached   atomic.Pointer[bucket] // bucket that the last call found, to save a lookup
 }
 
-// Describe reports whether the bucket keeps versions now. If the bucket does not exist, the
-// functions EnableVersions, EnableSoftDelete and EnableObjectLock of the result do nothing.
+// Describe returns what the driver can do, and whether the bucket keeps versions now. If the bucket
+// does not exist, EnableVersions, EnableSoftDelete and EnableObjectLock of the result do nothing.
 func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
-		Provider:  provider,
-		Bucket:    d.bucket,
-		Location:  d.account.location, // differs in each process
-		Places:    func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
+		Provider: provider,
+		Bucket:   d.bucket,
+		Location: d.account.location, // differs in each process
+		Places: func() []driver.Place {
+			return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}}
+		},
 		Features:  features,
 		Versioned: d.isVersioned(),
 		EnableVersions: func() {
@@ -92,8 +94,8 @@ func (d *objectDriver) isVersioned() bool {
 	return b.info.Versioning
 }
 
-// configure changes the settings of the bucket by set. If the bucket does not exist, it does nothing:
-// the next call of the driver reports that.
+// configure calls set with the settings of the bucket. It does nothing if the bucket does not exist,
+// because the next call of the driver reports that.
 func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
@@ -110,10 +112,10 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }
 
-// open returns the bucket for an operation. If ctx is done, it fails with Canceled or
-// DeadlineExceeded. If the bucket does not exist, it fails with BucketNotFound.
+// open returns the bucket, unless ctx has ended, or BucketNotFound if there is none. The driver
+// remembers the bucket until it is removed.
 func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return nil, err
 	}
 	if b := d.cached.Load(); b != nil && !b.isRemoved.Load() {

@@ -29,13 +29,14 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err := d.account.checkReadable(o); err != nil {
 		return nil, nil, err
 	}
-	c := &content{}
-	c.Reset(o.data[start:end])
-	return attrs, c, nil
+
+	body := &content{}
+	body.Reset(o.data[start:end])
+	return attrs, body, nil
 }
 
-// lookup returns the object that a read requests, and its attributes. It fails if the condition of
-// the read does not hold.
+// lookup returns the object that a read requests, and its attributes, if the condition of the read
+// holds.
 func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -48,15 +49,17 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 	o := b.find(r.Key, revision)
 	isVersioned := b.info.Versioning
 	b.mu.RUnlock()
+
 	if o == nil {
 		return nil, nil, storage.ObjectNotFound
 	}
 	if err := checkRead(o, r.Condition); err != nil {
 		return nil, nil, err
 	}
+
 	attrs := o.attrs(isVersioned || revision != 0)
-	if r := o.copyExtra().restored; r != (restorePeriod{}) {
-		attrs.Restore = r.state(d.account.time())
+	if restored := o.copyExtra().restored; restored != (restorePeriod{}) {
+		attrs.Restore = restored.state(d.account.time())
 	}
 	attrs.Archived = d.account.archives(o) && attrs.Restore.Until.IsZero()
 	return o, attrs, nil

@@ -45,8 +45,8 @@ func (x *index) set(o *object) (old *object) {
 	return nil
 }
 
-// newSlot returns an empty slot. Slots are allocated in blocks, because one allocation each would
-// cost more.
+// newSlot returns an empty slot. Slots are allocated in blocks, which costs less than one
+// allocation for each.
 func (x *index) newSlot() *slot {
 	if len(x.free) == 0 {
 		x.free = make([]slot, slotBlock)
@@ -64,7 +64,8 @@ func (x *index) remove(key string) {
 	}
 	delete(x.slots, key)
 	x.order.Delete(key)
-	// Free the object. The slot itself stays in memory until no slot of its block is used.
+
+	// The slot stays in memory as long as another slot of its block, but the object must not.
 	s.object = nil
 }
 

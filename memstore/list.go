@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
-// List returns a page of objects. Its cost depends on the page, not on the number of keys
+// List returns a page of objects, at a cost that depends on the page, and not on the number of keys
 // in the bucket or under a common prefix.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	pos, err := startAfter(r)
@@ -38,7 +38,7 @@ func startAfter(r *driver.ListRequest) (position, error) {
 	return position{key: r.StartAfter}, nil
 }
 
-// list returns the page that begins after the given key. The caller holds the lock.
+// list returns the page that begins after the key startAfter. The caller holds the lock.
 func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 	// Most pages are short, so begin with little memory. A longer page grows once, to its maximum.
 	const usualLength = 16
@@ -56,9 +56,9 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// The page must begin after the given key, but the iterator may begin at the given key
-		// itself. If the given key is a common prefix, the iterator may begin at a key below it.
-		// Skip both.
+
+		// The iterator may begin at startAfter itself, or, if startAfter is a common prefix, at a key
+		// below it. Skip both.
 		if key > startAfter {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
@@ -67,13 +67,14 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 			if len(page.Entries) == cap(page.Entries) {
 				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1))
 			}
+
 			// Fill the entry in its place, because copying it would cost time.
 			page.Entries = page.Entries[:len(page.Entries)+1]
-			e := &page.Entries[len(page.Entries)-1]
+			entry := &page.Entries[len(page.Entries)-1]
 			if isPrefix {
-				*e = storage.ListEntry{Key: common, IsPrefix: true}
+				*entry = storage.ListEntry{Key: common, IsPrefix: true}
 			} else {
-				keys.Value().object.describe(e)
+				keys.Value().object.describe(entry)
 			}
 		}
 
@@ -89,10 +90,10 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 	return page
 }
 
-// listAnyOrder returns the page after the entry with the given key, or the first page if the key is
-// "". It lists in the order of the keys' checksums, as an example of a listing without order. Like
-// S3's directory buckets, it accepts only prefixes that are empty or end in "/". The caller holds
-// the lock.
+// listAnyOrder returns the page after the key startAfter, or the first page if that is "". As an
+// example of a listing without order, it lists in the order of the keys' checksums. Like S3's
+// directory buckets, it accepts only prefixes that are empty or end in "/". The caller holds the
+// lock.
 func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storage.Page, error) {
 	isFolder := r.Prefix == "" || strings.HasSuffix(r.Prefix, "/")
 	hasKnownDelimiter := r.Delimiter == "" || r.Delimiter == "/"
@@ -105,7 +106,9 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storag
 	req.Limit = b.live.len()
 	req.Entries = nil
 	page := b.list(&req, "")
-	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
+	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int {
+		return compareChecksums(x.Key, y.Key)
+	})
 	if startAfter != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(entry storage.ListEntry) bool {
 			return compareChecksums(entry.Key, startAfter) <= 0

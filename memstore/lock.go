@@ -8,22 +8,22 @@ import (
 	"github.com/omnibucket/storage/internal/lifetime"
 )
 
-// canLock returns an error if c has a retention or a legal hold and the bucket has no object lock.
-// The caller holds the lock of b.
-func (b *bucket) canLock(c *storage.Controls) error {
-	if !b.info.ObjectLock && lifetime.Locks(c) {
+// checkLock returns an error if the controls have a retention or a legal hold, which the bucket does
+// not permit. The caller holds the lock of b.
+func (b *bucket) checkLock(controls *storage.Controls) error {
+	if !b.info.ObjectLock && lifetime.Locks(controls) {
 		return lifetime.ErrNoLock
 	}
 	return nil
 }
 
-// lockNew applies the bucket's default retention to a new object that has no retention of its own. If
-// the object has a lock and the bucket has no object lock, lockNew fails. The caller holds the write
-// lock of b.
-func (b *bucket) lockNew(o *object) error {
+// applyLockRules gives a new object the bucket's default retention if it has none of its own. It
+// fails if the object has a lock that the bucket does not permit. The caller holds the write lock of
+// b.
+func (b *bucket) applyLockRules(o *object) error {
 	extra := o.copyExtra()
 	if !b.info.ObjectLock {
-		return b.canLock(&storage.Controls{Retention: extra.retention, LegalHold: extra.hold})
+		return b.checkLock(&storage.Controls{Retention: extra.retention, LegalHold: extra.hold})
 	}
 	if extra.retention == (storage.Retention{}) {
 		extra.retention = lifetime.DefaultRetention(b.info.DefaultRetention, o.modified)
@@ -32,7 +32,7 @@ func (b *bucket) lockNew(o *object) error {
 	return nil
 }
 
-// SetRetention sets or ends the retention. Every caller may set a later end.
+// SetRetention sets or ends the retention. Every caller may extend it.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {

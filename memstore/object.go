@@ -39,8 +39,7 @@ func newObject(key string, data []byte, p storage.Properties, c *storage.Control
 	return o
 }
 
-// setExtra sets the tags, locks and restored copy of o. It must be called before o is put into a
-// bucket.
+// setExtra sets the tags, locks and restore state of o, which must not be in a bucket yet.
 func (o *object) setExtra(extra extraAttrs) {
 	o.extra = nil
 	isLocked := extra.hold || extra.retention != (storage.Retention{})
@@ -50,7 +49,7 @@ func (o *object) setExtra(extra extraAttrs) {
 	}
 }
 
-// copyExtra returns the tags, locks and restored copy of o.
+// copyExtra returns a copy of the tags, locks and restore state of o.
 func (o *object) copyExtra() extraAttrs {
 	if o.extra == nil {
 		return extraAttrs{}
@@ -66,30 +65,37 @@ const (
 	revisionInETag = len(`"01234567-`)
 )
 
-// setRevision sets the revision of the object, and the ETag that contains it.
+// setRevision sets the revision of the object, and its ETag, which consists of the checksum and the
+// revision.
 func (o *object) setRevision(revision uint64) {
-	const digits = "0123456789abcdef"
-	const digitsOfCRC32C = 8
-	const capacity = 48 // bytes; the longest ETag has 38
-	text := make([]byte, revisionInETag, capacity)
-	text[0] = '"'
-	text[revisionInETag-1] = '-'
+	const (
+		hexDigits    = "0123456789abcdef"
+		crc32cDigits = 8
+		capacity     = 48 // bytes; the longest ETag has 38
+	)
+	etag := make([]byte, revisionInETag, capacity)
+	etag[0] = '"'
+	etag[revisionInETag-1] = '-'
+
+	// Write the digits of the checksum, from the last one to the first.
 	rest := o.crc32c.Sum
-	for i := digitsOfCRC32C; i >= 1; i-- { // from the last digit to the first
-		text[i] = digits[rest%16]
+	for i := crc32cDigits; i >= 1; i-- {
+		etag[i] = hexDigits[rest%16]
 		rest /= 16
 	}
-	text = append(text, revisionTag...)
-	text = strconv.AppendUint(text, revision, 10)
+
+	etag = append(etag, revisionTag...)
+	etag = strconv.AppendUint(etag, revision, 10)
 	o.revision = revision
-	o.etag = string(append(text, '"'))
+	o.etag = string(append(etag, '"'))
 }
 
 // revisionText returns the revision as users see it, with the provider's name. It is a slice of the
 // ETag, so it needs no memory of its own.
 func (o *object) revisionText() string { return o.etag[revisionInETag : len(o.etag)-1] }
 
-// attrs returns the attributes for the engine. The engine may change them, but not the metadata map.
+// attrs returns the attributes of the object. The caller may change them, except for the metadata
+// map, which the object shares.
 func (o *object) attrs(withVersion bool) *storage.Attrs {
 	result := &storage.Attrs{
 		Key:        o.key,
@@ -111,14 +117,14 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 	return result
 }
 
-// describe sets the fields of e one by one, because assigning a whole entry would cost time in a
-// listing.
-func (o *object) describe(e *storage.ListEntry) {
-	e.Key = o.key
-	e.IsPrefix = false
-	e.Size = int64(len(o.data))
-	e.ETag = o.etag
-	e.Revision = o.revisionText()
-	e.Modified = o.modified
-	e.StorageClass = o.StorageClass
+// describe sets the fields of the listing's entry for o. It sets them one by one, because assigning
+// a whole ListEntry would make listings slower.
+func (o *object) describe(entry *storage.ListEntry) {
+	entry.Key = o.key
+	entry.IsPrefix = false
+	entry.Size = int64(len(o.data))
+	entry.ETag = o.etag
+	entry.Revision = o.revisionText()
+	entry.Modified = o.modified
+	entry.StorageClass = o.StorageClass
 }

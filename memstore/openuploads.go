@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// ListParts returns the parts that were stored so far.
+// ListParts returns a page of the parts that the upload has so far, by number.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {
@@ -21,6 +21,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, err
 	}
+
 	page := &driver.PartPage{}
 	for _, number := range slices.Sorted(maps.Keys(u.parts)) {
 		if number <= r.After {
@@ -35,13 +36,14 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// ListUploads returns the uploads in progress, in the order of their names.
+// ListUploads returns a page of the uploads in progress, in the order of their names.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
+
 	page := &driver.UploadPage{}
 	for _, name := range slices.Sorted(maps.Keys(b.uploads)) {
 		u := b.uploads[name]

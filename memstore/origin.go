@@ -21,8 +21,8 @@ func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, err
 	return s.BucketInfo(ctx, d.bucket)
 }
 
-// PublicRevision returns the revision of a public object. It returns "" if the object does not
-// exist or is not public.
+// PublicRevision returns the revision of a public object, or "" if there is no object with the key
+// or it is not public.
 func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {

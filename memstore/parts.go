@@ -13,7 +13,7 @@ import (
 )
 
 // An upload collects the parts of an object. It keeps the key but no properties, because
-// CompleteParts gets them again. The bucket's lock guards the fields parts and last.
+// CompleteParts gets them again. The bucket's lock guards the fields parts and lastPart.
 type upload struct {
 	name     string
 	key      string
@@ -30,8 +30,7 @@ type part struct {
 }
 
 // BeginParts begins an upload, and discards abandoned uploads. The name of the upload is random,
-// because a counter would repeat names after a restart. A name from an earlier process could then
-// match another upload.
+// because the names of a counter could, after a restart, match those of an earlier process.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	now := d.account.time()
 	u := &upload{name: rand.Text(), key: r.Key, created: now, parts: map[int]part{}, lastPart: now}
@@ -40,9 +39,10 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return "", err
 	}
 	defer b.mu.Unlock()
-	if err := b.canLock(&r.Controls); err != nil {
+	if err := b.checkLock(&r.Controls); err != nil {
 		return "", err
 	}
+
 	b.sweepUploads(now)
 	b.uploads[u.name] = u
 	return u.name, nil
@@ -60,16 +60,17 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	defer u.release()
 
-	// Read the body without the lock, because the client may be slow.
+	// Read the body without holding the lock, because the client may be slow.
 	data, err := readBody(ctx, r.Body, r.Size)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return driver.Part{}, err
 	}
 
-	p := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
+	tag := strconv.FormatUint(b.account.writes.Add(1), 10)
+	p := part{data: data, tag: tag, crc: r.CRC32C}
 	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return driver.Part{}, err
@@ -93,8 +94,8 @@ func (p part) describe(number int) driver.Part {
 	return driver.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
 }
 
-// CompleteParts joins the parts to an object, without holding the lock. If the condition does not
-// hold, the upload stays and can be aborted.
+// CompleteParts joins the requested parts to an object. If the condition does not hold, the upload
+// stays, and can be completed again or aborted.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -105,6 +106,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		return nil, err
 	}
 	defer u.release()
+
+	// Join the parts without holding the lock, because they may be large.
 	chunks, total, err := b.partData(u, r.Parts)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return b.commit(ctx, o, r.Put.Condition, u)
 }
 
-// AbortParts discards the upload and its parts.
+// AbortParts discards the upload and its parts, and succeeds if there is no such upload.
 func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 	b, err := lock(d.open(ctx))
 	if err != nil {
@@ -126,8 +129,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// acquireUpload finds an upload and marks it as in use. Until release is called, sweepUploads does
-// not discard the upload.
+// acquireUpload finds an upload and marks it as in use, so that sweepUploads keeps it until release
+// is called.
 func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 	if err := b.rlock(); err != nil {
 		return nil, err
@@ -144,8 +147,8 @@ func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 // release ends the use of an upload.
 func (u *upload) release() { u.calls.Add(-1) }
 
-// findUpload returns the upload with this name, if its key is also this key. The caller holds the
-// lock.
+// findUpload returns the upload with the name, or ObjectNotFound if there is none for the key. The
+// caller holds the lock.
 func (b *bucket) findUpload(key, name string) (*upload, error) {
 	u, ok := b.uploads[name]
 	if !ok || u.key != key {
@@ -155,24 +158,24 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 }
 
 // partData returns the bytes of the requested parts, in the requested order. It fails with
-// InvalidArgument if the upload does not have a requested part. It also fails with InvalidArgument
-// if another part with the same number has replaced the requested part.
+// InvalidArgument if the upload does not have one of them, or if a newer part has replaced it.
 func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
 	if err := b.rlock(); err != nil {
 		return nil, 0, err
 	}
 	defer b.mu.RUnlock()
+
 	chunks = make([][]byte, len(parts))
-	for i, part := range parts {
-		p, ok := u.parts[part.Number]
-		if !ok || p.tag != part.Tag || int64(len(p.data)) != part.Size {
+	for i, requested := range parts {
+		stored, ok := u.parts[requested.Number]
+		if !ok || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
 			return nil, 0, &storage.Error{
 				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("part %d is not the one that was stored", part.Number),
+				Err:  fmt.Errorf("part %d is not the one that was stored", requested.Number),
 			}
 		}
-		chunks[i] = p.data
-		total += len(p.data)
+		chunks[i] = stored.data
+		total += len(stored.data)
 	}
 	return chunks, total, nil
 }

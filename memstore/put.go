@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Put reads the whole body first. Then it checks the condition and stores the object under one
+// Put reads the whole body, and then checks the condition and stores the object while it holds the
 // lock.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
@@ -22,10 +22,12 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// commit stores the object of a write, or fails and changes nothing. up is the multipart upload that
-// made o, which commit ends, or nil.
-func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up *upload) (*storage.Attrs, error) {
-	if err := interrupted(ctx); err != nil {
+// commit stores the object of a write if the condition holds. If the object comes from a multipart
+// upload, commit ends that upload, and otherwise u is nil.
+func (b *bucket) commit(
+	ctx context.Context, o *object, condition storage.Condition, u *upload,
+) (*storage.Attrs, error) {
+	if err := contextErr(ctx); err != nil {
 		return nil, err
 	}
 	o.modified = b.account.time()
@@ -33,28 +35,29 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up 
 		return nil, err
 	}
 	isVersioned := b.info.Versioning
-	err := b.commitLocked(o, c, up)
+	err := b.commitLocked(o, condition, u)
 	b.mu.Unlock()
+
 	if err != nil {
 		return nil, err
 	}
 	return o.attrs(isVersioned), nil
 }
 
-// commitLocked does the part of commit for which the caller holds the write lock.
-func (b *bucket) commitLocked(o *object, c storage.Condition, up *upload) error {
-	if up != nil && b.uploads[up.name] != up {
+// commitLocked is the part of commit for which the caller holds the write lock.
+func (b *bucket) commitLocked(o *object, condition storage.Condition, u *upload) error {
+	if u != nil && b.uploads[u.name] != u {
 		// The upload was completed or aborted meanwhile.
 		return storage.ObjectNotFound
 	}
-	if err := b.lockNew(o); err != nil {
+	if err := b.applyLockRules(o); err != nil {
 		return err
 	}
-	if err := b.swap(o, c); err != nil {
+	if err := b.swap(o, condition); err != nil {
 		return err
 	}
-	if up != nil {
-		delete(b.uploads, up.name)
+	if u != nil {
+		delete(b.uploads, u.name)
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 // means that the object has no restored copy.
 type restorePeriod struct{ start, end time.Time }
 
-// Restore makes an archived object readable for a number of days, as S3 does. If a restored copy
-// already exists, it is kept for this number of days from now.
+// Restore makes an archived object readable for a number of days, as S3 does. If it is readable
+// already, it stays so for that number of days from now.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.SoftDeleted {
 		b, err := d.open(ctx)
@@ -23,6 +23,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		}
 		return b.undelete(r)
 	}
+
 	now := d.account.time()
 	readableAt := now.Add(d.account.restoreTime)
 	return d.change(ctx, r, func(o *object, _ *bucket, extra *extraAttrs) error {
@@ -30,8 +31,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		if !d.account.archives(o) || inProgress {
 			return nil
 		}
-		hasCopy := now.Before(extra.restored.end)
-		if !hasCopy {
+
+		isReadable := now.Before(extra.restored.end)
+		if !isReadable {
 			extra.restored.start = readableAt
 		}
 		end := readableAt.AddDate(0, 0, r.RestoreDays)
@@ -45,7 +47,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // archives reports whether o is archived: its storage class is one of Config.ArchiveClasses.
 func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
 
-// state returns the RestoreState at the time now.
+// state returns what Attrs.Restore is at the time now.
 func (r restorePeriod) state(now time.Time) storage.RestoreState {
 	if now.Before(r.start) {
 		return storage.RestoreState{InProgress: true}
@@ -56,8 +58,8 @@ func (r restorePeriod) state(now time.Time) storage.RestoreState {
 	return storage.RestoreState{}
 }
 
-// checkReadable fails with Archived if o must be restored first. It reads the clock, which may be a
-// function of the user. So the caller must hold no lock.
+// checkReadable fails with Archived if o must be restored first. The caller must hold no lock,
+// because checkReadable reads the clock, which may be a function of the user.
 func (a *account) checkReadable(o *object) error {
 	if !a.archives(o) {
 		return nil

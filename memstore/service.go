@@ -21,9 +21,9 @@ type serviceDriver struct {
 
 func (s *serviceDriver) Provider() string { return provider }
 
-// CreateBucket creates a bucket. If the bucket exists, it fails with BucketExists.
+// CreateBucket creates a bucket, and fails with BucketExists if there is one with the name.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return nil, err
 	}
 	info := storage.BucketInfo{Name: r.Name, Provider: provider, Region: r.Region, Created: s.account.time()}
@@ -46,8 +46,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return cloneInfo(b.info), nil
 }
 
-// UpdateBucket changes the settings that the request contains. If the request has a region, it
-// fails with Unsupported, because the region of a bucket cannot change.
+// UpdateBucket changes the settings that the request contains. It fails with Unsupported if the
+// request has a region, because that of a bucket cannot change.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -57,6 +57,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	defer b.mu.Unlock()
+
 	info := b.info
 	if err := applyRequest(&info, r); err != nil {
 		return nil, err
@@ -65,10 +66,10 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return cloneInfo(info), nil
 }
 
-// DeleteBucket removes a bucket, together with its uploads in progress. If the bucket has an
-// object, a noncurrent version or a delete marker, it fails with BucketNotEmpty.
+// DeleteBucket removes a bucket, together with its uploads in progress. It fails with BucketNotEmpty
+// if the bucket has an object, a noncurrent version or a delete marker.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return err
 	}
 	return s.account.remove(name)
@@ -77,7 +78,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 // ListBuckets returns a page of the buckets, in the order of their names, and the token of the next
 // page.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return nil, "", err
 	}
 
@@ -91,17 +92,18 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 
 	s.account.mu.RLock()
 	defer s.account.mu.RUnlock()
+
 	var page []storage.BucketInfo
-	names := s.account.buckets.Iter()
-	for hasMore := names.Seek(pos.key); hasMore; hasMore = names.Next() {
-		if names.Key() == pos.key {
+	buckets := s.account.buckets.Iter()
+	for hasMore := buckets.Seek(pos.key); hasMore; hasMore = buckets.Next() {
+		if buckets.Key() == pos.key {
 			// The page before has ended with this bucket.
 			continue
 		}
 		if len(page) == maxInfos {
 			return page, position{key: page[maxInfos-1].Name}.token(), nil
 		}
-		b := names.Value()
+		b := buckets.Value()
 		b.mu.RLock()
 		page = append(page, *cloneInfo(b.info))
 		b.mu.RUnlock()
@@ -115,15 +117,15 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return &objectDriver{account: s.account, bucket: name}, nil
 }
 
-// open returns the bucket with this name. If ctx is done, it fails with Canceled or DeadlineExceeded.
+// open returns the bucket with the name, unless ctx has ended.
 func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return nil, err
 	}
 	return s.account.find(name)
 }
 
-// applyRequest changes info by the fields that r sets. It copies lists, so that info shares no
+// applyRequest sets the fields of info that r contains. Lists are copied, so that info shares no
 // memory with r.
 func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {

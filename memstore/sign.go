@@ -30,9 +30,9 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return signedurl.SignWith(ctx, d.signingKeys, signedurl.Vend, d.bucket, r, d.account.time())
 }
 
-// signingKeys returns the keys by which the account signs requests.
+// signingKeys returns the keys with which the account signs requests, unless ctx has ended.
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := contextErr(ctx); err != nil {
 		return signedurl.Keys{}, err
 	}
 	return d.account.keys()
@@ -47,8 +47,8 @@ func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) 
 // a link to one also opens the other. All buckets without [Config].Bucket have the same name.
 type SigningKeys = signedurl.Secrets
 
-// signingKeys returns a function that returns the keys of the secrets. If there are no secrets, the
-// function makes a random key when it is first called, and returns that key from then on.
+// signingKeys returns a function that returns the keys of the secrets. Without secrets, the function
+// makes a random key on its first call, and returns that key ever after.
 func signingKeys(secrets SigningKeys) func() (signedurl.Keys, error) {
 	if len(secrets) > 0 {
 		keys, err := signedurl.NewKeys(secrets)

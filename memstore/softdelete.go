@@ -17,9 +17,8 @@ type softDeleted struct {
 	order   []version              // in the order of removal
 }
 
-// discard is called for an object that was replaced or removed, and is not kept as an old version.
-// If the bucket has soft delete, discard keeps the object for a time. The caller holds the write
-// lock.
+// discard drops an object that was replaced or removed and is not kept as an old version. If the
+// bucket has soft delete, it keeps the object for a time. The caller holds the write lock.
 func (b *bucket) discard(o *object, now time.Time) {
 	if b.softDeleted != nil {
 		b.softDeleted.sweep(now)
@@ -32,7 +31,7 @@ func (b *bucket) discard(o *object, now time.Time) {
 		b.softDeleted = &softDeleted{objects: objects}
 	}
 	removed := version{
-		position: position{o.key, o.revision},
+		position: position{key: o.key, revision: o.revision},
 		object:   o,
 		since:    now,
 		expires:  now.Add(b.info.SoftDelete),
@@ -41,7 +40,7 @@ func (b *bucket) discard(o *object, now time.Time) {
 	b.softDeleted.order = append(b.softDeleted.order, removed)
 }
 
-// sweep drops the objects whose time to be kept has ended.
+// sweep drops the objects that have expired.
 func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
 	for expired < len(s.order) && !now.Before(s.order[expired].expires) {
@@ -52,8 +51,8 @@ func (s *softDeleted) sweep(now time.Time) {
 	s.order = s.order[expired:]
 }
 
-// find returns the newest removed object of the key that is still kept at the time now. If revision
-// is not 0, it returns the one with that revision. It returns nil if none is kept.
+// find returns the removed object of the key that is still kept at the time now: the one with the
+// revision, or, if revision is 0, the newest one. It returns nil if there is none.
 func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *object) {
 	if s == nil {
 		return nil
@@ -72,8 +71,8 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 	return found
 }
 
-// undelete restores a removed object. The restored object is a new object with the same content.
-// The removed object also stays in soft delete until its own time ends.
+// undelete restores a removed object, unless its key has an object again. The restored object is a
+// new one with the same content, and the removed one stays in soft delete until it expires.
 func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -92,16 +91,17 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	if src == nil {
 		return storage.ObjectNotFound
 	}
+
 	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
 	o.modified = now
-	if err := b.lockNew(o); err != nil {
+	if err := b.applyLockRules(o); err != nil {
 		return err
 	}
 	return b.swap(o, storage.Condition{Absent: true})
 }
 
-// listRemoved returns a page of the removed objects that are kept at the time now. The caller
-// holds the lock.
+// listRemoved returns a page of the removed objects that soft delete still keeps at the time now.
+// The caller holds the lock.
 func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	if b.softDeleted == nil {
@@ -113,7 +113,7 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		start = beforeKey(r.Prefix)
 	}
 
-	// addEntry adds an entry to the page. It returns false if no other entry must be visited.
+	// addEntry adds an entry to the page, and returns false if the page is complete.
 	var last position // of the last entry of the page
 	addEntry := func(v version) bool {
 		if !strings.HasPrefix(v.position.key, r.Prefix) {
@@ -143,4 +143,4 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 }
 
 // beforeKey returns the position before all versions of key.
-func beforeKey(key string) position { return position{key, math.MaxUint64} }
+func beforeKey(key string) position { return position{key: key, revision: math.MaxUint64} }

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Tags returns the tags of the current object, or of the version in r.
+// Tags returns the tags of the current object, or of the version that the request names.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	o, _, err := d.lookup(ctx, r)
 	if err != nil {
@@ -17,7 +17,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return o.copyExtra().tags, nil
 }
 
-// SetTags replaces the tags of the current object, or of the version in r.
+// SetTags replaces the tags of the current object, or of the version that the request names.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ *object, _ *bucket, extra *extraAttrs) error {
 		extra.tags = maps.Clone(r.Tags)
@@ -25,8 +25,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	})
 }
 
-// change changes the tags, locks or restored copy of an object, by calling f. The revision of the
-// object stays the same. f gets the object, its locked bucket, and a copy of what it may change.
+// change changes the tags, locks or restore state of an object, whose revision stays the same. It
+// calls f with the object, its locked bucket, and a copy of the attributes that f may change.
 func (d *objectDriver) change(
 	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, extra *extraAttrs) error,
 ) error {
@@ -50,16 +50,16 @@ func (d *objectDriver) change(
 	if err := f(old, b, &extra); err != nil {
 		return err
 	}
-	o := *old
-	o.setExtra(extra)
+	changed := *old
+	changed.setExtra(extra)
 	if b.live.get(r.Key) == old {
-		b.live.set(&o)
+		b.live.set(&changed)
 		return nil
 	}
 
 	// It is a noncurrent version.
-	v, _ := b.noncurrent.Get(version{position: position{o.key, o.revision}})
-	v.object = &o
+	v, _ := b.noncurrent.Get(version{position: position{key: old.key, revision: old.revision}})
+	v.object = &changed
 	b.noncurrent.Set(v)
 	return nil
 }

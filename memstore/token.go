@@ -23,8 +23,8 @@ func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(p.revision, 10) + "/" + p.key))
 }
 
-// parseToken returns the position of a token. If no listing under prefix can have
-// returned the token, it fails with InvalidArgument.
+// parseToken returns the position that a token encodes. It fails with InvalidArgument if no listing
+// under prefix can have returned the token.
 func parseToken(token, prefix string) (position, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
@@ -41,7 +41,7 @@ func parseToken(token, prefix string) (position, error) {
 	if !ok {
 		return position{}, invalidToken()
 	}
-	return position{key, revision}, nil
+	return position{key: key, revision: revision}, nil
 }
 
 // invalidToken returns the error for a token that is not from the listing.

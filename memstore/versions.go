@@ -33,12 +33,12 @@ func (v version) before(w version) bool {
 // addNoncurrent adds o to the noncurrent versions. now is the time at which o became noncurrent. The caller
 // holds the write lock.
 func (b *bucket) addNoncurrent(o *object, now time.Time) {
-	b.noncurrent.Set(version{position: position{o.key, o.revision}, object: o, since: now})
+	b.noncurrent.Set(version{position: position{key: o.key, revision: o.revision}, object: o, since: now})
 }
 
-// mark adds a delete marker to the key. The marker is newer than all versions of the key. The
+// addDeleteMarker adds a delete marker to the key. The marker is newer than all versions of the key. The
 // caller holds the write lock.
-func (b *bucket) mark(key string, now time.Time) {
+func (b *bucket) addDeleteMarker(key string, now time.Time) {
 	o := &object{key: key, modified: now, marker: true}
 	o.setRevision(b.account.writes.Add(1))
 	b.addNoncurrent(o, now)
@@ -51,7 +51,7 @@ func (b *bucket) promote(key string) {
 	if newest == nil || newest.marker {
 		return
 	}
-	b.noncurrent.Delete(version{position: position{key, newest.revision}})
+	b.noncurrent.Delete(version{position: position{key: key, revision: newest.revision}})
 	b.live.set(newest)
 }
 
