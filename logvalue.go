@@ -59,7 +59,7 @@ func (a *Attrs) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// appendText appends an attribute, unless its value is "".
+// appendText appends a string attribute, unless its value is "".
 func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
 	if value == "" {
 		return attrs
