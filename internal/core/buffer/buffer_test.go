@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If Reserve gets a whole number of mebibytes, it reserves exactly that much.
+// Reserve of a whole number of mebibytes takes exactly that much memory.
 func TestReserveWholeMebibytes(t *testing.T) {
 	limit := &Limit{Max: 64 * mib}
 	b := New(limit, new(atomic.Int32))

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pool keeps a free chunk over several garbage collections.
+// The pool keeps a free chunk over several garbage collections, and gives it out once.
 func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 	p := &chunkPool{size: secondChunk}
 	first := p.get()
@@ -16,43 +16,46 @@ func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 	for range 4 {
 		runtime.GC()
 	}
-	require.Same(t, &first[0], &p.get()[0])
-	require.NotSame(t, &first[0], &p.get()[0], "it is in use")
+
+	second := p.get()
+	third := p.get()
+	require.Same(t, &first[0], &second[0])
+	require.NotSame(t, &first[0], &third[0])
 }
 
-// If chunks were not in use for some time, trim drops them.
+// The method trim drops the chunks that were not in use for the time chunkIdle.
 func TestChunkPoolDropsChunks(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &chunkPool{size: secondChunk, trimmed: now}
-	use := func(n int) {
+	useAtOnce := func(count int) {
 		var chunks [][]byte
-		for range n {
+		for range count {
 			chunks = append(chunks, p.get())
 		}
-		for _, c := range chunks {
-			p.put(c)
+		for _, chunk := range chunks {
+			p.put(chunk)
 		}
 	}
 
 	// Each step begins with the pool of the step before.
 	steps := []struct {
-		name   string
-		chunks int // that are used at the same time
-		wait   time.Duration
-		want   int // chunks that the pool keeps
+		name     string
+		used     int // chunks that are in use at the same time
+		wait     time.Duration
+		wantKept int
 	}{
-		{name: "a large upload", chunks: 8, want: 8},
-		{name: "a collection soon after", wait: chunkIdle / 2, want: 8},
-		{name: "the time is over, but they were new", wait: chunkIdle, want: 8},
-		{name: "small uploads since then", chunks: 3, wait: chunkIdle, want: 3},
-		{name: "they are in use again and again", chunks: 3, wait: chunkIdle, want: 3},
-		{name: "none", wait: chunkIdle, want: 0},
+		{name: "a large upload", used: 8, wantKept: 8},
+		{name: "too soon", wait: chunkIdle / 2, wantKept: 8},
+		{name: "used in this period", wait: chunkIdle, wantKept: 8},
+		{name: "a period of small uploads", used: 3, wait: chunkIdle, wantKept: 3},
+		{name: "another one", used: 3, wait: chunkIdle, wantKept: 3},
+		{name: "a period without uploads", wait: chunkIdle, wantKept: 0},
 	}
 	for _, step := range steps {
-		use(step.chunks)
+		useAtOnce(step.used)
 		now = now.Add(step.wait)
 		p.trim(now)
-		require.Len(t, p.free, step.want, step.name)
+		require.Len(t, p.free, step.wantKept, step.name)
 	}
-	require.False(t, p.watched, "an empty pool waits for nothing")
+	require.False(t, p.watched, "an empty pool must not be watched")
 }

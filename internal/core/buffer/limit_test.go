@@ -15,19 +15,19 @@ import (
 
 const mib = 1 << 20
 
-// Callers that wait for memory get it in the order of their calls.
+// Callers that wait for memory get it in the order of their calls, and not over the limit.
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &Limit{Max: 2 * mib}
-		require.False(t, acquire(t, m, 2*mib))
-		m.AddInFlight(1) // a part is on its way to the store, so that callers wait
+		limit := &Limit{Max: 2 * mib}
+		require.False(t, acquire(t, limit, 2*mib))
 
-		// Two callers wait for memory.
+		// While a part is on its way to the store, two callers wait for memory.
+		limit.AddInFlight(1)
 		var order []int
 		var group sync.WaitGroup
 		for i := range 2 {
 			group.Go(func() {
-				_, overLimit, err := m.Acquire(t.Context(), nil, mib, mib)
+				_, overLimit, err := limit.Acquire(t.Context(), nil, mib, mib)
 				require.NoError(t, err)
 				require.False(t, overLimit)
 				order = append(order, i)
@@ -36,69 +36,71 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 		}
 
 		time.Sleep(time.Hour)
-		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
+		require.Empty(t, order)
 
 		// The part has arrived, and its memory is released in two steps.
-		m.AddInFlight(-1)
-		m.Release(mib)
+		limit.AddInFlight(-1)
+		limit.Release(mib)
 		synctest.Wait()
-		m.Release(mib)
+		limit.Release(mib)
 		group.Wait()
 		require.Equal(t, []int{0, 1}, order)
 	})
 }
 
-// If nothing is on its way to the store, memory is granted over the limit: only the caller itself could
+// If nothing is on its way to the store, memory is granted over the limit, because only the caller itself could
 // release some.
 func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = 2 * mib
+		const maxBytes = 2 * mib
 		const grants = 40 // over the limit
-		m := &Limit{Max: limit}
-		acquire(t, m, limit) // for writers that only this goroutine fills
+		limit := &Limit{Max: maxBytes}
+		acquire(t, limit, maxBytes) // for writers that only this goroutine fills
 		for range grants {
-			require.True(t, acquire(t, m, mib), "over the limit, and counted")
+			require.True(t, acquire(t, limit, mib), "over the limit, and counted")
 		}
 
-		m.Release(limit + grants*mib)
-		require.False(t, acquire(t, m, mib))
+		limit.Release(maxBytes + grants*mib)
+		overLimit := acquire(t, limit, mib)
+		require.False(t, overLimit)
 	})
 }
 
-// If the context of a caller ends while it waits, no memory is kept for it.
+// If the context of a caller ends while it waits, Acquire fails and keeps no memory for it.
 func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &Limit{Max: mib}
-		acquire(t, m, mib)
-		m.AddInFlight(1)
+		limit := &Limit{Max: mib}
+		acquire(t, limit, mib)
+		limit.AddInFlight(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
 		group.Go(func() {
-			_, _, err = m.Acquire(ctx, nil, mib, mib)
+			_, _, err = limit.Acquire(ctx, nil, mib, mib)
 		})
 		synctest.Wait()
-		cancel()
 
+		cancel()
 		group.Wait()
 		require.ErrorIs(t, err, context.Canceled)
-		m.AddInFlight(-1)
-		m.Release(mib)
-		require.Zero(t, m.used)
-		require.Empty(t, m.waiting)
+
+		limit.AddInFlight(-1)
+		limit.Release(mib)
+		require.Zero(t, limit.used)
+		require.Empty(t, limit.waiting)
 	})
 }
 
 // A request for more than the limit is granted if nothing is in use.
 func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
-	m := &Limit{Max: mib}
-	require.True(t, acquire(t, m, 8*mib))
+	limit := &Limit{Max: mib}
+	require.True(t, acquire(t, limit, 8*mib))
 }
 
 // acquire acquires memory, and returns whether it was granted over the limit.
-func acquire(t *testing.T, m *Limit, bytes int64) (overLimit bool) {
+func acquire(t *testing.T, limit *Limit, bytes int64) (overLimit bool) {
 	t.Helper()
-	_, overLimit, err := m.Acquire(t.Context(), nil, bytes, bytes)
+	_, overLimit, err := limit.Acquire(t.Context(), nil, bytes, bytes)
 	require.NoError(t, err)
 	return overLimit
 }
@@ -111,31 +113,31 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// If 32 streams share memory for three parts, they finish their parts in turn. If each took one chunk at a time,
-// no part would be complete, and each chunk would wait.
+// Many streams that share memory for three parts finish their parts in turn. If each took one chunk at a time,
+// no part would become complete, and all streams would wait.
 func TestMemoryOfStreamsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams = 32
 		const parts = 3 // of each stream
 		const partSize = 5 * mib
 		const sendTime = time.Millisecond
-		m := &Limit{Max: 16 * mib}
+		limit := &Limit{Max: 16 * mib}
 		start := time.Now()
 		var group sync.WaitGroup
 		for range streams {
 			group.Go(func() {
 				for range parts {
-					b := New(m, new(atomic.Int32))
+					b := New(limit, new(atomic.Int32))
 					require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
-					m.AddInFlight(1)
+					limit.AddInFlight(1)
 					time.Sleep(sendTime)
-					m.AddInFlight(-1)
+					limit.AddInFlight(-1)
 					b.Free()
 				}
 			})
 		}
 		group.Wait()
-		require.Zero(t, m.used)
+		require.Zero(t, limit.used)
 
 		// At most once for each part, all streams wait until the Limit notices that nothing moves. If each
 		// chunk had to wait for that, the test would take a minute.
@@ -143,14 +145,14 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 	})
 }
 
-// Streams whose beginnings take the whole limit are sent without a pause. After the first part that was granted
-// over the limit, the next ones need not wait until stillness is noticed.
+// Streams whose beginnings take the whole limit send their parts without a pause: only the first part waits until the
+// Limit notices that nothing moves.
 func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams = 64
 		const partSize = 5 * mib
 		const sendTime = time.Millisecond
-		m := &Limit{Max: streams * TwoChunks}
+		limit := &Limit{Max: streams * TwoChunks}
 		start := time.Now()
 		var group, started sync.WaitGroup
 		started.Add(streams)
@@ -158,33 +160,35 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 		for range streams {
 			group.Go(func() {
 				// The beginnings of all streams take the whole limit.
-				b := New(m, new(atomic.Int32))
+				b := New(limit, new(atomic.Int32))
 				require.NoError(t, b.Fill(t.Context(), zeros{}, TwoChunks))
 				started.Done()
 				started.Wait()
 
 				require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
-				require.LessOrEqual(t, m.Used(), m.Max+partSize, "one part over the limit at a time")
-				m.AddInFlight(1)
+
+				// At most one part at a time is over the limit.
+				require.LessOrEqual(t, limit.Used(), limit.Max+partSize)
+				limit.AddInFlight(1)
 				time.Sleep(sendTime)
-				m.AddInFlight(-1)
+				limit.AddInFlight(-1)
 				b.Free()
 			})
 		}
 		group.Wait()
-		require.Zero(t, m.used)
+		require.Zero(t, limit.used)
 		require.Less(t, time.Since(start), streams*sendTime+2*stallAfter)
 	})
 }
 
-// A sourceThatStalls delivers some bytes, and then blocks until the channel end is closed.
-type sourceThatStalls struct {
-	left int
+// A stalledSource delivers some bytes, and then blocks until the channel end is closed.
+type stalledSource struct {
+	left int // bytes to deliver
 	end  <-chan struct{}
 }
 
 // Read returns io.EOF when the test closes end.
-func (s *sourceThatStalls) Read(p []byte) (int, error) {
+func (s *stalledSource) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		<-s.end
 		return 0, io.EOF
@@ -194,22 +198,23 @@ func (s *sourceThatStalls) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Stalled sources take little over the limit. Clients that send the beginning of a part of unknown length hold
-// little more than they have sent, however many they are.
+// Sources that stall after the beginning of a part hold little more memory than they have sent, and do not keep
+// another stream from getting its memory.
 func TestMemoryOfStalledSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = 8 * mib
+		const maxBytes = 8 * mib
 		const sources = 60
 		const sent = 80 << 10 // bytes of each source
-		m := &Limit{Max: limit}
+		limit := &Limit{Max: maxBytes}
 		end := make(chan struct{})
 
 		var group sync.WaitGroup
 		for range sources {
 			group.Go(func() {
-				b := New(m, new(atomic.Int32))
+				b := New(limit, new(atomic.Int32))
 				defer b.Free()
-				require.Equal(t, io.EOF, b.Fill(t.Context(), &sourceThatStalls{sent, end}, limit+1))
+				source := &stalledSource{left: sent, end: end}
+				require.Equal(t, io.EOF, b.Fill(t.Context(), source, maxBytes+1))
 				require.EqualValues(t, sent, b.Size())
 			})
 		}
@@ -217,13 +222,13 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		// All sources have stalled. None of them waits for memory.
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Empty(t, m.waiting)
-		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
+		require.Empty(t, limit.waiting)
+		require.LessOrEqual(t, limit.used, int64(maxBytes+sources*(sent+secondChunk)))
 
 		// Another stream still gets its memory soon.
 		const partSize = 5 * mib
 		start := time.Now()
-		b := New(m, new(atomic.Int32))
+		b := New(limit, new(atomic.Int32))
 		require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
 		require.Less(t, time.Since(start), 2*stallAfter)
 		require.EqualValues(t, partSize, b.Size())
@@ -231,77 +236,76 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		b.Free()
 		close(end)
 		group.Wait()
-		require.Zero(t, m.used)
+		require.Zero(t, limit.used)
 	})
 }
 
-// A cachedThing counts how often it was evicted.
-type cachedThing struct {
+// A cachedBlock is cached memory that counts how often it was evicted.
+type cachedBlock struct {
 	bytes   int64
 	evicted int
 }
 
-func (c *cachedThing) Memory() int64 { return c.bytes }
-func (c *cachedThing) Evicted()      { c.evicted++ }
+func (c *cachedBlock) Memory() int64 { return c.bytes }
+func (c *cachedBlock) Evicted()      { c.evicted++ }
 
-// keepCached takes memory for c, and returns whether there was enough.
-func keepCached(m *Limit, c *cachedThing) bool {
-	m.Lock()
-	defer m.Unlock()
-	if !m.Take(c.bytes) {
+// keepCached takes memory for c, and reports whether there was enough.
+func keepCached(limit *Limit, c *cachedBlock) bool {
+	limit.Lock()
+	defer limit.Unlock()
+	if !limit.Take(c.bytes) {
 		return false
 	}
-	m.Keep(c)
+	limit.Keep(c)
 	return true
 }
 
-// If a small buffer needs memory, the least recently used cached memory is evicted. Reserve counts cached memory
-// as free.
+// Cached memory counts as free: Reserve may take it, and a buffer that needs memory evicts the least recently used
+// block.
 func TestMemoryCachedGivesWay(t *testing.T) {
-	m := &Limit{Max: mib}
+	limit := &Limit{Max: mib}
 
-	// Sixteen cached things fill the memory.
-	things := make([]cachedThing, 16)
-	for i := range things {
-		things[i].bytes = mib / 16
-		require.True(t, keepCached(m, &things[i]))
+	// Cached blocks fill the memory.
+	const blockCount = 16
+	blocks := make([]cachedBlock, blockCount)
+	for i := range blocks {
+		blocks[i].bytes = mib / blockCount
+		require.True(t, keepCached(limit, &blocks[i]))
 	}
-	require.Equal(t, int64(mib), m.Used())
-	require.Equal(t, int64(mib/2), m.Reserve(mib), "all of it can be evicted")
-
-	m.Unreserve(mib / 2)
-	require.True(t, m.Try(firstChunk))
-	require.LessOrEqual(t, m.Used(), int64(mib))
-	require.Equal(t, 1, things[0].evicted, "the least recently used")
-	require.Zero(t, things[1].evicted)
-	m.Release(firstChunk)
+	require.Equal(t, int64(mib), limit.Used())
+	require.Equal(t, int64(mib/2), limit.Reserve(mib))
+	limit.Unreserve(mib / 2)
+	require.True(t, limit.Try(firstChunk))
+	require.LessOrEqual(t, limit.Used(), int64(mib))
+	require.Equal(t, 1, blocks[0].evicted)
+	require.Zero(t, blocks[1].evicted)
+	limit.Release(firstChunk)
 }
 
-// If the memory for a cached block cannot be found, the block is not kept. If other cached memory can be evicted
-// for it, the block is kept.
+// A cached block is kept only if there is memory for it, or other cached memory that can be evicted.
 func TestMemoryCachedEvictsNone(t *testing.T) {
 	const small = 64 << 10
-	m := &Limit{Max: mib}
-	first := &cachedThing{bytes: small}
-	require.True(t, keepCached(m, first))
-	require.False(t, keepCached(m, &cachedThing{bytes: 2 * mib}))
+	limit := &Limit{Max: mib}
+	first := &cachedBlock{bytes: small}
+	require.True(t, keepCached(limit, first))
+	require.False(t, keepCached(limit, &cachedBlock{bytes: 2 * mib}))
 
 	// A transfer takes all other memory. A block of the same size then evicts the first one.
-	require.True(t, m.Try(mib-small))
-	require.True(t, keepCached(m, &cachedThing{bytes: small}))
+	require.True(t, limit.Try(mib-small))
+	require.True(t, keepCached(limit, &cachedBlock{bytes: small}))
 	require.Equal(t, 1, first.evicted)
 
-	// Eviction would not free enough for a larger one.
-	require.False(t, keepCached(m, &cachedThing{bytes: small + 1}))
+	// Evicting that block would not free enough for a larger one.
+	require.False(t, keepCached(limit, &cachedBlock{bytes: small + 1}))
 }
 
-// If memory is granted over the limit, the counter given to New grows.
+// A buffer that gets memory over the limit adds to the counter that was given to New.
 func TestMemoryCountsGrantsOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &Limit{Max: mib}
-		require.True(t, m.Try(mib))
+		limit := &Limit{Max: mib}
+		require.True(t, limit.Try(mib))
 		var overLimit atomic.Int32
-		b := New(m, &overLimit)
+		b := New(limit, &overLimit)
 		require.NoError(t, b.Reserve(t.Context(), mib))
 		require.Positive(t, overLimit.Load())
 		b.Free()

@@ -82,7 +82,7 @@ func TestPlanOfRanges(t *testing.T) {
 	}
 }
 
-// Any plan reads or copies each byte of each range exactly once.
+// Every plan of random ranges reads or copies each byte of each range exactly once, within the gap and the limit.
 func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -90,13 +90,13 @@ func TestPlanOfRandomRanges(t *testing.T) {
 		spans := make([]Span, random.IntN(8))
 		for i := range spans {
 			offset := random.Int64N(101)
-			spans[i] = Span{offset, offset + random.Int64N(101-offset)}
+			spans[i] = Span{Offset: offset, End: offset + random.Int64N(101-offset)}
 		}
 		gap := random.Int64N(20)
 		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
 
-		// filled counts how often each byte of each range is filled.
+		// Count how often each byte of each range is filled.
 		filled := make([][]int, len(spans))
 		for i, s := range spans {
 			filled[i] = make([]int, s.End-s.Offset)
