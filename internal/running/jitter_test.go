@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// With the same seed, Jitter returns the same waits. Package interleave needs this to repeat a schedule.
+// With the same seed, Jitter returns the same waits, so that package interleave can repeat a schedule.
 func TestJitterRepeatsWithASeed(t *testing.T) {
-	draw := func() (waits []time.Duration) {
+	drawWaits := func() (waits []time.Duration) {
 		cryptotest.SetGlobalRandom(t, 1)
 		for range 20 {
 			wait := running.Jitter(time.Second)
@@ -22,7 +22,7 @@ func TestJitterRepeatsWithASeed(t *testing.T) {
 		}
 		return waits
 	}
-	first := draw()
-	require.Equal(t, first, draw())
-	require.NotEqual(t, first[0], first[1])
+	waits := drawWaits()
+	require.Equal(t, waits, drawWaits())
+	require.NotEqual(t, waits[0], waits[1])
 }

@@ -75,23 +75,23 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := GrowingLimit(initialRequests, highestRequests, min(tt.each, tt.all))
+				limit := GrowingLimit(initialRequests, highestRequests, min(tt.each, tt.all))
 				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
-				net.run(l, manyRequests)
-				require.Equal(t, tt.want, l.Current())
+				net.run(limit, manyRequests)
+				require.Equal(t, tt.want, limit.Current())
 			})
 		})
 	}
 }
 
-// FixedLimit always permits the same number of parallel requests.
+// A FixedLimit permits the same number of parallel requests, however fast the network is.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests = 3
-		l := FixedLimit(requests)
+		limit := FixedLimit(requests)
 		net := &network{each: requestRate, all: wideLink}
-		net.run(l, manyRequests)
-		require.Equal(t, requests, l.Current())
+		net.run(limit, manyRequests)
+		require.Equal(t, requests, limit.Current())
 		require.EqualValues(t, requests, net.peak.Load())
 	})
 }
@@ -100,88 +100,93 @@ func TestFixed(t *testing.T) {
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const highest = 12 // no power of two times the initial number
-		l := GrowingLimit(5, highest, 0)
+		limit := GrowingLimit(5, highest, 0)
 		net := &network{each: requestRate, all: wideLink}
-		net.run(l, 300)
-		require.Equal(t, highest, l.Current())
+		net.run(limit, 300)
+		require.Equal(t, highest, limit.Current())
 		require.EqualValues(t, highest, net.peak.Load())
 	})
 }
 
-// If no caller waits for a slot, because the source is slower than the network, the number of requests does not
-// grow.
+// The number of requests does not grow if no caller waits for a slot, because the source is slower than the network.
 func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(initialRequests, highestRequests, 0)
-		for range 50 {
-			require.NoError(t, l.Acquire(t.Context()))
+		const requests = 50
+		limit := GrowingLimit(initialRequests, highestRequests, 0)
+		for range requests {
+			require.NoError(t, limit.Acquire(t.Context()))
 			time.Sleep(time.Millisecond)
-			l.Moved(requestBytes)
-			l.Ended()
-			l.Release()
+			limit.Moved(requestBytes)
+			limit.Ended()
+			limit.Release()
 		}
-		require.Equal(t, initialRequests, l.Current())
+		require.Equal(t, initialRequests, limit.Current())
 	})
 }
 
-// If the network becomes faster, the number of requests grows again after a while.
+// If the network becomes faster, the number of requests grows again after the time tryAgain.
 func TestGrowingTriesMoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(initialRequests, highestRequests, 0)
+		limit := GrowingLimit(initialRequests, highestRequests, 0)
 		net := &network{each: requestRate, all: requestRate}
 
-		net.run(l, 60)
-		require.Equal(t, initialRequests, l.Current())
+		net.run(limit, 60)
+		require.Equal(t, initialRequests, limit.Current())
 
 		net.all = wideLink
 		time.Sleep(tryAgain)
-		net.run(l, 100)
-		require.Equal(t, highestRequests, l.Current())
+		net.run(limit, 100)
+		require.Equal(t, highestRequests, limit.Current())
 	})
 }
 
-// Acquire fails if its context ends before a slot is free.
+// Acquire fails if its context ends before a slot is free, and takes no slot.
 func TestAcquireEndsWithItsContext(t *testing.T) {
-	l := FixedLimit(1)
-	require.NoError(t, l.Acquire(t.Context()))
+	limit := FixedLimit(1)
+	require.NoError(t, limit.Acquire(t.Context()))
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, l.Acquire(ctx), context.Canceled)
-	l.Release()
-	require.NoError(t, l.Acquire(t.Context()))
+	require.ErrorIs(t, limit.Acquire(ctx), context.Canceled)
+
+	limit.Release()
+	require.NoError(t, limit.Acquire(t.Context()))
 }
 
-// If the number of slots shrinks while some are in use, released slots are not given out again.
+// If the number of slots shrinks while more are in use, released slots are not given out again.
 func TestReleaseAfterShrinking(t *testing.T) {
-	l := GrowingLimit(2, 4, 0)
-	l.set(4)
-	for range 4 {
-		require.NoError(t, l.Acquire(t.Context()))
+	const slots = 4
+	limit := GrowingLimit(2, slots, 0)
+	limit.set(slots)
+	for range slots {
+		require.NoError(t, limit.Acquire(t.Context()))
 	}
 
-	// The limit shrinks to two slots while four are in use.
-	l.set(2)
-	l.Release()
-	l.Release()
+	// Only two slots remain, so after two releases, no slot is free.
+	limit.set(2)
+	limit.Release()
+	limit.Release()
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Error(t, l.Acquire(canceled))
+	require.Error(t, limit.Acquire(canceled))
 
-	l.Release()
-	require.NoError(t, l.Acquire(t.Context()))
+	// After a third release, one is free.
+	limit.Release()
+	require.NoError(t, limit.Acquire(t.Context()))
 }
 
-// If the server refuses a request for its load, only one request at a time remains.
+// After the server has refused a request because of its load, only one request at a time is made.
 func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(initialRequests, highestRequests, 0)
+		limit := GrowingLimit(initialRequests, highestRequests, 0)
 		net := &network{each: requestRate, all: wideLink}
-		net.run(l, 30)
-		l.Refused()
-		net.peak.Store(0)
+		const requests = 30
+		net.run(limit, requests)
 
-		net.run(l, 30)
-		require.Equal(t, 1, l.Current())
+		limit.Refused()
+		net.peak.Store(0)
+		net.run(limit, requests)
+		require.Equal(t, 1, limit.Current())
 		require.EqualValues(t, 1, net.peak.Load())
 	})
 }

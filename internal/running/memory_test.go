@@ -72,74 +72,76 @@ func TestMemoryBegin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
-				m := &Memory{}
-				require.Equal(t, initialRequests, net.transfer(m, tt.requests))
+				memory := &Memory{}
+				require.Equal(t, initialRequests, net.transfer(memory, tt.requests))
 				time.Sleep(tt.pause)
-				require.Equal(t, tt.want, net.transfer(m, tt.requests))
+				require.Equal(t, tt.want, net.transfer(memory, tt.requests))
 			})
 		})
 	}
 }
 
-// If the link has become slower, the next transfers begin with fewer requests.
+// If the link becomes slower, each further transfer begins with fewer requests.
 func TestMemoryOfSlowerLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
-		m := &Memory{}
-		net.transfer(m, manyRequests)
+		memory := &Memory{}
+		net.transfer(memory, manyRequests)
 		net.all = requestRate
-		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
-		require.Equal(t, 8, net.transfer(m, manyRequests))
-		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
+		require.Equal(t, highestRequests, net.transfer(memory, manyRequests))
+		require.Equal(t, 8, net.transfer(memory, manyRequests))
+		require.Equal(t, initialRequests, net.transfer(memory, manyRequests))
 	})
 }
 
-// If connections of other programs come to the link, 16 requests move more bytes than one only at their cost, and
-// the Limit of a transfer that begins with 16 does not see that. The number is therefore found again after five
-// minutes, also if there were transfers all the time.
+// A Memory forgets the number of requests after five minutes, even if there were transfers all the time. The link may
+// since be shared with other programs, at whose cost many requests still move more bytes than one.
 func TestMemoryEndsWhileInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate = 200e6 // bytes a second
 		net := &network{each: rate, all: wideLink, latency: time.Millisecond}
-		m := &Memory{}
-		net.transfer(m, manyRequests)
-		net.all = rate // one request fills the link
+		memory := &Memory{}
+		net.transfer(memory, manyRequests)
+
+		// One request fills the link now, and other programs use it.
+		net.all = rate
 		const otherPrograms = 5
 		net.running.Add(otherPrograms)
 
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
+		require.Equal(t, highestRequests, net.transfer(memory, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
+		require.Equal(t, highestRequests, net.transfer(memory, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
+		require.Equal(t, initialRequests, net.transfer(memory, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
+		require.Equal(t, initialRequests, net.transfer(memory, manyRequests))
 	})
 }
 
-// Transfers at the same time share the number of requests.
+// Transfers at the same time share the number of requests that was found, so each begins with fewer.
 func TestMemoryOfParallelTransfers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
-		m := &Memory{}
-		net.transfer(m, manyRequests)
-		require.Equal(t, highestRequests, m.Begin(initialRequests))
-		require.Equal(t, 8, m.Begin(initialRequests))
-		require.Equal(t, 5, m.Begin(initialRequests))
-		require.Equal(t, initialRequests, m.Begin(initialRequests))
+		memory := &Memory{}
+		net.transfer(memory, manyRequests)
+		require.Equal(t, highestRequests, memory.Begin(initialRequests))
+		require.Equal(t, 8, memory.Begin(initialRequests))
+		require.Equal(t, 5, memory.Begin(initialRequests))
+		require.Equal(t, initialRequests, memory.Begin(initialRequests))
 	})
 }
 
-// After a server has refused connections, the next transfer begins with the initial number.
+// After a server has refused a request, the next transfer begins with the initial number of requests.
 func TestMemoryAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
-		m := &Memory{}
-		net.transfer(m, manyRequests)
-		l := GrowingLimit(m.Begin(initialRequests), highestRequests, requestRate)
-		l.Refused()
-		m.End(l)
-		require.Equal(t, initialRequests, m.Begin(initialRequests))
+		memory := &Memory{}
+		net.transfer(memory, manyRequests)
+
+		limit := GrowingLimit(memory.Begin(initialRequests), highestRequests, requestRate)
+		limit.Refused()
+		memory.End(limit)
+		require.Equal(t, initialRequests, memory.Begin(initialRequests))
 	})
 }

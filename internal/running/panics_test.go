@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// If a function of a Group panics, the group calls its second function, and Wait panics with the same value.
+// If a function of a Group panics, the group calls the function for that case, and Wait panics with the same value.
 func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -36,30 +36,31 @@ func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 			require.PanicsWithValue(t, tt.value, group.Wait)
 			require.True(t, returned)
 			require.True(t, notified)
-			require.NotPanics(t, group.Wait, "a panic is raised once")
+
+			// The panic is raised only once.
+			require.NotPanics(t, group.Wait)
 		})
 	}
 }
 
 // If a function panics with nil, Wait panics, too.
 func TestWaitRaisesANilPanic(t *testing.T) {
-	var g Group
-	g.Go(func() {
+	var group Group
+	group.Go(func() {
 		panic(nil)
 	}, nil) //nolint:govet // callers may do this
-	require.Panics(t, g.Wait)
+	require.Panics(t, group.Wait)
 }
 
-// If a function calls runtime.Goexit, the goroutine that calls Wait ends, too, after all other functions.
+// If a function of a Group calls runtime.Goexit, the goroutine that calls Wait ends in the same way.
 func TestWaitEndsWithGoexit(t *testing.T) {
-	var g Group
-	broken := false
-	g.Go(runtime.Goexit, func() {
-		broken = true
+	var group Group
+	notified := false
+	group.Go(runtime.Goexit, func() {
+		notified = true
 	})
 
-	// Only a return or a panic of Wait sets these. After Goexit, the deferred functions run, and recover
-	// returns nil.
+	// Wait neither returns nor panics. After Goexit, deferred functions run, and recover returns nil.
 	returned, panicked := false, false
 	done := make(chan struct{})
 	go func() {
@@ -67,12 +68,12 @@ func TestWaitEndsWithGoexit(t *testing.T) {
 		defer func() {
 			panicked = recover() != nil
 		}()
-		g.Wait()
+		group.Wait()
 		returned = true
 	}()
 
 	<-done
 	require.False(t, returned)
 	require.False(t, panicked)
-	require.True(t, broken)
+	require.True(t, notified)
 }

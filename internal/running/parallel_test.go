@@ -13,27 +13,28 @@ import (
 
 var errBroken = errors.New("broken")
 
-// Each calls do for each index, and never more calls at once than the limit.
+// Each makes a call for each index, several at once, but no more than the limit.
 func TestEachCallsAllAndHonoursTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flags [20]atomic.Bool
-		var running, peak atomic.Int64
-		err := Each(t.Context(), len(flags), 3, func(_ context.Context, i int) error {
-			if now := running.Add(1); now > peak.Load() {
-				peak.Store(now)
+		const limit = 3
+		var called [20]atomic.Bool
+		var active, maxActive atomic.Int64
+		err := Each(t.Context(), len(called), limit, func(_ context.Context, i int) error {
+			if now := active.Add(1); now > maxActive.Load() {
+				maxActive.Store(now)
 			}
 			pause()
-			running.Add(-1)
-			flags[i].Store(true)
+			active.Add(-1)
+			called[i].Store(true)
 			return nil
 		})
 		require.NoError(t, err)
 
-		for i := range flags {
-			require.True(t, flags[i].Load(), i)
+		for i := range called {
+			require.True(t, called[i].Load(), i)
 		}
-		require.LessOrEqual(t, peak.Load(), int64(3))
-		require.Greater(t, peak.Load(), int64(1), "calls overlap")
+		require.LessOrEqual(t, maxActive.Load(), int64(limit))
+		require.Greater(t, maxActive.Load(), int64(1))
 	})
 }
 
@@ -43,37 +44,47 @@ func pause() { time.Sleep(time.Second) }
 // If a call fails, Each cancels the others, makes no further calls, and returns the first error.
 func TestEachStopsAtTheFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var starts, finishes atomic.Int64
-		err := Each(t.Context(), 100, 4, func(ctx context.Context, i int) error {
-			starts.Add(1)
-			defer finishes.Add(1)
+		const (
+			calls = 100
+			limit = 4
+		)
+		var started, finished atomic.Int64
+		err := Each(t.Context(), calls, limit, func(ctx context.Context, i int) error {
+			started.Add(1)
+			defer finished.Add(1)
 			if i == 2 {
 				return errBroken
 			}
-			<-ctx.Done() // of the calls in progress
+			<-ctx.Done()
 			return ctx.Err()
 		})
 		require.Equal(t, errBroken, err)
-		require.LessOrEqual(t, starts.Load(), int64(4), "no further calls are made")
-		require.Equal(t, starts.Load(), finishes.Load(), "Each waits for all calls")
+		require.LessOrEqual(t, started.Load(), int64(limit), "no further calls are made")
+		require.Equal(t, started.Load(), finished.Load(), "Each waits for all calls")
 	})
 }
 
-// If ctx has ended before the first call, Each returns the cause of that.
+// If ctx has ended before the first call, Each returns the cause and makes no call.
 func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
+	const (
+		calls = 3
+		limit = 2
+	)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
-	err := Each(ctx, 3, 2, func(context.Context, int) error { return errors.New("was called") })
+	err := Each(ctx, calls, limit, func(context.Context, int) error {
+		return errors.New("was called")
+	})
 	require.Equal(t, errBroken, err)
 }
 
-// If the sequence of items fails, Stream returns its error after the calls in progress. It does not cancel
-// them.
+// If the sequence of items fails, Stream returns the error after the calls in progress, which it does not cancel.
 func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var count atomic.Int64
+		const itemCount = 2
+		var finished atomic.Int64
 		items := func(yield func(int, error) bool) {
-			for item := range 2 {
+			for item := range itemCount {
 				if !yield(item, nil) {
 					return
 				}
@@ -82,11 +93,11 @@ func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 		}
 		err := Stream(t.Context(), items, 5, func(ctx context.Context, _ int) error {
 			pause()
-			count.Add(1)
+			finished.Add(1)
 			return ctx.Err()
 		})
 		require.Equal(t, errBroken, err)
-		require.EqualValues(t, 2, count.Load(), "they are not canceled")
+		require.EqualValues(t, itemCount, finished.Load())
 	})
 }
 
@@ -102,12 +113,16 @@ func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
 		}
 	}
 	const limit = 1
-	err := Stream(t.Context(), items, limit, func(context.Context, int) error { return errBroken })
+	err := Stream(t.Context(), items, limit, func(context.Context, int) error {
+		return errBroken
+	})
 	require.Equal(t, errBroken, err)
-	require.LessOrEqual(t, taken, 2, "the second one waits for the end of the first call")
+
+	// A second item may have been taken already, and waits for the end of the first call.
+	require.LessOrEqual(t, taken, 2)
 }
 
-// If the items of Stream panic, Stream cancels the calls in progress, and the panic reaches its caller.
+// If the sequence of items panics, Stream cancels the calls in progress, and the panic reaches its caller.
 func TestStreamPanicOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		items := func(yield func(int, error) bool) {
@@ -127,9 +142,13 @@ func TestStreamPanicOfTheItems(t *testing.T) {
 	})
 }
 
-// All makes all calls and returns the error of each one.
+// All makes all calls, even after one has failed, and returns the error of each.
 func TestAllReturnsTheErrorOfEachCall(t *testing.T) {
-	errs := All(5, 2, func(i int) error {
+	const (
+		calls = 5
+		limit = 2
+	)
+	errs := All(calls, limit, func(i int) error {
 		if i == 3 {
 			return errBroken
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Probe reports a connection as slow only if its rate is low, not if the machine is busy or the reader is slower.
+// A Probe reports a connection as slow only if its own rate is low, and not if the machine or the reader is slow.
 func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	const slowRate = 50e6 // bytes a second
 	const fastRate = 800e6
@@ -35,22 +35,24 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 				readTime := time.Duration(readBytes / tt.rate * float64(time.Second))
 
 				var probe Probe
-				seen := 0
+				results := 0
 				for i := range samples * readsOfSample {
 					start := time.Now()
 					time.Sleep(readTime)
-					isMiddle := i%readsOfSample == readsOfSample/2
-					if isMiddle {
+					isMiddleOfSample := i%readsOfSample == readsOfSample/2
+					if isMiddleOfSample {
 						time.Sleep(tt.pause)
 					}
+
+					// The Probe returns a rate at the end of each sample.
 					rate, slow := probe.Read(start, readBytes)
 					if rate > 0 {
-						seen++
+						results++
 						require.Equal(t, tt.wantSlow, slow)
 					}
 					time.Sleep(tt.busy)
 				}
-				require.Equal(t, samples, seen)
+				require.Equal(t, samples, results)
 			})
 		})
 	}
