@@ -117,15 +117,15 @@ var readers = []struct {
 	},
 }
 
-// A Reader also checks the number of bytes if the bucket is a type of the user.
+// Reading from a bucket of the user's own type fails if a body has another length than announced, and leaves no file.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	tests := []struct {
 		name string
 		body string
 		want storage.Code
 	}{
-		{name: "all of it", body: "0123456789", want: ""},
-		{name: "nothing", body: "", want: storage.Unavailable},
+		{name: "right", body: "0123456789", want: ""},
+		{name: "empty", body: "", want: storage.Unavailable},
 		{name: "too short", body: "0123", want: storage.Unavailable},
 		{name: "too long", body: "0123456789a", want: storage.Internal},
 	}
@@ -140,7 +140,8 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 				}
 
 				want := tt.want
-				if reader.name == "Copy" { // its error is about the destination
+				if reader.name == "Copy" {
+					// The error of Copy is about the destination.
 					want = storage.BodyFailed
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%v", err)
@@ -152,7 +153,7 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 				require.ErrorAs(t, err, &storageErr)
 				require.NotEmpty(t, storageErr.Op)
 				_, err = os.Stat(path)
-				require.ErrorIs(t, err, os.ErrNotExist, "no file is left")
+				require.ErrorIs(t, err, os.ErrNotExist)
 			})
 		}
 	}
@@ -166,12 +167,14 @@ func (h errorIgnoringBucket) Upload(ctx context.Context, key string, body io.Rea
 	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
 }
 
-// If the source of a Writer fails, the Writer never stores the object.
+// If the source of a Writer has failed, Commit fails, even if the bucket ignores the error of the body.
 func TestWriterCommitAfterSourceFails(t *testing.T) {
-	w := storage.NewWriter(t.Context(), errorIgnoringBucket{memstore.New()}, "k")
-	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
+	writer := storage.NewWriter(t.Context(), errorIgnoringBucket{memstore.New()}, "k")
+	source := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress))
+	_, err := writer.ReadFrom(source)
 	require.Equal(t, io.ErrNoProgress, err)
-	attrs, err := w.Commit()
+
+	attrs, err := writer.Commit()
 	require.Nil(t, attrs)
 	require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 	require.ErrorIs(t, err, io.ErrNoProgress)
@@ -191,47 +194,52 @@ func (b failingSource) Download(_ context.Context, key string, _ ...storage.Down
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(body)), nil
 }
 
-// If the source of Copy fails, the error never looks like a failed condition of the destination. A failed read is
-// Changed or BodyFailed.
+// If the source of Copy fails, the error never looks like a failed condition of the destination. After the source was
+// opened, the Code is Changed or BodyFailed.
 func TestCopySourceFails(t *testing.T) {
-	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
-	mine := errors.New("mine")
+	errorOf := func(code storage.Code) error {
+		return &storage.Error{Code: code, Op: "Download", Key: "k"}
+	}
 	tests := []struct {
 		name string
 		src  failingSource
 		want storage.Code
 	}{
 		{
-			name: "opening: a condition",
-			src:  failingSource{opening: coded(storage.PreconditionFailed)},
+			name: "opening fails with PreconditionFailed",
+			src:  failingSource{opening: errorOf(storage.PreconditionFailed)},
 			want: storage.Changed,
 		},
 		{
-			name: "opening: nothing there",
-			src:  failingSource{opening: coded(storage.ObjectNotFound)},
+			name: "opening fails with ObjectNotFound",
+			src:  failingSource{opening: errorOf(storage.ObjectNotFound)},
 			want: storage.ObjectNotFound,
 		},
 		{
-			name: "reading: a condition",
-			src:  failingSource{reading: coded(storage.PreconditionFailed)},
+			name: "reading fails with PreconditionFailed",
+			src:  failingSource{reading: errorOf(storage.PreconditionFailed)},
 			want: storage.Changed,
 		},
 		{
-			name: "reading: nothing there",
-			src:  failingSource{reading: coded(storage.ObjectNotFound)},
+			name: "reading fails with ObjectNotFound",
+			src:  failingSource{reading: errorOf(storage.ObjectNotFound)},
 			want: storage.Changed,
 		},
 		{
-			name: "reading: changed",
-			src:  failingSource{reading: coded(storage.Changed)},
+			name: "reading fails with Changed",
+			src:  failingSource{reading: errorOf(storage.Changed)},
 			want: storage.Changed,
 		},
 		{
-			name: "reading: out of reach",
-			src:  failingSource{reading: coded(storage.Unavailable)},
+			name: "reading fails with Unavailable",
+			src:  failingSource{reading: errorOf(storage.Unavailable)},
 			want: storage.BodyFailed,
 		},
-		{name: "reading: its own", src: failingSource{reading: mine}, want: storage.BodyFailed},
+		{
+			name: "reading fails with another error",
+			src:  failingSource{reading: errors.New("mine")},
+			want: storage.BodyFailed,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -240,15 +248,16 @@ func TestCopySourceFails(t *testing.T) {
 			require.NotErrorIs(t, err, storage.PreconditionFailed)
 			require.NotErrorIs(t, err, fs.ErrExist)
 
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, "Copy", e.Op)
-			require.NotEmpty(t, e.Key)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, "Copy", storageErr.Op)
+			require.NotEmpty(t, storageErr.Key)
 
+			// An error of reading is about the destination.
 			if tt.src.opening == nil {
-				require.Equal(t, "to", e.Key)
-				require.NotEmpty(t, e.Provider)
-				require.NotEmpty(t, e.Bucket)
+				require.Equal(t, "to", storageErr.Key)
+				require.NotEmpty(t, storageErr.Provider)
+				require.NotEmpty(t, storageErr.Bucket)
 			}
 		})
 	}
@@ -374,8 +383,7 @@ func (d prefixIgnorer) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return d.Driver.ListVersions(ctx, &req)
 }
 
-// If a driver ignores the prefix of ListVersions, Versions of a prefixed bucket leaves out the versions of other
-// keys.
+// Versions of a prefixed bucket leaves out the versions of other keys, even if the driver lists them.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return prefixIgnorer{next}
@@ -384,20 +392,24 @@ func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 	}
+
 	tests := []struct {
+		name   string
 		prefix string
 		want   []string
 	}{
-		{prefix: "tenant/", want: []string{"x"}},
-		{prefix: "longer/than/every/key/"},
+		{name: "prefix of a key", prefix: "tenant/", want: []string{"x"}},
+		{name: "prefix longer than every key", prefix: "longer/than/every/key/"},
 	}
 	for _, tt := range tests {
-		var keys []string
-		for version, err := range storage.Versions(t.Context(), storage.Prefixed(b, tt.prefix)) {
-			require.NoError(t, err)
-			keys = append(keys, version.Key)
-		}
-		require.Equal(t, tt.want, keys, tt.prefix)
+		t.Run(tt.name, func(t *testing.T) {
+			var keys []string
+			for version, err := range storage.Versions(t.Context(), storage.Prefixed(b, tt.prefix)) {
+				require.NoError(t, err)
+				keys = append(keys, version.Key)
+			}
+			require.Equal(t, tt.want, keys)
+		})
 	}
 }
 
@@ -405,7 +417,7 @@ func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 func TestRemoveMatchingRefusesOtherBucketType(t *testing.T) {
 	_, err := storage.RemoveMatching(t.Context(), tenByteBucket{Bucket: memstore.New()}, nil)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, "RemoveMatching", e.Op)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "RemoveMatching", storageErr.Op)
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If a directory exists, ReadDir of FS sends one request. For a missing directory it sends three, and for an
-// invalid name none.
+// ReadDir of FS sends one request for an existing directory, three for a missing one, and none for an invalid name.
 func TestFSReadDirTakesOneListing(t *testing.T) {
 	requests := 0
-	countRequests := func(outcome storage.Outcome) { requests += outcome.Requests }
+	countRequests := func(outcome storage.Outcome) {
+		requests += outcome.Requests
+	}
 	hook := func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return nil, countRequests, nil
 	}
@@ -25,6 +26,7 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
+
 	tests := []struct {
 		dir          string
 		want         []string

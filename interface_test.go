@@ -40,9 +40,22 @@ func TestBucketDeclaresItsMethods(t *testing.T) {
 	require.True(t, ok)
 	var names []string
 	for _, method := range bucket.Methods.List {
-		require.Len(t, method.Names, 1, "a method, and no embedded interface")
-		require.NotEmpty(t, method.Doc.Text(), method.Names[0].Name)
-		names = append(names, method.Names[0].Name)
+		require.Len(t, method.Names, 1, "an embedded interface has no name")
+		name := method.Names[0].Name
+		require.NotEmpty(t, method.Doc.Text(), name)
+		names = append(names, name)
 	}
-	require.Equal(t, []string{"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL"}, names)
+
+	want := []string{
+		"Upload",
+		"Download",
+		"List",
+		"Attrs",
+		"Exists",
+		"Remove",
+		"SignedUploadURL",
+		"SignedDownloadURL",
+		"PublicURL",
+	}
+	require.Equal(t, want, names)
 }

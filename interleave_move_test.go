@@ -96,8 +96,7 @@ func put(key, text string, opts ...storage.UploadOption) func(context.Context, s
 	}
 }
 
-// If another operation runs at the same time, Move loses no object. Only that operation itself may replace or
-// remove one.
+// Move loses no object if another operation runs at the same time. Only that operation may replace or remove one.
 func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {

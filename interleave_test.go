@@ -270,8 +270,8 @@ func removeKey(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload)
 	return b.Remove(ctx, "k")
 }
 
-// If Complete succeeds at the same time as another Complete or an Abort, the key holds the upload's object. If an
-// Upload or a Remove runs at the same time, the key holds the result of one of the two calls.
+// If a Complete succeeds beside another Complete or an Abort, the key holds the object of the upload. If an Upload or
+// a Remove runs at the same time, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -333,7 +333,7 @@ func continueInProcess(
 	})
 }
 
-// On a store that removes by revision, RemoveMatching keeps objects that were written after its listing.
+// RemoveMatching keeps an object that was written after its listing, on a store with ConditionalRemove.
 func TestExploredRemoveMatching(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		store := s.Store("s")
