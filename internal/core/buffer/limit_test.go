@@ -55,11 +55,13 @@ func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 		const maxBytes = 2 * mib
 		const grants = 40 // over the limit
 		limit := &Limit{Max: maxBytes}
-		acquire(t, limit, maxBytes) // for writers that only this goroutine fills
+		acquire(t, limit, maxBytes)
 		for range grants {
-			require.True(t, acquire(t, limit, mib), "over the limit, and counted")
+			overLimit := acquire(t, limit, mib)
+			require.True(t, overLimit)
 		}
 
+		// After a release, memory is within the limit again.
 		limit.Release(maxBytes + grants*mib)
 		overLimit := acquire(t, limit, mib)
 		require.False(t, overLimit)
