@@ -13,21 +13,22 @@ func (c *Cache) maxBlocks() int64 {
 // maxAhead returns how many blocks one request may read ahead.
 func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 
-// window returns how many blocks to fetch for a ReadAt, beginning with the block of this number. For
-// sequential access, this is twice the number of blocks of the previous request. Otherwise it is 0.
+// window returns how many blocks to fetch from the block with the number on: twice as many as the
+// previous request if access is sequential, and otherwise 0.
 func (c *Cache) window(number int64, s *scan) int64 {
 	if prev := c.blocks[number-1]; prev != nil {
 		return 2 * prev.run
 	}
-	return 2 * s.direct // the previous request has bypassed the cache, or there was none
+	// The previous request has bypassed the cache, or there was none, so that direct is 0.
+	return 2 * s.direct
 }
 
 // reserveAhead adds up to n blocks to the cache, for reading ahead. To make room, it evicts blocks
-// that were already read. It does not evict blocks that were read ahead and are still needed.
-// Otherwise, sequential readers would evict each other's blocks.
+// that were already read, but not those that were read ahead and are still needed, because sequential
+// readers would evict each other's blocks.
 //
-// expected is true if the probable end of the scan is known (see scans). If expected
-// is true, reserveAhead may also evict blocks that were fetched long ago and were never read.
+// If expected is true, because the probable end of the scan is known (see scans), reserveAhead may
+// also evict blocks that were fetched long ago and never read.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	end := min(first+n, c.count)
 	for number := first; number < end; number++ {
@@ -35,6 +36,7 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 			// The request must read consecutive blocks, and this one is there already.
 			return blocks
 		}
+
 		bytes := c.memory(number, 1)
 		for c.bytes+bytes > c.Max {
 			oldest := c.idle.Front()
@@ -51,8 +53,8 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	return blocks
 }
 
-// mayReplace reports whether reserveAhead may evict the block b to make room for another block.
-// expected is true if the probable end of the scan is known.
+// mayReplace reports whether reserveAhead may evict b for another block: one that was read, or, if
+// the end of the scan is expected, one that has waited long for being read.
 func (c *Cache) mayReplace(b *block, expected bool) bool {
 	if b.isRead {
 		return true
@@ -81,7 +83,7 @@ type scan struct {
 	direct     int64 // number of blocks of the last request, if it bypassed the cache; otherwise 0
 }
 
-// add is called for each ReadAt. It returns the scan that the ReadAt continues or begins.
+// add records a ReadAt, and returns the scan that it continues or begins.
 func (s *scans) add(off, length int64) *scan {
 	for i := range s.latest {
 		sc := &s.latest[i]
@@ -90,7 +92,7 @@ func (s *scans) add(off, length int64) *scan {
 			continue
 		}
 		if off < sc.end {
-			// It reads bytes again, so it is no sequential read around the cache.
+			// The ReadAt reads bytes again, so it does not follow the request that bypassed the cache.
 			sc.direct = 0
 		}
 		sc.reads++
@@ -109,7 +111,8 @@ func (s *scans) add(off, length int64) *scan {
 	return sc
 }
 
-// lengthOf returns the length in bytes of the nth latest scan, or 0 if that scan had only one ReadAt.
+// lengthOf returns the length in bytes of the nth latest scan, or 0 if there is none or it had only
+// one ReadAt.
 func (s *scans) lengthOf(n int) int64 {
 	if n > s.count {
 		return 0

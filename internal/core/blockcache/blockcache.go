@@ -81,8 +81,7 @@ type block struct {
 // Memory returns how many bytes the block takes.
 func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
 
-// Init makes c an empty Cache. When ctx ends, the requests of c end, too. The caller must call
-// [Cache.Close].
+// Init makes c an empty Cache, whose requests end when ctx ends. The caller must call [Cache.Close].
 func (c *Cache) Init(ctx context.Context, config Config) {
 	c.Config = config
 	c.count = max(1, config.Size/config.BlockSize)
@@ -95,7 +94,8 @@ func (c *Cache) numberAt(off int64) int64 { return min(off/c.BlockSize, c.count-
 
 func (c *Cache) start(number int64) int64 { return number * c.BlockSize }
 
-// end returns the offset at which a block ends. The last block may be longer than the others.
+// end returns the offset at which the block with the number ends. The last block may be longer than
+// the others.
 func (c *Cache) end(number int64) int64 {
 	if number == c.count-1 {
 		return c.Size
@@ -103,9 +103,9 @@ func (c *Cache) end(number int64) int64 {
 	return (number + 1) * c.BlockSize
 }
 
-// ReadAt fills p with the bytes of the object that begin at off. The caller makes sure that all of
-// these bytes exist. ReadAt fails if ctx or the context of [Cache.Init] ends, or if the cache is
-// closed. If it fails, the blocks that it began to fetch are kept for other reads.
+// ReadAt fills p with the bytes of the object from off on, all of which must exist. It fails if ctx or
+// the context of [Cache.Init] ends, or if the cache is closed. If it fails, the blocks that it began
+// to fetch are kept for other reads.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	c.Limit.Lock()
 	scan := c.scans.add(off, int64(len(p)))
@@ -122,8 +122,8 @@ func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return filled, nil
 }
 
-// readSome reads at least one byte into p. It copies from one block, or reads several blocks
-// directly with one request.
+// readSome reads at least one byte into p, either from a block that is in memory or being fetched,
+// or directly with one request.
 func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
 	b, direct, err := c.find(off, int64(len(p)), s)
 	if err != nil {
@@ -132,6 +132,7 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 	if b == nil {
 		return c.readDirect(ctx, p[:direct], off)
 	}
+
 	select {
 	case <-b.done:
 	case <-ctx.Done():
@@ -139,6 +140,7 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 	case <-c.ctx.Done():
 		return 0, c.ctx.Err()
 	}
+
 	c.group.Raise()
 	if b.failed != nil {
 		return 0, b.failed
@@ -158,6 +160,7 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 		defer stop()
 		fetchCtx = both
 	}
+
 	err = c.Fetch(fetchCtx, off, int64(len(p)), func(src io.Reader) (err error) {
 		n, err = io.ReadFull(src, p)
 		return err
@@ -167,20 +170,21 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 
 // find returns the block that contains the byte at off. If the block is not in memory, find begins
 // to fetch it, together with its neighbors up to the probable end of the scan. If find returns no
-// block, the caller must read without the cache. direct is then the number of bytes to read.
+// block, the caller must read the next direct bytes without the cache.
 func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
 	if c.closed {
 		return nil, 0, errClosed
 	}
+
 	first := c.numberAt(off)
 	if b := c.blocks[first]; b != nil {
 		c.use(b)
 		return b, 0, nil
 	}
 
-	// needed is the number of blocks in a row that the read needs and that are not in memory.
+	// Count the blocks in a row that the read needs and that are not in memory.
 	needed := int64(1)
 	last := c.numberAt(off + length - 1)
 	for first+needed <= last && c.blocks[first+needed] == nil {
@@ -188,7 +192,7 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
 
-	// window is the number of blocks to fetch, with those that are read ahead.
+	// Decide how many blocks to fetch, including those to read ahead.
 	window := c.window(first, s)
 	expected := int64(0)
 	if s.expected > off {
@@ -218,8 +222,8 @@ func (c *Cache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// use makes b the most recently used block. If b.ahead is above 0, use also starts to fetch the
-// next blocks, so that they arrive while b is being used.
+// use makes b the most recently used block. If b.ahead is above 0, use also begins to fetch that
+// many blocks from b.next on, so that they arrive while b is being used.
 func (c *Cache) use(b *block) {
 	if !b.isRead {
 		b.isRead = true
@@ -235,8 +239,8 @@ func (c *Cache) use(b *block) {
 	}
 }
 
-// reserve adds n blocks to the cache, which the caller then fetches for a ReadAt. It returns nil if
-// there is not enough memory for all of them.
+// reserve adds n blocks to the cache, beginning with the number first, which the caller then fetches.
+// It returns nil if there is not enough memory for all of them.
 func (c *Cache) reserve(first, n int64) []*block {
 	bytes := c.memory(first, n)
 	for c.bytes+bytes > c.Max && c.idle.Len() > 0 {
@@ -245,6 +249,7 @@ func (c *Cache) reserve(first, n int64) []*block {
 	if c.bytes+bytes > c.Max || !c.Limit.Take(bytes) {
 		return nil
 	}
+
 	blocks := make([]*block, n)
 	for i := range blocks {
 		blocks[i] = c.add(first + int64(i))
@@ -252,7 +257,7 @@ func (c *Cache) reserve(first, n int64) []*block {
 	return blocks
 }
 
-// add adds a block to the cache, whose memory the Limit has granted. Its content is not fetched yet.
+// add adds a block without content to the cache. The Limit has granted its memory.
 func (c *Cache) add(number int64) *block {
 	b := &block{
 		cache:  c,
@@ -265,13 +270,12 @@ func (c *Cache) add(number int64) *block {
 	return b
 }
 
-// fetchRun begins to fetch a run of blocks with one request. A ReadAt waits for the first blocks of
-// the run; needed is their count. The other blocks are read ahead. When a ReadAt
-// reaches the middle of the other blocks, the cache begins to fetch the next run. The next run has
-// twice as many blocks, if the cache is large enough.
+// fetchRun begins to fetch a run of blocks with one request. A ReadAt waits for the first needed
+// blocks, and the others are read ahead. When a ReadAt reaches the middle of those, the cache begins
+// to fetch the next run, with twice as many blocks if the cache is large enough.
 //
-// expected is the offset at which the scan probably ends, or 0 if it is unknown. If
-// the run reaches this offset, no next run is fetched.
+// expected is the offset at which the scan probably ends, or 0 if it is unknown. If the run reaches
+// this offset, no next run is fetched.
 func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
 	count := int64(len(blocks))
 	if count == 0 {
@@ -280,6 +284,7 @@ func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
 	for _, b := range blocks {
 		b.run = count
 	}
+
 	last := blocks[count-1].number
 	continues := expected == 0 || c.end(last) < expected
 	if count > needed && continues {
@@ -289,7 +294,9 @@ func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
 	}
 
 	f := &runFetch{cache: c, blocks: blocks}
-	c.group.Go(f.run, func() { f.settleFirst(len(blocks), running.ErrPanicked) })
+	c.group.Go(f.run, func() {
+		f.settleFirst(len(blocks), running.ErrPanicked)
+	})
 }
 
 // A runFetch fetches one run of blocks.
@@ -299,7 +306,7 @@ type runFetch struct {
 	settled int // number of blocks at the beginning whose fetching has ended
 }
 
-// run fetches the blocks, and ends the fetching of each.
+// run fetches the blocks and settles all of them.
 func (f *runFetch) run() {
 	f.cache.Limit.AddInFlight(1)
 	defer f.cache.Limit.AddInFlight(-1)
@@ -315,16 +322,16 @@ func (f *runFetch) settleFirst(count int, err error) {
 	}
 }
 
-// download fetches the blocks. It settles a block as soon as the block has arrived, so that readers
-// do not wait for the whole run. The last block must wait for the result of Fetch, which shows
-// whether the bytes are damaged.
+// download fetches the blocks, and settles each one when it has arrived, so that readers do not wait
+// for the whole run. The last block must wait for the result of Fetch, which shows whether the bytes
+// are damaged.
 func (f *runFetch) download() error {
 	c := f.cache
 	start := c.start(f.blocks[0].number)
 	end := c.end(f.blocks[len(f.blocks)-1].number)
 	return c.Fetch(c.ctx, start, end-start, func(src io.Reader) error {
 		for i, b := range f.blocks {
-			f.settleFirst(i, nil)
+			f.settleFirst(i, nil) // the blocks before b have arrived
 			if _, err := io.ReadFull(src, b.data); err != nil {
 				return err
 			}
@@ -333,8 +340,7 @@ func (f *runFetch) download() error {
 	})
 }
 
-// settle ends the fetching of a block. If err is nil, the block stays in memory. Otherwise it is
-// dropped.
+// settle ends the fetching of a block, which stays in memory if err is nil, and is dropped otherwise.
 func (c *Cache) settle(b *block, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
@@ -369,14 +375,16 @@ func (b *block) remove() {
 	b.cache.bytes -= b.Memory()
 }
 
-// Close stops all requests, waits for them and gives the memory back.
+// Close cancels all requests, waits for their end and gives the memory back.
 func (c *Cache) Close() {
 	c.Limit.Lock()
 	c.closed = true
 	c.Limit.Unlock()
+
 	c.cancel()
 	c.group.Join()
 	defer c.group.Raise()
+
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
 	for c.idle.Len() > 0 {

@@ -23,8 +23,8 @@ func (e Error[Code]) Error() string { return e.err.Error() }
 // As finds an error of the type of target in the reader's error, as [errors.As] does.
 func (e Error[Code]) As(target any) bool { return errors.As(e.err, target) }
 
-// Is reports whether the reader's error matches target. It returns false if target is a Code, or an
-// error of the standard library that stands for a Code, such as [fs.ErrExist].
+// Is reports whether the reader's error matches target, unless target is a Code or an error of the
+// standard library that stands for a Code, such as [fs.ErrExist].
 func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false

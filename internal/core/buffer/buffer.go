@@ -78,20 +78,21 @@ func chunkSize(index int) int { return pools[min(index, len(pools)-1)].size }
 // [Buffer.Space] returned.
 func (b *Buffer) Filled(n int) { b.size += int64(n) }
 
-// Space returns a slice to which the caller may write. Its length is at least 1 and at most limit.
-// Space waits for memory if necessary. The caller then calls [Buffer.Filled].
+// Space returns a slice of 1 to limit bytes to which the caller may write, and waits for memory if
+// necessary. After writing, the caller calls [Buffer.Filled].
 func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 	if b.size == b.reserved {
 		if err := b.grow(ctx, b.size+limit); err != nil {
 			return nil, err
 		}
 	}
+
 	// Find the first chunk that is not full.
-	start := int64(0) // of the chunk, in the buffer
-	for _, c := range b.chunks {
-		end := start + int64(len(c))
+	start := int64(0) // offset of the chunk in the buffer
+	for _, chunk := range b.chunks {
+		end := start + int64(len(chunk))
 		if b.size < end {
-			free := c[b.size-start:]
+			free := chunk[b.size-start:]
 			return free[:min(int64(len(free)), limit)], nil
 		}
 		start = end
@@ -110,18 +111,18 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 	return nil
 }
 
-// grow gets one more chunk. partSize is the size of the whole part in bytes.
+// grow gets one more chunk for a part of partSize bytes in all.
 //
 // If grow has to wait, it requests all memory that the part still needs. If each stream requested
-// one chunk at a time, every stream could get some memory, but none enough to send its part.
-//
-// If no memory becomes free, the limit grants only one small chunk, which may exceed the limit.
+// one chunk at a time, every stream could get some memory, but none enough to send its part. If no
+// memory becomes free, the limit grants only one small chunk, which may exceed the limit.
 func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
 		b.add(first)
 		return nil
 	}
+
 	// Request all chunks that the part still needs, unless the buffer has hardly begun.
 	sizes := []int{first}
 	total := int64(first)
@@ -132,11 +133,11 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 	}
 
 	minSize := min(total, secondChunk)
-	granted, exceeded, err := b.limit.Acquire(ctx, b, total, minSize)
+	granted, overLimit, err := b.limit.Acquire(ctx, b, total, minSize)
 	if err != nil {
 		return err
 	}
-	if exceeded {
+	if overLimit {
 		b.overLimit.Add(1)
 	}
 	if granted < total {
@@ -159,8 +160,8 @@ func (b *Buffer) add(size int) {
 // even if it has read some bytes.
 func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
+		// A slow source may take long, so check ctx before each Read.
 		if err := ctx.Err(); err != nil {
-			// ctx is checked before each Read, because a slow source may take long.
 			return err
 		}
 		free, err := b.Space(ctx, size-b.size)
@@ -177,14 +178,14 @@ func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	return nil
 }
 
-// Free gives the memory back. The buffer must not be read afterwards. If b is nil, Free does
-// nothing.
+// Free gives the memory of the buffer back. The buffer must not be read after that. Free does
+// nothing if b is nil.
 func (b *Buffer) Free() {
 	if b == nil {
 		return
 	}
-	for _, c := range b.chunks {
-		poolOf(len(c)).put(c)
+	for _, chunk := range b.chunks {
+		poolOf(len(chunk)).put(chunk)
 	}
 	b.limit.Release(b.reserved)
 	b.chunks = nil
@@ -195,14 +196,13 @@ func (b *Buffer) Free() {
 // ReadAt implements [io.ReaderAt], for an io.SectionReader.
 func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	total := 0
-	for _, c := range b.chunks {
-		// off is the offset in c and the chunks after it.
-		if off >= int64(len(c)) {
-			off -= int64(len(c))
+	for _, chunk := range b.chunks {
+		// From here on, off counts from the beginning of this chunk.
+		if off >= int64(len(chunk)) {
+			off -= int64(len(chunk))
 			continue
 		}
-		n := copy(p[total:], c[off:])
-		total += n
+		total += copy(p[total:], chunk[off:])
 		off = 0
 		if total == len(p) {
 			return total, nil

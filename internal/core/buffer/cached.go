@@ -16,19 +16,18 @@ func (m *Limit) Lock() { m.mu.Lock() }
 // Unlock unlocks the limit. Before that, it grants free memory to the buffers that wait, because a
 // cache may have returned memory.
 func (m *Limit) Unlock() {
-	m.grant()
+	m.grantWaiting()
 	m.mu.Unlock()
 }
 
-// Take grants bytes to a cache, and reports whether it did. It returns false if a buffer is waiting
-// for memory, or if the limit does not permit the bytes. The caller must hold the lock.
+// Take grants bytes to a cache, and reports whether it did. It does not if a buffer is waiting for
+// memory, or if the bytes exceed the limit. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 {
 		return false
 	}
-	// If the bytes would not fit even without cached memory, nothing is evicted. The method fits
-	// evicts cached memory, so it is called last.
 	if m.used-m.evicts+bytes > m.Max {
+		// The bytes would not fit even without cached memory, so evict none.
 		return false
 	}
 	if !m.fits(bytes) {

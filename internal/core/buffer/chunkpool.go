@@ -24,7 +24,7 @@ type chunkPool struct {
 	watched bool      // true if the next garbage collection will call trim
 }
 
-// get returns a kept chunk or, if there is none, a new one.
+// get returns a chunk that was kept, or a new one if there is none.
 func (p *chunkPool) get() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,41 +32,44 @@ func (p *chunkPool) get() []byte {
 	if last < 0 {
 		return make([]byte, p.size)
 	}
-	c := p.free[last]
+	chunk := p.free[last]
 	p.free[last] = nil
 	p.free = p.free[:last]
 	p.unused = min(p.unused, last)
-	return c
+	return chunk
 }
 
 // put keeps a chunk that a transfer no longer needs.
-func (p *chunkPool) put(c []byte) {
+func (p *chunkPool) put(chunk []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.free = append(p.free, c)
+	p.free = append(p.free, chunk)
 	p.watch()
 }
 
-// watch registers a cleanup. After the next garbage collection, the cleanup calls the method trim.
-// If the pool is empty or already has a cleanup, watch does nothing. The caller holds mu.
+// watch makes the next garbage collection call trim, unless the pool is empty or is watched already.
+// The caller holds mu.
 func (p *chunkPool) watch() {
 	if p.watched || len(p.free) == 0 {
 		return
 	}
 	p.watched = true
-	garbage := new([64]byte) // 64 bytes, because Go puts tiny objects into shared memory, and cleans them up late
+
+	// The object must not be tiny: Go puts tiny objects into shared memory, and cleans them up late.
+	garbage := new([64]byte)
 	runtime.AddCleanup(garbage, func(p *chunkPool) { p.trim(time.Now()) }, p)
 }
 
-// trim drops the chunks that no transfer has needed since the last trim.
+// trim drops the chunks that no transfer has needed since the last trim, if that was at least
+// chunkIdle ago.
 func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.trimmed) >= chunkIdle {
-		count := len(p.free) - p.unused
-		clear(p.free[count:])
-		p.free = p.free[:count]
-		p.unused = count
+		kept := len(p.free) - p.unused
+		clear(p.free[kept:])
+		p.free = p.free[:kept]
+		p.unused = kept
 		p.trimmed = now
 	}
 	p.watched = false

@@ -39,16 +39,15 @@ type Limit struct {
 type waiter struct {
 	owner    *Buffer
 	bytes    int64         // number of bytes that the request needs
-	minBytes int64         // number of bytes that giveOver grants, even over the limit
+	minBytes int64         // number of bytes that grantOverLimit grants, even over the limit
 	ready    chan struct{} // closed when memory was granted
 	granted  int64
 	over     bool
 }
 
-// Acquire waits until the limit permits the larger of the two numbers of bytes, and grants that
-// number. If no transfer in progress can free memory, Acquire grants only the smaller number, even
-// over the limit. The result over is true if the grant exceeds the limit. owner is the buffer that
-// gets the memory, or nil.
+// Acquire waits until the limit permits bytes, and grants them to owner, the buffer that gets the
+// memory, or nil. If no transfer in progress can free memory, Acquire grants only the smaller number
+// least, even over the limit. The result over is true if the grant exceeds the limit.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
 	w := &waiter{
 		owner:    owner,
@@ -66,35 +65,39 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 	}
 }
 
-// request grants memory to the request w if that is possible at once. Otherwise w waits.
+// request grants memory to the request w at once if that is possible, and otherwise lets it wait.
 func (m *Limit) request(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	isFirst := len(m.waiting) == 0
 	// Look at stalled first, because fits may evict memory, which sets stalled to false.
 	nothingMoves := m.stalled && m.inFlight == 0
 	if isFirst && (m.fits(w.bytes) || m.used == 0) {
-		m.give(w, w.bytes)
+		m.grantTo(w, w.bytes)
 		return
 	}
+
 	isFavored := w.owner != nil && w.owner == m.favored
 	if nothingMoves && (isFirst || isFavored) {
-		m.giveOver(w)
+		m.grantOverLimit(w)
 		return
 	}
+
 	m.waiting = append(m.waiting, w)
 	m.watchForStall()
 }
 
-// Try grants bytes without waiting, and returns true. If the bytes do not fit into the limit, or
-// other requests wait, Try returns false. The first chunk of a buffer is always granted, even over
-// the limit. An upload needs this chunk for the first byte of the next part. Without that byte, the
-// upload does not know whether the present part is the last one, and cannot send the present part.
+// Try grants bytes without waiting, and reports whether it did. It does not if the bytes exceed the
+// limit, or if other requests wait.
+//
+// The first chunk of a buffer is granted always, even over the limit. An upload needs it for the
+// first byte of the next part, which shows whether the present part is the last one and can be sent.
 func (m *Limit) Try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	free := len(m.waiting) == 0 && m.fits(bytes)
-	if bytes > firstChunk && !free {
+	isFree := len(m.waiting) == 0 && m.fits(bytes)
+	if bytes > firstChunk && !isFree {
 		return false
 	}
 	m.used += bytes
@@ -102,7 +105,7 @@ func (m *Limit) Try(bytes int64) bool {
 	return true
 }
 
-// fits reports whether the limit permits this many more bytes. It evicts cached memory if that is
+// fits reports whether the limit permits bytes more, after evicting cached memory for them if
 // necessary, the least recently used first. The caller must hold the lock.
 func (m *Limit) fits(bytes int64) bool {
 	for m.used+bytes > m.Max && m.cached.Len() > 0 {
@@ -113,30 +116,29 @@ func (m *Limit) fits(bytes int64) bool {
 	return m.used+bytes <= m.Max
 }
 
-// abandon removes the request w from the queue. If w was granted memory in the meantime, abandon
-// releases it.
+// abandon removes the request w from the queue, or releases its memory if it was granted meanwhile.
 func (m *Limit) abandon(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, other := range m.waiting {
-		if other == w {
+	for i, queued := range m.waiting {
+		if queued == w {
 			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
 			// A request behind w may need less memory, and so fit.
-			m.grant()
+			m.grantWaiting()
 			return
 		}
 	}
+
 	m.used -= w.granted
-	m.grant()
+	m.grantWaiting()
 }
 
-// Reserve sets memory aside for the parallel ranges of a download. It returns how many bytes it set
-// aside, which may be fewer than requested. If requests wait for memory, or if half of the limit or
-// more is in use, it returns 0. Cached memory does not count as in use. The download must also work
-// without the reserved memory.
+// Reserve sets memory aside for the parallel ranges of a download, and returns how many bytes it set
+// aside, which may be fewer than requested. It returns 0 if requests wait for memory, or if half of
+// the limit or more is in use, not counting cached memory. The download must also work without the
+// reserved memory.
 //
-// At most two downloads can have a full reserve. More downloads would wait for each other's
-// buffers.
+// At most two downloads have a full reserve, because more would wait for each other's buffers.
 func (m *Limit) Reserve(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -179,9 +181,8 @@ func (m *Limit) Forget(bytes int64) {
 	}
 }
 
-// AddInFlight changes the number of buffers that are on their way to or from a store.
-// buffers is added to that number, and may be negative. While a buffer is on its way, its memory
-// will become free without any action of the caller.
+// AddInFlight adds buffers, which may be negative, to the number of buffers that are on their way to
+// or from a store. Their memory will become free without any action of the caller.
 func (m *Limit) AddInFlight(buffers int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -193,29 +194,29 @@ func (m *Limit) AddInFlight(buffers int) {
 	}
 }
 
-// grant grants memory to the waiting requests, in their order, as long as the next one fits into
-// the limit. If none fits and nothing else can free memory, the first one gets memory over the limit.
-func (m *Limit) grant() {
+// grantWaiting grants memory to the waiting requests in their order, as long as the next one fits
+// into the limit. If it does not fit and nothing else can free memory, it gets memory over the limit.
+func (m *Limit) grantWaiting() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
 		if m.fits(w.bytes) || m.used == 0 {
 			m.waiting = m.waiting[1:]
 			m.tight = false
-			m.give(w, w.bytes)
+			m.grantTo(w, w.bytes)
 			continue
 		}
+
 		mayExceed := m.tight && m.inFlight == 0 && m.favored == nil
 		if mayExceed {
 			m.waiting = m.waiting[1:]
-			m.giveOver(w)
+			m.grantOverLimit(w)
 		}
 		return
 	}
 }
 
-// give grants this many bytes to the request w, which may exceed the limit. The caller must hold the
-// lock.
-func (m *Limit) give(w *waiter, bytes int64) {
+// grantTo grants bytes to the request w, even over the limit. The caller must hold the lock.
+func (m *Limit) grantTo(w *waiter, bytes int64) {
 	w.granted = bytes
 	w.over = m.used+bytes > m.Max
 	m.used += bytes
@@ -223,38 +224,41 @@ func (m *Limit) give(w *waiter, bytes int64) {
 	close(w.ready)
 }
 
-// giveOver gives w.minBytes bytes to the request w, even over the limit. It does not give w.bytes,
-// because the source of w may send nothing, and the memory would be wasted. The caller must hold
-// the lock.
-func (m *Limit) giveOver(w *waiter) {
+// grantOverLimit grants w.minBytes to the request w, even over the limit. It does not grant w.bytes,
+// which would be wasted if the source of w sends nothing. The caller must hold the lock.
+func (m *Limit) grantOverLimit(w *waiter) {
 	m.stalled = true
 	m.tight = true
 	m.favored = w.owner
-	m.give(w, w.minBytes)
+	m.grantTo(w, w.minBytes)
 }
 
-// watchForStall starts a timer if none is running. If nothing has been granted, freed or
-// transferred when the timer fires, the first waiting request gets memory over the limit.
+// watchForStall starts a timer, unless one is running. If nothing was granted, freed or transferred
+// by the time it fires, the first waiting request gets memory over the limit.
 func (m *Limit) watchForStall() {
 	if m.watch != nil {
 		return
 	}
 	epoch := m.epoch
-	m.watch = time.AfterFunc(stallAfter, func() { m.endWatch(epoch) })
+	m.watch = time.AfterFunc(stallAfter, func() {
+		m.checkForStall(epoch)
+	})
 }
 
-// endWatch is called when the timer fires. epoch is the value of m.epoch when the timer was started.
-func (m *Limit) endWatch(epoch uint64) {
+// checkForStall is called by the timer of watchForStall, which was started at the given epoch. If
+// nothing has moved since then, it grants memory over the limit to the first waiting request.
+func (m *Limit) checkForStall(epoch uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.watch = nil
 	if len(m.waiting) == 0 {
 		return
 	}
+
 	if m.inFlight == 0 && m.epoch == epoch {
 		w := m.waiting[0]
 		m.waiting = m.waiting[1:]
-		m.giveOver(w)
+		m.grantOverLimit(w)
 	}
 	if len(m.waiting) > 0 {
 		m.watchForStall()

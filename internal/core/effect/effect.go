@@ -72,7 +72,7 @@ var Operations = map[string]Set{
 	"Credentials":  Administer | Vend | everything,
 }
 
-// Vended returns the effects of vending credentials with the given rights.
+// Vended returns the effects of vending credentials with these rights.
 func Vended(read, list, write, remove bool) Set {
 	set := Vend
 	if read {

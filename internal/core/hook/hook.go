@@ -4,9 +4,9 @@ package hook
 import "context"
 
 // Call calls the hooks in order, each with the context of the one before, until one returns an error.
-// It returns the context for the operation, and the error. The caller calls done when the operation
-// has ended. It calls the functions that the hooks returned, beginning with the last. done is nil if
-// there are none.
+// It returns the context for the operation, and the error. When the operation has ended, the caller
+// calls done, which calls the functions that the hooks returned, the last one first. If there are
+// none, done is nil.
 func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), Op, Outcome any](
 	ctx context.Context, hooks []H, op Op,
 ) (hookCtx context.Context, done func(Outcome), err error) {
@@ -25,7 +25,7 @@ func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), 
 	return ctx, done, nil
 }
 
-// chain returns a function that calls both given functions, in order. The second one may be nil.
+// chain returns a function that calls first and then next, which may be nil.
 func chain[Outcome any](first, next func(Outcome)) func(Outcome) {
 	if next == nil {
 		return first

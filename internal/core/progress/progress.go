@@ -13,7 +13,8 @@ type Counter struct {
 	total    int64
 }
 
-// New returns a Counter for a transfer of total bytes. If report is nil, it returns nil.
+// New returns a Counter that reports the progress of a transfer of total bytes. If report is nil, it
+// returns nil, which counts nothing.
 func New(report func(done, total int64), total int64) *Counter {
 	if report == nil {
 		return nil
@@ -21,8 +22,8 @@ func New(report func(done, total int64), total int64) *Counter {
 	return &Counter{report: report, total: total}
 }
 
-// Add counts n more bytes and calls report. The Counter holds its lock during the call, so that
-// reports come one at a time.
+// Add counts n more bytes, and reports the count if it exceeds what was reported last. Reports come
+// one at a time, because the Counter holds its lock during the call.
 func (p *Counter) Add(n int64) {
 	if p == nil {
 		return
@@ -36,8 +37,8 @@ func (p *Counter) Add(n int64) {
 	}
 }
 
-// Restart sets the count to 0 for a new attempt. Nothing is reported until the count exceeds the
-// sum that was reported last.
+// Restart sets the count to 0 for a new attempt. Nothing is reported until the count exceeds what was
+// reported last.
 func (p *Counter) Restart() {
 	if p == nil {
 		return

@@ -47,8 +47,8 @@ type Copy struct {
 	From int // number of the span from which the bytes are copied
 }
 
-// New returns a Plan to read the spans. Each request of the plan reads at most limit bytes. If at
-// most gap bytes lie between two spans, one request may read both spans and the bytes between them.
+// New returns a Plan to read the spans by requests of at most limit bytes. One request may read two
+// spans and the bytes between them if these are at most gap bytes.
 func New(spans []Span, gap, limit int64) *Plan {
 	p := &Plan{
 		Spans: spans,
@@ -59,7 +59,9 @@ func New(spans []Span, gap, limit int64) *Plan {
 	for number := range spans {
 		p.order[number] = number
 	}
-	slices.SortFunc(p.order, func(a, b int) int { return cmp.Compare(spans[a].Offset, spans[b].Offset) })
+	slices.SortFunc(p.order, func(a, b int) int {
+		return cmp.Compare(spans[a].Offset, spans[b].Offset)
+	})
 
 	// Count the bytes of each span that no span before it has.
 	end := int64(0)
@@ -71,11 +73,11 @@ func New(spans []Span, gap, limit int64) *Plan {
 	return p
 }
 
-// Runs yields the runs, sorted and without overlap. It must be called only once. It does not build
-// a list of all runs, because the list for a large object could take too much memory.
+// Runs yields the runs, sorted and without overlap. It must be called only once. There is no list of
+// all runs, because that for a large object could take too much memory.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
-	furthest := -1 // of the spans so far, the one with the largest End; -1 if none
+	furthest := -1 // number of the span so far with the largest End; -1 if there is none
 	for _, number := range p.order {
 		span := p.Spans[number]
 		offset := p.copyHead(number, furthest)
@@ -104,12 +106,12 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy the first bytes of the span with this number if an earlier span also
-// contains them. It returns the offset at which the rest of the span begins. source is the number
-// of the earlier span that ends last, or -1 if there is no earlier span.
+// copyHead plans to copy the first bytes of a span that an earlier span also contains, and returns
+// the offset at which the rest of the span begins. source is the number of the earlier span that ends
+// last, or -1 if there is none.
 //
-// No earlier span begins after this one. The earlier span that ends last therefore shares the most
-// bytes with it, and copyHead need not look at the others.
+// No earlier span begins after this one, so the earlier span that ends last shares the most bytes
+// with it.
 func (p *Plan) copyHead(number, source int) int64 {
 	span := p.Spans[number]
 	if source < 0 {

@@ -14,7 +14,7 @@ const (
 	Together = 256
 )
 
-// Map calls the given function for each entry, and yields the results.
+// Map yields the result of convert for each entry.
 func Map[T, R any](entries iter.Seq[T], convert func(T) R) iter.Seq[R] {
 	return func(yield func(R) bool) {
 		for entry := range entries {

@@ -54,7 +54,7 @@ func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Part: true, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
-// Key returns the caller's key with the prefix of the Scope in front. An empty key stays empty, so
+// Key returns the caller's key with the prefix of the Scope before it. An empty key stays empty, so
 // that a later check refuses it.
 func (s *Scope) Key(key string) string {
 	if key == "" || s.Prefix == "" {
