@@ -42,7 +42,8 @@ type Policy struct {
 	budget    atomic.Int64
 }
 
-// NewPolicy returns a Policy. An argument that is zero or negative selects a default.
+// NewPolicy returns a Policy with these limits. An argument that is zero or negative selects a
+// default.
 func NewPolicy(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
@@ -76,10 +77,10 @@ type Tries struct {
 	Waited    time.Duration // sum of all waits so far
 }
 
-// Allow counts a failed attempt, and reports whether the request may be retried and after what
-// delay. The delay is random below a limit that doubles with each retry (full jitter). If the store
-// asked for a longer delay, Allow returns that delay, up to MaxDelay. throttled is true if the
-// store throttled the attempt.
+// Allow counts a failed attempt, which the store may have throttled, and reports whether the request
+// may be retried, and after what delay. The delay is random below a limit that doubles with each
+// retry (full jitter). If the store asked for a longer delay, Allow returns that delay, up to
+// MaxDelay.
 func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
 	maxAttempts := p.Attempts
@@ -97,11 +98,13 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 
 	costsBudget := !throttled && !t.Free
 	if costsBudget && p.budget.Add(-retryCost) < 0 {
-		p.budget.Add(retryCost) // give it back
+		// The budget does not pay for this retry, so nothing is taken from it.
+		p.budget.Add(retryCost)
 		return 0, false
 	}
 
-	const manyDoublings = 16 // from here on, the limit is MaxDelay; a much larger shift would overflow
+	// From this many doublings on, the limit is MaxDelay. A much larger shift would overflow.
+	const manyDoublings = 16
 	bound := p.MaxDelay
 	if doublings < manyDoublings {
 		bound = min(bound, initialDelay<<doublings)

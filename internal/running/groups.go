@@ -2,14 +2,14 @@ package running
 
 import "iter"
 
-// EachGroup divides all items into groups of the given size, and calls a function for each group. The
-// function returns an error or nil for each item, and a bool. If the bool is false, EachGroup ends
-// early. It also ends early if the number of failures has reached maxFailures.
+// EachGroup calls do with all items in groups of the given size. The function do returns an error or
+// nil for each item, and whether to continue. EachGroup also ends when maxFailures items have failed.
+// It returns the number of items without an error, and the errors.
 func EachGroup[T any](
-	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, hasMore bool),
+	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, mayContinue bool),
 ) (done int, failures []error) {
 	for group := range groups(all, size) {
-		errs, hasMore := do(group)
+		errs, mayContinue := do(group)
 		for _, err := range errs {
 			if err == nil {
 				done++
@@ -17,15 +17,15 @@ func EachGroup[T any](
 				failures = append(failures, err)
 			}
 		}
-		if !hasMore || len(failures) >= maxFailures {
+		if !mayContinue || len(failures) >= maxFailures {
 			break
 		}
 	}
 	return done, failures
 }
 
-// groups yields all items in groups of the given size. The last group may be smaller. A group is
-// valid until the next one is yielded.
+// groups yields all items in groups of the given size, except that the last one may be smaller. A
+// group is valid until the next one is yielded.
 func groups[T any](all iter.Seq[T], size int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		var group []T

@@ -47,13 +47,13 @@ type Limit struct {
 	waiting  int  // number of calls of Acquire that are waiting
 
 	// The following fields describe the current round of requests.
-	since  time.Time
-	ended  int // number of requests that have ended in this round
-	bytes  atomic.Int64
-	second bool      // true if the round before was the first with twice the slots, and was too slow
-	before int       // number of slots before they were doubled; 0 if they were not
-	rate   float64   // bytes per second before the slots were doubled
-	paused time.Time // last time when the number of slots was reduced, because doubling it had not helped
+	since        time.Time
+	ended        int // number of requests that have ended in this round
+	bytes        atomic.Int64
+	firstTooSlow bool      // true if the round before was the first with twice the slots, and was too slow
+	former       int       // number of slots before they were doubled; 0 if they were not
+	rate         float64   // bytes per second before the slots were doubled
+	reducedAt    time.Time // last time when the number of slots was reduced, because doubling it had not helped
 }
 
 // FixedLimit returns a Limit that always permits n parallel requests.
@@ -63,9 +63,9 @@ func FixedLimit(n int) *Limit {
 	return l
 }
 
-// GrowingLimit returns a Limit that begins with initial parallel requests, and permits highest at
-// most. rate is the measured rate of one request in bytes per second, or 0 if it is unknown. If rate
-// is above 0, the Limit also checks whether the first number is worthwhile.
+// GrowingLimit returns a Limit that begins with initial parallel requests and grows to at most
+// highest. If rate, the measured bytes per second of one request, is above 0, the Limit also checks
+// whether initial requests are worthwhile.
 func GrowingLimit(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
@@ -76,7 +76,7 @@ func GrowingLimit(initial, highest int, rate float64) *Limit {
 		since:    time.Now(),
 	}
 	if rate > 0 && initial > 1 {
-		l.before = initial / 2
+		l.former = initial / 2
 		l.rate = rate
 	}
 	l.add(initial)
@@ -109,12 +109,13 @@ func (l *Limit) TryAcquire() bool {
 	}
 }
 
-// Acquire takes a slot, and waits for a free one if necessary. If ctx ends first, it returns the
-// error of ctx.
+// Acquire takes a slot, and waits for a free one if necessary. It fails with ctx.Err() if ctx ends
+// first.
 func (l *Limit) Acquire(ctx context.Context) error {
 	if l.TryAcquire() {
 		return nil
 	}
+
 	l.wait(1)
 	defer l.wait(-1)
 	select {
@@ -131,11 +132,12 @@ func (l *Limit) wait(n int) {
 	l.waiting += n
 }
 
-// Release makes a slot free that TryAcquire or Acquire has taken.
+// Release gives back a slot that TryAcquire or Acquire has taken.
 func (l *Limit) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.excess > 0 {
+		// The number of slots has shrunk, so this one is removed.
 		l.excess--
 		return
 	}
@@ -149,8 +151,8 @@ func (l *Limit) Moved(bytes int64) {
 	}
 }
 
-// Ended counts a request that has ended. After each round, it decides whether to change the number
-// of slots. A round is over when one request for each slot has ended.
+// Ended counts a request that has ended. A round is over when one request for each slot has ended,
+// and Ended then decides whether to change the number of slots.
 func (l *Limit) Ended() {
 	if !l.adaptive {
 		return
@@ -161,6 +163,7 @@ func (l *Limit) Ended() {
 	if l.ended < l.current || l.refused {
 		return
 	}
+
 	now := time.Now()
 	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
 	l.since = now
@@ -168,34 +171,34 @@ func (l *Limit) Ended() {
 	l.endRound(rate, now)
 }
 
-// endRound decides about the number of slots after a round that moved rate bytes per second. The
-// caller holds l.mu.
+// endRound changes the number of slots, if necessary, after a round that moved rate bytes per
+// second. The caller holds l.mu.
 func (l *Limit) endRound(rate float64, now time.Time) {
-	isDoubled := l.before > 0
+	isDoubled := l.former > 0
 	isTooSlow := isDoubled && rate < l.needed()
-	if isTooSlow && !l.second {
+	if isTooSlow && !l.firstTooSlow {
 		// The first round with twice the slots had to open new connections.
-		l.second = true
+		l.firstTooSlow = true
 		return
 	}
 
-	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain
+	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.reducedAt) >= tryAgain
 	switch {
 	case isTooSlow:
 		// Return to the former number of slots.
-		l.set(l.before)
-		l.before = 0
-		l.paused = now
+		l.set(l.former)
+		l.former = 0
+		l.reducedAt = now
 	case mayGrow:
-		l.before = l.current
+		l.former = l.current
 		l.rate = rate
 		l.set(min(2*l.current, l.max))
 	default:
 		// Keep the number of slots.
-		l.before = 0
+		l.former = 0
 	}
-	l.second = false
-	l.best = cmp.Or(l.before, l.current)
+	l.firstTooSlow = false
+	l.best = cmp.Or(l.former, l.current)
 }
 
 // found returns the largest number of slots that was worthwhile so far. It returns 0 if no round
@@ -206,8 +209,8 @@ func (l *Limit) found() int {
 	return l.best
 }
 
-// Refused reduces the Limit to one request at a time for good. The caller calls it when the server
-// refuses connections.
+// Refused reduces the Limit to one request at a time for good, because the server refuses
+// connections.
 func (l *Limit) Refused() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,10 +222,10 @@ func (l *Limit) Refused() {
 // needed returns the lowest rate, in bytes per second, for which the current number of slots is
 // kept.
 func (l *Limit) needed() float64 {
-	return l.rate * (1 + worthwhile*(float64(l.current)/float64(l.before)-1))
+	return l.rate * (1 + worthwhile*(float64(l.current)/float64(l.former)-1))
 }
 
-// set changes the number of slots to n. Slots that are in use are removed when they are released.
+// set changes the number of slots to n. A slot in use is removed only when it is released.
 func (l *Limit) set(n int) {
 	for ; l.current < n; l.current++ {
 		if l.excess > 0 {

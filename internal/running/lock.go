@@ -9,14 +9,16 @@ type Lock struct{ held chan struct{} }
 // NewLock returns a lock that nobody holds.
 func NewLock() Lock { return Lock{held: make(chan struct{}, 1)} }
 
-// Lock acquires the lock, and waits if it is held. If ctx is done first, it fails with the error of ctx. If it
-// succeeds, the caller must call Unlock.
+// Lock acquires the lock, and waits if it is held. It fails with ctx.Err() if ctx ends while it
+// waits. If it succeeds, the caller must call Unlock.
 func (l Lock) Lock(ctx context.Context) error {
+	// A free lock is taken even if ctx has ended.
 	select {
 	case l.held <- struct{}{}:
 		return nil
 	default:
 	}
+
 	select {
 	case l.held <- struct{}{}:
 		return nil
@@ -43,13 +45,15 @@ func NewOnce[T any](fn func(ctx context.Context) (T, error)) *Once[T] {
 	return &Once[T]{lock: NewLock(), read: fn}
 }
 
-// Get returns the value. If ctx is done before another call has made it, Get fails with the error of ctx.
+// Get returns the value, which the first call makes. It fails with ctx.Err() if ctx ends while it
+// waits for another call that makes the value.
 func (o *Once[T]) Get(ctx context.Context) (T, error) {
 	if err := o.lock.Lock(ctx); err != nil {
 		var none T
 		return none, err
 	}
 	defer o.lock.Unlock()
+
 	if !o.done {
 		o.value, o.err = o.read(ctx)
 		o.done = true

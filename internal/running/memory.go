@@ -20,8 +20,8 @@ type Memory struct {
 	transfers int       // transfers between Begin and End
 }
 
-// Begin returns with how many requests a transfer begins. It returns initial if the Memory has no
-// higher number. Transfers at the same time share the link, so each gets its part of the number.
+// Begin returns with how many requests a transfer begins: the number that the Memory remembers, or
+// initial if that is higher. Transfers at the same time share the remembered number.
 func (m *Memory) Begin(initial int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,8 +32,8 @@ func (m *Memory) Begin(initial int) int {
 	return max(initial, m.requests/m.transfers)
 }
 
-// End ends a transfer, and remembers the number of requests that its Limit has found. A transfer
-// that was too short to find one changes nothing. The caller calls End once for each Begin.
+// End ends a transfer, and remembers the number of requests that its Limit has found, unless the
+// transfer was too short to find one. The caller calls End once for each Begin.
 func (m *Memory) End(l *Limit) {
 	found := l.found()
 	m.mu.Lock()

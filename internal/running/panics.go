@@ -18,15 +18,15 @@ type Caught struct{ first atomic.Pointer[thrown] }
 // value of the panic. If the function called runtime.Goexit, value is nil.
 type thrown struct{ value any }
 
-// Do calls f. If f panics, Do keeps the panic for [Caught.Raise] and calls onPanic, unless that is
-// nil. A call of [runtime.Goexit], such as FailNow in a test, counts as a panic.
+// Do calls f. If f panics, Do keeps the value for [Caught.Raise], and calls onPanic unless it is nil.
+// A call of [runtime.Goexit], such as that of FailNow in a test, counts as a panic.
 func (c *Caught) Do(f, onPanic func()) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
-		c.first.CompareAndSwap(nil, &thrown{recover()})
+		c.first.CompareAndSwap(nil, &thrown{value: recover()})
 		if onPanic != nil {
 			onPanic()
 		}
@@ -35,19 +35,19 @@ func (c *Caught) Do(f, onPanic func()) {
 	returned = true
 }
 
-// Raise panics with the value that [Caught.Do] has kept, and forgets the value. If there was no
-// panic, it does nothing.
+// Raise panics with the value that [Caught.Do] has kept, and forgets the value. It does nothing if
+// there was no panic.
 func (c *Caught) Raise() {
-	t := c.first.Swap(nil)
-	if t == nil {
+	kept := c.first.Swap(nil)
+	if kept == nil {
 		return
 	}
-	if t.value == nil {
-		// f called runtime.Goexit. The value of a panic is never nil: even for panic(nil), it is a
-		// *runtime.PanicNilError.
+	if kept.value == nil {
+		// The function of Do called runtime.Goexit. A panic never has the value nil: for panic(nil), it
+		// is a *runtime.PanicNilError.
 		runtime.Goexit()
 	}
-	panic(t.value)
+	panic(kept.value)
 }
 
 // A Group is like a [sync.WaitGroup], but passes panics of its functions on to the goroutine that

@@ -17,8 +17,8 @@ import (
 	"iter"
 )
 
-// Each calls the function do with each number from 0 to n-1. At most limit calls run at the same
-// time. [Stream] describes what happens if a call fails or if ctx ends.
+// Each calls do with each number from 0 to n-1, at most limit calls at the same time. What happens if
+// a call fails or ctx ends is described at [Stream].
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
 	numbers := func(yield func(int, error) bool) {
 		for i := range n {
@@ -30,11 +30,10 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	return Stream(ctx, numbers, limit, do)
 }
 
-// Stream calls the function do with each item of a sequence, and waits for all calls. At most limit
-// calls run at the same time. Stream returns the first error. If a call fails, Stream makes no
-// further calls, and cancels the context of the calls in progress. If the sequence yields an error,
-// Stream makes no further calls, but the calls in progress continue. If ctx ends, Stream returns
-// the result of [context.Cause].
+// Stream calls do with each item of a sequence, at most limit calls at the same time, and waits for
+// all calls. It returns the first error. If a call fails, Stream makes no further calls, and cancels
+// the context of the calls in progress. If the sequence yields an error, Stream makes no further
+// calls, but lets those in progress continue. If ctx ends, Stream returns its [context.Cause].
 func Stream[T any](
 	ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error,
 ) error {
@@ -72,8 +71,8 @@ func Stream[T any](
 	return cmp.Or(context.Cause(ctx), failure)
 }
 
-// All invokes do(i) for each number i from 0 to n-1, and waits until every call has returned. At
-// most limit calls run at the same time. The result has the error of do(i) at index i.
+// All calls do with each number from 0 to n-1, at most limit calls at the same time, and returns the
+// errors of all calls, in the order of their numbers.
 func All(n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	_ = Each(context.Background(), n, limit, func(_ context.Context, i int) error {

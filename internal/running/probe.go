@@ -33,14 +33,15 @@ type Probe struct {
 }
 
 // Read records that the connection has just delivered n bytes, for which the reader has waited since
-// start. At the end of a sample, Read returns the rate of the connection in bytes per second. It also
-// reports whether the connection was slow and the reader waited for it more than half of the time.
-// Before the end of a sample, Read returns 0 and false.
+// start. At the end of a sample, it returns the rate of the connection in bytes per second, and
+// whether the connection was slow and kept the reader waiting for more than half of the time. Before
+// the end of a sample, it returns 0 and false.
 func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {
 		*p = Probe{begun: start}
 	}
+
 	p.waited += now.Sub(start)
 	p.bytes += int64(n)
 	p.stretchWaited += now.Sub(start)
@@ -51,6 +52,7 @@ func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	if p.bytes < sampleBytes {
 		return 0, false
 	}
+
 	rate = perSecond(p.bytes, p.waited)
 	mostStretchesSlow := 2*p.slowBytes > p.bytes
 	mostlyWaited := 2*p.waited > now.Sub(p.begun)
@@ -59,7 +61,8 @@ func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	return rate, slow
 }
 
-// endStretch counts the bytes of a stretch as slow if its rate was low, and begins the next stretch.
+// endStretch counts the bytes of the current stretch as slow if its rate was low, and begins the next
+// stretch.
 func (p *Probe) endStretch() {
 	if perSecond(p.stretchBytes, p.stretchWaited) < fastConnection {
 		p.slowBytes += p.stretchBytes

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Sleep waits for d. If ctx ends first, it returns ctx.Err().
+// Sleep waits for the duration d, and returns ctx.Err() if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -18,8 +18,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Every starts a ticker with the given interval, and calls the given function at each tick. When
-// ctx ends, Every returns. If a call is in progress, Every first waits for the end of the call.
+// Every calls do once in each interval until ctx ends. It returns after a call in progress.
 func Every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -41,7 +40,7 @@ type reader struct {
 	from io.Reader
 }
 
-// Read fails if ctx has ended.
+// Read reads from the source, unless ctx has ended.
 func (r reader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
