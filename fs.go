@@ -62,7 +62,8 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 	return &objectFile{content: content, info: infoOf(path.Base(name), content.Attrs())}, nil
 }
 
-// isDir reports whether name is a directory. The root always is.
+// isDir reports whether name is a directory, as the root always is. It fails with fs.ErrInvalid or
+// fs.ErrNotExist for a name that no object can have.
 func (f *fileSystem) isDir(name string) (bool, error) {
 	if !fs.ValidPath(name) {
 		return false, fs.ErrInvalid
@@ -70,6 +71,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	if name == "." {
 		return true, nil
 	}
+
 	prefix := f.root + name + "/"
 	excess := len(prefixOf(f.b)+prefix) - objectkey.MaxBytes
 	if excess > 1 {
@@ -80,6 +82,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		// The name is not a directory, because a key below it would be too long.
 		return false, nil
 	}
+
 	// The delimiter saves requests: without it, a store that lists folder by folder would make a
 	// request for each folder below.
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
@@ -92,7 +95,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 // an object. Azure accounts with a hierarchical namespace have such directories.
 func isEmptyDir(err error) bool { return errors.Is(err, syscall.EISDIR) }
 
-// prefixOf returns the prefix that a view adds to each key.
+// prefixOf returns the prefix that b adds to each key if it is a view from Prefixed, or "".
 func prefixOf(b any) string {
 	if f, ok := b.(*front); ok {
 		return f.scope.Prefix
@@ -109,6 +112,7 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, f.fail("stat", name, err)
 	}
+
 	attrs, err := f.b.Attrs(f.ctx, f.root+name)
 	if isEmptyDir(err) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil
@@ -152,8 +156,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return []fs.DirEntry{}, nil
 }
 
-// checkEmptyDir fails if name, for which no entry was listed, is not an empty directory: if it is a
-// file, or does not exist.
+// checkEmptyDir fails if name, below which nothing was listed, is a file or does not exist.
 func (f *fileSystem) checkEmptyDir(name string) error {
 	isDir, err := f.isDir(name)
 	if isDir || isEmptyDir(err) {
@@ -172,8 +175,8 @@ func (f *fileSystem) checkEmptyDir(name string) error {
 	return errors.New("not a directory")
 }
 
-// entries returns the content of a directory, sorted by name. The listing has a different order,
-// because it sorts a subdirectory as if its name ended in a slash.
+// entries returns the content of a directory, sorted by name. A listing has another order, because it
+// sorts a subdirectory as if its name ended in a slash.
 func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	prefix := f.root
 	if name != "." {
@@ -190,6 +193,7 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 		if isMarker || base == "." || !fs.ValidPath(base) {
 			continue
 		}
+
 		if entry.IsPrefix {
 			// A directory hides the object with the same name.
 			byName[base] = &fileInfo{name: base, dir: true}
@@ -204,7 +208,9 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	for _, info := range byName {
 		entries = append(entries, info)
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int {
+		return cmp.Compare(a.Name(), b.Name())
+	})
 	return entries, nil
 }
 
@@ -253,8 +259,8 @@ func (d *directory) Close() error {
 	return nil
 }
 
-// ReadDir returns the next n entries, or all that are left if n is not above 0. If n is above 0 and no
-// entry is left, the error is io.EOF.
+// ReadDir returns the next n entries, and io.EOF if none is left. If n is not above 0, it returns all
+// that are left, and no io.EOF.
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	if d.closed {
 		return nil, d.fsys.fail("readdir", d.name, fs.ErrClosed)
@@ -305,6 +311,7 @@ func (i *fileInfo) Type() fs.FileMode          { return i.Mode().Type() }
 func (i *fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 func (i *fileInfo) String() string             { return fs.FormatDirEntry(i) }
 
+// Mode returns the mode of a directory or file that everybody may read and nobody may write.
 func (i *fileInfo) Mode() fs.FileMode {
 	if i.dir {
 		return fs.ModeDir | 0o555

@@ -13,7 +13,7 @@ import (
 func init() { serving.Has = hasText }
 
 // hasText reports whether an object or a file has text in its first 64 KiB. place is the Downloader
-// of the object, or the directory of the file. If the content cannot be read, hasText returns false.
+// of the object, or the directory of the file. A content that cannot be read has no text.
 func hasText(ctx context.Context, place any, key, text string) bool {
 	const maxBytes = 64 << 10
 	var body io.ReadCloser
@@ -29,21 +29,23 @@ func hasText(ctx context.Context, place any, key, text string) bool {
 	if err != nil {
 		return false
 	}
-	// Nothing was written to it.
+	// Nothing was written, so an error of Close does not matter.
 	defer body.Close()
 
 	start, err := io.ReadAll(io.LimitReader(body, maxBytes))
 	return err == nil && bytes.Contains(start, []byte(text))
 }
 
-// openIn opens a regular file below a directory. It refuses a pipe, because opening that would block.
+// openIn opens a regular file below a directory. It refuses anything else, because opening a pipe
+// would block.
 func openIn(dir, name string) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	// Nothing was written to it.
+	// Nothing was written, so an error of Close does not matter.
 	defer root.Close()
+
 	if info, err := root.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return nil, os.ErrInvalid
 	}

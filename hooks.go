@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// This package sets functions of the packages serving and seam. By them, other packages of this module
-// reach what this package does not export.
+// init sets functions of the packages serving and seam, through which other packages of this module
+// call what this package does not export.
 func init() {
 	serving.Record = startRecord
 	serving.Continue = func(

@@ -22,8 +22,8 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		return nil, e
 	}
 	o := &ListOptions{}
-	err := o.ApplyPage(token, opts...)
-	if e := f.checkAllowed(scope.List, err); e != nil {
+	optsErr := o.ApplyPage(token, opts...)
+	if e := f.checkAllowed(scope.List, optsErr); e != nil {
 		op := Operation{Name: "ListPage", Key: f.scope.Prefix + o.Prefix}
 		return nil, f.refuse(ctx, op, locateError(f, "ListPage", o.Prefix, e))
 	}
@@ -42,6 +42,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			// The Core would return the same page without end.
 			return nil, f.noAnswer("ListPage", "")
 		}
+
 		if err := f.trimPage(page); err != nil {
 			return nil, err
 		}
@@ -51,22 +52,23 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if err := ctx.Err(); err != nil {
 			return nil, locateError(f, "ListPage", "", AsError(ctx, err))
 		}
-		// The page had only the view's folder marker: read the next one.
+
+		// The page had only the view's folder marker, so read the next one.
 		token = page.Token
 		o.StartAfter = ""
 	}
 }
 
-// trimPage removes the prefix of f from the keys of a page. It leaves out the folder marker of the
+// trimPage removes the prefix of f from the keys of a page, and leaves out the folder marker of the
 // prefix itself.
 func (f *front) trimPage(page *Page) error {
 	count := 0
 	for i := range page.Entries {
-		marker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
+		isFolderMarker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
 		if err != nil {
 			return err
 		}
-		if marker {
+		if isFolderMarker {
 			continue
 		}
 		if count < i {
@@ -80,8 +82,7 @@ func (f *front) trimPage(page *Page) error {
 
 // ApplyPage is Apply for ListPage. PageSize is 100 if [WithPageSize] is not given.
 func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
-	err := r.Apply(opts...)
-	if err != nil {
+	if err := r.Apply(opts...); err != nil {
 		return err
 	}
 	if r.Limit > 0 {
@@ -103,8 +104,8 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 		func(e *VersionEntry) *string { return &e.Key })
 }
 
-// listWith yields the entries of a listing. If b is a view from Prefixed, the keys of the entries
-// lack the prefix of the view. key returns a pointer to the key of an entry.
+// listWith yields the entries that list returns. If b is a view from Prefixed, it removes the prefix
+// of the view from the key of each entry, to which the function key returns a pointer.
 func listWith[E any](
 	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
 	key func(*E) *string,
@@ -114,10 +115,11 @@ func listWith[E any](
 		return failedListing[E](e)
 	}
 	o := &ListOptions{}
-	err := o.Apply(opts...)
-	if e := f.checkAllowed(scope.List, err); e != nil {
+	optsErr := o.Apply(opts...)
+	if e := f.checkAllowed(scope.List, optsErr); e != nil {
 		return refusedListing[E](ctx, f, op, o.Prefix, e)
 	}
+
 	f.addPrefix(o)
 	listed := list(f.core, o)
 	if listed == nil {
@@ -129,11 +131,11 @@ func listWith[E any](
 	}
 	return func(yield func(E, error) bool) {
 		for entry, err := range listed {
-			marker := false
+			isFolderMarker := false
 			if err == nil {
-				marker, err = f.trimPrefix(op, key(&entry))
+				isFolderMarker, err = f.trimPrefix(op, key(&entry))
 			}
-			if marker {
+			if isFolderMarker {
 				continue
 			}
 			if !yield(entry, f.errorInView(err)) || err != nil {

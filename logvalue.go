@@ -15,11 +15,11 @@ func (e *Error) LogValue() slog.Value {
 		return slog.Value{}
 	}
 	attrs := []slog.Attr{slog.String("code", string(e.Code))}
-	for _, text := range []struct{ name, value string }{
-		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", cutKey(e.Key)}, {"version", e.Version},
-	} {
-		attrs = appendText(attrs, text.name, text.value)
-	}
+	attrs = appendText(attrs, "op", e.Op)
+	attrs = appendText(attrs, "provider", e.Provider)
+	attrs = appendText(attrs, "bucket", e.Bucket)
+	attrs = appendText(attrs, "key", cutKey(e.Key))
+	attrs = appendText(attrs, "version", e.Version)
 	if e.Status != 0 {
 		attrs = append(attrs, slog.Int("status", e.Status))
 	}
