@@ -33,8 +33,8 @@ func constants(t *testing.T, path string) []string {
 	return nil
 }
 
-// Features have the names of their constants.
-func TestFeaturesString(t *testing.T) {
+// The String of a single feature is the name of its constant.
+func TestFeatureString(t *testing.T) {
 	// The features of package storage begin at the lowest bit, and those of package driver at the highest.
 	const highestBit = 63
 	names := constants(t, "features.go")
@@ -46,18 +46,37 @@ func TestFeaturesString(t *testing.T) {
 		require.Equal(t, name, (storage.Features(1) << (highestBit - i)).String())
 	}
 
-	// Sets, one with a bit that has no name.
-	for name, f := range map[string]storage.Features{
-		"none":                         0,
-		"MultipartUploads, Versioning": storage.Versioning | storage.MultipartUploads,
-		"ServerAppend, 0x10000000000000, StreamingPut": storage.ServerAppend | driver.StreamingPut | 1<<52,
-	} {
-		require.Equal(t, name, f.String())
+}
+
+// The String of several features joins their names, and shows a bit without a name as a number.
+func TestFeaturesString(t *testing.T) {
+	const unnamed storage.Features = 1 << 52
+	tests := []struct {
+		name     string
+		features storage.Features
+		want     string
+	}{
+		{name: "none", features: 0, want: "none"},
+		{
+			name:     "two",
+			features: storage.Versioning | storage.MultipartUploads,
+			want:     "MultipartUploads, Versioning",
+		},
+		{
+			name:     "one without a name",
+			features: storage.ServerAppend | driver.StreamingPut | unnamed,
+			want:     "ServerAppend, 0x10000000000000, StreamingPut",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, tt.features.String())
+		})
 	}
 }
 
-// lacking returns a bucket in memory that lacks features.
-func lacking(features storage.Features) storage.Bucket {
+// newBucketWithout returns a bucket in memory that lacks features.
+func newBucketWithout(features storage.Features) storage.Bucket {
 	layer := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features}))
 	return engine.New(memstore.NewDriver(memstore.Config{Bucket: "photos"}), layer)
 }
@@ -68,32 +87,32 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 	const base = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, " +
 		"where the handler of package serve is mounted"
 	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
-	b := lacking(storage.ConditionalCreate | storage.ConditionalRemove)
+	b := newBucketWithout(storage.ConditionalCreate | storage.ConditionalRemove)
 
 	tests := map[string]struct {
 		b        any
 		features storage.Features
 		says     string // "" if the store has all of them
 	}{
-		"none":      {b: b, features: 0, says: ""},
-		"all there": {b: b, features: storage.ConditionalUpdate | storage.Metadata, says: ""},
-		"two of three": {
+		"no features":  {b: b, features: 0, says: ""},
+		"none missing": {b: b, features: storage.ConditionalUpdate | storage.Metadata, says: ""},
+		"two missing of three": {
 			b:        b,
 			features: conditions,
 			says:     "memory does not support ConditionalCreate, ConditionalRemove here",
 		},
-		"a permission": {
+		"a Ref": {
 			b:        storage.Ref[storage.Remover](b),
 			features: conditions,
 			says:     "ConditionalCreate, ConditionalRemove here",
 		},
-		"a folder": {
+		"a view of a prefix": {
 			b:        storage.Prefixed(b, "a/"),
 			features: conditions,
 			says:     "ConditionalCreate, ConditionalRemove here",
 		},
-		"a driver's": {
-			b:        lacking(driver.StreamingPut),
+		"a feature of package driver": {
+			b:        newBucketWithout(driver.StreamingPut),
 			features: driver.StreamingPut,
 			says:     "does not support StreamingPut here",
 		},
@@ -114,34 +133,40 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 			if err == nil {
 				return
 			}
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.Unsupported, e.Code)
-			require.Equal(t, [3]string{"Require", "memory", "photos"}, [3]string{e.Op, e.Provider, e.Bucket})
+
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unsupported, storageErr.Code)
+			require.Equal(t, "Require", storageErr.Op)
+			require.Equal(t, "memory", storageErr.Provider)
+			require.Equal(t, "photos", storageErr.Bucket)
 			require.ErrorContains(t, err, tt.says)
 		})
 	}
 }
 
-// A poor core lacks tags, although its store has them.
-type poor struct{ storage.Core }
+// A taglessCore lacks tags, although its store has them.
+type taglessCore struct{ storage.Core }
 
-func (p poor) Supports(features storage.Features) bool {
+func (p taglessCore) Supports(features storage.Features) bool {
 	return features&storage.ObjectTags == 0 && p.Core.Supports(features)
 }
 
-// Require checks the features that the outermost Core reports.
+// Require checks the features that the outermost Core reports, and not those of the store.
 func TestRequireAsksOutermostCore(t *testing.T) {
-	b, err := storage.Wrap(lacking(0), func(c storage.Core) storage.Core { return poor{c} })
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+		return taglessCore{c}
+	})
 	require.NoError(t, err)
 	require.NoError(t, storage.Require(b, storage.Metadata))
+
 	err = storage.Require(b, storage.Metadata|storage.ObjectTags)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "memory does not support ObjectTags here")
 }
 
-// For a bucket of another type, Require accepts Metadata and OrderedListing, and refuses ServerCopy with
-// Unsupported. For nil, it refuses both.
+// Require counts a bucket of another type as having Metadata and OrderedListing, but not ServerCopy. For nil, it
+// refuses all of them.
 func TestRequireOfOtherType(t *testing.T) {
 	type otherType struct{ storage.Bucket }
 	tests := []struct {
@@ -165,7 +190,7 @@ func TestRequireOfOtherType(t *testing.T) {
 	}
 }
 
-// If every call of a bucket fails, Require returns the reason.
+// Require returns the reason why every call of a bucket fails.
 func TestRequireReportsPermanentFailure(t *testing.T) {
 	type otherType struct{ storage.Bucket }
 	tests := []struct {

@@ -15,9 +15,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If the path is that of a directory or a socket, DownloadFile fails with InvalidArgument and leaves it as it is.
+// DownloadFile fails with InvalidArgument if the path is that of a directory or a socket, and leaves it as it is.
 func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
-	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
+	// The path of a socket must be short, so t.TempDir does not fit.
+	dir, err := os.MkdirTemp("", "")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	tests := map[string]struct {
@@ -44,8 +45,9 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 			path := filepath.Join(dir, tt.kind.String()[:1])
 			tt.make(t, path)
 
-			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", path)
-			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
+			// The object is missing, but the path is refused before.
+			_, err := storage.DownloadFile(t.Context(), memstore.New(), "missing", path)
+			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "path")
 
 			info, err := os.Lstat(path)
@@ -55,7 +57,7 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	}
 }
 
-// DownloadFile refuses a path that no file can have before it downloads anything.
+// DownloadFile fails with InvalidArgument for a path that no file can have, even if the object is missing.
 func TestDownloadFileRefusesBadPath(t *testing.T) {
 	dir := t.TempDir()
 	tests := []struct {
@@ -68,15 +70,14 @@ func TestDownloadFileRefusesBadPath(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", tt.path)
-			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
+			_, err := storage.DownloadFile(t.Context(), memstore.New(), "missing", tt.path)
+			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "path must")
 		})
 	}
 }
 
-// If a directory of the path is missing or is a file, the error of DownloadFile names it. DownloadFile makes no
-// file or directory.
+// If a directory of the path is missing or is a file, DownloadFile makes nothing and fails with an error that names it.
 func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
@@ -104,11 +105,14 @@ func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 			require.ErrorContains(t, err, filepath.Join(dir, tt.wantDir))
 			require.NotContains(t, err.Error(), ".omnibucket-")
 
+			// The path is refused even if the object is missing.
 			_, err = storage.DownloadFile(t.Context(), b, "none", path)
-			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+
+			// The directory still has only "file".
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Len(t, entries, 1, "nothing was made")
+			require.Len(t, entries, 1)
 		})
 	}
 }
@@ -127,7 +131,11 @@ func TestAttrsFileInfo(t *testing.T) {
 	require.False(t, info.IsDir())
 	require.Equal(t, attrs, info.Sys())
 
-	_, err = b.Attrs(t.Context(), "missing")
+}
+
+// An ObjectNotFound matches fs.ErrNotExist by errors.Is, but, as the documentation says, not by os.IsNotExist.
+func TestObjectNotFoundIsNotExist(t *testing.T) {
+	_, err := memstore.New().Attrs(t.Context(), "missing")
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.False(t, os.IsNotExist(err), "as the documentation says")
+	require.False(t, os.IsNotExist(err))
 }
