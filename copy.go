@@ -42,8 +42,8 @@ func Copy(
 
 	// A source of another type is read by its method Download.
 	if !isFront {
-		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
-		return f.copyResult(a, err, "Copy", dstKey, nil, "")
+		attrs, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
+		return f.copyResult(attrs, err, "Copy", dstKey, nil, "")
 	}
 
 	// The caller must be allowed to read the source, too.
@@ -52,8 +52,8 @@ func Copy(
 		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
 		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, e)
 	}
-	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
-	return f.copyResult(a, err, "Copy", dstKey, source, srcKey)
+	attrs, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
+	return f.copyResult(attrs, err, "Copy", dstKey, source, srcKey)
 }
 
 // refuseCopy reports a Copy that fails with e to the hooks of the destination, and returns e. source is
@@ -77,16 +77,16 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
-	applied := o.ApplyCompose(srcKeys, opts...)
+	optsErr := o.ApplyCompose(srcKeys, opts...)
 	sources := make([]string, len(srcKeys))
 	for i, key := range srcKeys {
 		sources[i] = f.scope.Key(key)
 	}
-	if e := f.checkAllowed(scope.Upload|scope.Download, applied); e != nil {
+	if e := f.checkAllowed(scope.Upload|scope.Download, optsErr); e != nil {
 		op := Operation{Name: "Compose", Key: f.scope.Key(dstKey), Keys: sources}
 		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, e))
 	}
 	o.state.View = f.scope.Prefix
-	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, o)
-	return f.attrsOrError(a, err, "Compose", dstKey)
+	attrs, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, o)
+	return f.attrsOrError(attrs, err, "Compose", dstKey)
 }

@@ -105,8 +105,8 @@ type Error struct {
 	state seam.ErrorState
 }
 
-// Error returns operation, object, code, cause and hint in one line. Queries of addresses, which may hold a signature,
-// are masked, and a long key is shortened.
+// Error returns operation, object, code, cause and hint in one line. It masks the queries of URLs,
+// which may contain a signature, and shortens a long key.
 func (e *Error) Error() string {
 	var where []string
 	if e.Op != "" {
@@ -147,8 +147,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is reports whether target is the Code of e, or an error of the standard library with the same
 // meaning. If Unknown is set, OutcomeUnknown matches, too.
 func (e *Error) Is(target error) bool {
-	if c, ok := target.(Code); ok {
-		return c == e.Code || c == OutcomeUnknown && e.Unknown
+	if code, ok := target.(Code); ok {
+		return code == e.Code || code == OutcomeUnknown && e.Unknown
 	}
 	if e.state.Absent && target == fs.ErrExist {
 		return true
@@ -156,14 +156,14 @@ func (e *Error) Is(target error) bool {
 	return e.Code.Is(target)
 }
 
-// CodeOf returns the code of the first *Error or Code in err's tree. It returns "" if err is nil,
-// and Internal if the tree has no code.
+// CodeOf returns the code of the first *Error or Code in err's tree, "" if err is nil, and Internal
+// if the tree has no code.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	if c, ok := findCode(err); ok {
-		return c
+	if code, ok := findCode(err); ok {
+		return code
 	}
 	return Internal
 }
@@ -176,8 +176,7 @@ func IsTemporary(err error) bool {
 	return ok && e.Retryable
 }
 
-// findCode returns the code of the first *Error or Code in the tree of err. If there is none, it
-// returns false.
+// findCode returns the code of the first *Error or Code in the tree of err, or false if there is none.
 func findCode(err error) (Code, bool) {
 	switch e := err.(type) {
 	case *Error:
@@ -192,8 +191,8 @@ func findCode(err error) (Code, bool) {
 		return findCode(inner)
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			if c, ok := findCode(inner); ok {
-				return c, true
+			if code, ok := findCode(inner); ok {
+				return code, true
 			}
 		}
 	}
@@ -211,11 +210,10 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// AsError returns a new *Error for err, which is the error of a driver or a [Core]. For nil, it
-// returns nil. It copies the first *Error in the tree of err. If the tree has none, the Code is
-// Unavailable for a dropped connection, and Internal for an unknown error. If ctx ended before the
-// store responded, the Code is Canceled or DeadlineExceeded. If ctx has not ended, AsError replaces
-// these two by Unavailable.
+// AsError returns a new *Error for err, the error of a driver or a [Core], or nil for nil. It copies
+// the first *Error in the tree of err. If the tree has none, the Code is Unavailable for a dropped
+// connection, and Internal for an unknown error. If ctx ended before the store responded, the Code
+// is Canceled or DeadlineExceeded. If ctx has not ended, AsError replaces these two by Unavailable.
 func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
 	if e != nil {
@@ -224,8 +222,7 @@ func AsError(ctx context.Context, err error) *Error {
 	return e
 }
 
-// ownError returns err as a new *Error, which may be changed without changing err. It returns nil
-// for nil.
+// ownError returns err as a new *Error, which may be changed without changing err, or nil for nil.
 func ownError(err error) *Error {
 	if err == nil {
 		return nil
@@ -238,17 +235,18 @@ func ownError(err error) *Error {
 	return e
 }
 
-// newError returns a new *Error for err, which is not nil.
+// newError returns a new *Error for err, which is not nil: a copy of the *Error in its tree, if there
+// is one.
 func newError(err error) *Error {
-	switch bare := err.(type) {
+	switch typed := err.(type) {
 	case *Error:
-		if bare == nil {
+		if typed == nil {
 			return &Error{Code: Internal, Err: errors.New("a nil *Error was returned as an error")}
 		}
-		clone := *bare
+		clone := *typed
 		return &clone
 	case Code:
-		return &Error{Code: bare}
+		return &Error{Code: typed}
 	}
 
 	if inner, ok := errors.AsType[*Error](err); ok {
@@ -268,15 +266,15 @@ func mayBeInterruption(code Code) bool {
 	return false
 }
 
-// attributeToContext decides whether the end of the caller's ctx caused the error. interrupted is the error with which
-// ctx ended, or nil.
-func (e *Error) attributeToContext(interrupted error) {
+// attributeToContext sets the Code to Canceled or DeadlineExceeded if the end of the caller's ctx may
+// have caused the error, and only then. ctxErr is ctx.Err().
+func (e *Error) attributeToContext(ctxErr error) {
 	if !mayBeInterruption(e.Code) {
 		// The store has responded, so the error does not come from the end of ctx.
 		return
 	}
 
-	if interrupted == nil {
+	if ctxErr == nil {
 		if e.Code == Canceled || e.Code == DeadlineExceeded {
 			// The transport reached a time limit.
 			e.Code = Unavailable
@@ -284,17 +282,18 @@ func (e *Error) attributeToContext(interrupted error) {
 		}
 		return
 	}
+
 	e.Code = Canceled
-	if errors.Is(interrupted, context.DeadlineExceeded) {
+	if errors.Is(ctxErr, context.DeadlineExceeded) {
 		e.Code = DeadlineExceeded
 	}
 	e.Retryable = false
 	if e.Err == nil {
-		e.Err = interrupted
+		e.Err = ctxErr
 	}
 }
 
-// classify returns the code of an error that no driver has translated.
+// classify returns the Code of an error that no driver has translated, or Internal if it is unknown.
 func classify(err error) Code {
 	if code, ok := findCode(err); ok {
 		return code
@@ -316,12 +315,10 @@ func isDropped(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
 	}
-	for _, dropped := range []error{io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.EPIPE} {
-		if errors.Is(err, dropped) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, syscall.EPIPE)
 }
 
 // stateOf returns the unexported state of err, which is an *Error.

@@ -28,11 +28,12 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 
 // DownloadFile downloads an object to a file, by ranges in parallel. The file at path appears
 // whole, with the right checksum, or not at all, because the bytes are first in a temporary file
-// beside path. DownloadFile replaces a regular file and keeps its mode. If path is a symbolic link,
-// it replaces the link itself. If path is any other kind of file, it fails with InvalidArgument. If
-// the directory is missing, the error is InvalidArgument and also fs.ErrNotExist. Unless
-// [WithNoSync] is given, the file and its name are synced to the disk, so a power failure leaves
-// the old file or the new one. If only the last sync fails, the new file may exist.
+// beside path. DownloadFile replaces a regular file and keeps its mode, and replaces a symbolic link
+// itself. For any other kind of file, it fails with InvalidArgument. If the directory is missing,
+// the error is InvalidArgument and also fs.ErrNotExist.
+//
+// Unless [WithNoSync] is given, the file and its name are synced to the disk, so a power failure
+// leaves the old file or the new one. If only the last sync fails, the new file may exist.
 //
 // A killed process, or a failure for a temporary reason, leaves the temporary file. The next call
 // for path, or a job of package transfer for the directory, removes the file. If the object has at
@@ -42,24 +43,32 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	if e := checkTarget(path); e != nil {
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
 	}
+
 	var o DownloadOptions
-	// If an option is wrong, Download refuses it.
+	// If an option is invalid, Download refuses it.
 	isValid := o.Apply(opts...) == nil
-	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !o.NoSync, progress: o.Progress}
+	d := &fileDownload{
+		b:        orFailing(b),
+		key:      key,
+		path:     path,
+		opts:     opts,
+		sync:     !o.NoSync,
+		progress: o.Progress,
+	}
 	if isValid && o.readsCurrent() {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
 	defer d.removeTemp()
 
-	a, err := d.fill(ctx)
+	attrs, err := d.fill(ctx)
 	if err != nil {
 		return nil, d.failure(err)
 	}
 	if err := d.rename(); err != nil {
 		return nil, d.failure(err)
 	}
-	return a, nil
+	return attrs, nil
 }
 
 // readsCurrent reports whether the options read the whole current object without a condition.
@@ -68,7 +77,7 @@ func (r *DownloadOptions) readsCurrent() bool {
 	return isWhole && r.Version == "" && r.Condition == Condition{}
 }
 
-// failure returns the error of the call for err, which may be an error of the file.
+// failure returns err as an error of DownloadFile, with a hint if it is an error of the file.
 func (d *fileDownload) failure(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
@@ -98,13 +107,14 @@ func (d *fileDownload) removeTemp() {
 	}
 }
 
-// fill writes the object to the temporary file.
+// fill writes the object to the temporary file. If an earlier call has left one, fill only downloads
+// what is missing, if it can.
 func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	mode, replaces := modeOf(d.path)
 	if d.part != nil {
-		a, done, err := d.resume(ctx, mode, replaces)
+		attrs, done, err := d.resume(ctx, mode, replaces)
 		if done {
-			return a, err
+			return attrs, err
 		}
 		d.part.Remove()
 		d.part = nil
@@ -115,6 +125,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		return nil, err
 	}
 	defer r.Close()
+
 	d.part, err = partfile.Create(partfile.System{}, d.path, mode)
 	if err != nil {
 		d.part = nil
@@ -134,8 +145,10 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 
 // resume continues the download in the temporary file that an earlier call has left. If done is false,
 // the caller must download the whole object instead.
-func (d *fileDownload) resume(ctx context.Context, mode os.FileMode, replaces bool) (a *Attrs, done bool, err error) {
-	a, done, err = continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress)
+func (d *fileDownload) resume(
+	ctx context.Context, mode os.FileMode, replaces bool,
+) (attrs *Attrs, done bool, err error) {
+	attrs, done, err = continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress)
 	if !done {
 		return nil, false, nil
 	}
@@ -147,18 +160,19 @@ func (d *fileDownload) resume(ctx context.Context, mode os.FileMode, replaces bo
 		}
 		return nil, true, err
 	}
+
 	if err := setMode(d.part.OS(), mode, replaces); err != nil {
 		return nil, true, err
 	}
-	return a, true, nil
+	return attrs, true, nil
 }
 
-// rename renames the complete temporary file to its final path. If d.sync is set, a power failure
-// after rename does not lose the file.
+// rename renames the complete temporary file to its final path. If d.sync is set, a later power
+// failure does not lose the file.
 func (d *fileDownload) rename() error {
 	file := d.part.OS()
 	if d.sync {
-		// This must be before the rename: otherwise a power failure could keep the name without the bytes.
+		// After a rename without a sync, a power failure could keep the name and lose the bytes.
 		if err := file.Sync(); err != nil {
 			return err
 		}
@@ -171,6 +185,7 @@ func (d *fileDownload) rename() error {
 	}
 	d.part.Renamed()
 	d.part = nil
+
 	if !d.sync {
 		return nil
 	}
@@ -178,9 +193,9 @@ func (d *fileDownload) rename() error {
 }
 
 // checkTarget refuses a path that a file must not replace, such as a directory or the device
-// /dev/null. It also refuses a path that the system does not accept, such as one that is too long.
-// The check must come first. The bytes go to a temporary file with another name, so an error would
-// come only at the end.
+// /dev/null, and one that the system does not accept, such as one that is too long. It is called
+// before the download, which writes to a temporary file with another name and would fail only at its
+// end.
 func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
 		return e
@@ -188,6 +203,7 @@ func checkTarget(path string) *Error {
 	if path == "" {
 		return invalid("path", "must name a regular file, or not exist")
 	}
+
 	info, err := os.Lstat(path)
 	if errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
@@ -203,7 +219,7 @@ func checkTarget(path string) *Error {
 	return nil
 }
 
-// checkDir refuses a path that is not a directory.
+// checkDir returns an error if dir does not exist or is not a directory.
 func checkDir(dir string) *Error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -223,8 +239,8 @@ func checkDir(dir string) *Error {
 	return nil
 }
 
-// modeOf returns the mode for the new file at path. If the path has a regular file, the new file gets the mode of that
-// file.
+// modeOf returns the mode for the new file at path. If there is a regular file, the new file replaces
+// it and gets its mode.
 func modeOf(path string) (mode os.FileMode, replaces bool) {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode().IsRegular() {
@@ -234,8 +250,8 @@ func modeOf(path string) (mode os.FileMode, replaces bool) {
 	return 0o666, false
 }
 
-// setMode gives the new file the full mode of the file that it replaces. When the system created
-// the new file, it removed the bits of the umask.
+// setMode gives the new file the full mode of the file that it replaces, from which the system
+// removed the bits of the umask when it created the new file.
 func setMode(file *os.File, mode os.FileMode, replaces bool) error {
 	if !replaces {
 		return nil

@@ -8,28 +8,28 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// startRecord begins to record which bytes are written to a temporary file. With this record, a later
-// call can continue the download. part is the temporary file. If a later call cannot
-// continue, or if the object is too small, startRecord returns false.
-func startRecord(part *partfile.File, source string, attrs any, sync bool) bool {
-	a := attrs.(*Attrs)
-	if source == "" || a.Revision == "" || a.Size < partfile.Least {
+// startRecord begins to record which bytes are written to the temporary file part, so that a later
+// call can continue the download. It returns false if that is not possible, or not worthwhile for a
+// small object. anyAttrs is an *Attrs.
+func startRecord(part *partfile.File, source string, anyAttrs any, sync bool) bool {
+	attrs := anyAttrs.(*Attrs)
+	if source == "" || attrs.Revision == "" || attrs.Size < partfile.Least {
 		return false
 	}
-	obj := partfile.Object{Source: source, Revision: a.Revision, Size: a.Size}
-	if a.CRC32C.Known {
-		obj.CRC32C = &a.CRC32C.Sum
+	object := partfile.Object{Source: source, Revision: attrs.Revision, Size: attrs.Size}
+	if attrs.CRC32C.Known {
+		object.CRC32C = &attrs.CRC32C.Sum
 	}
-	return part.Record(obj, sync) == nil
+	return part.Record(object, sync) == nil
 }
 
-// continueDownload completes the unfinished download in the temporary file. part is
-// that file. Only missing bytes are downloaded, and they must be of the same revision. If done is
-// false, the caller must download the whole object instead.
+// continueDownload downloads the bytes that are missing in part, the temporary file of an earlier
+// call, if the object still has the same revision. If done is false, the caller must download the
+// whole object instead.
 func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
-) (a *Attrs, done bool, err error) {
+) (attrs *Attrs, done bool, err error) {
 	c := &continuation{
 		ctx:      ctx,
 		from:     b,
@@ -39,6 +39,7 @@ func continueDownload(
 		progress: progress,
 		received: part.Has(),
 	}
+
 	if err := part.Fill(c.open); err != nil {
 		if isOutdated(err) {
 			return nil, false, nil
@@ -49,6 +50,7 @@ func continueDownload(
 		// The bytes of the earlier call are wrong.
 		return nil, false, nil
 	}
+
 	if sum := c.object.CRC32C; sum != nil && !c.attrs.CRC32C.Known {
 		c.attrs.CRC32C = CRC32C{Sum: *sum, Known: true}
 	}
@@ -67,7 +69,7 @@ type continuation struct {
 	attrs    *Attrs                  // from the first response
 }
 
-// open requests length bytes from an offset.
+// open requests length bytes of the same revision from an offset.
 func (c *continuation) open(offset, length int64) (partfile.Reader, error) {
 	// Clip the slice, so that append does not write into the options of the caller.
 	opts := append(slices.Clip(c.opts), WithRange(offset, length), IfRevision(c.object.Revision))
@@ -85,8 +87,8 @@ func (c *continuation) open(offset, length int64) (partfile.Reader, error) {
 	return r, err
 }
 
-// isOutdated reports whether a download cannot be continued, because of err. Then the object has
-// changed, or the options cannot read a range of it.
+// isOutdated reports whether err shows that a download cannot be continued, because the object has
+// changed or the options cannot read a range of it.
 func isOutdated(err error) bool {
 	if _, ok := errors.AsType[*Error](err); !ok {
 		return false

@@ -40,8 +40,8 @@ func (f *front) view(outer scope.Scope) *front {
 // closes reports whether Close of f closes the Core.
 func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
 
-// frontOf returns b as a bucket of this library, for the function with the name op. If b is of another type, it returns an
-// error that names op and key.
+// frontOf returns b as a bucket of this library, or, if b is of another type, an error that names the
+// function op and the key.
 func frontOf(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
@@ -52,8 +52,8 @@ func frontOf(b any, op, key string) (*front, *Error) {
 	return nil, e
 }
 
-// orFailing returns b. If b is nil, it returns a bucket on which every call fails with
-// InvalidArgument. Functions that accept types of the user's own call it.
+// orFailing returns b, or, if b is nil, a bucket on which every call fails with InvalidArgument. It is
+// for functions that accept types of the user's own.
 func orFailing[B any](b B) B {
 	if any(b) != nil {
 		return b
@@ -73,10 +73,10 @@ func locateError(b any, op, key string, e *Error) *Error {
 	return e
 }
 
-// checkAllowed returns an error if the scope does not permit the operation, or if an option is wrong.
-// applied is the error of reading the options, or nil.
-func (f *front) checkAllowed(may scope.Permission, applied error) *Error {
-	if !f.scope.Permits(may) {
+// checkAllowed returns an error if the scope does not permit the operation, if f has no Core, or if
+// optsErr, the error of its options, is not nil.
+func (f *front) checkAllowed(permission scope.Permission, optsErr error) *Error {
+	if !f.scope.Permits(permission) {
 		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
 	}
 	if f.scope.Bad != nil {
@@ -85,23 +85,23 @@ func (f *front) checkAllowed(may scope.Permission, applied error) *Error {
 	if f.core == nil {
 		return invalid("Core", "must not be nil")
 	}
-	if applied != nil {
-		return ownError(applied)
+	if optsErr != nil {
+		return ownError(optsErr)
 	}
 	return nil
 }
 
-// check returns an error if the scope does not permit the operation, or if an option is wrong. The
-// error contains the operation, the key and, if it is known, the bucket. The hooks see the refusal.
-func (f *front) check(ctx context.Context, may scope.Permission, op, key string, applied error) error {
-	if e := f.checkAllowed(may, applied); e != nil {
+// check is checkAllowed for an operation whose refusal the hooks see. The error contains the
+// operation, the key and, if it is known, the bucket.
+func (f *front) check(ctx context.Context, permission scope.Permission, op, key string, optsErr error) error {
+	if e := f.checkAllowed(permission, optsErr); e != nil {
 		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, locateError(f, op, key, e))
 	}
 	return nil
 }
 
-// refusedListing returns a listing of the keys with a prefix that yields only e. The hooks see the
-// refusal when the listing is read, as they see a listing that reaches the engine.
+// refusedListing returns a listing of the keys with a prefix that yields e and nothing else. The hooks
+// see the refusal when the listing is read, as they see any other listing.
 func refusedListing[E any](ctx context.Context, f *front, op, prefix string, e *Error) iter.Seq2[E, error] {
 	e = locateError(f, op, prefix, e)
 	return func(yield func(E, error) bool) {
@@ -117,8 +117,8 @@ func (f *front) refuse(ctx context.Context, op Operation, e *Error) error {
 	return e
 }
 
-// refuseFunction returns e with the name of a function that fails before its first operation, such
-// as [Update]. The hooks see that operation.
+// refuseFunction returns e with the name of a function, such as [Update], that fails before its first
+// operation. The hooks see that operation as refused.
 func refuseFunction(ctx context.Context, b any, function, operation, key string, e *Error) *Error {
 	e = locateError(b, function, key, e)
 	if f, ok := b.(*front); ok {
@@ -127,17 +127,17 @@ func refuseFunction(ctx context.Context, b any, function, operation, key string,
 	return e
 }
 
-// callHooks calls the hooks before and after an operation that does not reach the engine. failure is
-// the error of the operation, or nil. callHooks returns the error of a hook that denies the operation.
+// callHooks calls the hooks before and after an operation that does not reach the engine, and whose
+// error is failure or nil. It returns the error of a hook that denies the operation.
 func (f *front) callHooks(ctx context.Context, op Operation, failure error) (denied error) {
 	if len(f.hooks) == 0 {
 		return nil
 	}
 	op.Provider, op.Bucket = f.core.Name()
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
-	_, finish, denied := hook.Call(ctx, f.hooks, op)
-	if finish != nil {
-		finish(Outcome{Err: cmp.Or(failure, denied)})
+	_, done, denied := hook.Call(ctx, f.hooks, op)
+	if done != nil {
+		done(Outcome{Err: cmp.Or(failure, denied)})
 	}
 	return denied
 }
@@ -154,10 +154,10 @@ var (
 	signPool   optionPool[SignOptions]
 )
 
-// get returns options with no option set.
+// get returns a struct of options in which no option is set.
 func (p *optionPool[T]) get() *T {
-	if v, ok := p.free.Get().(*T); ok {
-		return v
+	if opts, ok := p.free.Get().(*T); ok {
+		return opts
 	}
 	return new(T)
 }
@@ -177,8 +177,8 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 		return nil, err
 	}
 	o.state.View = f.scope.Prefix
-	a, err := f.core.Upload(ctx, f.scope.Key(key), body, o)
-	return f.attrsOrError(a, err, "Upload", key)
+	attrs, err := f.core.Upload(ctx, f.scope.Key(key), body, o)
+	return f.attrsOrError(attrs, err, "Upload", key)
 }
 
 // Download calls the Core if the scope of f permits it and the options are valid.
@@ -196,9 +196,8 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
-		// The Core can get r from another bucket. r.prefix is the prefix of that bucket, or "". Each
-		// key in the errors of r begins with that prefix, followed by the prefix of f. Both
-		// prefixes must be removed.
+		// If the Core has got r from another bucket, the keys in the errors of r begin with the prefix
+		// of that bucket, followed by the prefix of f. Both must be removed.
 		r.prefix += f.scope.Prefix
 		r.attrs = f.attrsInView(r.attrs, key)
 	}
@@ -212,8 +211,8 @@ func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*At
 	if err := f.check(ctx, scope.Attrs, "Attrs", key, o.ApplyAttrs(opts...)); err != nil {
 		return nil, err
 	}
-	a, err := f.core.Attrs(ctx, f.scope.Key(key), o)
-	return f.attrsOrError(a, err, "Attrs", key)
+	attrs, err := f.core.Attrs(ctx, f.scope.Key(key), o)
+	return f.attrsOrError(attrs, err, "Attrs", key)
 }
 
 // Exists calls the Core if the scope of f permits it and the options are valid.
@@ -241,10 +240,11 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 // f from the keys, and leaves out an object whose key is the prefix itself.
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	o := &ListOptions{}
-	err := o.Apply(opts...)
-	if e := f.checkAllowed(scope.List, err); e != nil {
+	optsErr := o.Apply(opts...)
+	if e := f.checkAllowed(scope.List, optsErr); e != nil {
 		return refusedListing[ListEntry](ctx, f, "List", o.Prefix, e)
 	}
+
 	f.addPrefix(o)
 	list := f.core.List(ctx, o)
 	if list == nil {
@@ -253,6 +253,7 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	if f.scope.Prefix == "" {
 		return list
 	}
+
 	return func(yield func(ListEntry, error) bool) {
 		// A range statement would allocate more memory.
 		list(func(entry ListEntry, err error) bool {
@@ -260,12 +261,12 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 				yield(entry, f.errorInView(err))
 				return false
 			}
-			marker, err := f.trimPrefix("List", &entry.Key)
+			isFolderMarker, err := f.trimPrefix("List", &entry.Key)
 			if err != nil {
 				yield(entry, err)
 				return false
 			}
-			if marker {
+			if isFolderMarker {
 				return true
 			}
 			return yield(entry, nil)
@@ -280,8 +281,8 @@ func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedU
 	if err := f.check(ctx, scope.SignUpload, "SignedUploadURL", key, o.ApplyUpload(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), o)
-	return resultOrError(f, u, err, "SignedUploadURL", key)
+	signedURL, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), o)
+	return resultOrError(f, signedURL, err, "SignedUploadURL", key)
 }
 
 // SignedDownloadURL calls the Core if the scope of f permits it and the options are valid.
@@ -291,8 +292,8 @@ func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...Signe
 	if err := f.check(ctx, scope.SignDownload, "SignedDownloadURL", key, o.ApplyDownload(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), o)
-	return resultOrError(f, u, err, "SignedDownloadURL", key)
+	signedURL, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), o)
+	return resultOrError(f, signedURL, err, "SignedDownloadURL", key)
 }
 
 // PublicURL calls the Core if the scope of f permits it.
@@ -300,8 +301,8 @@ func (f *front) PublicURL(key string) (string, error) {
 	if err := f.check(context.Background(), scope.PublicURL, "PublicURL", key, nil); err != nil {
 		return "", err
 	}
-	u, err := f.core.PublicURL(f.scope.Key(key))
-	return u, f.errorInView(err)
+	publicURL, err := f.core.PublicURL(f.scope.Key(key))
+	return publicURL, f.errorInView(err)
 }
 
 // Close closes b and releases its resources, such as connections. Later operations on b, and on
@@ -320,9 +321,9 @@ func Close(b Bucket) error {
 
 // As returns the provider's own client, for calls that this package does not have. T is *s3.Client
 // of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
-// *os.Root for a directory. For any other T, As returns false, and also for results of [Ref] and
-// [Prefixed], for a bucket opened with prefix=, and for a type of your own. Hooks do not see what
-// the client does, but a [Hook] can deny As, which then returns false.
+// *os.Root for a directory. As returns false for any other T, for results of [Ref] and [Prefixed],
+// for a bucket opened with prefix=, and for a type of your own. Hooks do not see what the client
+// does, but a [Hook] can deny As, which then returns false.
 func As[T any](b Bucket) (T, bool) {
 	var none T
 	f, ok := b.(*front)
@@ -336,7 +337,7 @@ func As[T any](b Bucket) (T, bool) {
 	return native, ok
 }
 
-// addPrefix adds the prefix to the options of a listing, before they are passed to the Core.
+// addPrefix adds the prefix of f to the options of a listing, which the Core then gets.
 func (f *front) addPrefix(o *ListOptions) {
 	o.state.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix
@@ -345,16 +346,16 @@ func (f *front) addPrefix(o *ListOptions) {
 	}
 }
 
-// trimPrefix removes the prefix from a listed key. marker is true if the key is equal to the prefix. The
-// caller must leave out that key. If a Core lists a key that does not begin with the prefix, trimPrefix
-// fails, because the listing is wrong.
-func (f *front) trimPrefix(op string, key *string) (marker bool, err error) {
+// trimPrefix removes the prefix from a listed key, and fails if the key does not begin with it. If
+// the key is the prefix itself, isFolderMarker is true, and the caller must leave out the key.
+func (f *front) trimPrefix(op string, key *string) (isFolderMarker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
 	}
 	rest, hasPrefix := strings.CutPrefix(*key, f.scope.Prefix)
 	if !hasPrefix {
-		return false, locateError(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
+		reason := errors.New("the Core listed a key of another prefix")
+		return false, locateError(f, op, "", &Error{Code: Internal, Err: reason})
 	}
 	*key = rest
 	return rest == "", nil
@@ -362,13 +363,13 @@ func (f *front) trimPrefix(op string, key *string) (marker bool, err error) {
 
 // attrsOrError returns the attributes and the error of a Core, as the caller of the bucket sees them.
 // key is the key of the call.
-func (f *front) attrsOrError(a *Attrs, err error, op, key string) (*Attrs, error) {
-	a, err = resultOrError(f, a, err, op, key)
-	return f.attrsInView(a, key), err
+func (f *front) attrsOrError(attrs *Attrs, err error, op, key string) (*Attrs, error) {
+	attrs, err = resultOrError(f, attrs, err, op, key)
+	return f.attrsInView(attrs, key), err
 }
 
-// resultOrError returns the result and the error of a Core, with the prefix removed from the error. If
-// the Core returned neither, resultOrError returns an error.
+// resultOrError returns what a Core returned, with the prefix removed from the error. If the Core
+// returned neither a result nor an error, it returns an error that says so.
 func resultOrError[T any](f *front, result *T, err error, op, key string) (*T, error) {
 	if result == nil && err == nil {
 		return nil, f.noAnswer(op, key)
@@ -381,7 +382,7 @@ func (f *front) noAnswer(op, key string) error {
 	return locateError(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
 }
 
-// failedListing returns a listing that yields only err.
+// failedListing returns a listing that yields err and nothing else.
 func failedListing[E any](err error) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		var none E
@@ -389,19 +390,19 @@ func failedListing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// attrsInView returns the attributes that the Core returned for a key, with the key that the caller used.
-// The Core of a store makes new attributes for each call. Another Core may return the same ones
-// again, so attrsInView changes a copy.
-func (f *front) attrsInView(a *Attrs, key string) *Attrs {
-	if a == nil || f.scope.Prefix == "" {
-		return a
+// attrsInView returns the attributes that the Core returned, with the key that the caller used.
+func (f *front) attrsInView(attrs *Attrs, key string) *Attrs {
+	if attrs == nil || f.scope.Prefix == "" {
+		return attrs
 	}
 	if serving.EngineOf(f.core) == nil {
-		clone := *a
-		a = &clone
+		// The Core of a store makes new attributes for each call, but this one may return the same ones
+		// again, so change a copy.
+		clone := *attrs
+		attrs = &clone
 	}
-	a.Key = key
-	return a
+	attrs.Key = key
+	return attrs
 }
 
 // errorInView removes the prefix from the key of an error. If a Core has wrapped the error in other

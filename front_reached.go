@@ -14,8 +14,8 @@ import (
 // Other packages of this library need facts about a bucket that the API does not report. They get
 // them by the variables of internal/serving, which other modules cannot import.
 
-// This package sets functions of the packages serving and seam. By them, other packages of this module
-// reach what this package does not export.
+// init sets functions of the packages serving and seam, through which other packages of this module
+// call what this package does not export.
 func init() {
 	serving.ViewOf = func(b any) (serving.View, bool) {
 		f, ok := b.(*front)
@@ -39,13 +39,15 @@ func init() {
 // most Cores that change keys return another key for it.
 const probedKey = "A/a"
 
-// engine returns the engine that has the objects of f. It returns nil if there is none, or if the
-// Core of f may change keys or bytes. A Core that changes them may not let the server copy its
-// objects. So the source of a copy shows whether facts about the engine hold for the objects of f.
+// engine returns the engine that has the objects of f, or nil if there is none, or if the Core of f
+// may change keys or bytes, so that facts about the engine do not hold for the objects of f.
 func (f *front) engine() serving.Engine {
 	if f.core == nil {
 		return nil
 	}
+
+	// A Core that changes keys or bytes may not let the server copy its objects, which shows in the
+	// source of a copy.
 	source := f.core.Source(probedKey)
 	if source.key != probedKey {
 		return nil
@@ -53,10 +55,9 @@ func (f *front) engine() serving.Engine {
 	return serving.EngineOf(source.core)
 }
 
-// moveInOneStep implements serving.MoveInOneStep. If dst and src have different Cores, or if the
-// store does not have ServerMove, it does nothing and returns false. It also does nothing if an
-// option changes the object. attrs is an *Attrs, and opts is a []CopyOption: package serving cannot
-// import this package.
+// moveInOneStep implements serving.MoveInOneStep. It does nothing and returns false if dst and src
+// have different Cores, if the store lacks ServerMove, or if an option changes the object. attrs is an
+// *Attrs, and opts a []CopyOption, because package serving cannot import this package.
 func moveInOneStep(
 	ctx context.Context, dst any, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -73,8 +74,8 @@ func moveInOneStep(
 	defer copyPool.put(o)
 	fromKey := source.scope.Key(from)
 	toKey := f.scope.Key(to)
-	applied := o.ApplyMove(fromKey, toKey, opts.([]CopyOption)...)
-	e := f.checkAllowed(scope.Upload|scope.Remove, applied)
+	optsErr := o.ApplyMove(fromKey, toKey, opts.([]CopyOption)...)
+	e := f.checkAllowed(scope.Upload|scope.Remove, optsErr)
 	if e == nil {
 		e = source.checkAllowed(scope.Download|scope.Remove, nil)
 	}
@@ -96,17 +97,18 @@ func moveInOneStep(
 	return moved, true, nil
 }
 
-// copyResult returns the results of a copy or move by the Core, as the caller sees them. See attrsOrError.
-func (f *front) copyResult(a *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
-	if a == nil && err == nil {
+// copyResult returns the results of a copy or move by the Core with the keys that the caller used. If
+// the Core returned neither attributes nor an error, copyResult returns an error.
+func (f *front) copyResult(attrs *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
+	if attrs == nil && err == nil {
 		return nil, f.noAnswer(op, dst)
 	}
-	return f.attrsInView(a, dst), f.copyErrorInView(err, dst, source, src)
+	return f.attrsInView(attrs, dst), f.copyErrorInView(err, dst, source, src)
 }
 
-// copyErrorInView removes the prefix from the key in the error of a copy or move. If the error is
-// about the destination, the key has the prefix of f. If the error is about the source, the key has
-// the prefix of source, which is nil if it is of another type.
+// copyErrorInView removes the prefix from the key in the error of a copy or move. A key of the
+// destination has the prefix of f, and a key of the source that of source, which is nil if the source
+// is of another type.
 func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

@@ -19,17 +19,18 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 	})
 }
 
-// ContinueUpload returns the upload that has this Token. Any process can call it. It makes no
-// request, so only the next call shows whether the upload still exists. The token must be from this
-// bucket, for a key within b's prefix. Give the [WithNative] options of BeginUpload again, because
-// the token contains no encryption key.
+// ContinueUpload returns the upload with this Token, in any process. It makes no request, so only
+// the next call shows whether the upload still exists. The token must be from this bucket, for a key
+// within b's prefix. Give the [WithNative] options of BeginUpload again, because the token contains
+// no encryption key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
-	return openUpload(ctx, b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+	open := func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		if e := onlyNatives(opts); e != nil {
 			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, locateError(f, "ContinueUpload", "", e))
 		}
 		return f.core.ContinueUpload(ctx, token, o)
-	})
+	}
+	return openUpload(ctx, b, "ContinueUpload", "", opts, open)
 }
 
 // ContinueListedUpload is like [ContinueUpload], for an upload that [ListUploads] has yielded. Give
@@ -54,8 +55,8 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 		func(e *UploadEntry) *string { return &e.Key })
 }
 
-// AbortUpload drops an upload that [ListUploads] has yielded, if it still exists, and its parts.
-// Calls that are still sending parts of the upload fail.
+// AbortUpload drops an upload that [ListUploads] has yielded, together with its parts, if it still
+// exists. Calls that are still sending parts of the upload fail.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 	f, e := frontOf(b, "AbortUpload", entry.Key)
 	if e != nil {
@@ -87,10 +88,10 @@ func PutSignedPart(
 }
 
 // AbandonUpload drops the parts of an upload that [WithResume] has recorded in the file at path,
-// and removes the file. If the file does not exist, AbandonUpload succeeds. It fails with
-// InvalidArgument if WithResume has not written the file, or if the upload is to another bucket or
-// to a key outside of the prefix of b. If another call is using the file, it fails with Locked. If
-// a later version of this library has written the file, it fails with Unsupported.
+// and removes the file. It succeeds if the file does not exist. It fails with InvalidArgument if
+// WithResume has not written the file, or if the upload is to another bucket or to a key outside of
+// the prefix of b, with Locked if another call is using the file, and with Unsupported if a later
+// version of this library has written it.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := frontOf(b, "AbandonUpload", "")
 	if e != nil {
@@ -102,8 +103,8 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	return f.errorInView(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
 }
 
-// openUpload checks the permission, reads the options, and calls open. It returns the upload
-// without the prefix of b in its keys.
+// openUpload checks the permission and the options, and calls open. It returns an upload that shows
+// its key without the prefix of b.
 func openUpload(
 	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
 	open func(*front, *UploadOptions) (MultipartUpload, error),
@@ -117,25 +118,25 @@ func openUpload(
 	if err := f.check(ctx, scope.Upload, op, key, o.ApplyMultipart(opts...)); err != nil {
 		return nil, err
 	}
+
 	o.state.View = f.scope.Prefix
-	u, err := open(f, o)
+	upload, err := open(f, o)
 	if err != nil {
 		return nil, f.errorInView(err)
 	}
-
-	if u == nil {
+	if upload == nil {
 		return nil, f.noAnswer(op, key)
 	}
-	if !strings.HasPrefix(u.Key(), f.scope.Prefix) {
+	if !strings.HasPrefix(upload.Key(), f.scope.Prefix) {
 		return nil, locateError(f, op, "", invalid("token", uploadtoken.OtherBucket))
 	}
 	if f.scope.Whole() {
-		return u, nil
+		return upload, nil
 	}
-	return &shownUpload{of: u, front: f}, nil
+	return &shownUpload{inner: upload, front: f}, nil
 }
 
-// onlyNatives refuses all options except those of WithNative.
+// onlyNatives returns an error if there is an option other than WithNative.
 func onlyNatives(opts []MultipartOption) *Error {
 	for _, o := range opts {
 		if _, ok := o.(NativeOption); !ok {
@@ -148,19 +149,19 @@ func onlyNatives(opts []MultipartOption) *Error {
 // A shownUpload wraps a multipart upload of a bucket that may have a prefix. It removes the prefix
 // from the key of the upload, and from the keys in errors.
 type shownUpload struct {
-	of    MultipartUpload
+	inner MultipartUpload
 	front *front
 }
 
-func (u *shownUpload) Key() string { return strings.TrimPrefix(u.of.Key(), u.front.scope.Prefix) }
+func (u *shownUpload) Key() string { return strings.TrimPrefix(u.inner.Key(), u.front.scope.Prefix) }
 
 func (u *shownUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
 
 func (u *shownUpload) GoString() string { return u.String() }
 
-func (u *shownUpload) Token() string { return u.of.Token() }
+func (u *shownUpload) Token() string { return u.inner.Token() }
 
-func (u *shownUpload) Limits() PartLimits { return u.of.Limits() }
+func (u *shownUpload) Limits() PartLimits { return u.inner.Limits() }
 
 // PutPart sends a part of the inner upload, if the scope of the view permits it.
 func (u *shownUpload) PutPart(
@@ -169,7 +170,7 @@ func (u *shownUpload) PutPart(
 	if err := u.front.check(ctx, scope.Upload, "PutPart", u.Key(), nil); err != nil {
 		return nil, err
 	}
-	part, err := u.of.PutPart(ctx, number, body, opts...)
+	part, err := u.inner.PutPart(ctx, number, body, opts...)
 	return resultOrError(u.front, part, err, "PutPart", u.Key())
 }
 
@@ -178,18 +179,20 @@ func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPa
 	if err := u.front.check(ctx, scope.Upload|scope.SignUpload, "SignPart", u.Key(), nil); err != nil {
 		return nil, err
 	}
-	signedURL, err := u.of.SignPart(ctx, number, opts...)
+	signedURL, err := u.inner.SignPart(ctx, number, opts...)
 	return resultOrError(u.front, signedURL, err, "SignPart", u.Key())
 }
 
 func (u *shownUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
-	parts, err := u.of.Parts(ctx)
+	parts, err := u.inner.Parts(ctx)
 	return parts, u.front.errorInView(err)
 }
 
 func (u *shownUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
-	a, err := u.of.Complete(ctx, opts...)
+	a, err := u.inner.Complete(ctx, opts...)
 	return u.front.attrsOrError(a, err, "Complete", u.Key())
 }
 
-func (u *shownUpload) Abort(ctx context.Context) error { return u.front.errorInView(u.of.Abort(ctx)) }
+func (u *shownUpload) Abort(ctx context.Context) error {
+	return u.front.errorInView(u.inner.Abort(ctx))
+}

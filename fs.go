@@ -52,6 +52,7 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, f.fail("open", name, err)
 	}
+
 	content, err := NewReaderAt(f.ctx, f.b, f.root+name)
 	if isEmptyDir(err) {
 		return &directory{fsys: f, name: name}, nil

@@ -176,8 +176,8 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 	if err := f.check(ctx, scope.Remove, "SignedRemoveURL", key, o.ApplyRemove(opts...)); err != nil {
 		return nil, err
 	}
-	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), o)
-	return resultOrError(f, u, err, "SignedRemoveURL", key)
+	signedURL, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), o)
+	return resultOrError(f, signedURL, err, "SignedRemoveURL", key)
 }
 
 // SignedUploadForm returns a signed HTML form that uploads one object. The store accepts only a
