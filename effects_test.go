@@ -832,14 +832,15 @@ func TestHookSeesService(t *testing.T) {
 	}
 }
 
-// The page about effects lists each operation with its effects.
+// The table in docs/hooks.md lists each operation with its effects.
 func TestEffectsPageListsOperations(t *testing.T) {
 	page, err := os.ReadFile("docs/hooks.md")
 	require.NoError(t, err)
-	listed := map[string]storage.Effects{}
-	row := regexp.MustCompile("(?m)^\\| ([a-z, ]+) \\| (`.+`) \\|$") // | read, list | `Update` `Append` |
-	everything := ^storage.Effects(0)
 
+	// A row of the table is, for example, | read, list | `Update` `Append` |.
+	row := regexp.MustCompile("(?m)^\\| ([a-z, ]+) \\| (`.+`) \\|$")
+	everything := ^storage.Effects(0)
+	listed := map[string]storage.Effects{}
 	for _, columns := range row.FindAllStringSubmatch(string(page), -1) {
 		effectNames := columns[1]
 		operations := strings.ReplaceAll(columns[2], "`", "")
@@ -862,7 +863,7 @@ func TestEffectsPageListsOperations(t *testing.T) {
 	require.Equal(t, want, listed)
 }
 
-// Each function that takes a bucket has a row, or a reason why it needs none.
+// Each function that takes a bucket has a row in watchedCalls, or a reason why it needs none.
 func TestEffectsOfEachFunction(t *testing.T) {
 	rows := map[string]string{
 		"Close":    "it ends the bucket",
@@ -887,8 +888,9 @@ func TestEffectsOfEachFunction(t *testing.T) {
 		}
 	}
 
+	// The search for functions must find some that are known.
 	names := functionsOfBuckets(t)
-	require.Subset(t, names, []string{"ReadAll", "Copy", "As", "Update", "Supports"}, "the search finds functions")
+	require.Subset(t, names, []string{"ReadAll", "Copy", "As", "Update", "Supports"})
 	for _, name := range names {
 		require.Contains(t, rows, name, "the exported function %s takes a bucket and has no row", name)
 	}
