@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// ContentDisposition has the name of a download twice: in ASCII, and encoded as RFC 8187 says.
+// ResponseDisposition has the name of a download twice, in ASCII and encoded as in RFC 8187.
 func TestDownloadNames(t *testing.T) {
 	tests := []struct {
 		name string

@@ -64,7 +64,7 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// SendWrite sets Unknown if the request may have taken effect.
+// The error of SendWrite is OutcomeUnknown if the request may have taken effect, and shows no signature.
 func TestWriteSetsUnknown(t *testing.T) {
 	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: errors.New("the disk failed")}
 	tests := []struct {
@@ -131,7 +131,7 @@ func status(code int) http.HandlerFunc {
 	}
 }
 
-// If no connection was made, SendWrite returns an error that is not Unknown.
+// The error of SendWrite is not OutcomeUnknown if no connection was made.
 func TestWriteWithoutConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -146,21 +146,21 @@ func TestWriteWithoutConnection(t *testing.T) {
 	}
 }
 
-// SendWrite translates errors of the HTTP client to their Codes.
+// SendWrite translates an error of the HTTP client to its Code, and to OutcomeUnknown if there was no response.
 func TestWriteTranslatesClientErrors(t *testing.T) {
 	server := newServer(t, cutOff)
 	client := newClient(t, NewTransport(TransportOptions{}))
 	err := SendWrite(t.Context(), func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, server.URL, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, server.URL, nil)
 		require.NoError(t, err)
-		_, err = client.Do(request)
+		_, err = client.Do(req)
 		return err
 	})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// NetworkError gives an error of a request its Code, and says whether a retry may help.
+// NetworkError returns an error with the Code of the failure, which is Retryable if a retry may help.
 func TestNetworkError(t *testing.T) {
 	tests := map[string]struct {
 		err       error
@@ -193,21 +193,21 @@ func TestNetworkError(t *testing.T) {
 	}
 }
 
-// StatusError gives a response its Code, its status and the time of Retry-After.
+// StatusError returns an error with the Code and the status of the response, and the delay of Retry-After.
 func TestStatusError(t *testing.T) {
 	e := StatusError(&http.Response{
-		StatusCode: 429,
+		StatusCode: http.StatusTooManyRequests,
 		Status:     "429 Too Many Requests",
 		Header:     http.Header{"Retry-After": {"7"}},
 	})
 	require.Equal(t, storage.RateLimited, e.Code)
 	require.True(t, e.Retryable)
 	require.Equal(t, 7*time.Second, e.RetryAfter)
-	require.Equal(t, 429, e.Status)
+	require.Equal(t, http.StatusTooManyRequests, e.Status)
 	require.ErrorContains(t, e, "429 Too Many Requests")
 }
 
-// The transport drops a stalled connection.
+// The transport drops a connection that stalls within a response, after the time TransportOptions.Stall.
 func TestTransportDropsStalledConnection(t *testing.T) {
 	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
@@ -219,7 +219,7 @@ func TestTransportDropsStalledConnection(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// If a server sends nothing, the transport ends the request after its timeout.
+// The transport ends a request to a server that sends no response, after the time TransportOptions.Response.
 func TestTransportEndsWaitForSilentServer(t *testing.T) {
 	server := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
