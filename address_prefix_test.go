@@ -36,47 +36,48 @@ func lend(t *testing.T, b storage.Bucket) {
 	})
 }
 
-// A prefix in the address opens a folder as a bucket.
+// An address with the parameter prefix opens a view of the keys under the prefix.
 func TestOpenWithPrefix(t *testing.T) {
-	for scheme, address := range map[string]string{
+	addresses := map[string]string{
 		"mem":  "mem://folder",
 		"file": "file://" + filepath.ToSlash(t.TempDir()),
-	} {
+	}
+	for scheme, address := range addresses {
 		t.Run(scheme, func(t *testing.T) {
-			all, err := storage.Open(t.Context(), address)
+			whole, err := storage.Open(t.Context(), address)
 			require.NoError(t, err)
-			b, err := storage.Open(t.Context(),
+			view, err := storage.Open(t.Context(),
 				address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
 			require.NoError(t, err)
 
-			attrs, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
+			attrs, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
 			require.NoError(t, err)
 			require.Equal(t, "k", attrs.Key)
 
-			text, _, err := storage.ReadAll(t.Context(), all, "us/a+b c/k")
+			content, _, err := storage.ReadAll(t.Context(), whole, "us/a+b c/k")
 			require.NoError(t, err)
-			require.Equal(t, "text", string(text))
+			require.Equal(t, "text", string(content))
 
-			public, err := b.PublicURL("k")
+			url, err := view.PublicURL("k")
 			require.NoError(t, err)
-			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", public)
+			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", url)
 
-			_, err = b.Attrs(t.Context(), "missing")
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.ObjectNotFound, e.Code)
-			require.Equal(t, "missing", e.Key)
+			_, err = view.Attrs(t.Context(), "missing")
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.ObjectNotFound, storageErr.Code)
+			require.Equal(t, "missing", storageErr.Key)
 
-			require.NoError(t, storage.Close(b))
-			require.NoError(t, storage.Close(all))
+			require.NoError(t, storage.Close(view))
+			require.NoError(t, storage.Close(whole))
 		})
 	}
 }
 
-// A bad prefix in an address is refused before anything is opened.
+// Open and CheckAddress fail with InvalidArgument for an invalid prefix in the address, before anything is opened.
 func TestOpenRefusesBadPrefix(t *testing.T) {
 	tests := map[string]struct{ query, says string }{
-		"no slash at its end": {
+		"no slash at the end": {
 			query: "prefix=users",
 			says:  `parameter prefix must consist of whole segments and end in "/"`,
 		},
@@ -85,7 +86,7 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 			says:  "prefix must not be empty (leave it out to open the whole bucket)",
 		},
 		"only a slash": {query: "prefix=/", says: "parameter prefix must consist of valid segments"},
-		"a slash at its beginning": {
+		"a slash at the beginning": {
 			query: "prefix=/users/",
 			says:  "parameter prefix must consist of valid segments",
 		},
@@ -98,10 +99,11 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for op, err := range map[string]error{
-				"Open":         mustFailToOpen(t, "failing://x?"+tt.query),
+			errs := map[string]error{
+				"Open":         openErr(t, "failing://x?"+tt.query),
 				"CheckAddress": storage.CheckAddress("failing://x?" + tt.query),
-			} {
+			}
+			for op, err := range errs {
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), op)
 				require.ErrorContains(t, err, tt.says)
 				require.ErrorContains(t, err, "storage: "+op+": ")
@@ -111,83 +113,87 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://x?prefix=users/42/"))
 }
 
-func mustFailToOpen(t *testing.T, address string) error {
+func openErr(t *testing.T, address string) error {
 	_, err := storage.Open(t.Context(), address)
 	return err
 }
 
-// OpenService refuses the parameter prefix.
+// OpenService fails with InvalidArgument for an address with the parameter prefix.
 func TestOpenServiceRefusesPrefix(t *testing.T) {
 	for _, address := range []string{"mem://?prefix=a/", "nothing://?prefix=a/"} {
-		_, err := storage.OpenService(t.Context(), address)
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), address)
-		require.ErrorContains(t, err, "OpenService: ")
-		require.ErrorContains(t, err, "an account has no prefix")
+		t.Run(address, func(t *testing.T) {
+			_, err := storage.OpenService(t.Context(), address)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			require.ErrorContains(t, err, "OpenService: ")
+			require.ErrorContains(t, err, "an account has no prefix")
+		})
 	}
 }
 
-// Close of a bucket that was opened with a prefix closes the store.
+// Close of a bucket that was opened with a prefix closes the store, but Close of its views does not.
 func TestOpenWithPrefixClose(t *testing.T) {
-	b, err := storage.Open(t.Context(), "mem://closing?prefix=a/")
+	bucket, err := storage.Open(t.Context(), "mem://closing?prefix=a/")
 	require.NoError(t, err)
-	require.NoError(t, storage.Close(storage.Prefixed(b, "b/")))
-	narrowed := storage.Ref[storage.Bucket](b)
-	require.NoError(t, storage.Close(narrowed))
-	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-	require.NoError(t, err, "views of the bucket do not close it")
-	require.NoError(t, storage.Close(b))
+	ref := storage.Ref[storage.Bucket](bucket)
 
-	for name, closed := range map[string]storage.Bucket{"bucket": b, "view": narrowed} {
+	require.NoError(t, storage.Close(storage.Prefixed(bucket, "b/")))
+	require.NoError(t, storage.Close(ref))
+	_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+
+	require.NoError(t, storage.Close(bucket))
+	for name, closed := range map[string]storage.Bucket{"bucket": bucket, "ref": ref} {
 		_, err = closed.Exists(t.Context(), "k")
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
 	}
 }
 
-// A bucket that was opened with a prefix gives no access to the rest of the store.
+// As and Wrap of a bucket that was opened with a prefix fail, because they would give access to the whole store.
 func TestOpenWithPrefixHidesRest(t *testing.T) {
 	dir := "file://" + filepath.ToSlash(t.TempDir())
-	b, err := storage.Open(t.Context(), dir+"?prefix=a/")
+	bucket, err := storage.Open(t.Context(), dir+"?prefix=a/")
 	require.NoError(t, err)
-	defer storage.Close(b)
+	defer storage.Close(bucket)
 
-	_, native := storage.As[*os.Root](b)
-	require.False(t, native)
-	_, err = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
+	_, hasNative := storage.As[*os.Root](bucket)
+	require.False(t, hasNative)
+	_, err = storage.Wrap(bucket, func(c storage.Core) storage.Core { return c })
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
 // Hooks of a bucket that was opened with a prefix see whole keys.
 func TestOpenWithPrefixHooks(t *testing.T) {
-	var calls []string
-	b, err := storage.Open(t.Context(), "mem://hooked?prefix=a/", storage.WithHook(
-		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			calls = append(calls, op.Key)
-			return nil, nil, nil
-		},
-	))
+	var keys []string
+	hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		keys = append(keys, op.Key)
+		return nil, nil, nil
+	}
+	bucket, err := storage.Open(t.Context(), "mem://hooked?prefix=a/", storage.WithHook(hook))
 	require.NoError(t, err)
-	_, err = b.Exists(t.Context(), "k")
+
+	_, err = bucket.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, []string{"a/k"}, calls)
+	require.Equal(t, []string{"a/k"}, keys)
 }
 
-// If a scheme opens a bucket whose type is not ours, Open refuses an address with a prefix, because it cannot narrow
-// that bucket.
+// Open fails with Unsupported for an address with a prefix if the bucket is of another type, which cannot be narrowed.
 func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
-	type own struct{ storage.Bucket }
-	lend(t, own{memstore.New()})
-	require.NoError(t, mustFailToOpen(t, "lent://x"))
+	type otherType struct{ storage.Bucket }
+	lend(t, otherType{memstore.New()})
+	require.NoError(t, openErr(t, "lent://x"))
 
-	err := mustFailToOpen(t, "lent://x?prefix=a/")
+	err := openErr(t, "lent://x?prefix=a/")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "parameter prefix needs a bucket of this library")
-
-	// An opener that returns neither a bucket nor an error has a fault.
-	lend(t, nil)
-	require.Equal(t, storage.Internal, storage.CodeOf(mustFailToOpen(t, "lent://x?prefix=a/")))
 }
 
-// If the scheme opens a view of a bucket, Close of that view with a prefix leaves the bucket open.
+// Open with a prefix fails with Internal if the opener returns neither a bucket nor an error.
+func TestOpenWithPrefixOfNothing(t *testing.T) {
+	lend(t, nil)
+	require.Equal(t, storage.Internal, storage.CodeOf(openErr(t, "lent://x?prefix=a/")))
+}
+
+// If the opener of a scheme returns a view of a bucket, Close of what Open returns leaves the bucket open.
 func TestOpenWithPrefixOfView(t *testing.T) {
 	parent := memstore.New()
 	lend(t, storage.Prefixed(parent, "a/"))

@@ -20,7 +20,7 @@ func init() {
 	}})
 }
 
-// Open fails with InvalidArgument for an address that it cannot use, says why, and shows no credentials.
+// Open fails with InvalidArgument for an invalid address, and the error says why without showing credentials.
 func TestOpenRefusesBadAddresses(t *testing.T) {
 	tests := map[string]struct{ address, says string }{
 		"not a URL":      {address: "mem://%zz", says: "must be a URL"},
@@ -38,7 +38,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 		"repeated parameter": {address: "mem://x?public=true&public=true", says: "more than once"},
 		"credentials":        {address: "mem://user:SECRET@x", says: "must not hold credentials"},
 		"fragment":           {address: "mem://x#y", says: "must not have a fragment"},
-		"neither true nor":   {address: "mem://x?public=yes", says: "neither true nor false"},
+		"malformed boolean":  {address: "mem://x?public=yes", says: "neither true nor false"},
 		"bad query":          {address: "mem://x?a=%zz", says: "query"},
 		"bad base address": {
 			address: "mem://x?public_base_url=cdn.example.com",
@@ -63,24 +63,25 @@ func TestOpenOfLimitedScheme(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 }
 
-// An error of a driver names Open as its operation.
+// The error of a driver that cannot open a bucket has the Op Open.
 func TestOpenErrorNamesOpen(t *testing.T) {
 	_, err := storage.Open(t.Context(), "failing://x")
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, "Open", e.Op)
-	require.Equal(t, storage.BucketNotFound, e.Code)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "Open", storageErr.Op)
+	require.Equal(t, storage.BucketNotFound, storageErr.Code)
 }
 
-// Parameters of an address have the effects of the open options with their names.
+// The parameters of an address have the effects of the options with their names.
 func TestOpenTakesParameters(t *testing.T) {
-	b, err := storage.Open(t.Context(),
+	bucket, err := storage.Open(t.Context(),
 		"mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
 	require.NoError(t, err)
-	require.True(t, storage.Supports(b, storage.Versioning))
-	address, err := b.PublicURL("x/é+ %.png")
+	require.True(t, storage.Supports(bucket, storage.Versioning))
+
+	url, err := bucket.PublicURL("x/é+ %.png")
 	require.NoError(t, err)
-	require.Equal(t, "https://cdn.example.com/a/x/%C3%A9%2B%20%25.png", address)
+	require.Equal(t, "https://cdn.example.com/a/x/%C3%A9%2B%20%25.png", url)
 }
 
 // For any address, Open returns a bucket or an *Error.

@@ -40,13 +40,16 @@ func effectsOfCore() map[string]effect.Set {
 	return all
 }
 
-// The comment of Core lists the methods to override for each effect as the table in the tests does.
-func TestCoreCommentListsMethods(t *testing.T) {
+// Each method in coreEffects has an effect, except Supports, Name and Close.
+func TestCoreEffectsOfEachMethod(t *testing.T) {
+	withoutEffect := []string{"Supports", "Name", "Close"}
 	for name, effects := range coreEffects {
-		hasNone := name == "Supports" || name == "Name" || name == "Close"
-		require.Equal(t, hasNone, effects == 0, name)
+		require.Equal(t, slices.Contains(withoutEffect, name), effects == 0, name)
 	}
+}
 
+// The doc comment of Core lists, for each effect, the methods to override that coreEffects has.
+func TestCoreCommentListsMethods(t *testing.T) {
 	comment := commentOfCore(t)
 	separators := strings.NewReplacer(",", "", " and ", " ")
 	tests := []struct {
@@ -93,12 +96,13 @@ func commentOfCore(t *testing.T) string {
 	return ""
 }
 
-// If a Core refuses an effect in the methods that its comment lists, no function or method has that effect.
+// A Core that refuses an effect in the methods that its comment lists keeps every function and method from having it.
 func TestCoreRefusesByList(t *testing.T) {
 	for _, store := range slices.Sorted(maps.Keys(watchedStores)) {
 		for _, tt := range watchedCalls {
 			if strings.HasPrefix(tt.name, "MultipartUpload.") {
-				continue // the upload was begun before
+				// The upload was begun without the Core.
+				continue
 			}
 			for _, bit := range bitsOf(tt.effects & (read | write | remove | list | describe)) {
 				t.Run(store+"/"+tt.name+"/"+bit.String(), func(t *testing.T) {

@@ -35,7 +35,7 @@ func newStreamingBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 	return b
 }
 
-// StreamCopy gives each option of Copy the same effect as a copy without a Core.
+// With StreamCopy, each option of Copy has the same effect as in a copy by the store.
 func TestStreamCopyKeepsOptions(t *testing.T) {
 	tests := []struct {
 		name string
@@ -58,9 +58,9 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 			bucket := memstore.New()
 			_, err := storage.Copy(t.Context(), bucket, "a", streamed, "a")
 			require.NoError(t, err)
+
 			attrs, err := storage.Copy(t.Context(), streamed, "b", streamed, "a", tt.opts...)
 			require.NoError(t, err)
-
 			want, err := storage.Copy(t.Context(), bucket, "b", bucket, "a", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, want.Properties, attrs.Properties)
@@ -91,31 +91,29 @@ func TestStreamCopyServesAppendAndOldVersion(t *testing.T) {
 	require.Equal(t, "text", string(data))
 }
 
-// With StreamCopy, the condition of a copy guards the destination.
+// StreamCopy applies the condition of a copy to the destination.
 func TestStreamCopyKeepsCondition(t *testing.T) {
 	b := newStreamingBucket(t)
-
 	_, err := storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// If the source of a StreamCopy does not exist, the copy fails with ObjectNotFound and the key of the source.
+// StreamCopy fails with ObjectNotFound and the key of the source if the source does not exist.
 func TestStreamCopyOfMissingSource(t *testing.T) {
 	b := newStreamingBucket(t)
-
 	_, err := storage.Copy(t.Context(), b, "c", b, "missing")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
 	_, err = storage.Copy(t.Context(), b, "c", nobody{}, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, "k", e.Key)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "k", storageErr.Key)
 }
 
-// A copy leaves out headers of its source that no option can set, and keeps the others.
+// StreamCopy leaves out headers of the source that no option could set, and keeps the others.
 func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 	const disposition = "attachment"
 	tests := []struct {
@@ -158,8 +156,10 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 			require.Equal(t, tt.want, attrs.Properties)
 		})
 	}
+}
 
-	// An option with such a header is an error.
+// StreamCopy fails with InvalidArgument for an option with an invalid header.
+func TestStreamCopyRefusesInvalidHeader(t *testing.T) {
 	dst := newStreamingBucket(t)
 	_, err := storage.Copy(t.Context(), dst, "b", described{}, "k", storage.WithContentLanguage("ä"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -205,7 +205,8 @@ func (w overwriting) Download(
 	return reader, err
 }
 
-// If another caller replaces an object during a copy onto itself, the copy fails, and Append starts again.
+// A copy of an object onto itself fails with Changed if another caller replaces the object meanwhile, and Append starts
+// again.
 func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
 	overwriteNext := false
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {

@@ -52,7 +52,7 @@ func newAuditedBucket(t *testing.T, bucket storage.Bucket) (storage.Bucket, *[]s
 	return audited, calls
 }
 
-// A Core that embeds another one sees each whole call that it overrides, with its whole key.
+// A Core that embeds another one gets each call of the methods that it overrides, with whole keys.
 func TestWrapWithEmbeddedCore(t *testing.T) {
 	bucket, calls := newAuditedBucket(t, newWholeBucket(t))
 	view := storage.Prefixed(bucket, "p/")
@@ -60,9 +60,10 @@ func TestWrapWithEmbeddedCore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, storage.Ref[storage.Remover](view).Remove(t.Context(), "k"))
 
-	_, err = storage.Update(t.Context(), bucket, "u", func([]byte, *storage.Attrs) ([]byte, error) {
+	change := func([]byte, *storage.Attrs) ([]byte, error) {
 		return []byte("x"), nil
-	})
+	}
+	_, err = storage.Update(t.Context(), bucket, "u", change)
 	require.NoError(t, err)
 	require.Equal(t, []string{"Upload p/k", "Remove p/k", "Upload u"}, *calls)
 }
@@ -78,7 +79,7 @@ func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 	require.True(t, storage.Supports(bucket, storage.Versioning|storage.ObjectTags))
 }
 
-// Functions of the package refuse a bucket of another module's type.
+// Functions that need a bucket of this library fail with Unsupported for another type, and hint at Wrap.
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
 	bucket := embedding{newWholeBucket(t)}
@@ -96,24 +97,27 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		"Prefixed":       lastError(storage.Prefixed(bucket, "p/").Attrs(ctx, "k")),
 		"Ref":            lastError(storage.Ref[storage.AttrsReader](bucket).Attrs(ctx, "k")),
 	}
-	for _, row := range wholeBucketCalls {
-		errs[row.name] = row.call(t.Context(), bucket)
+	for _, tt := range wholeBucketCalls {
+		errs[tt.name] = tt.call(t.Context(), bucket)
 	}
 
 	for name, err := range errs {
-		var e *storage.Error
-		require.ErrorAs(t, err, &e, name)
-		require.Equal(t, storage.Unsupported, e.Code, name)
-		require.Contains(t, e.Error(),
-			name+" needs a bucket of this library, and the value is a storage_test.embedding")
-		require.Contains(t, e.Hint, "storage.Wrap")
+		t.Run(name, func(t *testing.T) {
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unsupported, storageErr.Code)
+			require.Contains(t, storageErr.Error(),
+				name+" needs a bucket of this library, and the value is a storage_test.embedding")
+			require.Contains(t, storageErr.Hint, "storage.Wrap")
+		})
 	}
 
+	// A source of any type is read by its Download.
 	_, err := storage.Copy(t.Context(), memstore.New(), "to", bucket, "k")
-	require.NoError(t, err, "a source of any type is read by its Download")
+	require.NoError(t, err)
 }
 
-// Wrap fails with InvalidArgument for a view, a reference, or a nil Core.
+// Wrap fails with InvalidArgument for a view, a Ref, or a function that returns no Core.
 func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	bucket := newWholeBucket(t)
 	sameCore := func(c storage.Core) storage.Core { return c }
@@ -124,7 +128,7 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 		wrap   func(storage.Core) storage.Core
 	}{
 		{name: "view", bucket: storage.Prefixed(bucket, "p/"), wrap: sameCore},
-		{name: "reference", bucket: storage.Ref[storage.Downloader](bucket).(storage.Bucket), wrap: sameCore},
+		{name: "Ref", bucket: storage.Ref[storage.Downloader](bucket).(storage.Bucket), wrap: sameCore},
 		{name: "nil Core", bucket: bucket, wrap: noCore},
 		{name: "view of a nil Core", bucket: storage.Prefixed(storage.NewBucket(nil), "p/"), wrap: sameCore},
 	}
@@ -137,15 +141,15 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	}
 }
 
-// A bucket of NewBucket(nil) refuses each call.
+// Each call of a bucket without a Core fails with InvalidArgument, except Close.
 func TestNewBucketWithoutCore(t *testing.T) {
 	bucket := storage.NewBucket(nil)
-	for _, row := range wholeBucketCalls {
-		if row.name == "Close" {
+	for _, tt := range wholeBucketCalls {
+		if tt.name == "Close" {
 			continue
 		}
-		t.Run(row.name, func(t *testing.T) {
-			require.ErrorIs(t, row.call(t.Context(), bucket), storage.InvalidArgument)
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorIs(t, tt.call(t.Context(), bucket), storage.InvalidArgument)
 		})
 	}
 	require.NoError(t, storage.Close(bucket))
@@ -157,12 +161,15 @@ func TestNewBucketWithoutCore(t *testing.T) {
 // A bucket that was wrapped twice can be closed through the outer wrapper, and again through the inner one.
 func TestWrapTwiceClose(t *testing.T) {
 	bucket := memstore.New()
-	first, _ := newAuditedBucket(t, bucket)
-	second, _ := newAuditedBucket(t, first)
-	require.NoError(t, storage.Close(second))
-	require.NoError(t, storage.Close(first))
+	inner, _ := newAuditedBucket(t, bucket)
+	outer, _ := newAuditedBucket(t, inner)
+
+	require.NoError(t, storage.Close(outer))
+	require.NoError(t, storage.Close(inner))
+
+	// The bucket itself is closed, too.
 	_, err := bucket.Attrs(t.Context(), "k")
-	require.ErrorIs(t, err, storage.InvalidArgument, "the bucket is closed")
+	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 // A readCountingCore counts the downloads, also those of copies.
@@ -180,7 +187,7 @@ func (w *readCountingCore) Download(ctx context.Context, key string, o *storage.
 	return w.Core.Download(ctx, key, o)
 }
 
-// If the source of Copy has a Core, Copy reads it with that Core's Download.
+// Copy reads its source with the Download of the source's Core, and its errors have the key of the call.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
@@ -196,8 +203,10 @@ func TestCopyReadsThroughCore(t *testing.T) {
 	require.Equal(t, 1, reads)
 
 	_, err = storage.Copy(t.Context(), bucket, "to", storage.Prefixed(bucket, "p/"), "none")
-	e, _ := errors.AsType[*storage.Error](err)
-	require.Equal(t, []string{"Copy", "none"}, []string{e.Op, e.Key})
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "Copy", storageErr.Op)
+	require.Equal(t, "none", storageErr.Key)
 }
 
 // wholeBucketCalls has the functions that need more than the methods of Bucket. Each works on the object "k".
@@ -304,10 +313,11 @@ func (w *writeCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteTo of a reader from a prefixed bucket writes as the bucket's own reader does.
+// WriteTo of a reader from a prefixed bucket writes an object in memory at once, as the bucket's own reader does.
 func TestPrefixedDownloadWriteTo(t *testing.T) {
+	const size = 1 << 20
 	bucket := memstore.New()
-	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
+	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", size)))
 	require.NoError(t, err)
 
 	reader, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
@@ -320,8 +330,8 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 	var calls writeCounter
 	written, err := reader.WriteTo(&calls)
 	require.NoError(t, err)
-	require.EqualValues(t, 1<<20, written)
-	require.EqualValues(t, 1, calls, "memory is not copied in chunks")
+	require.EqualValues(t, size, written)
+	require.EqualValues(t, 1, calls)
 }
 
 // Versions and Tags of a prefixed bucket take and return keys without the prefix, also in errors.
@@ -345,8 +355,8 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	require.Equal(t, "missing", storageErr.Key)
 }
 
-// An open upload of a prefixed bucket has a key without the prefix. It cannot be continued through a view that does
-// not contain it.
+// An open upload of a prefixed bucket has a key without the prefix, and cannot be continued through a view of another
+// prefix.
 func TestPrefixedOpenUpload(t *testing.T) {
 	bucket := newWholeBucket(t)
 	view := storage.Prefixed(bucket, "p/")
@@ -374,7 +384,7 @@ func TestPrefixedOpenUpload(t *testing.T) {
 	require.Equal(t, "parts", attrs.Key)
 }
 
-// RemoveAll of a prefixed bucket takes keys without the prefix, also in its errors.
+// RemoveAll of a prefixed bucket takes keys without the prefix, and its errors have them, too.
 func TestPrefixedRemoveAll(t *testing.T) {
 	view := storage.Prefixed(newWholeBucket(t), "p/")
 	for _, key := range []string{"a", "b"} {
@@ -390,17 +400,17 @@ func TestPrefixedRemoveAll(t *testing.T) {
 	require.Equal(t, tooLong, storageErr.Key)
 }
 
-// A reference of Ref permits only the operations of its type: others fail with PermissionDenied.
+// A Ref permits only the operations of its type, and all others fail with PermissionDenied.
 func TestRefIsNotWidened(t *testing.T) {
 	bucket := newWholeBucket(t)
 	reader := storage.Ref[storage.Downloader](bucket).(storage.Bucket)
 
-	for _, row := range wholeBucketCalls {
-		if row.name == "Close" {
+	for _, tt := range wholeBucketCalls {
+		if tt.name == "Close" {
 			continue
 		}
-		t.Run(row.name, func(t *testing.T) {
-			require.ErrorIs(t, row.call(t.Context(), reader), storage.PermissionDenied)
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorIs(t, tt.call(t.Context(), reader), storage.PermissionDenied)
 		})
 	}
 
@@ -412,7 +422,7 @@ func TestRefIsNotWidened(t *testing.T) {
 	_, ok := storage.As[any](reader)
 	require.False(t, ok)
 
-	// An upload is as narrow as the reference that began it.
+	// An open upload permits no more than the Ref that has begun it.
 	uploader := storage.Ref[storage.Uploader](bucket).(storage.Bucket)
 	upload, err := storage.BeginUpload(t.Context(), uploader, "parts")
 	require.NoError(t, err)
@@ -430,8 +440,7 @@ func (f *forwardingCore) Download(ctx context.Context, key string, o *storage.Do
 	return f.to.Download(ctx, key, storage.WithRange(o.Offset, o.Length))
 }
 
-// If a Core downloads from a view of another bucket, a reader through Prefixed shows neither prefix in its
-// attributes and errors.
+// If a Core downloads from a view of another bucket, a reader through Prefixed shows neither of the two prefixes.
 func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	corrupt := faults.New(faults.Corrupt(faults.Get, 1)).Layer()
 	once := storage.RetryPolicy{Attempts: 1}
@@ -451,9 +460,9 @@ func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	require.Equal(t, "k", reader.Attrs().Key)
 
 	_, err = io.ReadAll(reader)
-	e, ok := errors.AsType[*storage.Error](err)
-	require.True(t, ok, "%v", err)
-	require.Equal(t, "k", e.Key)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "k", storageErr.Key)
 }
 
 // A failingCore adds a text to the errors of another core, and joins a second error.
@@ -465,7 +474,7 @@ func (f *failingCore) Attrs(ctx context.Context, key string, o *storage.Download
 	return attrs, fmt.Errorf("checking: %w", errors.Join(err, second))
 }
 
-// An error of a prefixed bucket never shows the prefix, whatever target errors.As gets.
+// No error that errors.As finds in an error of a prefixed bucket shows the prefix.
 func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failingCore{c} })
 	require.NoError(t, err)
@@ -477,12 +486,14 @@ func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "k", storageErr.Key)
 
+	// *storage.Error implements slog.LogValuer.
 	var logValuer slog.LogValuer
-	require.ErrorAs(t, err, &logValuer, "an interface that *storage.Error has")
+	require.ErrorAs(t, err, &logValuer)
 	require.NotContains(t, logValuer.LogValue().String(), "secret")
 
+	// The Core has joined an error of its own.
 	pathErr, ok := errors.AsType[*os.PathError](err)
-	require.True(t, ok, "the error that the Core has joined")
+	require.True(t, ok)
 	require.Equal(t, "note", pathErr.Path)
 
 	var absent *net.OpError
@@ -576,8 +587,8 @@ func (silentCore) PutSignedPart(
 	return nil, nil
 }
 
-// silentCore has each method of Core that can return neither a result nor an error: it takes a context, and its
-// first result is a pointer, a function, or an interface beside an error.
+// silentCore overrides each method of Core that can return neither a result nor an error, because it takes a context
+// and its first result is a pointer, a function, or an interface beside an error.
 func TestSilentCoreHasEachMethod(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	for i := range core.NumMethod() {
@@ -592,27 +603,30 @@ func TestSilentCoreHasEachMethod(t *testing.T) {
 			continue
 		}
 
-		// The method of silentCore stands in this file. The promoted one of the embedded Core does not.
+		// A method of silentCore itself stands in this file, and a promoted one of its embedded Core does not.
 		method, _ := reflect.TypeFor[silentCore]().MethodByName(name)
 		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
 		require.Contains(t, file, "core_test.go", "silentCore needs the method %s", name)
 	}
 }
 
-// If a method of a Core returns neither a result nor an error, its caller gets an error with the Code Internal.
+// A call fails with Internal if the Core returns neither a result nor an error, and the error does not show the prefix.
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silentCore{c} })
 	require.NoError(t, err)
-	for name, target := range map[string]storage.Bucket{
+	targets := map[string]storage.Bucket{
 		"whole": bucket,
 		"view":  storage.Prefixed(bucket, "p/"),
-	} {
+	}
+	for name, target := range targets {
 		for call, err := range silentCalls(t.Context(), target) {
-			storageErr, ok := errors.AsType[*storage.Error](err)
-			require.True(t, ok, "%s through %s: %v", call, name, err)
-			require.Equal(t, storage.Internal, storageErr.Code, "%s through %s: %v", call, name, err)
-			require.ErrorContains(t, err, "neither a result nor an error", "%s through %s", call, name)
-			require.NotContains(t, storageErr.Key, "p/", "%s through %s", call, name)
+			t.Run(name+"/"+call, func(t *testing.T) {
+				storageErr, ok := errors.AsType[*storage.Error](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, storage.Internal, storageErr.Code, "%v", err)
+				require.ErrorContains(t, err, "neither a result nor an error")
+				require.NotContains(t, storageErr.Key, "p/")
+			})
 		}
 	}
 }
@@ -661,7 +675,7 @@ func (k fixedAttrsCore) Download(context.Context, string, *storage.DownloadOptio
 	return storage.NewReader(k.attrs, 0, 0, nil), nil
 }
 
-// Attrs from a prefixed bucket have the key of the call, even if a Core returns another one.
+// Attributes from a prefixed bucket have the key of the call, even if the Core returns another one.
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	const key = "p/k" // within the view, whose prefix is also "p/"
 	tests := []struct {
@@ -690,8 +704,9 @@ func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, key, reader.Attrs().Key)
 
+				// The Core returns a nil body, which is empty.
 				content, err := io.ReadAll(reader)
-				require.NoError(t, err, "the body is nil, and therefore empty")
+				require.NoError(t, err)
 				require.Empty(t, content)
 				require.NoError(t, reader.Close())
 			}
@@ -700,7 +715,7 @@ func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	}
 }
 
-// Each function refuses a nil bucket, and Wrap also refuses a nil function.
+// Each function fails for a nil bucket instead of panicking, and Wrap also for a nil function.
 func TestFunctionsRefuseNilBucket(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "file")
@@ -735,6 +750,7 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 	}
 	require.False(t, storage.Supports(nil, storage.Metadata))
 
+	// DownloadFile has not touched the file.
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "x", string(content))

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Each method of UnimplementedCore fails with Unsupported, except Supports, Name, Native, Close and Source.
-// Reflection also finds methods that a later version adds.
+// Each method of UnimplementedCore fails with Unsupported, except Supports, Name, Native, Close and Source, even one
+// that a later version adds.
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}
@@ -25,6 +25,8 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 			for i := range args {
 				args[i] = reflect.Zero(method.Type().In(i))
 			}
+
+			// The error is the last result, or what a listing yields.
 			results := method.Call(args)
 			err, _ := results[len(results)-1].Interface().(error)
 			switch listing := results[0].Interface().(type) {
@@ -49,14 +51,13 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))
 }
 
-// If a struct embeds UnimplementedCore and has no methods of its own, Attrs of its bucket fails with Unsupported,
-// and Close succeeds.
+// In a bucket whose Core only embeds UnimplementedCore, Attrs fails with Unsupported, and Close succeeds.
 func TestUnimplementedCoreEmbedded(t *testing.T) {
-	type empty struct {
+	type emptyCore struct {
 		storage.UnimplementedCore
 	}
-	b := storage.NewBucket(empty{})
-	_, err := b.Attrs(t.Context(), "k")
+	bucket := storage.NewBucket(emptyCore{})
+	_, err := bucket.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.NoError(t, storage.Close(b))
+	require.NoError(t, storage.Close(bucket))
 }

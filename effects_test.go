@@ -571,7 +571,7 @@ var requestEffects = map[string]storage.Effects{
 	"Vend":          vend,
 }
 
-// Names and effects of operations are the same on all stores.
+// Each call has the same effects on all stores.
 func TestHookSeesEffectsOfEachCall(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
@@ -592,7 +592,7 @@ func TestHookSeesEffectsOfEachCall(t *testing.T) {
 	}
 }
 
-// If a hook denies an effect, no call with that effect reaches the driver.
+// A hook that denies an effect keeps every call with that effect from reaching the driver.
 func TestHookDeniesEachEffect(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
@@ -657,7 +657,8 @@ func (watched *watchedBucket) requireAttributed(t *testing.T) {
 	}
 }
 
-// A hook also sees calls that are refused before they reach the store: by Ref, a bad prefix, or a closed bucket.
+// A hook also sees calls that are refused before they reach the store, because of a Ref, an invalid prefix, or a closed
+// bucket.
 func TestHookSeesRefusedCalls(t *testing.T) {
 	narrowings := map[string]func(b storage.Bucket) storage.Bucket{
 		"Ref": func(b storage.Bucket) storage.Bucket {
@@ -673,8 +674,9 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 	}
 	for how, narrow := range narrowings {
 		for _, tt := range watchedCalls {
+			// As returns false for a part of a bucket, and an open upload was begun before.
 			if tt.name == "As" || strings.HasPrefix(tt.name, "MultipartUpload.") {
-				continue // As returns false for a part of a bucket, and makes no request
+				continue
 			}
 			t.Run(how+"/"+tt.name, func(t *testing.T) {
 				watched := newWatchedBucket(t, "memory")
@@ -694,7 +696,7 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 	}
 }
 
-// If a listing is refused, a hook sees it each time that the caller begins to read it.
+// A hook sees a refused listing each time that the caller begins to read it, and not before.
 func TestHookSeesRefusedListings(t *testing.T) {
 	watched := newWatchedBucket(t, "memory")
 	view := storage.Prefixed(watched.Bucket, "../other/")
@@ -715,12 +717,16 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	for _, op := range watched.operations {
 		calls = append(calls, op.Name+" "+op.Key)
 	}
-	require.Equal(t, []string{
-		"List ../other/a/", "Versions ../other/", "ListUploads ../other/", "List ../other/a/",
-	}, calls)
+	want := []string{
+		"List ../other/a/",
+		"Versions ../other/",
+		"ListUploads ../other/",
+		"List ../other/a/",
+	}
+	require.Equal(t, want, calls)
 }
 
-// If a tenant with a view asks for keys of others, the audit hook sees the whole keys.
+// If the user of a view tries to reach keys outside of it, a hook sees the whole keys.
 func TestHookSeesProbesThroughView(t *testing.T) {
 	watched := newWatchedBucket(t, "memory")
 	view := storage.Prefixed(watched.Bucket, "tenant/")
@@ -749,13 +755,14 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 		call := append([]string{op.Name, op.Key}, op.Keys...)
 		tried = append(tried, strings.Join(call, " "))
 	}
-	require.Equal(t, []string{
+	want := []string{
 		"Download tenant/../other/secret",
 		"Upload tenant/k",
 		"ContinueUpload other/secret",
 		"Move tenant/../b tenant/a",
 		"Upload tenant/u",
-	}, tried)
+	}
+	require.Equal(t, want, tried)
 }
 
 // serviceCalls has a row for each method of Service that the hook sees.
@@ -801,7 +808,7 @@ var serviceCalls = map[string]struct {
 	},
 }
 
-// serviceCalls has each method of Service, except Bucket and Close, which the hook does not see.
+// The table serviceCalls has each method of Service, except Bucket and Close, which a hook does not see.
 func TestServiceCallsHaveEachMethod(t *testing.T) {
 	methods := reflect.TypeFor[storage.Service]()
 	for i := range methods.NumMethod() {
