@@ -68,9 +68,9 @@ type mark struct {
 	done int64
 }
 
-// New returns a Pace. If enabled is false, the Pace delays nothing, and only reports whether the
-// store throttles. If counts is true, it counts successes even before the first refusal. The lowest
-// rate is one request a second or one request in maxDelay, whichever is higher.
+// New returns a Pace whose lowest rate is one request a second or one in maxDelay, whichever is
+// higher. If enabled is false, it delays nothing, and only reports whether the store throttles. If
+// counts is true, it counts successes even before the first refusal.
 func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
 		off:     !enabled,
@@ -84,7 +84,7 @@ func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 // Throttled reports whether the store has refused a request lately.
 func (p *Pace) Throttled() bool { return p.watches.Load() }
 
-// Wait waits until the next request may be made. It fails only if ctx is done before that.
+// Wait waits until the next request may be made, and fails only if ctx is done before that.
 func (p *Pace) Wait(ctx context.Context) error {
 	if !p.watches.Load() {
 		return nil
@@ -106,7 +106,8 @@ func (p *Pace) Wait(ctx context.Context) error {
 	}
 }
 
-// Succeeded counts a request that has succeeded.
+// Succeeded counts a successful request. Before the first refusal it reads the clock only once in
+// sample calls, because the clock costs time.
 func (p *Pace) Succeeded() {
 	if p.counts {
 		count := p.done.Add(1)
@@ -117,8 +118,7 @@ func (p *Pace) Succeeded() {
 	p.Answered()
 }
 
-// Answered counts a request to which the store has responded, even if the response is a
-// failure.
+// Answered counts a request that the store has answered, unless by a refusal.
 func (p *Pace) Answered() {
 	if !p.watches.Load() {
 		return
@@ -129,7 +129,8 @@ func (p *Pace) Answered() {
 	p.served++
 }
 
-// Refused counts a request that the store has refused. why is the error of that request.
+// Refused counts a request that the store has refused with the error why. The first refusal starts
+// the rounds.
 func (p *Pace) Refused(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,8 +150,7 @@ func (p *Pace) Refusal() error {
 
 func (p *Pace) now() time.Duration { return time.Since(p.origin) }
 
-// take returns how long the next request must wait. If the result is 0, the request may be made
-// now, and take has counted the request.
+// take returns how long the next request must wait, or takes the turn for it and returns 0.
 func (p *Pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -168,18 +168,19 @@ func (p *Pace) take(now time.Duration) time.Duration {
 	return 0
 }
 
-// setMark makes a mark if the last one is a round old. count is the number of successes so far.
+// setMark records count, the number of successes so far, unless a count was recorded within the
+// last round.
 func (p *Pace) setMark(count int64) {
 	now := p.now()
 	last := p.mark.Load()
 	if last != nil && now-last.at < round {
 		return
 	}
-	// If another goroutine has made a mark meanwhile, its mark stays.
+	// If another goroutine has set a mark meanwhile, its mark stays.
 	p.mark.CompareAndSwap(last, &mark{at: now, done: count})
 }
 
-// watch starts the first round, if no round is in progress. The caller holds p.mu.
+// watch starts the first round, unless a round is in progress. The caller holds p.mu.
 func (p *Pace) watch(now time.Duration) {
 	if p.watches.Load() {
 		return
@@ -190,9 +191,8 @@ func (p *Pace) watch(now time.Duration) {
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
-	// The successes since the last mark count toward the first round. A busy store gets a mark about
-	// once a round. If the last mark is two rounds old, the store was idle, and its successes say
-	// nothing about its rate.
+	// The successes since the last mark count toward the first round. If that mark is two rounds old,
+	// the store was idle, and its successes say nothing about its rate.
 	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
 		p.begun = last.at
 		p.served = int(p.done.Load() - last.done)
@@ -200,7 +200,8 @@ func (p *Pace) watch(now time.Duration) {
 	p.watches.Store(true)
 }
 
-// endRounds ends each round that is over, and sets the new rate. The caller holds p.mu.
+// endRounds ends every round that is over by now, and sets the rate after each. The caller holds
+// p.mu.
 func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.roundEnd {
 		p.decide()
@@ -211,7 +212,8 @@ func (p *Pace) endRounds(now time.Duration) {
 	}
 }
 
-// decide sets the rate at the end of a round, by the rules in the comment of the package.
+// decide sets the rate at the end of a round: lower after many refusals, the same after a few, and
+// higher after none. After calmRounds without a refusal, there is no rate.
 func (p *Pace) decide() {
 	if p.refusals > 0 {
 		p.calm = 0
