@@ -78,8 +78,8 @@ var (
 	ErrLater      = errors.New("a later version of this library has written the file")
 )
 
-// Open opens the journal at path and locks it against other calls. If there is no file, it returns
-// an empty journal. The caller must call Close.
+// Open opens the journal at path and locks it against other calls, or returns an empty journal if
+// there is no file. The caller must call Close.
 func Open(path string) (*Journal, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,9 +127,8 @@ func (j *Journal) Ignore() {
 	j.completing = false
 }
 
-// lock locks the file against other calls. It fails with ErrInUse if another call has the lock. It
-// also fails with ErrInUse if the opened file is no longer at the path, because another call has
-// ended and removed the file meanwhile.
+// lock locks the file against other calls. It fails with ErrInUse if another call has the lock, or has
+// ended meanwhile and removed the file.
 func (j *Journal) lock() error {
 	if free, _ := localfile.TryLock(j.file); !free {
 		return ErrInUse
@@ -138,15 +137,16 @@ func (j *Journal) lock() error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Lstat(j.path)
-	if err != nil || !os.SameFile(locked, info) {
+
+	// Another call may have removed the file before it was locked here.
+	atPath, err := os.Lstat(j.path)
+	if err != nil || !os.SameFile(locked, atPath) {
 		return ErrInUse
 	}
 	return nil
 }
 
-// read reads all complete lines. It truncates the file after them, and sets the position to its
-// end.
+// read reads all complete lines, and truncates the file after them, so that new lines are appended.
 func (j *Journal) read() error {
 	lines := bufio.NewReaderSize(j.file, lineBytes)
 	// If the file is shorter, Peek returns all of it with an error that does not matter.
@@ -155,7 +155,7 @@ func (j *Journal) read() error {
 	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
-	// After magic comes the number of the form.
+	// The number of the format comes after magic.
 	if head, _ := lines.Peek(len(magic) + maxDigits); isLater(head) {
 		return ErrLater
 	}
@@ -175,8 +175,8 @@ func (j *Journal) read() error {
 	return err
 }
 
-// readLines adds the lines to the journal, up to the first one that is incomplete or not valid. It
-// returns the size of the lines in bytes.
+// readLines adds the lines to the journal, up to the first incomplete or invalid one, and returns
+// their size in bytes.
 func (j *Journal) readLines(lines *bufio.Reader) (size int64, err error) {
 	for isFirst := true; ; isFirst = false {
 		line, err := lines.ReadSlice('\n')
@@ -193,20 +193,20 @@ func (j *Journal) readLines(lines *bufio.Reader) (size int64, err error) {
 	}
 }
 
-// isLater reports whether the beginning of a journal has the number of a later form. The rest of such
-// a journal may be of any kind, so it need not be a line of JSON.
+// isLater reports whether the beginning of a journal has the number of a later format, whose rest
+// need not be lines of JSON.
 func isLater(head []byte) bool {
 	rest, _ := strings.CutPrefix(string(head), magic)
 	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 {
-		// The number is not complete, because the process was killed, or because it is very large.
+		// The number is cut off: the process was killed, or the number is very large.
 		end = len(rest)
 	}
 	number, err := strconv.Atoi(rest[:end])
 	return err == nil && number > format
 }
 
-// parseLine adds a line to the journal. It returns false if the line is not valid.
+// parseLine adds a line of the file to the journal, and reports whether the line is valid.
 func (j *Journal) parseLine(line []byte, isFirst bool) bool {
 	if isFirst {
 		var h Header
@@ -233,7 +233,7 @@ func (j *Journal) parseLine(line []byte, isFirst bool) bool {
 	return true
 }
 
-// Start records that an upload was begun. It overwrites the file with the first line, and syncs it.
+// Start records that an upload has begun, by overwriting the file with its first line and syncing it.
 func (j *Journal) Start(h Header) error {
 	if err := j.create(); err != nil {
 		return err
@@ -251,8 +251,8 @@ func (j *Journal) Start(h Header) error {
 	return localfile.SyncDir(filepath.Dir(j.path))
 }
 
-// create creates the file, or empties it. Only the user may read the file, because it will hold a
-// secret on GCS.
+// create creates or empties the file, which only the user may read, because on GCS the name of an
+// upload is a secret.
 func (j *Journal) create() error {
 	if j.file != nil {
 		if err := j.file.Truncate(0); err != nil {
@@ -279,7 +279,7 @@ func (j *Journal) RecordPart(p Part) error {
 	return j.write(entry{Part: &p})
 }
 
-// write writes one line with one call of Write, because RecordPart may be called concurrently.
+// write appends one line of JSON by a single Write, so that concurrent calls do not mix their lines.
 func (j *Journal) write(line any) error {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(line); err != nil {
@@ -289,10 +289,9 @@ func (j *Journal) write(line any) error {
 	return err
 }
 
-// MarkCompleting records that the upload may have made the object from now on. The result before is
-// true if an earlier call has already recorded this. MarkCompleting syncs the file, so that the
-// record survives a power failure. Without the record, a later call could report that another
-// client has written the object.
+// MarkCompleting records that from now on, the object may be the work of this upload, and reports
+// whether that was recorded before. The record is synced: if it were lost, a later call could report
+// that another client has written the object.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil
@@ -305,7 +304,7 @@ func (j *Journal) MarkCompleting() (before bool, err error) {
 	return before, j.file.Sync()
 }
 
-// Close closes and unlocks the file. The file remains, so that another call can resume the upload.
+// Close closes and unlocks the file, from which another call can resume the upload.
 func (j *Journal) Close() {
 	if j != nil && j.file != nil {
 		// If Close loses lines, their parts are sent again.
@@ -314,7 +313,7 @@ func (j *Journal) Close() {
 	}
 }
 
-// Forget removes the file, because the upload has ended.
+// Forget removes the file after the end of the upload.
 func (j *Journal) Forget() error {
 	if j == nil {
 		return nil
@@ -330,8 +329,8 @@ func (j *Journal) Forget() error {
 	}
 
 	removeErr := os.Remove(j.path)
-	// Sync the directory, so that the file does not return after a power failure. If the file
-	// returned, a later upload would wrongly take the existing object for its own.
+	// Sync the directory, so that the file does not return after a power failure. A later upload would
+	// then wrongly take the existing object for its own.
 	if removeErr == nil {
 		removeErr = localfile.SyncDir(filepath.Dir(j.path))
 	}
