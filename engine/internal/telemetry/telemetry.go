@@ -56,7 +56,8 @@ type Reporter struct {
 	local bool
 }
 
-// New returns a Reporter for the bucket that c describes.
+// New returns a Reporter for the bucket that c describes. It uses OpenTelemetry's global providers
+// where c names none.
 func New(c Config) *Reporter {
 	tracer := c.Tracer
 	if tracer == nil {
@@ -71,7 +72,7 @@ func New(c Config) *Reporter {
 		attribute.String("omnibucket.provider", c.Provider),
 		attribute.String("omnibucket.bucket", c.Bucket),
 	}
-	common = append(common, server(c.Location)...)
+	common = append(common, serverOf(c.Location)...)
 	r := &Reporter{
 		local:  c.Local,
 		tracer: tracer.Tracer(instrumentation),
@@ -88,9 +89,8 @@ func New(c Config) *Reporter {
 	return r
 }
 
-// addInstruments makes the instruments. If an instrument cannot be made, OpenTelemetry returns one
-// that does nothing. The error could only be about a name in this function, and no caller could act
-// on it.
+// addInstruments makes the instruments. It ignores errors, because only a wrong name could cause one,
+// and OpenTelemetry then returns an instrument that does nothing.
 func (r *Reporter) addInstruments(m metric.Meter) {
 	r.duration, _ = m.Float64Histogram(
 		"omnibucket.operation.duration",
@@ -115,8 +115,8 @@ func (r *Reporter) addInstruments(m metric.Meter) {
 	)
 }
 
-// server returns the attributes for the address and port of a store that is reached over HTTP.
-func server(location string) []attribute.KeyValue {
+// serverOf returns the attributes for the host and port of location, or nil if it is no HTTP URL.
+func serverOf(location string) []attribute.KeyValue {
 	u, err := url.Parse(location)
 	if err != nil || u.Hostname() == "" {
 		return nil
@@ -173,8 +173,8 @@ func (f *Failure) errorType() attribute.KeyValue {
 	return attribute.String("error.type", strings.ReplaceAll(f.Code, " ", "_"))
 }
 
-// Start begins a call. keys is the number of keys, or 0 if the call has no list of keys. local is
-// true if the call stays on this machine, as signing does.
+// Start begins the span and the measurement of a call. keys is the number of keys, or 0 if the call
+// has no list of them. local is true if the call stays on this machine, as signing does.
 func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int, local bool) context.Context {
 	c.measured = r.measures(ctx)
 	if c.measured {
@@ -202,7 +202,7 @@ func (r *Reporter) measures(ctx context.Context) bool {
 	return r.duration.Enabled(ctx) || r.bytes.Enabled(ctx) || r.requests.Enabled(ctx)
 }
 
-// End ends the span of a call, and records its metrics.
+// End ends the span of a call and records its metrics.
 func (r *Reporter) End(c *Call, name string, o Outcome) {
 	if c.span != nil {
 		c.end(&o)
@@ -212,7 +212,7 @@ func (r *Reporter) End(c *Call, name string, o Outcome) {
 	}
 }
 
-// end adds the outcome to the span, and ends it.
+// end ends the span, after adding the outcome if the span is recorded.
 func (c *Call) end(o *Outcome) {
 	defer c.span.End()
 	if !c.span.IsRecording() {
@@ -232,7 +232,7 @@ func (c *Call) end(o *Outcome) {
 	}
 }
 
-// measure records the metrics of a call.
+// measure records how long a call took, and what it moved, requested and was granted.
 func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	ctx := context.Background() // the caller's context may have ended
 	attributes := append(make([]attribute.KeyValue, 0, 6), r.common...)
@@ -253,8 +253,8 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	}
 }
 
-// Attempt calls next in a span of its own. next makes one call of a driver. failure
-// describes the error that next returned.
+// Attempt calls next, which makes one call of a driver, in a span of its own. It calls failure to
+// describe the error of next for the span.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
 	extra ...attribute.KeyValue,
