@@ -19,8 +19,7 @@ type Body struct {
 	failed  error
 }
 
-// One returns a Body of one object and some bytes. The Body reads the object, closes
-// the object, and reads the bytes after that.
+// One returns a Body that reads and closes the object, and then reads tail.
 func One(object io.ReadCloser, tail []byte) *Body {
 	openTail := func(i int) (io.ReadCloser, error) {
 		if i > 0 {
@@ -31,7 +30,7 @@ func One(object io.ReadCloser, tail []byte) *Body {
 	return &Body{current: object, Open: openTail}
 }
 
-// Read reads the objects, one after the other. It returns io.EOF after the last one.
+// Read reads the objects one after the other, and returns io.EOF after the last.
 func (b *Body) Read(p []byte) (int, error) {
 	for {
 		if b.current == nil {
@@ -54,7 +53,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 }
 
-// openNext opens the next object. It returns io.EOF if there is none.
+// openNext opens the next object, or returns io.EOF if there is none.
 func (b *Body) openNext() error {
 	object, err := b.Open(b.next)
 	if err != nil {
