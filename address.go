@@ -31,8 +31,7 @@ type parsedAddress struct {
 	prefix string       // value of prefix=, or ""
 }
 
-// parseAddress parses an address. The options of the result are those of the address's parameters,
-// followed by opts.
+// parseAddress parses an address. Its parameters become options, to which opts are appended.
 func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 	u, opener, e := openerOf(address)
 	if e != nil {
@@ -57,7 +56,7 @@ func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 	}, nil
 }
 
-// prefixParam returns the value of prefix=, or "" if the address has none.
+// prefixParam returns the value of the parameter prefix, or "" if the address has none.
 func prefixParam(query url.Values) (string, *Error) {
 	if !query.Has("prefix") {
 		return "", nil
@@ -74,7 +73,7 @@ func prefixParam(query url.Values) (string, *Error) {
 	return prefix, nil
 }
 
-// openBucket opens the bucket of the address, narrowed to its prefix.
+// openBucket opens the bucket of the address, or the view of it that the address's prefix selects.
 func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	b, err := a.opener.Bucket(ctx, a.url, a.opts)
 	if err != nil || b == nil || a.prefix == "" {
@@ -95,8 +94,8 @@ func (a *parsedAddress) openService(ctx context.Context) (Service, error) {
 	return a.opener.Service(ctx, a.url, a.opts)
 }
 
-// openerOf parses an address, and returns its URL and the Opener of its scheme. It does not check the
-// parameters.
+// openerOf parses an address, all but its parameters, and returns its URL and the Opener of its
+// scheme.
 func openerOf(address string) (*url.URL, Opener, *Error) {
 	if address == "" {
 		return nil, Opener{}, invalid("address", "must not be empty")
@@ -130,8 +129,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	return u, opener, nil
 }
 
-// unknownScheme returns the error for a scheme that no package has registered. known has the
-// registered schemes.
+// unknownScheme returns the error for a scheme that is not one of the known, registered ones.
 func unknownScheme(name string, known []string) *Error {
 	e := invalid(
 		"address",
@@ -149,8 +147,8 @@ var commonParameters = []string{
 	"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size", "prefix",
 }
 
-// checkParams refuses a parameter of u that occurs twice, or that is neither in params nor in
-// commonParameters. params has the parameters of the scheme.
+// checkParams refuses a parameter of u that occurs twice, or that neither the scheme nor every address
+// accepts. params has those of the scheme.
 func checkParams(u *url.URL, params []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -172,7 +170,7 @@ func checkParams(u *url.URL, params []string) *Error {
 	return nil
 }
 
-// commonParams returns the options of the parameters that every address accepts, except prefix.
+// commonParams turns the parameters that every address accepts, except prefix, into options.
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
@@ -210,8 +208,8 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	return opts, nil
 }
 
-// boolParam returns the value of a parameter that is true or false. If the address does not have the
-// parameter, it returns false.
+// boolParam returns the value of a parameter that is true or false, and false if the address does not
+// have it.
 func boolParam(query url.Values, name string) (bool, *Error) {
 	if !query.Has(name) {
 		return false, nil

@@ -25,8 +25,8 @@ func WithTags(tags map[string]string) WriteOption {
 	})
 }
 
-// WithRetention keeps the object from being removed or overwritten retainUntil a future time, rounded up
-// to a second, in a bucket made with [WithObjectLock].
+// WithRetention keeps the object from being removed or overwritten until a future time, which is
+// rounded up to a second, in a bucket made with [WithObjectLock].
 func WithRetention(retainUntil time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: metadata.RoundUpTime(retainUntil)}
@@ -44,7 +44,7 @@ func WithLegalHold() WriteOption {
 	})
 }
 
-// Tags returns the object's tags. If it has none, Tags returns an empty map.
+// Tags returns the object's tags, or an empty map if it has none.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
 	f, e := frontOf(b, "Tags", key)
 	if e != nil {
@@ -59,8 +59,8 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 	return tags, f.errorInView(err)
 }
 
-// SetTags replaces the object's tags, by the rules of [WithTags]. An empty map removes all tags.
-// The object's revision stays the same.
+// SetTags replaces the object's tags, by the rules of [WithTags], and removes them all if the map is
+// empty. The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
 	var o ChangeOptions
 	err := o.Apply(opts...)
@@ -134,9 +134,8 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 	return changeObject(ctx, b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &o) })
 }
 
-// changeObject changes an object's tags, locks or archive state. It calls the function change,
-// which makes the change by a method of the Core. optionsErr is the error of reading
-// the options. It is nil if the options are valid.
+// changeObject changes an object's tags, locks or archive state by change, which calls a method of
+// the Core. optionsErr is the error of the options, or nil if they are valid.
 func changeObject(
 	ctx context.Context, b Uploader, op, key string, optionsErr error, change func(c Core, key string) error,
 ) error {

@@ -56,8 +56,8 @@ func Copy(
 	return f.copyResult(attrs, err, "Copy", dstKey, source, srcKey)
 }
 
-// refuseCopy reports a Copy that fails with e to the hooks of the destination, and returns e. source is
-// nil if the source is not a bucket of this library.
+// refuseCopy tells the hooks of the destination that a Copy fails with e, and returns e. source is nil
+// if it is not a bucket of this library.
 func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, srcKey string, e *Error) error {
 	if source != nil {
 		srcKey = source.scope.Key(srcKey)

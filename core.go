@@ -117,7 +117,7 @@ func NewCopySource(c Core, key string) CopySource { return CopySource{core: c, k
 // Key returns the whole key of the object.
 func (s CopySource) Key() string { return s.key }
 
-// Download reads the object.
+// Download opens the source for reading.
 func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, error) {
 	if s.core != nil {
 		return s.core.Download(ctx, s.key, o)
@@ -130,7 +130,8 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 	return nil, invalid("source", "must be made by NewCopySource")
 }
 
-// NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
+// NewBucket returns the bucket of a Core, in which every operation fails with InvalidArgument if c is
+// nil.
 func NewBucket(c Core) Bucket {
 	f := newFront(c)
 	if engine, ok := serving.EngineOf(c).(engineCore); ok {
@@ -171,8 +172,7 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	}
 
 	var c Core
-	// Do not call the function wrap with a nil Core. The function might return a Core that embeds
-	// nil. The methods of that Core would panic.
+	// Around a nil Core, wrap might return one whose methods panic.
 	if f.core != nil {
 		c = wrap(f.core)
 	}

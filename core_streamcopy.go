@@ -29,6 +29,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	// The Upload has read it to its end, or has failed.
 	defer reader.Close()
 
+	// The copy keeps the properties of the source, as far as it can.
 	source := reader.Attrs()
 	properties, set := copiedProperties(c, &source.Properties, o)
 	put := &UploadOptions{
@@ -41,6 +42,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 		Condition:  o.Condition,
 		Transfer:   o.Transfer,
 	}
+
 	body := &copyBody{reader: reader}
 	var content io.Reader = body
 	if tail := o.state.Tail; tail != nil {
@@ -71,7 +73,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	return nil, e
 }
 
-// openCopySource opens the source of a copy.
+// openCopySource opens the source of a copy, and reports its errors as those of Copy.
 func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reader, error) {
 	reader, err := src.Download(ctx, &DownloadOptions{
 		Length:      -1,
@@ -86,14 +88,14 @@ func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reade
 	e.Op = "Copy"
 	e.Key = cmp.Or(e.Key, src.Key())
 	if e.Code == PreconditionFailed {
-		// The caller's condition applies to the destination, so it did not fail here: the source was changed.
+		// The caller's condition is one on the destination, so this means that the source was changed.
 		e.Code = Changed
 	}
 	return nil, e
 }
 
-// checksumWithTail returns the checksum of an object with the bytes of tail at its end. sum is the
-// checksum without them. If sum is not known, the result is not known, either.
+// checksumWithTail returns the checksum of an object that has the checksum sum, followed by tail. It
+// is unknown if sum is.
 func checksumWithTail(sum CRC32C, tail []byte) CRC32C {
 	if !sum.Known {
 		return CRC32C{}
@@ -101,8 +103,8 @@ func checksumWithTail(sum CRC32C, tail []byte) CRC32C {
 	return CRC32C{Known: true, Sum: crc32c.Join(sum.Sum, crc32c.Sum(tail), int64(len(tail)))}
 }
 
-// replacesSource reports whether a copy replaces the current revision of its own source, and c can
-// check that revision. Append always does.
+// replacesSource reports whether a copy replaces the current revision of its own source, as Append
+// always does, and whether c can check that revision.
 func replacesSource(c Core, key string, src CopySource, o *CopyOptions) bool {
 	if o.state.Tail != nil {
 		return true
@@ -116,9 +118,9 @@ func (s CopySource) names(c Core, key string) bool {
 	return src.key == s.key && evidence.EqualValues(src.core, s.core)
 }
 
-// copiedProperties returns the properties of a copy: those of the source that c can keep, replaced by
-// those that options set. It leaves out headers of the source that Upload would refuse, because other
-// programs can store such headers. The second result has the bits of the properties that Upload sets.
+// copiedProperties returns the properties of a copy: those that options set, and otherwise those of
+// the source that c can keep and that Upload accepts. set has the bits of the properties that Upload
+// must set.
 func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties, set PropertySet) {
 	p = *source
 	p.StorageClass = ""
@@ -150,6 +152,7 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 			*property.value = property.option
 			continue
 		}
+		// Another program may have stored a header that Upload would refuse.
 		if !headertext.ValidHeader(*property.value) {
 			*property.value = ""
 		}
