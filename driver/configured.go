@@ -49,9 +49,8 @@ var layerRegistry = struct {
 var layerName = regexp.MustCompile("^[a-z][a-z0-9]*$")
 
 // RegisterLayer registers the name of a layer, so that a configuration file of package locations
-// can use it. The package of a layer calls RegisterLayer when a program imports the package.
-// RegisterLayer panics if the name is registered already, or if it has other characters than
-// lower-case letters and digits.
+// can use it. The package of a layer calls it when a program imports the package. It panics if the
+// name is registered already, or has other characters than lower-case letters and digits.
 func RegisterLayer(name string, configure LayerConfigurer) {
 	layerRegistry.Lock()
 	defer layerRegistry.Unlock()
@@ -74,9 +73,9 @@ var layerPackages = map[string]string{
 	"readonly":  "github.com/omnibucket/storage/layers/readonly",
 }
 
-// ConfigureLayer reads and checks the settings of the layer with this name. If the name is not
-// registered, ConfigureLayer fails with InvalidArgument. If the layer is from this library, the
-// hint names the package to import. Otherwise the error lists the known names.
+// ConfigureLayer reads and checks the settings of the layer with this name. It fails with
+// InvalidArgument if the name is not registered. The hint then names the package to import, if the
+// layer is from this library, and otherwise the error lists the known names.
 func ConfigureLayer(name string, settings LayerSettings) (*ConfiguredLayer, error) {
 	layerRegistry.RLock()
 	configure, ok := layerRegistry.by[name]
@@ -93,8 +92,8 @@ func ConfigureLayer(name string, settings LayerSettings) (*ConfiguredLayer, erro
 	return nil, argument.Invalid("layer", "must have a name that is known: "+strings.Join(names, ", "), "")
 }
 
-// KnowsLayer reports whether a layer with this name is registered. ours is true for a layer of this
-// library, even if the program does not import its package.
+// KnowsLayer reports whether a layer with this name is registered, and whether it is one of this
+// library (ours), even if the program does not import its package.
 func KnowsLayer(name string) (registered, ours bool) {
 	layerRegistry.RLock()
 	defer layerRegistry.RUnlock()

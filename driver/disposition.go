@@ -4,9 +4,8 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 )
 
-// ResponseDisposition returns the Content-Disposition header that a signed response must have. It
-// is ResponseContentDisposition or, if that is "", an attachment with the name ResponseName. If
-// both are "", it is "".
+// ResponseDisposition returns the Content-Disposition header that a signed response must have:
+// ResponseContentDisposition, or else an attachment with the name ResponseName, or "" if both are "".
 func (r *SignRequest) ResponseDisposition() string {
 	if r.ResponseContentDisposition != "" {
 		return r.ResponseContentDisposition

@@ -74,10 +74,10 @@ func UnexpectedResponse(response *http.Response, problem string) *storage.Error 
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("unexpected response: "+problem))
 }
 
-// SendWrite calls the function do, which sends the requests of one write. It returns the error of
-// that function as a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
-// effect. That is so if a request was sent and got no response, if the response was cut off, or if
-// its status is 499 or a server error other than 501 and 503.
+// SendWrite calls do, which sends the requests of one write, and returns its error as a
+// *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken effect: if a request
+// was sent and got no response, if the response was cut off, or if its status is 499 or a server
+// error other than 501 and 503.
 func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {
@@ -87,8 +87,8 @@ func SendWrite(ctx context.Context, do func(context.Context) error) error {
 }
 
 // MaybeSent reports whether a request that failed with err may have reached the store. It returns
-// false only if it is certain: if no connection was made, or if a transport of [NewTransport] has
-// seen that nothing was sent. [SendWrite] calls it.
+// false only if no connection was made, or if a transport of [NewTransport] has seen that nothing was
+// sent. [SendWrite] calls it.
 func MaybeSent(err error) bool {
 	if watched, ok := errors.AsType[*transport.Error](err); ok {
 		return watched.Sent
@@ -106,8 +106,8 @@ var translator = &sdkerror.Translator{
 // isClientError reports whether err is from sending a request by an [http.Client].
 func isClientError(err error) bool { return sdkerror.IsType[*url.Error](err) }
 
-// withoutResponse translates the error of a request without a response. It leaves out the query of the
-// URL, which may contain a signature.
+// withoutResponse translates the error of a request without a response, and drops the query of the
+// URL from it, which may contain a signature.
 func withoutResponse(err error) *storage.Error {
 	if client, ok := errors.AsType[*url.Error](err); ok {
 		address, _, _ := strings.Cut(client.URL, "?")

@@ -20,8 +20,8 @@ func StackIdentity(d Driver) string {
 	return hashOf(append([]string{"omnibucket stack 1", desc.Provider, desc.Location, desc.Bucket}, desc.Stack...)...)
 }
 
-// hashOf returns the SHA-256 of several texts. It hashes the length of each text, too, so that
-// other texts with the same concatenation have another hash.
+// hashOf returns the SHA-256 of several texts and their lengths, so that "ab" and "c" do not have the
+// hash of "a" and "bc".
 func hashOf(fields ...string) string {
 	hash := sha256.New()
 	for _, field := range fields {

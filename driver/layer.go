@@ -41,9 +41,8 @@ func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
 // a layer that copies objects by the functions of package storage.
 func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
-// JoinCRC32C returns the checksum of two parts that follow each other. length is the number of
-// bytes of the second part. If one of the checksums is unknown, so is the result. Layers that
-// change the bytes of parts need it.
+// JoinCRC32C returns the checksum of two parts that follow each other, of which the second has length
+// bytes. It is unknown if one of their checksums is. Layers that change the bytes of parts need it.
 func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 	if !first.Known || !second.Known {
 		return storage.CRC32C{}
@@ -64,8 +63,8 @@ type interceptor struct {
 	f func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-// intercept makes a call with a result through f, the function of the layer. call is the name of the
-// method, and next calls this method of the inner driver.
+// intercept makes a call through the function of the layer, and returns its result. call is the name
+// of the method, and next calls it on the inner driver.
 func intercept[T any](
 	a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error),
 ) (T, error) {
@@ -152,7 +151,7 @@ func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storag
 	})
 }
 
-// DeleteBatch returns one error for each request. If f fails, each is the error of f.
+// DeleteBatch returns one error for each request, which is the layer's own error if that is not nil.
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	var errs []error
 	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {

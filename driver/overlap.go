@@ -17,8 +17,8 @@ import (
 //   - Alias bool: true if the bucket may have a second name; an access point is an example
 type Place = evidence.Place
 
-// PlacesOf returns where the objects of a driver are. It calls [Description].Places or, if that is
-// nil, Locate. If the place is unknown, it returns nil.
+// PlacesOf returns where the objects of a driver are, by [Description].Places or, if that is nil, by
+// Locate. It returns nil if the place is unknown.
 func PlacesOf(d Driver) []Place {
 	if places := d.Describe().Places; places != nil {
 		return places()

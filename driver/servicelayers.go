@@ -50,7 +50,7 @@ func (p *layeredPrivate) PrivateDriver(ctx context.Context, bucket string, creat
 	return addLayers(d, p.layers), nil
 }
 
-// addLayers wraps d in the layers. The last layer is outermost.
+// addLayers wraps d in the layers, of which the last is outermost.
 func addLayers(d Driver, layers []Layer) Driver {
 	for _, layer := range layers {
 		d = layer(d)

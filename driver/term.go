@@ -6,10 +6,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Term returns the time from which a URL is valid, and for how long the URL is valid. The parameter
-// now is the time at which the URL is signed. Within one window of StableFor, the result is always
-// the same. A driver that uses only this result, and no other clock, always signs the same URL
-// within a window.
+// Term returns from when and for how long a URL that is signed at the time now is valid. The result is
+// the same at all times of one window of StableFor. So a driver that uses no other clock always signs
+// the same URL within a window.
 func (r *SignRequest) Term(now time.Time) (from time.Time, lasts time.Duration) {
 	if r.StableFor == 0 {
 		return now, r.TTL
