@@ -201,7 +201,7 @@ var optionsOfCalls = []struct {
 		}},
 		read: func(opts []any) (any, error) {
 			var o readerAtRequest
-			err := each(&o.get.err, as[ReaderAtOption](opts), func(option ReaderAtOption) {
+			err := applyEach(&o.get.err, as[ReaderAtOption](opts), func(option ReaderAtOption) {
 				option.applyReaderAt(&o)
 			})
 			return o, err
