@@ -341,7 +341,7 @@ func (run *lostRun) test(t *testing.T) {
 
 	injected := faults.New()
 	counter := &writeCounter{Driver: store}
-	b := engine.New(counter, driver.WithLayer(injected.Layer()), lacking(run.lacks))
+	b := engine.New(counter, driver.WithLayer(injected.Layer()), withoutFeatures(run.lacks))
 	if !storage.Supports(b, storage.Metadata) && run.write.name == "Complete" {
 		return // such a store has no open uploads
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func lacking(features storage.Features) storage.OpenOption {
+func withoutFeatures(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features}))
 }
 
@@ -98,7 +98,7 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 			if tt.needs != storage.SignedHead { // memory serves HEAD at the address that reads
 				require.NoError(t, tt.call(t, open()), "a store that has it")
 			}
-			err := tt.call(t, open(lacking(tt.needs)))
+			err := tt.call(t, open(withoutFeatures(tt.needs)))
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, tt.says)
 		})

@@ -164,7 +164,7 @@ func TestReconcileLostResponse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
 			injected := faults.New()
-			bucket := engine.New(store, driver.WithLayer(injected.Layer()), lacking(tt.lacks),
+			bucket := engine.New(store, driver.WithLayer(injected.Layer()), withoutFeatures(tt.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			old := ""
 			if tt.updates {

@@ -69,7 +69,7 @@ func (span *recordedSpan) SetStatus(code codes.Code, text string) {
 	span.status = text
 }
 
-func (span *recordedSpan) has(key string) string {
+func (span *recordedSpan) attr(key string) string {
 	for _, kv := range span.attributes {
 		if string(kv.Key) == key {
 			return kv.Value.String()
@@ -129,14 +129,24 @@ func (c recordingCounter) Add(_ context.Context, _ int64, opts ...metric.AddOpti
 	c.recorder.measured(c.name, metric.NewAddConfig(opts).Attributes())
 }
 
+// newRecorder returns a recorder without spans and metrics.
+func newRecorder() *recorder {
+	return &recorder{metrics: map[string][]attribute.Set{}}
+}
+
+// option returns the option that makes a bucket report to the recorder.
+func (r *recorder) option() storage.OpenOption {
+	return storage.WithTelemetry(r, recordingMeters{recorder: r})
+}
+
 // newRecordedBucket returns a bucket in memory, and the recorder of its telemetry.
 func newRecordedBucket(t *testing.T) (storage.Bucket, *recorder) {
 	t.Helper()
-	recorded := &recorder{metrics: map[string][]attribute.Set{}}
-	return memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded})), recorded
+	recorded := newRecorder()
+	return memstore.New(recorded.option()), recorded
 }
 
-// Each operation of a bucket makes a span.
+// Each operation of a bucket makes a span with its provider, its requests, and its key or prefix.
 func TestSpanOfEachOperation(t *testing.T) {
 	bucket, recorded := newRecordedBucket(t)
 	ctx := t.Context()
@@ -153,16 +163,16 @@ func TestSpanOfEachOperation(t *testing.T) {
 	for _, span := range recorded.spans {
 		names = append(names, span.name)
 		require.True(t, span.ended, span.name)
-		require.Equal(t, "memory", span.has("omnibucket.provider"))
-		require.Equal(t, "1", span.has("omnibucket.requests"))
+		require.Equal(t, "memory", span.attr("omnibucket.provider"))
+		require.Equal(t, "1", span.attr("omnibucket.requests"))
 	}
 	require.Equal(t, []string{"storage.Upload", "storage.Download", "storage.List", "storage.Remove"}, names)
-	require.Equal(t, "a/k", recorded.spans[0].has("omnibucket.key"))
-	require.Equal(t, "4", recorded.spans[1].has("omnibucket.bytes"))
-	require.Equal(t, "a/", recorded.spans[2].has("omnibucket.key"), "of a listing the prefix")
+	require.Equal(t, "a/k", recorded.spans[0].attr("omnibucket.key"))
+	require.Equal(t, "4", recorded.spans[1].attr("omnibucket.bytes"))
+	require.Equal(t, "a/", recorded.spans[2].attr("omnibucket.key"))
 }
 
-// The spans of a copy and of a move count the source, even if the bucket has no hooks.
+// The spans of Copy and Move have the number of source keys, even if the bucket has no hooks.
 func TestSpanOfCopyCountsKeys(t *testing.T) {
 	bucket, recorded := newRecordedBucket(t)
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("body"))
@@ -174,45 +184,48 @@ func TestSpanOfCopyCountsKeys(t *testing.T) {
 
 	counted := map[string]string{}
 	for _, span := range recorded.spans {
-		if span.has("omnibucket.keys") != "" {
-			counted[span.name] = span.has("omnibucket.keys")
+		if span.attr("omnibucket.keys") != "" {
+			counted[span.name] = span.attr("omnibucket.keys")
 		}
 	}
 	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
 }
 
-// If an operation fails, its span and its metric have the Code as error.type. Codes that programs expect do not
-// set the status of the span.
+// The span and the metric of an operation that fails have its Code as error.type. The status of the span is an error,
+// except for Codes that programs expect.
 func TestSpanAndMetricOfFailure(t *testing.T) {
 	tests := []struct {
-		failure storage.Code
-		status  codes.Code
-		kind    string
+		failure    storage.Code
+		wantStatus codes.Code
+		wantType   string
 	}{
-		{failure: storage.PermissionDenied, status: codes.Error, kind: "permission_denied"},
-		{failure: storage.BucketNotFound, status: codes.Error, kind: "bucket_not_found"},
-		{failure: storage.DeadlineExceeded, status: codes.Error, kind: "deadline_exceeded"},
-		{failure: storage.ObjectNotFound, status: codes.Unset, kind: "object_not_found"},
-		{failure: storage.PreconditionFailed, status: codes.Unset, kind: "precondition_failed"},
-		{failure: storage.NotModified, status: codes.Unset, kind: "not_modified"},
-		{failure: storage.Canceled, status: codes.Unset, kind: "canceled"},
+		{failure: storage.PermissionDenied, wantStatus: codes.Error, wantType: "permission_denied"},
+		{failure: storage.BucketNotFound, wantStatus: codes.Error, wantType: "bucket_not_found"},
+		{failure: storage.DeadlineExceeded, wantStatus: codes.Error, wantType: "deadline_exceeded"},
+		{failure: storage.ObjectNotFound, wantStatus: codes.Unset, wantType: "object_not_found"},
+		{failure: storage.PreconditionFailed, wantStatus: codes.Unset, wantType: "precondition_failed"},
+		{failure: storage.NotModified, wantStatus: codes.Unset, wantType: "not_modified"},
+		{failure: storage.Canceled, wantStatus: codes.Unset, wantType: "canceled"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.kind, func(t *testing.T) {
-			recorded := &recorder{metrics: map[string][]attribute.Set{}}
-			bucket := memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}), storage.WithHook(
-				func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-					return ctx, nil, tt.failure
-				}))
+		t.Run(tt.wantType, func(t *testing.T) {
+			recorded := newRecorder()
+			failingHook := func(
+				ctx context.Context, _ storage.Operation,
+			) (context.Context, func(storage.Outcome), error) {
+				return ctx, nil, tt.failure
+			}
+			bucket := memstore.New(recorded.option(), storage.WithHook(failingHook))
 
 			_, err := bucket.Attrs(t.Context(), "k")
 			require.ErrorIs(t, err, tt.failure)
-			require.Equal(t, tt.status, recorded.spans[0].code)
-			require.Equal(t, tt.kind, recorded.spans[0].has("error.type"))
+			span := recorded.spans[0]
+			require.Equal(t, tt.wantStatus, span.code)
+			require.Equal(t, tt.wantType, span.attr("error.type"))
 
-			kind, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("error.type")
+			errorType, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("error.type")
 			require.True(t, ok)
-			require.Equal(t, tt.kind, kind.AsString())
+			require.Equal(t, tt.wantType, errorType.AsString())
 		})
 	}
 }
@@ -224,7 +237,7 @@ func TestMetricDurationBuckets(t *testing.T) {
 		[]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, recorded.bounds)
 }
 
-// Exists of a missing object is not a failure.
+// The span of Exists for a missing object shows no failure.
 func TestSpanOfExistsIsNoFailure(t *testing.T) {
 	bucket, recorded := newRecordedBucket(t)
 	exists, err := bucket.Exists(t.Context(), "missing")
@@ -233,27 +246,31 @@ func TestSpanOfExistsIsNoFailure(t *testing.T) {
 	require.Equal(t, codes.Unset, recorded.spans[0].code)
 }
 
-// Metrics have no attribute with the key of an object.
+// Metrics have no attribute that shows the key of an object.
 func TestMetricsCarryNoKeys(t *testing.T) {
 	bucket, recorded := newRecordedBucket(t)
 	_, err := bucket.Upload(t.Context(), "private-name", strings.NewReader("body"))
 	require.NoError(t, err)
-	for _, name := range []string{
-		"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests",
-	} {
-		require.Len(t, recorded.metrics[name], 1, name)
-		for _, kv := range recorded.metrics[name][0].ToSlice() {
-			require.NotContains(t, kv.Value.String(), "private-name")
+
+	metrics := []string{
+		"omnibucket.operation.duration",
+		"omnibucket.operation.bytes",
+		"omnibucket.operation.requests",
+	}
+	for _, metric := range metrics {
+		require.Len(t, recorded.metrics[metric], 1, metric)
+		for _, attr := range recorded.metrics[metric][0].ToSlice() {
+			require.NotContains(t, attr.Value.String(), "private-name")
 		}
 	}
 }
 
-// The context of a hook has the span of its operation.
+// The context that a hook gets contains the span of its operation.
 func TestSpanContainsHook(t *testing.T) {
-	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	recorded := newRecorder()
 	var span trace.Span
 	bucket := memstore.New(
-		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}),
+		recorded.option(),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			span = trace.SpanFromContext(ctx)
 			return ctx, nil, nil
@@ -272,28 +289,28 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// Spans and metrics name the server.
+// Spans and metrics have the address of the server.
 func TestSpanNamesServer(t *testing.T) {
-	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	recorded := newRecorder()
 	bucket := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})},
-		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}))
+		recorded.option())
 
 	_, err := bucket.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, "storage.example.com", recorded.spans[0].has("server.address"))
-	require.Equal(t, "8443", recorded.spans[0].has("server.port"))
+	require.Equal(t, "storage.example.com", recorded.spans[0].attr("server.address"))
+	require.Equal(t, "8443", recorded.spans[0].attr("server.port"))
 
 	address, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("server.address")
 	require.True(t, ok)
 	require.Equal(t, "storage.example.com", address.AsString())
 }
 
-// With WithAttemptSpans, attempts and parts have spans of their own.
+// WithAttemptSpans gives each attempt and each part a span of its own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
-	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	recorded := newRecorder()
 	injector := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	bucket := memstore.New(
-		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}),
+		recorded.option(),
 		storage.WithAttemptSpans(),
 		driver.WithLayer(injector.Layer()),
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
@@ -304,13 +321,14 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.NoError(t, err)
 
-	var names []string
+	// Each span as its name, its part and its error.
+	var got []string
 	for _, span := range recorded.spans {
 		require.True(t, span.ended, span.name)
-		names = append(names,
-			strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
+		text := span.name + " " + span.attr("omnibucket.part") + " " + span.attr("error.type")
+		got = append(got, strings.TrimSpace(text))
 	}
-	require.Equal(t, []string{
+	want := []string{
 		"storage.Upload",
 		"storage.driver.BeginParts",
 		"storage.driver.PutPart 1",
@@ -318,5 +336,6 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 		"storage.driver.PutPart 2",
 		"storage.driver.PutPart 3",
 		"storage.driver.CompleteParts",
-	}, names)
+	}
+	require.Equal(t, want, got)
 }

@@ -60,8 +60,13 @@ func (l *bucketLimit) serves(now time.Time) bool {
 	return true
 }
 
-// constantLimit serves each request, or none.
+// A constantLimit serves each request, or none.
 type constantLimit bool
+
+const (
+	serveAll  constantLimit = true
+	refuseAll constantLimit = false
+)
 
 func (l constantLimit) serves(time.Time) bool { return bool(l) }
 
@@ -260,7 +265,7 @@ func TestThrottleRetriesEnd(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttledStore{limit: constantLimit(false)}
+				store := &throttledStore{limit: refuseAll}
 				bucket := store.open(storage.WithRetry(tt.policy))
 				start := time.Now()
 
@@ -283,7 +288,7 @@ func TestThrottleRetriesEnd(t *testing.T) {
 	}
 }
 
-// If the store sends Retry-After, the engine waits that long, but at most RetryPolicy.MaxDelay, which is 20 seconds.
+// The engine waits as long as the store's Retry-After says, but at most RetryPolicy.MaxDelay, which is 20 seconds.
 func TestThrottleRetryAfter(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -296,8 +301,8 @@ func TestThrottleRetryAfter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttledStore{limit: constantLimit(false), retryAfter: tt.retryAfter}
-				time.AfterFunc(time.Second, func() { store.setLimit(constantLimit(true)) })
+				store := &throttledStore{limit: refuseAll, retryAfter: tt.retryAfter}
+				time.AfterFunc(time.Second, func() { store.setLimit(serveAll) })
 
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
@@ -309,7 +314,7 @@ func TestThrottleRetryAfter(t *testing.T) {
 	}
 }
 
-// A call that waits for a throttling store ends with its context.
+// A call that waits for a throttling store ends with its context, and its error also has that of the store.
 func TestThrottleWaitEndsWithContext(t *testing.T) {
 	const lifetime = 30 * time.Second // of the contexts
 	tests := []struct {
@@ -323,18 +328,19 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttledStore{limit: constantLimit(false), retryAfter: 15 * time.Second}
+				store := &throttledStore{limit: refuseAll, retryAfter: 15 * time.Second}
 				bucket := store.open()
 				ctx, cancel := tt.newContext(t.Context())
 				defer cancel()
 				start := time.Now()
 
+				// At one request a second, most of the calls wait for their first request.
 				var calls sync.WaitGroup
-				for range 100 { // at one request a second, most calls wait for their first request
+				for range 100 {
 					calls.Go(func() {
 						_, err := bucket.Attrs(ctx, "k")
 						require.ErrorIs(t, err, tt.want)
-						require.ErrorIs(t, err, storage.RateLimited, "the store's own error is said")
+						require.ErrorIs(t, err, storage.RateLimited)
 						require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
 					})
 				}
@@ -360,10 +366,10 @@ func withCancelAfter(d time.Duration) func(context.Context) (context.Context, co
 	}
 }
 
-// Some time after the last throttled response, the engine no longer delays requests.
+// After a throttled response, the engine delays all requests for some time, and then no longer.
 func TestThrottleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &throttledStore{limit: constantLimit(false)}
+		store := &throttledStore{limit: refuseAll}
 		bucket := store.open()
 
 		// The store throttles a call for five seconds. Its deadline may end a request before the response.
@@ -374,8 +380,8 @@ func TestThrottleEnds(t *testing.T) {
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 
-		store.setLimit(constantLimit(true))
-		require.Greater(t, timeOf100Calls(t, bucket), time.Second, "others are held back too")
+		store.setLimit(serveAll)
+		require.Greater(t, timeOf100Calls(t, bucket), time.Second)
 
 		time.Sleep(time.Minute)
 		require.Equal(t, answerTime, timeOf100Calls(t, bucket))
@@ -394,10 +400,10 @@ func timeOf100Calls(t *testing.T, bucket storage.Bucket) time.Duration {
 	return time.Since(start)
 }
 
-// Retries of throttled requests do not reduce the retry budget.
+// Retries of throttled requests cost nothing of the retry budget, so that other failures are still retried.
 func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &throttledStore{limit: constantLimit(false)}
+		store := &throttledStore{limit: refuseAll}
 		var nextErr error // fails the next request, once
 		bucket := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
@@ -416,17 +422,17 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 		}
 
 		// A call whose first request fails for another reason succeeds.
-		store.setLimit(constantLimit(true))
+		store.setLimit(serveAll)
 		nextErr = storage.Unavailable
 		_, err := bucket.Exists(t.Context(), "k")
-		require.NoError(t, err, "a retry is still made")
+		require.NoError(t, err)
 	})
 }
 
 // appendX is a change for storage.Update.
 func appendX(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
 
-// Update waits for a store that throttles.
+// Update waits for a store that throttles, and no change of several writers is lost.
 func TestUpdateWhileThrottled(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -446,27 +452,30 @@ func TestUpdateWhileThrottled(t *testing.T) {
 				store := &throttledStore{limit: tt.limit, only: "Put"}
 				bucket := store.open(storage.WithRetry(tt.policy))
 
-				// Two writers append four times each.
-				var writers sync.WaitGroup
-				for range 2 {
-					writers.Go(func() {
-						for range 4 {
+				const (
+					writers = 2
+					updates = 4 // of each writer
+				)
+				var group sync.WaitGroup
+				for range writers {
+					group.Go(func() {
+						for range updates {
 							_, err := storage.Update(t.Context(), bucket, "k", appendX)
 							require.NoError(t, err)
 						}
 					})
 				}
-				writers.Wait()
+				group.Wait()
 
 				content, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
-				require.Equal(t, "xxxxxxxx", string(content))
+				require.Equal(t, strings.Repeat("x", writers*updates), string(content))
 			})
 		})
 	}
 }
 
-// If RetryPolicy permits only one attempt, Update does not wait for a store that throttles.
+// Update does not wait for a store that throttles if RetryPolicy permits only one attempt.
 func TestUpdateWhileThrottledWithOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttledStore{limit: &refuseFirst{remaining: 1}, only: "Put"}
@@ -476,7 +485,7 @@ func TestUpdateWhileThrottledWithOneAttempt(t *testing.T) {
 	})
 }
 
-// RemoveAll waits for a store that throttles.
+// RemoveAll waits for a store that throttles, and then removes all objects.
 func TestRemoveAllWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttledStore{limit: &refuseFirst{remaining: 6}}

@@ -93,17 +93,17 @@ func TestUploadBodyTooLarge(t *testing.T) {
 	}
 }
 
-// If WithPartSize is outside of the limits of the store, Upload fails with InvalidArgument. On a store without
-// parts, it fails with Unsupported.
+// Upload fails with InvalidArgument if WithPartSize is outside of the store's limits, and with Unsupported if the store
+// has no parts.
 func TestUploadPartSizes(t *testing.T) {
 	tests := []struct {
 		name   string
 		limits faults.Limits
 		size   int64
 		code   storage.Code
-		says   string // of a refusal
+		says   string // in the error
 	}{
-		{name: "any", size: 1},
+		{name: "no limits", size: 1},
 		{name: "the smallest", limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20}, size: 10},
 		{name: "the largest", limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20}, size: 20},
 		{
@@ -127,16 +127,16 @@ func TestUploadPartSizes(t *testing.T) {
 			code:   storage.InvalidArgument,
 			says:   "to 20 bytes on memory",
 		},
-		{name: "of a unit", limits: faults.Limits{PartUnit: 4}, size: 12},
+		{name: "a multiple of the unit", limits: faults.Limits{PartUnit: 4}, size: 12},
 		{
-			name:   "not of a unit",
+			name:   "no multiple of the unit",
 			limits: faults.Limits{PartUnit: 4},
 			size:   13,
 			code:   storage.InvalidArgument,
 			says:   "must be a multiple of 4 bytes on memory",
 		},
 		{
-			name:   "of a store without parts",
+			name:   "a store without parts",
 			limits: faults.Limits{Disable: storage.MultipartUploads},
 			size:   10,
 			code:   storage.Unsupported,

@@ -13,23 +13,28 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If a store takes parts only in sequence, the engine sends large parts, because each waits for the response to
-// the one before.
+// The engine sends large parts to a store that takes parts only in sequence, because each part waits for the response
+// to the one before.
 func TestUploadSequentialPartsAreLarge(t *testing.T) {
+	const minPartSize = 5 << 20
+	const size = 64 << 20
 	injected := faults.New()
 	limits := faults.Limits{
 		Disable:     driver.StreamingPut,
 		Sequential:  true,
-		MaxPutSize:  5 << 20,
-		MinPartSize: 5 << 20,
+		MaxPutSize:  minPartSize,
+		MinPartSize: minPartSize,
 	}
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
-	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
+
+	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
-	require.Equal(t, 1, injected.Count(faults.PutPart), "the last part comes with CompleteParts")
+
+	// The last part comes with CompleteParts.
+	require.Equal(t, 1, injected.Count(faults.PutPart))
 }
 
-// If a stream exceeds the store's limit for one request, Upload sends it in parts.
+// Upload sends a body in parts if it exceeds the store's limit for one request, whether its size is declared or not.
 func TestUploadStreamTooLongForPut(t *testing.T) {
 	const maxPutSize = 100 << 10
 	const minPartSize = 64 << 10
@@ -78,8 +83,8 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 	}
 }
 
-// The response to the first BeginParts is lost, and the second BeginParts is refused. Upload returns that refusal.
-// If a gateway may have sent the refusal, Upload fails with Unavailable.
+// If the response to a first BeginParts is lost and a second one is refused, Upload returns the refusal, or
+// Unavailable if a gateway may have sent it.
 func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -87,12 +92,12 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 		want    storage.Code
 	}{
 		{
-			name:    "the store's",
+			name:    "refused by the store",
 			refusal: storage.Error{Code: storage.PreconditionFailed},
 			want:    storage.PreconditionFailed,
 		},
 		{
-			name:    "perhaps a gateway's",
+			name:    "perhaps refused by a gateway",
 			refusal: storage.Error{Code: storage.PreconditionFailed, Unknown: true},
 			want:    storage.Unavailable,
 		},

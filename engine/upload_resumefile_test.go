@@ -431,13 +431,13 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 	}
 }
 
-// WithResume refuses a file that it did not write.
+// WithResume fails with InvalidArgument for a file that it did not write, and sends no request.
 func TestWithResumeRefusesOtherFile(t *testing.T) {
 	tests := map[string]struct {
 		write func(path string) error
 		want  storage.Code
 	}{
-		"a letter": {
+		"a text file": {
 			write: func(path string) error {
 				return os.WriteFile(path, []byte("a letter\n"), 0o600)
 			},
@@ -459,13 +459,15 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 	}
 }
 
-// An error of AbandonUpload with a view shows no key outside of its prefix.
+// The error of AbandonUpload with a view shows no key outside of the view's prefix.
 func TestAbandonUploadHidesKeysOutsideOfPrefix(t *testing.T) {
 	fixture := newResumeFixture(t)
 	fixture.interrupt(t, "a/k")
-	err := storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "b/"), fixture.path)
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Empty(t, e.Key)
+	view := storage.Prefixed(fixture.bucket, "b/")
+
+	err := storage.AbandonUpload(t.Context(), view, fixture.path)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Empty(t, storageErr.Key)
 	require.NotContains(t, err.Error(), "a/k")
 }

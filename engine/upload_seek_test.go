@@ -39,7 +39,7 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 	return s.from.Seek(offset, whence)
 }
 
-// If the size is known and the store takes the body in one request, Upload reads an io.Seeker without a buffer.
+// Upload reads an io.Seeker without a buffer if its size is known and the store takes the body in one request.
 func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
@@ -50,13 +50,13 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 		wantInPlace bool
 	}{
 		{
-			name:        "with its size",
+			name:        "a known size",
 			opts:        []storage.UploadOption{storage.WithSize(size)},
 			wantInPlace: true,
 		},
-		{name: "without a size"},
+		{name: "an unknown size"},
 		{
-			name:    "that cannot seek",
+			name:    "a body that cannot seek",
 			opts:    []storage.UploadOption{storage.WithSize(size)},
 			seekErr: errors.New("a pipe"),
 		},
@@ -67,8 +67,8 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Without StreamingPut, the body is hashed before it is sent. So a body that is read in place
-			// is read twice.
+			// Without StreamingPut, the body is hashed before it is sent, so a body without a buffer is read
+			// twice.
 			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 			body := &seeker{from: strings.NewReader(text), refuse: tt.seekErr}
@@ -85,8 +85,7 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	}
 }
 
-// If Seek reports another size than WithSize, Upload reads the body as a stream: it may decompress the file that
-// it embeds.
+// Upload reads a body as a stream if its Seek reports another size than WithSize, because it may decompress a file.
 func TestUploadSeekerOfOtherSize(t *testing.T) {
 	const content = "content"
 	bucket := memstore.New()
@@ -102,28 +101,30 @@ func TestUploadSeekerOfOtherSize(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// If a body's Seek returns another offset than requested, Upload fails with BodyFailed.
+// Upload fails with BodyFailed if the Seek of the body returns another offset than requested.
 func TestUploadSeekerElsewhere(t *testing.T) {
-	bucket := memstore.New()
-	_, err := bucket.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1},
-		storage.WithSize(7))
+	const content = "content"
+	body := &seeker{from: strings.NewReader(content), jump: 1}
+	_, err := memstore.New().Upload(t.Context(), "k", body, storage.WithSize(int64(len(content))))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	require.ErrorContains(t, err, "Seek")
 }
 
-// PutPart needs no buffer for a body that is an io.Seeker.
+// PutPart needs no buffer for a body that is an io.Seeker, so the body may exceed the limit of all buffers.
 func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
-	const size = 2 << 20 // more than the limit
-	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
+	const maxBuffers = 1 << 20
+	const size = 2 * maxBuffers
+	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: maxBuffers}))
 	upload, err := storage.BeginUpload(t.Context(), bucket, "k")
 	require.NoError(t, err)
-	part, err := upload.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))},
-		storage.WithSize(size))
+
+	body := &seeker{from: strings.NewReader(strings.Repeat("x", size))}
+	part, err := upload.PutPart(t.Context(), 1, body, storage.WithSize(size))
 	require.NoError(t, err)
 	require.EqualValues(t, size, part.Size)
 }
 
-// If the default part size needs more parts than the store permits, Upload makes larger parts.
+// Upload makes parts larger than the default part size if the store would not permit so many parts.
 func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	const size = 100
 	const defaultPartSize = 10 // ten parts
@@ -141,7 +142,7 @@ func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	require.Equal(t, maxParts, injector.Count(faults.PutPart))
 }
 
-// Open accepts part_size in an address. If it is not a positive number of bytes, Open fails with InvalidArgument.
+// Open accepts part_size in an address, and fails with InvalidArgument if it is not a positive number of bytes.
 func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -21,8 +21,7 @@ func (v hintedStore) Describe() driver.Description {
 	return d
 }
 
-// If the bucket was opened with an option that the store lacks, Vend fails like every other call, and leaves the
-// hint of the next calls unchanged.
+// If the store lacks an option of Open, Vend fails like every other call, and does not change the hint of later errors.
 func TestVendKeepsHintOfOptionError(t *testing.T) {
 	bucket := engine.New(hintedStore{bareStore{memstore.NewDriver(memstore.Config{})}},
 		storage.WithVersioning(true))

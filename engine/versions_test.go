@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If Versions is unsupported, the hint names WithVersioning only if the store can keep versions.
+// Versions of a bucket without versions fails with Unsupported, and hints at WithVersioning if the store has them.
 func TestVersionsHint(t *testing.T) {
 	withoutVersions := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Versioning}))
 	tests := []struct {
@@ -25,11 +25,11 @@ func TestVersionsHint(t *testing.T) {
 		want   string
 	}{
 		{
-			name:   "opened without",
+			name:   "opened without versions",
 			bucket: memstore.New(),
 			want:   "if the bucket keeps versions, open it with WithVersioning(true) or versions=true",
 		},
-		{name: "a store without", bucket: memstore.New(withoutVersions), want: ""},
+		{name: "a store without versions", bucket: memstore.New(withoutVersions), want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,8 +55,7 @@ func (s bareStore) Describe() driver.Description {
 	return d
 }
 
-// If an open option asks a store to keep what it cannot, such as versions, every call fails instead of ignoring
-// the option. WithVersioning(false) asks for nothing.
+// If an option of Open requires what the store lacks, such as versions, every call fails with Unsupported.
 func TestWithVersioningOfLesserStore(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -76,7 +75,10 @@ func TestWithVersioningOfLesserStore(t *testing.T) {
 			require.NoError(t, storage.Close(bucket))
 		})
 	}
+}
 
+// WithVersioning(false) requires nothing, so calls succeed on a store without versions.
+func TestWithoutVersioningOfLesserStore(t *testing.T) {
 	bucket := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, storage.WithVersioning(false))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
@@ -105,7 +107,7 @@ func cancelAfterPage[E any](entries iter.Seq2[E, error], cancel context.CancelFu
 	return errs
 }
 
-// If ctx ends between two pages, List requests no other page.
+// List requests no further page after ctx has ended.
 func TestListEndsBetweenPages(t *testing.T) {
 	bucket, injector := newFiveObjects(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -115,7 +117,7 @@ func TestListEndsBetweenPages(t *testing.T) {
 	require.Equal(t, 1, injector.Count(faults.List))
 }
 
-// If ctx ends between two pages, Versions requests no other page.
+// Versions requests no further page after ctx has ended.
 func TestVersionsEndBetweenPages(t *testing.T) {
 	bucket, injector := newFiveObjects(t, storage.WithVersioning(true))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,8 +127,8 @@ func TestVersionsEndBetweenPages(t *testing.T) {
 	require.Equal(t, 1, injector.Count(faults.ListVersions))
 }
 
-// If the response to a removal is lost and the retry fails with Locked, the error is Locked and not
-// OutcomeUnknown: the version was never removed.
+// If the response to a removal is lost and the retry fails with Locked, the error is Locked and not OutcomeUnknown,
+// because the version was never removed.
 func TestRemoveVersionOfLockedLost(t *testing.T) {
 	injected := faults.New()
 	bucket := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(),
