@@ -40,18 +40,20 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	return m.wait(ctx)
 }
 
-// sendStream sends the parts of a stream. While parts are sent, the next part is read into a
-// buffer. The first parts are read while the upload begins.
+// sendStream sends the parts of a stream. While the upload begins and parts are sent, the next part
+// is read into a buffer.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
 	sending := m.start(ctx)
 	begin := func() {
-		// If the source fails meanwhile, this request is not canceled: without its response, nobody
-		// could abort the upload.
+		// If the source fails meanwhile, this request is not canceled, because without its response
+		// nobody could abort the upload.
 		if e := m.begin(ctx); e != nil {
 			m.fail(e)
 		}
 	}
-	m.group.Go(begin, func() { m.fail(errPanicked()) })
+	m.group.Go(begin, func() {
+		m.fail(errPanicked())
+	})
 	m.held = 1 // first is in memory
 
 	total := int64(0)
@@ -65,6 +67,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			current.Free()
 			break
 		}
+
 		p := &partToSend{
 			number:  number,
 			isLast:  isLast,
@@ -74,7 +77,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}
 		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if isLast && m.sequential() {
-			// complete sends it.
+			// The method complete sends this part.
 			m.final = p
 			break
 		}
@@ -96,10 +99,9 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// checkStream returns an error if the stream is known to be too long or too short. number is the
-// number of the latest part. total is the number of bytes in all parts so far. last is true if the
-// stream ends after the latest part.
-func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
+// checkStream returns an error if the stream is too long or too short. The part with the number was
+// read last, all parts so far have total bytes, and isLast tells whether the stream ends there.
+func (m *multipart) checkStream(number int, total int64, isLast bool) *storage.Error {
 	desc := &m.w.op.engine.desc
 	declared := m.w.src.size
 	if declared >= 0 && total > declared {
@@ -108,16 +110,17 @@ func (m *multipart) checkStream(number int, total int64, last bool) *storage.Err
 	if desc.MaxSize > 0 && total > desc.MaxSize {
 		return tooLarge(0)
 	}
-	if last && declared >= 0 && total < declared {
+	if isLast && declared >= 0 && total < declared {
 		return wrongLength(total, declared)
 	}
-	if !last && desc.MaxParts > 0 && number == desc.MaxParts {
+	if !isLast && desc.MaxParts > 0 && number == desc.MaxParts {
 		return tooLarge(desc.MaxParts)
 	}
 	return nil
 }
 
-// fillNext waits until there is memory for one more part, and then calls fillPart.
+// fillNext waits until there is memory for the part with the number, and then fills it as fillPart
+// does.
 func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
 	for m.held >= m.plan.inMemory(number) {
 		select {
@@ -131,8 +134,8 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 	return m.w.fillPart(ctx, current, m.plan.size(number))
 }
 
-// fillPart reads a part of size bytes into current, and the first byte after it into next. If the
-// stream ends with the part, next is nil.
+// fillPart reads a part of size bytes into current, and the first byte of the following part into
+// next, which is nil if the stream ends before that.
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
 ) (next *buffer.Buffer, e *storage.Error) {
@@ -144,6 +147,7 @@ func (w *write) fillPart(
 			next.Free()
 		}
 	}()
+
 	err := current.Fill(ctx, &w.src, size)
 	if err == nil {
 		next = newBuffer(w.op)
@@ -161,7 +165,7 @@ func (w *write) fillPart(
 	return nil, readFailed(ctx, err)
 }
 
-// release returns a function that frees the buffer b. It is called when the bytes of b were sent.
+// release returns a function that frees the buffer b after its bytes were sent.
 func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
 		m.w.op.engine.bufferLimit.AddInFlight(-1)
@@ -170,7 +174,8 @@ func (m *multipart) release(b *buffer.Buffer) func() {
 	}
 }
 
-// start creates the limit of concurrent parts, and a context that ends when a part fails.
+// start creates the limits of parts in progress and in memory, and returns a context that ends when a
+// part fails.
 func (m *multipart) start(ctx context.Context) context.Context {
 	m.slots = m.w.newLimit(m.plan.concurrency)
 	m.freed = make(chan struct{}, m.plan.inMemory(1))
@@ -188,7 +193,7 @@ func (m *multipart) wait(ctx context.Context) *storage.Error {
 	return m.err
 }
 
-// fail records the first failure of the upload, and cancels the parts.
+// fail records e if it is the first failure of the upload, and cancels the parts in progress.
 func (m *multipart) fail(e *storage.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -215,6 +220,7 @@ func (m *multipart) sendPart(ctx context.Context, p *partToSend) bool {
 		p.done()
 		return false
 	}
+
 	p.offset = m.offset
 	m.offset += p.section.Size()
 	send := func() {
@@ -225,7 +231,9 @@ func (m *multipart) sendPart(ctx context.Context, p *partToSend) bool {
 			m.sendNow(ctx, p)
 		}
 	}
-	m.group.Go(send, func() { m.fail(errPanicked()) })
+	m.group.Go(send, func() {
+		m.fail(errPanicked())
+	})
 	return true
 }
 
@@ -238,13 +246,13 @@ func (m *multipart) sendNow(ctx context.Context, p *partToSend) {
 	}
 	m.slots.Moved(part.Size)
 	m.slots.Ended()
+
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.parts = append(m.parts, part)
 }
 
-// part ensures that the store has the part, and returns it. If an earlier call of Upload has sent
-// the part, this method does not send it again.
+// part sends the part, unless an earlier call of Upload has sent it already, and returns it.
 func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
 	if m.resumed {
 		part, found, e := m.storedPart(p.number, p.section, p.crc)
@@ -256,6 +264,7 @@ func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *stor
 			return part, nil
 		}
 	}
+
 	if e := m.recordBefore(p); e != nil {
 		return driver.Part{}, e
 	}
@@ -266,8 +275,8 @@ func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *stor
 	return part, m.record(part)
 }
 
-// recordBefore records the checksum of a part before it is sent, if the part must not be sent again
-// with other bytes. If this process is killed, a later call compares its bytes with the checksum.
+// recordBefore records the checksum of a part before it is sent, if the store does not permit sending
+// it again with other bytes. After a crash, a later call compares its bytes with the checksum.
 func (m *multipart) recordBefore(p *partToSend) *storage.Error {
 	if m.w.journal == nil || !m.w.op.engine.desc.FixedParts {
 		return nil
@@ -285,7 +294,7 @@ func (m *multipart) recordBefore(p *partToSend) *storage.Error {
 	})
 }
 
-// putPart sends one part, with retries.
+// putPart sends one part, with retries, and returns it.
 func (m *multipart) putPart(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
 	req, content, e := m.partRequest(p)
 	if e != nil {
@@ -296,7 +305,8 @@ func (m *multipart) putPart(ctx context.Context, p *partToSend) (driver.Part, *s
 	return part, e
 }
 
-// requestPart sends a part, with retries. The caller sets the Size of the result.
+// requestPart sends a part, with retries, and checks the checksum that the driver returns. The caller
+// sets the Size of the result.
 func (o *operation) requestPart(
 	ctx context.Context, req *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
@@ -321,15 +331,15 @@ func (o *operation) requestPart(
 	return part, nil
 }
 
-// partRequest returns the request that sends a part. If the driver needs the checksum before the
-// bytes, partRequest first reads the part to compute the checksum.
+// partRequest returns the request that sends a part, and its body. If the driver needs the checksum
+// before the bytes, partRequest reads the part to compute it.
 func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
 	content.init(p.section.Outer())
 	content.body.progress = m.w.progress
 
-	c := m.w.op.engine
-	checksumMayFollow := hashesWhileSending(c) || c.desc.PartChecksumWhileSending
+	engine := m.w.op.engine
+	checksumMayFollow := hashesWhileSending(engine) || engine.desc.PartChecksumWhileSending
 	crc := p.crc
 	if !checksumMayFollow || m.sequential() {
 		var e *storage.Error
@@ -371,8 +381,8 @@ func (m *multipart) sequential() bool {
 	return m.w.op.engine.has(driver.SequentialParts) && !m.w.req.AnyOrder
 }
 
-// finalRequest returns the request that sends the final part, and the part's body. It returns nil
-// if there is no final part.
+// finalRequest returns the request that sends the final part, and its body, or nil if there is no
+// final part.
 func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Error) {
 	if m.final == nil {
 		return nil, nil, nil
@@ -386,8 +396,8 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 	return req, content, nil
 }
 
-// requestUnlessRestart makes a driver call for an upload, with retries. If the error means that the
-// upload must begin again, it does not retry.
+// requestUnlessRestart makes a driver call for an upload, with retries, unless its error means that
+// the upload must begin again.
 func requestUnlessRestart[T any](
 	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
@@ -407,7 +417,8 @@ func requestUnlessRestart[T any](
 	if e == nil || !mustRestart(last) {
 		return result, e
 	}
-	// The 409 may come from a gateway, although an earlier attempt has already done what was asked.
+
+	// The refusal may come from a gateway after an earlier attempt has taken effect.
 	last.Unknown = last.Unknown || e.Unknown
 	state(last).Repeated = state(e).Repeated
 	return result, last
@@ -420,8 +431,8 @@ func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }
 
-// objectSum returns the size in bytes and the CRC32C of the object that r makes. The CRC32C is
-// known only if that of each part is known.
+// objectSum returns the size in bytes and the CRC32C of the object that r makes from parts. The CRC32C
+// is known only if that of each part is.
 func objectSum(r *driver.CompleteRequest) (size int64, crc storage.CRC32C) {
 	crc.Known = true
 	for _, part := range r.Parts {

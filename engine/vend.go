@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/core/effect"
 )
 
-// Vend returns temporary credentials for the objects with a prefix.
+// Vend returns temporary credentials with these rights for the objects with a prefix.
 func (b bucket) Vend(
 	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
 ) (*storage.VendedCredentials, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Versions yields the matching versions, by key, and the newest version of each key first.
+// Versions yields the versions that match the options, by key, and the newest of each key first.
 func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
@@ -17,7 +17,7 @@ func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Se
 	}
 }
 
-// openVersions checks the options of Versions.
+// openVersions checks the options of Versions, and prepares its first request.
 func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Error {
 	if e := l.open(c, "Versions", opts); e != nil {
 		return e
@@ -51,8 +51,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// page requests the page with this token, and yields its entries. It has the results that eachPage
-// needs from its function.
+// page requests the page after the token, and yields its entries. It returns the token of the next
+// page and the last version of this one, as eachPage requires.
 func (w *versionWalk) page(ctx context.Context, token string) (next, last string, e *storage.Error) {
 	l := w.listing
 	l.req.Token = token
@@ -68,11 +68,13 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 		if err := ctx.Err(); err != nil {
 			return "", "", asError(ctx, err)
 		}
+
 		// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
 		// key is the prefix itself would have an empty key, so it is left out.
 		if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.opts).View {
 			continue
 		}
+
 		l.versionToUser(&entry, &w.newer)
 		if entry.Key < w.newer.Key {
 			return "", "", outOfOrder(l.op.engine)
@@ -94,10 +96,10 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 	return page.Token, last, nil
 }
 
-// versionToUser changes an entry of the driver to what the user sees: it adds the provider's prefix to
-// the revision. If the store does not report NoncurrentSince, versionToUser sets it to the time at
-// which the next newer version was written. newer is the previous entry of the listing, which has
-// that version if it has the same key.
+// versionToUser changes an entry of the driver to what the user sees. It adds the provider's prefix to
+// the revision, and, if the store does not report NoncurrentSince, sets it to the time at which the
+// next newer version was written. newer is the previous entry of the listing, which is that version
+// if it has the same key.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	// S3 also calls the newest delete marker the latest version.
 	entry.Current = entry.Current && !entry.IsDeleteMarker
