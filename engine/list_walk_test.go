@@ -180,19 +180,19 @@ func nameOf(entry storage.ListEntry) string {
 	return entry.Key
 }
 
-// If a driver lists a folder out of order, List fails: a caller that merges listings or continues after a key
+// List fails if the driver lists a folder out of order, because a caller that merges listings or continues after a key
 // would miss entries.
 func TestListRefusesUnorderedFolder(t *testing.T) {
 	tests := map[string]struct {
 		order func(folder []storage.ListEntry)
 		keys  []string
 	}{
-		"the greatest object first": {order: slices.Reverse[[]storage.ListEntry], keys: []string{"a", "b"}},
-		"a folder after its names": {
+		"objects in reverse": {order: slices.Reverse[[]storage.ListEntry], keys: []string{"a", "b"}},
+		"folders in reverse": {
 			order: slices.Reverse[[]storage.ListEntry],
 			keys:  []string{"a/x", "b/x"},
 		},
-		"a folder between two others": {
+		"folders and an object in reverse": {
 			order: slices.Reverse[[]storage.ListEntry],
 			keys:  []string{"a/x", "a-", "b/x"},
 		},
@@ -215,6 +215,7 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 				_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
+
 			_, err := entriesOf(t, bucket, []storage.ListOption{storage.WithPageSize(1)})
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "does not list keys in byte order")
@@ -222,7 +223,7 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 	}
 }
 
-// A listing by folders ends with its context.
+// A listing that lists folder by folder ends when ctx ends.
 func TestListByFoldersEndsWithContext(t *testing.T) {
 	bucket := engine.New(folderLister{memstore.NewDriver(memstore.Config{}), byName})
 	for _, key := range walkedKeys {
@@ -230,25 +231,26 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	const lastKey = "a/b/2"
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var keys []string
-	var last error
+	var lastErr error
 	for entry, err := range bucket.List(ctx, storage.WithPageSize(1)) {
-		last = err
+		lastErr = err
 		if err == nil {
 			keys = append(keys, entry.Key)
 		}
-		if entry.Key == "a/b/2" {
+		if entry.Key == lastKey {
 			cancel()
 		}
 	}
 
-	require.ErrorIs(t, last, storage.Canceled)
-	require.Equal(t, "a/b/2", keys[len(keys)-1], "nothing comes after the end of ctx")
+	require.ErrorIs(t, lastErr, storage.Canceled)
+	require.Equal(t, lastKey, keys[len(keys)-1])
 }
 
-// A store without an order lists only with WithAnyOrder.
+// A store without an order lists only with WithAnyOrder, and only what needs no order.
 func TestListUnorderedStore(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(reversedLister{slashOnly{d}})
@@ -260,10 +262,10 @@ func TestListUnorderedStore(t *testing.T) {
 		name string
 		opts []storage.ListOption
 		want []string
-		says string // the hint, of a refusal
+		says string // in the error
 	}{
 		{
-			name: "in any order",
+			name: "any order",
 			opts: []storage.ListOption{storage.WithAnyOrder()},
 			want: []string{"c/2", "c/1", "b", "a"},
 		},
@@ -272,7 +274,7 @@ func TestListUnorderedStore(t *testing.T) {
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")},
 			want: []string{"c/2", "c/1"},
 		},
-		{name: "in an order", want: nil, says: "list with WithAnyOrder"},
+		{name: "no WithAnyOrder", want: nil, says: "list with WithAnyOrder"},
 		{
 			name: "after a key",
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},
@@ -280,7 +282,7 @@ func TestListUnorderedStore(t *testing.T) {
 			says: "list without it",
 		},
 		{
-			name: "by another delimiter",
+			name: "another delimiter",
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")},
 			want: nil,
 			says: `use "/"`,

@@ -42,8 +42,8 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// If the store does not accept streams, PutPart refuses a stream that is larger than the BufferLimit with
-// TooLarge. Bodies that can seek may be larger.
+// If the store does not accept streams, PutPart fails with TooLarge for a stream that is larger than the BufferLimit.
+// Bodies that can seek may be larger.
 func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})),
@@ -66,7 +66,7 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
 	require.NoError(t, err)
 
-	// Parts at once, each of which fits the limit, wait for one another.
+	// Parts in parallel, each of which fits the limit, wait for one another.
 	var group sync.WaitGroup
 	errs := make([]error, 16)
 	for i := range errs {
@@ -96,7 +96,7 @@ func newZeroStream(size int64) io.Reader {
 	}), size)
 }
 
-// If the store accepts streams, PutPart sends a stream that is larger than the BufferLimit.
+// PutPart sends a stream that is larger than the BufferLimit to a store that accepts streams.
 func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	const limit = 1 << 20
 	const size = 10 * limit
@@ -120,7 +120,7 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	}
 }
 
-// A stream that fails changes no part.
+// PutPart stores nothing of a stream that fails, and keeps the old part.
 func TestPutPartStreamFailureKeepsParts(t *testing.T) {
 	const limit, size = 1 << 20, 10 << 20
 	tests := []struct {
@@ -166,8 +166,9 @@ func TestPutPartStreamFailureKeepsParts(t *testing.T) {
 			oldParts, err := upload.Parts(t.Context())
 			require.NoError(t, err)
 
+			// Parts 1 and 2 exist, and part 3 would be new.
 			for _, tt := range tests {
-				for number := 1; number <= 3; number++ { // part 3 is new
+				for number := 1; number <= 3; number++ {
 					_, err := upload.PutPart(t.Context(), number, tt.newBody(), tt.opt)
 					require.Equal(t, tt.want, storage.CodeOf(err), tt.name)
 				}
@@ -181,16 +182,22 @@ func TestPutPartStreamFailureKeepsParts(t *testing.T) {
 	}
 }
 
-// A panic in the body of PutPart reaches the caller, and the memory of the part is given back. Two such parts
-// would not fit the limit.
+// A panic in the body of PutPart reaches the caller, and the memory of the part is given back.
 func TestPutPartPanicReachesCaller(t *testing.T) {
-	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
+	const limit = 1 << 20
+	const sizeBeforePanic = 600 << 10 // two such parts would not fit into the limit
+	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	upload := beginUpload(t, bucket)
-	for range 4 {
-		body := io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) {
-			panic(errThrown)
-		}))
-		require.PanicsWithValue(t, errThrown, func() { _, _ = upload.PutPart(t.Context(), 1, body) })
+	panicking := readerFunc(func([]byte) (int, error) {
+		panic(errThrown)
+	})
+
+	const attempts = 4
+	for range attempts {
+		body := io.MultiReader(&sizedStream{size: sizeBeforePanic}, panicking)
+		require.PanicsWithValue(t, errThrown, func() {
+			_, _ = upload.PutPart(t.Context(), 1, body)
+		})
 	}
 
 	parts, err := upload.Parts(t.Context())
@@ -202,11 +209,10 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A hook sees each call of an open upload, and can deny it. If the upload is that of a view, the hook still gets
-// the key with the view's prefix.
+// A hook sees each call of an open upload with its whole key, even if the upload is that of a view, and can deny it.
 func TestOpenUploadHooks(t *testing.T) {
 	var names []string
-	denied := "" // the operation that the hook denies
+	denied := "" // name of the operation that the hook denies
 	hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		require.Contains(t, []string{"views/key", ""}, op.Key, op.Name)
 		names = append(names, op.Name)
@@ -238,7 +244,8 @@ func TestOpenUploadHooks(t *testing.T) {
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, upload.Abort(t.Context()))
-	require.Equal(t, []string{
+
+	want := []string{
 		"BeginUpload",
 		"ContinueUpload",
 		"PutPart",
@@ -247,28 +254,36 @@ func TestOpenUploadHooks(t *testing.T) {
 		"CompleteUpload", // denied
 		"CompleteUpload",
 		"AbortUpload",
-	}, names)
+	}
+	require.Equal(t, want, names)
 }
 
-// The token of an open upload does not contain the secrets of native options. ContinueUpload needs the same
-// options.
+// The token of an open upload does not contain the secrets of native options.
 func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	bucket, _ := openWithNativeRecorder()
 	upload := beginUpload(t, bucket, withSecret("hidden"))
 	require.NotContains(t, upload.Token(), "hidden")
+}
+
+// ContinueUpload requires the native options of BeginUpload, because the token does not contain their secrets.
+func TestContinueUploadNeedsNativeOptions(t *testing.T) {
+	bucket, _ := openWithNativeRecorder()
+	upload := beginUpload(t, bucket, withSecret("hidden"))
 
 	tests := []struct {
 		name string
 		opts []storage.MultipartOption
 	}{
-		{name: "none", opts: nil},
-		{name: "another", opts: []storage.MultipartOption{withSecret("other key")}},
-		{name: "two", opts: []storage.MultipartOption{withSecret("hidden"), withSecret("hidden")}},
+		{name: "no option", opts: nil},
+		{name: "another secret", opts: []storage.MultipartOption{withSecret("other key")}},
+		{name: "one option too many", opts: []storage.MultipartOption{withSecret("hidden"), withSecret("hidden")}},
 	}
 	for _, tt := range tests {
-		_, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), tt.opts...)
-		require.ErrorIs(t, err, storage.InvalidArgument, tt.name)
-		require.ErrorContains(t, err, "options must", tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), tt.opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "options must")
+		})
 	}
 
 	continued, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), withSecret("hidden"))
@@ -276,7 +291,7 @@ func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	require.Equal(t, upload.Token(), continued.Token())
 }
 
-// Functions for open uploads refuse a bucket of another module's type with Unsupported.
+// The functions for open uploads fail with Unsupported for a bucket of another module's type.
 func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	foreign := struct{ storage.Bucket }{memstore.New()}
 
@@ -301,7 +316,7 @@ func TestBeginUploadNeedsPermission(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// If ctx has ended, the calls of an open upload fail with Canceled.
+// Every call of an open upload fails with Canceled if ctx was canceled.
 func TestOpenUploadEndsWithContext(t *testing.T) {
 	bucket := memstore.New()
 	upload := beginUpload(t, bucket)
@@ -340,8 +355,7 @@ func (d *partPager) ListParts(ctx context.Context, r *driver.ListPartsRequest) (
 	return page, nil
 }
 
-// If the driver lists parts in pages, Parts returns all of them. If the pages are out of order, Complete fails
-// with Internal.
+// Parts returns the parts of all pages. Complete fails with Internal if the driver lists the pages out of order.
 func TestOpenUploadPartsPages(t *testing.T) {
 	pager := &partPager{Driver: memstore.NewDriver(memstore.Config{})}
 	bucket := engine.New(pager)
@@ -356,6 +370,7 @@ func TestOpenUploadPartsPages(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, parts, 5)
 
+	// Pages out of order make Complete fail, but keep the upload.
 	pager.reverses = true
 	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.Internal)
@@ -380,8 +395,8 @@ func (d unsummedParts) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// If the store lists parts without checksums, Complete with WithCRC32C fails with Unsupported after
-// ContinueUpload. The MultipartUpload that has sent the parts can complete.
+// If the store lists parts without checksums, only the MultipartUpload that has sent the parts can complete with
+// WithCRC32C. After ContinueUpload, Complete fails with Unsupported.
 func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	bucket := engine.New(unsummedParts{memstore.NewDriver(memstore.Config{})})
 	upload := beginUpload(t, bucket)
@@ -398,8 +413,9 @@ func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	require.Equal(t, part.CRC32C, attrs.CRC32C)
 }
 
-// After a conflict, S3 requires a new upload, so Complete does not retry.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
+// Complete does not retry after a conflict, because S3 then requires a new upload.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	injector := faults.New()
 	bucket := memstore.New(driver.WithLayer(injector.Layer()),
@@ -443,13 +459,13 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRe
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
 }
 
-// If the response to Complete is lost and the object is there, Complete returns it and ends the upload.
+// If the response to Complete is lost, Complete finds the object, returns it and ends the upload.
 func TestCompleteFindsLostCompletion(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []storage.MultipartOption
 	}{
-		{name: "at once"},
+		{name: "without a condition"},
 		{name: "with a condition", opts: []storage.MultipartOption{storage.IfAbsent()}},
 	}
 	for _, tt := range tests {
@@ -463,12 +479,13 @@ func TestCompleteFindsLostCompletion(t *testing.T) {
 			_, err = upload.Complete(t.Context())
 			require.NoError(t, err)
 
+			// No upload is in progress.
 			for entry, err := range storage.ListUploads(t.Context(), bucket) {
 				require.NoError(t, err)
-				require.Fail(t, "still in progress", entry)
+				require.Fail(t, "an upload is in progress", entry)
 			}
 
-			// Once the object is replaced, the upload is no longer found.
+			// After the object is replaced, the upload is no longer found.
 			_, err = bucket.Upload(t.Context(), "key", strings.NewReader("newer"))
 			require.NoError(t, err)
 			_, err = upload.Complete(t.Context())
@@ -511,8 +528,8 @@ func newPartReplacer(text string) (storage.Bucket, *partReplacer) {
 	return engine.New(replacer), replacer
 }
 
-// If the response to Complete is lost and the object cannot be read, Complete fails with Unavailable. Once the
-// object can be read, Complete returns it.
+// If the response to Complete is lost, Complete fails with Unavailable until the object can be read, and then returns
+// it.
 func TestCompleteCannotLookup(t *testing.T) {
 	tests := []struct {
 		name string
@@ -523,15 +540,17 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			const failedReads = 2
 			injector := faults.New(faults.DropResponse(faults.CompleteParts),
-				faults.Fail(faults.Head).First(2))
+				faults.Fail(faults.Head).First(failedReads))
 			bucket := memstore.New(driver.WithLayer(injector.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			upload := beginUpload(t, bucket, tt.opts...)
 			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
 
-			for range 2 { // the first one makes the object
+			// The first of these calls makes the object.
+			for range failedReads {
 				_, err = upload.Complete(t.Context())
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err), err)
 			}
@@ -558,6 +577,7 @@ func beginOldParts(t *testing.T, b storage.Uploader) (storage.MultipartUpload, *
 func TestCompletePartReplaced(t *testing.T) {
 	bucket, replacer := newPartReplacer("new ")
 	upload, _ := beginOldParts(t, bucket)
+
 	replacer.times = 2
 	attrs, err := upload.Complete(t.Context())
 	require.NoError(t, err)
@@ -568,20 +588,21 @@ func TestCompletePartReplaced(t *testing.T) {
 	require.Equal(t, readAttrs.CRC32C, attrs.CRC32C)
 }
 
-// If WithParts names a part that is replaced during Complete, Complete fails with InvalidArgument.
+// Complete fails with InvalidArgument if a part that WithParts names is replaced meanwhile.
 func TestCompleteNamedPartReplaced(t *testing.T) {
 	bucket, replacer := newPartReplacer("new ")
 	upload, part := beginOldParts(t, bucket)
+
 	replacer.times = 1
 	_, err := upload.Complete(t.Context(), storage.WithParts(*part, storage.UploadedPart{Number: 2}))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "part 1 must have the ETag")
 }
 
-// If a part is replaced again and again, Complete fails after less than ten attempts and keeps the upload.
+// If a part is replaced again and again, Complete fails after a few attempts and keeps the upload.
 func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
 	const replacements = 1000
-	const mostAttempts = 10
+	const manyAttempts = 10
 	bucket, replacer := newPartReplacer("new ")
 	upload, _ := beginOldParts(t, bucket)
 	replacer.times = replacements
@@ -589,11 +610,11 @@ func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
 	_, err := upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	attempts := replacements - replacer.times
-	require.Less(t, attempts, mostAttempts)
+	require.Less(t, attempts, manyAttempts)
 
 	replacer.times = 0
 	_, err = upload.Complete(t.Context())
-	require.NoError(t, err, "the upload is still there")
+	require.NoError(t, err)
 }
 
 // A partListHook is a driver that calls a function once, after it has listed parts. It then returns the list
@@ -636,7 +657,7 @@ var completeOptions = []struct {
 	},
 }
 
-// If two calls of Complete run at the same time, both return the object.
+// Two calls of Complete that run at the same time both return the object.
 func TestCompleteTwiceAtOnce(t *testing.T) {
 	for _, tt := range completeOptions {
 		t.Run(tt.name, func(t *testing.T) {
@@ -647,21 +668,21 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// The first call runs while the second lists the parts.
-			var first *storage.Attrs
+			// After the outer call has listed the parts, the inner call completes the upload.
+			var inner *storage.Attrs
 			hook.afterList = func() {
 				var err error
-				first, err = upload.Complete(t.Context(), tt.opts...)
+				inner, err = upload.Complete(t.Context(), tt.opts...)
 				require.NoError(t, err)
 			}
-			second, err := upload.Complete(t.Context(), tt.opts...)
+			outer, err := upload.Complete(t.Context(), tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, first.Revision, second.Revision)
+			require.Equal(t, inner.Revision, outer.Revision)
 		})
 	}
 }
 
-// If Abort runs during Complete, Complete fails with ObjectNotFound.
+// Complete fails with ObjectNotFound if the upload is aborted meanwhile.
 func TestCompleteDuringAbort(t *testing.T) {
 	for _, tt := range completeOptions {
 		t.Run(tt.name, func(t *testing.T) {
@@ -670,15 +691,17 @@ func TestCompleteDuringAbort(t *testing.T) {
 			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("x"))
 			require.NoError(t, err)
 
-			hook.afterList = func() { require.NoError(t, upload.Abort(t.Context())) }
+			hook.afterList = func() {
+				require.NoError(t, upload.Abort(t.Context()))
+			}
 			_, err = upload.Complete(t.Context(), tt.opts...)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
 }
 
-// If a part is replaced during Complete by one that is too long, Complete fails because of its length, and not
-// with the error of the first attempt.
+// If a part is replaced during Complete by one that is too long, Complete fails because of its length and drops the
+// upload, because the client has sent more than it declared.
 func TestCompletePartReplacedByLongerOne(t *testing.T) {
 	bucket, replacer := newPartReplacer("too long")
 	upload := beginUpload(t, bucket, storage.WithSize(4))
@@ -691,7 +714,7 @@ func TestCompletePartReplacedByLongerOne(t *testing.T) {
 	require.ErrorContains(t, err, "the 4 bytes of WithSize, and have 8")
 
 	_, err = upload.Parts(t.Context())
-	require.ErrorIs(t, err, storage.ObjectNotFound, "the client lied")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 // For any token, ContinueUpload fails with InvalidArgument or returns the upload that the token names.

@@ -123,7 +123,7 @@ func withSecret(secret string) storage.NativeOption {
 	return storage.WithNative("memory", secretOption{secret})
 }
 
-// A native option of a call reaches each request of that call. That of a source reaches the requests that read it.
+// The native option of a call reaches each of its requests, and that of a source reaches those that read the source.
 func TestNativeOptionReachesEachRequest(t *testing.T) {
 	ctx := t.Context()
 	bucket, recorder := openWithNativeRecorder()
@@ -163,7 +163,7 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	}
 }
 
-// If a copy is streamed, the native option for its source is used to read it.
+// A copy that is streamed reads its source with the native option for the source.
 func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	src, recorder := openWithNativeRecorder()
 	dst := memstore.New()
@@ -182,7 +182,7 @@ func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }
 
-// Update reads and writes the object with the call's native option, for a Bucket and for a type that embeds one.
+// Update reads and writes the object with the native option of the call, for a Bucket and for a type that embeds one.
 func TestNativeOptionOfUpdate(t *testing.T) {
 	bucket, recorder := openWithNativeRecorder()
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
@@ -195,11 +195,13 @@ func TestNativeOptionOfUpdate(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Get"])
 		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Put"])
-		require.True(t, recorder.auxiliary, "an option that does not fit the read is no mistake")
+
+		// The read may ignore an option that does not fit it.
+		require.True(t, recorder.auxiliary)
 	}
 }
 
-// If a response is lost, the engine reads the object with the call's native option.
+// After a lost response, the engine reads the object with the native option of the call.
 func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
 	bucket, recorder := openWithNativeRecorder(driver.WithLayer(injector.Layer()),
@@ -210,7 +212,7 @@ func TestNativeOptionOfReconcile(t *testing.T) {
 	require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Head"])
 }
 
-// If the driver refuses a native option, the call sends no request.
+// A call whose native option the driver refuses sends no request.
 func TestNativeOptionRefused(t *testing.T) {
 	bucket, recorder := openWithNativeRecorder()
 	tests := []struct {
@@ -218,10 +220,10 @@ func TestNativeOptionRefused(t *testing.T) {
 		option storage.UploadOption
 		want   storage.Code
 	}{
-		{name: "a bad value", option: withSecret(""), want: storage.InvalidArgument},
+		{name: "an invalid value", option: withSecret(""), want: storage.InvalidArgument},
 		{name: "an unknown type", option: storage.WithNative("memory", 1), want: storage.Unsupported},
 		{
-			name:   "another provider's",
+			name:   "an option of another provider",
 			option: storage.WithNative("s3", secretOption{"own"}),
 			want:   storage.Unsupported,
 		},
@@ -235,8 +237,7 @@ func TestNativeOptionRefused(t *testing.T) {
 	}
 }
 
-// Upload resumes a WithResume file only with the same options. If a native option, the tags or WithPublicRead
-// differ, Upload sends all parts again.
+// Upload sends all parts again if a native option, the tags or WithPublicRead differ from those of the resume file.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
 	const parts = 10
 	tags := storage.WithTags(map[string]string{"k": "v"})
@@ -245,12 +246,12 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 		opts []storage.UploadOption // of the second call; the first has the secret "own" and the tags
 		want int                    // parts that are sent again
 	}{
-		{name: "the same", opts: []storage.UploadOption{withSecret("own"), tags}, want: 0},
+		{name: "equal options", opts: []storage.UploadOption{withSecret("own"), tags}, want: 0},
 		{name: "another key", opts: []storage.UploadOption{withSecret("another"), tags}, want: parts},
 		{name: "without a key", opts: []storage.UploadOption{tags}, want: parts},
 		{name: "without tags", opts: []storage.UploadOption{withSecret("own")}, want: parts},
 		{
-			name: "for anyone",
+			name: "with public read",
 			opts: []storage.UploadOption{withSecret("own"), tags, storage.WithPublicRead()},
 			want: parts,
 		},
@@ -273,12 +274,13 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 			// The first call sends all parts, and fails to complete.
 			err := upload(withSecret("own"), tags)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err))
-			sent := injector.Count(faults.PutPart)
+			sentBefore := injector.Count(faults.PutPart)
 
 			// The second call completes.
 			injector.Set()
 			require.NoError(t, upload(tt.opts...))
-			require.Equal(t, tt.want, injector.Count(faults.PutPart)-sent)
+			sentAgain := injector.Count(faults.PutPart) - sentBefore
+			require.Equal(t, tt.want, sentAgain)
 		})
 	}
 }

@@ -160,7 +160,7 @@ func TestPanicReachesCaller(t *testing.T) {
 	}
 }
 
-// If the upload of a Writer has panicked, a second Commit returns an error and no attributes.
+// After the upload of a Writer has panicked, another Commit returns an error and no attributes.
 func TestWriterCommitAfterPanic(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return panickingDriver{next, "Put"}

@@ -105,33 +105,33 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	}
 }
 
-// A form is signed only with sizes and options that fit it.
+// SignedUploadForm fails with InvalidArgument for sizes and options that do not fit a form.
 func TestSignedFormBounds(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
 	tests := []struct {
 		name             string
 		minSize, maxSize int64
 		opts             []storage.SignedUploadOption
-		says             string // of a refusal
+		says             string // in the error
 	}{
-		{name: "from nothing", maxSize: 9},
-		{name: "of one size", minSize: 9, maxSize: 9},
-		{name: "below nothing", minSize: -1, maxSize: 9, says: "0 <= minSize <= maxSize"},
-		{name: "crossed", minSize: 9, maxSize: 8, says: "0 <= minSize <= maxSize"},
+		{name: "no minimum", maxSize: 9},
+		{name: "one size", minSize: 9, maxSize: 9},
+		{name: "negative minimum", minSize: -1, maxSize: 9, says: "0 <= minSize <= maxSize"},
+		{name: "minimum above maximum", minSize: 9, maxSize: 8, says: "0 <= minSize <= maxSize"},
 		{
-			name:    "and a size",
+			name:    "WithSize",
 			maxSize: 9,
 			opts:    []storage.SignedUploadOption{storage.WithSize(5)},
 			says:    "WithSize does not fit a form",
 		},
 		{
-			name:    "and a bad type",
+			name:    "malformed content type",
 			maxSize: 9,
 			opts:    []storage.SignedUploadOption{storage.WithContentType("text")},
 			says:    "WithContentType must be type/subtype",
 		},
 		{
-			name:    "and a time that is over",
+			name:    "negative TTL",
 			maxSize: 9,
 			opts:    []storage.SignedUploadOption{storage.WithTTL(-1)},
 			says:    "WithTTL",
@@ -139,11 +139,11 @@ func TestSignedFormBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize,
+			form, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize,
 				tt.maxSize, tt.opts...)
 			if tt.says == "" {
 				require.NoError(t, err)
-				require.Contains(t, f.URL, "https://files.example.com")
+				require.Contains(t, form.URL, "https://files.example.com")
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)

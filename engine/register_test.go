@@ -14,21 +14,27 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// OpenServiceDriver refuses the parameters of an address that only a bucket has.
-func TestOpenServiceDriverRefusesWhatOnlyABucketHas(t *testing.T) {
+// OpenServiceDriver opens the driver of an account by its address.
+func TestOpenServiceDriver(t *testing.T) {
 	service, err := engine.OpenServiceDriver(t.Context(), "mem://")
 	require.NoError(t, err)
 	require.Equal(t, "memory", service.Provider())
 	require.NoError(t, service.Close())
+}
 
-	for _, address := range []string{
+// OpenServiceDriver fails with InvalidArgument for a parameter that is unknown or that only a bucket has.
+func TestOpenServiceDriverRefusesParameters(t *testing.T) {
+	addresses := []string{
 		"mem://?versions=true",
 		"mem://?public_base_url=https://cdn.example.com",
 		"mem://?colour=red",
-	} {
-		_, err = engine.OpenServiceDriver(t.Context(), address)
-		require.ErrorIs(t, err, storage.InvalidArgument, address)
-		require.ErrorContains(t, err, "OpenServiceDriver", address)
+	}
+	for _, address := range addresses {
+		t.Run(address, func(t *testing.T) {
+			_, err := engine.OpenServiceDriver(t.Context(), address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "OpenServiceDriver")
+		})
 	}
 }
 
@@ -39,30 +45,30 @@ func TestRegisterTwicePanics(t *testing.T) {
 	})
 }
 
-// If New gets an invalid option, every operation of the bucket fails with its error.
+// Every operation of a bucket that was opened with an invalid option fails with InvalidArgument.
 func TestNewWithBadOption(t *testing.T) {
 	options := map[string]storage.OpenOption{
-		"base address": storage.WithPublicBaseURL("nonsense"),
-		"hook":         storage.WithHook(nil),
-		"nil":          nil,
+		"WithPublicBaseURL of no URL": storage.WithPublicBaseURL("nonsense"),
+		"WithHook of nil":             storage.WithHook(nil),
+		"nil":                         nil,
 
-		"a layer of nil": openFunc(func(o *storage.OpenOptions) {
+		"a nil layer": openFunc(func(o *storage.OpenOptions) {
 			o.Layers = []any{nil}
 		}),
 		"a layer of another type": openFunc(func(o *storage.OpenOptions) {
 			o.Layers = []any{3}
 		}),
 		"a layer that returns nil": driver.WithLayer(func(driver.Driver) driver.Driver { return nil }),
-		"a hook of nil": openFunc(func(o *storage.OpenOptions) {
+		"a nil hook": openFunc(func(o *storage.OpenOptions) {
 			o.Hooks = []storage.Hook{nil}
 		}),
-		"an address of a script": openFunc(func(o *storage.OpenOptions) {
+		"a public base URL with another scheme": openFunc(func(o *storage.OpenOptions) {
 			o.PublicBaseURL = "javascript:alert(1)"
 		}),
-		"a signing address": openFunc(func(o *storage.OpenOptions) {
+		"a signing base URL that is malformed": openFunc(func(o *storage.OpenOptions) {
 			o.SigningBaseURL = "::no"
 		}),
-		"a soft delete in the past": openFunc(func(o *storage.OpenOptions) {
+		"a negative soft delete": openFunc(func(o *storage.OpenOptions) {
 			o.SoftDelete = -1
 		}),
 	}
@@ -82,7 +88,7 @@ type openFunc func(*storage.OpenOptions)
 
 func (o openFunc) ApplyOpen(target *storage.OpenOptions) { o(target) }
 
-// If an option of another package sets a base URL without a final slash, New adds it.
+// New adds the final slash to a base URL that an option of another package has set without it.
 func TestNewAddsSlashToBase(t *testing.T) {
 	bucket := memstore.New(openFunc(func(o *storage.OpenOptions) {
 		o.Public = true
@@ -102,7 +108,7 @@ func TestRegisterRefusesBadSchemes(t *testing.T) {
 	}
 }
 
-// If an opener returns neither a bucket nor an error, Open fails with Internal.
+// Open and OpenService fail with Internal if the opener of the scheme returns neither a result nor an error.
 func TestRegisterOpenerOfNothing(t *testing.T) {
 	storage.Register("opens-nothing", storage.Opener{
 		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
@@ -118,22 +124,33 @@ func TestRegisterOpenerOfNothing(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 }
 
-// CheckAddress fails with InvalidArgument for each address for which Open does.
+// CheckAddress fails with InvalidArgument for an address that Open refuses because of its form.
 func TestCheckAddressRefusesWhatOpenRefuses(t *testing.T) {
-	for _, address := range []string{
-		"",
-		"nowhere://a",
-		"mem://a?colour=red",
-		"mem://a?part_size=-1",
-		"mem://a?public_base_url=zz",
-		"mem://a?versions=yes",
-	} {
-		err := storage.CheckAddress(address)
-		require.ErrorIs(t, err, storage.InvalidArgument, address)
-		require.ErrorContains(t, err, "CheckAddress", address)
-		_, err = storage.Open(t.Context(), address)
-		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "empty", address: ""},
+		{name: "unknown scheme", address: "nowhere://a"},
+		{name: "unknown parameter", address: "mem://a?colour=red"},
+		{name: "negative part_size", address: "mem://a?part_size=-1"},
+		{name: "malformed public_base_url", address: "mem://a?public_base_url=zz"},
+		{name: "malformed versions", address: "mem://a?versions=yes"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := storage.CheckAddress(tt.address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "CheckAddress")
+
+			_, err = storage.Open(t.Context(), tt.address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// CheckAddress accepts an address with known parameters.
+func TestCheckAddress(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://a?part_size=8388608&versions=true"))
 }
 

@@ -10,14 +10,17 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A call never uses options of an earlier call. If it did, its own condition would be a second one and be refused.
+// A call uses no options of earlier calls, although options come from a pool. If it did, its own condition would be a
+// second one, which is refused.
 func TestOptionsOfEarlierCalls(t *testing.T) {
 	b := memstore.New()
 	ctx := t.Context()
+
+	// upload stores an object, and returns the condition that it is still the same.
 	upload := func(key string) storage.RevisionOption {
-		a, err := b.Upload(ctx, key, strings.NewReader("content"))
+		attrs, err := b.Upload(ctx, key, strings.NewReader("content"))
 		require.NoError(t, err)
-		return storage.IfRevision(a.Revision)
+		return storage.IfRevision(attrs.Revision)
 	}
 	tests := []struct {
 		name string
@@ -64,7 +67,8 @@ func TestOptionsOfEarlierCalls(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			upload("source")
-			for range 10 { // calls take their options from a pool
+			const calls = 10
+			for range calls {
 				require.NoError(t, tt.call(upload("key")))
 			}
 		})

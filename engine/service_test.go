@@ -34,8 +34,7 @@ func (d hidingFirst) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return d.Driver.List(ctx, &driver.ListRequest{Limit: r.Limit})
 }
 
-// DeleteBucket reads more pages after an empty one. If a later page has an object, DeleteBucket fails with
-// BucketNotEmpty.
+// DeleteBucket fails with BucketNotEmpty if the bucket has an object, even if the first page of the listing is empty.
 func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	service := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	_, err := service.CreateBucket(t.Context(), "photos")
@@ -50,7 +49,7 @@ func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
 }
 
-// WithDefaultRetention takes from 1 to 36,500 days, which is 100 years.
+// WithDefaultRetention permits 1 to 36,500 days, which are 100 years.
 func TestDefaultRetentionHasBounds(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	tests := []struct {
@@ -62,7 +61,7 @@ func TestDefaultRetentionHasBounds(t *testing.T) {
 		{days: 1, want: ""},
 		{days: 36_500, want: ""},
 		{days: 36_501, want: storage.InvalidArgument},
-		{days: math.MaxInt, want: storage.InvalidArgument}, // a time of no calendar
+		{days: math.MaxInt, want: storage.InvalidArgument},
 	}
 	for i, tt := range tests {
 		t.Run(fmt.Sprint(tt.days, " days"), func(t *testing.T) {
@@ -89,7 +88,7 @@ func (service greedyService) UpdateBucket(_ context.Context, r *driver.BucketReq
 	return &storage.BucketInfo{}, nil
 }
 
-// UpdateBucket does not change or keep the caller's rules, however often an option is used.
+// UpdateBucket does not change the caller's rules, even if the driver changes those that it gets.
 func TestUpdateBucketCopiesRules(t *testing.T) {
 	newLifecycle := func() []storage.LifecycleRule {
 		return []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}

@@ -29,17 +29,20 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 	return page, err
 }
 
-// If a store lists removed objects without version ids, Versions with WithSoftDeleted returns each of them once.
+// Versions with WithSoftDeleted returns each removed object once, even if the store lists them without version ids.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
-	const keys = 150 // more than the 100 pages without news after which a listing ends
-	bucket := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))
-	var all []string
-	for i := range keys {
-		all = append(all, fmt.Sprintf("%03d", i))
-		_, err := bucket.Upload(t.Context(), all[i], strings.NewReader(""))
+	const keyCount = 150 // more than the 100 pages without a new entry after which a listing ends
+	withoutVersionIDs := driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return withoutIDs{d}
+	})
+	bucket := memstore.New(storage.WithSoftDelete(time.Hour), withoutVersionIDs)
+	var keys []string
+	for i := range keyCount {
+		keys = append(keys, fmt.Sprintf("%03d", i))
+		_, err := bucket.Upload(t.Context(), keys[i], strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values(all))
+	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values(keys))
 	require.NoError(t, err)
 
 	var listed []string
@@ -47,8 +50,7 @@ func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 		require.NoError(t, err)
 		listed = append(listed, version.Key)
 	}
-
-	require.Equal(t, all, listed)
+	require.Equal(t, keys, listed)
 }
 
 // newSoftDeletedObject returns a bucket whose object "a" is soft-deleted, with its faults.
@@ -74,8 +76,8 @@ func TestRestoreLostRequest(t *testing.T) {
 	require.NoError(t, storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted()))
 }
 
-// If the response to Restore is lost and an object is there afterwards, Restore fails with OutcomeUnknown, because
-// another writer may have stored it.
+// Restore fails with OutcomeUnknown if its response is lost and an object is there, which another writer may have
+// stored.
 func TestRestoreLostResponse(t *testing.T) {
 	bucket, injector := newSoftDeletedObject(t)
 	injector.Set(faults.DropResponse(faults.Any).Nth(1))
