@@ -190,7 +190,7 @@ func (p *partUpload) put(
 // stream stores a part that can only be read once. first has the bytes that were read already.
 func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
-	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
+	content := w.newStreamBody(first, p.upload.Limits().MaxSize, p.options.CRC32C)
 	r := &driver.PartRequest{
 		Key:       w.op.key,
 		Upload:    p.upload.record.Upload,

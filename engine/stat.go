@@ -27,8 +27,8 @@ func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOp
 	return a != nil, err
 }
 
-// stat runs Attrs and Exists. For Exists, a missing object is no failure: the result is nil, so
-// that hooks and telemetry see a success.
+// stat runs the operation with the name, Attrs or Exists. For Exists, a missing object is no failure,
+// so that hooks and telemetry see a success, and the result is nil.
 func (c *engine) stat(ctx context.Context, name, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
 	// The operation and its request are one allocation.
 	call := &struct {
@@ -52,8 +52,8 @@ func (c *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	})
 }
 
-// headWrite makes a Head request. If writeID is not "" and the object was stored by another write, it
-// fails with ObjectNotFound.
+// headWrite makes a Head request. It fails with ObjectNotFound if writeID is not "" and the object was
+// stored by another write.
 func headWrite(
 	ctx context.Context, o *operation, req *driver.GetRequest, writeID string,
 ) (*storage.Attrs, *storage.Error) {
@@ -70,26 +70,29 @@ func headWrite(
 	return attrs, nil
 }
 
-// head makes a Head request. It returns the Attrs of the driver, not yet changed to what the user
-// sees.
-func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Attrs, *storage.Error) {
-	a, e := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) { return o.hedgedHead(ctx, r) })
+// head makes a Head request, and returns the attributes as the driver reports them.
+func head(ctx context.Context, o *operation, req *driver.GetRequest) (*storage.Attrs, *storage.Error) {
+	attrs, e := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) {
+		return o.hedgedHead(ctx, req)
+	})
 	if e != nil {
 		withoutEffect(e)
 	}
-	return a, e
+	return attrs, e
 }
 
 // maxObjectSize is the size in bytes above which a response is not believed. No object of any
 // provider is larger than 190.7 TiB, the limit of Azure.
 const maxObjectSize = 1 << 50
 
-// checkResponseSize fails if a response has a size that no object can have. The response then does not
-// come from the store, but from a program in between. Without the error, Copy would begin a copy
-// with 50,000 parts. A file on this machine may have any size.
-func (c *engine) checkResponseSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
-	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
-		return a, body, err
+// checkResponseSize fails if a response has a size that no object of a store can have, because a
+// program between here and the store has changed it. Without the error, Copy would begin a copy with
+// 50,000 parts. A file on this machine may have any size.
+func (c *engine) checkResponseSize(
+	attrs *storage.Attrs, body io.ReadCloser, err error,
+) (*storage.Attrs, io.ReadCloser, error) {
+	if err != nil || c.desc.Local || attrs.Size <= maxObjectSize {
+		return attrs, body, err
 	}
 	if body != nil {
 		_ = body.Close()
@@ -97,24 +100,24 @@ func (c *engine) checkResponseSize(a *storage.Attrs, body io.ReadCloser, err err
 	return nil, nil, &storage.Error{
 		Code:      storage.Unavailable,
 		Retryable: true,
-		Err:       fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
+		Err:       fmt.Errorf("the response says that the object has %d bytes, which none has", attrs.Size),
 		Hint:      "check the endpoint: a program between here and the store may change responses",
 	}
 }
 
-// setGet copies the options of a read into r. It fills a struct of the caller, because returning a
-// new struct would copy it once more.
-func setGet(r *driver.GetRequest, opts *storage.DownloadOptions) {
-	r.Version = opts.Version
-	r.Offset = opts.Offset
-	r.Length = opts.Length
-	r.Suffix = opts.Suffix
-	r.Condition = opts.Condition
-	r.NativeAttrs = opts.NativeAttrs
-	r.Auxiliary = optionState(opts).Auxiliary
+// setGet copies the options of a read into req. It does not return a request, because that would copy
+// the struct once more.
+func setGet(req *driver.GetRequest, opts *storage.DownloadOptions) {
+	req.Version = opts.Version
+	req.Offset = opts.Offset
+	req.Length = opts.Length
+	req.Suffix = opts.Suffix
+	req.Condition = opts.Condition
+	req.NativeAttrs = opts.NativeAttrs
+	req.Auxiliary = optionState(opts).Auxiliary
 }
 
-// prepareRead prepares an operation that reads an object, and its request.
+// prepareRead prepares an operation that reads an object, and the request r, and checks the options.
 func (o *operation) prepareRead(
 	c *engine, name, key string, r *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
@@ -128,7 +131,7 @@ func (o *operation) prepareRead(
 	return c.resolveRead(o.key, r, opts.Native)
 }
 
-// checkSpan checks the numbers of the options, which a caller may have set without a With function.
+// checkSpan checks the range and the concurrency, which a caller may have set without a With function.
 func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 	if opts.Offset < 0 || opts.Length < -1 || opts.Suffix < 0 {
 		return invalid("DownloadOptions", "must have no negative Offset, Length (but for -1) or Suffix")
@@ -142,8 +145,8 @@ func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 	return nil
 }
 
-// resolveRead makes the checks that all reads have in common. It also sets the key and the native
-// options in req, and removes the provider's prefix from the revision in req.
+// resolveRead makes the checks that all reads have in common, sets the key and the native options of
+// req, and removes the provider's prefix from its revision.
 func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storage.NativeValue) *storage.Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
@@ -159,6 +162,7 @@ func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storag
 	if e != nil {
 		return e
 	}
+
 	req.Key = key
 	req.Native = values
 	return nil

@@ -39,7 +39,7 @@ func (d *tracedDriver) PutPart(ctx context.Context, req *driver.PartRequest) (pa
 	return part, err
 }
 
-// reporter returns a Reporter for the operations of one bucket or account.
+// reporter returns a Reporter for the operations of the bucket or account that desc describes.
 func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Reporter {
 	return telemetry.New(telemetry.Config{
 		Tracer:   o.Tracer,
@@ -51,8 +51,8 @@ func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Repor
 	})
 }
 
-// telemetryFailure describes an error for telemetry. Codes such as ObjectNotFound are expected: the
-// span is not marked as failed.
+// telemetryFailure describes an error for telemetry. A Code that programs expect, such as
+// ObjectNotFound, does not mark the span as failed.
 func telemetryFailure(err error) telemetry.Failure {
 	code := storage.CodeOf(err)
 	failure := telemetry.Failure{Err: err, Code: string(code)}

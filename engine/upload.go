@@ -40,7 +40,7 @@ const (
 	singleLimit = 8 << 20
 )
 
-// Upload stores the whole body as the object.
+// Upload stores the body as an object, and returns its attributes.
 func (b bucket) Upload(
 	ctx context.Context, key string, body io.Reader, opts *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -72,16 +72,18 @@ type write struct {
 	first    buffer.Buffer    // the beginning of a stream
 }
 
-// resolve makes all checks that need no request, and inspects the body.
+// resolve makes all checks of the options that need no request, and prepares the request and the body.
 func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Error {
 	req := &w.req
 	c := w.op.engine
+
 	if opts.Size < -1 || opts.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
 	if e := checkSet(&opts.Properties, opts.Set); e != nil {
 		return e
 	}
+
 	setPut(req, opts)
 	req.Key = w.op.key
 	w.transfer = opts.Transfer
@@ -109,25 +111,25 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 // callerWriteID returns the id of [storage.WithWriteID], or "".
 func (w *write) callerWriteID() string { return optionState(&w.transfer).WriteID }
 
-// checkTransfer checks values that a caller may have set without a With function.
-func checkTransfer(t *storage.Transfer) *storage.Error {
-	if t.Concurrency < 0 {
+// checkTransfer checks a value that a caller may have set without WithConcurrency.
+func checkTransfer(transfer *storage.Transfer) *storage.Error {
+	if transfer.Concurrency < 0 {
 		return invalid("Concurrency", "must not be negative")
 	}
 	return nil
 }
 
-// setPut copies the options of an upload into r. It does not return a request, to save a copy of
-// the struct.
-func setPut(r *driver.PutRequest, opts *storage.UploadOptions) {
-	r.Size = opts.Size
-	r.CRC32C = opts.CRC32C
-	r.Properties = opts.Properties
-	r.Controls = opts.Controls
-	r.Condition = opts.Condition
+// setPut copies the options of an upload into req. It does not return a request, because that would
+// copy the struct once more.
+func setPut(req *driver.PutRequest, opts *storage.UploadOptions) {
+	req.Size = opts.Size
+	req.CRC32C = opts.CRC32C
+	req.Properties = opts.Properties
+	req.Controls = opts.Controls
+	req.Condition = opts.Condition
 }
 
-// open inspects the body. It fails if the body is known to be too large for the provider.
+// open prepares the body for reading, and fails if it is known to be too large for the provider.
 func (w *write) open(body io.Reader) *storage.Error {
 	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
 		return e
@@ -138,78 +140,83 @@ func (w *write) open(body io.Reader) *storage.Error {
 	return nil
 }
 
-// checkPartSize checks the size of parts in bytes. option is the name of the option
-// that set the size. If the size is 0, the option was not given.
+// checkPartSize returns an error, which names the option, if the store does not permit parts of size
+// bytes. The size is 0 if the option was not given.
 func (c *engine) checkPartSize(option string, size int64) *storage.Error {
-	d := &c.desc
+	desc := &c.desc
 	if size == 0 {
 		return nil
 	}
 	if e := c.need(storage.MultipartUploads, option); e != nil {
 		return e
 	}
-	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
+
+	largest := cmp.Or(desc.MaxPartSize, desc.MaxSize) // no part is larger than an object
 	isTooLarge := largest > 0 && size > largest
-	if size < d.MinPartSize || isTooLarge {
+	if size < desc.MinPartSize || isTooLarge {
 		bound := "any number of"
 		if largest > 0 {
 			bound = strconv.FormatInt(largest, 10)
 		}
-		return invalid(option, fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, bound, d.Provider))
+		return invalid(option, fmt.Sprintf("must be from %d to %s bytes on %s", desc.MinPartSize, bound, desc.Provider))
 	}
-	if d.PartUnit > 0 && size%d.PartUnit != 0 {
-		return invalid(option, fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
+	if desc.PartUnit > 0 && size%desc.PartUnit != 0 {
+		return invalid(option, fmt.Sprintf("must be a multiple of %d bytes on %s", desc.PartUnit, desc.Provider))
 	}
 	return nil
 }
 
 // checkSize fails if the provider cannot store size bytes in one object.
 func (c *engine) checkSize(size int64) *storage.Error {
-	d := &c.desc
-	if d.MaxSize > 0 && size > d.MaxSize {
+	desc := &c.desc
+	if desc.MaxSize > 0 && size > desc.MaxSize {
 		return tooLarge(0)
 	}
 	if !c.has(storage.MultipartUploads) {
-		if d.MaxPutSize > 0 && size > d.MaxPutSize {
+		if desc.MaxPutSize > 0 && size > desc.MaxPutSize {
 			return tooLarge(0)
 		}
 		return nil
 	}
-	if d.MaxParts == 0 || d.MaxPartSize == 0 {
+	if desc.MaxParts == 0 || desc.MaxPartSize == 0 {
 		return nil
 	}
-	// The division comes first, because the product may overflow. A size whose quotient is smaller
-	// fits in any case.
-	parts := int64(d.MaxParts)
-	if size/parts >= d.MaxPartSize && size > parts*d.MaxPartSize {
+
+	// The division comes first, because the product may overflow. A size with a smaller quotient fits
+	// in any case.
+	parts := int64(desc.MaxParts)
+	if size/parts >= desc.MaxPartSize && size > parts*desc.MaxPartSize {
 		return tooLarge(0)
 	}
 	return nil
 }
 
-// store stores the body. It returns the object's Attrs as the user sees them.
+// store stores the body, and returns the object's attributes as the user sees them.
 func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	r := &w.req
-	w.metadata = r.Metadata
+	req := &w.req
+	w.metadata = req.Metadata
 	w.progress = progress.New(w.transfer.Progress, w.src.size)
+
 	sniff := w.src.sniff
 	if !w.op.engine.has(storage.ContentProperties) {
 		sniff = nil
 	}
-	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
+	req.ContentType = contentType(req.ContentType, w.op.key, sniff)
+
 	if w.transfer.ResumeFile != "" {
 		return w.storeResumable(ctx)
 	}
 	return w.storeBody(ctx)
 }
 
-// storeBody stores the body with one Put or in parts, depending on its size if that is known.
+// storeBody stores the body by one Put or in parts.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	needsWriteID := w.req.Condition != (storage.Condition{}) || w.callerWriteID() != ""
 	if needsWriteID && w.writeID == "" {
 		w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 	}
 	w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
+
 	if w.src.readerAt == nil {
 		return w.storeStream(ctx)
 	}
@@ -219,15 +226,14 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns the id of a write, which the stored object keeps in its metadata. The result
-// is the given id or, if that is "", a random id. If the store has no metadata, newWriteID returns
-// "".
-func (c *engine) newWriteID(name string) string {
+// newWriteID returns the id of a write, which the stored object keeps in its metadata: that of the
+// caller, or a random one. It returns "" if the store has no metadata.
+func (c *engine) newWriteID(callerID string) string {
 	if !c.has(storage.Metadata) {
 		return ""
 	}
-	if name != "" {
-		return name
+	if callerID != "" {
+		return callerID
 	}
 	return hexid.New(metadata.WriteIDLength / 2)
 }
@@ -252,11 +258,11 @@ func (w *write) singleBound() int64 {
 	return min(bound, cmp.Or(c.partSize, singleLimit))
 }
 
-// storeStream reads the beginning of a stream, and then chooses between one Put and parts.
+// storeStream stores a stream by one Put or in parts, which it decides after reading the beginning.
 func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	first := &w.first
 	first.Init(w.op.engine.bufferLimit, &w.op.overGrants)
-	if !w.streams() {
+	if !w.canStreamPut() {
 		return w.storeFilled(ctx, first)
 	}
 	defer first.Free()
@@ -275,9 +281,9 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 	return w.putBuffer(ctx, first)
 }
 
-// streams reports whether one Put sends the stream while the stream is read. If the store supports
-// parts and the stream may be too long for one Put, streams returns false.
-func (w *write) streams() bool {
+// canStreamPut reports whether one Put may send the stream while it is read. It may not if the stream
+// may be too long for one Put and the store supports parts.
+func (w *write) canStreamPut() bool {
 	c := w.op.engine
 	if !c.has(driver.StreamingPut) || w.transfer.PartSize > 0 {
 		return false
@@ -327,8 +333,8 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 	return w.putSection(ctx, b, 0, b.Size(), storage.CRC32C{Sum: b.CRC32C(), Known: true})
 }
 
-// putSection stores a body with one Put. The body can be read more than once. If the driver needs
-// the checksum before the bytes, putSection first reads the body to compute the checksum.
+// putSection stores a body that can be read more than once by one Put. If the driver needs the
+// checksum before the bytes, putSection first reads the body to compute it.
 func (w *write) putSection(
 	ctx context.Context, src io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
@@ -354,18 +360,18 @@ func (w *write) putSection(
 	req.Size = length
 	req.Body = content
 	if !crc.Known {
-		// The body compares the checksum, and sets it in the request, when all bytes were read.
+		// When all bytes were read, the body compares the checksum and sets it in the request.
 		content.body.want = declared
 		content.body.sum = &req.CRC32C
 	}
 	return w.put(ctx, content, &content.body)
 }
 
-// putStream stores a stream with one Put of unknown size. first has the bytes that were read
-// already.
+// putStream stores a stream by one Put of unknown size. The buffer first has the bytes that were
+// read already.
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	req := &w.req
-	content := w.streamed(first, w.op.engine.desc.MaxPutSize, req.CRC32C)
+	content := w.newStreamBody(first, w.op.engine.desc.MaxPutSize, req.CRC32C)
 	content.sum = &req.CRC32C
 	req.CRC32C = storage.CRC32C{}
 	req.Size = -1
@@ -373,9 +379,9 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 	return w.put(ctx, content, content)
 }
 
-// streamed returns a body that can only be read once. The body begins with the bytes of the given
-// buffer, which were already read from the source. The rest of the source follows.
-func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
+// newStreamBody returns a body that can only be read once. It has the bytes of first, which were
+// already read from the source, and then the rest of the source.
+func (w *write) newStreamBody(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
 		from:     io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
 		size:     w.src.size,
@@ -385,14 +391,16 @@ func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C)
 	}
 }
 
-// put makes one Put request, with retries.
+// put sends the Put request, with retries, and requires that the driver reads all of content.
 func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
 	var attrs *storage.Attrs
 	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
 		attrs, err = w.op.engine.driver.Put(ctx, &w.req)
 		return err
 	})
-	isEmpty := content.exact && content.size == 0 // a driver need not read an empty body
+
+	// A driver need not read an empty body.
+	isEmpty := content.exact && content.size == 0
 	if e == nil && !content.ended && !isEmpty {
 		e = &storage.Error{
 			Code: storage.Internal,
@@ -402,10 +410,10 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 	return w.finish(ctx, attrs, e, content.read)
 }
 
-// finish returns the attributes of the stored object, or the error of the write. size is the number
-// of bytes that were sent.
+// finish returns the attributes of the stored object, or the error of the write, which has sent size
+// bytes.
 func (w *write) finish(
-	ctx context.Context, a *storage.Attrs, e *storage.Error, size int64,
+	ctx context.Context, attrs *storage.Attrs, e *storage.Error, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	properties := w.req.Properties
 	properties.Metadata = w.metadata // that of the caller, without reserved keys
@@ -419,22 +427,22 @@ func (w *write) finish(
 		writeID:    w.writeID,
 		named:      w.callerWriteID() != "",
 	}
-	a, e = finishWrite(ctx, w.op, a, e, want)
+	attrs, e = finishWrite(ctx, w.op, attrs, e, want)
 	if e == nil {
 		w.op.bytes.Store(size)
 	}
-	return a, e
+	return attrs, e
 }
 
-// tooLarge returns TooLarge for a body that the provider cannot store. parts is the number of parts
-// if all were used, or 0.
-func tooLarge(parts int) *storage.Error {
+// tooLarge returns a TooLarge error for a body that the provider cannot store. If the parts were too
+// small for the body, usedParts is their number, and otherwise 0.
+func tooLarge(usedParts int) *storage.Error {
 	e := &storage.Error{
 		Code: storage.TooLarge,
 		Err:  errors.New("the body is larger than the provider stores in one object"),
 	}
-	if parts > 0 {
-		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", parts)
+	if usedParts > 0 {
+		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", usedParts)
 	}
 	return e
 }

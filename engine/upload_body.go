@@ -38,9 +38,9 @@ type randomAccess interface {
 	Size() int64
 }
 
-// init inspects the body. declared is the size of WithSize, or -1. single is the size in bytes of
-// the largest body that goes in one Put.
-func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
+// init decides how the body is read, in place or as a stream. declared is the size of WithSize, or -1,
+// and maxPut is the size of the largest body that one Put sends.
+func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 	s.size = declared
 	var e *storage.Error
 	switch body := body.(type) {
@@ -51,7 +51,7 @@ func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	case randomAccess:
 		e = s.initRandomAccess(body)
 	default:
-		e = s.initSeeker(body, declared, single)
+		e = s.initSeeker(body, declared, maxPut)
 	}
 	if e != nil {
 		return e
@@ -67,7 +67,7 @@ func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	return nil
 }
 
-// initRandomAccess reads the body in place, from its position to its end.
+// initRandomAccess makes the body be read in place, from its position to its end.
 func (s *source) initRandomAccess(body randomAccess) *storage.Error {
 	offset, err := body.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *source) initRandomAccess(body randomAccess) *storage.Error {
 	return nil
 }
 
-// initFile reads a regular file in place. A file of size 0 is read as a stream, because files in
+// initFile makes a regular file be read in place. A file of size 0 stays a stream, because files in
 // /proc have content although their size is 0.
 func (s *source) initFile(file *os.File) *storage.Error {
 	if file == nil {
@@ -90,6 +90,7 @@ func (s *source) initFile(file *os.File) *storage.Error {
 		// The file is read as a stream. If Stat failed, Read will return the error.
 		return nil
 	}
+
 	offset, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		// The file is read as a stream.
@@ -103,26 +104,27 @@ func (s *source) initFile(file *os.File) *storage.Error {
 
 // sniff returns the first bytes of the body, at most 512, to detect the content type.
 func (s *source) sniff() []byte {
-	const enough = 512 // http.DetectContentType reads no more
-	head := make([]byte, enough)
+	const sniffBytes = 512 // http.DetectContentType reads no more
+	head := make([]byte, sniffBytes)
 	if s.readerAt != nil {
 		// An error here comes again when the body is read.
-		n, _ := s.readerAt.ReadAt(head[:min(enough, s.size)], s.offset)
+		n, _ := s.readerAt.ReadAt(head[:min(sniffBytes, s.size)], s.offset)
 		return head[:n]
 	}
 
 	filled := 0
-	for filled < enough && s.end == nil {
+	for filled < sniffBytes && s.end == nil {
 		var n int
 		n, s.end = buffer.ReadSome(s.stream, head[filled:])
 		filled += n
 	}
+
 	// Read delivers these bytes first.
 	s.head = head[:filled]
 	return s.head
 }
 
-// Read reads the stream. It first returns the bytes that sniff has read.
+// Read reads the stream, beginning with the bytes that sniff has read.
 func (s *source) Read(p []byte) (int, error) {
 	if len(s.head) > 0 {
 		n := copy(p, s.head)
@@ -179,9 +181,10 @@ type body struct {
 }
 
 // Read reads the body. If the body does not have the declared length or checksum, Read returns an
-// error instead of the last bytes. It must not return both, because io.ReadFull would ignore the
-// error. Read never panics, because an HTTP client calls it in a goroutine in which the caller
-// cannot recover. If the source panics, a later call of b.raise() repeats the panic.
+// error instead of the last bytes, because io.ReadFull would ignore an error beside them.
+//
+// Read never panics, because an HTTP client calls it in a goroutine in which the caller cannot
+// recover. If the source panics, a later call of b.raise() repeats the panic.
 func (b *body) Read(p []byte) (n int, err error) {
 	read := func() {
 		n, err = b.next(p)
@@ -195,12 +198,12 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// next reads bytes into p, and counts and hashes them. It records an error, and returns it again
-// from then on.
+// next reads bytes into p, and counts and hashes them. After an error, it returns that error always.
 func (b *body) next(p []byte) (int, error) {
 	if b.readErr != nil {
 		return 0, b.readErr
 	}
+
 	total := 0
 	for total < len(p) && !b.ended {
 		block := p[total:min(len(p), total+hashBlock)]
@@ -215,6 +218,7 @@ func (b *body) next(p []byte) (int, error) {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
 		}
+
 		hasAll := b.exact && b.read == b.size // a section needs no EOF
 		if err == io.EOF || hasAll {
 			if e := b.finish(); e != nil {
@@ -222,6 +226,7 @@ func (b *body) next(p []byte) (int, error) {
 				return 0, e
 			}
 		}
+
 		if n < hashBlock {
 			// The source is slow, so deliver what was read.
 			break
@@ -235,7 +240,7 @@ func (b *body) next(p []byte) (int, error) {
 	return total, nil
 }
 
-// checkLength fails if more bytes were read than were declared, or than the provider stores.
+// checkLength fails if the body is longer than declared, or than the provider stores.
 func (b *body) checkLength() *storage.Error {
 	if b.size >= 0 && b.read > b.size {
 		return tooLong(b.size)
@@ -246,7 +251,7 @@ func (b *body) checkLength() *storage.Error {
 	return nil
 }
 
-// count counts and hashes bytes that were read.
+// count counts the bytes that were read, and hashes them if the checksum is needed.
 func (b *body) count(p []byte) {
 	if b.sum != nil {
 		b.crc = crc32c.Update(b.crc, p)
@@ -254,7 +259,7 @@ func (b *body) count(p []byte) {
 	b.read += int64(len(p))
 }
 
-// report reports the bytes that were read since the last report.
+// report adds the bytes that were read since its last call to the progress.
 func (b *body) report() {
 	if b.read > b.reported {
 		b.progress.Add(b.read - b.reported)
@@ -262,7 +267,8 @@ func (b *body) report() {
 	}
 }
 
-// finish checks the length and the checksum at the end of the body.
+// finish is called at the end of the body. It checks the length and the checksum, and stores the
+// checksum in *b.sum.
 func (b *body) finish() *storage.Error {
 	if b.size >= 0 && b.read != b.size {
 		return wrongLength(b.read, b.size)
@@ -298,8 +304,7 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init sets the source of the body. The source is a section of the given reader, with the given
-// offset and length in bytes.
+// init makes the body read length bytes of r from offset on.
 func (b *sectionBody) init(r io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(r, offset, length)
 	b.body.from = &b.section
@@ -307,13 +312,14 @@ func (b *sectionBody) init(r io.ReaderAt, offset, length int64) {
 	b.body.size = length
 }
 
-// Seek sets the position. At the start, a new checksum begins. At any other position, there will be
-// no checksum, because not all bytes are read.
+// Seek sets the position for the next Read. At the start, a new checksum begins. At any other
+// position, there will be none, because not all bytes are read.
 func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	position, err := b.section.Seek(offset, whence)
 	if err != nil {
 		return position, err
 	}
+
 	b.body.read = position
 	b.body.crc = 0
 	b.body.readErr = nil
@@ -325,7 +331,7 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	return position, nil
 }
 
-// PeekAt reads bytes without moving the position. It implements [driver.BodyPeeker]. Like Read, it
+// PeekAt implements [driver.BodyPeeker]: it reads bytes without moving the position. Like Read, it
 // never panics.
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
 	readAt := func() {
@@ -354,15 +360,14 @@ func hashesWhileSending(c *engine) bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
-// hashSection returns the CRC32C of a section. If the caller knows it already (sum.Known),
-// nothing is read.
+// hashSection returns the CRC32C of a section. It reads nothing if sum is known already.
 func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	if sum.Known {
 		return sum, nil
 	}
+
 	chunk := bodyio.GetChunk()
 	defer bodyio.PutChunk(chunk)
-
 	var crc uint32
 	offset := int64(0)
 	for offset < section.Size() {
@@ -380,8 +385,8 @@ func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C,
 	return storage.CRC32C{Sum: crc, Known: true}, nil
 }
 
-// readFailed returns the error of a body that could not be read: the error of ctx if that has
-// ended, otherwise BodyFailed.
+// readFailed returns the error of a body that could not be read: that of ctx if it has ended, and
+// otherwise BodyFailed.
 func readFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, err)
@@ -397,11 +402,11 @@ type seekable struct {
 	next int64 // offset of the next Read; -1 if it is not known
 }
 
-// initSeeker reads the body in place if it can seek, has exactly the declared size, and is
-// at most limit bytes. Other bodies stay streams, which are read once.
+// initSeeker makes a body that can seek, has exactly the declared size, and is at most limit bytes be
+// read in place. Other bodies stay streams, which are read once.
 func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Error {
-	src, ok := body.(io.ReadSeeker)
-	if !ok || declared < 0 || declared > limit {
+	src, canSeek := body.(io.ReadSeeker)
+	if !canSeek || declared < 0 || declared > limit {
 		return nil
 	}
 	start, err := src.Seek(0, io.SeekCurrent)
@@ -418,6 +423,7 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 		}
 		return nil
 	}
+
 	s.readerAt = &seekable{from: src, next: end}
 	s.offset = start
 	return nil
@@ -427,9 +433,9 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	position := s.next
-	// The position is not known if Seek or Read fails.
-	s.next = -1
+	s.next = -1 // not known if Seek or Read fails
 	if position != off {
 		if err := s.seek(off); err != nil {
 			return 0, err
@@ -448,7 +454,7 @@ func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	return filled, nil
 }
 
-// seek moves to the offset. It fails if Seek went to another one.
+// seek moves to the offset, and fails if Seek reports another one.
 func (s *seekable) seek(off int64) error {
 	position, err := s.from.Seek(off, io.SeekStart)
 	if err != nil {

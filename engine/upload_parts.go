@@ -59,10 +59,10 @@ type partPlan struct {
 	memory int64
 }
 
-// plan returns the plan by which the body is divided into parts.
+// plan decides how the body is divided into parts, and how many parts are sent at the same time.
 func (w *write) plan() partPlan {
 	p := partPlan{
-		first:       w.firstPart(),
+		first:       w.firstPartSize(),
 		maximum:     w.op.engine.desc.MaxPartSize,
 		concurrency: w.maxConcurrency(),
 	}
@@ -78,9 +78,10 @@ func (w *write) plan() partPlan {
 	if loss := w.maxLoss(); loss > 0 {
 		lossParts := max(1, loss/p.first) // as many parts as may be lost
 		p.concurrency = int(min(int64(p.concurrency), lossParts))
-		// Limit the doublings if parts are sent one after the other, because the size doubles after
-		// few parts. Parallel parts need no limit, because the size doubles only after many parts.
-		// At that point, one part is small compared with the bytes that were sent before.
+
+		// Parts that are sent one after the other double their size after a few parts, so limit the
+		// doublings. Parallel parts double it only after many parts, when one part is small compared
+		// with the bytes that were sent before.
 		if w.op.engine.has(driver.SequentialParts) {
 			maxDoublings := bits.Len64(uint64(lossParts)) - 1 // the logarithm to base 2, rounded down
 			p.doublings = min(p.doublings, maxDoublings)
@@ -89,8 +90,8 @@ func (w *write) plan() partPlan {
 	return p
 }
 
-// growth returns the number of parts after which the size of parts doubles, and how often it doubles
-// at most. Both are 0 if all parts have the same size.
+// growth returns after how many parts the size of parts doubles, and how often at most. Both are 0 if
+// all parts have the same size.
 func (w *write) growth() (doubleAfter, doublings int) {
 	c := w.op.engine
 	inPlace := w.src.readerAt != nil
@@ -107,6 +108,7 @@ func (w *write) growth() (doubleAfter, doublings int) {
 	if w.src.size >= 0 || c.desc.MaxParts == 0 {
 		return 0, 0
 	}
+
 	// Double the size at least ten times before the parts are used up. With 20 doublings, even the
 	// smallest parts reach the size of any provider's largest part.
 	const leastSteps = 10
@@ -114,9 +116,9 @@ func (w *write) growth() (doubleAfter, doublings int) {
 	return max(1, min(growthStep, c.desc.MaxParts/leastSteps)), enoughDoublings
 }
 
-// maxLoss returns the limit in bytes for all parts that are sent at the same time. If the process is
-// killed, it loses no more than these bytes. The result is 0, which means no limit, if there is no
-// journal or if the caller has chosen the size of parts.
+// maxLoss returns how many bytes an upload with a journal may lose if the process is killed, which
+// limits the parts that are sent at the same time. It returns 0, which means no limit, if there is no
+// journal, or if the caller has chosen the size of parts.
 func (w *write) maxLoss() int64 {
 	if w.journal == nil || w.transfer.PartSize > 0 {
 		return 0
@@ -124,8 +126,8 @@ func (w *write) maxLoss() int64 {
 	return max(lossBytes, w.src.size/lossShare)
 }
 
-// inMemory returns how many parts of a stream may be in memory, if each is as large as the part
-// with this number. It is at least 2: while one part is sent, the next one is filled.
+// inMemory returns how many parts of a stream may be in memory if each is as large as the part with
+// the number. These are at least two, because while one part is sent, the next one is filled.
 func (p *partPlan) inMemory(number int) int {
 	maximum := p.concurrency
 	if p.memory > 0 {
@@ -134,7 +136,7 @@ func (p *partPlan) inMemory(number int) int {
 	return max(2, maximum)
 }
 
-// size returns the size in bytes of the part with this number. Numbers begin with 1.
+// size returns the size in bytes of the part with the number, where the first part has the number 1.
 func (p *partPlan) size(number int) int64 {
 	size := p.first
 	if p.doubleAfter > 0 {
@@ -146,8 +148,9 @@ func (p *partPlan) size(number int) int64 {
 	return size
 }
 
-// firstPart returns the size in bytes of the first part.
-func (w *write) firstPart() int64 {
+// firstPartSize returns the size in bytes of the first part: that of the journal or of WithPartSize, or
+// else one that fits the limits of the store and the size of the body.
+func (w *write) firstPartSize() int64 {
 	if w.journal.Begun() {
 		return w.journal.Header().PartSize
 	}
@@ -156,35 +159,35 @@ func (w *write) firstPart() int64 {
 	}
 
 	c := w.op.engine
-	d := &c.desc
+	desc := &c.desc
 	size := c.partSize
 	if size == 0 {
-		size = w.defaultPart(cmp.Or(d.PartSize, defaultPartSize))
+		size = w.defaultPart(cmp.Or(desc.PartSize, defaultPartSize))
 	}
-	if w.src.size >= 0 && d.MaxParts > 0 {
-		size = max(size, ceilDiv(w.src.size, int64(d.MaxParts)))
+	if w.src.size >= 0 && desc.MaxParts > 0 {
+		size = max(size, ceilDiv(w.src.size, int64(desc.MaxParts)))
 	}
-	size = max(size, d.MinPartSize)
-	if d.MaxPartSize > 0 {
-		size = min(size, d.MaxPartSize)
+	size = max(size, desc.MinPartSize)
+	if desc.MaxPartSize > 0 {
+		size = min(size, desc.MaxPartSize)
 	}
-	if d.PartUnit > 0 {
-		size = ceilDiv(size, d.PartUnit) * d.PartUnit
+	if desc.PartUnit > 0 {
+		size = ceilDiv(size, desc.PartUnit) * desc.PartUnit
 	}
 	return size
 }
 
-// defaultPart returns the size in bytes of a part if no option sets it, before the provider's limits
-// are applied. least is the size that the provider prefers.
-func (w *write) defaultPart(least int64) int64 {
+// defaultPart returns the size in bytes of a part if no option sets it: the size that the provider
+// prefers, or a larger one. The caller applies the provider's limits.
+func (w *write) defaultPart(preferred int64) int64 {
 	if w.src.readerAt != nil {
 		// Larger parts need no memory, because they are read in place.
-		return min(max(least, w.inPlacePart()), maxInPlacePart)
+		return min(max(preferred, w.inPlacePartSize()), maxInPlacePart)
 	}
 	if w.op.engine.has(driver.EqualParts) && w.src.size < 0 {
 		return equalPartSize
 	}
-	return least
+	return preferred
 }
 
 // maxConcurrency returns how many parts may be sent at the same time.
@@ -211,9 +214,9 @@ func (w *write) inPlaceParts() int {
 	return defaultConcurrency
 }
 
-// inPlacePart returns the size in bytes of the parts of a random-access body, before the provider's
-// limits are applied.
-func (w *write) inPlacePart() int64 {
+// inPlacePartSize returns the size in bytes of the parts of a random-access body, without regard to the
+// provider's limits.
+func (w *write) inPlacePartSize() int64 {
 	size := w.src.size / int64(w.inPlaceParts())
 	if loss := w.maxLoss(); loss > 0 {
 		size = min(size, loss/int64(w.maxConcurrency()))
@@ -221,8 +224,8 @@ func (w *write) inPlacePart() int64 {
 	return size
 }
 
-// newLimit returns the limit of parts sent at the same time. Without WithConcurrency, the limit
-// grows for parts that are read in place, because they need no memory.
+// newLimit returns the limit of parts that are sent at the same time, at most highest. For parts that
+// are read in place, which need no memory, the limit grows, unless WithConcurrency is given.
 func (w *write) newLimit(highest int) *running.Limit {
 	if w.transfer.Concurrency > 0 || w.src.readerAt == nil {
 		return running.FixedLimit(highest)
@@ -258,9 +261,9 @@ type multipart struct {
 	group running.Group
 }
 
-// storeParts stores the body in parts. A random-access body is read in place, and first is nil. If the
-// body is a stream, first and next are the buffers that were already read. next is nil if the stream ends after
-// first.
+// storeParts stores the body in parts. For a random-access body, which is read in place, first is nil.
+// For a stream, first and next are the buffers that were already read, and next is nil if the stream
+// ends after first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tries running.Tries
 	for {
@@ -269,15 +272,16 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 			w.writeID = w.op.engine.newWriteID(w.callerWriteID())
 			w.req.Metadata = w.op.engine.metadata.Encode(w.metadata, w.writeID)
 		}
-		resumed := w.journal.Begun()
+
+		wasResumed := w.journal.Begun()
 		attrs, e := w.sendParts(ctx, first, next)
-		canRestart := w.src.readerAt != nil // a stream cannot be read again
-		if !mustRestart(e) || e.Unknown || !canRestart || ctx.Err() != nil {
+		canReadAgain := w.src.readerAt != nil
+		if !mustRestart(e) || e.Unknown || !canReadAgain || ctx.Err() != nil {
 			return attrs, e
 		}
 
 		// A resumed upload that is lost begins again at once.
-		if !resumed {
+		if !wasResumed {
 			delay, mayRetry := w.op.engine.retry.allow(&tries, e)
 			if !mayRetry {
 				return attrs, e
@@ -291,16 +295,19 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	}
 }
 
-// sendParts makes one attempt of a multipart upload, from its beginning to its end.
+// sendParts makes one attempt at a multipart upload, from its beginning to its completion.
 func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	m := &multipart{
 		w:     w,
 		plan:  w.plan(),
 		ready: make(chan struct{}),
 	}
-	// The parts have checksums of their own. The next attempt needs the declared one again.
+
+	// The parts have checksums of their own, but the next attempt needs the declared one again.
 	declared := w.req.CRC32C
-	defer func() { w.req.CRC32C = declared }()
+	defer func() {
+		w.req.CRC32C = declared
+	}()
 	w.req.Body = nil
 	w.req.Size = w.src.size
 	w.req.CRC32C = storage.CRC32C{}
@@ -312,6 +319,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 			m.abandon(ctx)
 		}
 	}()
+
 	var e *storage.Error
 	if first == nil {
 		e = m.sendSections(ctx)
@@ -331,7 +339,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	return attrs, e
 }
 
-// begin begins the upload. If an earlier call has begun it, begin resumes that upload.
+// begin begins the upload, or resumes the one that an earlier call has begun.
 func (m *multipart) begin(ctx context.Context) *storage.Error {
 	defer close(m.ready)
 	w := m.w
@@ -341,6 +349,7 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 		m.begun = true
 		return nil
 	}
+
 	id, e := beginParts(ctx, w.op, &w.req)
 	if e != nil {
 		return e
@@ -356,8 +365,8 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// beginParts begins a multipart upload. If ctx ends meanwhile, it still waits for the response for
-// a short time: without the id in the response, nobody could abort the upload.
+// beginParts begins a multipart upload, and returns its id. If ctx ends meanwhile, it still waits for
+// the response for a short time, because without the id nobody could abort the upload.
 func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -366,7 +375,10 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 		cancel()
 	})
 	defer stop()
-	id, e := request(ctx, o, func(context.Context) (string, error) { return o.engine.driver.BeginParts(longer, r) })
+
+	id, e := request(ctx, o, func(context.Context) (string, error) {
+		return o.engine.driver.BeginParts(longer, r)
+	})
 	if e != nil {
 		withoutEffect(e)
 		state(e).Absent = e.Code == storage.PreconditionFailed && r.Condition.Absent
@@ -374,7 +386,8 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	return id, e
 }
 
-// complete tells the store to make the object from the parts.
+// complete tells the store to make the object from the parts, whose checksum must be the declared one
+// if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
@@ -399,10 +412,9 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if err != nil {
 		return nil, journalFailed(err)
 	}
-	attrs, e := requestUnlessRestart(
-		ctx, w.op, replay,
-		func(ctx context.Context) (*storage.Attrs, error) { return w.op.engine.driver.CompleteParts(ctx, req) },
-	)
+	attrs, e := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) {
+		return w.op.engine.driver.CompleteParts(ctx, req)
+	})
 	if m.mayBeCompleted(e, completing) {
 		attrs, e = m.reconcileResumed(ctx, e, completing, size)
 		if e != nil {
@@ -418,9 +430,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	return attrs, e
 }
 
-// mayBeCompleted reports whether an earlier call may have completed the upload, so that this call
-// failed with e. completing is true if an earlier call had begun to complete the upload. e may be
-// nil.
+// mayBeCompleted reports whether this call may have failed with e, which may be nil, because an earlier
+// call has completed the upload. completing is true if an earlier call had begun to complete it.
 func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
 	if e == nil || e.Unknown {
 		return false
@@ -432,8 +443,8 @@ func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
 	return completing && e.Code == storage.PreconditionFailed
 }
 
-// end finishes an upload. e is the error of the upload, or nil if it was completed. If the upload
-// failed, end aborts it, unless the next call can resume it.
+// end finishes an upload, whose error is e, or nil if it was completed. If the upload failed, end
+// aborts it, unless the next call can resume it.
 func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
@@ -453,6 +464,7 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 		// Keep the upload and its journal.
 		return e
 	}
+
 	// Without a journal, an upload with an unknown outcome is not aborted.
 	if hasJournal || !e.Unknown {
 		m.w.op.abortParts(ctx, m.id, e)
@@ -465,7 +477,7 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 // upload has ended.
 func (m *multipart) forget() { _ = m.w.journal.Forget() }
 
-// abandon ends an upload if a panic in the caller's goroutine has interrupted it.
+// abandon ends an upload that a panic in the caller's goroutine has interrupted.
 func (m *multipart) abandon(ctx context.Context) {
 	if m.cancel != nil {
 		m.cancel()
@@ -486,7 +498,7 @@ func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Er
 	}
 }
 
-// record adds a part to the journal. If the upload has no journal, record does nothing.
+// record adds a part to the journal, if the upload has one.
 func (m *multipart) record(part driver.Part) *storage.Error {
 	if m.w.journal == nil {
 		return nil

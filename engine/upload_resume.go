@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
-// AbandonUpload aborts the upload that the file at path records, and removes the file. The key of
-// the upload must have the prefix.
+// AbandonUpload aborts the upload that the file at path records, whose key must have the prefix, and
+// removes the file.
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
 	if e := o.prepareWrite(b.engine, "AbandonUpload", ""); e != nil {
@@ -32,7 +32,9 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	}
 	defer j.Close()
 	if !j.Begun() {
-		return o.do(ctx, nil, func(context.Context) *storage.Error { return journalFailed(j.Forget()) })
+		return o.do(ctx, nil, func(context.Context) *storage.Error {
+			return journalFailed(j.Forget())
+		})
 	}
 
 	key := j.Header().Key
@@ -41,7 +43,9 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 		return o.refuse(ctx, invalid("path", "must name the file of an upload to this bucket"))
 	}
 	o.key = key
-	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
+	return o.do(ctx, nil, func(ctx context.Context) *storage.Error {
+		return abandonUpload(ctx, o, j)
+	})
 }
 
 // refuse runs an operation that a check has refused with e. Only the hooks see it.
@@ -51,13 +55,17 @@ func (o *operation) refuse(ctx context.Context, e *storage.Error) error {
 
 // abandonUpload aborts an upload in the store, and then removes its journal.
 func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *storage.Error {
-	h := j.Header()
-	upload := h.Upload
-	if h.Layers != o.engine.layers() {
+	header := j.Header()
+	upload := header.Upload
+	if header.Layers != o.engine.layers() {
 		// The layers that put a prefix before the id have gone (see layers).
 		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
 	}
-	if e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, h.Key, upload) }); e != nil {
+
+	e := o.call(ctx, func(ctx context.Context) error {
+		return o.engine.driver.AbortParts(ctx, header.Key, upload)
+	})
+	if e != nil {
 		return e
 	}
 	return journalFailed(j.Forget())
@@ -77,16 +85,17 @@ func (c *engine) layers() string {
 }
 
 // continuesLayers reports whether the upload in a journal was begun under layers with the same rules
-// for parts. The first stored form of a journal does not have these rules. Only package encrypt had
-// a rule then, and it puts its prefix before the upload id.
+// for parts.
 func (c *engine) continuesLayers(h journal.Header) bool {
 	if h.Layers == "" {
+		// The first form of a journal does not have these rules. Only package encrypt had one then, and
+		// put its prefix before the upload id.
 		return strings.Contains(h.Upload, "\n") == (c.desc.PartUnit > 0)
 	}
 	return h.Layers == c.layers()
 }
 
-// journalFailed returns the error of a call for a failure of its journal. For nil, it returns nil.
+// journalFailed returns the error of a call whose journal has failed with err, or nil for nil.
 func journalFailed(err error) *storage.Error {
 	switch {
 	case err == nil:
@@ -116,22 +125,22 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 		return nil, journalFailed(err)
 	}
 	defer j.Close()
+
 	w.journal = j
 	if e := w.resume(ctx); e != nil {
 		return nil, e
 	}
-	a, e := w.storeBody(ctx)
-	// The journal still has an upload if an earlier call began it, and this call needed no parts.
-	// The object is now stored by a single Put, so the upload is abandoned.
+	attrs, e := w.storeBody(ctx)
 	if e == nil && j.Begun() {
-		// The object is stored, so a failure does not matter.
+		// This call has needed no parts, so abandon the upload that an earlier call has begun. The object
+		// is stored, so a failure does not matter.
 		_ = abandonUpload(ctx, w.op, j)
 	}
-	return a, e
+	return attrs, e
 }
 
-// resume continues the upload in the journal if an earlier, identical call has begun it. Otherwise
-// it abandons that upload.
+// resume makes this call continue the upload in the journal if an earlier, identical call has begun
+// it, and otherwise abandons that upload.
 func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	if !j.Begun() {
@@ -143,6 +152,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		j.Ignore()
 		return nil
 	}
+
 	if w.isRequest(h.Request) && w.op.engine.continuesLayers(h) {
 		w.writeID = h.WriteID
 		return nil
@@ -163,10 +173,12 @@ func (w *write) isRequest(fingerprint string) bool {
 	return fingerprint == w.fingerprint() || fingerprint == w.formerFingerprint()
 }
 
-// fingerprint returns a hash that identifies the call. It covers everything that BeginParts sends
-// to the store, and everything that decides how the body is divided. Do not change the JSON text: an
-// upload that an earlier version of this library began can only be resumed if the text is the same.
-// A change needs a new form of the text, which isRequest compares, too.
+// fingerprint returns a hash that identifies the call. It covers everything that BeginParts sends to
+// the store, and everything that decides how the body is divided.
+//
+// The JSON text must stay as it is, because an upload that an earlier version of this library has
+// begun can only be resumed if the text is the same. A change needs a new form of the text, which
+// isRequest compares, too.
 func (w *write) fingerprint() string {
 	controls := struct {
 		storage.Controls
@@ -215,8 +227,7 @@ func (w *write) properties() storage.Properties {
 	return p
 }
 
-// hashOf returns a hash of the call. The parameters are its properties and controls, in the form of
-// a fingerprint.
+// hashOf returns a hash of the call, with its properties and controls in the form of a fingerprint.
 func (w *write) hashOf(properties, controls any) string {
 	natives := make([]string, len(w.req.Native))
 	for i, native := range w.req.Native {
@@ -245,9 +256,8 @@ func (w *write) hashOf(properties, controls any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprintOf returns a text that identifies a native option. The text contains addresses if the
-// option contains functions and does not implement driver.Fingerprinter. It then differs in each
-// process.
+// fingerprintOf returns a text that identifies a native option. The text differs in each process if
+// the option contains functions and does not implement driver.Fingerprinter.
 func fingerprintOf(native any) string {
 	if f, ok := native.(driver.Fingerprinter); ok {
 		return fmt.Sprintf("%T ", native) + f.Fingerprint()
@@ -255,7 +265,7 @@ func fingerprintOf(native any) string {
 	return fmt.Sprintf("%T %+v", native, native)
 }
 
-// journalHeader returns the header of the journal for the upload that m has begun.
+// journalHeader returns the header of a journal for the upload that m has begun.
 func (w *write) journalHeader(m *multipart) journal.Header {
 	desc := &w.op.engine.desc
 	return journal.Header{
@@ -271,9 +281,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns a part if an earlier call has sent it with the same bytes. If found is false,
-// the part must be sent. If an earlier call sent other bytes and the driver cannot replace parts,
-// storedPart returns the error that the upload is lost.
+// storedPart returns the part with the number if an earlier call has sent it with the same bytes, and
+// otherwise false. If an earlier call has sent other bytes, and the store cannot replace the part, the
+// error says that the upload is lost.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
 ) (part driver.Part, found bool, e *storage.Error) {
@@ -309,8 +319,7 @@ func (m *multipart) storedPart(
 	return part, true, nil
 }
 
-// uploadMissing reports whether the error e says that the store no longer has the upload of an
-// earlier call.
+// uploadMissing reports whether e may mean that the store no longer has the upload of an earlier call.
 func (m *multipart) uploadMissing(e *storage.Error) bool {
 	if !m.resumed {
 		return false
@@ -318,9 +327,9 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 	return e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e)
 }
 
-// reconcileResumed determines whether an earlier call completed the upload. The current call could
-// not complete it: e says that the upload is missing, or that the condition of the call does not
-// hold. completing is true if an earlier call had begun to complete the upload.
+// reconcileResumed finds out whether an earlier call has completed the upload that this call could not
+// complete: e says that the upload is missing, or that the condition does not hold. completing is
+// true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
@@ -333,10 +342,11 @@ func (m *multipart) reconcileResumed(
 		Auxiliary: true,
 	})
 	if headErr == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
+		// An earlier call has stored the object.
 		return attrs, nil
 	}
 	if headErr != nil && headErr.Code != storage.ObjectNotFound {
-		// Whether the object exists is unknown.
+		// It is not known whether the object exists.
 		headErr.Unknown = true
 		headErr.Err = errors.Join(headErr.Err, e)
 		return nil, headErr
@@ -358,7 +368,7 @@ func (m *multipart) reconcileResumed(
 	return nil, errUploadLost(e)
 }
 
-// errUploadLost returns the error of an upload that must begin again. The same call does that.
+// errUploadLost returns the error of an upload that must begin again, as the same call then does.
 func errUploadLost(cause *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:      storage.Unavailable,
@@ -370,8 +380,8 @@ func errUploadLost(cause *storage.Error) *storage.Error {
 	}
 }
 
-// isResumable reports whether an upload that failed with e is kept, because the same call may
-// succeed later.
+// isResumable reports whether the same call may succeed later, so that an upload that failed with e is
+// kept.
 func isResumable(e *storage.Error) bool {
 	switch e.Code {
 	case storage.Canceled,
@@ -382,10 +392,10 @@ func isResumable(e *storage.Error) bool {
 		return true
 	case storage.Unavailable:
 		return !mustRestart(e)
-	// If a copy could not read its source, the error of the source determines the result.
 	case storage.BodyFailed:
-		var source *storage.Error
-		return errors.As(e.Err, &source) && isResumable(source)
+		// If a copy could not read its source, the error of the source decides.
+		var sourceErr *storage.Error
+		return errors.As(e.Err, &sourceErr) && isResumable(sourceErr)
 	}
 	return false
 }

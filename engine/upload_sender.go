@@ -16,6 +16,7 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	if e := m.begin(ctx); e != nil {
 		return e
 	}
+
 	sending := m.start(ctx)
 	src := &m.w.src
 	size := m.plan.first
@@ -30,6 +31,7 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 		}
 		number++
 		if isLast && m.sequential() {
+			// The method complete sends this part.
 			m.final = p
 			break
 		}
