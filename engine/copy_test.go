@@ -48,7 +48,7 @@ func TestCopyStorageClass(t *testing.T) {
 		want     string
 	}{
 		{
-			name: "from one store to another of the provider",
+			name: "between stores of a provider",
 			from: storeOf("a"),
 			to:   storeOf("a"),
 			want: "COLD",
@@ -62,19 +62,20 @@ func TestCopyStorageClass(t *testing.T) {
 			want: "WARM",
 		},
 		{
-			name: "within the provider, with an option",
+			name: "between stores of a provider, with an option",
 			from: storeOf("a"),
 			to:   storeOf("a"),
 			opts: []storage.CopyOption{storage.WithStorageClass("WARM")},
 			want: "WARM",
 		},
-		{name: "from a user's type", from: usersBucket{storeOf("a")}, to: storeOf("a"), want: ""},
+		{name: "from a type of the user", from: usersBucket{storeOf("a")}, to: storeOf("a"), want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.from.Upload(t.Context(), "k", strings.NewReader("x"),
 				storage.WithStorageClass("COLD"))
 			require.NoError(t, err)
+
 			_, err = storage.Copy(t.Context(), tt.to, "k", tt.from, "k", tt.opts...)
 			require.NoError(t, err)
 			attrs, err := tt.to.Attrs(t.Context(), "k")
@@ -204,8 +205,8 @@ func removeSource(t *testing.T, bucket storage.Bucket) {
 	require.NoError(t, bucket.Remove(t.Context(), "k"))
 }
 
-// If the source is replaced or removed before Copy reads its tags, Copy fails with Changed, instead of storing
-// tags of another write.
+// Copy fails with Changed, instead of storing tags of another write, if the source is replaced or removed before its
+// tags are read.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	changes := []struct {
 		name   string
@@ -263,7 +264,7 @@ func newFailingTags(t *testing.T, code storage.Code) storage.Bucket {
 	return bucket
 }
 
-// If the credentials may not read the source's tags, Copy makes an object without tags.
+// Copy makes an object without tags if the credentials do not permit reading those of the source.
 func TestCopyWithoutPermissionForTags(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		t.Run(fmt.Sprint("streamed ", streamed), func(t *testing.T) {
@@ -283,7 +284,7 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 	}
 }
 
-// If reading the source's tags fails for another reason, Copy fails with that error.
+// Copy fails if the tags of the source cannot be read for another reason than PermissionDenied.
 func TestCopyTagsFail(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		t.Run(fmt.Sprint("streamed ", streamed), func(t *testing.T) {
@@ -298,8 +299,8 @@ func TestCopyTagsFail(t *testing.T) {
 	}
 }
 
-// If reading the source fails with PreconditionFailed, Copy with IfAbsent fails with Changed. PreconditionFailed
-// would say that the destination exists.
+// Copy with IfAbsent fails with Changed if reading the source fails with PreconditionFailed, which would say that the
+// destination exists.
 func TestCopySourcePreconditionFailed(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		for _, failing := range []string{"Get", "Head"} {
@@ -324,7 +325,8 @@ func TestCopySourcePreconditionFailed(t *testing.T) {
 
 				_, err = storage.Copy(t.Context(), dst, "to", src, "k", storage.IfAbsent())
 				if !refused {
-					require.NoError(t, err, "this copy does not make the call")
+					// This copy does not make the call that would fail.
+					require.NoError(t, err)
 					return
 				}
 				require.ErrorIs(t, err, storage.Changed)
@@ -371,7 +373,7 @@ func newOldETag(t *testing.T) storage.Bucket {
 	return engine.New(&oldETag{store, attrs.Revision, replace}, driver.WithLayer(faults.WithLimits(limits)))
 }
 
-// If a source has another size under the same revision, Compose fails with Changed and makes no object.
+// Compose fails with Changed and makes no object if a source has another size under the same revision.
 func TestComposeFindsOtherSizeOfSameRevision(t *testing.T) {
 	bucket := newOldETag(t)
 	_, err := storage.Compose(t.Context(), bucket, "to", []string{"k"})
@@ -382,7 +384,7 @@ func TestComposeFindsOtherSizeOfSameRevision(t *testing.T) {
 	require.False(t, exists)
 }
 
-// If an object has another size under the same revision, ReadAt fails with Changed.
+// ReadAt fails with Changed if the object has another size under the same revision.
 func TestReadAtFindsOtherSizeOfSameRevision(t *testing.T) {
 	reader, err := storage.NewReaderAt(t.Context(), newOldETag(t), "k")
 	require.NoError(t, err)

@@ -23,15 +23,16 @@ func (closer *failsToClose) Close() error {
 	return &storage.Error{Code: storage.Internal, Hint: "of the driver"}
 }
 
-// The engine closes the driver once, even if Close is called twice.
+// The engine closes the driver once, even if Close is called twice, and then every call fails.
 func TestCloseTwice(t *testing.T) {
 	closer := &failsToClose{Driver: memstore.NewDriver(memstore.Config{})}
 	bucket := engine.New(closer)
 	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// Close of a view does nothing.
 	view := storage.Prefixed(bucket, "p/")
-	require.NoError(t, storage.Close(view), "a view has nothing to close")
+	require.NoError(t, storage.Close(view))
 	require.Zero(t, closer.closed)
 	_, err = bucket.Attrs(t.Context(), "p/k")
 	require.NoError(t, err)
@@ -39,13 +40,14 @@ func TestCloseTwice(t *testing.T) {
 	for range 2 {
 		err = storage.Close(bucket)
 		require.ErrorIs(t, err, storage.Internal)
-		var e *storage.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, []string{"Close", "memory", "of the driver"}, []string{e.Op, e.Provider, e.Hint})
+		var storageErr *storage.Error
+		require.ErrorAs(t, err, &storageErr)
+		require.Equal(t, "Close", storageErr.Op)
+		require.Equal(t, "memory", storageErr.Provider)
+		require.Equal(t, "of the driver", storageErr.Hint)
 	}
 	require.Equal(t, 1, closer.closed)
 
-	// After Close, each call fails.
 	calls := map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
@@ -66,34 +68,36 @@ func TestCloseTwice(t *testing.T) {
 		"Versions, of all": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
 	}
 	for name, call := range calls {
-		err := call()
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
-		require.ErrorContains(t, err, "the bucket is closed", name)
+		t.Run(name, func(t *testing.T) {
+			err := call()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "the bucket is closed")
+		})
 	}
 }
 
-// IfRevision and IfRevisionNot refuse a revision of another store with InvalidArgument.
+// IfRevision and IfRevisionNot fail with InvalidArgument for a revision that the store cannot have.
 func TestRevisionOfOtherStore(t *testing.T) {
 	bucket := memstore.New()
-	a, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"))
+	attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	tests := []struct {
 		name, revision string
 		want           error // of IfRevision
 		wantNot        error // of IfRevisionNot
 	}{
-		{name: "its own", revision: a.Revision, want: nil, wantNot: storage.NotModified},
-		{name: "another one of its own", revision: a.Revision + "1", want: storage.PreconditionFailed},
+		{name: "current revision", revision: attrs.Revision, want: nil, wantNot: storage.NotModified},
+		{name: "another revision", revision: attrs.Revision + "1", want: storage.PreconditionFailed},
 		{
-			name:     "of another store",
+			name:     "revision of another store",
 			revision: "s3:1",
 			want:     storage.InvalidArgument,
 			wantNot:  storage.InvalidArgument,
 		},
-		{name: "of no store", revision: "1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+		{name: "no provider", revision: "1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
 		{
-			name:     "with a line break",
-			revision: a.Revision + "\n",
+			name:     "line break",
+			revision: attrs.Revision + "\n",
 			want:     storage.InvalidArgument,
 			wantNot:  storage.InvalidArgument,
 		},
@@ -108,8 +112,8 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}
 }
 
-// The hint of an Unsupported error comes from the driver at the time of the call, because a server may be
-// recognized after Open.
+// The hint of an Unsupported error is that of the driver at the time of the call, because a driver may recognize its
+// server after Open.
 func TestUnsupportedHasHintOfStore(t *testing.T) {
 	store := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
 	bucket := engine.New(store)

@@ -115,7 +115,7 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 	}
 }
 
-// If other downloads use the BufferLimit, a download stays at one connection.
+// A download stays at one connection while another one uses up the BufferLimit.
 func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 64 * mebibyte
@@ -140,7 +140,7 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	})
 }
 
-// With WithConcurrency(1), a copy between two stores reads its source over one connection, even if the source is a
+// A copy between two stores with WithConcurrency(1) reads its source over one connection, even if the source is a
 // bucket of another type.
 func TestCopyWithConcurrencyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -188,7 +188,7 @@ func (l *limitedBody) Close() error {
 	return l.ReadCloser.Close()
 }
 
-// If a store refuses more than a few connections, a download still returns the whole object.
+// A download returns the whole object from a store that refuses more than a few connections.
 func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	const verySlow = 10e6 // bytes a second of a connection
 	content := textOf(32 * mebibyte)
@@ -204,12 +204,12 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(content))
 				require.NoError(t, err)
 
-				// Into memory.
+				// Download into memory.
 				got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
 				require.True(t, content == string(got))
 
-				// Into a file.
+				// Download into a file.
 				path := filepath.Join(t.TempDir(), "to")
 				_, err = storage.DownloadFile(t.Context(), bucket, "a", path)
 				require.NoError(t, err)
@@ -217,15 +217,18 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, content == string(got))
 
-				require.Zero(t, open.Load(), "each body is closed")
+				// Each body is closed.
+				require.Zero(t, open.Load())
 			})
 		})
 	}
 }
 
-// Fifty downloads at the same time share one BufferLimit, and are not much slower than over one connection each.
+// Many downloads that share one BufferLimit are not much slower than over one connection each.
 func TestDownloadManyAtOnce(t *testing.T) {
+	const downloadCount = 50
 	const overOneConnection = 420 * time.Millisecond // 16 MiB at 40 MB/s
+	const notMuchSlower = overOneConnection + 180*time.Millisecond
 	for _, limit := range []int64{1 * mebibyte, 32 * mebibyte, 128 * mebibyte} {
 		t.Run(fmt.Sprintf("%d MiB", limit/mebibyte), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -234,7 +237,7 @@ func TestDownloadManyAtOnce(t *testing.T) {
 
 				start := time.Now()
 				var downloads sync.WaitGroup
-				for range 50 {
+				for range downloadCount {
 					downloads.Go(func() {
 						reader, err := bucket.Download(t.Context(), "a")
 						require.NoError(t, err)
@@ -244,14 +247,13 @@ func TestDownloadManyAtOnce(t *testing.T) {
 					})
 				}
 				downloads.Wait()
-				require.Less(t, time.Since(start), overOneConnection+180*time.Millisecond)
+				require.Less(t, time.Since(start), notMuchSlower)
 			})
 		})
 	}
 }
 
-// After a large download, the next one begins with as many connections as helped the one before, until five minutes
-// have passed.
+// A download begins with as many connections as helped the one before, unless five minutes have passed.
 func TestDownloadRemembersConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket, _ := newThrottledBucket(t, slowConnection, 128*mebibyte)
@@ -263,11 +265,13 @@ func TestDownloadRemembersConnections(t *testing.T) {
 			return time.Since(start)
 		}
 
+		// The second download is at least a fifth faster.
 		first := download()
 		second := download()
-		require.Less(t, second, first*8/10, "at least a fifth faster")
+		require.Less(t, second, first*8/10)
 
+		// After six minutes, the number of connections is forgotten.
 		time.Sleep(6 * time.Minute)
-		require.Equal(t, first, download(), "the number of connections is forgotten")
+		require.Equal(t, first, download())
 	})
 }

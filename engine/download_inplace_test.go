@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// WriteTo of a parallel Reader writes to a file from its offset on, even with O_APPEND. A later write to the file
-// comes after these bytes.
+// WriteTo of a parallel Reader writes to a file from the file's offset on, even with O_APPEND, and moves the offset to
+// the end of what it wrote.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
 	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -38,7 +38,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			opts: []storage.DownloadOption{storage.WithRange(100, 1<<20)},
 			want: content[100 : 100+1<<20],
 		},
-		{name: "the rest", read: 1000, want: content[1000:]},
+		{name: "the rest after a read", read: 1000, want: content[1000:]},
 		{name: "a file with O_APPEND", flags: os.O_APPEND, want: content},
 	}
 	for _, tt := range tests {
@@ -59,7 +59,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			written, err := reader.WriteTo(file)
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), written)
-			// WriteTo has moved the position of the file to the end of what it wrote.
+
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
 			_, err = reader.Read(make([]byte, 1))
@@ -102,7 +102,7 @@ func downloadParallel(t *testing.T, ctx context.Context, b storage.Bucket) *stor
 	return reader
 }
 
-// If the store fails during WriteTo, WriteTo returns its error and leaves the file at its offset.
+// WriteTo returns the error of a store that fails, and leaves the offset of the file as it was.
 func TestWriteToAFileStoreFails(t *testing.T) {
 	bucket, injector := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDWR)
@@ -116,7 +116,7 @@ func TestWriteToAFileStoreFails(t *testing.T) {
 	require.Zero(t, offset)
 }
 
-// If the file fails during WriteTo, WriteTo returns its error. Later reads fail, because what was fetched is lost.
+// WriteTo returns the error of a file that fails, and later reads fail, because the bytes that were fetched are lost.
 func TestWriteToAFileFileFails(t *testing.T) {
 	bucket, _ := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDONLY)
@@ -133,7 +133,7 @@ func TestWriteToAFileFileFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.Internal)
 }
 
-// If ctx has ended, WriteTo fails with Canceled.
+// WriteTo fails with Canceled if ctx was canceled before.
 func TestWriteToAFileEndsWithContext(t *testing.T) {
 	bucket, _ := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDWR)
@@ -144,7 +144,7 @@ func TestWriteToAFileEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, storage.Canceled)
 }
 
-// Close ends a WriteTo that waits for the store.
+// Close ends a WriteTo that waits for bytes of the store.
 func TestWriteToAFileClosed(t *testing.T) {
 	bucket, injector := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDWR)
@@ -160,12 +160,14 @@ func TestWriteToAFileClosed(t *testing.T) {
 	require.ErrorContains(t, <-done, "the reader is closed")
 }
 
-// The progress function may close the reader during WriteTo.
+// WriteTo fails if the progress function closes the reader.
 func TestWriteToAFileClosedByProgress(t *testing.T) {
 	bucket, _ := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDWR)
 	var reader *storage.Reader
-	closeReader := storage.WithProgress(func(int64, int64) { _ = reader.Close() })
+	closeReader := storage.WithProgress(func(int64, int64) {
+		_ = reader.Close()
+	})
 	reader, err := bucket.Download(t.Context(), "k", storage.WithConcurrency(4), closeReader)
 	require.NoError(t, err)
 
@@ -173,7 +175,7 @@ func TestWriteToAFileClosedByProgress(t *testing.T) {
 	require.ErrorContains(t, err, "the reader is closed")
 }
 
-// If a file fails during WriteTo, the result counts only the bytes that were written.
+// If the file fails during WriteTo, the result counts only the bytes that the file has taken.
 func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
@@ -194,8 +196,7 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	require.Zero(t, written)
 }
 
-// Without WithConcurrency, a download that is slow becomes parallel and from then on writes ranges at their
-// offsets.
+// A slow download becomes parallel even without WithConcurrency, and then writes ranges at their offsets in the file.
 func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 32 * mebibyte
@@ -219,7 +220,9 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
-		require.Greater(t, injector.Count(faults.Get), 5, "the download became parallel")
+
+		const manyRequests = 5
+		require.Greater(t, injector.Count(faults.Get), manyRequests)
 
 		require.NoError(t, file.Close())
 		got, err := os.ReadFile(path)

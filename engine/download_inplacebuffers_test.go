@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// After a section of a file was written at its offset, the download keeps no buffer for it.
+// A download keeps no buffer for a section after it was written at its offset in the file.
 func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	const sections = 100
 	d := &download{ctx: t.Context()}
@@ -33,7 +33,9 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 		s.set(0, 1)
 		require.NoError(t, sink.add(s))
 		sink.end(s, nil)
-		_ = heapAfterGC() // empties the pool, so that no later section reuses the buffer
+
+		// A garbage collection empties the pool, so that no later section reuses the buffer.
+		_ = heapAfterGC()
 	}
 	require.Less(t, heapAfterGC()-heapBefore, int64(sections*bodyio.ChunkSize/4))
 	runtime.KeepAlive(sink)
@@ -48,7 +50,7 @@ func heapAfterGC() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// A download to a file has at most a thousand requests at the same time, even with a larger WithConcurrency.
+// A download to a file has at most maxConcurrency requests at the same time, even if WithConcurrency is larger.
 func TestWriteToAFileLimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file, err := os.Create(filepath.Join(t.TempDir(), "to"))

@@ -21,7 +21,7 @@ func (shrunken) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.Rea
 	return &storage.Attrs{Size: -1, Revision: "1"}, io.NopCloser(strings.NewReader("x")), nil
 }
 
-// A download fails if the driver returns a negative size.
+// A download fails if the driver reports a negative size of the object.
 func TestDownloadRefusesNegativeSize(t *testing.T) {
 	b := engine.New(shrunken{memstore.NewDriver(memstore.Config{})})
 	tests := []struct {

@@ -83,7 +83,7 @@ func (b *pausedBody) Read(p []byte) (int, error) {
 
 func (b *pausedBody) Close() error { return nil }
 
-// While a layer holds bytes back, RetryPolicy.Stall does not count the time.
+// RetryPolicy.Stall does not count the time while a layer holds bytes back.
 func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &remoteStore{read: func(ctx context.Context) {
@@ -98,7 +98,7 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	})
 }
 
-// If a download is resumed and the object has another size, it fails.
+// A download fails with Changed if the object has another size when the download is resumed.
 func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := engine.New(&remoteStore{sizes: []int64{4, 5}})
@@ -107,19 +107,19 @@ func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	})
 }
 
-// If a driver returns only empty pages, the listing ends with an error.
+// A listing ends with an error if the driver returns only empty pages.
 func TestListEmptyPagesEnd(t *testing.T) {
 	tests := []struct {
-		name  string
-		token func(n int) string
-		pages int
+		name      string
+		token     func(n int) string
+		wantPages int
 	}{
 		{
-			name:  "with a new token each",
-			token: func(n int) string { return strings.Repeat("x", n) },
-			pages: 100,
+			name:      "new token each time",
+			token:     func(n int) string { return strings.Repeat("x", n) },
+			wantPages: 100,
 		},
-		{name: "with one token", token: func(int) string { return "x" }, pages: 2},
+		{name: "same token each time", token: func(int) string { return "x" }, wantPages: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestListEmptyPagesEnd(t *testing.T) {
 				store := &remoteStore{token: tt.token}
 				bucket := engine.New(store)
 				require.ErrorIs(t, iterate(bucket.List(t.Context())), storage.Unavailable)
-				require.Equal(t, tt.pages, store.pages)
+				require.Equal(t, tt.wantPages, store.pages)
 			})
 		})
 	}
@@ -208,20 +208,22 @@ func (tree *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storag
 	return &storage.Page{Entries: []storage.ListEntry{{Key: "a/", IsPrefix: true}}, Token: token}, nil
 }
 
-// If a driver's pages repeat, a listing in folder order ends with an error.
+// A listing in folder order ends with an error if the pages of the driver repeat.
 func TestListFolderOrderInCircleEnds(t *testing.T) {
 	const pagesUntilRepeat = 4
 	for _, delimiter := range []string{"", "/"} {
-		looping := &loopingStore{Driver: &remoteStore{}, token: alternate}
-		bucket := engine.New(&loopingTree{looping, looping})
-		listing := bucket.List(t.Context(), storage.WithDelimiter(delimiter))
-		require.ErrorIs(t, iterate(listing), storage.Unavailable)
-		require.Equal(t, pagesUntilRepeat, looping.pages)
+		t.Run("delimiter "+delimiter, func(t *testing.T) {
+			looping := &loopingStore{Driver: &remoteStore{}, token: alternate}
+			bucket := engine.New(&loopingTree{looping, looping})
+			listing := bucket.List(t.Context(), storage.WithDelimiter(delimiter))
+			require.ErrorIs(t, iterate(listing), storage.Unavailable)
+			require.Equal(t, pagesUntilRepeat, looping.pages)
+		})
 	}
 }
 
-// If a driver's page tokens repeat, or its pages have only keys outside of the prefix, the listing ends with
-// Unavailable.
+// A listing ends with Unavailable if the tokens of the driver's pages repeat, or if its pages only have keys outside
+// of the prefix.
 func TestListInCircleEnds(t *testing.T) {
 	growing := func(n int) string { return strings.Repeat("x", n) }
 	list := func(ctx context.Context, bucket storage.Bucket) error {
@@ -265,8 +267,8 @@ func TestListInCircleEnds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: tt.token}
-				require.ErrorIs(t, tt.do(t.Context(), engine.New(store, storage.WithVersioning(true))),
-					storage.Unavailable)
+				bucket := engine.New(store, storage.WithVersioning(true))
+				require.ErrorIs(t, tt.do(t.Context(), bucket), storage.Unavailable)
 				require.Equal(t, tt.pages, store.pages)
 			})
 		})

@@ -102,7 +102,7 @@ var downloads = []struct {
 	{name: "a range", opts: []storage.DownloadOption{storage.WithRange(1, -1)}, want: digits[1:]},
 }
 
-// After a writer failed in WriteTo, the Reader continues with the next byte.
+// After the writer of WriteTo has failed, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	for _, tt := range downloads {
 		for room := range tt.want {
@@ -135,7 +135,7 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	}
 }
 
-// If the body breaks during WriteTo, the error is not taken for one of the writer.
+// If the body breaks during WriteTo, the error is one of the download, and not of the writer.
 func TestWriteToBodyBreaks(t *testing.T) {
 	const ample = 100 // bytes; more than the object has
 	for _, tt := range downloads {
@@ -148,9 +148,9 @@ func TestWriteToBodyBreaks(t *testing.T) {
 
 				_, err = reader.WriteTo(dst)
 				require.ErrorIs(t, err, errDisk)
-				var e *storage.Error
-				require.ErrorAs(t, err, &e, "%s, %T", tt.name, dst)
-				require.Equal(t, "k", e.Key)
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr, "%s, %T", tt.name, dst)
+				require.Equal(t, "k", storageErr.Key)
 				require.NoError(t, reader.Close())
 			}
 		}
@@ -188,7 +188,7 @@ func (s *cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(&s.to, r)
 }
 
-// If ctx is canceled during WriteTo, WriteTo fails with Canceled, after at most 1 MiB.
+// WriteTo fails with Canceled soon after ctx was canceled.
 func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})
@@ -226,7 +226,8 @@ func TestWriteToCanceled(t *testing.T) {
 				written, err := io.Copy(to.dst, reader)
 				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, to.dst)
 				require.Equal(t, to.counter.n, written)
-				require.LessOrEqual(t, written, int64(1<<20), "%s, %T", store.name, to.dst)
+				const maxWritten = 1 << 20
+				require.LessOrEqual(t, written, int64(maxWritten), "%s, %T", store.name, to.dst)
 				require.NoError(t, reader.Close())
 			}
 			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If a source of Copy or Compose cannot be read, the error is not OutcomeUnknown, because nothing was written.
+// The error of a Copy or Compose whose source cannot be read is not OutcomeUnknown, because nothing was written.
 func TestCopySourceFailureIsKnown(t *testing.T) {
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -60,22 +60,23 @@ type ownError struct{ detail string }
 
 func (e *ownError) Error() string { return e.detail }
 
-// If reading the body fails, Upload fails with BodyFailed, whatever error the body returned.
+// Upload fails with BodyFailed if its body fails. The error wraps that of the body, but hides Codes and errors of the
+// standard library that stand for one.
 func TestUploadBodyFailure(t *testing.T) {
 	bucket := memstore.New()
-	mine := &ownError{"mine"}
+	bodyErr := &ownError{"mine"}
 	tests := map[string]struct {
-		body  error
-		masks []error
+		body   error
+		hidden []error
 	}{
-		"an error of the reader's own": {body: mine},
+		"an error of the reader's own": {body: bodyErr},
 		"a failed download": {
-			body:  fmt.Errorf("source: %w", &storage.Error{Code: storage.PreconditionFailed, Err: mine}),
-			masks: []error{storage.PreconditionFailed},
+			body:   fmt.Errorf("source: %w", &storage.Error{Code: storage.PreconditionFailed, Err: bodyErr}),
+			hidden: []error{storage.PreconditionFailed},
 		},
-		"a sentinel": {
-			body:  errors.Join(fs.ErrNotExist, fs.ErrExist, mine),
-			masks: []error{fs.ErrNotExist, fs.ErrExist},
+		"an error of the standard library": {
+			body:   errors.Join(fs.ErrNotExist, fs.ErrExist, bodyErr),
+			hidden: []error{fs.ErrNotExist, fs.ErrExist},
 		},
 	}
 	for name, tt := range tests {
@@ -83,17 +84,17 @@ func TestUploadBodyFailure(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), "k", failingReader{tt.body})
 			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 			require.ErrorIs(t, err, storage.BodyFailed)
-			require.ErrorIs(t, err, mine)
-			var reached *ownError
-			require.ErrorAs(t, err, &reached)
-			for _, masked := range tt.masks {
-				require.NotErrorIs(t, err, masked)
+			require.ErrorIs(t, err, bodyErr)
+			var wrapped *ownError
+			require.ErrorAs(t, err, &wrapped)
+			for _, hidden := range tt.hidden {
+				require.NotErrorIs(t, err, hidden)
 			}
 		})
 	}
 }
 
-// If IfAbsent fails, the error says that the key exists.
+// The error of a failed IfAbsent, but not that of a failed IfRevision, says that the key exists.
 func TestIfAbsentSaysKeyExists(t *testing.T) {
 	ctx := t.Context()
 	bucket := memstore.New()

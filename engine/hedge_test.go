@@ -160,7 +160,7 @@ func learnLatency(t *testing.T, bucket storage.Bucket, readKey func(context.Cont
 	}
 }
 
-// If a response stalls, a read with hedging gets that of its second request.
+// A read whose response stalls gets that of its hedge, and the first request is canceled.
 func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	}
 }
 
-// If one response in fifty stalls, hedging makes the slowest reads fast, with at most 5 percent more requests.
+// Hedging makes the slowest reads fast if one response in fifty stalls, with at most 5 percent more requests.
 func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 5000
@@ -201,15 +201,17 @@ func TestHedgesShortenTheTail(t *testing.T) {
 		}
 
 		slices.Sort(durations)
-		require.Less(t, durations[count*99/100], 4*usualLatency, "the 99th percentile")
-		require.Less(t, durations[count*999/1000], 4*usualLatency, "the 99.9th percentile")
+		percentile99 := durations[count*99/100]
+		percentile999 := durations[count*999/1000]
+		require.Less(t, percentile99, 4*usualLatency)
+		require.Less(t, percentile999, 4*usualLatency)
 		const maxHedges = count / 20
 		require.LessOrEqual(t, len(store.calls), count+maxHedges)
 		require.Zero(t, store.bodies)
 	})
 }
 
-// Before it has measured enough responses, a bucket sends no hedge.
+// A bucket sends no hedge before it has measured enough responses.
 func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: delayOne(learningReads-1, time.Second)}
@@ -220,7 +222,7 @@ func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 	})
 }
 
-// A bucket on this machine sends no hedge.
+// A bucket whose store is on this machine sends no hedge.
 func TestHedgeNotSentToLocalStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: delayOne(learningReads, time.Second)}
@@ -235,7 +237,7 @@ func TestHedgeNotSentToLocalStore(t *testing.T) {
 	})
 }
 
-// Without WithHedgedReads, a bucket sends no hedge.
+// A bucket sends no hedge without WithHedgedReads.
 func TestHedgeNotSentWithoutOption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: delayOne(learningReads, time.Second)}
@@ -260,7 +262,7 @@ func refuseOne(n int) func(int) error {
 	}
 }
 
-// After a throttled read that was repeated, the bucket sends no hedge for the next slow read.
+// A bucket sends no hedge for a slow read soon after the store has throttled an earlier one.
 func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const refused, repeated, slow = learningReads, learningReads + 1, learningReads + 2
@@ -276,7 +278,7 @@ func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	})
 }
 
-// With one attempt, a throttled read fails. The bucket then sends no hedge until the store no longer throttles.
+// With one attempt, a throttled read fails, and the bucket sends no hedge until the store counts as not throttling.
 func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const refused, slow = learningReads, learningReads + 1
@@ -289,7 +291,7 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 		start := time.Now()
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, slow+1)
-		require.Less(t, time.Since(start), 2*time.Second, "nothing is held back")
+		require.Less(t, time.Since(start), 2*time.Second)
 
 		// 20 seconds later, the store counts as one that does not throttle.
 		time.Sleep(20 * time.Second)
@@ -309,8 +311,7 @@ func (d localStore) Describe() driver.Description {
 	return desc
 }
 
-// Each read earns a twentieth of a hedge. If a slow read has none left, it waits until other reads have earned
-// one.
+// Each read earns a twentieth of a hedge, and a slow read that has none left waits until other reads have earned one.
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const firstStall, firstHedge, secondStall = learningReads, learningReads + 1, learningReads + 2
@@ -332,8 +333,8 @@ func TestHedgesAreEarned(t *testing.T) {
 		group.Go(func() {
 			start := time.Now()
 			require.NoError(t, reads["Attrs"](t.Context(), bucket))
-			require.Greater(t, time.Since(start), 10*usualLatency, "it has to wait")
-			require.Less(t, time.Since(start), stallTime, "others earn its hedge")
+			require.Greater(t, time.Since(start), 10*usualLatency)
+			require.Less(t, time.Since(start), stallTime)
 		})
 		synctest.Wait()
 
@@ -343,8 +344,9 @@ func TestHedgesAreEarned(t *testing.T) {
 		}
 		group.Wait()
 
-		const slowReads, hedges = 2, 3 // 62 reads earn three hedges
-		require.LessOrEqual(t, len(store.calls), 3*learningReads+slowReads+hedges)
+		// All these reads earn three hedges.
+		const fastReads, slowReads, hedges = 3 * learningReads, 2, 3
+		require.LessOrEqual(t, len(store.calls), fastReads+slowReads+hedges)
 	})
 }
 
@@ -428,7 +430,7 @@ func TestHedgeResponseOfRace(t *testing.T) {
 	}
 }
 
-// If ctx ends, the read and its hedge both end.
+// A read and its hedge both end when ctx ends.
 func TestHedgeEndsWithContext(t *testing.T) {
 	const timeout = 5 * usualLatency
 	for name, readKey := range reads {
@@ -454,27 +456,26 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	}
 }
 
-// If a hedge wins, its request lives until the reader is closed, and no longer.
+// The request of a hedge that wins lives until the reader is closed, and no longer.
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: delayOne(learningReads, stallTime)}
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
-		r, err := bucket.Download(t.Context(), "k")
+		reader, err := bucket.Download(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, 1, store.bodies)
-
-		content, err := io.ReadAll(r)
+		content, err := io.ReadAll(reader)
 		require.NoError(t, err)
 		require.Equal(t, "content", string(content))
 
-		require.NoError(t, r.Close())
+		require.NoError(t, reader.Close())
 		require.Zero(t, store.bodies)
 	})
 }
 
-// A panic of the driver in a read or in its hedge reaches the caller.
+// A panic of the driver reaches the caller, whether the read or its hedge has panicked.
 func TestHedgePanicReachesCaller(t *testing.T) {
 	const request, hedge = learningReads, learningReads + 1
 	tests := []struct {
@@ -507,7 +508,7 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 	}
 }
 
-// Outcome.Requests counts the hedge as well, so that a hook sees how many requests a read has sent.
+// Outcome.Requests counts the hedge, too, so that a hook sees how many requests a read has sent.
 func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowStore{late: delayOne(learningReads, stallTime)}
@@ -525,8 +526,8 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 	})
 }
 
-// While a read waits for a hedge to be earned, it wakes up seldom, even if most responses take no time.
-// The hedge is late, too, so a wait that is busy would not end on synctest's clock.
+// A read that waits until a hedge is earned sleeps, even if most responses take no time. A busy wait would never end
+// on synctest's clock.
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}

@@ -18,7 +18,7 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 	return nil, storage.Unsupported
 }
 
-// If a copy has to be streamed, the hook of the source sees one Download.
+// The hook of the source sees one Download of a copy that is streamed.
 func TestHookOfStreamedCopySource(t *testing.T) {
 	var calls []string
 	bucket := memstore.New(
@@ -31,8 +31,8 @@ func TestHookOfStreamedCopySource(t *testing.T) {
 		}))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
-	calls = nil
 
+	calls = nil
 	_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, []string{"Copy b", "Download a", "Download ended", "Copy ended"}, calls)

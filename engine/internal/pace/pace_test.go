@@ -31,8 +31,8 @@ func TestPaceBeforeFirstRefusal(t *testing.T) {
 	})
 }
 
-// After refusals, the rate is near that of the successes before the first refusal. If these are not counted, the
-// rate is the least one.
+// After refusals, the rate is near that of the successes before the first refusal, or, if these are not counted, the
+// lowest rate.
 func TestPaceRateAfterRefusals(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -40,8 +40,8 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 		atLeast int
 		atMost  int
 	}{
-		{name: "with the successes before the first refusal", counts: true, atLeast: 300, atMost: 500},
-		{name: "without them it is the least rate", counts: false, atLeast: 1, atMost: 2},
+		{name: "successes are counted", counts: true, atLeast: 300, atMost: 500},
+		{name: "successes are not counted", counts: false, atLeast: 1, atMost: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 	}
 }
 
-// One refusal among ten successes does not lower the rate.
+// The pace does not lower the rate for one refusal among ten successes.
 func TestPaceAfterFewRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
@@ -73,11 +73,11 @@ func TestPaceAfterFewRefusals(t *testing.T) {
 			p.Answered()
 		}
 		time.Sleep(round)
-		require.Equal(t, 500, send(t, p, 500*time.Millisecond), "nothing is delayed")
+		require.Equal(t, 500, send(t, p, 500*time.Millisecond))
 	})
 }
 
-// The pace delays no request later than ten seconds after the last refusal.
+// The pace delays no request ten seconds after the last refusal.
 func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)
@@ -98,11 +98,11 @@ func TestPaceOff(t *testing.T) {
 		}
 		require.True(t, p.Throttled())
 		time.Sleep(round)
-		require.Equal(t, 1000, send(t, p, time.Second), "nothing is delayed")
+		require.Equal(t, 1000, send(t, p, time.Second))
 	})
 }
 
-// A wait for the pace ends when its ctx ends.
+// Wait fails if ctx ends before the turn of the caller.
 func TestPaceWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Hour)
@@ -110,7 +110,9 @@ func TestPaceWaitEndsWithContext(t *testing.T) {
 			p.Refused(errRefused)
 		}
 		time.Sleep(round)
-		require.NoError(t, p.Wait(t.Context()), "the first turn")
+
+		// The first caller need not wait.
+		require.NoError(t, p.Wait(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, p.Wait(ctx), context.DeadlineExceeded)

@@ -129,7 +129,7 @@ func TestSpanHasOutcome(t *testing.T) {
 	}
 }
 
-// If no provider is set, a call to a store on this machine makes no span, and a call to another store makes one.
+// Without a configured provider, a call makes a span only if its store is not on this machine.
 func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
 	tests := []struct {
 		name        string
