@@ -275,8 +275,8 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 	}
 }
 
-// bodyFailure returns why a request could not read its body, or nil. If ctx has ended, that is the
-// reason. body may be nil.
+// bodyFailure returns why a request could not read its body, which may be nil, or nil if it could. If
+// ctx has ended, that is the reason.
 func bodyFailure(ctx context.Context, body replayable) *storage.Error {
 	if body == nil {
 		return nil
@@ -288,10 +288,10 @@ func bodyFailure(ctx context.Context, body replayable) *storage.Error {
 	return e
 }
 
-// startAttempt waits until the bucket may make its next request. It counts the request, unless the
-// transport counts requests. An operation that only signs does not wait, because it hardly ever
-// makes a request.
+// startAttempt waits until the bucket may make its next request, and counts the request, unless the
+// transport counts requests.
 func (o *operation) startAttempt(ctx context.Context) error {
+	// An operation that only signs hardly ever makes a request, so it does not wait.
 	if !o.signs {
 		if err := o.engine.retry.pace.Wait(ctx); err != nil {
 			return err
@@ -310,11 +310,11 @@ func (o *operation) endAttempt(e *storage.Error) {
 	}
 }
 
-// waitError returns the error of an operation that was waiting when ctx ended. e is the error of
-// the last attempt. If there was no attempt yet, e is nil: the operation may wait before its first
-// attempt, while the store throttles the bucket.
+// waitError returns the error of an operation that was waiting when ctx ended. e is the error of the
+// last attempt, or nil if the operation waited before its first attempt, because the store throttles
+// the bucket.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
-	// The caller learns why the operation had to wait.
+	// Tell the caller why the operation had to wait.
 	reason := o.engine.retry.pace.Refusal()
 	if e != nil {
 		reason = e
@@ -341,8 +341,8 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	return ownError(single.end(&clone))
 }
 
-// hookRefusal returns the error of an operation that a hook has refused with err. It has the Code of
-// err, or PermissionDenied if err has no Code.
+// hookRefusal returns the error of an operation that a hook has refused with err: one with the Code of
+// err, or PermissionDenied if err has none.
 func hookRefusal(err error) *storage.Error {
 	_, isError := errors.AsType[*storage.Error](err)
 	_, isCode := errors.AsType[storage.Code](err)
@@ -363,12 +363,13 @@ type retrier struct {
 	pace   *pace.Pace
 }
 
-// newRetrier returns a retrier with the policy, for a store with this description.
-func newRetrier(p storage.RetryPolicy, desc *driver.Description) *retrier {
-	policy := running.NewPolicy(p.Attempts, p.MaxDelay, p.MaxWait)
+// newRetrier returns a retrier for the store that desc describes. A value of opts that is not set has
+// a default.
+func newRetrier(opts storage.RetryPolicy, desc *driver.Description) *retrier {
+	policy := running.NewPolicy(opts.Attempts, opts.MaxDelay, opts.MaxWait)
 	r := &retrier{
 		policy: policy,
-		stall:  p.Stall,
+		stall:  opts.Stall,
 		pace:   pace.New(policy.Attempts > 1, !desc.Local, policy.MaxDelay),
 	}
 	if r.stall <= 0 {
@@ -390,8 +391,8 @@ func (r *retrier) ended(e *storage.Error) {
 		r.pace.Refused(&clone)
 		return
 	}
-	// After each other error that is final, the store has answered. If the caller has ended the
-	// attempt, the store may not have answered.
+
+	// The store has answered with any other final error, unless the caller has ended the attempt.
 	endedByCaller := e.Code == storage.Canceled || e.Code == storage.DeadlineExceeded
 	if !e.Retryable && !endedByCaller {
 		r.pace.Answered()
@@ -401,9 +402,8 @@ func (r *retrier) ended(e *storage.Error) {
 // allow reports whether another attempt may follow an attempt that failed with e, and how long to
 // wait before it.
 func (r *retrier) allow(tries *running.Tries, e *storage.Error) (delay time.Duration, ok bool) {
-	// If the store has refused the credentials, the next attempt uses new credentials. All
-	// concurrent calls need such an attempt at the same time, so these attempts do not use up the
-	// retry budget.
+	// After the store has refused the credentials, the next attempt uses new ones. All concurrent calls
+	// need such an attempt at the same time, so these attempts cost nothing of the retry budget.
 	tries.Free = e.Code == storage.Unauthenticated
 	return r.policy.Allow(tries, e.Code == storage.RateLimited, e.RetryAfter)
 }

@@ -21,7 +21,7 @@ type signOp struct {
 	opts *storage.SignOptions
 }
 
-// SignedUploadURL returns a signed request. Anyone who has it can store one object.
+// SignedUploadURL returns a signed request with which anyone can store one object.
 func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
@@ -33,7 +33,7 @@ func (b bucket) SignedUploadURL(
 	return s.sign(ctx, e)
 }
 
-// SignedDownloadURL returns a signed request. Anyone who has it can read the object.
+// SignedDownloadURL returns a signed request with which anyone can read the object.
 func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
@@ -63,7 +63,7 @@ func (s *signOp) openDownload(c *engine, key string) *storage.Error {
 	return nil
 }
 
-// SignedRemoveURL returns a signed request. Anyone who has it can remove the object.
+// SignedRemoveURL returns a signed request with which anyone can remove the object.
 func (b bucket) SignedRemoveURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
@@ -92,8 +92,8 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 	return nil
 }
 
-// keepStable makes all URLs that are signed within one window of time equal, so that browsers can
-// cache the response for that time.
+// keepStable makes all URLs that are signed within one window of time equal, so that browsers may cache
+// the response for that time.
 func (s *signOp) keepStable() *storage.Error {
 	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
@@ -102,6 +102,7 @@ func (s *signOp) keepStable() *storage.Error {
 	if _, _, err := s.opts.Term(time.Time{}); err != nil {
 		return ownError(err)
 	}
+
 	window := s.opts.StableFor
 	seconds := int64(window / time.Second)
 	s.req.StableFor = window
@@ -109,8 +110,8 @@ func (s *signOp) keepStable() *storage.Error {
 	return nil
 }
 
-// SignedUploadForm returns a signed form. Anyone who has it can store one object of minSize to
-// maxSize bytes from a web page.
+// SignedUploadForm returns a signed form with which anyone can store one object of minSize to maxSize
+// bytes from a web page.
 func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
@@ -140,7 +141,7 @@ func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storag
 	return c.need(storage.SignedForms, name)
 }
 
-// open makes the checks that all kinds of signed requests have in common, and sets the request.
+// open makes the checks that all kinds of signed requests have in common, and fills the request.
 func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	r := &s.req
 	s.op.signs = true
@@ -173,10 +174,10 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 	storage.SignedForms | storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts |
 	storage.SignedPartChecksums | storage.SignedRemovals | storage.StableURLs
 
-// needSigning returns Unsupported if the bucket does not have the features f. The hint of the error
-// says what the bucket lacks.
-func (c *engine) needSigning(f storage.Features, what string) *storage.Error {
-	e := c.need(f, what)
+// needSigning returns Unsupported if the bucket does not have the features for signing that what
+// needs. The hint of the error says how to get them.
+func (c *engine) needSigning(features storage.Features, what string) *storage.Error {
+	e := c.need(features, what)
 	if e == nil {
 		return nil
 	}
@@ -212,6 +213,7 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	if e := c.signedControls(&req.Controls); e != nil {
 		return e
 	}
+
 	const noWriteID = "" // a client that sends the request needs none
 	req.Metadata = c.metadata.Encode(req.Metadata, noWriteID)
 
@@ -225,7 +227,7 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 }
 
 // signedControls returns Unsupported if controls has tags or locks that the store does not check in
-// a signed request. Without a check by the store, a client could omit the tags or locks.
+// a signed request, because a client could then omit them.
 func (c *engine) signedControls(controls *storage.Controls) *storage.Error {
 	if len(controls.Tags) > 0 {
 		if e := c.need(storage.SignedTags, "WithTags on a signed upload"); e != nil {
@@ -242,7 +244,7 @@ func (c *engine) signedControls(controls *storage.Controls) *storage.Error {
 	return nil
 }
 
-// sign runs the operation that signs the request. e is the error of the caller's checks, or nil.
+// sign runs the operation that signs the request, unless e, the error of the checks before, is not nil.
 func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		signed, e := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) {
@@ -256,7 +258,7 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 	})
 }
 
-// PublicURL returns the URL at which anyone can read the object without a signature.
+// PublicURL returns the URL from which anyone can read the object without a signature.
 func (b bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
 	e := o.preparePublic(b.engine, key)
@@ -267,7 +269,7 @@ func (b bucket) PublicURL(key string) (string, error) {
 	return b.engine.publicBaseURL + escape.Path(o.key), nil
 }
 
-// preparePublic checks the key of PublicURL, and that the bucket has a public address.
+// preparePublic prepares PublicURL, and fails with NotPublic if the bucket has no public URL.
 func (o *operation) preparePublic(c *engine, key string) *storage.Error {
 	if e := o.prepare(c, "PublicURL", key); e != nil {
 		return e

@@ -79,8 +79,8 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if e := c.needProperties(p, w.set); e != nil {
 		return e
 	}
-	// needProperties has refused what the store cannot keep of the options. The properties that
-	// dropProperties drops come from the source of a copy.
+
+	// What the store still cannot keep comes from the source of a copy, and not from an option.
 	c.dropProperties(p)
 	if p.StorageClass != "" {
 		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
@@ -93,7 +93,8 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	return c.condition(w.condition, storage.ConditionalUpdate)
 }
 
-// resolveControls checks tags, locks, public access and native options of a write.
+// resolveControls checks that the store has the tags, locks and public access of a write, and sets the
+// native options of its request.
 func (c *engine) resolveControls(w writeFields) *storage.Error {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
@@ -115,6 +116,7 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 			return e
 		}
 	}
+
 	native, e := c.natives(w.natives)
 	if e != nil {
 		return e
@@ -128,8 +130,8 @@ func locks(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 
-// checkSet refuses a property whose bit in set is 0. A Core can set a property and forget its bit.
-// Without the bit, an upload would not check the property, and a copy would ignore it.
+// checkSet refuses a property whose bit in set is 0, as a Core may have forgotten it. Without the bit,
+// an upload would not check the property, and a copy would ignore it.
 func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	const rule = "must have the bit of each property, as the option of the property sets it"
 	for _, text := range textProperties {
@@ -143,8 +145,8 @@ func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	return nil
 }
 
-// checkProperties checks the properties of a write. It also replaces p.Metadata by a copy with keys
-// in lower case.
+// checkProperties checks the properties of a write, and replaces p.Metadata by a copy with keys in
+// lower case.
 func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.field(p); value != "" && !headertext.ValidHeader(value) {
@@ -161,6 +163,7 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 	if set&storage.ContentTypeSet != 0 && !headertext.ValidMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
 	}
+
 	if len(p.Metadata) == 0 {
 		p.Metadata = nil
 		return nil
@@ -173,7 +176,7 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 	return nil
 }
 
-// needProperties returns Unsupported if options have set properties that the store cannot keep.
+// needProperties returns Unsupported if an option has set a property that the store cannot keep.
 func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
@@ -189,7 +192,7 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 			// Storage classes are a feature of their own.
 			continue
 		}
-		// An empty value asks for nothing. Only WithContentType is refused even with an empty value.
+		// An empty value sets nothing, but WithContentType is refused even with an empty value.
 		if *text.field(p) == "" && text.bit != storage.ContentTypeSet {
 			continue
 		}
@@ -200,8 +203,8 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 	return nil
 }
 
-// dropProperties clears the properties that the store cannot keep. No option has set them: they
-// come from the source of a copy.
+// dropProperties clears the properties that the store cannot keep, which come from the source of a
+// copy and not from an option.
 func (c *engine) dropProperties(p *storage.Properties) {
 	if !c.has(storage.Metadata) {
 		p.Metadata = nil
@@ -211,8 +214,7 @@ func (c *engine) dropProperties(p *storage.Properties) {
 	}
 }
 
-// foldMetadata checks metadata, and folds its keys to lower case (rule W8). It returns a new map,
-// because the caller may change its own.
+// foldMetadata checks metadata, and returns a copy with keys in lower case (rule W8).
 func foldMetadata(pairs map[string]string) (map[string]string, *storage.Error) {
 	folded, rule, hint := metadata.Fold(pairs)
 	if rule == "" {
@@ -223,15 +225,14 @@ func foldMetadata(pairs map[string]string) (map[string]string, *storage.Error) {
 	return nil, e
 }
 
-// contentType implements rule W9. It returns value, unless that is empty. Otherwise it returns the
-// type of the key's extension. If the extension has no type, it detects the type from the first
-// bytes, which sniff returns. sniff may be nil.
+// contentType returns the content type of an object (rule W9): value, or, if that is empty, the type of
+// the key's extension or of the first bytes, which sniff returns. sniff may be nil.
 func contentType(value, key string, sniff func() []byte) string {
 	if value != "" {
 		return value
 	}
-	if t := headertext.MediaTypeByExtension(key); t != "" {
-		return t
+	if mediaType := headertext.MediaTypeByExtension(key); mediaType != "" {
+		return mediaType
 	}
 	if sniff != nil {
 		if head := sniff(); len(head) > 0 {
@@ -241,18 +242,18 @@ func contentType(value, key string, sniff func() []byte) string {
 	return "application/octet-stream"
 }
 
-// toUser changes the Attrs of a driver to what the user sees. It removes reserved metadata, and
-// adds the provider's prefix to the revision. If the store keeps no content type, as for a file
-// that was put into a directory by hand, toUser sets the type of the key's extension.
-func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs {
-	a.Key = o.key
-	a.Revision = o.engine.tagged(a.Revision)
-	a.Metadata = o.engine.metadata.Decode(ctx, a.Metadata)
-	if a.ContentType == "" {
-		a.ContentType = contentType("", o.key, nil)
+// toUser changes the attributes of a driver to what the user sees: without reserved metadata, and with
+// the provider's prefix in the revision.
+func (o *operation) toUser(ctx context.Context, attrs *storage.Attrs) *storage.Attrs {
+	attrs.Key = o.key
+	attrs.Revision = o.engine.tagged(attrs.Revision)
+	attrs.Metadata = o.engine.metadata.Decode(ctx, attrs.Metadata)
+	if attrs.ContentType == "" {
+		// The store has no content type for a file that was put into a directory by hand, for example.
+		attrs.ContentType = contentType("", o.key, nil)
 	}
 	if !o.engine.has(storage.Versioning) {
-		a.Version = ""
+		attrs.Version = ""
 	}
-	return a
+	return attrs
 }

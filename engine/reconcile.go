@@ -68,15 +68,12 @@ func finishWrite(
 	return attrs, nil
 }
 
-// reconcile determines whether a write that failed with e took effect. It reads the object in two
-// cases:
+// reconcile finds out whether a write that failed with e took effect, and then returns the attributes
+// of the object, which has the id of this write. It reads the object in two cases:
 //
 //   - The outcome of an attempt is unknown (e.Unknown).
 //   - The last attempt failed for good, after an earlier attempt had failed. A store may send a
 //     408, 429 or 503 although the attempt took effect.
-//
-// If the object has the write id of this write, the write took effect. In this case, reconcile
-// returns the attributes of the object.
 func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
 	if e.Code == storage.PreconditionFailed {
 		e = want.conditionFailure(o.engine, e)
@@ -84,6 +81,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 			return nil, e
 		}
 	}
+
 	retryRefused := state(e).Repeated && (!e.Retryable || mustRestart(e))
 	mayHaveTakenEffect := e.Unknown || retryRefused
 	if !mayHaveTakenEffect || want.writeID == "" {
@@ -101,7 +99,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	// not be read. The store may still execute the write later, so return its error.
 	if headErr != nil {
 		mayExist := headErr.Code != storage.ObjectNotFound
-		if retryRefused && ownEffect(e) && mayExist {
+		if retryRefused && mayBeOwnEffect(e) && mayExist {
 			// The earlier attempt may be what this attempt conflicts with.
 			e.Unknown = true
 		}
@@ -121,8 +119,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	return nil, errOverwritten(e)
 }
 
-// conditionFailure adapts the error PreconditionFailed of a write. The result has another Code if
-// the error does not show that a condition of this write failed.
+// conditionFailure adapts the error PreconditionFailed of a write. It changes the Code if the error
+// does not prove that a condition of this write failed.
 func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 	if in.condition.Absent {
 		// The text of the error will say that the key exists.
@@ -136,6 +134,7 @@ func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 	if !e.Unknown {
 		return e
 	}
+
 	if !c.has(storage.Metadata) {
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
@@ -148,7 +147,7 @@ func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 	return e
 }
 
-// lookUp reads the attributes of the object that a write was meant to store.
+// lookUp reads the attributes of the object that the write should have stored.
 func lookUp(ctx context.Context, o *operation, want *intent) (*storage.Attrs, *storage.Error) {
 	if err := ctx.Err(); err != nil {
 		return nil, asError(ctx, err)
@@ -156,10 +155,10 @@ func lookUp(ctx context.Context, o *operation, want *intent) (*storage.Attrs, *s
 	return head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 }
 
-// ownEffect reports whether an earlier attempt of the same write can be the cause of e. The earlier
-// attempt may have replaced the object that a condition names, replaced the source of an append, or
-// completed the multipart upload.
-func ownEffect(e *storage.Error) bool {
+// mayBeOwnEffect reports whether an earlier attempt of the same write can be the cause of e, because
+// it has replaced the object that a condition names or the source of an append, or has completed the
+// multipart upload.
+func mayBeOwnEffect(e *storage.Error) bool {
 	switch e.Code {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:
 		return true
@@ -167,9 +166,8 @@ func ownEffect(e *storage.Error) bool {
 	return false
 }
 
-// unresolved returns the error of a write for the caller. If an earlier attempt may have taken
-// effect and may be the conflict that e reports, the Code becomes OutcomeUnknown. With Changed, for
-// example, a caller would make the same call again.
+// unresolved returns e with the Code OutcomeUnknown if an earlier attempt may have taken effect, and
+// may be the conflict that e reports. With Changed, a caller would make the same call again.
 func unresolved(e *storage.Error) *storage.Error {
 	if e.Unknown && (e.Code == storage.PreconditionFailed || e.Code == storage.Changed) {
 		e.Code = storage.OutcomeUnknown
@@ -179,10 +177,10 @@ func unresolved(e *storage.Error) *storage.Error {
 }
 
 // withoutEffect adapts the error of a request that changes no object, such as a read or the sending
-// of a part. It sets e.Unknown to false. If the last response came from a gateway,
-// PreconditionFailed becomes Unavailable. A 412 of a gateway does not mean that a condition failed.
+// of a part, so that its outcome is not unknown.
 func withoutEffect(e *storage.Error) {
 	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
+		// The 412 may be that of a gateway, which does not mean that a condition failed.
 		e.Code = storage.Unavailable
 	}
 	e.Unknown = false
@@ -196,9 +194,8 @@ func inheritUnknown(e, prev *storage.Error) {
 	}
 }
 
-// errOverwritten returns the error of a write whose outcome is unknown, because another write has
-// stored the object that exists now. It is unknown whether this write took effect before the other
-// write.
+// errOverwritten returns the error of a write whose outcome is unknown, because another write, which
+// may have followed it, has stored the object that exists now.
 func errOverwritten(e *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:    storage.OutcomeUnknown,

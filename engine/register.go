@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Register registers a scheme with [storage.Open] and [storage.OpenService]. It panics if the scheme is
+// Register registers a scheme with [storage.Open] and [storage.OpenService], and panics if the scheme is
 // registered already.
 func Register(scheme string, o driver.Opener) {
 	opener := storage.Opener{Params: o.Params}
@@ -29,8 +29,7 @@ func Register(scheme string, o driver.Opener) {
 	storage.Register(scheme, opener)
 }
 
-// openBucket opens the bucket at this address. If an option is invalid, it closes the driver and
-// fails.
+// openBucket opens the bucket at the address, and fails if an option is invalid.
 func openBucket(
 	ctx context.Context, o driver.Opener, address *url.URL, opts []storage.OpenOption,
 ) (storage.Bucket, error) {
@@ -47,9 +46,9 @@ func openBucket(
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
-// driver. It is for a program that serves the driver to others. The caller must close the driver.
-// Parameters of the address that are settings of a [storage.Bucket], such as versions=true or
-// public=true, fail with InvalidArgument.
+// driver, for a program that serves the driver to others. The caller must close the driver. It fails
+// with InvalidArgument if a parameter of the address is a setting of a [storage.Bucket], such as
+// versions=true or public=true.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	d, err := openServiceDriver(ctx, address)
 	if err != nil {
@@ -60,7 +59,7 @@ func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDrive
 	return d, nil
 }
 
-// openServiceDriver implements OpenServiceDriver. Its errors do not name the operation.
+// openServiceDriver is OpenServiceDriver, except that its error does not name the operation.
 func openServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	svc, err := storage.OpenService(ctx, address)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// Remove deletes the object.
+// Remove removes the object, or the version that the options name.
 func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOptions) error {
 	// The operation and its request are one allocation.
 	call := &struct {
@@ -31,10 +31,12 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 		}
 		e = b.engine.resolveRemove(o.key, req, opts.Native)
 	}
-	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, req) })
+	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
+		return removeOne(ctx, o, req)
+	})
 }
 
-// resolveRemove checks a removal, and completes its request.
+// resolveRemove checks the request of a removal, and completes it.
 func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
@@ -60,31 +62,33 @@ func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []s
 	return nil
 }
 
-// removeOne makes one Delete request.
+// removeOne removes one object or version, with retries.
 func removeOne(ctx context.Context, o *operation, req *driver.DeleteRequest) *storage.Error {
-	e := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.Delete(ctx, req) })
+	e := o.call(ctx, func(ctx context.Context) error {
+		return o.engine.driver.Delete(ctx, req)
+	})
 	if e != nil && e.Code == storage.Locked && req.Version != "" && !req.BypassGovernance {
-		// No attempt has removed the version: the store still has it, locked.
+		// No attempt has removed the version, because the store still has it, locked.
 		e.Unknown = false
 	}
 	return removeFailure(e)
 }
 
-// removeFailure turns an error of a removal into the error for the caller. A missing object counts
-// as removed. If a response was lost and a retry fails with PreconditionFailed, the first attempt
-// may have removed the object. The error is then OutcomeUnknown.
+// removeFailure returns the error of a removal for the caller, or nil for a missing object, which
+// counts as removed.
 func removeFailure(e *storage.Error) *storage.Error {
 	if e == nil || e.Code == storage.ObjectNotFound {
 		return nil
 	}
 	if e.Code == storage.PreconditionFailed && e.Unknown {
+		// A response was lost, and a retry failed. The first attempt may have removed the object.
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
 	}
 	return e
 }
 
-// RemoveAll removes the objects with these keys. A missing object counts as removed.
+// RemoveAll removes the objects with the keys. A missing object counts as removed.
 func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{
 		ctx:    ctx,
@@ -96,7 +100,7 @@ func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed i
 	}))
 }
 
-// RemoveVersions removes these versions for good. A missing version counts as removed.
+// RemoveVersions removes the versions for good. A missing version counts as removed.
 func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	r := &removeOp{
 		ctx:          ctx,
@@ -124,8 +128,8 @@ func (r *removeOp) removeEach(entries iter.Seq[storage.VersionEntry]) (removed i
 	return removed, errors.Join(failures...)
 }
 
-// removeNext removes one group. If the context of the call has ended, it returns that error, and
-// hasMore is false, so that no other group follows.
+// removeNext removes one group, or, if the context of the call has ended, returns that error, and
+// false for hasMore, so that no other group follows.
 func (r *removeOp) removeNext(group []storage.VersionEntry) (errs []error, hasMore bool) {
 	if err := r.ctx.Err(); err != nil {
 		e := asError(r.ctx, err)
@@ -143,8 +147,8 @@ type groupRemoval struct {
 	err     *storage.Error
 }
 
-// removeGroup removes a group as one operation. Hooks see all keys of the group, and can only
-// refuse the whole group. The result has an error or nil for each entry.
+// removeGroup removes a group as one operation, whose keys hooks see and can only refuse together. It
+// returns an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
 	refusal := r.prepare(o)
@@ -181,8 +185,8 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	return endRemovals(o, removals)
 }
 
-// prepare prepares the operation that removes a group. It fails if the bucket cannot remove what
-// the call asks for.
+// prepare prepares the operation that removes a group, and fails if the call removes versions and the
+// bucket has none.
 func (r *removeOp) prepare(o *operation) *storage.Error {
 	if e := o.prepareWrite(r.engine, r.name, ""); e != nil {
 		return e
@@ -205,8 +209,8 @@ func newRemovals(group []storage.VersionEntry) []groupRemoval {
 	return removals
 }
 
-// endRemovals ends the operation, with the last error as its outcome. It returns an error with the
-// key and the version, or nil, for each removal.
+// endRemovals ends the operation with the last error as its outcome, and returns an error with the key
+// and the version, or nil, for each removal.
 func endRemovals(o *operation, removals []groupRemoval) []error {
 	var last *storage.Error
 	errs := make([]error, len(removals))
@@ -221,7 +225,7 @@ func endRemovals(o *operation, removals []groupRemoval) []error {
 		errs[i] = located
 	}
 
-	// The errors of the entries already have all that end would add.
+	// The errors of the removals already have all that end would add.
 	_ = o.end(last)
 	return errs
 }
@@ -238,8 +242,8 @@ func (r *removeOp) check(req *driver.DeleteRequest) *storage.Error {
 	return nil
 }
 
-// send removes the pending entries by batch. If the provider has no batches or refuses them, it
-// removes the entries one by one.
+// send removes the pending entries by batch, or one by one if the provider has no batches or refuses
+// them.
 func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
 	if o.engine.desc.MaxBatch > 0 && !r.noBatches {
 		pending = removeBatch(ctx, o, pending)
@@ -295,13 +299,14 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (re
 	}
 }
 
-// sendBatch requests the removal of the pending entries. It returns an error or nil for each.
+// sendBatch removes the pending entries by one request, and returns an error or nil for each.
 func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []error {
 	batch := make([]driver.DeleteRequest, len(pending))
 	for i, entry := range pending {
 		batch[i] = entry.request
 	}
 	errs := o.engine.driver.DeleteBatch(ctx, batch)
+
 	// A driver must return a result for each request. A missing result is no success.
 	for len(errs) < len(pending) {
 		errs = append(errs, storage.Internal)
@@ -310,8 +315,7 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 }
 
 // recordResults records the result of each pending removal. It returns the removals that may be
-// retried, and the error that determines the time of the retry. That error is a RateLimited error
-// if there is one, and otherwise the first retryable error.
+// retried, and the error that determines when.
 func recordResults(
 	ctx context.Context, errs []error, pending []*groupRemoval,
 ) (retries []*groupRemoval, cause *storage.Error) {
@@ -331,8 +335,8 @@ func recordResults(
 	return retries, cause
 }
 
-// slowerRetry returns the error of the two that determines the time of a retry. A RateLimited error
-// comes before any other, and the first error before the second. first may be nil.
+// slowerRetry returns the one of two errors that determines when to retry: a RateLimited error, or
+// else the first one. first may be nil.
 func slowerRetry(first, second *storage.Error) *storage.Error {
 	if first == nil {
 		return second
@@ -346,8 +350,8 @@ func slowerRetry(first, second *storage.Error) *storage.Error {
 // waitErrors sets the error of each pending removal after ctx has ended during a wait.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, entry := range pending {
-		unknown := entry.err != nil && entry.err.Unknown
-		entry.err = o.waitError(ctx, entry.err, unknown)
+		isUnknown := entry.err != nil && entry.err.Unknown
+		entry.err = o.waitError(ctx, entry.err, isUnknown)
 	}
 }
 

@@ -24,8 +24,7 @@ func optionState(o any) *seam.OptionState { return seam.OptionsOf(o) }
 // says so.
 func asError(ctx context.Context, err error) *storage.Error { return storage.AsError(ctx, err) }
 
-// ownError returns a new *Error for err. The caller may change the new *Error. For nil, ownError
-// returns nil.
+// ownError returns err as a new *Error, which the caller may change, or nil for nil.
 func ownError(err error) *storage.Error {
 	if e, ok := err.(*storage.Error); ok && e != nil {
 		clone := *e
@@ -62,7 +61,7 @@ func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
 }
 
-// addHint sets a hint for the errors whose remedy is the same for every provider.
+// addHint adds a hint to an error whose remedy is the same for every provider.
 func addHint(e *storage.Error) {
 	switch {
 	case e.Hint != "":

@@ -32,11 +32,11 @@ type service struct {
 	buckets map[weak.Pointer[engine]]struct{}
 }
 
-// NewService makes a [storage.Service] of a [driver.ServiceDriver], with the hooks, telemetry, retries and
-// errors of [New]. The options hold for every bucket that Service.Bucket opens.
+// NewService makes a [storage.Service] of a [driver.ServiceDriver], with hooks, telemetry, retries and
+// errors as [New] adds them. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
 	o := &storage.OpenOptions{}
-	optionErr := o.Apply(opts...)
+	optsErr := o.Apply(opts...)
 	desc := driver.Description{Provider: d.Provider()}
 	return &service{
 		driver: d,
@@ -47,13 +47,13 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 			bufferLimit: seam.LimitOf(o.Buffers),
 			retry:       newRetrier(o.Retry, &desc),
 			telemetry:   reporter(o, &desc),
-			optionError: ownError(optionErr),
+			optionError: ownError(optsErr),
 		},
 	}
 }
 
-// askBucket runs one operation on the bucket with this name, by calling do. argErr is the error of
-// checking the arguments, or nil.
+// askBucket runs the operation op on the bucket with the name, by calling do, unless argErr, the error
+// of its arguments, is not nil.
 func askBucket[T any](
 	ctx context.Context, s *service, op, name string, argErr *storage.Error, do func(ctx context.Context) (T, error),
 ) (T, error) {
@@ -81,11 +81,12 @@ func askBucket[T any](
 	if account.closed.Load() {
 		e = errServiceClosed()
 	}
-	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, do) })
+	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) {
+		return request(ctx, o, do)
+	})
 }
 
-// do runs an operation on a bucket. The operation returns no result. See the function askBucket for
-// the parameters.
+// do runs an operation on a bucket that has no result, as askBucket does.
 func (s *service) do(
 	ctx context.Context, op, name string, argErr *storage.Error, do func(ctx context.Context) error,
 ) error {
@@ -95,7 +96,7 @@ func (s *service) do(
 	return err
 }
 
-// CreateBucket creates a bucket.
+// CreateBucket creates a bucket, whose name must be one that every provider accepts.
 func (s *service) CreateBucket(
 	ctx context.Context, name string, opts ...storage.BucketOption,
 ) (*storage.BucketInfo, error) {
@@ -107,8 +108,9 @@ func (s *service) CreateBucket(
 	if err != nil {
 		return info, err
 	}
+
 	hasVersioning := req.Versioning != nil && *req.Versioning
-	s.keepsVersions(name, req.ObjectLock || hasVersioning)
+	s.recordVersioning(name, req.ObjectLock || hasVersioning)
 	return info, nil
 }
 
@@ -131,7 +133,7 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 	info.Provider = s.engine.desc.Provider
 	if info.Versioning {
 		// False may mean that the credentials may not read the setting.
-		s.keepsVersions(name, true)
+		s.recordVersioning(name, true)
 	}
 	return info, err
 }
@@ -151,27 +153,27 @@ func (s *service) UpdateBucket(
 	if err != nil {
 		return info, err
 	}
+
 	switch {
 	case req.ObjectLock:
-		s.keepsVersions(name, true)
+		s.recordVersioning(name, true)
 	case req.Versioning != nil:
-		s.keepsVersions(name, *req.Versioning)
+		s.recordVersioning(name, *req.Versioning)
 	}
 	return info, nil
 }
 
-// keepsVersions records whether a bucket keeps versions. The method Bucket reads the record when it
-// opens the bucket.
-func (s *service) keepsVersions(name string, keeps bool) {
-	if keeps {
+// recordVersioning records whether a bucket keeps versions, for the method Bucket, which opens it.
+func (s *service) recordVersioning(name string, keepsVersions bool) {
+	if keepsVersions {
 		s.versions.Store(name, true)
 	} else {
 		s.versions.Delete(name)
 	}
 }
 
-// info runs an operation that returns the settings of a bucket. See the function askBucket for the
-// parameters.
+// info runs an operation that returns the settings of a bucket, as askBucket does, and adds the
+// provider to them.
 func (s *service) info(
 	ctx context.Context, op, name string, argErr *storage.Error,
 	do func(ctx context.Context) (*storage.BucketInfo, error),
@@ -184,7 +186,7 @@ func (s *service) info(
 	return info, nil
 }
 
-// Buckets yields the buckets of the account.
+// Buckets yields the buckets of the account, page by page.
 func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
 	return func(yield func(storage.BucketInfo, error) bool) {
 		var progress pageProgress
@@ -197,7 +199,7 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 			}
 			for _, info := range page {
 				info.Provider = s.engine.desc.Provider
-				// Few stores list rules, so nobody may rely on them.
+				// Few stores list rules, so no program may rely on them.
 				info.CORS = nil
 				info.Lifecycle = nil
 				if !yield(info, nil) {
@@ -212,8 +214,8 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 	}
 }
 
-// bucketPage returns the page of buckets with this token, and the token of the page after it. It
-// fails if the listing makes no progress.
+// bucketPage returns the page of buckets with the token, and the token of the next page. It fails if
+// the listing makes no progress.
 func (s *service) bucketPage(
 	ctx context.Context, token string, progress *pageProgress,
 ) (page []storage.BucketInfo, next string, err error) {
@@ -222,6 +224,7 @@ func (s *service) bucketPage(
 		if err != nil {
 			return err
 		}
+
 		last := ""
 		if len(page) > 0 {
 			last = page[len(page)-1].Name
@@ -235,7 +238,7 @@ func (s *service) bucketPage(
 	return page, next, err
 }
 
-// DeleteBucket deletes an empty bucket.
+// DeleteBucket deletes a bucket, and fails with BucketNotEmpty if it has objects.
 func (s *service) DeleteBucket(ctx context.Context, name string) error {
 	err := s.do(ctx, "DeleteBucket", name, checkOpenName(name), func(ctx context.Context) error {
 		if err := s.checkEmpty(ctx, name); err != nil {
@@ -244,13 +247,13 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 		return s.driver.DeleteBucket(ctx, name)
 	})
 	if err == nil {
-		s.keepsVersions(name, false)
+		s.recordVersioning(name, false)
 	}
 	return err
 }
 
-// checkEmpty fails with BucketNotEmpty if the bucket has an object. Azure would delete all objects
-// together with the bucket.
+// checkEmpty fails with BucketNotEmpty if the bucket has an object, because Azure would delete all
+// objects together with the bucket.
 func (s *service) checkEmpty(ctx context.Context, name string) error {
 	d, err := s.driver.Driver(name)
 	if err != nil {
@@ -258,8 +261,8 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 	}
 	defer d.Close()
 
-	// A page without entries is no proof. Drivers leave out folder markers, and the next page may
-	// have entries.
+	// A page without entries is no proof, because drivers leave out folder markers, and the next page
+	// may have entries.
 	desc := d.Describe()
 	e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
 		page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
@@ -277,7 +280,7 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 	return nil
 }
 
-// Bucket opens a bucket. It makes no request.
+// Bucket opens a bucket, without a request.
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	c, e := s.openBucket(name, opts)
 	if e != nil {
@@ -289,7 +292,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	return storage.NewBucket(bucket{c}), nil
 }
 
-// openBucket opens a bucket, and records that it is open. The caller may change the error.
+// openBucket opens a bucket, and records that it is open. The error is a copy, which the caller may
+// change.
 func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *storage.Error) {
 	if e := checkOpenName(name); e != nil {
 		return nil, e
@@ -303,9 +307,8 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 	}
 
 	_, keepsVersions := s.versions.Load(name)
-	// The slice of the service must not get the options of one bucket.
-	all := slices.Concat(s.opts, opts)
-	c := newEngine(d, all, keepsVersions)
+	allOpts := slices.Concat(s.opts, opts)
+	c := newEngine(d, allOpts, keepsVersions)
 	if c.optionError != nil {
 		_ = d.Close()
 		return nil, ownError(c.optionError)
@@ -327,16 +330,16 @@ func errServiceClosed() *storage.Error {
 	}
 }
 
-// add records that the bucket is open, so that Close closes it. It returns false if the service is
-// closed.
+// add records an open bucket, which Close then closes, and returns false if the service is closed.
 func (s *service) add(c *engine) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engine.closed.Load() {
 		return false
 	}
-	// The pointer is weak, so that a bucket which the program has dropped without Close can be freed.
-	// The record is removed by Close of the bucket or, after such a drop, by the garbage collector.
+
+	// The pointer is weak, so that a bucket that the program drops without Close can be freed. The
+	// record is removed by Close of the bucket or, after such a drop, by the garbage collector.
 	if s.buckets == nil {
 		s.buckets = map[weak.Pointer[engine]]struct{}{}
 	}
@@ -356,11 +359,12 @@ func (s *service) forget(p weak.Pointer[engine]) {
 	delete(s.buckets, p)
 }
 
+// Credentials returns the credentials with which the service opens the bucket.
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	return askBucket(
-		ctx, s, "Credentials", name, checkOpenName(name),
-		func(ctx context.Context) (*storage.Credentials, error) { return s.driver.Credentials(ctx, name) },
-	)
+	e := checkOpenName(name)
+	return askBucket(ctx, s, "Credentials", name, e, func(ctx context.Context) (*storage.Credentials, error) {
+		return s.driver.Credentials(ctx, name)
+	})
 }
 
 // Close closes the service and the buckets that it has opened. It returns the joined errors.
@@ -369,7 +373,7 @@ func (s *service) Close() error {
 	return s.engine.closeErr
 }
 
-// closeAll closes the open buckets, and then the driver. After it, no other bucket can be opened.
+// closeAll closes the open buckets, and then the driver, so that no other bucket can be opened.
 func (s *service) closeAll() error {
 	s.mu.Lock()
 	s.engine.closed.Store(true)
@@ -377,8 +381,8 @@ func (s *service) closeAll() error {
 	s.mu.Unlock()
 
 	var failures []error
-	for _, p := range open {
-		if c := p.Value(); c != nil {
+	for _, pointer := range open {
+		if c := pointer.Value(); c != nil {
 			failures = append(failures, c.close())
 		}
 	}
@@ -391,7 +395,7 @@ func (s *service) closeAll() error {
 	return errors.Join(failures...)
 }
 
-// readBucketOptions returns the request for a bucket with these options.
+// readBucketOptions returns the request for a bucket with the name and these options.
 func readBucketOptions(name string, opts []storage.BucketOption) (*driver.BucketRequest, *storage.Error) {
 	var o storage.BucketOptions
 	if err := o.Apply(opts...); err != nil {
@@ -418,7 +422,8 @@ func checkBucketName(name string) *storage.Error {
 	return nil
 }
 
-// isPortableName reports whether every provider accepts the name for a new bucket.
+// isPortableName reports whether every provider accepts the name for a new bucket: 3 to 63 lower-case
+// letters, digits and single hyphens, with a letter or digit at both ends.
 func isPortableName(name string) bool {
 	const minLength, maxLength = 3, 63
 	if len(name) < minLength || len(name) > maxLength || strings.Contains(name, "--") {
@@ -427,6 +432,7 @@ func isPortableName(name string) bool {
 	if name[0] == '-' || name[len(name)-1] == '-' {
 		return false
 	}
+
 	for _, char := range name {
 		isLetter := char >= 'a' && char <= 'z'
 		isDigit := char >= '0' && char <= '9'
@@ -437,7 +443,7 @@ func isPortableName(name string) bool {
 	return true
 }
 
-// checkOpenName refuses names that no provider accepts. The provider checks the rest.
+// checkOpenName refuses names of buckets that no provider accepts. The provider checks the rest.
 func checkOpenName(name string) *storage.Error {
 	const maxBytes = 255 // of a file name, because a bucket may be a directory
 	isPath := name == "." || name == ".." || strings.ContainsAny(name, "/\\?#")

@@ -19,12 +19,12 @@ func (b bucket) Attrs(ctx context.Context, key string, opts *storage.DownloadOpt
 
 // Exists reports whether the object exists. A missing object is not an error.
 func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOptions) (bool, error) {
-	a, err := b.engine.stat(ctx, "Exists", key, opts)
+	attrs, err := b.engine.stat(ctx, "Exists", key, opts)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// A hook may have refused the call with this Code.
 		err = nil
 	}
-	return a != nil, err
+	return attrs != nil, err
 }
 
 // stat runs the operation with the name, Attrs or Exists. For Exists, a missing object is no failure,
