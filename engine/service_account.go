@@ -359,7 +359,7 @@ func (s *service) forget(p weak.Pointer[engine]) {
 	delete(s.buckets, p)
 }
 
-// Credentials returns the credentials with which the service opens the bucket.
+// Credentials returns the address and credentials with which another S3 client opens the bucket.
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
 	e := checkOpenName(name)
 	return askBucket(ctx, s, "Credentials", name, e, func(ctx context.Context) (*storage.Credentials, error) {
