@@ -43,7 +43,7 @@ func (l *listOp) visitDerived(ctx context.Context, fn visit) *storage.Error {
 	return l.visitFlat(ctx, fn)
 }
 
-// visitFlat visits all objects with the prefix, for a store that lists in byte order.
+// visitFlat calls fn for all objects with the prefix, for a store that lists in byte order.
 func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 	req := l.req
 	req.Delimiter = ""
@@ -51,6 +51,7 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
+
 		page, e := l.fetch(ctx, &req, &l.progress)
 		if e != nil {
 			return e
@@ -71,10 +72,10 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 	}
 }
 
-// rollingUp returns a visit that groups keys by the delimiter. It passes each common prefix once to
-// the given visit. It does not pass the objects below a common prefix.
+// rollingUp returns a visit that groups keys by the delimiter: it calls fn once for each common prefix,
+// and not for the objects below it.
 func (l *listOp) rollingUp(fn visit) visit {
-	last := "" // the last common prefix that was passed
+	last := "" // the last common prefix that fn was called with
 	return func(entry storage.ListEntry) *storage.Error {
 		prefix, isBelow := objectkey.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter)
 		if !isBelow {
@@ -88,8 +89,8 @@ func (l *listOp) rollingUp(fn visit) visit {
 	}
 }
 
-// visitFolder visits the entries of one folder. The key of each entry begins with prefix. If deep is
-// true, visitFolder also visits the entries of subfolders, but not the subfolders themselves.
+// visitFolder calls fn for the entries of the folder with the prefix. If deep is true, it visits the
+// entries of subfolders instead of the subfolders themselves.
 func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
 	req := l.req
 	req.Prefix = prefix
@@ -109,13 +110,15 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
+
 		page, e := l.fetch(ctx, &req, &progress)
 		if e != nil {
 			return e
 		}
-		// S3 returns the objects and the prefixes of a page in two lists. Sort them into one list.
-		// If the store lists in a wrong order, sorter.add still fails, because an entry of a later
-		// page is less than an entry of an earlier page.
+
+		// S3 returns the objects and the prefixes of a page in two lists, so sort them into one. If the
+		// store lists in a wrong order, sorter.add still fails, because an entry of a later page is less
+		// than one of an earlier page.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
 			if e := sorter.add(entry); e != nil {
@@ -130,8 +133,8 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 	}
 }
 
-// visitEntry visits one entry of a folder. If deep is true and the entry is a subfolder, it visits
-// the entries of the subfolder instead, unless the listing begins after all of them.
+// visitEntry calls fn for one entry of a folder. If deep is true and the entry is a subfolder, it
+// visits the entries of the subfolder instead, unless the listing begins after all of them.
 func (l *listOp) visitEntry(ctx context.Context, entry storage.ListEntry, deep bool, fn visit) *storage.Error {
 	if deep && entry.IsPrefix {
 		mayHaveWanted := entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)
@@ -152,7 +155,7 @@ func compareNames(a, b storage.ListEntry) int {
 	return cmp.Or(strings.Compare(nameOf(&a), nameOf(&b)), strings.Compare(a.Key, b.Key))
 }
 
-// nameOf returns the name of an entry in a directory: the folder "a/" has the name "a".
+// nameOf returns the name of an entry in a directory, which is "a" for the folder "a/".
 func nameOf(e *storage.ListEntry) string {
 	if e.IsPrefix {
 		return strings.TrimSuffix(e.Key, folderDelimiter)
@@ -172,8 +175,8 @@ type folderSorter struct {
 	held []storage.ListEntry
 }
 
-// add takes the next entry of the store. It visits the entry, and the held prefixes before it. It
-// holds back a prefix.
+// add visits the next entry of the store, after the held prefixes that come before it. A prefix is
+// held back, because objects may come between its name and its key.
 func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	if !strings.HasPrefix(entry.Key, s.req.Prefix) {
 		return nil
@@ -192,7 +195,7 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	if len(s.held) > 0 {
 		least := &s.held[len(s.held)-1]
 		if entry.Key == least.Key {
-			// A repeat.
+			// The store has repeated the entry.
 			return nil
 		}
 		// Only names that begin with the name of the held folder come between that name and its key.
@@ -222,10 +225,10 @@ func (s *folderSorter) release(key string) *storage.Error {
 	return nil
 }
 
-// pass visits an entry. It fails if the entry is less than one that was visited before.
+// pass visits an entry, and fails if it is less than one that was visited before.
 func (s *folderSorter) pass(entry storage.ListEntry) *storage.Error {
 	if entry.Key == s.last {
-		// A repeat.
+		// The store has repeated the entry.
 		return nil
 	}
 	if entry.Key < s.last {
@@ -235,7 +238,7 @@ func (s *folderSorter) pass(entry storage.ListEntry) *storage.Error {
 	return s.visit(entry)
 }
 
-// eachDerived yields the entries that the method visitDerived makes.
+// eachDerived yields the entries that visitDerived visits, up to the limit.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	remaining := l.opts.Limit
 	l.req.Limit = l.pageSize()
@@ -256,9 +259,8 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 	})
 }
 
-// pageDerived returns a page of at most size entries. If more entries follow, the token of the page
-// contains the last key of the page. For the next page, the listing begins again at its start, and
-// drops entries up to that key.
+// pageDerived returns a page of at most size entries. If more follow, the token of the page contains
+// its last key, and the next page lists from the start again and drops the entries up to that key.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.engine)
 	page := &storage.Page{}

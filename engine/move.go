@@ -28,7 +28,7 @@ func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOpt
 	})
 }
 
-// moveByCopy copies the object, and then removes the source if it has not changed meanwhile.
+// moveByCopy copies the object, and then removes the source, unless it has changed meanwhile.
 func (b bucket) moveByCopy(
 	ctx context.Context, src, dst string, opts *storage.CopyOptions,
 ) (*storage.Attrs, *storage.Error) {
@@ -40,6 +40,7 @@ func (b bucket) moveByCopy(
 	if err != nil {
 		return nil, b.copyFailure(err, dst)
 	}
+
 	err = revisions.RemoveUnchanged(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
 	if err != nil {
 		// The error keeps the key of the source, which says that only the removal failed.
@@ -48,9 +49,9 @@ func (b bucket) moveByCopy(
 	return attrs, nil
 }
 
-// copyFailure returns the error of a Move that failed before its copy was complete. It reports the
-// destination, unless the source is missing. An error with the key of the source would mean that
-// the copy succeeded and only the removal failed.
+// copyFailure returns the error of a Move that failed before its copy was complete. It has the key of
+// the destination, unless the source is missing, because the key of the source would mean that the
+// copy succeeded and only the removal failed.
 func (b bucket) copyFailure(err error, dst string) *storage.Error {
 	e := b.moveError(err)
 	if e.Code != storage.ObjectNotFound {
@@ -68,7 +69,7 @@ func (b bucket) moveError(err error) *storage.Error {
 	return e
 }
 
-// nativeReads returns the native options for reading the source as options of Attrs.
+// nativeReads returns native options as options of Attrs.
 func nativeReads(natives []storage.NativeValue) []storage.AttrsOption {
 	opts := make([]storage.AttrsOption, len(natives))
 	for i, native := range natives {
@@ -84,7 +85,7 @@ type moveOp struct {
 	req driver.MoveRequest
 }
 
-// open checks the options and keys, and completes the request.
+// open checks the keys and options of a move, and fills its request.
 func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
 	m.op.keys = []string{src}
 	if e := m.op.prepareWrite(c, "Move", dst); e != nil {
@@ -96,8 +97,8 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 		Condition: opts.Condition,
 	}
 
-	// A MoveRequest has no properties, controls or native options. They are checked here, in copies,
-	// so that a move fails for the same options as a copy.
+	// A MoveRequest has no properties, controls or native options, but a move must fail for the same
+	// options as a copy, so check copies of them.
 	properties := opts.Properties
 	controls := opts.Controls
 	var native []any
@@ -115,14 +116,13 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	return c.checkReadKey(src)
 }
 
-// run makes the Move request.
+// run moves the object by one request of the driver.
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	attrs, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
 		attrs, err := m.op.engine.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
-			// Do not retry. The first attempt may have moved the object, and another client may
-			// have written a new object to the old key. A retry would replace the first object with
-			// the new one.
+			// The first attempt may have moved the object, and another client may have written a new
+			// one to the old key. A retry would replace the first object by the new one.
 			m.op.once = true
 		}
 		return attrs, err
@@ -133,14 +133,14 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return m.op.toUser(ctx, attrs), nil
 }
 
-// failure turns an error of the driver into the error for the caller. If an earlier attempt may
-// have moved the object, the outcome is unknown. Neither a missing source nor an object at the
-// destination then proves that the move failed.
+// failure returns the error of the driver in the form for the caller.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	if e.Code != storage.ObjectNotFound && e.Code != storage.PreconditionFailed {
 		return e
 	}
 	if e.Unknown || state(e).Repeated {
+		// An earlier attempt may have moved the object, so neither a missing source nor an object at the
+		// destination proves that the move failed.
 		e.Code = storage.OutcomeUnknown
 		e.Unknown = true
 		e.Hint = "a response was lost: the object is at its old key or at the new one"
@@ -150,6 +150,7 @@ func (m *moveOp) failure(e *storage.Error) *storage.Error {
 		// The source is missing, so the error names its key.
 		return keyError(&m.op, e, m.req.From)
 	}
+
 	// After IfAbsent, the text of the error says that there is an object.
 	state(e).Absent = m.req.Condition.Absent
 	return e

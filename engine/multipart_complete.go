@@ -13,9 +13,10 @@ import (
 
 // Complete makes the object from the parts. It may be called again after a failure.
 func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
+	const callIDBytes = metadata.WriteIDLength / 2 // two digits each
 	c := &completion{
 		upload: u,
-		call:   hexid.New(metadata.WriteIDLength / 2), // New takes bytes, which have two digits each
+		call:   hexid.New(callIDBytes),
 	}
 	e := u.prepare(&c.op, "CompleteUpload")
 	c.op.writes = true
@@ -38,8 +39,8 @@ type completion struct {
 // maxJoins is how often Complete tries to join the parts, if others replace parts meanwhile.
 const maxJoins = 4
 
-// run lists the parts and joins them. After a refusal it lists the parts once more, because another
-// call may have replaced some, or may have completed the upload.
+// run lists the parts and joins them. After a refusal, it lists the parts again, because another call
+// may have replaced some of them, or have completed the upload.
 func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	var previous []driver.Part
 	var refusal *storage.Error
@@ -63,6 +64,7 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		if e == nil || !c.stale {
 			return attrs, e
 		}
+
 		// The store has refused parts that may have been replaced since they were listed.
 		previous = listed
 		refusal = e
@@ -81,11 +83,11 @@ func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*sto
 	return c.join(ctx, req)
 }
 
-// choose returns the parts of the object: the parts in WithParts, or all parts that the store has.
-// It fails if a part is missing.
+// choose returns the parts of the object, which are those of WithParts, or else all that the store
+// has. It fails if a part is missing.
 func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error) {
 	if c.options.Parts == nil {
-		// All parts: their numbers must be 1, 2, 3 and so on.
+		// The numbers of all parts must be 1, 2, 3 and so on.
 		for i, part := range listed {
 			number := i + 1
 			if part.Number != number {
@@ -99,6 +101,7 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 	for _, part := range listed {
 		byNumber[part.Number] = part
 	}
+
 	chosen := make([]driver.Part, len(c.options.Parts))
 	for i, wanted := range c.options.Parts {
 		argument := fmt.Sprintf("part %d", wanted.Number)
@@ -126,8 +129,8 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 	return nil
 }
 
-// partRule returns the rule that a part of this size in bytes breaks, or "". firstSize is the size
-// of the first part.
+// partRule returns the rule that a part of size bytes breaks, or "". firstSize is the size of the
+// first part.
 func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) string {
 	if isLast {
 		if limits.Equal && size > firstSize {
@@ -147,8 +150,8 @@ func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) str
 	return ""
 }
 
-// checkTotal checks the size of the whole object, in bytes. tooMuch is true if the parts are too
-// large, so that further parts cannot help.
+// checkTotal checks the size of the whole object in bytes. tooMuch is true if the parts are too large,
+// so that further parts cannot help.
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
@@ -165,8 +168,8 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	return false, c.op.engine.checkSize(size)
 }
 
-// checksum returns the CRC32C of the joined parts, if the CRC32C of each part is known. It fails if
-// the caller declared a different CRC32C.
+// checksum returns the CRC32C of the joined parts, if that of each part is known. It fails if it is not
+// the one that the caller has declared.
 func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
 	_, sum := objectSum(req)
 	declared := []storage.CRC32C{c.options.CRC32C}
@@ -190,7 +193,8 @@ func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *sto
 	return sum, nil
 }
 
-// plan chooses and checks the parts. If they are larger than the upload permits, it aborts the upload.
+// plan chooses and checks the parts, and returns the request that joins them. If they are larger than
+// the upload permits, it aborts the upload.
 func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.CompleteRequest, *storage.Error) {
 	parts, e := c.choose(listed)
 	if e != nil {
@@ -213,6 +217,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	if e != nil {
 		return nil, e
 	}
+
 	if e := c.checkParts(parts); e != nil {
 		return nil, e
 	}
@@ -223,16 +228,15 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	return req, nil
 }
 
-// join asks the store to make the object from the parts. If the response is lost, join determines
-// whether the object was made.
+// join asks the store to make the object from the parts. If the response is lost, it finds out whether
+// the object was made.
 func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	put := req.Put
 	c.stale = false
-	attrs, e := requestUnlessRestart(
-		ctx, &c.op, nil,
-		func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.CompleteParts(ctx, req) },
-	)
+	attrs, e := requestUnlessRestart(ctx, &c.op, nil, func(ctx context.Context) (*storage.Attrs, error) {
+		return c.op.engine.driver.CompleteParts(ctx, req)
+	})
 	if e != nil && !e.Unknown {
 		// The store has refused the request.
 		attrs, e = c.completedBefore(ctx, e)
@@ -269,26 +273,27 @@ func (c *completion) dropParts(ctx context.Context) {
 	c.op.abortParts(ctx, c.upload.record.Upload, ignored)
 }
 
-// completedBefore returns the object if an earlier call has completed the upload. Otherwise it
-// returns e, or an error which says that the upload is gone.
+// completedBefore returns the object if an earlier call has completed the upload, and otherwise e, or
+// an error which says that the upload is gone.
 func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
-	// Stores answer with these codes if the upload was completed before.
-	answersOfStores := []storage.Code{
+
+	// Stores answer with one of these codes if the upload was completed before.
+	codesIfCompleted := []storage.Code{
 		storage.ObjectNotFound,
 		storage.InvalidArgument,
 		storage.PreconditionFailed,
 		storage.Unavailable,
 	}
-	if !slices.Contains(answersOfStores, e.Code) {
+	if !slices.Contains(codesIfCompleted, e.Code) {
 		return nil, e
 	}
 
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		attrs, headErr := c.findOwn(ctx)
 		if headErr != nil {
-			// Do not return e. It would say that the upload is gone, although the object may exist.
+			// The error e would say that the upload is gone, although the object may exist.
 			return nil, headErr
 		}
 		if attrs != nil {
@@ -299,6 +304,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 			return c.op.toUser(ctx, attrs), nil
 		}
 	}
+
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
 		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
 		return nil, e

@@ -17,7 +17,7 @@ func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter
 	}
 }
 
-// prepareUploads checks the options of ListUploads.
+// prepareUploads prepares ListUploads, which takes no option other than WithPrefix.
 func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
 	if e := o.prepare(c, name, opts.Prefix); e != nil {
@@ -32,7 +32,7 @@ func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storag
 	return c.checkLeadingSlash(o.key)
 }
 
-// eachUpload yields all uploads whose key begins with the prefix, which is the key of the operation.
+// eachUpload yields all uploads whose key begins with the key of the operation.
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	req := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
 	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
@@ -43,6 +43,7 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 		if e != nil {
 			return "", "", e
 		}
+
 		for _, entry := range page.Uploads {
 			last = entry.Key + "\x00" + entry.Upload // a key may have several uploads
 			if !strings.HasPrefix(entry.Key, req.Prefix) {
@@ -64,7 +65,7 @@ func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) erro
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
-// prepareAbort checks the argument of AbortUpload.
+// prepareAbort prepares AbortUpload, and checks the entry.
 func (o *operation) prepareAbort(c *engine, entry storage.UploadEntry) *storage.Error {
 	const name = "AbortUpload"
 	if e := o.prepare(c, name, entry.Key); e != nil {
@@ -79,7 +80,7 @@ func (o *operation) prepareAbort(c *engine, entry storage.UploadEntry) *storage.
 	return c.need(storage.MultipartUploads, name)
 }
 
-// ContinueListedUpload returns the upload that ListUploads has yielded. It makes no request.
+// ContinueListedUpload returns the upload that ListUploads has yielded, without a request.
 func (b bucket) ContinueListedUpload(
 	ctx context.Context, entry storage.UploadEntry, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
@@ -95,8 +96,7 @@ func (b bucket) ContinueListedUpload(
 	return continueUpload(ctx, b.engine, "ContinueListedUpload", entry.Key, open)
 }
 
-// adopt turns u into a continuation of the upload with the given name in the store. Another process
-// may have begun that upload.
+// adopt makes u continue the upload with the name in the store, which another process may have begun.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r := &u.put
 	record := &u.record
@@ -104,7 +104,7 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
-		// The store keeps the content type and the write id of BeginUpload. They are not known here.
+		// The store keeps the content type and the write id of BeginUpload, which are not known here.
 		r.Properties = storage.Properties{}
 		record.Type = ""
 		record.WriteID = ""
@@ -116,9 +116,9 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 	return nil
 }
 
-// readBack returns the attributes of the completed object. For an upload that was found in a
-// listing, the attributes may be unknown, because a listing does not have them. readBack then reads
-// the attributes from the store. If that is not necessary or fails, readBack returns attrs.
+// readBack returns the attributes of the completed object. It reads them if the upload was found in a
+// listing, which does not have those that were set when the upload began. Otherwise, or if reading
+// fails, it returns attrs.
 func (c *completion) readBack(ctx context.Context, attrs *storage.Attrs) *storage.Attrs {
 	u := c.upload
 	if !u.record.Listed || !c.op.engine.desc.AttributesAtBegin {
@@ -134,6 +134,7 @@ func (c *completion) readBack(ctx context.Context, attrs *storage.Attrs) *storag
 		// The object exists, and only its attributes are unknown.
 		return attrs
 	}
+
 	current = c.op.toUser(ctx, current)
 	if current.Revision != attrs.Revision {
 		// Another write has replaced the object.

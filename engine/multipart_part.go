@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// PutPart sends one part.
+// PutPart sends the part with the number, and returns it.
 func (u *multipartUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...storage.PartOption,
 ) (*storage.UploadedPart, error) {
@@ -30,11 +30,11 @@ func (u *multipartUpload) PutPart(
 }
 
 // PutSignedPart sends one part of an upload that another process has begun, for package serve. upload
-// is the store's name for the upload, which the signed request has.
+// is the store's name for the upload, which the signed request contains.
 func (b bucket) PutSignedPart(
 	ctx context.Context, key, upload string, number int, body io.Reader, opts *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
-	// The upload has only what a part needs. The rest is known to the process that has begun it.
+	// Only the process that has begun the upload knows more than what a part needs.
 	u := &multipartUpload{
 		engine: b.engine,
 		record: uploadtoken.Record{Key: key, Upload: upload},
@@ -50,7 +50,7 @@ func (b bucket) PutSignedPart(
 	return u.putPart(ctx, o, e, p, body)
 }
 
-// prepareSignedPart checks the key of PutSignedPart, and that the bucket has open uploads.
+// prepareSignedPart prepares PutSignedPart, and checks its key, and that the bucket has open uploads.
 func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
 	if e := o.prepare(c, "PutPart", key); e != nil {
 		return e
@@ -61,8 +61,8 @@ func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
 	return c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 }
 
-// putPart runs an operation that sends a part. e is the error of the caller's checks, or nil. The
-// operation does not count as a write, because a part does not change the object.
+// putPart runs the operation that sends a part, unless e, the error of the checks before, is not nil.
+// The operation is not a write, because a part does not change the object.
 func (u *multipartUpload) putPart(
 	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,
 ) (*storage.UploadedPart, error) {
@@ -76,7 +76,7 @@ func (u *multipartUpload) putPart(
 		}
 		o.bytes.Store(part.Size)
 
-		// Some stores list parts without checksums. Complete then takes those of the sent parts.
+		// Some stores list parts without checksums, so keep the checksum for Complete.
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.sent == nil {
@@ -96,11 +96,12 @@ type partUpload struct {
 	write   write
 }
 
-// resolve checks everything that can be checked before the body is read.
+// resolve checks everything that can be checked before the body is read, and prepares the body.
 func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	if e := p.upload.checkPart(p.number, p.options.Size); e != nil {
 		return e
 	}
+
 	w := &p.write
 	w.op = o
 	w.req = p.upload.put
@@ -110,9 +111,9 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 
 	// A stream must fit into memory, unless the driver accepts streams.
 	isStream := w.src.readerAt == nil
-	mostBytes := o.engine.bufferLimit.Max
-	if isStream && w.src.size > mostBytes && !o.engine.has(driver.StreamingPut) {
-		return partTooLarge(mostBytes)
+	maxMemory := o.engine.bufferLimit.Max
+	if isStream && w.src.size > maxMemory && !o.engine.has(driver.StreamingPut) {
+		return partTooLarge(maxMemory)
 	}
 	w.progress = progress.New(p.options.Progress, w.src.size)
 
@@ -120,7 +121,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	return p.upload.checkPart(p.number, w.src.size)
 }
 
-// checkPart checks the number and the size in bytes of a part. size is -1 if it is not known yet.
+// checkPart checks the number of a part, and its size in bytes, which is -1 if it is not known yet.
 func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	limits := u.Limits()
 	if limits.MaxParts > 0 && (number < 1 || number > limits.MaxParts) {
@@ -135,7 +136,7 @@ func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	return nil
 }
 
-// partTooLarge returns TooLarge for a part that cannot be held in memory.
+// partTooLarge returns a TooLarge error for a part that does not fit into memory.
 func partTooLarge(limit int64) *storage.Error {
 	return &storage.Error{
 		Code: storage.TooLarge,
@@ -171,7 +172,7 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), crc)
 }
 
-// put stores a part that can be read again.
+// put stores a part that can be read more than once.
 func (p *partUpload) put(
 	ctx context.Context, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
@@ -187,11 +188,12 @@ func (p *partUpload) put(
 	})
 }
 
-// stream stores a part that can only be read once. first has the bytes that were read already.
+// stream stores a part that can only be read once. The buffer first has the bytes that were read
+// already.
 func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
 	content := w.newStreamBody(first, p.upload.Limits().MaxSize, p.options.CRC32C)
-	r := &driver.PartRequest{
+	req := &driver.PartRequest{
 		Key:       w.op.key,
 		Upload:    p.upload.record.Upload,
 		Number:    p.number,
@@ -201,9 +203,9 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 		AnyOrder:  w.req.AnyOrder,
 		Unchecked: w.req.UncheckedParts,
 	}
-	// The checksum is known, and set in the request, after the last byte was read.
-	content.sum = &r.CRC32C
-	part, e := w.op.requestPart(ctx, r, content)
+	// After the last byte was read, the body sets the checksum in the request.
+	content.sum = &req.CRC32C
+	part, e := w.op.requestPart(ctx, req, content)
 	part.Size = content.read
 	return part, e
 }
@@ -216,8 +218,8 @@ func (r readOnce) Read(p []byte) (int, error) { return r.body.Read(p) }
 
 func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
-// fill reads a stream into memory. For a driver that accepts streams it reads only the beginning,
-// and ended is false if the stream is longer.
+// fill reads a stream into memory. For a driver that accepts streams, it reads only the beginning, and
+// ended is false if the stream is longer.
 func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
 	w := &p.write
 	declared := w.src.size // -1 if WithSize was not given
@@ -233,8 +235,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 		maximum = lookAhead - 1 // so that Fill below reads lookAhead bytes
 	}
 
-	// One byte more than the maximum shows that the stream is longer. Fill returns io.EOF if the
-	// stream ends before.
+	// One byte more than the maximum shows that the stream is longer. If the stream ends before, Fill
+	// returns io.EOF.
 	err := content.Fill(ctx, &w.src, maximum+1)
 	size := content.Size()
 	if err == nil {
@@ -256,8 +258,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	return true, nil
 }
 
-// verify compares the part with the checksum that was declared. It returns the checksum of the
-// part, if that is known.
+// verify compares the part with the declared checksum, if there is one, and returns the checksum of
+// the part, if it is known then.
 func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	want := p.options.CRC32C
 	if !want.Known {
@@ -273,8 +275,8 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	return crc, nil
 }
 
-// goneError returns e, the error of a request for the upload. If the upload no longer exists, it
-// returns an error that says so.
+// goneError returns e, the error of a request for the upload, or, if the upload no longer exists, an
+// error that says so.
 func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
 	if e.Code == storage.ObjectNotFound {
 		return errUploadGone(e)
@@ -282,7 +284,8 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 	if e.Code != storage.InvalidArgument && !mustRestart(e) {
 		return e
 	}
-	// Stores also return these errors for other reasons. Ask for the upload itself.
+
+	// Stores also return these errors for other reasons, so ask for the upload itself.
 	_, listErr := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 		return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
 			Key:    u.put.Key,
@@ -297,7 +300,7 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 	return e
 }
 
-// quotedETag returns the driver's tag of a part in quotes, as HTTP writes an ETag.
+// quotedETag returns the driver's tag of a part in quotes, as an ETag is written in HTTP.
 func quotedETag(tag string) string {
 	if tag == "" || strings.HasPrefix(tag, `"`) {
 		return tag

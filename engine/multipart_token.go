@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// newUploadRecord returns the record of an upload that the request r will begin. When the upload
-// has begun, the caller sets the field Upload of the record.
+// newUploadRecord returns the record of an upload that the request r will begin. The caller sets its
+// field Upload when the upload has begun.
 func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
 		Bucket:    c.identity(),
@@ -52,7 +52,7 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 	return u
 }
 
-// recordedProperties returns the object's properties, as the record of an upload has them.
+// recordedProperties returns the properties of the object that an upload's record contains.
 func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	return storage.Properties{
 		ContentType:        u.Type,
@@ -86,13 +86,12 @@ func (c *engine) identity() string {
 	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
 }
 
-// fingerprintsOf returns a hash of those native options that have a fingerprint. It returns "" if
-// none has one.
+// fingerprintsOf returns a hash of the native options that have a fingerprint, or "" if none has one.
 func fingerprintsOf(natives []any) string {
 	var texts []string
-	for _, n := range natives {
-		if f, ok := n.(driver.Fingerprinter); ok {
-			texts = append(texts, fmt.Sprintf("%T", n), f.Fingerprint())
+	for _, native := range natives {
+		if f, ok := native.(driver.Fingerprinter); ok {
+			texts = append(texts, fmt.Sprintf("%T", native), f.Fingerprint())
 		}
 	}
 	if texts == nil {
@@ -103,18 +102,19 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
-// ContinueUpload returns the upload of the token. It makes no request.
+// ContinueUpload returns the upload with the token, without a request.
 func (b bucket) ContinueUpload(
 	ctx context.Context, token string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
-	return continueUpload(ctx, b.engine, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+	open := func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
 		return u.restore(o, opts)
-	})
+	}
+	return continueUpload(ctx, b.engine, "ContinueUpload", "", open)
 }
 
-// continueUpload returns an upload that was begun earlier. It makes no request. The function open
-// checks the options of the caller, and sets the fields of the upload.
+// continueUpload returns an upload that was begun earlier, without a request. The function open checks
+// the options of the caller, and sets the fields of the upload.
 func continueUpload(
 	ctx context.Context, c *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
@@ -134,7 +134,7 @@ func continueUpload(
 	return u, nil
 }
 
-// restore sets the fields of u from its token.
+// restore sets the request and the record of u from its token, and checks the options.
 func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *storage.Error {
 	record, ok := uploadtoken.Parse(u.token)
 	if !ok || record.Upload == "" {
@@ -143,6 +143,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	if record.Bucket != o.engine.identity() || objectkey.WriteRule(record.Key) != "" {
 		return invalid("token", uploadtoken.OtherBucket)
 	}
+
 	o.key = record.Key
 	if !strings.HasPrefix(o.key, optionState(opts).View) {
 		// The upload is outside of the Prefixed view through which it is continued.
@@ -156,21 +157,21 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	if e := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
-	r := &u.put
-	*r = recordedPut(&record)
-	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
+	req := &u.put
+	*req = recordedPut(&record)
+	if e := cmp.Or(checkProperties(&req.Properties, 0), checkTags("token", req.Tags)); e != nil {
 		return e
 	}
+
 	natives, e := o.engine.natives(opts.Native)
 	if e != nil {
 		return e
 	}
-
 	if fingerprintsOf(natives) != record.Natives {
 		return invalid("options",
 			"must be the native options of BeginUpload, such as the key that the object is encrypted with")
 	}
-	r.Native = natives
+	req.Native = natives
 	u.record = record
 	u.finishRequest()
 	return nil

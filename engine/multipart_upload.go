@@ -33,8 +33,7 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not return
 }
 
-// BeginUpload begins a multipart upload. It is not a write, because beginning an upload changes no
-// object.
+// BeginUpload begins a multipart upload, which is not a write, because it changes no object.
 func (b bucket) BeginUpload(
 	ctx context.Context, key string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
@@ -54,13 +53,14 @@ func (b bucket) BeginUpload(
 			o.abortParts(ctx, id, e)
 			return nil, e
 		}
+
 		u.record.Upload = id
 		u.token = u.record.Token()
 		return u, nil
 	})
 }
 
-// resolve checks the options, and sets the fields of u, before the upload begins.
+// resolve checks the options, and sets the request and the record of an upload that will begin.
 func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
 	c := o.engine
 	put := &u.put
@@ -95,13 +95,13 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	return nil
 }
 
-// finishRequest sets the size and the metadata in put. The values come from the record.
-// They have the form that the driver expects.
+// finishRequest sets the size and the metadata of the request from the record, in the form that the
+// driver expects.
 func (u *multipartUpload) finishRequest() {
-	r := &u.put
-	r.Size = u.record.DeclaredSize()
-	r.CRC32C = storage.CRC32C{}
-	r.Metadata = u.engine.metadata.Encode(u.record.Metadata, u.record.WriteID)
+	req := &u.put
+	req.Size = u.record.DeclaredSize()
+	req.CRC32C = storage.CRC32C{}
+	req.Metadata = u.engine.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.
@@ -113,18 +113,18 @@ func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(
 // GoString returns the same text as String, so that the verb %#v shows no secret either.
 func (u *multipartUpload) GoString() string { return u.String() }
 
-// Limits returns the limits of the store for parts.
+// Limits returns the limits that the store has for parts.
 func (u *multipartUpload) Limits() storage.PartLimits {
-	d := &u.engine.desc
-	if d.OpenUploadLimits != nil {
-		return *d.OpenUploadLimits
+	desc := &u.engine.desc
+	if desc.OpenUploadLimits != nil {
+		return *desc.OpenUploadLimits
 	}
 	return storage.PartLimits{
-		MinSize:  max(d.MinPartSize, 1),
-		MaxSize:  cmp.Or(d.MaxPartSize, d.MaxSize),
-		Unit:     d.PartUnit,
+		MinSize:  max(desc.MinPartSize, 1),
+		MaxSize:  cmp.Or(desc.MaxPartSize, desc.MaxSize),
+		Unit:     desc.PartUnit,
 		Equal:    u.engine.has(driver.EqualParts),
-		MaxParts: d.MaxParts,
+		MaxParts: desc.MaxParts,
 	}
 }
 
@@ -133,7 +133,7 @@ func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
 	return o.prepare(u.engine, name, u.Key())
 }
 
-// Parts returns the parts that the store has.
+// Parts returns the parts of the upload that the store has.
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, "Parts")
@@ -147,21 +147,21 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, er
 	})
 }
 
-// uploadedPart returns a driver's part in the form that the user sees.
-func uploadedPart(p *driver.Part) storage.UploadedPart {
+// uploadedPart returns a part of the driver in the form that the user sees.
+func uploadedPart(part *driver.Part) storage.UploadedPart {
 	return storage.UploadedPart{
-		Number: p.Number,
-		Size:   p.Size,
-		ETag:   quotedETag(cmp.Or(p.ETag, p.Tag)),
-		CRC32C: p.CRC32C,
+		Number: part.Number,
+		Size:   part.Size,
+		ETag:   quotedETag(cmp.Or(part.ETag, part.Tag)),
+		CRC32C: part.CRC32C,
 	}
 }
 
 // partsPage is the number of parts or uploads that one request lists, as on S3.
 const partsPage = 1000
 
-// listParts returns all parts that the store has. If the store does not return the checksum of a
-// part, the result has the one that PutPart computed.
+// listParts returns all parts that the store has. A checksum that the store does not return is that of
+// PutPart, if this value has sent the part.
 func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver.Part, *storage.Error) {
 	req := &driver.ListPartsRequest{
 		Key:    u.put.Key,
@@ -181,6 +181,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			}
 			return nil, e
 		}
+
 		for _, part := range page.Parts {
 			if part.Number <= req.After {
 				return nil, &storage.Error{
@@ -191,6 +192,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			req.After = part.Number
 			parts = append(parts, part)
 		}
+
 		if !page.More {
 			break
 		}
@@ -205,8 +207,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	return parts, nil
 }
 
-// addChecksums sets the checksums of the listed parts that this value has sent, if the store did not
-// return them.
+// addChecksums sets the checksums of listed parts that the store has not returned, if this value has
+// sent the parts.
 func (u *multipartUpload) addChecksums(parts []driver.Part) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -223,12 +225,13 @@ func (u *multipartUpload) addChecksums(parts []driver.Part) {
 	}
 }
 
-// errUploadGone returns ObjectNotFound for an upload that no longer exists. It keeps the store's
-// error as its cause, but not its Code, which differs between stores.
+// errUploadGone returns an ObjectNotFound error for an upload that no longer exists. It keeps the cause
+// of the store's error, but not its Code, which differs between stores.
 func errUploadGone(cause *storage.Error) *storage.Error {
+	reason := errors.New("upload must be in progress: it was completed, aborted or dropped")
 	return &storage.Error{
 		Code:      storage.ObjectNotFound,
-		Err:       errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
+		Err:       errors.Join(reason, cause.Err),
 		Hint:      "begin a new upload",
 		Status:    cause.Status,
 		RequestID: cause.RequestID,
@@ -249,7 +252,7 @@ func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload str
 	})
 }
 
-// SignPart returns a signed request. Anyone who has it can send this part.
+// SignPart returns a signed request with which anyone can send the part with the number.
 func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {
@@ -283,7 +286,7 @@ func (u *multipartUpload) SignPart(
 	})
 }
 
-// checkSignedPart reads the options of SignPart into part, and checks them.
+// checkSignedPart applies the options of SignPart to part, and checks them.
 func (u *multipartUpload) checkSignedPart(
 	o *operation, number int, part *storage.PartOptions, opts []storage.SignedPartOption,
 ) *storage.Error {

@@ -38,8 +38,8 @@ type operation struct {
 	once        bool // whether requests must not be retried
 }
 
-// prepare sets the name and key of the operation. It fails if the bucket is closed or was opened
-// with an invalid option.
+// prepare sets the name and key of the operation, and fails if the bucket is closed or was opened with
+// an invalid option.
 func (o *operation) prepare(c *engine, name, key string) *storage.Error {
 	o.engine = c
 	o.name = name
@@ -57,9 +57,8 @@ func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
 	return o.prepare(c, name, key)
 }
 
-// begin starts the span and calls the hooks. It returns the context that the hooks return. If e, the
-// error of earlier checks, is not nil, begin only calls the hooks, which see refused operations, too,
-// and returns e.
+// begin starts the span and calls the hooks, and returns the context that they return. If e, the error
+// of earlier checks, is not nil, begin only calls the hooks, which also see refused operations.
 //
 // A part of another operation of the bucket has neither a span nor hooks of its own (see within).
 func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
@@ -70,6 +69,7 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 		o.outer = outer
 		return ctx, e
 	}
+
 	if e == nil {
 		o.begun = true
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
@@ -83,9 +83,8 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 	return ctx, e
 }
 
-// callHooks calls the hooks, before the operation. It returns the context that they return, and the
-// error of a hook that denies the operation. If e, the error of earlier checks, is not nil, callHooks
-// returns e instead.
+// callHooks calls the hooks before the operation, and returns their context. It also returns e, the
+// error of earlier checks, or, if that is nil, the error of a hook that denies the operation.
 func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
 	if len(o.engine.hooks) == 0 {
 		return ctx, e
@@ -98,8 +97,8 @@ func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Co
 		Key:      o.key,
 		Keys:     o.keys,
 	}
-	ctx, finish, err := hook.Call(ctx, o.engine.hooks, op)
-	o.finishHooks = finish
+	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
+	o.finishHooks = done
 	if e == nil && err != nil {
 		e = hookRefusal(err)
 	}
@@ -114,7 +113,7 @@ func (o *operation) within(ctx context.Context) context.Context {
 	return context.WithValue(ctx, outerKey{}, o)
 }
 
-// outerOf returns the operation of the same bucket that an operation with ctx is a part of, or nil.
+// outerOf returns the operation of the same bucket of which one with ctx is a part, or nil.
 func outerOf(ctx context.Context, c *engine) *operation {
 	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.engine == c {
 		return outer
@@ -122,8 +121,8 @@ func outerOf(ctx context.Context, c *engine) *operation {
 	return nil
 }
 
-// end ends the operation: it informs hooks and telemetry, and returns the failure with the
-// operation, bucket and key.
+// end ends the operation: it tells the hooks and the telemetry the outcome, and returns the failure
+// with the operation, bucket and key.
 func (o *operation) end(failure *storage.Error) error {
 	var err error
 	if failure != nil {
@@ -145,14 +144,15 @@ func (o *operation) end(failure *storage.Error) error {
 		return err
 	}
 
-	if finish := o.finishHooks; finish != nil {
+	if finishHooks := o.finishHooks; finishHooks != nil {
 		o.finishHooks = nil
-		finish(storage.Outcome{
+		finishHooks(storage.Outcome{
 			Err:      err,
 			Bytes:    o.bytes.Load(),
 			Requests: int(o.wire.Requests.Load()),
 		})
 	}
+
 	if !o.begun {
 		// A refused operation has no span.
 		return err
@@ -170,7 +170,7 @@ func (o *operation) end(failure *storage.Error) error {
 	return err
 }
 
-// locate adds the operation, bucket and key to e, and a hint.
+// locate adds the operation, the bucket, the key and a hint to e.
 func (o *operation) locate(e *storage.Error) {
 	e.Op = o.name
 	e.Provider = o.engine.desc.Provider
@@ -186,8 +186,7 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *s
 	return o.send(ctx, nil, do)
 }
 
-// request makes a driver call that returns a result. If the error is temporary, request retries the
-// driver call.
+// request makes a driver call that returns a result, and retries it while its error is temporary.
 func request[T any](
 	ctx context.Context, o *operation, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
@@ -198,9 +197,8 @@ func request[T any](
 	return result, e
 }
 
-// run runs an operation: it calls the hooks, then do, and ends the operation. e is an error of the
-// caller's checks, or nil. If it is not nil, run only calls the hooks. If run returns an error, it
-// returns no result.
+// run runs an operation: it calls the hooks, then do, and ends the operation. If e, the error of the
+// checks before, is not nil, run does not call do.
 func run[T any](
 	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
 ) (result T, err error) {
@@ -229,8 +227,8 @@ type replayable interface {
 	raise()                  // panics if the caller's reader has panicked
 }
 
-// send makes a driver call that reads body, and retries the driver call if the error is temporary.
-// body is nil if the driver call reads no body.
+// send makes a driver call, and retries it while its error is temporary. body is what the call reads,
+// or nil.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	unknown := false // whether any attempt may have taken effect
 	var tries running.Tries
@@ -238,9 +236,10 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if o.startAttempt(ctx) != nil {
 			return o.waitError(ctx, nil, unknown)
 		}
+
 		err := do(ctx)
 		if body != nil {
-			// The body has caught a panic of its source. Let it reach the caller.
+			// If the source of the body has panicked, let the panic reach the caller.
 			body.raise()
 		}
 		if err == nil {
