@@ -16,13 +16,9 @@ import (
 // deliverBytes is how many bytes are copied at most before ctx is checked again.
 const deliverBytes = 1 << 20
 
-// WriteTo writes the rest of the download to w, in one of three ways:
-//
-//   - The download has one connection, and the body of its response has a method WriteTo. That
-//     method writes the bytes. For example, the kernel can copy a file to a socket.
-//   - The download may use several connections, and w is a file. Each section is written to its
-//     place in the file.
-//   - In all other cases, WriteTo writes the bytes that Read delivers.
+// WriteTo writes the rest of the download to w. It lets the kernel copy if the body of the only
+// response can write itself. Into a file, it writes the sections of several connections in place.
+// In all other cases, it writes what Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
 	// Write to the file itself, so that the kernel can copy. A download from a local store need not
 	// be resumable, so the written bytes need not be recorded.
@@ -46,9 +42,8 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	return bodyio.Copy(w, d)
 }
 
-// bodyTo lets the body write itself to w. It counts and hashes the bytes only if there is a
-// checksum to verify or progress to report, because counting and hashing prevent the kernel's
-// sendfile.
+// bodyTo lets the body write itself to w. It looks at the bytes only to verify a checksum or to
+// report progress, because that prevents the kernel's sendfile.
 func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 	dst := &destWriter{
 		Writer:   w,
@@ -58,14 +53,14 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
-		// Without accounts, dst has not counted the bytes.
+		// dst has not counted the bytes.
 		d.remaining -= n
 		d.count(n)
 	}
 	d.first.advance(before - d.remaining)
 
 	if dst.err != nil {
-		// It is unknown how far the body was read, so the rest is requested again.
+		// How far the body was read is unknown, so the rest is requested again.
 		d.first.drop()
 		return n, dst.err
 	}
@@ -93,7 +88,7 @@ type destWriter struct {
 	err      error
 }
 
-// Write writes p to the caller's writer, in chunks. Each chunk is hashed while it is still in the
+// Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
 func (t *destWriter) Write(p []byte) (int, error) {
 	if t.accounts {
@@ -120,9 +115,9 @@ func (t *destWriter) Write(p []byte) (int, error) {
 	}
 }
 
-// withReaderFrom returns a writer that writes to t. The result has a method ReadFrom if the
-// caller's writer has that method, and if the bytes are not counted or hashed. With ReadFrom, the
-// kernel can copy a file to a socket.
+// withReaderFrom returns t with the ReadFrom of the caller's writer, by which the kernel can copy a
+// file to a socket. It returns t itself if the writer has none, or if the bytes must be hashed or
+// counted.
 func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
@@ -134,9 +129,8 @@ type destReaderFrom struct{ to *destWriter }
 
 func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
 
-// ReadFrom calls ReadFrom of the caller's writer for each chunk of the body, and checks ctx before
-// each chunk. If the body is a file, a chunk is an io.LimitedReader of that file. The kernel can
-// copy such a chunk.
+// ReadFrom passes the body to ReadFrom of the caller's writer in chunks, so that it can check the
+// context between them. A chunk of a file is an io.LimitedReader, which the kernel can copy.
 func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	chunk, ok := body.(*io.LimitedReader)
 	if !ok {
@@ -159,8 +153,7 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk copies one chunk of the body. If the copy fails, readChunk finds out which side failed:
-// if the body can still be read, the error came from the writer.
+// readChunk copies one chunk of the body. A failure is the writer's if the body can still be read.
 func (t *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
 	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(chunk)
 	if err == nil {
@@ -181,8 +174,8 @@ type fileTarget interface {
 	io.Seeker
 }
 
-// fileTarget returns w if it is a file into which sections can be written, each to its place. These
-// sections need no buffers. It returns nil if w is not such a file, or if there will be no fetch.
+// fileTarget returns w if it is a file, and if the rest of the download may come in sections that
+// can each be written to their place in it. Otherwise it returns nil.
 func (d *download) fileTarget(w io.Writer) fileTarget {
 	if !d.mayFetch() || d.failure() != nil {
 		return nil
@@ -205,7 +198,7 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	return file
 }
 
-// mayFetch reports whether a fetch is prepared and has not started, or may still be prepared.
+// mayFetch reports whether several sections may still be fetched at the same time.
 func (d *download) mayFetch() bool {
 	if d.fetch != nil {
 		return d.fetch.sink == nil
@@ -214,11 +207,11 @@ func (d *download) mayFetch() bool {
 }
 
 // writeFile writes the rest of the download to file, at its position, and moves the position past
-// the written bytes. First, writeFile copies the bytes of the first connection. If a fetch begins,
-// the fetch writes the other bytes. If the fetch fails, the bytes that it wrote are undefined, and
-// the position stays before them.
+// the written bytes. If several connections write and one fails, their bytes are undefined, and the
+// position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
-	// With toFile, Read returns io.EOF as soon as a fetch is prepared. The copy then ends.
+	// With toFile, Read returns io.EOF as soon as a fetch of several sections is prepared. So this
+	// copies what the first connection delivers.
 	d.toFile = true
 	copied, err := bodyio.Copy(file, d)
 	d.toFile = false
@@ -226,7 +219,7 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 		return copied, err
 	}
 
-	// The fetch writes at offsets, so the position must be moved after it.
+	// The fetch writes the rest at offsets, so the position must be moved after it.
 	rest := d.remaining
 	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -239,9 +232,8 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 	return copied + rest, err
 }
 
-// fetchTo writes the rest of the download to file. The next byte of the download is written at
-// offset 0 of file. fetchTo reads several sections at the same time, and writes each section at its
-// own offset. The first section consists of the bytes that are read from the first connection.
+// fetchTo writes the rest of the download to file, beginning at offset 0. It reads several sections
+// at the same time, of which the first comes from the open connection.
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
@@ -302,21 +294,20 @@ func (t *fileSink) space(s *section) ([]byte, error) {
 	return s.fetched.chunk[:min(bodyio.ChunkSize, s.remaining.Load())], nil
 }
 
-// filled writes p to the file. s.req.Offset is the offset after p, because the section has already
-// read p.
+// filled writes p, the bytes that section s has just read, to their place in the file.
 func (t *fileSink) filled(s *section, p []byte) error {
 	if t.f.d.hashing {
 		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
 	}
-	if _, err := t.file.WriteAt(p, s.req.Offset-int64(len(p))-t.start); err != nil {
+	start := s.req.Offset - int64(len(p)) // req.Offset is already after p
+	if _, err := t.file.WriteAt(p, start-t.start); err != nil {
 		return err
 	}
 	t.f.d.count(int64(len(p)))
 	return nil
 }
 
-// end records the result of a section. A failure of the store is the error of the download. If the
-// file failed, its error is returned as it is, and every later Read fails.
+// end records that section s has ended, and cancels the others if it is the first that failed.
 func (t *fileSink) end(s *section, err error) {
 	defer t.f.limit.Release()
 	bodyio.PutChunk(s.fetched.chunk)
@@ -337,7 +328,8 @@ func (t *fileSink) end(s *section, err error) {
 	}
 }
 
-// failDownload makes the download fail, and returns the error for the caller of WriteTo.
+// failDownload makes the download fail with err, which comes from the store or from the file, and
+// returns the error for the caller of WriteTo.
 func (t *fileSink) failDownload(err error) error {
 	d := t.f.d
 	e, ok := err.(*storage.Error)
@@ -356,8 +348,7 @@ func (t *fileSink) failDownload(err error) error {
 	return d.fail(e)
 }
 
-// result returns the first failure. If there was none, it verifies the checksum of the whole
-// object.
+// result returns the first failure of a section, or verifies the checksum of the whole object.
 func (t *fileSink) result() error {
 	d := t.f.d
 	// d.crc is the checksum of the bytes before the sections, and t.crc that of the sections.

@@ -55,7 +55,7 @@ func (h *hedger) delay(slow int64) time.Duration {
 	return time.Duration(slow + slow*(full-remaining)/full)
 }
 
-// spend reports whether a hedge is permitted. If one is permitted, spend counts it as made.
+// spend reports whether a hedge may be made now, and pays for it from the reads so far.
 func (h *hedger) spend() bool {
 	if h.earned.Add(-hedgeCost) >= 0 {
 		return true
@@ -72,7 +72,7 @@ type latencies struct {
 	count  int                        // number of response times that were added
 }
 
-// add adds a response time. After every hedgeSample times, it computes the percentile again.
+// add records a response time, and updates the percentile once in hedgeSample calls.
 func (l *latencies) add(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,16 +82,16 @@ func (l *latencies) add(took time.Duration) {
 		return
 	}
 
-	// The assignment copies the array, because sorting would destroy the order of the ring.
-	ring := l.recent
-	sorted := ring[:min(l.count, hedgeRecent)]
+	// Sort a copy, because sorting would destroy the order of the ring.
+	ringCopy := l.recent
+	sorted := ringCopy[:min(l.count, hedgeRecent)]
 	slices.Sort(sorted)
 	slow := sorted[len(sorted)*hedgePercentile/100]
 	l.slow.Store(int64(max(1, slow))) // 0 would mean that the percentile is unknown
 }
 
-// hedgedGet calls the driver's Get, with a hedge if the bucket hedges its reads. In that case, the
-// caller must end ctx when it closes the body.
+// hedgedGet calls the driver's Get, and calls it a second time if the first response is late and the
+// bucket hedges its reads. The caller must then end ctx when it closes the body.
 func (o *operation) hedgedGet(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	driver := o.engine.driver
 	hedger := o.engine.hedger
@@ -99,16 +99,17 @@ func (o *operation) hedgedGet(ctx context.Context, req *driver.GetRequest) (*sto
 		attrs, body, err := driver.Get(ctx, req)
 		return o.engine.checkResponseSize(attrs, body, err)
 	}
-	first := o.hedge(ctx, &hedger.get, func(ctx context.Context) response {
+	resp := o.hedge(ctx, &hedger.get, func(ctx context.Context) response {
 		// Each request has a copy of its own, because both may run at the same time.
-		own := *req
-		attrs, body, err := driver.Get(ctx, &own)
+		reqCopy := *req
+		attrs, body, err := driver.Get(ctx, &reqCopy)
 		return response{attrs: attrs, body: body, err: err}
 	})
-	return o.engine.checkResponseSize(first.attrs, first.body, first.err)
+	return o.engine.checkResponseSize(resp.attrs, resp.body, resp.err)
 }
 
-// hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
+// hedgedHead calls the driver's Head, and calls it a second time if the first response is late and
+// the bucket hedges its reads.
 func (o *operation) hedgedHead(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, error) {
 	driver := o.engine.driver
 	hedger := o.engine.hedger
@@ -119,12 +120,13 @@ func (o *operation) hedgedHead(ctx context.Context, req *driver.GetRequest) (*st
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	first := o.hedge(ctx, &hedger.head, func(ctx context.Context) response {
-		own := *req
-		attrs, err := driver.Head(ctx, &own)
+	resp := o.hedge(ctx, &hedger.head, func(ctx context.Context) response {
+		// Each request has a copy of its own, because both may run at the same time.
+		reqCopy := *req
+		attrs, err := driver.Head(ctx, &reqCopy)
 		return response{attrs: attrs, err: err}
 	})
-	attrs, _, err := o.engine.checkResponseSize(first.attrs, nil, first.err)
+	attrs, _, err := o.engine.checkResponseSize(resp.attrs, nil, resp.err)
 	return attrs, err
 }
 
@@ -136,25 +138,25 @@ type response struct {
 	err     error
 }
 
-// decides reports whether the response is final. A success is final. An error is final if another
-// request would probably fail with the same error.
-func (a *response) decides(ctx context.Context) bool {
-	if a.err == nil {
+// isFinal reports whether the response is a success, or an error that another request would probably
+// get, too.
+func (r *response) isFinal(ctx context.Context) bool {
+	if r.err == nil {
 		return true
 	}
-	e := asError(ctx, a.err)
+	e := asError(ctx, r.err)
 	return !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded
 }
 
 // close closes the body, if there is one.
-func (a *response) close() {
-	if a.body != nil {
-		_ = a.body.Close()
+func (r *response) close() {
+	if r.body != nil {
+		_ = r.body.Close()
 	}
 }
 
-// hedge makes a request, and a second request if the first one takes longer than usual. It returns
-// the first final response (see decides). If no response is final, it returns the last one.
+// hedge makes a request, and a second one if the first takes longer than usual. It returns the first
+// final response, or the last response if none is final.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.engine.hedger.earn()
 	start := time.Now()
@@ -173,7 +175,7 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 
 	// The time is measured from the beginning of the first request, even if the second request
 	// returned first. In that case, the first request would have taken even longer.
-	if resp.decides(ctx) {
+	if resp.isFinal(ctx) {
 		l.add(time.Since(start))
 	}
 	return resp
@@ -188,8 +190,8 @@ type requestRace struct {
 	caught    running.Caught
 }
 
-// run makes the first request. If no response comes within the delay, run makes a second request.
-// If a second request is not permitted yet, run tries again later.
+// run makes a request, and a second one if no response comes within the delay. While a second
+// request is not permitted, run tries again from time to time.
 func (r *requestRace) run(ctx context.Context, delay time.Duration) (first response) {
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)
@@ -198,7 +200,7 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 		select {
 		case first = <-r.responses:
 			pending--
-			if pending == 0 || first.decides(ctx) {
+			if pending == 0 || first.isFinal(ctx) {
 				r.stop(&first, pending)
 				return first
 			}
@@ -213,15 +215,14 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	}
 }
 
-// start makes a request in its own goroutine. The context of the request stays valid after start
-// returns, so that the body can be read. The method stop, or the end of the caller's ctx, ends it.
+// start makes a request in a goroutine. Its context outlives the request, so that the body can still
+// be read.
 func (r *requestRace) start(ctx context.Context, request func(context.Context) response) {
 	ctx, cancel := context.WithCancel(ctx)
 	index := len(r.cancels)
 	r.cancels = append(r.cancels, cancel)
 	go func() {
-		// This is the response if request panics.
-		resp := response{err: errPanicked()}
+		resp := response{err: errPanicked()} // replaced unless request panics
 		r.caught.Do(func() {
 			resp = request(ctx)
 		}, nil)
@@ -230,8 +231,8 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	}()
 }
 
-// stop cancels all requests except the one that returned first, and waits until they have ended. If
-// a request panicked, stop panics.
+// stop cancels all requests except the one that returned first, waits until they have ended, and
+// raises the panic of any of them.
 func (r *requestRace) stop(first *response, pending int) {
 	for i, cancel := range r.cancels {
 		if i != first.request {
@@ -239,8 +240,8 @@ func (r *requestRace) stop(first *response, pending int) {
 		}
 	}
 	for range pending {
-		other := <-r.responses
-		other.close()
+		late := <-r.responses
+		late.close()
 	}
 
 	// The caller closes the body of a successful response. If Raise panics or the request failed, the
@@ -261,8 +262,7 @@ func (o *operation) mayHedge() bool {
 	return !o.engine.retry.pace.Throttled() && o.engine.hedger.spend()
 }
 
-// asAttempt returns a function that makes the request and counts it as a further attempt of the
-// operation.
+// asAttempt returns a function that makes the request as one more attempt of the operation.
 func (o *operation) asAttempt(request func(context.Context) response) func(context.Context) response {
 	return func(ctx context.Context) response {
 		if err := o.startAttempt(ctx); err != nil {

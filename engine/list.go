@@ -40,9 +40,8 @@ type listOp struct {
 	progress pageProgress
 }
 
-// outOfOrder returns the error for an entry that is less than an entry before it. Callers depend on
-// the order. For example, a caller that resumes a listing after its greatest key would miss the
-// entry.
+// outOfOrder returns the error for an entry that is less than an entry before it. A caller that
+// resumes a listing after its greatest key would miss such an entry.
 func outOfOrder(c *engine) *storage.Error {
 	return unsupported(
 		"the store does not list keys in byte order",
@@ -53,7 +52,7 @@ func outOfOrder(c *engine) *storage.Error {
 	)
 }
 
-// open checks the options, and copies them into the request.
+// open begins the listing op by checking the options and copying them into the request.
 func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
 	req := &l.req
 	l.opts = *opts
@@ -79,7 +78,7 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	}
 
 	l.after = req.StartAfter
-	// Versions come in order from each store that has versions.
+	// Every store that has versions lists them in order.
 	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
 	if l.anyOrder {
 		return l.checkAnyOrder()
@@ -87,8 +86,8 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	return nil
 }
 
-// checkTexts checks the options that are texts. In a Prefixed view, the prefix of the view does not
-// count toward their length.
+// checkTexts checks that the options that are texts are UTF-8 and no longer than a key. The prefix
+// of a Prefixed view does not count.
 func (l *listOp) checkTexts() *storage.Error {
 	view := optionState(&l.opts).View
 	texts := [...]struct {
@@ -108,8 +107,8 @@ func (l *listOp) checkTexts() *storage.Error {
 	return nil
 }
 
-// checkAnyOrder checks the options for a store that lists in no order. It refuses options that need
-// an order.
+// checkAnyOrder refuses a listing that needs an order, because the store has none. The caller must
+// also say that any order will do.
 func (l *listOp) checkAnyOrder() *storage.Error {
 	if !l.opts.AnyOrder {
 		return unsupported("this store lists in no order", "list with WithAnyOrder, if entries may come in any order")
@@ -136,9 +135,8 @@ func (l *listOp) pageSize() int {
 	return min(cmp.Or(l.opts.PageSize, defaultMaxPage), maxPage(l.op.engine))
 }
 
-// limitOf returns the number of entries that a request asks for. remaining is the number of entries
-// that WithLimit still permits. If remaining is below 1, there is no limit. If some entries of a
-// page will be dropped, the request asks for a whole page.
+// limitOf returns how many entries a request asks for if the caller still wants the remaining ones,
+// where a number below 1 means all. It is a whole page if some entries will be dropped.
 func (l *listOp) limitOf(remaining int) int {
 	if remaining < 1 || l.readsMore() {
 		return l.pageSize()
@@ -175,13 +173,13 @@ func (l *listOp) readsMore() bool {
 	return startsEarlier || hasWiderPrefix
 }
 
-// prefixOf returns the prefix for a request to the driver. If the driver takes only folders as
-// prefixes, the result is r.Prefix up to its last slash.
-func (l *listOp) prefixOf(r *driver.ListRequest) string {
+// prefixOf returns the prefix to send to the driver, which ends at its last slash if the driver lists
+// only folders.
+func (l *listOp) prefixOf(req *driver.ListRequest) string {
 	if l.op.engine.desc.FolderPrefixes {
-		return r.Prefix[:strings.LastIndex(r.Prefix, folderDelimiter)+1]
+		return req.Prefix[:strings.LastIndex(req.Prefix, folderDelimiter)+1]
 	}
-	return r.Prefix
+	return req.Prefix
 }
 
 const folderDelimiter = "/"
@@ -197,8 +195,7 @@ func (l *listOp) mustRollUp() bool {
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
 
-// page requests one page and filters it. The result is in order, without duplicates, and has only
-// entries that the caller asked for.
+// page requests one page, and drops duplicates and the entries that the caller did not ask for.
 func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 	page, e := l.fetch(ctx, &l.req, &l.progress)
 	if e != nil {
@@ -210,7 +207,7 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 	return page, nil
 }
 
-// fetch requests one page, which is not filtered. It fails if the listing makes no progress.
+// fetch requests one unfiltered page, and fails if the listing makes no progress.
 func (l *listOp) fetch(
 	ctx context.Context, req *driver.ListRequest, progress *pageProgress,
 ) (*storage.Page, *storage.Error) {
@@ -240,8 +237,7 @@ func (l *listOp) fetch(
 	return nil, e
 }
 
-// lastWithPrefix returns the key of the last entry that has the prefix, or "". Entries without the
-// prefix are dropped later.
+// lastWithPrefix returns the key of the last entry that has the prefix, or "" if none has it.
 func lastWithPrefix(entries []storage.ListEntry, prefix string) string {
 	for i := len(entries) - 1; i >= 0; i-- {
 		if key := entries[i].Key; strings.HasPrefix(key, prefix) {
@@ -251,7 +247,7 @@ func lastWithPrefix(entries []storage.ListEntry, prefix string) string {
 	return ""
 }
 
-// filter drops the entries that the caller did not ask for, and changes the revisions to those that
+// filter drops the entries that the caller did not ask for, and gives the others the revisions that
 // the user sees.
 func (l *listOp) filter(page *storage.Page) *storage.Error {
 	if e := l.filterAscending(page, &l.req); e != nil {
@@ -261,16 +257,13 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 	return nil
 }
 
-// filterAscending drops duplicates, entries outside of the prefix, and entries up to the key of
-// WithStartAfter. If the listing must be in order, filterAscending fails when an entry is less than the
-// entry before it. Callers that depend on the order would miss that entry.
+// filterAscending drops duplicates and the entries that the caller did not ask for. It fails if the
+// listing must be in order but an entry is less than the one before it.
 //
-// filterAscending also compares the entries that it drops. Suppose that a store returns b before a, and
-// that an earlier listing stopped at b. A listing that starts after b would drop a, and neither
-// listing would have it.
+// Dropped entries are compared, too. If a store lists b before a, a listing up to b and a second one
+// after b would both miss a.
 func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *storage.Error {
-	// The entries that stay move to the front of the page. count is their number so far.
-	count := 0
+	count := 0 // of the entries that stay, which move to the front of the page
 	for i := range page.Entries {
 		entry := &page.Entries[i]
 		if !strings.HasPrefix(entry.Key, req.Prefix) || entry.Key == l.last {
@@ -301,8 +294,8 @@ func (l *listOp) wants(entry *storage.ListEntry) bool {
 	return entry.Key > l.after && entry.Key != optionState(&l.opts).View
 }
 
-// rollsUp reports whether the object's key ends in the delimiter, so that the key is a common
-// prefix. Some servers return both the object and the prefix.
+// rollsUp reports whether the entry is an object whose key is itself a common prefix, because it ends
+// in the delimiter. Some servers return both.
 func rollsUp(entry *storage.ListEntry, req *driver.ListRequest) bool {
 	if req.Delimiter == "" || entry.IsPrefix {
 		return false
@@ -318,10 +311,8 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	}
 }
 
-// eachPage calls the given function for each page of a listing, and fails if the listing does not
-// end. The function gets the token of the page, or "" for the first page. It returns the token of
-// the page after it, or "" after the last page. Its second result identifies the last entry of the
-// page, or is "" if the page has no entry.
+// eachPage calls page with the token of each page of a listing, and fails if the listing does not
+// end. page returns the token of the next page and the key of the last entry, each "" if none.
 func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
@@ -367,9 +358,8 @@ var errRepeats = &storage.Error{
 	Err:       errors.New("the provider repeated a page of the listing"),
 }
 
-// check fails if the listing repeats pages, or has too many pages without a new entry. token is the
-// token of the page, and next that of the page after it, or "" after the last page. last identifies
-// the last entry of the page, or is "" if the page has no entry.
+// check fails if the listing repeats pages, or has too many pages in a row without a new entry. It
+// gets the page's own token, that of the next page, and the last entry's key, each "" if none.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	if next == "" {
 		*p = pageProgress{}
@@ -379,8 +369,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		return errRepeats
 	}
 	p.pages++
-	// Replace the mark after page 1, 2, 4, 8 and so on. In time, the distance between two marks is
-	// longer than any cycle of tokens.
+	// Compare later tokens with that of page 1, 2, 4, 8 and so on. In time, the distance between two
+	// such pages is longer than any cycle of tokens.
 	isPowerOfTwo := p.pages&(p.pages-1) == 0
 	if isPowerOfTwo {
 		p.mark = next

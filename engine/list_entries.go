@@ -16,9 +16,8 @@ func (b bucket) List(ctx context.Context, opts *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// iterate begins the operation, calls each, and ends the operation. If the operation
-// fails, iterate yields the error last. e is the error of an earlier check, or nil.
-// If e is not nil, iterate only calls the hooks and yields an error.
+// iterate runs the operation, in which each yields the entries, and yields its error last. If e, the
+// error of an earlier check, is not nil, each is not called.
 func iterate[E any](
 	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
 	yield func(E, error) bool,
@@ -40,7 +39,7 @@ func iterate[E any](
 // entries.
 var errStopped = &storage.Error{Code: storage.Canceled}
 
-// each yields all entries, and requests the pages one after the other.
+// each yields the entries page by page, and prefetches the next page while the caller works.
 func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	l.startFromPrefix()
 	if l.mustDerive() {
@@ -101,12 +100,10 @@ type pagePrefetch struct {
 // first page.
 const untilPrefetch = 8
 
-// shouldPrefetch reports whether to request the next page now, before entry i of a page with count
-// entries is yielded.
+// shouldPrefetch reports whether to request the next page before yielding entry i of count.
 //
-// During the first page, the next page is requested only after some entries, so that a caller who
-// leaves the loop soon causes only one request. During later pages, it is requested before the first
-// entry, so that it arrives while the caller works. A local store needs no prefetch.
+// During the first page, some entries are yielded before, so that a caller who leaves the loop soon
+// causes only one request. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	if l.op.engine.desc.Local {
 		return false
@@ -117,23 +114,24 @@ func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	return i == 0
 }
 
-// prefetch begins to fetch the page of token, with at most limit entries.
+// prefetch starts to fetch the page of token, with at most limit entries, in a goroutine.
 func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePrefetch {
 	n := &pagePrefetch{}
 	ctx, n.cancel = context.WithCancel(ctx)
-	r := l.req
-	r.Token = token
-	r.Limit = limit
+	req := l.req
+	req.Token = token
+	req.Limit = limit
 	// The caller still reads the memory of the present page, so use that of the page before.
-	r.Entries = l.spare
+	req.Entries = l.spare
 	l.spare = nil
+
 	n.group.Go(func() {
-		n.page, n.e = l.fetch(ctx, &r, &l.progress)
+		n.page, n.e = l.fetch(ctx, &req, &l.progress)
 	}, nil)
 	return n
 }
 
-// next returns the prefetched page. If n is nil, it requests the page that l.req asks for.
+// next returns the prefetched page, or requests the page of l.req if n is nil.
 func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *storage.Error) {
 	if n == nil {
 		return l.page(ctx)
@@ -152,7 +150,7 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *sto
 	return n.page, nil
 }
 
-// stop cancels the prefetch, and waits until its goroutine has ended.
+// stop cancels the prefetch and waits for its goroutine.
 func (n *pagePrefetch) stop() {
 	if n == nil {
 		return

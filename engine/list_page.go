@@ -26,8 +26,8 @@ func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOp
 	return page, err
 }
 
-// onePage returns one page. It makes more than one request if the driver's pages have too few
-// entries, or have entries that the caller did not ask for.
+// onePage returns one page. It needs several requests if the driver's pages are too short, or have
+// entries that the caller did not ask for.
 func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	l.startFromPrefix()
 	size := l.req.Limit
@@ -44,8 +44,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	firstToken := l.req.Token
 	isExact := l.req.Limit == size
 
-	// entries has those of the driver's pages so far.
-	var entries []storage.ListEntry
+	var entries []storage.ListEntry // of the driver's pages so far
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
@@ -89,7 +88,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	}
 }
 
-// restart makes the next request begin at token again, and ask for size entries.
+// restart lets the next request begin at token again, and ask for size entries.
 func (l *listOp) restart(token string, size int) {
 	l.req.Token = token
 	l.req.Limit = size
@@ -97,8 +96,8 @@ func (l *listOp) restart(token string, size int) {
 	l.progress = pageProgress{}
 }
 
-// isComplete reports whether a page has enough entries for the caller. A page needs at least one. It
-// needs all if the engine has dropped entries of the driver's page.
+// isComplete reports whether a page has enough entries for the caller: at least one, or size entries
+// if some of the driver's page were dropped.
 func (l *listOp) isComplete(page *storage.Page, size int) bool {
 	if len(page.Entries) == 0 {
 		return false
@@ -111,8 +110,8 @@ func (l *listOp) isComplete(page *storage.Page, size int) bool {
 	return !l.readsMore() || len(page.Entries) >= size
 }
 
-// openPage makes the request begin where the token says. It fails with InvalidArgument if the token
-// is not one of this listing.
+// openPage makes the request begin where the token says, or fails if the token is not one of this
+// listing.
 func (l *listOp) openPage(token string) *storage.Error {
 	l.req.Limit = l.pageSize()
 	if token == "" {
@@ -126,7 +125,7 @@ func (l *listOp) openPage(token string) *storage.Error {
 	mark := string(raw[:markBytes])
 	rest := string(raw[markBytes:])
 
-	// A token of seal has the driver's token, which is never "".
+	// A token of seal has the driver's token after the mark, which is never "".
 	if rest != "" && mark == pageMark(l, rest, "") {
 		l.req.Token = rest
 		return nil
@@ -144,8 +143,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 	return nil
 }
 
-// seal returns the driver's token with a mark in front. The mark binds it to this listing
-// (pageMark).
+// seal returns the driver's token behind a mark that binds it to this listing, or "" if there is no
+// next page.
 func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""
@@ -167,9 +166,9 @@ const (
 	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// pageMark returns a mark that binds a token to the provider, prefix and delimiter, and shows
-// whether the token was changed. The mark is no protection against forging: a forged token can only
-// start the listing at another place. kind is afterKey for the tokens of sealKey, or "".
+// pageMark returns a mark by which a token of another listing, or a changed one, is detected. It has
+// no secret, because a forged token can only start the listing at another place. kind is afterKey
+// for a token that holds a key, or "".
 func pageMark(l *listOp, token, kind string) string {
 	parts := []string{l.op.engine.desc.Provider, l.req.Prefix, l.req.Delimiter, token}
 	if kind != "" {

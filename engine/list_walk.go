@@ -30,8 +30,8 @@ import (
 // listing ends.
 type visit func(storage.ListEntry) *storage.Error
 
-// visitDerived visits the requested entries in byte order. It begins at the start of the prefix and
-// ignores tokens.
+// visitDerived visits the requested entries in byte order, from the start of the prefix, whatever
+// order the store lists in.
 func (l *listOp) visitDerived(ctx context.Context, fn visit) *storage.Error {
 	deep := l.req.Delimiter != folderDelimiter
 	if l.mustRollUp() {
