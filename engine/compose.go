@@ -42,7 +42,7 @@ func (c *composeOp) open(b *engine, key string) *storage.Error {
 	if e := b.resolveCopy(c.op.key, &c.req, c.opts); e != nil {
 		return e
 	}
-	native, e := b.natives(c.opts.SourceNative)
+	native, e := b.nativeValues(c.opts.SourceNative)
 	if e != nil {
 		return e
 	}

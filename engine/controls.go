@@ -122,7 +122,7 @@ func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *stor
 			return e
 		}
 	}
-	native, e := c.natives(opts.Native)
+	native, e := c.nativeValues(opts.Native)
 	if e != nil {
 		return e
 	}

@@ -242,8 +242,8 @@ func (d *download) sourceRequest() *driver.GetRequest {
 	return &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
 }
 
-// checkSource fails with Changed if the source was replaced after its content was opened. Tags are
-// read without a condition. If the source was replaced, the tags may belong to the newer object.
+// checkSource fails with Changed if the source was replaced after its content was opened with these
+// attributes. Its tags, which are read without a condition, may then be those of the newer object.
 func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	d := c.source
 	current, e := head(d.ctx, &d.op, d.sourceRequest())
@@ -259,9 +259,8 @@ func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	return nil
 }
 
-// keepsClass reports whether the request of the copy keeps its storage class: the class that an
-// option sets or, without one, the class of the source. The class of the source has a meaning only
-// at the same provider. Other providers refuse its name, or understand it differently.
+// keepsClass reports whether the request of the copy may name a storage class. One that an option
+// sets stays, but that of the source has a meaning only at the same provider.
 func (c *copyOp) keepsClass() bool {
 	if c.opts.Set&storage.StorageClassSet != 0 {
 		return true
@@ -275,8 +274,7 @@ func (c *copyOp) keepsClass() bool {
 	return dst.has(storage.StorageClasses) && src.desc.Provider == dst.desc.Provider
 }
 
-// streamCopy downloads the source and uploads it. The upload is part of the destination's
-// operation.
+// streamCopy downloads the source and uploads what it reads, followed by the bytes of Append.
 func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	reader, e := c.download(ctx)
 	if e != nil {
@@ -288,22 +286,22 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	if e != nil {
 		return nil, e
 	}
-
 	body := sourcebody.One(reader, c.tail())
-	// Append has set its condition in streamRequest.
+
+	// For Append, streamRequest has set the condition.
 	needsCondition := c.copiesOntoItself() && c.tail() == nil && source.Revision != ""
 	if !needsCondition {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
-	revision, e := c.op.engine.untagged(source.Revision)
+	revision, e := c.op.engine.bareRevision(source.Revision)
 	if e != nil {
 		return nil, e
 	}
 	return replaceRead(ctx, &c.op, req, c.req.Source.Version, revision, c.opts.Transfer, body)
 }
 
-// streamRequest returns the Put request of a copy whose content passes through this process. source
-// has the attributes of the opened source.
+// streamRequest returns the request by which this process uploads the copy of an opened source with
+// these attributes.
 func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *storage.Error) {
 	dst := c.op.engine
 	req := putOfCopy(&c.req)
@@ -331,19 +329,18 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 		req.Tags = tags
 	}
 
-	// Append must not replace an object that was written meanwhile. So the condition of its upload is
-	// the revision that was read.
+	// Append must replace no other object than the one that was read.
 	if c.tail() != nil && req.Condition == (storage.Condition{}) {
 		req.Condition.Revision = source.Revision
-		if e := dst.condition(&req.Condition, storage.ConditionalUpdate); e != nil {
+		if e := dst.checkCondition(&req.Condition, storage.ConditionalUpdate); e != nil {
 			return req, e
 		}
 	}
 	return req, nil
 }
 
-// streamTags returns the tags of the opened source. The tags are read after the content was opened,
-// so streamTags checks that both are of the same object.
+// streamTags reads the tags of the opened source, and checks that its content and tags are of the
+// same object.
 func (c *copyOp) streamTags(source *storage.Attrs) (map[string]string, *storage.Error) {
 	tags, e := c.sourceTags()
 	if e != nil {
@@ -363,13 +360,9 @@ func (c *copyOp) copiesOntoItself() bool {
 	return c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 }
 
-// replaceRead uploads body, which reads the object that the upload replaces. That object may change
-// after it was read, so revision, the revision of the read object, becomes the condition of the
-// upload. If the object has changed, replaceRead fails with Changed. The condition of the caller, if
-// any, has precedence.
-//
-// version is the version that body reads. It is "" for the current object. Only the current object
-// needs the condition.
+// replaceRead uploads body, which reads the very object that the upload replaces. Unless the caller
+// has set a condition, the upload fails with Changed if that object no longer has the given revision.
+// version is the version that body reads: only "", the current object, needs the condition.
 func replaceRead(
 	ctx context.Context, o *operation, req driver.PutRequest, version, revision string, transfer storage.Transfer,
 	body *sourcebody.Body,
@@ -388,29 +381,29 @@ func replaceRead(
 	return attrs, e
 }
 
-// expectedResult returns the size in bytes and the checksum of the result: the source, followed by the bytes
-// of Append.
+// expectedResult returns the size in bytes and the checksum of the source followed by the bytes of
+// Append.
 func (c *copyOp) expectedResult(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	tail := c.tail()
-	added := int64(len(tail))
+	tailSize := int64(len(tail))
 	tailCRC := storage.CRC32C{Sum: crc32c.Sum(tail), Known: true}
-	return source.Size + added, driver.JoinCRC32C(source.CRC32C, tailCRC, added)
+	return source.Size + tailSize, driver.JoinCRC32C(source.CRC32C, tailCRC, tailSize)
 }
 
-// putOfCopy returns the Put request for a copy r. Its size and checksum are not set, because they
-// depend on the source.
-func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
+// putOfCopy returns the upload that writes what the copy req would write, still without the size and
+// checksum, which depend on the source.
+func putOfCopy(req *driver.CopyRequest) driver.PutRequest {
 	return driver.PutRequest{
-		Key:        r.Key,
-		Properties: r.Properties,
-		Condition:  r.Condition,
-		Controls:   r.Controls,
-		Native:     r.Native,
+		Key:        req.Key,
+		Properties: req.Properties,
+		Condition:  req.Condition,
+		Controls:   req.Controls,
+		Native:     req.Native,
 	}
 }
 
-// storeSource uploads body, which reads the sources of a copy. An error of a source is returned as
-// such, and not as an error of the upload.
+// storeSource uploads body, which reads the sources of a copy. If a source fails, storeSource returns
+// its error, and not that of the upload.
 func storeSource(
 	ctx context.Context, o *operation, req driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
@@ -446,7 +439,7 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 	return d.present(), nil
 }
 
-// sourceOptions returns the options for the download of the source.
+// sourceOptions returns the options for downloading the whole source.
 func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
 		Length:      -1,
@@ -456,7 +449,7 @@ func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 	}
 }
 
-// streamSource opens a source that is not from package engine, by its method Download.
+// streamSource opens a source of another package by its method Download.
 func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Error) {
 	reader, err := c.from.Download(ctx, c.sourceOptions())
 	if err == nil {
@@ -465,8 +458,7 @@ func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Er
 	e := asError(ctx, err)
 	e.Op = "Copy"
 	e.Key = cmp.Or(e.Key, c.from.Key())
-	// This error is about the source. With this Code, the caller would think that a condition on
-	// the destination is not met.
+	// With this Code, the caller would think that the destination does not meet its condition.
 	if e.Code == storage.PreconditionFailed {
 		e.Code = storage.Changed
 		e.Err = bodyFailed(err).Err
@@ -474,9 +466,9 @@ func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Er
 	return nil, e
 }
 
-// sourceFailed returns the error of a copy whose source failed with err. Its Code is BodyFailed or
-// Changed. The Code of err would be misleading: after PreconditionFailed, for example, the caller
-// would think that the destination has an object.
+// sourceFailed returns the error of a copy whose opened source failed with err, or that of the
+// context. Its Code is BodyFailed or Changed, because the Code of err would seem to be about the
+// destination.
 func sourceFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
@@ -485,8 +477,7 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	e := bodyFailed(err)
 	switch source.Code {
 	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-		// The source existed when it was opened. Each of these codes means that another client has
-		// changed or removed the source since.
+		// The source existed when it was opened, so another client has changed or removed it since.
 		e.Code = storage.Changed
 	}
 	e.Hint = source.Hint

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// serverCopy lets the provider copy the object. No content passes through this process.
+// serverCopy lets the provider copy the object, so that no content passes through this process.
 func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	if c.copiesWithoutAttrs() {
 		attrs, e := c.copyWithoutAttrs(ctx, src)
@@ -18,7 +18,6 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		// The copy failed for good. Reading the attributes of the source below shows why.
 	}
 
-	// Read the attributes of the source. The copy must be of this revision.
 	source, e := c.headSource()
 	if e != nil {
 		return nil, e
@@ -27,6 +26,8 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		// Append must not replace an object that was written meanwhile.
 		c.req.Condition.Revision = source.Revision
 	}
+
+	// Copy exactly the revision whose attributes were read.
 	req := c.req
 	stored := *source // copyIntent removes the reserved metadata from source, but a layer may need it
 	src.Version = req.Source.Version
@@ -51,7 +52,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	return replaceOnServer(ctx, &c.op, replaced, &req.Condition, call, want)
 }
 
-// headSource reads the attributes of the source, with its reserved metadata.
+// headSource reads the attributes of the source, including the reserved metadata.
 func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	d := c.source
 	req := d.first.req
@@ -64,9 +65,8 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	return source, nil
 }
 
-// copyIntent completes req, the request of a copy whose source has these attributes. It returns the
-// object that the copy must store: after a lost response, the engine compares the stored object with
-// it. copyIntent removes the reserved metadata, which users do not see, from source.
+// copyIntent completes req, the request of a copy of source, and removes the reserved metadata from
+// source. It returns what the stored object is compared with if the response is lost.
 func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
 	dst := c.op.engine
 	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
@@ -96,7 +96,7 @@ func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*in
 	want.properties = req.Properties
 	want.controls = req.Controls
 
-	// A write id in the metadata shows after a lost response which write made the object.
+	// After a lost response, a write id in the metadata shows which write made the object.
 	if req.Condition != (storage.Condition{}) || want.named || c.replacesSource(&req.Source) {
 		want.writeID = dst.newWriteID(name)
 	}
@@ -108,7 +108,7 @@ func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*in
 	return want, nil
 }
 
-// appendOnServer joins the source and the bytes of Append to one object, inside the provider.
+// appendOnServer lets the provider join the source and the bytes of Append to one object.
 func (c *copyOp) appendOnServer(
 	ctx context.Context, copyReq *driver.CopyRequest, want *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -130,9 +130,8 @@ func (c *copyOp) appendOnServer(
 	return writeOnServer(ctx, &c.op, call, want)
 }
 
-// copyTags makes the copy keep the tags of its source, unless options replace them. count is the
-// number of these tags. kept is the number of tags that the store copies itself. Other tags go into
-// req.
+// copyTags makes the copy keep the count tags of its source, unless options replace them. If the store
+// copies tags itself, kept is their number. Otherwise the tags go into req.
 func (c *copyOp) copyTags(req *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	if !c.keepsTags(count > 0) {
 		return 0, nil
@@ -152,14 +151,14 @@ func (c *copyOp) replacesSource(src *driver.ObjectRef) bool {
 	return src.Version == "" && src.Bucket == dst.Bucket && src.Key == dst.Key
 }
 
-// copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the
-// source.
+// copiesWithoutAttrs reports whether the copy needs no attributes of the source, so that reading them
+// is saved.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	dst := c.op.engine
 	if !dst.desc.CopiesWithoutAttrs || !c.opts.WithoutAttrs || c.tail() != nil {
 		return false
 	}
-	// Each of these needs a request with all properties, and those are read from the source.
+	// In each of these cases, the request must have all properties, which come from the source.
 	replacesProperties := c.opts.Set != 0
 	needsWriteID := c.req.Condition != (storage.Condition{})
 	dropsProperties := !dst.has(storage.Metadata | storage.ContentProperties)
@@ -170,8 +169,8 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 	return !c.keepsTags(mayHaveTags) || dst.desc.CopiesTags
 }
 
-// copyWithoutAttrs copies the source without reading its attributes. The store copies the metadata
-// of the source, with its write id if it has one. Rule W7, about lost responses, permits that.
+// copyWithoutAttrs copies the source without reading its attributes. The copy then has the write id
+// of the source, too, which rule W7 about lost responses permits.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	req := c.req
 	src.Version = req.Source.Version
@@ -193,13 +192,10 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*s
 	return attrs, e
 }
 
-// replaceOnServer is writeOnServer for a copy that may replace one of its own sources. The server may
-// read that source at one moment and write at another. So the revision that was read becomes the
-// condition of the request, if the request has none and the store can compare revisions. If the
-// object has changed, replaceOnServer fails with Changed.
-//
-// replaced is that revision, or "" if the copy replaces no source. condition points to the condition
-// of the request that call sends.
+// replaceOnServer is writeOnServer for a copy that may replace one of its own sources. replaced is the
+// revision of that source, or "" if the copy replaces none. The copy fails with Changed if the source
+// has changed, unless the caller has set a condition or the store cannot compare revisions.
+// condition points to the condition that call sends.
 func replaceOnServer(
 	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
 	call func(context.Context) (*storage.Attrs, error), want *intent,
@@ -207,6 +203,8 @@ func replaceOnServer(
 	if replaced == "" || *condition != (storage.Condition{}) || !o.engine.has(storage.ConditionalUpdate) {
 		return writeOnServer(ctx, o, call, want)
 	}
+
+	// The server may read the source at one moment and write at another.
 	condition.Revision = replaced
 	want.condition = *condition
 	attrs, e := writeOnServer(ctx, o, call, want)
@@ -226,8 +224,8 @@ func replaceOnServer(
 	return attrs, e
 }
 
-// writeOnServer calls the given function. That function copies or joins objects inside the
-// provider. If the response is lost, writeOnServer finds out whether the write took effect.
+// writeOnServer writes an object by call, a copy inside the provider. If the response is lost, it
+// finds out whether the write took effect.
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -239,8 +237,8 @@ func writeOnServer(
 	return finishWrite(ctx, o, attrs, e, want)
 }
 
-// replaceProperties replaces the properties that options have set. On entry, properties has those of
-// the source.
+// replaceProperties replaces, in the properties of the source, those that options have set for the
+// copy.
 func (c *copyOp) replaceProperties(properties *storage.Properties) {
 	set := c.opts.Set
 	for _, text := range textProperties {

@@ -58,8 +58,8 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	return storage.NewBucket(bucket{newEngine(d, opts, false)})
 }
 
-// newEngine opens a bucket. Invalid options make no error here, but in each operation. serviced is
-// true if a Service opens the bucket and knows that it keeps versions.
+// newEngine returns the engine of a bucket. An invalid option is reported by each operation, and not
+// here. serviced is true if a Service opens the bucket and knows that it keeps versions.
 func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
 	o := &storage.OpenOptions{}
 	optionErr := o.Apply(opts...)
@@ -104,11 +104,11 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 	return c
 }
 
-// wrapLayers wraps d in layers. The last layer is the outermost. If a layer is invalid, wrapLayers
-// returns an error. The returned driver then has only the layers before the invalid one.
+// wrapLayers wraps d in the layers, of which the last becomes the outermost. If a layer is invalid,
+// it returns an error and the driver with the layers before that one.
 func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
-	for _, v := range layers {
-		wrap, ok := v.(driver.Layer)
+	for _, layer := range layers {
+		wrap, ok := layer.(driver.Layer)
 		if !ok || wrap == nil {
 			return d, invalid("Layers", "must be of type driver.Layer, and not nil")
 		}
@@ -121,8 +121,8 @@ func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	return d, nil
 }
 
-// checkOptions returns Unsupported if an option asks for versions, locks or soft delete, and the store
-// cannot provide them.
+// checkOptions returns Unsupported if an option asks for versions, locks or soft delete that the store
+// cannot provide.
 func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		if e := c.need(storage.ObjectLock, "WithObjectLock"); e != nil {
@@ -140,9 +140,9 @@ func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	return nil
 }
 
-// openVersions turns on versions, locks and soft delete as the options ask, for stores in this
-// process. A cloud bucket has settings of its own: for it, openVersions only checks that the bucket
-// supports what the options ask for. serviced is true if a Service knows that the bucket has versions.
+// openVersions turns on versions, locks and soft delete as the options ask, if the store is in this
+// process. For a cloud bucket, which has its own settings, it only checks that they are supported.
+// serviced is true if a Service knows that the bucket has versions.
 func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
 	c.optionError = cmp.Or(c.optionError, c.checkOptions(o))
@@ -166,9 +166,8 @@ func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	}
 }
 
-// serveAtBase is for a store that has no address of its own. Package serve serves the objects of
-// such a store at the signing base URL, so that URL becomes the public address. If the signing base
-// URL is not set, serveAtBase removes the features of signing.
+// serveAtBase makes the signing base URL the public address of a store that has none of its own.
+// Without that URL, nothing could serve signed URLs, so the bucket loses the features of signing.
 func (c *engine) serveAtBase() {
 	if c.signingBaseURL == "" {
 		c.features &^= signing
@@ -180,7 +179,7 @@ func (c *engine) serveAtBase() {
 // Close implements storage.Core.
 func (b bucket) Close() error { return b.engine.close() }
 
-// close closes the driver. Later calls return the same error.
+// close closes the driver once, and returns the same error from every call.
 func (c *engine) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
@@ -198,7 +197,7 @@ func (c *engine) close() error {
 	return c.closeErr
 }
 
-// checkOpen returns an error if the bucket was closed.
+// checkOpen returns InvalidArgument if the bucket was closed.
 func (c *engine) checkOpen() *storage.Error {
 	if c.closed.Load() {
 		return &storage.Error{
@@ -210,18 +209,18 @@ func (c *engine) checkOpen() *storage.Error {
 	return nil
 }
 
-// tagged returns a revision with the provider's name as prefix, so that a revision of one store is
-// not accepted by another.
-func (c *engine) tagged(revision string) string {
+// taggedRevision puts the provider's name before a revision of the driver, so that no other store
+// accepts it.
+func (c *engine) taggedRevision(revision string) string {
 	if revision == "" || c.desc.TaggedRevisions {
 		return revision
 	}
 	return c.tag + revision
 }
 
-// untagged returns the revision as the driver knows it. It fails with InvalidArgument if the
-// revision cannot be one of this store.
-func (c *engine) untagged(revision string) (string, *storage.Error) {
+// bareRevision returns the revision as the driver knows it, or InvalidArgument if the revision cannot
+// be one of this store.
+func (c *engine) bareRevision(revision string) (string, *storage.Error) {
 	bare, isOurs := strings.CutPrefix(revision, c.tag)
 	if !isOurs || !isRevision(bare) {
 		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
@@ -235,9 +234,8 @@ func (c *engine) untagged(revision string) (string, *storage.Error) {
 // maxRevisionBytes is the length of the longest revision that is believed to be one of a store.
 const maxRevisionBytes = 1024
 
-// isRevision reports whether bare can be a revision of the store. Revisions are sent in headers
-// such as If-Match. In such a header, "*" matches any object, a comma separates revisions, and an
-// empty revision sets no condition.
+// isRevision reports whether bare can be a revision, and is safe in a header such as If-Match. There
+// "*" would match any object, a comma would separate revisions, and "" would set no condition.
 func isRevision(bare string) bool {
 	if strings.Trim(bare, `"`) == "" || len(bare) > maxRevisionBytes {
 		return false
@@ -250,10 +248,10 @@ func isRevision(bare string) bool {
 	return true
 }
 
-// condition checks that the driver supports cond, and removes the provider's prefix from the
-// revision in cond. update is the feature that IfRevision needs: ConditionalUpdate for a write,
-// ConditionalRemove for a removal, or 0 for a read.
-func (c *engine) condition(cond *storage.Condition, update storage.Features) *storage.Error {
+// checkCondition checks that the driver supports cond, and strips the provider's prefix from its
+// revision. update is ConditionalUpdate for a write, ConditionalRemove for a removal, and 0 for a
+// read.
+func (c *engine) checkCondition(cond *storage.Condition, update storage.Features) *storage.Error {
 	isRead := update == 0
 	isWrite := update == storage.ConditionalUpdate
 	switch {
@@ -274,14 +272,14 @@ func (c *engine) condition(cond *storage.Condition, update storage.Features) *st
 		return c.need(storage.ConditionalCreate, "IfAbsent")
 	}
 	if cond.NotRevision != "" {
-		bare, e := c.untagged(cond.NotRevision)
+		bare, e := c.bareRevision(cond.NotRevision)
 		cond.NotRevision = bare
 		return e
 	}
 	if e := c.need(update, "IfRevision"); e != nil {
 		return e
 	}
-	bare, e := c.untagged(cond.Revision)
+	bare, e := c.bareRevision(cond.Revision)
 	cond.Revision = bare
 	return e
 }
@@ -292,8 +290,8 @@ func (b bucket) Supports(features storage.Features) bool { return b.engine.has(f
 // has reports whether the bucket has all features f.
 func (c *engine) has(f storage.Features) bool { return c.features&f == f }
 
-// need returns Unsupported if the bucket does not have the features f. The error contains the given
-// name of a call or an option.
+// need returns Unsupported if the bucket does not have the features f that the call or option of this
+// name needs.
 func (c *engine) need(f storage.Features, name string) *storage.Error {
 	if c.has(f) {
 		return nil
@@ -311,8 +309,8 @@ func (c *engine) need(f storage.Features, name string) *storage.Error {
 	return unsupported(c.desc.Provider+" does not support "+name+" here", hint)
 }
 
-// checkReadKey checks a key that is read or removed. It implements rule K2: keys that other tools
-// wrote are valid, too.
+// checkReadKey checks the key of an object to read or remove, which another tool may have written
+// (rule K2).
 func (c *engine) checkReadKey(key string) *storage.Error {
 	if rule := objectkey.Rule(key); rule != "" {
 		return invalid("key", rule)
@@ -320,8 +318,8 @@ func (c *engine) checkReadKey(key string) *storage.Error {
 	return c.checkLeadingSlash(key)
 }
 
-// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store might
-// treat it as another key.
+// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/", unless the store
+// has that feature.
 func (c *engine) checkLeadingSlash(key string) *storage.Error {
 	if !strings.HasPrefix(key, "/") {
 		return nil
@@ -337,21 +335,21 @@ func (c *engine) needVersion(version string) *storage.Error {
 	return c.need(storage.Versioning, "WithVersion")
 }
 
-// natives checks that the given options, which are for one provider, fit the driver. It returns
-// their values.
-func (c *engine) natives(native []storage.NativeValue) ([]any, *storage.Error) {
-	if len(native) == 0 {
+// nativeValues returns the values of options that exist for one provider only, or an error if one of
+// them does not fit the driver.
+func (c *engine) nativeValues(natives []storage.NativeValue) ([]any, *storage.Error) {
+	if len(natives) == 0 {
 		return nil, nil
 	}
-	values := make([]any, len(native))
-	for i, n := range native {
-		if n.Provider != c.desc.Provider || c.desc.CheckNative == nil {
-			return nil, unsupported("an option of "+n.Provider+" does not fit "+c.desc.Provider+" here", "")
+	values := make([]any, len(natives))
+	for i, native := range natives {
+		if native.Provider != c.desc.Provider || c.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+native.Provider+" does not fit "+c.desc.Provider+" here", "")
 		}
-		if err := c.desc.CheckNative(n.Value); err != nil {
+		if err := c.desc.CheckNative(native.Value); err != nil {
 			return nil, ownError(err)
 		}
-		values[i] = n.Value
+		values[i] = native.Value
 	}
 	return values, nil
 }

@@ -12,7 +12,7 @@ import (
 // Some functions of the API need facts that no method of storage.Core reports. This file defines the
 // methods that report them. Package serving calls them for those functions of the API.
 
-// serving.EngineOf finds the engine behind a Core. For a Core of another package, it returns nil.
+// init lets package serving find the engine of a Core, which is nil for a Core of another package.
 func init() {
 	serving.EngineOf = func(c any) serving.Engine {
 		if b, ok := c.(bucket); ok {
@@ -42,7 +42,8 @@ func (c *engine) SharesAccount(other serving.Engine) bool {
 	return ok && evidence.EqualValues(c.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
-// Places returns where the objects of the bucket are. A layer such as a mirror has several places.
+// Places returns the places where the objects of the bucket are. A bucket behind a layer such as a
+// mirror has several.
 func (c *engine) Places() []evidence.Place {
 	if c.desc.Places != nil {
 		return c.desc.Places()
@@ -58,8 +59,8 @@ func (c *engine) Hooks() []storage.Hook { return c.hooks }
 
 func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-// Need returns Unsupported, with a hint, if the bucket does not have the features f. what is the name
-// of the call or option that needs them.
+// Need returns Unsupported, with a hint, if the bucket does not have the features f that the call or
+// option named what needs.
 func (c *engine) Need(f storage.Features, what string) *storage.Error {
 	if f&signing != 0 && !c.has(storage.SignedURLs) {
 		return c.needSigning(f, what)
@@ -69,7 +70,8 @@ func (c *engine) Need(f storage.Features, what string) *storage.Error {
 
 func (c *engine) RetryPolicy() *running.Policy { return c.retry.policy }
 
-// Served returns what the handler of package serve needs. If an option was invalid, it is empty.
+// Served returns what the handler of package serve needs, or nothing if an option of the bucket was
+// invalid.
 func (c *engine) Served() serving.Served {
 	if c.optionError != nil {
 		return serving.Served{}

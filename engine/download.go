@@ -92,7 +92,7 @@ func (d *download) present() *storage.Reader {
 	return &d.reader
 }
 
-// open makes the first request. The response determines which bytes are delivered.
+// open makes the first request, whose response pins the revision and the range to deliver.
 func (d *download) open() *storage.Error {
 	first := &d.first
 	first.d = d
@@ -133,9 +133,9 @@ func (d *download) open() *storage.Error {
 	return nil
 }
 
-// connectFirst makes the first request. If split is true, other connections will read the bytes
-// after the first section, so the request asks only for that section. It asks for all bytes
-// nevertheless if the caller wants the whole object, because S3 sends no checksum for a range.
+// connectFirst makes the first request. If split is true, it asks only for the first section, because
+// other connections will read the rest. A whole object is requested whole even then, because S3 sends
+// no checksum for a range.
 func (d *download) connectFirst(split bool) (*storage.Attrs, *storage.Error) {
 	req := &d.first.req
 	wantsRange := req.Offset > 0 || req.Length > 0
@@ -150,7 +150,8 @@ func (d *download) connectFirst(split bool) (*storage.Attrs, *storage.Error) {
 	return d.first.connect()
 }
 
-// canSplit reports whether several connections may share the requested range.
+// canSplit reports whether the requested range is large enough for several connections, as far as
+// that is known before the first response.
 func (d *download) canSplit() bool {
 	req := &d.first.req
 	if req.Suffix > 0 {
@@ -161,13 +162,12 @@ func (d *download) canSplit() bool {
 		// The end of the first section would overflow. No object is that large.
 		return false
 	}
-	toEnd := req.Length < 0
-	return toEnd || req.Length > firstSectionBytes
+	isToEnd := req.Length < 0
+	return isToEnd || req.Length > firstSectionBytes
 }
 
-// openEmpty opens a download that delivers no bytes. It is called if the requested range is empty,
-// or if the provider refused the range. openEmpty reads the attributes of the object, to check the
-// range against its size. If the range begins after the end of the object, openEmpty fails.
+// openEmpty opens a download of no bytes, because the range is empty or the provider refused it. It
+// reads the object's size to learn whether the range begins after the end, which is an error.
 func (d *download) openEmpty() *storage.Error {
 	req := d.first.req
 	req.Auxiliary = true // the options of the caller are for a download, and this request is none
@@ -188,8 +188,8 @@ func (d *download) openEmpty() *storage.Error {
 	return nil
 }
 
-// start reads the attributes of the first response, and resolves the requested range against the
-// object's size.
+// start prepares the delivery of the requested range, which it resolves against the size in the
+// attributes of the first response.
 func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if attrs.Size < 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the store or a layer returned a size below 0")}
@@ -200,14 +200,16 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	}
 	seam.InitReader(&d.reader, d, attrs, start, end-start)
 	d.remaining = end - start
+
 	// The checksum is that of the whole object, so no part can be checked by it.
 	isWhole := start == 0 && end == attrs.Size
 	d.hashing = isWhole && attrs.CRC32C.Known
+
 	d.progress = progress.New(d.report, d.remaining)
 	return nil
 }
 
-// Read delivers the next bytes, from the first connection or from a fetch. It returns io.EOF only
+// Read delivers the next bytes from the first connection or from several ones. It returns io.EOF only
 // after the checksum was verified.
 func (d *download) Read(p []byte) (int, error) {
 	if e := d.failure(); e != nil {
@@ -229,13 +231,13 @@ func (d *download) Read(p []byte) (int, error) {
 	var e *storage.Error
 	switch {
 	case d.toFile && d.fetch != nil:
-		// EOF ends the copy in writeFile. writeFile then lets the fetch write the rest.
+		// This ends the copy in writeFile, which then lets the fetch write the rest.
 		return 0, io.EOF
 	case d.fetch != nil:
 		// Several connections deliver the bytes.
 		n, e = d.fetch.read(p)
 	case d.probe != nil:
-		// The first connection is measured: a slow one gets others beside it.
+		// If the first connection is slow, it gets others beside it.
 		n, e = d.readProbed(p)
 	default:
 		n, e = d.first.read(p)
@@ -249,7 +251,7 @@ func (d *download) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// deliver counts and hashes bytes that are delivered to the caller.
+// deliver hashes and counts the bytes p that the caller gets.
 func (d *download) deliver(p []byte) {
 	if d.hashing {
 		d.crc = crc32c.Update(d.crc, p)
@@ -263,7 +265,8 @@ func (d *download) count(n int64) {
 	d.progress.Add(n)
 }
 
-// finish returns io.EOF after the last byte, if the checksum is right.
+// finish ends the download after the last byte: it returns io.EOF, or an error if the checksum is
+// wrong.
 func (d *download) finish() error {
 	if want := d.reader.Attrs().CRC32C; d.hashing && d.crc != want.Sum {
 		return d.fail(mismatch(want, storage.CRC32C{Sum: d.crc, Known: true}))
@@ -271,8 +274,8 @@ func (d *download) finish() error {
 	return io.EOF
 }
 
-// failure returns the error that every later Read returns, or nil. After Close, it returns an error
-// which says that the reader is closed.
+// failure returns the error with which every Read fails from now on, because the download has failed
+// or was closed, or nil.
 func (d *download) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -294,8 +297,7 @@ func (d *download) located(e *storage.Error) *storage.Error {
 
 var errClosed = &storage.Error{Code: storage.InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
 
-// fail records e as the error that every later Read returns. If an error was recorded before, fail
-// does not replace that error. fail returns the recorded error.
+// fail makes e the error of every later Read, unless an earlier error is, and returns that error.
 func (d *download) fail(e *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -305,7 +307,7 @@ func (d *download) fail(e *storage.Error) error {
 	return d.err
 }
 
-// Close ends the download. It may be called at any time, also while a Read waits.
+// Close ends the download, at any time, even while a Read waits.
 func (d *download) Close() error {
 	d.mu.Lock()
 	if d.ended {
@@ -321,8 +323,7 @@ func (d *download) Close() error {
 	// Cancel the fetch first: its close waits until all sections have ended.
 	if fetch != nil {
 		if d.probe != nil {
-			// grow has prepared the fetch. The next large download begins with the same number of
-			// sections.
+			// The fetch has found out how many sections suit the store, which helps the next download.
 			d.op.engine.downloads.End(fetch.limit)
 		}
 		fetch.cancel()
@@ -331,12 +332,11 @@ func (d *download) Close() error {
 	if fetch != nil {
 		fetch.close()
 	}
-	// The caller has got e from Read.
-	_ = d.op.end(e)
+	_ = d.op.end(e) // the caller has got e from Read
 	return nil
 }
 
-// unreserve gives back the memory that grow has reserved. The caller holds d.mu.
+// unreserve gives back the memory that was reserved for a fetch. The caller holds d.mu.
 func (d *download) unreserve() {
 	if d.reserved > 0 {
 		d.op.engine.bufferLimit.Unreserve(d.reserved)

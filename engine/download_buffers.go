@@ -6,8 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// read delivers the next bytes, and waits until there are some. The first call starts the fetch,
-// into buffers.
+// read waits for the next bytes and delivers them. The first call starts the fetch into buffers.
 func (f *fetch) read(p []byte) (int, *storage.Error) {
 	first := &f.d.first
 	if f.sink == nil && !f.runBuffered() {
@@ -16,6 +15,7 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 	if first.remaining.Load() == 0 {
 		return f.buffers.read(p)
 	}
+
 	n, e := first.read(p)
 	if first.remaining.Load() == 0 {
 		first.drop()
@@ -24,7 +24,7 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 	return n, e
 }
 
-// runBuffered begins the fetch. It returns false if the reader was closed.
+// runBuffered starts the fetch into buffers, and returns false if the reader was closed.
 func (f *fetch) runBuffered() bool {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -42,11 +42,12 @@ func (f *fetch) runBuffered() bool {
 	return true
 }
 
-// close waits until all sections in buffers have ended, and frees their memory. The caller must
-// cancel the fetch first. If the sections go into a file, close does not wait, because close may
-// run in one of the sections. A section calls the user's progress function, which may call Close.
+// close waits until all sections have ended, and frees their buffers. The caller must cancel the
+// fetch first.
 func (f *fetch) close() {
 	if f.buffers == nil {
+		// Without buffers, close may run in a section, for which it cannot wait: the section calls the
+		// user's progress function, which may close the reader.
 		return
 	}
 	f.group.Join()
@@ -65,8 +66,8 @@ type bufferSink struct {
 	offset  int64         // number of bytes that were already delivered from the current section
 }
 
-// add reserves memory for a section. Memory is reserved in the order of the sections, so that the
-// section that is delivered next never waits for a later one.
+// add queues section s and reserves its memory. It does so in the order of the sections, so that the
+// one that is delivered next never waits for a later one.
 func (b *bufferSink) add(s *section) error {
 	o := &b.f.d.op
 	s.fetched.buffer = newBuffer(o)
@@ -94,19 +95,19 @@ func (b *bufferSink) end(s *section, err error) {
 	s.fetched.err = err
 }
 
-// read delivers the next bytes, and waits until there are some.
+// read waits for the next bytes and delivers them.
 func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 	defer b.f.group.Raise()
 	s, e := b.next()
 	if e != nil {
 		return 0, e
 	}
-	// The channel is closed when the section ends, also if the context ends it.
+	// The channel is closed when the section ends, even if the context ends it.
 	<-s.fetched.done
 	return b.copy(s, p)
 }
 
-// next returns the current section or, if there is none, the next one of the queue.
+// next returns the current section, or else waits for the next one of the queue.
 func (b *bufferSink) next() (*section, *storage.Error) {
 	b.f.d.mu.Lock()
 	s := b.current
@@ -125,16 +126,14 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
 }
 
-// copy copies bytes of the section s to p, or returns the error of s. The section must have ended,
-// and becomes the current section. After the last byte, copy frees the section.
-//
-// If Close was called, copy frees the section and fails. Close frees the sections in the queue, but
-// s may already have left the queue.
+// copy copies the next bytes of section s, which has ended, to p, or returns the error of s. The
+// section becomes the current one, and is freed after its last byte.
 func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
+		// The reader was closed, which freed the sections in the queue, but s may have left it before.
 		s.fetched.buffer.Free()
 		return 0, errClosed
 	}
@@ -159,7 +158,8 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	return n, nil
 }
 
-// free frees the buffers of all sections. The caller holds download.mu.
+// free frees the buffers of the current section and of those in the queue. The caller holds the
+// mutex of the download.
 func (b *bufferSink) free() {
 	if b.current != nil {
 		b.current.fetched.buffer.Free()

@@ -66,8 +66,8 @@ type sink interface {
 	end(s *section, err error)
 }
 
-// newFetch returns a fetch of the bytes of d that begin at the offset start. size is the size of a
-// section in bytes. If size is 0, the first sections are small, and later sections are larger.
+// newFetch returns a fetch of the bytes of d from the offset start on, in sections of size bytes. If
+// size is 0, the first sections are small and later ones are larger.
 func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
@@ -84,8 +84,8 @@ func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch
 	return f
 }
 
-// fixedFetch returns a fetch of the bytes after the first section. It reads as many sections at the
-// same time as WithConcurrency asks for, up to a limit.
+// fixedFetch returns a fetch of the bytes after the first section, by the number of connections that
+// WithConcurrency asks for, up to a limit.
 func (d *download) fixedFetch() *fetch {
 	offset, length := d.reader.Range()
 	rest := length - firstSectionBytes
@@ -99,8 +99,8 @@ func (d *download) fixedFetch() *fetch {
 // ceilDiv returns a divided by b, rounded up.
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// readProbed reads from the first connection, and measures it. If the connection is slow and many
-// bytes remain, readProbed prepares a fetch.
+// readProbed reads from the first connection and measures it, and prepares more connections if it is
+// slow and many bytes remain.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	start := time.Now()
 	n, e := d.first.read(p)
@@ -115,14 +115,12 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	return n, nil
 }
 
-// grow prepares a fetch, because the first connection is slow. rate is the bytes per second of that
-// connection. The first connection still delivers the next 2 MiB, and the fetch delivers the rest.
-// The next Read starts the fetch. If too little memory is free, grow does nothing, because the
-// fetch must not wait for memory of other transfers.
+// grow prepares a fetch by several connections, because the first one delivers only rate bytes a
+// second. The next Read starts it. If too little memory is free, grow does nothing, so that the
+// fetch never waits for other transfers.
 func (d *download) grow(rate float64) {
-	// keep is the number of bytes that the first connection still delivers. The first sections of
-	// the fetch arrive in the meantime.
-	const keep = 2 << 20
+	// The first connection delivers this many bytes more, until the first sections have arrived.
+	const keptBytes = 2 << 20
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
@@ -142,13 +140,13 @@ func (d *download) grow(rate float64) {
 	}
 	offset := d.first.req.Offset
 	initial := d.op.engine.downloads.Begin(initialSections)
-	d.fetch = newFetch(d, offset+keep, running.GrowingLimit(initial, int(sections), rate), 0)
-	d.first.set(offset, keep)
+	d.fetch = newFetch(d, offset+keptBytes, running.GrowingLimit(initial, int(sections), rate), 0)
+	d.first.set(offset, keptBytes)
 }
 
-// length returns the size in bytes of the section at offset. If f.size is 0, the first sections are
-// small and later sections are larger. f.limit measures the throughput at the end of each section,
-// so small sections let it find the best number of parallel sections soon.
+// length returns the size in bytes of the section at offset. Unless the size is fixed, sections grow
+// with the offset: the throughput is measured after each, so small ones soon show how many may run
+// at the same time.
 func (f *fetch) length(offset int64) int64 {
 	const unit = 1 << 20
 	length := f.size
@@ -160,7 +158,8 @@ func (f *fetch) length(offset int64) int64 {
 	return min(length, f.end-offset)
 }
 
-// run starts all sections, one after the other. It returns when the last one was started.
+// run starts the sections one after the other, each as soon as the limit permits, until the last was
+// started or one cannot be.
 func (f *fetch) run() {
 	for offset := f.from; offset < f.end; {
 		if f.limit.Acquire(f.ctx) != nil {
@@ -170,7 +169,7 @@ func (f *fetch) run() {
 		length := f.length(offset)
 		s.set(offset, length)
 		if f.sink.add(s) != nil {
-			// The sink has the error, and returns it in place of the section.
+			// The sink keeps the error for its reader.
 			return
 		}
 		f.start(s)
@@ -178,7 +177,7 @@ func (f *fetch) run() {
 	}
 }
 
-// start reads a section in a goroutine.
+// start starts the goroutine that reads section s.
 func (f *fetch) start(s *section) {
 	prev := f.last // closed when the section before s has ended
 	f.last = s.fetched.done
@@ -188,18 +187,16 @@ func (f *fetch) start(s *section) {
 	}
 	onPanic := func() { f.sink.end(s, errPanicked()) }
 	f.group.Go(func() {
-		// done is closed after end, because a reader that waits for done then reads the error.
+		// Close done after end, because whoever waits for done reads the error that end has set.
 		defer close(s.fetched.done)
 		f.group.Do(read, onPanic)
 	}, nil)
 }
 
-// fill reads a section to its end. prev is closed when the section before it has ended.
+// fill reads section s to its end. prev is closed when the section before it has ended.
 //
-// A store may refuse a section, because it permits only few connections. If WithConcurrency set
-// their number, fill then fails. If the download opened them on its own, fill waits until all
-// earlier sections have ended, and tries again. If the store refuses a section while no other one
-// has a connection, fill fails.
+// A store that permits only few connections may refuse s. If the download has chosen the number of
+// connections, fill then waits for the earlier sections and tries again, but not once it is alone.
 func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()
@@ -229,14 +226,14 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 		if err != nil {
 			return asError(f.ctx, err)
 		}
-		mayWait = !isAlone // alone, the section has one more attempt
+		mayWait = !isAlone // if s is alone, the next attempt is the last
 		s.tries = running.Tries{}
 	}
 	return nil
 }
 
-// waitForTurn waits until the earlier sections have ended. It returns true if no other section has
-// or requests a connection. Otherwise it waits a short time and returns false.
+// waitForTurn waits until the earlier sections have ended. It reports whether no other section has or
+// wants a connection, and waits a little longer if one does.
 func (f *fetch) waitForTurn(prev <-chan struct{}) (isAlone bool, err error) {
 	const pause = 100 * time.Millisecond
 	f.active.Add(-1)
@@ -254,8 +251,8 @@ func (f *fetch) waitForTurn(prev <-chan struct{}) (isAlone bool, err error) {
 	return false, running.Sleep(f.ctx, pause)
 }
 
-// interrupted returns the error of the context that has ended, or nil if none has. It returns
-// errClosed if the reader was closed.
+// interrupted returns the error of the caller's context if that has ended, errClosed if the reader was
+// closed, or else nil.
 func (f *fetch) interrupted() *storage.Error {
 	if f.d.ctx.Err() != nil {
 		return asError(f.d.ctx, f.d.ctx.Err())

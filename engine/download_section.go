@@ -40,7 +40,7 @@ type section struct {
 	fetched *fetched // nil unless a fetch reads the section
 }
 
-// set sets the span that remains to be read.
+// set makes the section read length bytes from offset on.
 func (s *section) set(offset, length int64) {
 	s.req.Offset = offset
 	s.req.Length = length
@@ -53,9 +53,8 @@ func (s *section) connect() (attrs *storage.Attrs, e *storage.Error) {
 	return request(s.ctx, &s.d.op, s.get)
 }
 
-// get makes one Get request, and adopts the body of the response. Unless the driver is local, the
-// connection has its own context, which lives as long as the body. If there is no response within
-// the stall limit, get fails.
+// get makes one Get request, and lets the section be read from its response. It fails if a remote
+// store does not respond within the stall limit.
 func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	engine := s.d.op.engine
 	if engine.desc.Local {
@@ -63,9 +62,10 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 		if err != nil {
 			return nil, err
 		}
-		return attrs, s.adopt(body, nil)
+		return attrs, s.setBody(body, nil)
 	}
 
+	// This context lives as long as the body.
 	ctx, cancel := context.WithCancel(serving.WithContent(ctx, s))
 	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
@@ -83,11 +83,11 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 		cancel()
 		return nil, stalledError(nil)
 	}
-	return attrs, s.adopt(body, cancel)
+	return attrs, s.setBody(body, cancel)
 }
 
-// stalledError returns the error of a connection that has stalled. err is the error with which it
-// ended, or nil.
+// stalledError returns the error of a connection that has stalled, and that ended with err if err is
+// not nil.
 func stalledError(err error) *storage.Error {
 	return &storage.Error{
 		Code:      storage.Unavailable,
@@ -96,9 +96,9 @@ func stalledError(err error) *storage.Error {
 	}
 }
 
-// adopt stores the body of a response as the body from which the section is read. If close was
-// called before, adopt closes the body and fails.
-func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
+// setBody lets the section be read from body, or closes body and fails if the section was closed.
+// cancel ends the connection, and is nil for a local driver.
+func (s *section) setBody(body io.ReadCloser, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -113,8 +113,8 @@ func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	return nil
 }
 
-// read returns at least one byte, or an error. It opens other connections until one delivers a byte
-// or the retries are used up.
+// read delivers at least one byte or an error. If a connection ends early, it opens others until one
+// delivers a byte or no retry is left.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
 	for empty := 0; ; {
@@ -129,7 +129,7 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 		n, err := s.readWatched(body, p)
 		if n > 0 {
 			s.advance(int64(n))
-			// Drop err: the next call meets the same error again, and handles it.
+			// err may be dropped, because the next call gets it again.
 			return n, nil
 		}
 		if err == nil {
@@ -139,13 +139,14 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 			}
 			err = io.ErrNoProgress
 		}
-		if e := s.afterDrop(err); e != nil {
+		if e := s.prepareReconnect(err); e != nil {
 			return 0, e
 		}
 	}
 }
 
-// advance records that n bytes were read. After enough bytes, the connection counts as working.
+// advance records that n bytes were read. After steadyBytes without a drop, all retries are
+// permitted again.
 func (s *section) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.remaining.Add(-n)
@@ -162,7 +163,7 @@ func (s *section) opened() (body io.ReadCloser, closed bool) {
 	return s.body, s.closed
 }
 
-// current returns the open body. If there is none, it makes another connection.
+// current returns the open body, and opens another connection if there is none.
 func (s *section) current() (io.Reader, *storage.Error) {
 	body, closed := s.opened()
 	if body == nil && !closed {
@@ -177,8 +178,8 @@ func (s *section) current() (io.Reader, *storage.Error) {
 	return body, nil
 }
 
-// reconnect opens another connection, to the pinned revision. If the object has changed, it fails
-// with Changed.
+// reconnect opens another connection to the pinned revision, or fails with Changed if the object has
+// changed.
 func (s *section) reconnect() *storage.Error {
 	attrs, e := s.connect()
 	if e != nil {
@@ -195,8 +196,8 @@ func (s *section) reconnect() *storage.Error {
 	return nil
 }
 
-// readWatched makes one Read. If no byte arrives within the stall limit, it interrupts the Read,
-// because the transport has no such limit for bodies.
+// readWatched makes one Read, and interrupts it if no byte arrives within the stall limit. The
+// transport has no such limit for bodies.
 func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
 	engine := s.d.op.engine
 	if engine.desc.Local {
@@ -220,7 +221,7 @@ func (s *section) Pause() {
 	}
 }
 
-// interrupt ends a Read that has stalled: it cancels the connection and closes the body.
+// interrupt ends a stalled Read, by canceling the connection and closing the body.
 func (s *section) interrupt() {
 	s.stalled.Store(true)
 	s.mu.Lock()
@@ -233,13 +234,13 @@ func (s *section) interrupt() {
 	}
 }
 
-// afterDrop is called when a connection ended early with err. If another connection may be opened,
-// afterDrop waits for the delay of a retry and returns nil. Otherwise it returns the error of the
-// section.
-func (s *section) afterDrop(err error) *storage.Error {
+// prepareReconnect drops the connection, which ended early with err. It waits as long as a retry
+// must and returns nil, or returns the error of the section if no other connection may be opened.
+func (s *section) prepareReconnect(err error) *storage.Error {
 	s.drop()
 	e := s.dropError(err)
 	s.sinceDrop = 0
+
 	if _, closed := s.opened(); closed {
 		return errClosed
 	}
@@ -267,8 +268,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 	return nil
 }
 
-// dropError returns the error of a connection that ended early with err. io.EOF means that bytes are
-// missing.
+// dropError returns the error of a connection that ended early with err, which may be io.EOF.
 func (s *section) dropError(err error) *storage.Error {
 	if s.stalled.Swap(false) {
 		return stalledError(nil)
@@ -290,7 +290,7 @@ func (s *section) drop() { s.end(false) }
 // time.
 func (s *section) close() { s.end(true) }
 
-// end closes the connection. If isLast is true, no other connection is opened.
+// end closes the open connection. If isLast is true, the section is closed, too, and gets no other.
 func (s *section) end(isLast bool) {
 	s.mu.Lock()
 	s.closed = s.closed || isLast
@@ -303,14 +303,13 @@ func (s *section) end(isLast bool) {
 		return
 	}
 
-	if cancel == nil {
-		// The driver is local.
+	isLocal := cancel == nil
+	if isLocal {
 		_ = body.Close()
 		return
 	}
 	if s.remaining.Load() > 0 {
-		// The Close of a net/http body waits for a blocked Read. Canceling the context ends that
-		// Read.
+		// Closing the body of an HTTP response waits for a blocked Read, unless that is canceled.
 		cancel()
 	}
 	_ = body.Close()

@@ -163,7 +163,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 		return e
 	}
 
-	natives, e := o.engine.natives(opts.Native)
+	natives, e := o.engine.nativeValues(opts.Native)
 	if e != nil {
 		return e
 	}

@@ -84,7 +84,7 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 	if e := c.needVersion(s.opts.Version); e != nil {
 		return e
 	}
-	native, e := c.natives(s.opts.Native)
+	native, e := c.nativeValues(s.opts.Native)
 	if e != nil {
 		return e
 	}

@@ -90,7 +90,7 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if e := c.resolveControls(w); e != nil {
 		return e
 	}
-	return c.condition(w.condition, storage.ConditionalUpdate)
+	return c.checkCondition(w.condition, storage.ConditionalUpdate)
 }
 
 // resolveControls checks that the store has the tags, locks and public access of a write, and sets the
@@ -117,7 +117,7 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 		}
 	}
 
-	native, e := c.natives(w.natives)
+	native, e := c.nativeValues(w.natives)
 	if e != nil {
 		return e
 	}
@@ -246,7 +246,7 @@ func contentType(value, key string, sniff func() []byte) string {
 // the provider's prefix in the revision.
 func (o *operation) toUser(ctx context.Context, attrs *storage.Attrs) *storage.Attrs {
 	attrs.Key = o.key
-	attrs.Revision = o.engine.tagged(attrs.Revision)
+	attrs.Revision = o.engine.taggedRevision(attrs.Revision)
 	attrs.Metadata = o.engine.metadata.Decode(ctx, attrs.Metadata)
 	if attrs.ContentType == "" {
 		// The store has no content type for a file that was put into a directory by hand, for example.

@@ -49,11 +49,11 @@ func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []s
 			return e
 		}
 	}
-	if e := c.condition(&req.Condition, storage.ConditionalRemove); e != nil {
+	if e := c.checkCondition(&req.Condition, storage.ConditionalRemove); e != nil {
 		return e
 	}
 
-	values, e := c.natives(native)
+	values, e := c.nativeValues(native)
 	if e != nil {
 		return e
 	}

@@ -155,10 +155,10 @@ func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storag
 		return e
 	}
 	const noFeature = 0 // a read may always have a condition
-	if e := c.condition(&req.Condition, noFeature); e != nil {
+	if e := c.checkCondition(&req.Condition, noFeature); e != nil {
 		return e
 	}
-	values, e := c.natives(native)
+	values, e := c.nativeValues(native)
 	if e != nil {
 		return e
 	}

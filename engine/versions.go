@@ -103,7 +103,7 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	// S3 also calls the newest delete marker the latest version.
 	entry.Current = entry.Current && !entry.IsDeleteMarker
-	entry.Revision = l.op.engine.tagged(entry.Revision)
+	entry.Revision = l.op.engine.taggedRevision(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 		entry.NoncurrentSince = newer.Modified
 	}
