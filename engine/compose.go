@@ -19,7 +19,7 @@ func (b bucket) Compose(
 	ctx context.Context, key string, srcKeys []string, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	o := &composeOp{srcKeys: srcKeys, opts: opts}
-	// The result may replace a source. It must not be made of an object that a mirror's second store has.
+	// The result may replace a source, so no older object of a mirror's second store may go into it.
 	ctx = driver.WithoutFailover(ctx)
 	return run(ctx, &o.op, o.open(b.engine, key), o.run)
 }
@@ -55,8 +55,8 @@ func (c *composeOp) open(b *engine, key string) *storage.Error {
 	return nil
 }
 
-// run composes the object inside the provider if that is possible. Otherwise it downloads the
-// sources and uploads them.
+// run composes the object inside the provider if possible, and otherwise downloads the sources and
+// uploads them.
 func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if e := c.headSources(ctx); e != nil {
 		return nil, e
@@ -71,8 +71,8 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return orStream(ctx, attrs, e, &c.req, c.streamCompose)
 }
 
-// composedType returns the content type of an object for which no option sets one. It is the type
-// of the key's extension. If that has no type, it is the type of the first source.
+// composedType returns the content type of the composed object if no option sets one: the type of the
+// key's extension, or else that of the first source.
 func (c *composeOp) composedType() string {
 	byExtension := headertext.MediaTypeByExtension(c.op.key)
 	byKey := contentType("", c.op.key, nil) // byExtension or, if that is "", application/octet-stream
@@ -82,8 +82,7 @@ func (c *composeOp) composedType() string {
 	return cmp.Or(c.sources[0].ContentType, byKey)
 }
 
-// headSources reads the attributes of all sources. Compose then reads exactly the revisions that
-// these attributes name.
+// headSources reads the attributes of all sources, and thereby fixes the revisions to join.
 func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	errs := make([]*storage.Error, len(c.srcKeys))
@@ -107,7 +106,7 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// serverCompose lets the provider join the sources. No content passes through this process.
+// serverCompose lets the provider join the sources, so that no content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	engine := c.op.engine
 	req := &driver.ComposeRequest{
@@ -163,7 +162,8 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	for _, source := range c.sources {
 		req.Size += source.Size
 	}
-	// body calls openNext with 0, 1 and so on, until it returns io.EOF.
+
+	// body opens source 0, 1 and so on, until this returns io.EOF.
 	openNext := func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
@@ -177,13 +177,13 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	if ownSource < 0 {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
-	// The object replaces one of its sources.
-	const version = "" // the sources are current objects
+	// The object replaces one of its sources, which are all current objects.
+	const version = ""
 	return replaceRead(ctx, &c.op, req, version, c.sources[ownSource].Revision, c.opts.Transfer, body)
 }
 
-// openSource opens the source with this index. It fails with Changed if the source is not the
-// revision that headSources has seen.
+// openSource opens the source of this index, or fails with Changed if it no longer has the revision
+// whose attributes were read.
 func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, error) {
 	expected := c.sources[index]
 	d := &download{ctx: ctx}

@@ -11,8 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// checkTags returns InvalidArgument if tags break a rule. argument is the parameter or option that
-// the error names.
+// checkTags returns InvalidArgument if tags, which are those of the named argument, break a rule.
 func checkTags(argument string, tags map[string]string) *storage.Error {
 	if rule := metadata.CheckTags(tags); rule != "" {
 		return invalid(argument, rule)
@@ -20,7 +19,7 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 	return nil
 }
 
-// Tags returns the tags of the object. An object without tags has an empty map.
+// Tags returns the tags of the object, or an empty map if it has none.
 func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOptions) (map[string]string, error) {
 	o := &operation{}
 	req := &driver.GetRequest{}
@@ -45,9 +44,12 @@ func (o *operation) prepareTags(
 	return nil
 }
 
-// readTags requests the tags of an object. The request is part of the operation o.
-func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
-	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.engine.driver.Tags(ctx, r) })
+// readTags requests the tags of an object as a part of the operation o. It returns an empty map if
+// the object has none.
+func readTags(ctx context.Context, o *operation, req *driver.GetRequest) (map[string]string, *storage.Error) {
+	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) {
+		return o.engine.driver.Tags(ctx, req)
+	})
 	if e != nil {
 		withoutEffect(e)
 		return nil, e
@@ -75,9 +77,8 @@ type changeOp struct {
 	opts *storage.ChangeOptions
 }
 
-// run checks the options, and then makes the request by send, which is a method of the driver. argErr
-// is the caller's error about its own argument, such as the tags of SetTags, or nil. need has the
-// features that the bucket must have.
+// run checks the call, and makes its request by send, a method of the driver. argErr is the error of
+// an argument such as the tags of SetTags, or nil. need has the features that the bucket must have.
 func (c *changeOp) run(
 	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
@@ -85,18 +86,17 @@ func (c *changeOp) run(
 	o := &c.op
 	req := &c.req
 	e := o.prepareWrite(b, name, key)
-	// The first error counts.
+	// The first error counts. With an error, do does not call the function.
 	e = cmp.Or(e, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
 
-	// do does not call the function after an invalid argument.
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
 		return changeFailure(e, req)
 	})
 }
 
-// changeFailure turns an error of a change into the error for the caller. PreconditionFailed with
-// Unknown means that the response to an earlier attempt was lost. e may be nil.
+// changeFailure turns the error of a change, or nil, into the error for the caller. It replaces a
+// PreconditionFailed that follows a lost response, because the change has no condition of the caller.
 func changeFailure(e *storage.Error, req *driver.ChangeRequest) *storage.Error {
 	if e == nil || e.Code != storage.PreconditionFailed || !e.Unknown {
 		return e
@@ -106,12 +106,12 @@ func changeFailure(e *storage.Error, req *driver.ChangeRequest) *storage.Error {
 		e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
 		return e
 	}
-	// The request has no condition, so a gateway sent the 412, not the store.
+	// The request has no condition, so a gateway and not the store has sent the 412.
 	e.Code = storage.Unavailable
 	return e
 }
 
-// resolveChange checks the key and the options, and copies the options into req.
+// resolveChange checks the key and the options, and copies them into req.
 func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
@@ -134,7 +134,7 @@ func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *stor
 	return nil
 }
 
-// SetRetention locks the object until a time. An empty Retention ends the lock.
+// SetRetention locks the object until a time, or ends the lock if the Retention is empty.
 func (b bucket) SetRetention(
 	ctx context.Context, key string, retention storage.Retention, opts *storage.ChangeOptions,
 ) error {
@@ -152,7 +152,7 @@ func (b bucket) SetRetention(
 	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, argErr, driver.Driver.SetRetention)
 }
 
-// SetLegalHold sets or removes the legal hold of the object.
+// SetLegalHold sets the legal hold of the object, or removes it if hold is false.
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts *storage.ChangeOptions) error {
 	o := &changeOp{
 		req:  driver.ChangeRequest{LegalHold: hold},

@@ -42,9 +42,8 @@ func (b bucket) CopyFrom(
 	return run(ctx, &o.op, e, o.run)
 }
 
-// fromElsewhere reports whether the bucket of the source is known to share no object with dst. Only
-// then may the source be read from the second store of a mirror, which may have an older object. In
-// a shared bucket, the copy could replace the newer object by it.
+// fromElsewhere reports whether the bucket of the source is known to share no object with dst. If it
+// shared one, a copy from an outdated second store of a mirror could replace a newer object.
 func (c *copyOp) fromElsewhere(dst *engine) bool {
 	src := c.sourceEngine()
 	if src == nil || src == dst {
@@ -54,9 +53,9 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 		// The source has no layer with a second store.
 		return true
 	}
-	_, srcInDst := evidence.Below(src.Places(), dst.Places())
-	_, dstInSrc := evidence.Below(dst.Places(), src.Places())
-	return !srcInDst && !dstInSrc
+	_, isSrcInDst := evidence.Below(src.Places(), dst.Places())
+	_, isDstInSrc := evidence.Below(dst.Places(), src.Places())
+	return !isSrcInDst && !isDstInSrc
 }
 
 // A copyOp is one call of Copy. Hooks and telemetry see it as one operation on the destination's
@@ -102,8 +101,7 @@ func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.
 	return cmp.Or(e, checkTransfer(&opts.Transfer))
 }
 
-// run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
-// it.
+// run copies inside the provider if possible, and otherwise downloads the source and uploads it.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	src := c.sourceEngine()
 	if src == nil {
@@ -127,25 +125,24 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return orStream(ctx, attrs, e, &c.req, c.streamCopy)
 }
 
-// copiesOnServer reports whether the destination's store can copy inside the provider, together
-// with the bytes of Append.
+// copiesOnServer reports whether the destination's store can copy inside the provider, and can append
+// the bytes of Append there.
 func (c *copyOp) copiesOnServer() bool {
 	dst := c.op.engine
-	added := int64(len(c.tail()))
-	if added == 0 {
+	tailSize := int64(len(c.tail()))
+	if tailSize == 0 {
 		return dst.has(storage.ServerCopy)
 	}
 	// The server gets the bytes of Append as one part of a multipart upload.
 	limit := dst.desc.MaxPartSize // 0 if there is none
-	if limit > 0 && added > limit {
+	if limit > 0 && tailSize > limit {
 		return false
 	}
 	return dst.has(storage.ServerAppend)
 }
 
-// orStream completes a copy that was first tried on the server. attrs and e are the results of that
-// attempt. If the server does not support the copy, orStream makes it by calling stream, which
-// downloads and uploads the content. Otherwise it returns attrs and e.
+// orStream returns attrs and e, the results of a copy on the server, unless the server does not
+// support the copy. It then makes the copy by stream, which downloads and uploads the content.
 func orStream(
 	ctx context.Context, attrs *storage.Attrs, e *storage.Error, req *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -154,7 +151,7 @@ func orStream(
 		return attrs, e
 	}
 	if e.Op != "" {
-		// Only an error of the source has its Op already. A stream would meet it again.
+		// Only an error of the source has its Op already, and stream would meet it again.
 		return attrs, e
 	}
 	if e.Unknown && req.Condition != (storage.Condition{}) {
@@ -168,15 +165,14 @@ func orStream(
 	return attrs, streamErr
 }
 
-// openSource begins the operation that reads the source, with its hooks and its span. It makes no
-// request yet.
+// openSource begins the operation that reads the source, but makes no request yet.
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	d := &download{}
 	c.source = d
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 
-	// A copy within one bucket must not replace an object with an older revision from a cache.
-	// Auxiliary requests are not answered by a cache.
+	// A copy within one bucket must not replace an object with an older revision from a cache, which
+	// does not answer auxiliary requests.
 	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
 	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
 
@@ -188,9 +184,8 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	return nil
 }
 
-// sourceError returns an error of the source as an error of Copy. It keeps the bucket and key of
-// the source. PreconditionFailed becomes Changed. Otherwise the caller would think that a condition
-// on the destination is not met.
+// sourceError returns an error of the source as an error of Copy, which keeps the source's bucket and
+// key. PreconditionFailed becomes Changed, because it would seem to be about the destination.
 func sourceError(err error) *storage.Error {
 	e := ownError(err)
 	e.Op = "Copy"
@@ -200,24 +195,26 @@ func sourceError(err error) *storage.Error {
 	return e
 }
 
-// keepsTags reports whether the copy gets the tags of its source. That is so if no option sets
-// other tags, both buckets support tags, and the source is from package engine.
-// mayHave is false if the source is known to have no tags.
-func (c *copyOp) keepsTags(mayHave bool) bool {
-	if !mayHave || c.opts.Tags != nil || c.source == nil {
+// keepsTags reports whether the copy gets the tags of its source: both buckets must support tags, and
+// no option may set others. mayHaveTags is false if the source is known to have none.
+func (c *copyOp) keepsTags(mayHaveTags bool) bool {
+	if !mayHaveTags || c.opts.Tags != nil {
+		return false
+	}
+	if c.source == nil {
+		// The source is not from package engine, so its tags cannot be read.
 		return false
 	}
 	return c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
 }
 
-// sourceTags reads the tags of the source. If the credentials may not read tags, it returns no tags
-// and no error. A role that copies objects often lacks the permission to read tags. Such a role
-// must be able to copy an object even if a scanner of the store has set tags.
+// sourceTags reads the tags of the source. It returns none, and no error, to credentials that may not
+// read tags, because they must still be able to copy an object that a virus scanner has tagged.
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
-	r := d.sourceRequest()
-	r.Auxiliary = true
-	tags, e := readTags(d.ctx, &d.op, r)
+	req := d.sourceRequest()
+	req.Auxiliary = true
+	tags, e := readTags(d.ctx, &d.op, req)
 	if e == nil {
 		return tags, nil
 	}
@@ -227,8 +224,8 @@ func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	return nil, c.sourceLost(e)
 }
 
-// sourceLost returns the error of a request that failed although the source existed before.
-// ObjectNotFound becomes Changed.
+// sourceLost returns the error of a request to a source that existed before, so that ObjectNotFound
+// means Changed.
 func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.Changed
