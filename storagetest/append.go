@@ -19,7 +19,7 @@ const appends = storage.ConditionalCreate | storage.ConditionalUpdate
 // openStreamedAppends opens an empty bucket that streams the whole object for each append, because
 // its driver does not declare ServerAppend.
 func openStreamedAppends(t *T, opts ...storage.OpenOption) storage.Bucket {
-	return t.open(append(opts, limitedBy(storage.ServerAppend))...)
+	return t.open(append(opts, withoutFeatures(storage.ServerAppend))...)
 }
 
 // An appendCase is run twice: once on a store that appends to objects itself, and once on a bucket
@@ -40,7 +40,7 @@ func appendCases() []Case {
 			Explanation: c.explanation,
 			Needs:       c.needs | appends | storage.ServerAppend,
 			run: func(t *T) {
-				c.run(t, limitedBy(0))
+				c.run(t, withoutFeatures(0))
 			},
 		}
 		streamed := Case{
@@ -49,7 +49,7 @@ func appendCases() []Case {
 			Explanation: c.explanation + "; likewise if the store cannot append",
 			Needs:       c.needs | appends,
 			run: func(t *T) {
-				c.run(t, limitedBy(storage.ServerAppend))
+				c.run(t, withoutFeatures(storage.ServerAppend))
 			},
 		}
 		cases = append(cases, inStore, streamed)
@@ -286,7 +286,7 @@ var refusedAppends = []Case{
 		Rule:        "W16",
 		Explanation: "a store that does not compare revisions could lose the bytes of others: it is refused, before any request",
 		run: func(t *T) {
-			b := t.open(limitedBy(storage.ConditionalUpdate))
+			b := t.open(withoutFeatures(storage.ConditionalUpdate))
 			t.put(b, "a", "x")
 			t.requireNoRequests(func() {
 				_, err := storage.Append(t.Context(), b, "a", []byte("y"))

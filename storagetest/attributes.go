@@ -361,7 +361,7 @@ var leftOutCases = []Case{
 					require.Equal(t, want, t.attrs(b, key).ContentType, key)
 				}
 			}
-			for path, b := range t.copyPaths(limitedBy(storage.ContentProperties)) {
+			for path, b := range t.copyPaths(withoutFeatures(storage.ContentProperties)) {
 				t.put(b, "a.png", "text")
 				attrs, err := storage.Copy(t.Context(), b, "b", b, "a.png")
 				require.NoError(t, err, path)
@@ -381,7 +381,7 @@ var leftOutCases = []Case{
 		run: func(t *T) {
 			const kept = storage.Metadata | storage.ContentProperties
 			for path, excluded := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
-				b, parent := t.openTwice(limitedBy(excluded))
+				b, parent := t.openTwice(withoutFeatures(excluded))
 				t.put(parent, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
 					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")))
 				for name, dst := range map[string]storage.Uploader{"ours": b, "a user's Core": t.wrapped(b)} {
@@ -411,7 +411,7 @@ var leftOutCases = []Case{
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.open(
-				limitedBy(storage.Metadata),
+				withoutFeatures(storage.Metadata),
 				observe.SeePuts(func(r *driver.PutRequest) {
 					require.Empty(t, r.Metadata)
 				}),

@@ -96,7 +96,7 @@ func runCase(t *T, c Case, report *report) {
 	report.refuse(c)
 	for _, r := range refusals {
 		if lacking&r.feature != 0 {
-			r.prove(t, t.open())
+			r.requireUnsupported(t, t.open())
 		}
 	}
 }

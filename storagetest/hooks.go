@@ -123,7 +123,7 @@ var hookCases = []Case{
 			for path, open := range map[string]func(...storage.OpenOption) storage.Bucket{
 				"inside": t.open,
 				"streamed": func(opts ...storage.OpenOption) storage.Bucket {
-					return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
+					return t.open(append(opts, withoutFeatures(storage.ServerCopy|storage.ServerCompose))...)
 				},
 			} {
 				l := &hookRecorder{}

@@ -22,7 +22,7 @@ func (t *T) movePaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 // openCopiedMoves opens an empty bucket whose driver cannot move objects, so that Move copies and
 // removes.
 func openCopiedMoves(t *T, opts ...storage.OpenOption) storage.Bucket {
-	return t.open(append(opts, limitedBy(storage.ServerMove))...)
+	return t.open(append(opts, withoutFeatures(storage.ServerMove))...)
 }
 
 var moveCases = []Case{
@@ -81,7 +81,7 @@ var moveCases = []Case{
 		Explanation: "the old versions of both keys stay",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
-			for path, b := range map[string]storage.Bucket{"in one step": t.openVersioned(), "by a copy": t.openVersioned(limitedBy(storage.ServerMove))} {
+			for path, b := range map[string]storage.Bucket{"in one step": t.openVersioned(), "by a copy": t.openVersioned(withoutFeatures(storage.ServerMove))} {
 				first := t.put(b, "a", "one")
 				second := t.put(b, "b", "two")
 				moved, err := storage.Move(t.Context(), b, "a", "b")
@@ -180,7 +180,7 @@ var moveCases = []Case{
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(limitedBy(storage.ServerMove),
+			b, other := t.openTwice(withoutFeatures(storage.ServerMove),
 				observe.BeforeCall("Delete", 1, func() {
 					t.put(other, "a", "newer")
 				}))

@@ -259,7 +259,7 @@ func inPlace(text string) io.Reader { return strings.NewReader(text) }
 
 // streamedCopies opens an empty bucket that streams the bytes of a copy.
 func streamedCopies(t *T, opts ...storage.OpenOption) storage.Bucket {
-	return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
+	return t.open(append(opts, withoutFeatures(storage.ServerCopy|storage.ServerCompose))...)
 }
 
 // writeOperations returns the operations that change the store.

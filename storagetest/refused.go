@@ -183,9 +183,9 @@ func optionalFeatures() storage.Features {
 	return all
 }
 
-// prove requires that each call fails with Unsupported. If the engine can refuse the feature, the
-// call must make no request.
-func (r refusal) prove(t *T, b storage.Bucket) {
+// requireUnsupported requires that each call that needs the feature fails with Unsupported. If the
+// engine can refuse the call by itself, it must make no request.
+func (r refusal) requireUnsupported(t *T, b storage.Bucket) {
 	t.Helper()
 	if storage.Supports(b, r.feature) {
 		t.Fatalf("the bucket has %s, which the driver does not declare", r.feature)
@@ -247,7 +247,7 @@ var refusalCases = []Case{
 			for _, r := range refusals {
 				b := t.openLimited(faults.Limits{Disable: r.feature})
 				t.put(b, "key", "x")
-				r.prove(t, b)
+				r.requireUnsupported(t, b)
 				require.Equal(t, []string{"key"}, t.keys(b, storage.WithAnyOrder()))
 			}
 		},
@@ -325,17 +325,17 @@ func metadataRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "new", storage.WithMetadata(map[string]string{"k": "v"}))
 }
 
-// contentPropertiesRefused makes all calls that set a content type, and uploads with each of the
-// other header attributes. It returns the errors by name.
+// contentPropertiesRefused makes each call that sets a content type or another content header, and
+// returns the errors by name.
 func contentPropertiesRefused(t *T, b storage.Bucket) map[string]error {
 	errs := writesWith(t, b, "new", storage.WithContentType("text/x-test"))
-	for option, o := range map[string]storage.WriteOption{
+	for name, opt := range map[string]storage.WriteOption{
 		"WithCacheControl":       storage.WithCacheControl("no-store"),
 		"WithContentDisposition": storage.WithContentDisposition("inline"),
 		"WithContentEncoding":    storage.WithContentEncoding("gzip"),
 		"WithContentLanguage":    storage.WithContentLanguage("de"),
 	} {
-		_, errs[option] = b.Upload(t.Context(), "new", strings.NewReader("x"), o)
+		_, errs[name] = b.Upload(t.Context(), "new", strings.NewReader("x"), opt)
 	}
 	return errs
 }
@@ -346,33 +346,33 @@ func longSegmentsRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "a/"+strings.Repeat("s", 256))
 }
 
-// writesWith writes an object with this key and these options in every way, and returns the errors
-// by name.
+// writesWith writes an object in every way with the given options, and returns the errors by name.
 func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption) map[string]error {
-	var upload []storage.UploadOption
-	var copied []storage.CopyOption
-	var signed []storage.SignedUploadOption
-	for _, o := range opts {
-		upload = append(upload, o)
-		copied = append(copied, o)
-		signed = append(signed, o)
+	var uploadOpts []storage.UploadOption
+	var copyOpts []storage.CopyOption
+	var signOpts []storage.SignedUploadOption
+	for _, opt := range opts {
+		uploadOpts = append(uploadOpts, opt)
+		copyOpts = append(copyOpts, opt)
+		signOpts = append(signOpts, opt)
 	}
+
 	errs := map[string]error{}
-	_, errs["Upload"] = b.Upload(t.Context(), key, strings.NewReader("x"), upload...)
-	_, errs["Upload of a stream"] = b.Upload(t.Context(), key, stream("x"), upload...)
-	_, errs["Copy"] = storage.Copy(t.Context(), b, key, b, "key", copied...)
-	_, errs["Compose"] = storage.Compose(t.Context(), b, key, []string{"key"}, copied...)
-	w := storage.NewWriter(t.Context(), b, key, upload...)
+	_, errs["Upload"] = b.Upload(t.Context(), key, strings.NewReader("x"), uploadOpts...)
+	_, errs["Upload of a stream"] = b.Upload(t.Context(), key, stream("x"), uploadOpts...)
+	_, errs["Copy"] = storage.Copy(t.Context(), b, key, b, "key", copyOpts...)
+	_, errs["Compose"] = storage.Compose(t.Context(), b, key, []string{"key"}, copyOpts...)
+	w := storage.NewWriter(t.Context(), b, key, uploadOpts...)
 	_, errs["Commit"] = w.Commit()
 	require.NoError(t, w.Close())
 	if storage.Supports(b, storage.SignedURLs) {
-		_, errs["SignedUploadURL"] = b.SignedUploadURL(t.Context(), key, signed...)
+		_, errs["SignedUploadURL"] = b.SignedUploadURL(t.Context(), key, signOpts...)
 	}
 	return errs
 }
 
 // keysBesideFoldersRefused writes to keys that a file system cannot hold, such as "file/x" beside
-// "file". It requires that the writes change nothing. It returns the error of each write.
+// "file", and returns the errors by name. It requires that the writes change nothing.
 func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	t.puts(b, "file", "folder/x")
 	before := t.snapshot(b)
@@ -386,7 +386,7 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		)
 		errs["Upload of "+key] = err
 
-		// The other ways to write. prove checks their errors.
+		// The caller checks the errors of the other ways to write.
 		_, errs["Upload of a stream to "+key] = b.Upload(t.Context(), key, stream("x"))
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
@@ -401,11 +401,11 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// checksumsNotStored requires that reads work without a stored checksum. It returns no errors. A
-// store without this feature refuses no call, because no option asks for a stored checksum.
+// checksumsNotStored requires that reads work although the store keeps no checksums. It returns no
+// errors, because no call asks for a stored checksum.
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
-	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "what was sent is known")
+	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "an upload must return what it sent")
 	if sum := t.attrs(b, "sum").CRC32C; sum.Known {
 		require.Equal(t, want, sum.Sum)
 	}

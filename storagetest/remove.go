@@ -404,7 +404,7 @@ var softDeleteCases = []Case{
 	},
 }
 
-// removeForGood removes objects. If the bucket keeps versions, it also removes all their versions.
+// removeForGood removes objects with all versions that the bucket keeps of them.
 func (t *T) removeForGood(b storage.Bucket, keys ...string) {
 	t.Helper()
 	_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))

@@ -164,7 +164,7 @@ func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
 // second. The check does not wait that long.
 const serverGoroutine = "net/http.(*conn).serve"
 
-// requireNoGoroutines requires that no goroutine runs that is not in baseline.
+// requireNoGoroutines requires that no goroutine runs but those in baseline.
 func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
 	t.Helper()
 	if err := goleak.Find(baseline, goleak.IgnoreAnyFunction(serverGoroutine)); err != nil {
@@ -296,11 +296,11 @@ var slowReadCases = []Case{
 	},
 }
 
-// openSlow opens a bucket with a long object "a", whose reads are slow. If the store cannot hold an
-// object of that length, it returns nil.
+// openSlow opens a bucket with a long object "a" that is read slowly, and returns its content. If
+// the store cannot hold such an object, the bucket is nil.
 func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	t.Helper()
-	// The rule must be set before the bucket is opened. Otherwise the driver would declare Local,
+	// The fault is set before the bucket is opened, because otherwise the driver would declare Local,
 	// and the engine would not expect slow reads.
 	t.faults.Set(faults.SlowBody(slowRate))
 	b := t.open(opts...)
@@ -311,8 +311,8 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	return b, text
 }
 
-// putSlow stores the object "a". If text exceeds the size that the store declares as its limit,
-// putSlow requires an error and returns false.
+// putSlow stores the object "a" and returns true. If the store declares a limit that text exceeds,
+// it requires the error TooLarge instead, and returns false.
 func (t *T) putSlow(b storage.Bucket, text string) bool {
 	t.Helper()
 	maximum := t.desc.MaxSize

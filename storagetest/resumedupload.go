@@ -32,8 +32,8 @@ var bodies = map[string]func(text string) io.Reader{
 	"a stream": func(text string) io.Reader { return stream(text) },
 }
 
-// interruptUpload begins an upload of three parts to "a", and cancels it before the second part. It then
-// resets the record of calls, so that a case counts only its own calls.
+// interruptUpload begins an upload of three parts to "a", and cancels it before the second part.
+// The counts of calls then start again at zero.
 func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -48,7 +48,7 @@ func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...stora
 	_, err := t.upload(ctx, u, newReader(u.text))
 	t.requireCode(err, storage.Canceled)
 
-	// The upload can be resumed: it was not aborted, and its file exists.
+	// The upload can be resumed, because it was not aborted and its file exists.
 	t.requireMissing(u.bucket, "a")
 	require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 	info, err := os.Stat(u.path)
@@ -61,9 +61,8 @@ func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...stora
 	return u
 }
 
-// loseCompletion makes an upload that takes effect, but loses the response to its completion. The
-// given rule must make all reads fail. So the upload cannot find out whether the object exists, and
-// it fails with OutcomeUnknown.
+// loseCompletion makes an upload whose completion takes effect, but whose response is lost. It
+// fails with OutcomeUnknown, because blind makes all reads fail that could find the object.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	u := &interruptedUpload{
@@ -78,22 +77,22 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 	return u
 }
 
-// upload uploads "a" with a resume file, one part after the other. The cases interrupt this call and
-// repeat it.
+// upload uploads src to "a" with a resume file, one part after the other, so that the upload can be
+// interrupted and repeated.
 func (t *T) upload(
 	ctx context.Context, u *interruptedUpload, src io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
-	all := []storage.UploadOption{
+	resumable := []storage.UploadOption{
 		storage.WithResume(u.path),
 		storage.WithPartSize(t.unit),
 		storage.WithConcurrency(1),
 		t.metadata(map[string]string{"k": "v"}),
 	}
-	return u.bucket.Upload(ctx, "a", src, append(all, opts...)...)
+	return u.bucket.Upload(ctx, "a", src, append(resumable, opts...)...)
 }
 
-// requireCompleted requires that the upload has ended: the object is complete, and neither parts
-// nor the resume file remain.
+// requireCompleted requires that the upload is complete: the object has the content text, and
+// neither parts nor the resume file remain.
 func (t *T) requireCompleted(u *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
@@ -104,15 +103,15 @@ func (t *T) requireCompleted(u *interruptedUpload, attrs *storage.Attrs, text st
 	require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 }
 
-// partsLeft returns how many PutPart calls an upload of three parts still needs if the first n
-// parts are stored.
-func (t *T) partsLeft(n int) int {
+// partsLeft returns how many PutPart calls an upload of three parts still makes if the first stored
+// parts were sent before.
+func (t *T) partsLeft(stored int) int {
 	const parts = 3
 	if t.has(driver.SequentialParts) {
 		// The last part is sent with CompleteParts.
-		return parts - 1 - n
+		return parts - 1 - stored
 	}
-	return parts - n
+	return parts - stored
 }
 
 var resumedUploadCases = []Case{

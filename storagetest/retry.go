@@ -304,9 +304,8 @@ var resumeCases = []Case{
 	},
 }
 
-// changeUnderDownload downloads the object "a". After the connection has dropped and before the
-// download resumes, it calls change with a second client of the store. The download must be Changed,
-// or return the old content.
+// changeUnderDownload calls change with a second client of the store after the connection of a
+// download has dropped. The resumed download must fail with Changed, or return the old content.
 func changeUnderDownload(t *T, change func(other storage.Bucket)) {
 	const size, cutAfter = 5000, 1000
 	for _, concurrency := range []int{1, 3} {

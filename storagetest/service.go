@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// RunService proves the rules for a [storage.Service]. open opens an account. If cases share the
-// account, each case creates its own buckets and deletes them. Their names begin with
-// "storagetest-".
+// RunService proves the rules for a [storage.Service]. open opens an account, which cases may
+// share: each case creates its own buckets, with names that begin with "storagetest-", and deletes
+// them.
 func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
@@ -32,7 +32,7 @@ func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...O
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
 			if reason, skipped := o.skips(c.Name, c.Rule); skipped {
-				report.leave(c.Case, reason)
+				report.skip(c.Case, reason)
 				continue
 			}
 			t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func runServiceCase(
 		open:    open,
 	}
 	c.run(s)
-	report.provider(s.provider)
+	report.setProvider(s.provider)
 }
 
 // An S is a running case that tests a Service.
@@ -88,7 +88,7 @@ func (s *S) name() string {
 	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
 }
 
-// create creates a bucket. After the case, the bucket is emptied and deleted.
+// create creates a bucket, which is emptied and deleted at the end of the case.
 func (s *S) create(opts ...storage.BucketOption) string {
 	s.T.Helper()
 	name := s.name()
@@ -100,8 +100,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	return name
 }
 
-// delete empties and deletes a bucket. It ignores errors, because the case may have deleted the
-// bucket itself.
+// delete empties and deletes a bucket. It ignores errors, because the case may already have deleted
+// it.
 func (s *S) delete(name string) {
 	ctx := context.Background() // the context of the case is already done
 	b, err := s.Bucket(name)
@@ -113,8 +113,8 @@ func (s *S) delete(name string) {
 	_ = s.DeleteBucket(ctx, name)
 }
 
-// removeVersions removes all versions in a bucket, if the bucket keeps versions. Otherwise
-// DeleteBucket would fail with BucketNotEmpty. Like delete, it ignores errors.
+// removeVersions removes all versions in a bucket, which would keep DeleteBucket from removing it.
+// Like delete, it ignores errors.
 func (s *S) removeVersions(ctx context.Context, name string) {
 	b, err := s.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
@@ -328,11 +328,11 @@ var accountCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			credentials, err := s.Credentials(s.T.Context(), name)
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				return
 			}
 			require.NotEmpty(s.T, credentials.SecretKey)
-			for _, text := range printed(*credentials) {
+			for _, text := range loggedForms(*credentials) {
 				require.NotContains(s.T, text, credentials.SecretKey)
 			}
 		},
@@ -360,7 +360,7 @@ var accountCases = []serviceCase{
 	},
 }
 
-// bucket opens a bucket of the account. The case closes it when it ends.
+// bucket opens a bucket of the account, which is closed at the end of the case.
 func (s *S) bucket(name string) storage.Bucket {
 	s.T.Helper()
 	b, err := s.Bucket(name)

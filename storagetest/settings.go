@@ -9,10 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// supported reports whether a setting was made. If err is Unsupported, it returns false, and the
-// caller must end the case. Any other error fails the case. Rule B2 permits Unsupported for settings
-// that only the provider's management API can change.
-func (s *S) supported(err error) bool {
+// isSupported reports whether a setting was made, and fails the case for any error but Unsupported.
+// Rule B2 permits that error for settings that only the provider's management API can change.
+func (s *S) isSupported(err error) bool {
 	s.T.Helper()
 	if storage.CodeOf(err) == storage.Unsupported {
 		return false
@@ -21,10 +20,9 @@ func (s *S) supported(err error) bool {
 	return true
 }
 
-// sameCORS requires that a bucket has exactly the CORS rule that was set. Google has a single list
-// for allowed and exposed headers. So AllowedHeaders and ExposedHeaders may each have the headers
-// of both lists.
-func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
+// requireCORS requires that rules has only the rule want. Google has one list for allowed and
+// exposed headers, so both fields of a rule may have the headers of both.
+func (s *S) requireCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
 	got := rules[0]
@@ -49,7 +47,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				return
 			}
 			s.provider = info.Provider
@@ -71,7 +69,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				return
 			}
 			s.provider = info.Provider
@@ -82,7 +80,7 @@ var settingCases = []serviceCase{
 			attrs := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
 			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(attrs.Version)), storage.Locked)
 			remove("kept", attrs.Version)
-			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.supported(err) {
+			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.isSupported(err) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")
 				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)
@@ -105,7 +103,7 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				return
 			}
 			require.True(s.T, info.Versioning)
@@ -136,7 +134,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithSoftDelete(keptFor))
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				return
 			}
 			require.Equal(s.T, keptFor, info.SoftDelete)
@@ -172,7 +170,7 @@ var settingCases = []serviceCase{
 				ExposedHeaders: []string{"ETag"},
 				MaxAge:         time.Hour,
 			}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.supported(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.isSupported(err) {
 				return
 			}
 			rules := func() []storage.CORSRule {
@@ -181,8 +179,8 @@ var settingCases = []serviceCase{
 				return info.CORS
 			}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(false))
-			s.supported(err)
-			s.sameCORS(cors, rules())
+			s.isSupported(err)
+			s.requireCORS(cors, rules())
 			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
 			require.NoError(s.T, err)
 			require.Empty(s.T, rules())
@@ -197,7 +195,7 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule)); !s.supported(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule)); !s.isSupported(err) {
 				return
 			}
 			rules := func() []storage.LifecycleRule {
@@ -206,7 +204,7 @@ var settingCases = []serviceCase{
 				return info.Lifecycle
 			}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
-			s.supported(err)
+			s.isSupported(err)
 			got := rules()
 			require.Len(s.T, got, 1)
 			if got[0].ID == "" {
@@ -227,12 +225,12 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.supported(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.isSupported(err) {
 				return
 			}
 			want := storage.LifecycleRule{ID: "uploads", Prefix: "up/", AbortUploadsAfterDays: 3}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(want))
-			if !s.supported(err) {
+			if !s.isSupported(err) {
 				want = before
 			}
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -253,7 +251,7 @@ var settingCases = []serviceCase{
 		},
 		func(s *S) {
 			name := s.create()
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.supported(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.isSupported(err) {
 				return
 			}
 			info, err := s.BucketInfo(s.T.Context(), name)

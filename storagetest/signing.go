@@ -242,7 +242,7 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			_, query, ok := strings.Cut(signedURL.URL, "?")
 			require.True(t, ok)
-			for _, text := range printed(*signedURL) {
+			for _, text := range loggedForms(*signedURL) {
 				require.NotContains(t, text, query)
 			}
 		},
@@ -284,7 +284,7 @@ var signingCases = []Case{
 			}{
 				{"x", "text/plain", false}, {"longer", "text/plain", false}, {"fits", "text/html", false}, {"fits", "text/plain", true},
 			} {
-				status := t.post(form, c.text, c.kind)
+				status := t.postForm(form, c.text, c.kind)
 				require.Equal(t, c.ok, status < 300, "%q as %s: %d", c.text, c.kind, status)
 			}
 			t.requireContent(b, "a", "fits")
@@ -312,36 +312,41 @@ type httpResponse struct {
 	body   string
 }
 
-// do makes a signed request with the headers that the signature requires. Headers in override
-// replace some of them.
+// do makes the signed request with the headers that its signature requires, some of which override
+// may replace.
 func (t *T) do(signedURL *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signedURL.Method == http.MethodGet || signedURL.Method == http.MethodHead {
 		body = nil
 	}
-	request, err := signedURL.Request(t.Context(), body)
+	req, err := signedURL.Request(t.Context(), body)
 	require.NoError(t, err)
 	for name, values := range override {
-		request.Header[name] = values
+		req.Header[name] = values
 	}
-	return t.send(request)
+	return t.send(req)
 }
 
-// send sends a request over a connection of its own, and reads the response.
-func (t *T) send(request *http.Request) httpResponse {
+// send sends req over a connection of its own, and reads the response.
+func (t *T) send(req *http.Request) httpResponse {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
-	got, err := client.Do(request)
+	resp, err := client.Do(req)
 	require.NoError(t, err)
-	defer got.Body.Close()
-	text, err := io.ReadAll(got.Body)
+	defer resp.Body.Close()
+
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return httpResponse{got.StatusCode, got.Header, string(text)}
+	return httpResponse{
+		status: resp.StatusCode,
+		header: resp.Header,
+		body:   string(text),
+	}
 }
 
-// post submits a form as a browser does, with the fields first and the file last. It returns the
-// status of the response. The file has the content type contentType.
-func (t *T) post(form *storage.SignedForm, text, contentType string) int {
+// postForm submits a form as a browser does, with the file after all other fields, and returns the
+// status of the response.
+func (t *T) postForm(form *storage.SignedForm, text, contentType string) int {
 	t.Helper()
 	var body strings.Builder
 	w := multipart.NewWriter(&body)
@@ -351,6 +356,7 @@ func (t *T) post(form *storage.SignedForm, text, contentType string) int {
 		}
 	}
 	require.NoError(t, w.WriteField("Content-Type", contentType))
+
 	file, err := w.CreateFormFile("file", "name.txt")
 	require.NoError(t, err)
 	_, err = io.WriteString(file, text)
@@ -363,8 +369,8 @@ func (t *T) post(form *storage.SignedForm, text, contentType string) int {
 	return t.send(req).status
 }
 
-// printed returns the texts of a value in all forms that a program might log.
-func printed(value any) []string {
+// loggedForms returns the text of a value in each form that a program might log.
+func loggedForms(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)
 	return []string{
@@ -377,8 +383,8 @@ func printed(value any) []string {
 	}
 }
 
-// signedKeyCases returns two cases for each key of rule K3, so that a store that cannot
-// hold one key is still tested with all others.
+// signedKeyCases returns cases for each hostile key of its own, so that a store that cannot hold
+// one key is still tested with the others.
 func signedKeyCases() []Case {
 	var cases []Case
 	for _, hostile := range hostileKeys {
@@ -420,14 +426,14 @@ func signedDownload(t *T, key string) {
 	require.Equal(t, http.MethodGet, signedURL.Method)
 	require.WithinDuration(t, time.Now().Add(ttl), signedURL.ExpiresAt, tolerance)
 
-	response := t.do(signedURL, nil, nil)
-	require.Equal(t, http.StatusOK, response.status, "%s", response.body)
-	require.Equal(t, text, response.body)
-	require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
+	resp := t.do(signedURL, nil, nil)
+	require.Equal(t, http.StatusOK, resp.status, "%s", resp.body)
+	require.Equal(t, text, resp.body)
+	require.Equal(t, t.keptType("text/x-test"), resp.header.Get("Content-Type"))
 }
 
 // signedUpload requires that a plain HTTP client can upload the object with a signed URL, and that
-// the object then has the attributes that were signed.
+// the object then has the signed attributes.
 func signedUpload(t *T, key string) {
 	b := t.open()
 	signedURL, err := b.SignedUploadURL(
@@ -443,8 +449,10 @@ func signedUpload(t *T, key string) {
 			"a browser refuses to set this header",
 		)
 	}
-	response := t.do(signedURL, strings.NewReader("text"), nil)
-	require.Less(t, response.status, 300, "%s", response.body)
+
+	resp := t.do(signedURL, strings.NewReader("text"), nil)
+	require.Less(t, resp.status, 300, "%s", resp.body)
+
 	t.requireContent(b, key, "text")
 	attrs := t.attrs(b, key)
 	require.Equal(t, t.keptType("text/x-test"), attrs.ContentType)

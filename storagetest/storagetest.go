@@ -41,7 +41,7 @@ type options struct {
 	opening      Opener
 }
 
-// skips reports whether a case is skipped, and returns the reason.
+// skips reports whether a case is skipped by its name or its rule, and returns the reason.
 func (o *options) skips(name, rule string) (reason string, skipped bool) {
 	reason, skipped = o.skipped[name]
 	if !skipped {
@@ -95,7 +95,7 @@ func WithName(name string) Option {
 	}
 }
 
-// readOptions returns the options that opts set. The other options have their default.
+// readOptions applies opts to the default options.
 func readOptions(opts []Option) *options {
 	o := &options{
 		skipped:      map[string]string{},
@@ -110,8 +110,8 @@ func readOptions(opts []Option) *options {
 	return o
 }
 
-// SkipRules skips all cases of the given rules. Use it for a second run of a driver, with another
-// setting that does not affect these cases. If a rule has no cases, the test fails.
+// SkipRules skips all cases of the given rules, and fails the test if a rule has no cases. Use it
+// for a second run of a driver with a setting that does not affect these cases.
 func SkipRules(reason string, rules ...string) Option {
 	return func(o *options) {
 		for _, rule := range rules {
@@ -218,7 +218,7 @@ func bucketCases() []Case {
 	)
 }
 
-// run runs cases. The cases of one rule are subtests of one group. kind is "bucket" or "driver".
+// run runs the cases, in one group of subtests for each rule. kind is "bucket" or "driver".
 func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
 	requireKnown(t, append(slices.Clone(cases), leakCase), o)
@@ -278,14 +278,14 @@ func (r *runner) runParallel(t *testing.T, cases []Case) {
 	}
 }
 
-// split returns the cases that may run in parallel, and those that must run alone. It leaves out
-// skipped cases.
+// split returns the cases that may run in parallel and those that must run alone. It records the
+// skipped cases in the report.
 func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 	for _, c := range cases {
 		reason, skipped := o.skips(c.Name, c.Rule)
 		switch {
 		case skipped:
-			report.leave(c, reason)
+			report.skip(c, reason)
 		case c.alone:
 			alone = append(alone, c)
 		default:
@@ -337,7 +337,7 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
 	storage.SignedRemovals | storage.StableURLs
 
-// describe returns the driver's description. Its features are those of the opened bucket.
+// describe returns the driver's description, with the features that a bucket of the driver has.
 func describe(t *testing.T, open Open) driver.Description {
 	t.Helper()
 	var desc driver.Description
@@ -367,21 +367,22 @@ type describeOnce struct {
 
 func (d *describeOnce) Describe() driver.Description { return d.desc }
 
-// eachFeature yields every possible feature by itself.
+// eachFeature yields each possible feature, which is one bit of Features.
 func eachFeature(yield func(storage.Features) bool) {
-	for one := storage.Features(1); one != 0; one <<= 1 {
-		if !yield(one) {
+	for feature := storage.Features(1); feature != 0; feature <<= 1 {
+		if !yield(feature) {
 			return
 		}
 	}
 }
 
-// namesOf returns the names of the features in f that the support table lists.
-func namesOf(f storage.Features) []string {
+// namesOf returns the names of the features that the support table lists.
+func namesOf(features storage.Features) []string {
+	listed := features &^ driver.LateMetadata
 	var names []string
-	for one := range eachFeature {
-		if f&^driver.LateMetadata&one != 0 {
-			names = append(names, one.String())
+	for feature := range eachFeature {
+		if listed&feature != 0 {
+			names = append(names, feature.String())
 		}
 	}
 	return names

@@ -42,7 +42,7 @@ type report struct {
 	direct  []string // failed cases that call the driver directly
 }
 
-// newReport returns an empty report. Its heading is the name in o, or the provider.
+// newReport returns an empty report, named as the options say or else after the provider.
 func newReport(kind string, desc driver.Description, o *options) *report {
 	name := o.name
 	if name == "" {
@@ -58,9 +58,8 @@ func newReport(kind string, desc driver.Description, o *options) *report {
 	}}
 }
 
-// provider sets the provider's name. A run of RunService learns it only when a case has created a
-// bucket.
-func (r *report) provider(name string) {
+// setProvider records the provider's name, which is known only once a service has created a bucket.
+func (r *report) setProvider(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name == "" {
@@ -80,7 +79,7 @@ func (r *report) pass(c Case) {
 	r.support.Rules[c.Rule]++
 }
 
-// fail records that c has failed.
+// fail records that c has failed, if it is a case that calls the driver directly.
 func (r *report) fail(c Case) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +88,7 @@ func (r *report) fail(c Case) {
 	}
 }
 
-// advise logs which failed cases the author of a driver should look at first.
+// advise logs the failed cases that call the driver directly, which its author should mend first.
 func (r *report) advise(t *testing.T) {
 	t.Helper()
 	r.mu.Lock()
@@ -107,15 +106,15 @@ func (r *report) refuse(c Case) {
 	r.support.Refused = append(r.support.Refused, c.Name)
 }
 
-// leave records that c was skipped.
-func (r *report) leave(c Case, reason string) {
+// skip records that c was skipped, and why.
+func (r *report) skip(c Case, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.support.Without[c.Name] = reason
 }
 
-// write writes the report to the directory in OMNIBUCKET_SUPPORT, or logs it. It writes nothing for
-// a failed run, so that the table contains only proved results.
+// write writes the report to the directory in OMNIBUCKET_SUPPORT, or logs it. A failed run writes
+// nothing, so that the table contains only proved results.
 func (r *report) write(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv(supportDir)
@@ -127,7 +126,7 @@ func (r *report) write(t *testing.T) {
 	defer r.mu.Unlock()
 	slices.Sort(r.support.Refused)
 	if dir == "log" {
-		// A program finds the line in the output of the tests by its mark.
+		// A program that reads the output of the tests finds the line by its mark.
 		data, err := json.Marshal(r.support)
 		require.NoError(t, err)
 		t.Log(suitelog.Mark + string(data))
@@ -147,7 +146,7 @@ func (r *report) write(t *testing.T) {
 	require.NoError(t, os.Rename(file.Name(), filepath.Join(dir, fileName(r.support))))
 }
 
-// fileName returns a file name for a report. It replaces characters that some file systems refuse.
+// fileName returns the name of a report's file, without characters that some file systems refuse.
 func fileName(s Support) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

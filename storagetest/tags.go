@@ -265,7 +265,7 @@ var tagCases = []Case{
 	},
 }
 
-// requireTags requires that the object has exactly these tags. If want is nil, it must have none.
+// requireTags requires that the object has exactly the tags want.
 func (t *T) requireTags(b storage.AttrsReader, key string, want map[string]string) {
 	t.Helper()
 	got, err := storage.Tags(t.Context(), b, key)
@@ -279,8 +279,9 @@ func (t *T) requireTags(b storage.AttrsReader, key string, want map[string]strin
 
 // tagsRefused makes all calls that read or set tags, and returns their errors by name.
 func tagsRefused(t *T, b storage.Bucket) map[string]error {
-	errs := writesWith(t, b, "new", storage.WithTags(map[string]string{"k": "v"}))
+	tags := map[string]string{"k": "v"}
+	errs := writesWith(t, b, "new", storage.WithTags(tags))
 	_, errs["Tags"] = storage.Tags(t.Context(), b, "key")
-	errs["SetTags"] = storage.SetTags(t.Context(), b, "key", map[string]string{"k": "v"})
+	errs["SetTags"] = storage.SetTags(t.Context(), b, "key", tags)
 	return errs
 }

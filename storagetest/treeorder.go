@@ -217,8 +217,8 @@ var treeCases = []Case{
 	},
 }
 
-// listingOfATree compares listings of a store in tree order with a model. The store declares its
-// order, so the engine sorts.
+// listingOfATree requires that listings of a store in tree order are in byte order. The store
+// declares its order, so that the engine can sort.
 func listingOfATree(t *T) {
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 	t.puts(b, aroundAFolder...)
@@ -248,39 +248,39 @@ func listingOfATree(t *T) {
 	}
 }
 
-// pages lists a bucket with ListPage and returns all keys. Common prefixes have a leading ">".
+// pages lists a bucket page by page, and returns all keys. Common prefixes have a leading ">".
 func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []string {
 	t.Helper()
 	opts = t.anyOrder(append(slices.Clip(opts), storage.WithPageSize(size))...)
-	all := []string{}
+	keys := []string{}
 	token := ""
 	for {
 		page, err := storage.ListPage(t.Context(), b, token, opts...)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), size)
 		for _, entry := range page.Entries {
-			all = append(all, mark(entry))
+			keys = append(keys, mark(entry))
 		}
+
 		token = page.Token
 		if token == "" {
-			return t.sorted(all)
+			return t.sorted(keys)
 		}
 	}
 }
 
-// plainKeys returns the keys and common prefixes that a listing yields. It removes the ">" that the
-// method keys puts before each common prefix.
+// plainKeys returns the keys and common prefixes that a listing yields, without the ">" by which
+// t.keys marks a common prefix.
 func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
-	var all []string
+	var keys []string
 	for _, key := range t.keys(b, opts...) {
-		all = append(all, strings.TrimPrefix(key, ">"))
+		keys = append(keys, strings.TrimPrefix(key, ">"))
 	}
-	return all
+	return keys
 }
 
-// lastError returns the last error that a listing yields, or nil. It requires that nothing follows
-// an error.
+// lastError returns the error with which a listing ends, or nil.
 func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) error {
 	t.Helper()
 	var lastErr error
@@ -291,8 +291,8 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) error {
 	return lastErr
 }
 
-// startInTreeOrder requires that a listing in tree order fails if it begins in the middle. The store
-// declares a byte order that it does not have, and that it cannot begin in the middle.
+// startInTreeOrder requires that a listing after a key fails if the store lists in tree order but
+// declares byte order, and cannot start at a key.
 func startInTreeOrder(t *T) {
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
 	t.puts(b, aroundAFolder...)
@@ -306,10 +306,10 @@ func startInTreeOrder(t *T) {
 
 		// Below a/, the order of the tree is the order of the bytes.
 		ordered := t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), pageSize)
-		require.Equal(t, []string{"a/3"}, ordered, "no disorder")
+		require.Equal(t, []string{"a/3"}, ordered)
 	}
 
-	// A page shows the disorder only if it has all keys.
+	// A page shows that the order is wrong only if it has all keys.
 	hasOnePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
 	if hasOnePage {
 		_, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithStartAfter("a-b"))...)
@@ -317,8 +317,8 @@ func startInTreeOrder(t *T) {
 	}
 }
 
-// startInByteOrder requires that a listing leaves nothing out if the store cannot begin in the
-// middle. The engine then lists from the start.
+// startInByteOrder requires that a listing after a key leaves nothing out, although the store can
+// only list from its first key.
 func startInByteOrder(t *T) {
 	b := t.open(driver.WithLayer(listers.NoStart))
 	t.puts(b, aroundAFolder...)

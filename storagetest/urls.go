@@ -268,9 +268,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// tamperExpiry returns a function that changes the expiry in a URL's query. change receives the
-// signed parameter and one with a later expiry. It returns the parameters that replace the signed
-// one.
+// tamperExpiry returns a function that replaces the expiry in a URL's query with what change
+// returns. change receives the signed parameter, and the same parameter with a later expiry.
 func tamperExpiry(change func(signed, later string) []string) func(t *T, s *storage.SignedURL) {
 	return tamperQuery(func(pairs []string, _ int) []string {
 		var altered []string
@@ -286,15 +285,13 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 	})
 }
 
-// laterExpiry returns a parameter like pair with a later expiry. If pair has no expiry, it returns
-// false.
-//
-// Azure's URLs have a date in the query parameter "se". All other URLs have a number, in a query
-// parameter such as X-Amz-Expires.
+// laterExpiry returns the parameter pair with a later expiry, and whether pair is an expiry at all.
+// Azure has a date in the parameter "se", and the others have a number in one such as
+// X-Amz-Expires.
 func laterExpiry(pair string) (later string, isExpiry bool) {
-	// A 9 before a number makes it larger.
 	name, value, _ := strings.Cut(pair, "=")
 	if name != "se" {
+		// A 9 before a number makes it larger.
 		isExpiry = strings.HasSuffix(strings.ToLower(name), "-expires")
 		return name + "=9" + value, isExpiry
 	}
@@ -306,8 +303,9 @@ func laterExpiry(pair string) (later string, isExpiry bool) {
 	return name + "=9" + value, true
 }
 
-// tamperQuery returns a function that changes the parameters of a URL's query. change also receives
-// the index of the signature.
+// tamperQuery returns a function that replaces the parameters in a URL's query with those that
+// change returns. Of the pairs that change receives, the one at the index signature is the
+// signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		address, query, ok := strings.Cut(s.URL, "?")
@@ -319,8 +317,8 @@ func tamperQuery(change func(pairs []string, signature int) []string) func(t *T,
 	}
 }
 
-// tamperSignature returns a function that changes the value of the signature in a URL's query.
-// change must return another value.
+// tamperSignature returns a function that replaces the value of the signature in a URL's query with
+// another value, which change returns.
 func tamperSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		tamperQuery(func(pairs []string, signature int) []string {
@@ -336,13 +334,13 @@ func tamperSignature(change func(value string) string) func(t *T, s *storage.Sig
 	}
 }
 
-// signatureIn returns the index of the signature, which is named X-Amz-Signature, X-Goog-Signature,
-// sig or ob-signature.
+// signatureIn returns the index of the signature in the parameters of a signed URL.
 func signatureIn(t *T, pairs []string) int {
-	i := slices.IndexFunc(pairs, func(pair string) bool {
+	// The names are X-Amz-Signature, X-Goog-Signature, sig and ob-signature.
+	index := slices.IndexFunc(pairs, func(pair string) bool {
 		name, _, _ := strings.Cut(strings.ToLower(pair), "=")
 		return name == "sig" || strings.HasSuffix(name, "signature")
 	})
-	require.GreaterOrEqual(t, i, 0, "a signed URL must have a signature or sig parameter")
-	return i
+	require.GreaterOrEqual(t, index, 0, "a signed URL must have a signature or sig parameter")
+	return index
 }

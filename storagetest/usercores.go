@@ -23,12 +23,12 @@ func (t *T) wrapped(b storage.Bucket) storage.Bucket {
 	return counted
 }
 
-// counting returns a bucket that wraps the Core of b in a CountingCore. It also returns that Core.
+// counting wraps b in a Core that counts its calls, and returns both.
 func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 	t.Helper()
-	counted, c, err := observe.Counting(b)
+	counted, counter, err := observe.Counting(b)
 	require.NoError(t, err)
-	return counted, c
+	return counted, counter
 }
 
 // wrap calls storage.Wrap, and requires that it succeeds.
@@ -59,9 +59,9 @@ var userCoreCases = []Case{
 			t.put(view, "b", "text")
 			t.put(storage.Ref[storage.Uploader](b), "c", "text")
 			t.put(storage.Ref[storage.Uploader](view), "d", "text")
-			t.writesOf(view)
+			t.writeInEveryWay(view)
 			require.Equal(t, []string{"a", "p/b", "c", "p/d", "p/written", "p/file"}, calls.Uploads)
-			t.readsOf(view, "file")
+			t.readInEveryWay(view, "file")
 			require.Equal(t, slices.Repeat([]string{"p/file"}, 5), calls.Downloads)
 			require.NoError(t, view.Remove(t.Context(), "d"), "which is not overridden")
 			remover := storage.Ref[storage.Remover](view)
@@ -355,7 +355,7 @@ var userCoreCases = []Case{
 				}), "p/")
 				_, all := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b"}))
 				for op, err := range map[string]error{"RemoveAll": all, "Remove": view.Remove(t.Context(), "a")} {
-					require.Equal(t, []string{"a", "b"}, keysOf(err), "%s of %s", op, name)
+					require.Equal(t, []string{"a", "b"}, errorKeys(err), "%s of %s", op, name)
 					require.ErrorIs(t, err, cause, "%s of %s", op, name)
 					require.NotContains(t, err.Error(), "p/", "%s of %s", op, name)
 				}
@@ -382,17 +382,17 @@ var userCoreCases = []Case{
 	},
 }
 
-// keysOf returns the keys of all [storage.Error] values in the tree of err.
-func keysOf(err error) (keys []string) {
+// errorKeys returns the key of each [storage.Error] in the tree of err.
+func errorKeys(err error) (keys []string) {
 	switch e := err.(type) {
 	case *storage.Error:
 		return []string{e.Key}
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			keys = append(keys, keysOf(inner)...)
+			keys = append(keys, errorKeys(inner)...)
 		}
 	case interface{ Unwrap() error }:
-		return keysOf(e.Unwrap())
+		return errorKeys(e.Unwrap())
 	}
 	return keys
 }

@@ -20,7 +20,7 @@ type embedding struct {
 	uploads, downloads []string
 }
 
-// Upload records the key.
+// Upload records the key, and uploads to the embedded bucket.
 func (e *embedding) Upload(
 	ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
@@ -35,8 +35,7 @@ func (e *embedding) Download(ctx context.Context, key string, opts ...storage.Do
 }
 
 // needingBucket calls each function that accepts only a bucket of this library, and returns the
-// errors by name. Each error names the key "key". For a function without a key, the error names the
-// key "".
+// errors by name. All functions get the key "key", if they take one.
 func needingBucket(t *T, b storage.Bucket) map[string]error {
 	errs := keylessErrors(t, b)
 	_, errs["Copy"] = storage.Copy(t.Context(), b, "key", b, "key")
@@ -59,8 +58,7 @@ func needingBucket(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// keylessErrors calls all functions that have no parameter for a single key. It returns their errors
-// by name.
+// keylessErrors calls each function that takes no single key, and returns the errors by name.
 func keylessErrors(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
@@ -81,8 +79,7 @@ func keylessErrors(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// requireRefusal requires that a function has refused a value because of its type. op
-// is the name of the function, and err is its error.
+// requireRefusal requires that the function op refused a bucket of the type typeName.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()
 	e := t.requireNothingDone(err, storage.Unsupported)
@@ -164,10 +161,10 @@ var userTypeCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			mine := &embedding{Bucket: b}
-			t.writesOf(mine)
+			t.writeInEveryWay(mine)
 			require.Equal(t, []string{"written", "file"}, mine.uploads)
 			mine.downloads = nil
-			t.readsOf(mine, "file")
+			t.readInEveryWay(mine, "file")
 			_, err := storage.Copy(t.Context(), b, "copy", mine, "file")
 			require.NoError(t, err)
 			require.Len(t, mine.downloads, 6, "%v", mine.downloads)
@@ -184,8 +181,8 @@ var userTypeCases = []Case{
 // An embeddingInPart is a user's bucket that embeds a Bucket and overrides nothing.
 type embeddingInPart struct{ storage.Bucket }
 
-// writesOf writes the objects "written" and "file", with different functions.
-func (t *T) writesOf(b storage.Uploader) {
+// writeInEveryWay writes the object "written" with a Writer, and the object "file" with UploadFile.
+func (t *T) writeInEveryWay(b storage.Uploader) {
 	t.Helper()
 	w := storage.NewWriter(t.Context(), b, "written")
 	defer w.Close()
@@ -198,8 +195,8 @@ func (t *T) writesOf(b storage.Uploader) {
 	require.NoError(t, err)
 }
 
-// readsOf reads an object with each function of the library that reads.
-func (t *T) readsOf(b storage.Bucket, key string) {
+// readInEveryWay reads an object that contains "text" with each function of the library that reads.
+func (t *T) readInEveryWay(b storage.Bucket, key string) {
 	t.Helper()
 	require.Equal(t, "text", t.get(b, key))
 

@@ -27,7 +27,7 @@ var vendCases = []Case{
 			require.NotEmpty(t, v.Bucket)
 			require.Positive(t, time.Until(v.Expires))
 			require.LessOrEqual(t, time.Until(v.Expires), time.Hour+time.Minute, "a minute between the clocks")
-			shown := strings.Join(append(append(printed(v), printed(*v)...), v.String(), fmt.Sprintf("%q", v)), "\n")
+			shown := strings.Join(append(append(loggedForms(v), loggedForms(*v)...), v.String(), fmt.Sprintf("%q", v)), "\n")
 			secret := 0
 			for _, text := range []string{v.SecretKey, v.SessionToken, v.Token} {
 				if text != "" {
@@ -98,7 +98,8 @@ var vendCases = []Case{
 	},
 }
 
-// vend returns credentials for the first of the prefixes that the store supports.
+// vend returns credentials for the first of the prefixes that the store supports, with all rights
+// and for an hour.
 func (t *T) vend(b storage.Bucket, prefixes ...string) *storage.VendedCredentials {
 	t.Helper()
 	allRights := storage.Rights{Read: true, List: true, Write: true, Remove: true}

@@ -264,7 +264,7 @@ var versionCases = []Case{
 		Needs:       storage.Versioning,
 		run: func(t *T) {
 			for path, excluded := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
-				b := t.openVersioned(limitedBy(excluded))
+				b := t.openVersioned(withoutFeatures(excluded))
 				one := t.put(b, "a", "one", t.contentType("text/x-one"))
 				t.put(b, "a", "two")
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(one.Version))
@@ -324,7 +324,7 @@ var versionCases = []Case{
 // aSecond is the largest rounding error in the times that a store reports.
 const aSecond = time.Second
 
-// versions returns the versions that a listing yields. It requires that they are sorted by key.
+// versions returns all versions that a listing yields, and requires that they are sorted by key.
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
 	t.Helper()
 	var entries []storage.VersionEntry
@@ -337,8 +337,8 @@ func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.Ver
 	return entries
 }
 
-// limitedBy returns a layer whose driver does not declare these features.
-func limitedBy(features storage.Features) storage.OpenOption {
+// withoutFeatures returns a layer that removes features from those that the driver declares.
+func withoutFeatures(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
 		desc.Features &^= features
@@ -346,7 +346,7 @@ func limitedBy(features storage.Features) storage.OpenOption {
 	})
 }
 
-// versionIDs returns the version ids of the entries.
+// versionIDs returns the version of each entry.
 func versionIDs(entries []storage.VersionEntry) []string {
 	var ids []string
 	for _, entry := range entries {

@@ -24,8 +24,8 @@ type uploadPath struct {
 	size int64 // length of a body that takes this path, in bytes
 }
 
-// uploadPaths returns the ways in which the library uploads a body. One way is a single Put. If the
-// driver has multipart uploads, the other way is an upload in parts.
+// uploadPaths returns the ways in which the library uploads a body: as a single Put, and in parts
+// if the driver has multipart uploads.
 func (t *T) uploadPaths() []uploadPath {
 	paths := []uploadPath{{
 		name: "one Put",
@@ -359,17 +359,17 @@ func (f readFunc) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// readersAndWriter reads an object again and again while it is replaced. Each read must return the
-// bytes and the attributes of one object.
+// readersAndWriter reads an object again and again while it is replaced, and requires that each
+// read returns the bytes and the attributes of one upload.
 func readersAndWriter(t *T) {
 	const writes, readers = 20, 2
 	b := t.open()
 	putNumbered(t, b, 0)
 
 	done := make(chan struct{})
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for range readers {
-		all.Go(func() {
+		wg.Go(func() {
 			for readNumbered(t, b) {
 				select {
 				case <-done:
@@ -384,7 +384,7 @@ func readersAndWriter(t *T) {
 		putNumbered(t, b, i)
 	}
 	close(done)
-	all.Wait()
+	wg.Wait()
 }
 
 // smallestNumbered is the length of the first of the objects that putNumbered stores, in bytes.
@@ -396,8 +396,8 @@ func putNumbered(t *T, b storage.Bucket, number int) {
 	t.put(b, "a", text, t.metadata(map[string]string{"sum": fmt.Sprintf("%08x", sum([]byte(text)))}))
 }
 
-// readNumbered reads the object "a". It reports whether the read was right, and otherwise fails the
-// case. The error Changed is right, too: only mixed bytes are wrong.
+// readNumbered reads the object "a", and reports whether its content, size and metadata belong
+// together. If they do not, it also fails the case. The error Changed is no fault.
 func readNumbered(t *T, b storage.Bucket) bool {
 	data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 	if errors.Is(err, storage.Changed) {
@@ -427,7 +427,7 @@ func writerCommits(t *T) {
 		b := path.open()
 		text := body(path.size, 1)
 
-		// The object is there after Commit.
+		// The object exists only after Commit.
 		w := storage.NewWriter(t.Context(), b, "a", t.contentType("text/x-test"))
 		for chunk := range slices.Chunk([]byte(text), 700) {
 			n, err := w.Write(chunk)
@@ -435,6 +435,7 @@ func writerCommits(t *T) {
 			require.Equal(t, len(chunk), n)
 		}
 		t.requireMissing(b, "a")
+
 		attrs, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, path.size, attrs.Size)
@@ -466,8 +467,8 @@ func writerCommits(t *T) {
 	}
 }
 
-// writeReturnsAttrs checks that an upload returns the attributes of the object without a request that
-// reads them, and that a later read returns the same ones.
+// writeReturnsAttrs checks that an upload returns the object's attributes without a second request,
+// and that a later read returns the same ones.
 func writeReturnsAttrs(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()

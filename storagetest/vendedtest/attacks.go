@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// on returns an attempt that makes the named call with a key outside of the credentials' prefix.
-func on(call, key string) attempt {
+// callOn returns an attempt that makes the named call with a key outside of the credentials'
+// prefix.
+func callOn(call, key string) attempt {
 	return attempt{
 		name: "a " + call + " of " + key,
 		try: func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
@@ -18,7 +19,7 @@ func on(call, key string) attempt {
 	}
 }
 
-// attack returns an attempt that needs nothing but the client's bucket.
+// attack returns an attempt that needs only the client's bucket.
 func attack(name string, try func(t *testing.T, client storage.Bucket) error) attempt {
 	return attempt{
 		name: name,
@@ -30,43 +31,43 @@ func attack(name string, try func(t *testing.T, client storage.Bucket) error) at
 
 // listing returns an attempt to list more than the credentials permit.
 func listing(name string, o ...storage.ListOption) attempt {
-	return attack(name, func(t *testing.T, client storage.Bucket) error { return listed(t.Context(), client, o...) })
+	return attack(name, func(t *testing.T, client storage.Bucket) error { return listAll(t.Context(), client, o...) })
 }
 
-// changed returns an attempt with credentials of which the client has changed one letter. field
-// returns the address of the field with that letter.
-func changed(name string, field func(v *storage.VendedCredentials) *string) attempt {
+// forged returns an attempt to read with credentials in which one character of a field is changed.
+func forged(name string, field func(v *storage.VendedCredentials) *string) attempt {
 	return attempt{
 		name: "a changed " + name,
 		try: func(t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket) error {
-			forged := *v
-			secret := field(&forged)
+			altered := *v
+			secret := field(&altered)
 			if *secret == "" {
 				t.Skip("these credentials have none")
 			}
 			*secret = replaceMiddle(*secret)
 
-			return calls["read"](t.Context(), s.client(t, &forged), "users/1/a")
+			return calls["read"](t.Context(), s.client(t, &altered), "users/1/a")
 		},
 	}
 }
 
-// replaceMiddle returns text with another letter in the middle.
+// replaceMiddle returns text with its middle character replaced by another one.
 func replaceMiddle(text string) string {
 	middle := len(text) / 2
-	other := "A"
+	replacement := "A"
 	if text[middle] == 'A' {
-		other = "B"
+		replacement = "B"
 	}
-	return text[:middle] + other + text[middle+1:]
+	return text[:middle] + replacement + text[middle+1:]
 }
 
 var attacks = []attempt{
-	on("read", "users/10/a"), on("write", "users/10/a"), on("remove", "users/10/a"), on("list", "users/10/a"),
-	on("read", "root"), on("write", "root"), on("remove", "root"),
-	on("read", "users/1"), on("write", "users/1"), on("remove", "users/1"),
-	on("read", "users/1/../10/a"), on("write", "users/1/../10/a"), on("remove", "users/1/../10/a"),
-	on("read", "users/1//../10/a"), on("write", "users/1*"), on("read", "Users/1/a"),
+	callOn("read", "users/10/a"), callOn("write", "users/10/a"),
+	callOn("remove", "users/10/a"), callOn("list", "users/10/a"),
+	callOn("read", "root"), callOn("write", "root"), callOn("remove", "root"),
+	callOn("read", "users/1"), callOn("write", "users/1"), callOn("remove", "users/1"),
+	callOn("read", "users/1/../10/a"), callOn("write", "users/1/../10/a"), callOn("remove", "users/1/../10/a"),
+	callOn("read", "users/1//../10/a"), callOn("write", "users/1*"), callOn("read", "Users/1/a"),
 
 	listing("a listing of the root"),
 	listing("a listing of the root's folders", storage.WithDelimiter("/")),
@@ -162,10 +163,10 @@ var attacks = []attempt{
 	) error {
 		return calls["read"](t.Context(), s.client(t, s.vend(t, "users/10/")), "users/1/a")
 	}},
-	changed("access key", func(v *storage.VendedCredentials) *string { return &v.AccessKeyID }),
-	changed("secret key", func(v *storage.VendedCredentials) *string { return &v.SecretKey }),
-	changed("session token", func(v *storage.VendedCredentials) *string { return &v.SessionToken }),
-	changed("token", func(v *storage.VendedCredentials) *string { return &v.Token }),
+	forged("access key", func(v *storage.VendedCredentials) *string { return &v.AccessKeyID }),
+	forged("secret key", func(v *storage.VendedCredentials) *string { return &v.SecretKey }),
+	forged("session token", func(v *storage.VendedCredentials) *string { return &v.SessionToken }),
+	forged("token", func(v *storage.VendedCredentials) *string { return &v.Token }),
 	{"the temporary key without its token", func(
 		t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket,
 	) error {

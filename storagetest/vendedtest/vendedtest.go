@@ -37,12 +37,12 @@ type Store struct {
 	Advance func(time.Duration)
 }
 
-// Run tests the credentials that [storage.Vend] returns. They must permit the requested rights, for
-// keys with the requested prefix, and only until they expire. open returns a new store.
+// Run tests that the credentials of [storage.Vend] permit the requested rights, only for keys with
+// the requested prefix, and only until they expire. open returns a new store for each subtest.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, right := range rightsByName {
 		t.Run("the right to "+right.name+" permits that and nothing else", func(t *testing.T) {
-			requireOnly(t, open(t), right)
+			requireOnlyRight(t, open(t), right)
 		})
 	}
 	for _, a := range attacks {
@@ -70,8 +70,8 @@ func requireWholeBucket(t *testing.T, s Store) {
 	require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
 }
 
-// requireOwnPrefix vends from a bucket with the prefix "users/". The prefix of the credentials must begin
-// with that prefix, and limit them.
+// requireOwnPrefix vends credentials from a bucket with the prefix "users/", and requires that they
+// permit keys below "users/1/" and no others.
 func requireOwnPrefix(t *testing.T, s Store) {
 	fill(t, s.Program)
 	users := storage.Prefixed(s.Program, "users/")
@@ -86,7 +86,8 @@ func requireOwnPrefix(t *testing.T, s Store) {
 	requireRefused(t, err)
 }
 
-// requireExpiry requires that credentials are valid for an hour, and then permit nothing.
+// requireExpiry requires that credentials with a lifetime of an hour are valid until its end, and
+// then permit nothing.
 func requireExpiry(t *testing.T, s Store) {
 	fill(t, s.Program)
 	client := s.client(t, s.vend(t, ownPrefix))
@@ -149,7 +150,7 @@ func contentOf(t *testing.T, b storage.Bucket) map[string]string {
 	return content
 }
 
-// vend returns credentials for a prefix that are valid for an hour.
+// vend returns credentials for a prefix that expire after an hour.
 func (s Store) vend(t *testing.T, prefix string) *storage.VendedCredentials {
 	t.Helper()
 	v, err := storage.Vend(t.Context(), s.Program, prefix, s.rights(prefix), time.Hour)
@@ -165,8 +166,8 @@ func (s Store) rights(prefix string) storage.Rights {
 	return s.Rights
 }
 
-// client opens the bucket with credentials that claim to be valid for all keys. So the library
-// refuses no request, and only the store decides.
+// client opens the bucket with credentials that claim to be valid for all keys, so that the library
+// refuses nothing and only the store decides.
 func (s Store) client(t *testing.T, v *storage.VendedCredentials) storage.Bucket {
 	t.Helper()
 	claimed := *v
@@ -174,7 +175,8 @@ func (s Store) client(t *testing.T, v *storage.VendedCredentials) storage.Bucket
 	return s.Client(t, func(context.Context, string) (*storage.VendedCredentials, error) { return &claimed, nil })
 }
 
-// requireRefused requires that err refuses a request. The name of the call is part of the message.
+// requireRefused requires that err refuses a request. If the name of the call is given, a failure
+// message shows it.
 func requireRefused(t *testing.T, err error, name ...string) {
 	t.Helper()
 	codes := []storage.Code{
@@ -190,7 +192,7 @@ var calls = map[string]func(ctx context.Context, b storage.Bucket, key string) e
 		return err
 	},
 	"list": func(ctx context.Context, b storage.Bucket, key string) error {
-		return listed(ctx, b, storage.WithPrefix(key[:strings.LastIndexByte(key, '/')+1]))
+		return listAll(ctx, b, storage.WithPrefix(key[:strings.LastIndexByte(key, '/')+1]))
 	},
 	"write": func(ctx context.Context, b storage.Bucket, key string) error {
 		_, err := b.Upload(ctx, key, strings.NewReader("written"))
@@ -199,9 +201,9 @@ var calls = map[string]func(ctx context.Context, b storage.Bucket, key string) e
 	"remove": func(ctx context.Context, b storage.Bucket, key string) error { return b.Remove(ctx, key) },
 }
 
-// listed lists all objects, and returns the first error.
-func listed(ctx context.Context, b storage.Bucket, o ...storage.ListOption) error {
-	for _, err := range b.List(ctx, append(o, storage.WithAnyOrder())...) {
+// listAll lists all objects, and returns the first error.
+func listAll(ctx context.Context, b storage.Bucket, opts ...storage.ListOption) error {
+	for _, err := range b.List(ctx, append(opts, storage.WithAnyOrder())...) {
 		if err != nil {
 			return err
 		}
@@ -222,9 +224,9 @@ var rightsByName = []namedRight{
 	{name: "remove", rights: storage.Rights{Remove: true}},
 }
 
-// requireOnly requires that credentials with one right permit its call, below their prefix, and no
-// other call.
-func requireOnly(t *testing.T, s Store, right namedRight) {
+// requireOnlyRight requires that credentials with a single right permit the call of that right
+// below their prefix, and nothing else.
+func requireOnlyRight(t *testing.T, s Store, right namedRight) {
 	fill(t, s.Program)
 	credentials, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
 	if right.rights.List && !s.rights(ownPrefix).List {
@@ -264,8 +266,8 @@ type attempt struct {
 	try  func(t *testing.T, s Store, v *storage.VendedCredentials, client storage.Bucket) error
 }
 
-// requireFailure requires that the attempt is refused, and that it has changed no object of others. If
-// s.Permits has the attempt, the test is skipped.
+// requireFailure requires that the attempt is refused and changes no object outside of its prefix.
+// An attempt that s.Permits names is skipped.
 func (a attempt) requireFailure(t *testing.T, s Store) {
 	if reason, permitted := s.Permits[a.name]; permitted {
 		t.Skip(reason)
@@ -279,13 +281,13 @@ func (a attempt) requireFailure(t *testing.T, s Store) {
 	requireRefused(t, a.try(t, s, credentials, client))
 	after := contentOf(t, s.Program)
 	for key, text := range before {
-		require.Equal(t, text, after[key], "%s is as it was", key)
+		require.Equal(t, text, after[key], "%s must not change", key)
 	}
 
 	// A part of the attempt may have been permitted, but only below the prefix.
 	for key := range after {
 		if _, exists := before[key]; !exists {
-			require.True(t, strings.HasPrefix(key, ownPrefix), "%s is new", key)
+			require.True(t, strings.HasPrefix(key, ownPrefix), "%s must not exist", key)
 			require.NotContains(t, after[key], "neighbour")
 		}
 	}
