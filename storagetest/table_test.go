@@ -54,7 +54,7 @@ func TestSupportIsWritten(t *testing.T) {
 	r.pass(c)
 	r.refuse(Case{Name: "z"})
 	r.refuse(Case{Name: "b"})
-	r.leave(Case{Name: "left"}, "because")
+	r.skip(Case{Name: "left"}, "because")
 	r.write(t)
 
 	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
