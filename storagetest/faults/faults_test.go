@@ -17,18 +17,18 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A shelf is a driver that keeps objects in a map. Only the methods that the tests call are implemented.
-type shelf struct {
+// A fakeDriver is a driver that keeps objects in a map. Only the methods that the tests call are implemented.
+type fakeDriver struct {
 	driver.Driver // nil, because only overridden methods are called
 	mu            sync.Mutex
 	objects       map[string][]byte
 	closed        int // number of bodies of Get that were closed
 }
 
-func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
+func newFakeDriver() *fakeDriver { return &fakeDriver{objects: map[string][]byte{}} }
 
-// Describe says that a shelf has uploads in parts, conditions, and pages and batches of ten.
-func (s *shelf) Describe() driver.Description {
+// Describe says that the driver has uploads in parts, conditions, and pages and batches of ten.
+func (fake *fakeDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf",
 		MaxBatch: 10,
@@ -38,74 +38,74 @@ func (s *shelf) Describe() driver.Description {
 }
 
 // Put stores the whole body.
-func (s *shelf) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+func (fake *fakeDriver) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.objects[r.Key] = data
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	fake.objects[r.Key] = data
 	return &storage.Attrs{Key: r.Key, Size: int64(len(data))}, nil
 }
 
 // Get returns a body that counts when it is closed.
-func (s *shelf) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, ok := s.objects[r.Key]
+func (fake *fakeDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	data, ok := fake.objects[r.Key]
 	if !ok {
 		return nil, nil, storage.ObjectNotFound
 	}
-	return &storage.Attrs{Key: r.Key}, &shelfBody{Reader: bytes.NewReader(data), shelf: s}, nil
+	return &storage.Attrs{Key: r.Key}, &fakeBody{Reader: bytes.NewReader(data), driver: fake}, nil
 }
 
 // Delete succeeds also if there is no object.
-func (s *shelf) Delete(_ context.Context, r *driver.DeleteRequest) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.objects, r.Key)
+func (fake *fakeDriver) Delete(_ context.Context, r *driver.DeleteRequest) error {
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	delete(fake.objects, r.Key)
 	return nil
 }
 
 // DeleteBatch removes the objects one by one.
-func (s *shelf) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
+func (fake *fakeDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	for i := range r {
-		_ = s.Delete(ctx, &r[i])
+		_ = fake.Delete(ctx, &r[i])
 	}
 	return make([]error, len(r))
 }
 
-func (s *shelf) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+func (fake *fakeDriver) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	return &storage.Page{}, nil
 }
 
-func (s *shelf) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
+func (fake *fakeDriver) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
 	return &storage.Attrs{}, nil
 }
 
-func (s *shelf) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
+func (fake *fakeDriver) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
 	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
 // has reports whether there is an object with this key.
-func (s *shelf) has(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.objects[key]
+func (fake *fakeDriver) has(key string) bool {
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	_, ok := fake.objects[key]
 	return ok
 }
 
-type shelfBody struct {
+type fakeBody struct {
 	*bytes.Reader
-	shelf *shelf
+	driver *fakeDriver
 }
 
 // Close counts the bodies that are closed.
-func (b *shelfBody) Close() error {
-	b.shelf.mu.Lock()
-	defer b.shelf.mu.Unlock()
-	b.shelf.closed++
+func (b *fakeBody) Close() error {
+	b.driver.mu.Lock()
+	defer b.driver.mu.Unlock()
+	b.driver.closed++
 	return nil
 }
 
@@ -127,31 +127,31 @@ func open(t *testing.T, d driver.Driver, key string) io.ReadCloser {
 	return body
 }
 
-// A call that Fail hits does not reach the driver. Its error is Unavailable, may be retried, and names the
-// rule.
+// A call that Fail hits does not reach the driver, and fails with a retryable Unavailable that
+// names the rule.
 func TestFailDoesNothing(t *testing.T) {
-	s := newShelf()
-	inj := faults.New(faults.Fail(faults.Put))
-	err := put(inj.Layer()(s), "a", "x")
+	fake := newFakeDriver()
+	injector := faults.New(faults.Fail(faults.Put))
+	err := put(injector.Layer()(fake), "a", "x")
 
 	var failure *storage.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, storage.Unavailable, failure.Code)
 	require.True(t, failure.Retryable)
 	require.False(t, failure.Unknown)
-	require.False(t, s.has("a"))
+	require.False(t, fake.has("a"))
 
 	var injected *faults.Injected
 	require.ErrorAs(t, err, &injected)
 	require.Equal(t, "Fail(Put)", injected.Rule)
 }
 
-// A call that DropResponse hits reaches the driver. Only its result is lost, so that the outcome of a write
-// is unknown.
+// A call that DropResponse hits reaches the driver, and only its result is lost, so that the
+// outcome of a write is unknown.
 func TestDropResponseHasDoneTheWork(t *testing.T) {
-	s := newShelf()
-	inj := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
-	d := inj.Layer()(s)
+	fake := newFakeDriver()
+	injector := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
+	d := injector.Layer()(fake)
 	body := strings.NewReader("whole")
 
 	// A write: the object is stored.
@@ -159,25 +159,25 @@ func TestDropResponseHasDoneTheWork(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Zero(t, body.Len(), "the inner call must read the body to its end")
-	require.True(t, s.has("a"))
+	require.True(t, fake.has("a"))
 
 	// A read: its body is closed.
 	_, _, err = d.Get(context.Background(), &driver.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
-	require.Equal(t, 1, s.closed, "the dropped body must be closed")
-	require.Zero(t, inj.OpenBodies())
+	require.Equal(t, 1, fake.closed, "the dropped body must be closed")
+	require.Zero(t, injector.OpenBodies())
 
 	// A batch: each of its deletions has an unknown outcome.
 	errs := d.DeleteBatch(context.Background(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Len(t, errs, 2)
 	require.ErrorIs(t, errs[1], storage.OutcomeUnknown)
-	require.False(t, s.has("a"))
+	require.False(t, fake.has("a"))
 }
 
 // If the driver itself fails, DropResponse returns the driver's error.
 func TestDropResponseKeepsARealError(t *testing.T) {
-	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newShelf())
+	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newFakeDriver())
 	_, _, err := d.Get(context.Background(), &driver.GetRequest{Key: "missing"})
 	require.Equal(t, storage.ObjectNotFound, err)
 }
@@ -187,7 +187,7 @@ func TestWhen(t *testing.T) {
 	tests := []struct {
 		name string
 		rule faults.Rule
-		hits string // as hitsOf returns them
+		hits string // for each of ten calls, x for a hit and a dot for none
 	}{
 		{name: "always", rule: faults.Fail(faults.Put), hits: "xxxxxxxxxx"},
 		{name: "nth", rule: faults.Fail(faults.Put).Nth(3), hits: "..x......."},
@@ -206,7 +206,7 @@ func TestWhen(t *testing.T) {
 	}
 }
 
-// Chance hits the same calls if its seed is the same.
+// Chance hits the same calls each time it has the same seed.
 func TestChanceIsReplayable(t *testing.T) {
 	hitsWithSeed := func(seed uint64) string {
 		return hitsOf(faults.Fail(faults.Any).Chance(0.5, seed))
@@ -214,13 +214,13 @@ func TestChanceIsReplayable(t *testing.T) {
 	hits := hitsWithSeed(7)
 	require.Equal(t, hits, hitsWithSeed(7))
 	require.NotEqual(t, hits, hitsWithSeed(8))
-	require.Contains(t, hits, "x", "some calls are hit")
-	require.Contains(t, hits, ".", "some calls are not hit")
+	require.Contains(t, hits, "x", "some calls must be hit")
+	require.Contains(t, hits, ".", "some calls must not be hit")
 }
 
 // hitsOf makes ten calls of Put and returns one letter for each: x if the rule hit it, and a dot otherwise.
 func hitsOf(rule faults.Rule) string {
-	d := faults.New(rule).Layer()(newShelf())
+	d := faults.New(rule).Layer()(newFakeDriver())
 	var hits strings.Builder
 	for range 10 {
 		if put(d, "a", "x") != nil {
@@ -238,15 +238,15 @@ func TestRulesFirstThatHitsCounts(t *testing.T) {
 		faults.Fail(faults.Put).Nth(1).WithError(storage.RateLimited),
 		faults.Fail(faults.Put).Nth(1).WithError(storage.Internal),
 		faults.Fail(faults.Put).Nth(2).WithError(storage.Locked),
-	).Layer()(newShelf())
+	).Layer()(newFakeDriver())
 	require.Equal(t, storage.RateLimited, put(d, "a", ""))
 	require.Equal(t, storage.Locked, put(d, "a", ""), "rules after one that applies must keep counting")
 }
 
-// Cut ends the body of a download after so many bytes with an error.
+// Cut ends the body of a download with an error after a number of bytes.
 func TestCutOfADownload(t *testing.T) {
-	s := newShelf()
-	require.NoError(t, put(s, "a", "hello"))
+	fake := newFakeDriver()
+	require.NoError(t, put(fake, "a", "hello"))
 	tests := map[string]struct {
 		rule faults.Rule
 		want string
@@ -263,7 +263,7 @@ func TestCutOfADownload(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			body := open(t, faults.New(tt.rule).Layer()(s), "a")
+			body := open(t, faults.New(tt.rule).Layer()(fake), "a")
 			got, err := io.ReadAll(body)
 			require.Equal(t, tt.want, string(got))
 			require.ErrorIs(t, err, tt.err)
@@ -272,23 +272,23 @@ func TestCutOfADownload(t *testing.T) {
 	}
 }
 
-// Cut of an upload reads only part of the body, and fails without calling the driver.
+// Cut of an upload reads the body only up to the cut, and fails without calling the driver.
 func TestCutOfAnUpload(t *testing.T) {
-	s := newShelf()
+	fake := newFakeDriver()
 	body := strings.NewReader("hello")
-	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(s)
+	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(fake)
 
 	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, 3, body.Len())
-	require.False(t, s.has("a"))
+	require.False(t, fake.has("a"))
 }
 
 // If the body of an upload fails before the cut, the call fails with the body's error.
 func TestCutOfAnUploadKeepsTheBodysError(t *testing.T) {
 	bodyErr := errors.New("the body failed")
-	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(newShelf())
+	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(newFakeDriver())
 
 	_, err := d.Put(context.Background(), &driver.PutRequest{
 		Key:  "a",
@@ -307,17 +307,17 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 func TestStall(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	d := faults.New(faults.Stall(faults.Put)).Layer()(newShelf())
+	d := faults.New(faults.Stall(faults.Put)).Layer()(newFakeDriver())
 	_, err := d.Put(ctx, &driver.PutRequest{Key: "a", Body: strings.NewReader("")})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 // A Read that StallBody blocks ends when another goroutine closes the body.
 func TestStallBodyEndsWithClose(t *testing.T) {
-	s := newShelf()
-	require.NoError(t, put(s, "a", "hello"))
-	inj := faults.New(faults.StallBody(2))
-	body := open(t, inj.Layer()(s), "a")
+	fake := newFakeDriver()
+	require.NoError(t, put(fake, "a", "hello"))
+	injector := faults.New(faults.StallBody(2))
+	body := open(t, injector.Layer()(fake), "a")
 	head := make([]byte, 2)
 	_, err := io.ReadFull(body, head)
 	require.NoError(t, err)
@@ -332,15 +332,15 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.Error(t, <-readErr)
 	require.NoError(t, body.Close(), "a second Close must change nothing")
-	require.Zero(t, inj.OpenBodies())
+	require.Zero(t, injector.OpenBodies())
 }
 
 // A Read that StallBody blocks ends when the context of Get ends.
 func TestStallBodyEndsWithContext(t *testing.T) {
-	s := newShelf()
-	require.NoError(t, put(s, "a", "hello"))
+	fake := newFakeDriver()
+	require.NoError(t, put(fake, "a", "hello"))
 	ctx, cancel := context.WithCancel(context.Background())
-	_, body, err := faults.New(faults.StallBody(0)).Layer()(s).Get(ctx, &driver.GetRequest{Key: "a"})
+	_, body, err := faults.New(faults.StallBody(0)).Layer()(fake).Get(ctx, &driver.GetRequest{Key: "a"})
 	require.NoError(t, err)
 	cancel()
 
@@ -348,53 +348,53 @@ func TestStallBodyEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Delay waits by the function of SetSleep. If the wait fails, the driver is not called.
+// Delay waits with the function of SetSleep, and does not call the driver if the wait fails.
 func TestDelayWaitsByTheInjectedClock(t *testing.T) {
 	var delay time.Duration
-	inj := faults.New(faults.Delay(faults.Put, time.Hour))
-	inj.SetSleep(func(_ context.Context, d time.Duration) error {
+	injector := faults.New(faults.Delay(faults.Put, time.Hour))
+	injector.SetSleep(func(_ context.Context, d time.Duration) error {
 		delay += d
 		return nil
 	})
-	s := newShelf()
-	require.NoError(t, put(inj.Layer()(s), "a", "x"))
+	fake := newFakeDriver()
+	require.NoError(t, put(injector.Layer()(fake), "a", "x"))
 	require.Equal(t, time.Hour, delay)
-	require.True(t, s.has("a"))
+	require.True(t, fake.has("a"))
 
-	inj.SetSleep(func(context.Context, time.Duration) error { return context.Canceled })
-	require.ErrorIs(t, put(inj.Layer()(s), "b", "x"), context.Canceled)
-	require.False(t, s.has("b"))
+	injector.SetSleep(func(context.Context, time.Duration) error { return context.Canceled })
+	require.ErrorIs(t, put(injector.Layer()(fake), "b", "x"), context.Canceled)
+	require.False(t, fake.has("b"))
 }
 
 // Corrupt inverts the lowest bit of one byte of a body.
 func TestCorrupt(t *testing.T) {
-	s := newShelf()
-	require.NoError(t, put(faults.New(faults.Corrupt(faults.Put, 1)).Layer()(s), "a", "hello"))
-	require.Equal(t, "hdllo", string(s.objects["a"]))
+	fake := newFakeDriver()
+	require.NoError(t, put(faults.New(faults.Corrupt(faults.Put, 1)).Layer()(fake), "a", "hello"))
+	require.Equal(t, "hdllo", string(fake.objects["a"]))
 
-	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(s), "a")
+	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(fake), "a")
 	got, err := io.ReadAll(body)
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(got), "the second fault must restore the byte")
+	require.Equal(t, "hello", string(got), "a second inversion must restore the byte")
 	require.NoError(t, body.Close())
 }
 
-// Corrupt does not leave its own body in the caller's request.
+// Corrupt wraps the body of a request only during the call.
 func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
 	body := strings.NewReader("hello")
 	req := &driver.PutRequest{Key: "a", Body: body, Size: 5}
-	d := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newShelf())
+	d := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newFakeDriver())
 
 	_, err := d.Put(context.Background(), req)
 	require.NoError(t, err)
 	require.Same(t, body, req.Body)
 }
 
-// The injector records the calls, the rules that hit them, and the bodies that are open.
+// The injector records the calls, the rules that hit them, and how many bodies are open.
 func TestRecord(t *testing.T) {
-	s := newShelf()
-	inj := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
-	d := inj.Layer()(s)
+	fake := newFakeDriver()
+	injector := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
+	d := injector.Layer()(fake)
 
 	require.NoError(t, put(d, "a", "x"))
 	require.Error(t, put(d, "b", "x"))
@@ -405,12 +405,12 @@ func TestRecord(t *testing.T) {
 		{N: 1, Call: "Put", Key: "a"},
 		{N: 2, Call: "Put", Key: "b", Fault: "second put"},
 		{N: 3, Call: "Get", Key: "a"},
-	}, inj.Events())
-	require.Equal(t, []faults.Event{{N: 2, Call: "Put", Key: "b", Fault: "second put"}}, inj.Hits())
-	require.Equal(t, 2, inj.Count(faults.Put))
-	require.Equal(t, 2, inj.Count(faults.Writes))
-	require.Equal(t, 3, inj.Count(faults.Any))
-	require.Equal(t, 1, inj.OpenBodies())
+	}, injector.Events())
+	require.Equal(t, []faults.Event{{N: 2, Call: "Put", Key: "b", Fault: "second put"}}, injector.Hits())
+	require.Equal(t, 2, injector.Count(faults.Put))
+	require.Equal(t, 2, injector.Count(faults.Writes))
+	require.Equal(t, 3, injector.Count(faults.Any))
+	require.Equal(t, 1, injector.OpenBodies())
 	require.Equal(t, strings.Join([]string{
 		`rule second put`,
 		`   1 Put "a"`,
@@ -418,56 +418,58 @@ func TestRecord(t *testing.T) {
 		`   3 Get "a"`,
 		`calls 3, open bodies 1`,
 		``,
-	}, "\n"), inj.String())
+	}, "\n"), injector.String())
 
 	// A body that is closed twice counts once.
 	require.NoError(t, body.Close())
 	require.NoError(t, body.Close())
-	require.Zero(t, inj.OpenBodies())
+	require.Zero(t, injector.OpenBodies())
 
 	// Reset forgets all calls.
-	inj.Reset()
-	require.Empty(t, inj.Events())
-	require.Zero(t, inj.Count(faults.Any))
+	injector.Reset()
+	require.Empty(t, injector.Events())
+	require.Zero(t, injector.Count(faults.Any))
 }
 
 // The injector keeps only the last 8192 events, but counts all calls.
 func TestRecordIsBounded(t *testing.T) {
 	const calls, maxEvents = 9000, 8192
-	inj := faults.New()
-	d := inj.Layer()(newShelf())
+	injector := faults.New()
+	d := injector.Layer()(newFakeDriver())
 	for range calls {
 		require.NoError(t, put(d, "a", ""))
 	}
 
-	events := inj.Events()
+	events := injector.Events()
 	require.LessOrEqual(t, len(events), maxEvents)
 	require.Equal(t, calls, events[len(events)-1].N)
-	require.Equal(t, calls, inj.Count(faults.Put))
+	require.Equal(t, calls, injector.Count(faults.Put))
 }
 
 // If no rule matches, a body still implements io.WriterTo.
 func TestBodyKeepsItsWriteTo(t *testing.T) {
-	s := newShelf()
-	require.NoError(t, put(s, "a", "hello"))
-	body := open(t, faults.New().Layer()(s), "a")
+	fake := newFakeDriver()
+	require.NoError(t, put(fake, "a", "hello"))
+	body := open(t, faults.New().Layer()(fake), "a")
 	require.Implements(t, (*io.WriterTo)(nil), body)
 	require.NoError(t, body.Close())
-	require.Equal(t, 1, s.closed)
+	require.Equal(t, 1, fake.closed)
 }
 
-// Set replaces the rules, and their counts start over.
+// Set replaces the rules, and their counts of calls start at zero.
 func TestSetArmsAgain(t *testing.T) {
-	inj := faults.New()
-	d := inj.Layer()(newShelf())
+	injector := faults.New()
+	d := injector.Layer()(newFakeDriver())
 	require.NoError(t, put(d, "a", ""))
-	inj.Set(faults.Fail(faults.Put).Nth(1))
+
+	injector.Set(faults.Fail(faults.Put).Nth(1))
 	require.Error(t, put(d, "a", ""))
-	inj.Set()
+
+	injector.Set()
 	require.NoError(t, put(d, "a", ""))
 }
 
-// String of a rule names its calls and its conditions.
+// The name of a rule tells its fault, its calls and its conditions.
 func TestRuleNames(t *testing.T) {
 	const several = faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions
 	tests := []struct {
@@ -486,6 +488,8 @@ func TestRuleNames(t *testing.T) {
 		{rule: faults.Fail(faults.Any).WithName("mine"), want: "mine"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, tt.rule.String())
+		t.Run(tt.want, func(t *testing.T) {
+			require.Equal(t, tt.want, tt.rule.String())
+		})
 	}
 }

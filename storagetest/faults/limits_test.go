@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Describe of a limited driver returns the limits.
+// A driver with limits declares them.
 func TestLimitsAreDeclared(t *testing.T) {
 	d := faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut,
@@ -24,7 +24,7 @@ func TestLimitsAreDeclared(t *testing.T) {
 		MaxParts:    4,
 		MaxBatch:    -1,
 		MaxPage:     6,
-	})(newShelf()).Describe()
+	})(newFakeDriver()).Describe()
 	require.Equal(t, storage.MultipartUploads|storage.ConditionalCreate|driver.EqualParts, d.Features)
 	require.EqualValues(t, 1, d.MaxPutSize)
 	require.EqualValues(t, 2, d.MinPartSize)
@@ -34,7 +34,7 @@ func TestLimitsAreDeclared(t *testing.T) {
 	require.Equal(t, 6, d.MaxPage)
 }
 
-// Limits do not widen those of the driver below.
+// Limits cannot be wider than those of the driver below.
 func TestLimitsOnlyNarrow(t *testing.T) {
 	inner := faults.WithLimits(faults.Limits{
 		MaxPutSize:  10,
@@ -51,7 +51,7 @@ func TestLimitsOnlyNarrow(t *testing.T) {
 		MaxPage:     20,
 	})
 
-	d := wide(inner(newShelf())).Describe()
+	d := wide(inner(newFakeDriver())).Describe()
 	require.EqualValues(t, 10, d.MaxPutSize)
 	require.EqualValues(t, 10, d.MinPartSize)
 	require.Equal(t, 10, d.MaxParts)
@@ -61,9 +61,9 @@ func TestLimitsOnlyNarrow(t *testing.T) {
 
 // The zero Limits change nothing.
 func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
-	s := newShelf()
-	d := faults.WithLimits(faults.Limits{})(s)
-	require.Equal(t, s.Describe(), d.Describe())
+	fake := newFakeDriver()
+	d := faults.WithLimits(faults.Limits{})(fake)
+	require.Equal(t, fake.Describe(), d.Describe())
 	require.NoError(t, put(d, "a", "x"))
 }
 
@@ -214,7 +214,7 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := tt.call(faults.WithLimits(tt.bounds)(newShelf()))
+			err := tt.call(faults.WithLimits(tt.bounds)(newFakeDriver()))
 			if tt.ok {
 				require.NoError(t, err)
 				return
