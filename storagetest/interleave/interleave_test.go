@@ -17,7 +17,7 @@ import (
 
 const counter = "counter"
 
-var full = interleave.Weaknesses()[0]
+var noWeakness = interleave.Weaknesses()[0]
 
 // weakness returns the kind of store with this name.
 func weakness(t *testing.T, name string) interleave.Weakness {
@@ -50,12 +50,12 @@ func read(s *interleave.Scene, b storage.Bucket, key string) string {
 type update int
 
 const (
-	careless   update = iota // without a condition, so that it may overwrite an update of another actor
-	byRevision               // with the revision as a condition, and again if the object has another one
+	unconditional update = iota // an upload that may overwrite an update of another actor
+	byRevision                  // an upload if the object has the revision that was read, and otherwise once more
 )
 
-// add adds a text to an object.
-func add(ctx context.Context, b storage.Bucket, text string, how update) error {
+// appendToCounter appends text to the object of the key counter.
+func appendToCounter(ctx context.Context, b storage.Bucket, text string, how update) error {
 	for {
 		data, attrs, err := storage.ReadAll(ctx, b, counter)
 		if err != nil {
@@ -72,8 +72,8 @@ func add(ctx context.Context, b storage.Bucket, text string, how update) error {
 	}
 }
 
-// addScene returns a scene of actors that each add their name to an object. It fails if an update is lost.
-func addScene(how update, names ...string) func(s *interleave.Scene) {
+// sceneOfUpdates returns a scene of actors that each add their name to an object. It fails if an update is lost.
+func sceneOfUpdates(how update, names ...string) func(s *interleave.Scene) {
 	return func(s *interleave.Scene) {
 		store := s.Store("numbers")
 		put(s, store.Bucket(), counter, "")
@@ -82,7 +82,7 @@ func addScene(how update, names ...string) func(s *interleave.Scene) {
 			p := s.Process(name)
 			b := p.Bucket(store)
 			a := p.Go(name, func(ctx context.Context) error {
-				return add(ctx, b, name, how)
+				return appendToCounter(ctx, b, name, how)
 			})
 			effects = append(effects, interleave.Effect[string]{
 				Actor: a,
@@ -101,9 +101,9 @@ func addScene(how update, names ...string) func(s *interleave.Scene) {
 	}
 }
 
-// Two writers without conditions lose an update. Explore finds it in the second schedule.
+// Explore finds, in its second schedule, that two writers without conditions lose an update.
 func TestExploreFindsALostUpdate(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, addScene(careless, "a", "b"))
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, sceneOfUpdates(unconditional, "a", "b"))
 	require.NotNil(t, report.Failure)
 	require.Equal(t, 2, report.Failure.Number)
 	require.Equal(t, []int{0, 1}, report.Failure.Schedule)
@@ -117,30 +117,29 @@ repeat it: go test -run '^TestExploreFindsALostUpdate$' . -args -replay 0,1`, re
 
 // Updates by revision pass under all interleavings.
 func TestRunOfUpdatesByRevision(t *testing.T) {
-	interleave.Run(t, interleave.Config{}, addScene(byRevision, "a", "b"))
+	interleave.Run(t, interleave.Config{}, sceneOfUpdates(byRevision, "a", "b"))
 }
 
 // Run explores three actors with a larger budget and with random schedules.
 func TestRunOfThreeActors(t *testing.T) {
 	interleave.Run(t, interleave.Config{
-		Weaknesses: []interleave.Weakness{full},
+		Weaknesses: []interleave.Weakness{noWeakness},
 		Budgets:    []interleave.Budget{{Interruptions: 1, Losses: 1, Deaths: 1}},
 		Random:     100,
-	}, addScene(byRevision, "a", "b", "c"))
+	}, sceneOfUpdates(byRevision, "a", "b", "c"))
 }
 
-// With an empty budget, Explore finds no failure. With random schedules, it finds one, because they ignore the
-// budget.
+// Random schedules ignore the budget, and find a failure that an empty budget hides.
 func TestExploreAtRandom(t *testing.T) {
-	scene := addScene(careless, "a", "b")
+	scene := sceneOfUpdates(unconditional, "a", "b")
 	config := interleave.Config{Budgets: []interleave.Budget{{}}}
-	require.Nil(t, interleave.Explore(t, config, full, scene).Failure)
+	require.Nil(t, interleave.Explore(t, config, noWeakness, scene).Failure)
 
 	config.Random = 100
-	require.NotNil(t, interleave.Explore(t, config, full, scene).Failure)
+	require.NotNil(t, interleave.Explore(t, config, noWeakness, scene).Failure)
 }
 
-// If Explore skips a schedule, it has run another one with the same result.
+// Explore skips a schedule only if another one has the same result.
 func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	results := make(map[string]bool)
 	scene := func(s *interleave.Scene) {
@@ -162,16 +161,16 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 		})
 	}
 
-	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full, scene)
+	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness, scene)
 	require.Nil(t, report.Failure)
 	require.Positive(t, report.Cut)
 	require.Equal(t, map[string]bool{"a": true, "b": true}, results)
 }
 
-// If the response to a request is lost, the request still has its effect, and the bucket sends it again.
+// A request whose response is lost still has its effect, and the bucket sends it again.
 func TestExploreLosesResponses(t *testing.T) {
 	runs := 0
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, full,
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			p := s.Process("a")
@@ -187,14 +186,14 @@ func TestExploreLosesResponses(t *testing.T) {
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, 2, runs, "one without a loss, and one with a loss")
+	require.Equal(t, 2, runs, "one run must be without a loss, and one with a loss")
 	require.Equal(t, 3, report.Points) // Put, whose response is lost, Put, Head
 }
 
-// If a process dies, it sends no more requests, and its context ends.
+// A process that dies sends no more requests, and its context ends.
 func TestExploreLetsProcessesDie(t *testing.T) {
 	outcomes := make(map[string]bool) // the keys that exist after a run
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, full,
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			p := s.Process("a")
@@ -231,12 +230,12 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 	}, outcomes)
 }
 
-// While a request is pending, time passes only as often as the budget's Ticks permit.
+// While a request is pending, time passes only if the budget has Ticks.
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
 	longestWith := func(budget interleave.Budget) (longest time.Duration) {
 		config := interleave.Config{Budgets: []interleave.Budget{budget}}
-		interleave.Explore(t, config, full, func(s *interleave.Scene) {
+		interleave.Explore(t, config, noWeakness, func(s *interleave.Scene) {
 			s.Tick(tick)
 			store := s.Store("s")
 			p := s.Process("a")
@@ -261,13 +260,13 @@ func TestExploreLetsTimePass(t *testing.T) {
 			require.GreaterOrEqual(t, longest, tick, "%+v", budget)
 		}
 	}
-	require.True(t, hasTicks, "a budget lets time pass")
+	require.True(t, hasTicks, "a budget must have Ticks")
 }
 
-// If the deadline of a pending request passes, the request ends.
+// A pending request ends when the deadline of its context passes.
 func TestExploreHeedsContexts(t *testing.T) {
-	count := 0
-	interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	timeouts := 0
+	interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		s.Tick(time.Hour)
 		store := s.Store("s")
 		p := s.Process("a")
@@ -277,20 +276,20 @@ func TestExploreHeedsContexts(t *testing.T) {
 			defer cancel()
 			_, err := b.Upload(ctx, "k", strings.NewReader("text"))
 			if errors.Is(err, storage.DeadlineExceeded) && errors.Is(err, storage.OutcomeUnknown) {
-				count++
+				timeouts++
 			}
 			return err
 		})
 	})
-	require.Equal(t, 1, count)
+	require.Equal(t, 1, timeouts)
 }
 
-// Explore splits a copy into a read and a write. Another actor may replace the source before, between or after
-// them.
+// Explore splits a copy into a read and a write, so that another actor may replace the source
+// before, between or after them.
 func TestExploreSplitsCopies(t *testing.T) {
 	type outcome struct{ src, dst string }
 	outcomes := make(map[outcome]bool)
-	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full,
+	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), "src", "first")
@@ -323,52 +322,58 @@ func TestExploreSplitsCopies(t *testing.T) {
 	}, outcomes)
 }
 
-// If a store gives equal content equal revisions, replacing an object by an equal one is not visible: neither in a
-// listing, nor in the condition of an upload or a removal.
+// If a store gives equal content equal revisions, neither a listing nor a condition shows that an
+// object was replaced by an equal one.
 func TestEqualRevisionsHideAChange(t *testing.T) {
 	tests := []struct {
 		weakness  string
-		isVisible bool
+		isVisible bool // whether an equal object has another revision
 	}{
 		{weakness: "full", isVisible: true},
 		{weakness: "equal-revisions", isVisible: false},
 	}
 	for _, tt := range tests {
-		scene := func(s *interleave.Scene) {
-			b := s.Store("s").Bucket()
-			put(s, b, "k", "equal")
-			attrs, err := b.Attrs(s.Context(), "k")
-			require.NoError(s, err)
-			ifFirst := storage.IfRevision(attrs.Revision)
+		t.Run(tt.weakness, func(t *testing.T) {
+			scene := func(s *interleave.Scene) {
+				b := s.Store("s").Bucket()
+				put(s, b, "k", "equal")
+				attrs, err := b.Attrs(s.Context(), "k")
+				require.NoError(s, err)
+				ifFirst := storage.IfRevision(attrs.Revision)
 
-			// Other content has another revision.
-			put(s, b, "k", "other")
-			require.ErrorIs(s, b.Remove(s.Context(), "k", ifFirst), storage.PreconditionFailed)
+				// Other content has another revision.
+				put(s, b, "k", "other")
+				require.ErrorIs(s, b.Remove(s.Context(), "k", ifFirst), storage.PreconditionFailed)
 
-			put(s, b, "k", "equal")
-			page, err := storage.ListPage(s.Context(), b, "")
-			require.NoError(s, err)
-			require.Equal(s, tt.isVisible, page.Entries[0].Revision != attrs.Revision)
+				// A listing.
+				put(s, b, "k", "equal")
+				page, err := storage.ListPage(s.Context(), b, "")
+				require.NoError(s, err)
+				require.Equal(s, tt.isVisible, page.Entries[0].Revision != attrs.Revision)
 
-			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
-			require.Equal(s, tt.isVisible, err != nil)
+				// The condition of an upload.
+				_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
+				require.Equal(s, tt.isVisible, err != nil)
 
-			put(s, b, "k", "equal")
-			_ = b.Remove(s.Context(), "k", ifFirst)
-			want := ""
-			if tt.isVisible {
-				want = "equal"
+				// The condition of a removal.
+				put(s, b, "k", "equal")
+				_ = b.Remove(s.Context(), "k", ifFirst)
+				want := ""
+				if tt.isVisible {
+					want = "equal"
+				}
+				require.Equal(s, want, read(s, b, "k"))
 			}
-			require.Equal(s, want, read(s, b, "k"))
-		}
-		report := interleave.Explore(t, interleave.Config{}, weakness(t, tt.weakness), scene)
-		require.Nil(t, report.Failure, "%v", report.Failure)
+
+			report := interleave.Explore(t, interleave.Config{}, weakness(t, tt.weakness), scene)
+			require.Nil(t, report.Failure, "%v", report.Failure)
+		})
 	}
 }
 
-// Explore reports an operation that waits for ever.
+// If an operation waits for ever, Explore reports it.
 func TestExploreFindsWhoWaitsForEver(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		p := s.Process("a")
 		p.Go("a", func(ctx context.Context) error {
 			<-ctx.Done() // ends when the run has failed
@@ -379,11 +384,9 @@ func TestExploreFindsWhoWaitsForEver(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "waits for ever: a")
 }
 
-// Explore reports goroutines that remain after the operations.
+// If an operation leaves a goroutine behind, Explore reports it.
 func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
-	stop := make(chan struct{})
-	defer close(stop)
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		never := make(chan struct{})
 		p := s.Process("a")
 		p.Go("a", func(context.Context) error {
@@ -397,9 +400,9 @@ func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "goroutines remain")
 }
 
-// Explore reports an operation that panics.
+// If an operation panics, Explore reports it.
 func TestExploreFindsPanics(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		s.Process("a").Go("a", func(context.Context) error {
 			panic("oh")
 		})
@@ -408,9 +411,9 @@ func TestExploreFindsPanics(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "a panics: oh")
 }
 
-// Explore reports an operation that makes calls without an end.
+// If an operation makes calls without an end, Explore reports it.
 func TestExploreFindsWhoNeverEnds(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		store := s.Store("s")
 		p := s.Process("a")
 		b := p.Bucket(store)
@@ -425,9 +428,9 @@ func TestExploreFindsWhoNeverEnds(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "no end after")
 }
 
-// The actors of one process share its buckets, and can order their requests by a lock.
+// The actors of one process share its buckets, and lose no update if a lock orders their requests.
 func TestActorsOfOneProcess(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		store := s.Store("s")
 		put(s, store.Bucket(), counter, "")
 		p := s.Process("p")
@@ -439,7 +442,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 				defer func() {
 					<-lock
 				}()
-				return add(ctx, b, name, careless)
+				return appendToCounter(ctx, b, name, unconditional)
 			})
 		}
 		s.Check(func() {
@@ -451,16 +454,16 @@ func TestActorsOfOneProcess(t *testing.T) {
 	require.Nil(t, report.Failure, "%v", report.Failure)
 }
 
-// If a read fails, the bucket repeats it. The budget's Failures limit how many reads fail.
+// If the budget lets one read fail, the bucket repeats it, and the operation succeeds.
 func TestExploreLetsReadsFail(t *testing.T) {
 	failures := 0
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, full,
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), counter, "")
 			p := s.Process("a")
 			b := p.Bucket(store)
-			a := p.Go("a", func(ctx context.Context) error { return add(ctx, b, "a", byRevision) })
+			a := p.Go("a", func(ctx context.Context) error { return appendToCounter(ctx, b, "a", byRevision) })
 			s.Check(func() {
 				require.NoError(s, a.Err())
 				require.Equal(s, "a", read(s, store.Bucket(), counter))
@@ -474,10 +477,11 @@ func TestExploreLetsReadsFail(t *testing.T) {
 	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
 }
 
-// If a store stops responding to one process, it still responds to others, and later to that process again.
+// A store that stops responding to one process still responds to the others, and later to that
+// process again.
 func TestExploreLetsStoresStopAnswering(t *testing.T) {
 	unanswered := make(map[string]bool)
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}, full,
+	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), counter, "")
@@ -486,10 +490,10 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 				p := s.Process(name)
 				b := p.Bucket(store)
 				actors = append(actors, p.Go(name, func(ctx context.Context) error {
-					err := add(ctx, b, name, byRevision)
+					err := appendToCounter(ctx, b, name, byRevision)
 					if errors.Is(err, storage.Unavailable) {
 						time.Sleep(time.Minute)
-						err = add(ctx, b, name, byRevision)
+						err = appendToCounter(ctx, b, name, byRevision)
 					}
 					return err
 				}))
@@ -515,9 +519,9 @@ func TestExploreComparesRuns(t *testing.T) {
 		require.NoError(t, flag.Set("interleave.verify", "false"))
 	}()
 
-	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, addScene(byRevision, "a", "b")).Failure)
+	require.Nil(t, interleave.Explore(t, interleave.Config{}, noWeakness, sceneOfUpdates(byRevision, "a", "b")).Failure)
 	runs := 0
-	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
+	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		runs++
 		key := strconv.Itoa(runs)
 		store := s.Store("s")
