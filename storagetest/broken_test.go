@@ -129,7 +129,7 @@ var brokenLayers = map[string]struct {
 	},
 }
 
-// If a store breaks a rule, the suite fails.
+// The suite fails for each store that breaks a rule, and prints the rule.
 func TestSuiteNotices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the suite in processes of their own")
@@ -140,15 +140,14 @@ func TestSuiteNotices(t *testing.T) {
 			output := runBroken(t, name, broken.fails)
 			for _, want := range broken.fails {
 				rule, _, _ := strings.Cut(want, "/")
-				require.Regexp(t,
-					`--- FAIL: TestBrokenChild/cases/`+regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_")), output)
-				require.Contains(t, output, "rule "+rule+": ", "a failure prints the rule and what it means")
+				subtest := regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_"))
+				require.Regexp(t, `--- FAIL: TestBrokenChild/cases/`+subtest, output)
+				require.Contains(t, output, "rule "+rule+": ", "a failure must print the rule")
 				if strings.Contains(want, "a driver") {
 					require.Regexp(t, `mend these first(?s:.*)`+regexp.QuoteMeta(want), output)
 				}
 			}
-			require.NotRegexp(t, `(?m)^panic: `, output,
-				"a broken driver fails cases, and does not end the suite")
+			require.NotRegexp(t, `(?m)^panic: `, output, "a broken driver must not end the suite")
 		})
 	}
 }
@@ -180,7 +179,8 @@ func TestSkippingAnUnknownCaseFails(t *testing.T) {
 
 const unknownWithout = "unknown Without"
 
-// TestBrokenChild runs in the child process of runBroken. Otherwise it does nothing.
+// TestBrokenChild runs the suite on a broken store, in the child process that runBroken starts.
+// Otherwise it does nothing.
 func TestBrokenChild(t *testing.T) {
 	if os.Getenv(brokenVariable) == unknownWithout {
 		storagetest.Run(t, newMemory, storagetest.Skip("no such case", "to see it fail"))
@@ -189,8 +189,9 @@ func TestBrokenChild(t *testing.T) {
 	if !isChild {
 		return
 	}
-	storagetest.RunDriver(t,
-		func(*testing.T) driver.Driver { return broken.layer(memstore.NewDriver(memstore.Config{})) })
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
+		return broken.layer(memstore.NewDriver(memstore.Config{}))
+	})
 }
 
 // The driver ignoresAbsent overwrites an object in spite of IfAbsent.

@@ -32,10 +32,10 @@ func contractRules(t *testing.T) map[string]bool {
 func TestContractDefinesTheRuleOfEveryCase(t *testing.T) {
 	defined := contractRules(t)
 	for _, c := range Cases() {
-		require.True(t, defined[c.Rule], "case %q cites rule %q", c.Name, c.Rule)
+		require.True(t, defined[c.Rule], "case %q has the undefined rule %q", c.Name, c.Rule)
 	}
 	for _, c := range serviceCases {
-		require.True(t, defined[c.Rule], "case %q cites rule %q", c.Name, c.Rule)
+		require.True(t, defined[c.Rule], "case %q has the undefined rule %q", c.Name, c.Rule)
 	}
 }
 
@@ -44,7 +44,7 @@ var (
 	namedTest = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9_]+)`")
 )
 
-// The page of reliability names tests that exist.
+// The page on reliability names only cases and tests that exist.
 func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/maintainers/reliability.md")
 	require.NoError(t, err)
@@ -68,12 +68,14 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 		dir := filepath.Join("..", strings.TrimPrefix(string(m[1]), "storage"))
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		require.NoError(t, err)
-		ok := false
+		exists := false
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
-			ok = ok || strings.Contains(string(text), "func "+string(m[2])+"(")
+			if strings.Contains(string(text), "func "+string(m[2])+"(") {
+				exists = true
+			}
 		}
-		require.True(t, ok, "%s has no test %s", m[1], m[2])
+		require.True(t, exists, "%s has no test %s", m[1], m[2])
 	}
 }

@@ -18,14 +18,14 @@ import (
 
 func newMemory(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
 
-// skipDamage leaves out a case that a store in memory cannot pass.
-func skipDamage() storagetest.Option {
+// skipDamagedBodies skips a case that a store in memory cannot pass.
+func skipDamagedBodies() storagetest.Option {
 	return storagetest.Skip("a body that is damaged in transit is not stored",
 		"memory trusts the checksum that it gets: bytes cannot be damaged in transit")
 }
 
-// behind returns an Open for buckets in memory. It puts layer below the suite's own layers.
-func behind(layer driver.Layer) storagetest.Open {
+// memoryBehind returns an Open for buckets in memory. It puts layer below the suite's own layers.
+func memoryBehind(layer driver.Layer) storagetest.Open {
 	return func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(append([]storage.OpenOption{driver.WithLayer(layer)}, opts...)...)
 	}
@@ -33,7 +33,7 @@ func behind(layer driver.Layer) storagetest.Open {
 
 // The suite passes for the driver in memory.
 func TestRunDriverOnMemory(t *testing.T) {
-	requireUnlisted(t)
+	omitFromSupportTable(t)
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) })
 }
 
@@ -43,37 +43,37 @@ func TestRunServiceOnMemory(t *testing.T) {
 		func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
-// requireUnlisted keeps stores that exist only in tests out of the support table.
-func requireUnlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
+// omitFromSupportTable keeps stores that exist only in tests out of the support table.
+func omitFromSupportTable(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 
-// A store with almost no features passes the suite, which then tests that calls fail with Unsupported.
+// The suite passes for a store with almost no features, by cases that require Unsupported.
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
-	requireUnlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
+	omitFromSupportTable(t)
+	storagetest.Run(t, memoryBehind(faults.WithLimits(faults.Limits{
 		Disable:    ^storage.OrderedListing,
 		MaxPutSize: 8 << 20,
-		MaxBatch:   -1,
-	})),
-		skipDamage())
+		MaxBatch:   -1, // no batches
+	})), skipDamagedBodies())
 }
 
-// The suite passes for a store that stores no metadata, content properties or checksums, but has multipart uploads
-// and conditions.
+// The suite passes for a store that keeps no metadata, content properties or checksums, but has
+// multipart uploads and conditions.
 func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	testserver.Further(t)
-	requireUnlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
-		Disable: storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders | storage.LongSegments,
-	})), skipDamage())
+	omitFromSupportTable(t)
+	storagetest.Run(t, memoryBehind(faults.WithLimits(faults.Limits{
+		Disable: storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+			storage.KeysBesideFolders | storage.LongSegments,
+	})), skipDamagedBodies())
 }
 
 // The suite passes for a store with unusual limits: no streams, large parts of equal size, ASCII metadata, small
 // pages and batches, and remote responses.
 func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 	testserver.Further(t)
-	requireUnlisted(t)
-	bounds := faults.WithLimits(faults.Limits{
+	omitFromSupportTable(t)
+	limited := faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut | storage.Versioning,
 		EqualParts:  true,
 		MaxPutSize:  16 << 20,
@@ -83,21 +83,21 @@ func TestFurtherRunOnAnAwkwardStore(t *testing.T) {
 		MaxBatch:    2,
 		MaxPage:     3,
 	})
-	storagetest.Run(t, behind(func(d driver.Driver) driver.Driver { return &awkward{bounds(d)} }),
-		skipDamage())
+	layer := func(d driver.Driver) driver.Driver { return &awkward{limited(d)} }
+	storagetest.Run(t, memoryBehind(layer), skipDamagedBodies())
 }
 
 // The suite passes for a store that takes the parts of an upload only in sequence.
 func TestFurtherRunOnASequentialStore(t *testing.T) {
 	testserver.Further(t)
-	requireUnlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
+	omitFromSupportTable(t)
+	storagetest.Run(t, memoryBehind(faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut,
 		Sequential:  true,
 		MaxPutSize:  16 << 20,
 		MinPartSize: 16 << 10,
 		PartUnit:    16 << 10,
-	})), skipDamage())
+	})), skipDamagedBodies())
 }
 
 type awkward struct{ driver.Driver }
@@ -113,12 +113,13 @@ func (d *awkward) Describe() driver.Description {
 // The suite passes for a store in memory that keeps versions.
 func TestFurtherRunOnAStoreThatKeepsVersions(t *testing.T) {
 	testserver.Further(t)
-	requireUnlisted(t)
-	storagetest.RunDriver(t,
-		func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
+	omitFromSupportTable(t)
+	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
+		return memstore.NewDriver(memstore.Config{Versioned: true})
+	})
 }
 
-// The result of the suite lists the cases that were left out, with their reasons.
+// The result of a run lists the skipped cases with their reasons.
 func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Each case of the table has a unique name, an explanation and a function.
+// Each case of the table has a unique name that can be a subtest, an explanation and a function.
 func TestTableIsInOrder(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
@@ -38,11 +38,11 @@ func TestTableHasACaseForEachRule(t *testing.T) {
 		"V1", "V2", "V3", "S1", "S2", "S3", "S6", "G1", "G2", "G3", "E1", "E2", "E3", "E4",
 		"T1", "T2", "T3", "O2", "O3", "A1", "V-FS",
 	} {
-		require.True(t, covered[rule], rule)
+		require.True(t, covered[rule], "no case has the rule %s", rule)
 	}
 }
 
-// The report of a run is written as a JSON file, named after the store.
+// A report is written as a JSON file that is named after the store.
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir)
@@ -50,11 +50,11 @@ func TestSupportIsWritten(t *testing.T) {
 		Provider: "some:Store",
 		Features: driver.StreamingPut | storage.OrderedListing,
 	}, readOptions(nil))
-	c := Case{Name: "one", Rule: "K1"}
-	r.pass(c)
+	r.pass(Case{Name: "one", Rule: "K1"})
 	r.refuse(Case{Name: "z"})
 	r.refuse(Case{Name: "b"})
 	r.skip(Case{Name: "left"}, "because")
+
 	r.write(t)
 
 	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
@@ -64,11 +64,25 @@ func TestSupportIsWritten(t *testing.T) {
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 
-// The model of listings returns what a store must list.
+// The model lists the keys after startAfter that begin with prefix, and has one common prefix for
+// the keys below a delimiter.
 func TestModelOfListings(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/c", "b"}
-	require.Equal(t, []string{"a", "a-b", ">a/", "b"}, model(keys, "", "/", ""))
-	require.Equal(t, []string{"a/b", "a/c"}, model(keys, "a/", "/", ""))
-	require.Equal(t, []string{"b"}, model(keys, "", "/", "a/"))
-	require.Equal(t, []string{"a/c", "b"}, model(keys, "", "", "a/b"))
+	tests := []struct {
+		name       string
+		prefix     string
+		delimiter  string
+		startAfter string
+		want       []string
+	}{
+		{name: "a delimiter", delimiter: "/", want: []string{"a", "a-b", ">a/", "b"}},
+		{name: "a prefix", prefix: "a/", delimiter: "/", want: []string{"a/b", "a/c"}},
+		{name: "after a common prefix", delimiter: "/", startAfter: "a/", want: []string{"b"}},
+		{name: "after a key", startAfter: "a/b", want: []string{"a/c", "b"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, model(keys, tt.prefix, tt.delimiter, tt.startAfter))
+		})
+	}
 }
