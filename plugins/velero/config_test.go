@@ -159,13 +159,19 @@ func TestInitErrors(t *testing.T) {
 	}
 }
 
-// The credentials of a location are those of the profile in its file, and other locations keep theirs.
+// A location uses the credentials of its profile in its own file, and of the profile default if it
+// names none.
 func TestCredentialsFileOfS3(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
 	key := server.Credentials()
 	file := filepath.Join(t.TempDir(), "cloud")
-	require.NoError(t, os.WriteFile(file, []byte("[default]\naws_access_key_id=A\naws_secret_access_key=B\n"+
-		"[work]\naws_access_key_id="+key.AccessKeyID+"\naws_secret_access_key="+key.SecretKey+"\n"), 0o600))
+	profiles := "[default]\n" +
+		"aws_access_key_id=A\n" +
+		"aws_secret_access_key=B\n" +
+		"[work]\n" +
+		"aws_access_key_id=" + key.AccessKeyID + "\n" +
+		"aws_secret_access_key=" + key.SecretKey + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(profiles), 0o600))
 	config := map[string]string{
 		"bucket":          "backups",
 		"bucketURL":       "s3://backups/folder?region=us-east-1",
@@ -185,7 +191,7 @@ func TestCredentialsFileOfS3(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Errors about a file of credentials in the form of another provider do not quote it.
+// If a file of credentials is one of another provider, errors about it do not quote its content.
 func TestCredentialsFileErrorsAreSilent(t *testing.T) {
 	const secret = "VERYSECRET"
 	for _, text := range []string{
@@ -216,7 +222,8 @@ func TestCredentialsFileErrorsAreSilent(t *testing.T) {
 	}
 }
 
-// The time during which Velero sends nothing does not count. That of the store does.
+// Time during which Velero sends nothing does not count against the timeout, and time without
+// progress of the store does.
 func TestProgressPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, p := newProgress(time.Minute)

@@ -21,9 +21,8 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/framework"
 )
 
-// TestMain lets the test program play three parts. Started under the name of the plugin, it is the plugin. Started
-// with run-plugins, it is a Velero without built-in plugins. Otherwise it runs the tests, with arguments like those
-// of Velero's server, because Velero passes its own arguments to each plugin.
+// TestMain runs the program as the plugin if it is started under the plugin's name, as a Velero
+// without built-in plugins if it is started with run-plugins, and otherwise as the tests.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == programName {
 		main()
@@ -34,6 +33,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	// Velero passes its own arguments to each plugin, so they are those of a server.
 	os.Args = []string{
 		os.Args[0], "server", "--features=EnableCSI", "--uploader-type=kopia", "--log-level=debug",
 	}
@@ -78,37 +78,37 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// A place is a bucket, in the form of a BackupStorageLocation.
-type place struct {
+// A location has what Velero's BackupStorageLocation says of a bucket.
+type location struct {
 	bucket      string
 	config      map[string]string
 	credentials string // content of the file, or ""
 	caCert      string
 }
 
-// backups returns Velero's store of backups in a place, with the prefix "cluster".
-func (h *host) backups(p place) (persistence.BackupStore, error) {
-	location := &velerov1.BackupStorageLocation{
+// backupStore returns Velero's store of backups at loc, with the prefix "cluster".
+func (h *host) backupStore(loc location) (persistence.BackupStore, error) {
+	backupLocation := &velerov1.BackupStorageLocation{
 		ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: "velero"},
 		Spec: velerov1.BackupStorageLocationSpec{
 			Provider: provider,
-			Config:   p.config,
+			Config:   loc.config,
 			StorageType: velerov1.StorageType{
-				ObjectStorage: &velerov1.ObjectStorageLocation{Bucket: p.bucket, Prefix: "cluster"},
+				ObjectStorage: &velerov1.ObjectStorageLocation{Bucket: loc.bucket, Prefix: "cluster"},
 			},
 		},
 	}
-	if p.caCert != "" {
-		location.Spec.ObjectStorage.CACertRef = &corev1.SecretKeySelector{Key: "ca"}
+	if loc.caCert != "" {
+		backupLocation.Spec.ObjectStorage.CACertRef = &corev1.SecretKeySelector{Key: "ca"}
 	}
 	var secret secretFile
-	if p.credentials != "" {
+	if loc.credentials != "" {
 		secret = secretFile(filepath.Join(h.t.TempDir(), "cloud"))
-		require.NoError(h.t, os.WriteFile(string(secret), []byte(p.credentials), 0o600))
-		location.Spec.Credential = &corev1.SecretKeySelector{Key: "cloud"}
+		require.NoError(h.t, os.WriteFile(string(secret), []byte(loc.credentials), 0o600))
+		backupLocation.Spec.Credential = &corev1.SecretKeySelector{Key: "cloud"}
 	}
-	getter := persistence.NewObjectBackupStoreGetterWithSecretStore(secret, secretText(p.caCert))
-	return getter.Get(location, h.manager, h.log)
+	getter := persistence.NewObjectBackupStoreGetterWithSecretStore(secret, secretText(loc.caCert))
+	return getter.Get(backupLocation, h.manager, h.log)
 }
 
 // A secretFile is the path of the file into which Velero writes a secret of the cluster.
@@ -121,12 +121,12 @@ type secretText string
 
 func (s secretText) Get(*corev1.SecretKeySelector) (string, error) { return string(s), nil }
 
-// store returns Velero's end of the plugin, which is open for a place.
-func (h *host) store(p place) (store remoteStore, err error) {
+// objectStore returns Velero's client of the plugin, which has opened loc.
+func (h *host) objectStore(loc location) (store remoteStore, err error) {
 	store, err = h.manager.GetObjectStore(provider)
 	require.NoError(h.t, err)
-	config := map[string]string{keyBucket: p.bucket, keyPrefix: ""}
-	for key, value := range p.config {
+	config := map[string]string{keyBucket: loc.bucket, keyPrefix: ""}
+	for key, value := range loc.config {
 		config[key] = value
 	}
 	return store, store.Init(config)

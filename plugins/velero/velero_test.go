@@ -33,21 +33,21 @@ type remoteStore = velero.ObjectStore
 // stores are the stores on which Velero keeps backups. unsigned is a part of the error of a store that signs no URLs.
 var stores = []struct {
 	name     string
-	place    func(t *testing.T) place
+	location func(t *testing.T) location
 	unsigned string
 }{
 	{
 		name: "memory",
-		place: func(*testing.T) place {
-			return place{bucket: "backups", config: map[string]string{"bucketURL": "mem://backups"}}
+		location: func(*testing.T) location {
+			return location{bucket: "backups", config: map[string]string{"bucketURL": "mem://backups"}}
 		},
 		unsigned: "WithSigningBaseURL",
 	},
 	{
 		name: "directory",
-		place: func(t *testing.T) place {
+		location: func(t *testing.T) location {
 			dir := filepath.ToSlash(t.TempDir())
-			return place{
+			return location{
 				bucket: "backups",
 				config: map[string]string{"bucketURL": "file://" + dir + "/backups?create=true"},
 			}
@@ -56,17 +56,17 @@ var stores = []struct {
 	},
 	{
 		name: "our S3 server",
-		place: func(t *testing.T) place {
-			return placeOf(s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}}))
+		location: func(t *testing.T) location {
+			return locationOn(s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}}))
 		},
 	},
 	{
 		name: "MinIO",
-		place: func(t *testing.T) place {
+		location: func(t *testing.T) location {
 			c := minio.Config(t)
 			t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretKey)
-			return placeAt(t, "s3", url.Values{
+			return newLocation(t, "s3", url.Values{
 				"region":   {c.Region},
 				"endpoint": {c.Endpoint},
 				"profile":  {"minio"},
@@ -75,48 +75,48 @@ var stores = []struct {
 	},
 	{
 		name: "Google",
-		place: func(t *testing.T) place {
+		location: func(t *testing.T) location {
 			key := filepath.Join(t.TempDir(), "key.json")
 			require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
-			p := placeAt(t, "gs", url.Values{
+			loc := newLocation(t, "gs", url.Values{
 				"anonymous": {"true"},
 				"project":   {"project"},
 				"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
 			})
-			p.config["signing_key"] = key
-			return p
+			loc.config["signing_key"] = key
+			return loc
 		},
 	},
 	{
 		name: "Azure",
-		place: func(t *testing.T) place {
+		location: func(t *testing.T) location {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 			account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
 			key := os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY")
 			t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 			t.Setenv("AZURE_STORAGE_ACCOUNT", account)
 			t.Setenv("AZURE_STORAGE_KEY", key)
-			p := placeAt(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
+			loc := newLocation(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
 			t.Setenv("AZURE_STORAGE_KEY", "")
-			p.credentials = "AZURE_CLOUD_NAME=AzurePublicCloud\nAZURE_STORAGE_ACCOUNT_ACCESS_KEY=" + key + "\n"
-			return p
+			loc.credentials = "AZURE_CLOUD_NAME=AzurePublicCloud\nAZURE_STORAGE_ACCOUNT_ACCESS_KEY=" + key + "\n"
+			return loc
 		},
 	},
 }
 
-// placeAt creates a bucket on a server, and returns its place.
-func placeAt(t *testing.T, scheme string, query url.Values) place {
+// newLocation creates a bucket on a server, and returns its location.
+func newLocation(t *testing.T, scheme string, query url.Values) location {
 	t.Helper()
 	address := freshbucket.Address(t, scheme, query)
 	u, err := url.Parse(address)
 	require.NoError(t, err)
-	return place{bucket: u.Host, config: map[string]string{"bucketURL": address}}
+	return location{bucket: u.Host, config: map[string]string{"bucketURL": address}}
 }
 
-// placeOf returns the place of the bucket backups on one of our servers. Its credentials are in a file.
-func placeOf(server *s3server.Server) place {
+// locationOn returns the location of the bucket backups on one of our servers. Its credentials are in a file.
+func locationOn(server *s3server.Server) location {
 	key := server.Credentials()
-	return place{
+	return location{
 		bucket: "backups",
 		config: map[string]string{
 			"bucketURL": "s3://backups?region=us-east-1",
@@ -131,9 +131,9 @@ func placeOf(server *s3server.Server) place {
 func TestBackupStore(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
-			p := tt.place(t)
+			loc := tt.location(t)
 			h := newHost(t)
-			backups, err := h.backups(p)
+			backups, err := h.backupStore(loc)
 			require.NoError(t, err)
 			require.NoError(t, backups.IsValid())
 			contents := randomBytes(9 << 20) // more than one part
@@ -186,7 +186,7 @@ func TestBackupStore(t *testing.T) {
 			names, err = backups.ListBackups()
 			require.NoError(t, err)
 			require.Equal(t, []string{"weekly"}, names)
-			exists, err := backups.BackupExists(p.bucket, "nightly")
+			exists, err := backups.BackupExists(loc.bucket, "nightly")
 			require.NoError(t, err)
 			require.False(t, exists)
 			require.NoError(t, backups.DeleteBackup("nightly"))
@@ -214,11 +214,12 @@ func randomBytes(n int) []byte {
 	return text
 }
 
-// A location with a name has layers. The store sees only encrypted bytes, and Velero the plain ones.
+// If the location of the configuration has an encrypting layer, the store has only encrypted bytes,
+// and Velero reads the plain ones.
 func TestBackupStoreWithLayers(t *testing.T) {
 	dir := filepath.ToSlash(t.TempDir())
 	t.Setenv("BACKUP_KEY", "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX")
-	backups, err := newHost(t).backups(place{bucket: "backups", config: map[string]string{
+	backups, err := newHost(t).backupStore(location{bucket: "backups", config: map[string]string{
 		"bucketURL": "offsite",
 		"configuration": `
 locations:
@@ -238,19 +239,21 @@ locations:
 
 	r, err := backups.GetBackupContents("nightly")
 	require.NoError(t, err)
-	read, err := io.ReadAll(r)
+	got, err := io.ReadAll(r)
 	require.NoError(t, err)
-	require.Equal(t, "secret content", string(read))
+	require.Equal(t, "secret content", string(got))
+
 	stored, err := os.ReadFile(dir + "/backups/cluster/backups/nightly/nightly.tar.gz")
 	require.NoError(t, err)
 	require.NotContains(t, string(stored), "secret content")
+
 	_, err = backups.GetDownloadURL(
 		velerov1.DownloadTarget{Kind: velerov1.DownloadTargetKindBackupContents, Name: "nightly"})
 	require.ErrorContains(t, err, "unsupported")
 }
 
-// A server with a certificate of its own authority is trusted because of caCert, beside the certificates of the system
-// or, for S3, those of AWS_CA_BUNDLE.
+// caCert makes the plugin trust a server whose certificate has an authority of its own, and keeps
+// trust in the certificates of the system or of AWS_CA_BUNDLE.
 func TestCACert(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
 	other := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
@@ -266,23 +269,23 @@ func TestCACert(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("AWS_CA_BUNDLE", tt.bundle)
-			p := placeOf(server)
-			backups, err := newHost(t).backups(p)
+			loc := locationOn(server)
+			backups, err := newHost(t).backupStore(loc)
 			require.NoError(t, err)
 			require.ErrorContains(t, backups.IsValid(), "certificate")
 
-			p.caCert = certificateOf(server)
+			loc.caCert = certificateOf(server)
 			h := newHost(t)
-			backups, err = h.backups(p)
+			backups, err = h.backupStore(loc)
 			require.NoError(t, err)
 			require.NoError(t, backups.IsValid())
 
 			if tt.bundle != "" {
-				p = placeOf(other)
-				p.caCert = certificateOf(server)
-				backups, err = h.backups(p)
+				loc = locationOn(other)
+				loc.caCert = certificateOf(server)
+				backups, err = h.backupStore(loc)
 				require.NoError(t, err)
-				require.NoError(t, backups.IsValid(), "the bundle is still trusted")
+				require.NoError(t, backups.IsValid(), "the bundle must still be trusted")
 			}
 		})
 	}
@@ -293,10 +296,10 @@ func certificateOf(server *s3server.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
-// For a missing object, the methods of an object store do what Velero's interface says. GetObject fails only when it is
-// read, because Velero does not wait for the response.
+// For a missing object, ObjectExists and DeleteObject succeed, and what GetObject returns fails
+// when it is read, because Velero does not wait for the response.
 func TestObjectStoreWithoutTheObject(t *testing.T) {
-	s := memory(t)
+	s := newMemoryStore(t)
 	exists, err := s.ObjectExists("backups", "missing")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -307,9 +310,10 @@ func TestObjectStoreWithoutTheObject(t *testing.T) {
 	require.ErrorContains(t, err, "object not found")
 }
 
-// Listings have the keys with a prefix, or their common prefixes, which end with the delimiter if there is one.
+// ListCommonPrefixes returns the common prefixes below a prefix, each with its delimiter, and
+// ListObjects returns the keys.
 func TestObjectStoreListings(t *testing.T) {
-	s := memory(t)
+	s := newMemoryStore(t)
 	objects := []string{
 		"a-prefix/foo-1/bar",
 		"a-prefix/foo-1/baz",
@@ -323,9 +327,11 @@ func TestObjectStoreListings(t *testing.T) {
 	prefixes, err := s.ListCommonPrefixes("backups", "a-prefix/", "/")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-prefix/foo-1/", "a-prefix/foo-2/"}, prefixes)
+
 	prefixes, err = s.ListCommonPrefixes("backups", "", "-")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-", "some-"}, prefixes)
+
 	prefixes, err = s.ListCommonPrefixes("backups", "", "")
 	require.NoError(t, err)
 	require.Empty(t, prefixes)
@@ -333,14 +339,15 @@ func TestObjectStoreListings(t *testing.T) {
 	keys, err := s.ListObjects("backups", "a-prefix/foo-1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-prefix/foo-1/bar", "a-prefix/foo-1/baz"}, keys)
+
 	_, err = s.ListObjects("elsewhere", "")
 	require.ErrorContains(t, err, `bucket "elsewhere" must be opened`)
 }
 
-// memory returns Velero's end of the plugin with a bucket in memory.
-func memory(t *testing.T) remoteStore {
+// newMemoryStore returns Velero's client of the plugin, with a bucket in memory.
+func newMemoryStore(t *testing.T) remoteStore {
 	t.Helper()
-	s, err := newHost(t).store(place{
+	s, err := newHost(t).objectStore(location{
 		bucket: "backups",
 		config: map[string]string{"bucketURL": "mem://backups"},
 	})
@@ -348,10 +355,10 @@ func memory(t *testing.T) remoteStore {
 	return s
 }
 
-// A key that no store should have is refused, and the plugin still runs.
+// The plugin refuses keys that a store should not have, and keeps running.
 func TestHostileKeys(t *testing.T) {
 	dir := t.TempDir()
-	s, err := newHost(t).store(place{bucket: "backups", config: map[string]string{
+	s, err := newHost(t).objectStore(location{bucket: "backups", config: map[string]string{
 		"bucketURL": "file://" + filepath.ToSlash(dir) + "/backups?create=true",
 	}})
 	require.NoError(t, err)
@@ -371,9 +378,9 @@ func TestHostileKeys(t *testing.T) {
 		require.NoError(t, s.PutObject("backups", key, strings.NewReader(key)), "%q", key)
 		r, err := s.GetObject("backups", key)
 		require.NoError(t, err)
-		read, err := io.ReadAll(r)
+		got, err := io.ReadAll(r)
 		require.NoError(t, err)
-		require.Equal(t, key, string(read))
+		require.Equal(t, key, string(got))
 	}
 
 	keys, err := s.ListObjects("backups", "")
@@ -381,14 +388,15 @@ func TestHostileKeys(t *testing.T) {
 	require.Len(t, keys, len(stored))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing is beside the bucket")
+	require.Len(t, entries, 1, "nothing may be written beside the bucket")
 }
 
-// If the plugin is killed, nothing of the object is stored, and Velero starts the plugin again.
+// If the plugin is killed during an upload, nothing of the object is stored, and Velero starts the
+// plugin again.
 func TestPutIsKilled(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
 	h := newHost(t)
-	backups, err := h.backups(placeOf(server))
+	backups, err := h.backupStore(locationOn(server))
 	require.NoError(t, err)
 
 	body := &killingBody{after: 20 << 20, kill: h.kill}
@@ -399,7 +407,7 @@ func TestPutIsKilled(t *testing.T) {
 	require.Empty(t, keysIn(t, server))
 	require.Eventually(t, func() bool {
 		return backups.PutBackupContents("nightly", strings.NewReader("whole")) == nil
-	}, time.Minute, 10*time.Millisecond, "Velero starts a new process when it has noticed the end of the old one")
+	}, time.Minute, 10*time.Millisecond, "Velero must start a new process once the old one has ended")
 	require.Equal(t, []string{"cluster/backups/nightly/nightly.tar.gz"}, keysIn(t, server))
 }
 
@@ -453,13 +461,13 @@ func (b *killingBody) Read(buf []byte) (int, error) {
 	return len(buf), nil
 }
 
-// Velero shows why the store refused an object, and not "EOF", although it has not sent all of it.
+// Velero shows why the store refused an object that was not yet sent completely, and not "EOF".
 func TestPutErrorIsTheStores(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
-	p := placeOf(server)
-	p.bucket = "missing"
-	p.config["bucketURL"] = "s3://missing?region=us-east-1"
-	backups, err := newHost(t).backups(p)
+	loc := locationOn(server)
+	loc.bucket = "missing"
+	loc.config["bucketURL"] = "s3://missing?region=us-east-1"
+	backups, err := newHost(t).backupStore(loc)
 	require.NoError(t, err)
 
 	err = backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(40<<20)))
@@ -470,9 +478,9 @@ func TestPutErrorIsTheStores(t *testing.T) {
 // If the store does not respond, each call fails after the timeout.
 func TestStoreHangs(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
-	p := placeOf(server)
-	p.config["timeout"] = "1s"
-	backups, err := newHost(t).backups(p)
+	loc := locationOn(server)
+	loc.config["timeout"] = "1s"
+	backups, err := newHost(t).backupStore(loc)
 	require.NoError(t, err)
 	require.NoError(t, backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(1<<20))))
 
@@ -519,20 +527,22 @@ func TestStoreHangs(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		begin := time.Now()
-		require.ErrorContains(t, tt.call(), "no progress for 1s", tt.name)
-		require.Less(t, time.Since(begin), time.Minute, tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			begin := time.Now()
+			require.ErrorContains(t, tt.call(), "no progress for 1s")
+			require.Less(t, time.Since(begin), time.Minute)
+		})
 	}
 }
 
-// A store that is slow is no store that hangs: an upload takes longer than the timeout while bytes move.
+// An upload to a slow store may take longer than the timeout, because bytes are moving.
 func TestStoreIsSlow(t *testing.T) {
 	const timeout = 4 * time.Second
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
-	p := placeOf(server)
-	p.config["timeout"] = timeout.String()
-	p.config["part_size"] = "5242880"
-	backups, err := newHost(t).backups(p)
+	loc := locationOn(server)
+	loc.config["timeout"] = timeout.String()
+	loc.config["part_size"] = "5242880"
+	backups, err := newHost(t).backupStore(loc)
 	require.NoError(t, err)
 	server.Inject(s3server.Fault{Bandwidth: 4 << 20})
 	begin := time.Now()
@@ -545,23 +555,23 @@ func TestStoreIsSlow(t *testing.T) {
 // If the store is down, calls fail with the reason.
 func TestStoreIsDown(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
-	p := placeOf(server)
-	p.config["timeout"] = "5s"
+	loc := locationOn(server)
+	loc.config["timeout"] = "5s"
 	server.Close()
-	backups, err := newHost(t).backups(p)
-	require.NoError(t, err, "opening makes no request")
+	backups, err := newHost(t).backupStore(loc)
+	require.NoError(t, err, "opening must make no request")
 
 	require.ErrorContains(t, backups.IsValid(), "connection refused")
-	require.ErrorContains(t, backups.PutBackupContents("nightly", strings.NewReader("x")),
-		"connection refused")
+	err = backups.PutBackupContents("nightly", strings.NewReader("x"))
+	require.ErrorContains(t, err, "connection refused")
 }
 
-// Neither the log of Velero and the plugin nor an error has a secret.
+// No secret is in the log of Velero and the plugin, or in an error.
 func TestSecretsAreNotLogged(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
 	secret := server.Credentials().SecretKey
 	h := newHost(t)
-	backups, err := h.backups(placeOf(server))
+	backups, err := h.backupStore(locationOn(server))
 	require.NoError(t, err)
 	require.NoError(t, backups.PutBackupContents("nightly", strings.NewReader("x")))
 
@@ -571,14 +581,14 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	require.Error(t, denied)
 
 	// The secret is in a wrong place of the configuration.
-	wrong := placeOf(server)
+	wrong := locationOn(server)
 	wrong.config["secret_key"] = secret
-	_, parameterErr := h.backups(wrong)
+	_, parameterErr := h.backupStore(wrong)
 	require.ErrorContains(t, parameterErr, "secret_key")
 
-	wrong = placeOf(server)
+	wrong = locationOn(server)
 	wrong.config["bucketURL"] = "s3://key:" + secret + "@backups"
-	_, addressErr := h.backups(wrong)
+	_, addressErr := h.backupStore(wrong)
 	require.Error(t, addressErr)
 
 	for _, err := range []error{denied, parameterErr, addressErr} {
@@ -587,7 +597,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	require.NotContains(t, h.printed.String(), secret)
 }
 
-// A Read of 0 bytes without an error would be the end of the object for Velero.
+// The plugin skips reads of 0 bytes, because Velero takes one for the end of the object.
 func TestReadBodySkipsEmptyReads(t *testing.T) {
 	ctx, p := newProgress(time.Minute)
 	body := &readBody{ctx, io.NopCloser(&emptyReads{text: "abc"}), p}
