@@ -104,7 +104,7 @@ func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 // A response to a HEAD request has no body.
 func TestResponseToAHeadHasNoBody(t *testing.T) {
 	const length = 5 << 40
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(length))
 		if r.URL.Path == "/failed" {
 			w.WriteHeader(http.StatusForbidden)
@@ -125,7 +125,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := serving.WithCall(t.Context(), &serving.Call{})
-			resp, err := tt.tr.RoundTrip(request(t, ctx, http.MethodHead, server.URL+tt.path, nil))
+			resp, err := tt.tr.RoundTrip(newRequest(t, ctx, http.MethodHead, server.URL+tt.path, nil))
 			require.NoError(t, err)
 			require.EqualValues(t, length, resp.ContentLength)
 			require.Equal(t, http.NoBody, resp.Body)
@@ -135,7 +135,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 
 // If the headers of a response exceed a limit, the request fails.
 func TestBoundOfHeads(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
 	})
 	tests := []struct {
@@ -149,7 +149,7 @@ func TestBoundOfHeads(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := strings.NewReader(strings.Repeat("x", tt.size))
-			response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, body))
+			response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, server.URL, body))
 			if tt.tooLong {
 				require.ErrorContains(t, err, "response headers exceeded")
 				return
@@ -179,7 +179,7 @@ func TestBoundOfARange(t *testing.T) {
 			}))
 			defer server.Close()
 
-			resp, err := New(Options{}).RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+			resp, err := New(Options{}).RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 			if tt.fails {
 				require.Error(t, err)
 				return
@@ -211,7 +211,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
 			ctx := serving.WithCall(t.Context(), &serving.Call{})
-			req := request(t, ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
+			req := newRequest(t, ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
 			req.Header.Set("Authorization", "SharedKey account:"+mac)
 			req.Header.Set("X-Amz-Security-Token", token)
 			req.Header.Set("X-Ms-Encryption-Key", "the customer's key")

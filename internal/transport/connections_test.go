@@ -51,7 +51,7 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range requests {
 			all.Go(func() {
-				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, anywhere, nil))
+				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, anywhere, nil))
 				if err == nil {
 					err = response.Body.Close()
 				}
@@ -73,7 +73,7 @@ func TestConnectionsWithoutAFile(t *testing.T) {
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, fmt.Errorf("socket: %w", syscall.EMFILE)
 	}})
-	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, nil))
+	_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, nil))
 	require.ErrorIs(t, err, syscall.EMFILE)
 	require.False(t, Sent(err))
 }

@@ -43,7 +43,7 @@ func TestStallOfAnEarlyAnswer(t *testing.T) {
 		})
 		body := struct{ io.Reader }{&slowly{bytes: 10, pause: 10 * time.Second}}
 		start := time.Now()
-		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, body))
 		require.NoError(t, err)
 
 		text, err := io.ReadAll(response.Body)
@@ -76,7 +76,7 @@ func TestStallOfAHandshake(t *testing.T) {
 				ctx, _ = CountRequests(ctx)
 				start := time.Now()
 
-				_, err := tr.RoundTrip(request(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
+				_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
 				require.Error(t, err)
 				require.False(t, Sent(err))
 				require.Equal(t, tt.takes, time.Since(start))
@@ -103,7 +103,7 @@ func TestBodyEndsItsGoroutine(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 
-		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, exits{}))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, exits{}))
 		require.Error(t, err)
 		require.False(t, Sent(err))
 		require.Zero(t, time.Since(start))

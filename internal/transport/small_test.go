@@ -54,7 +54,7 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 
 			// As an SDK does, the caller hides the type of the body's reader from net/http.
 			body := strings.Repeat("x", tt.size)
-			req := request(t, t.Context(), http.MethodPut, server.URL,
+			req := newRequest(t, t.Context(), http.MethodPut, server.URL,
 				struct{ io.Reader }{strings.NewReader(body)})
 			req.ContentLength = int64(tt.size)
 			response, err := tr.RoundTrip(req)
@@ -112,11 +112,11 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			wasCalled := false
-			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {
+			tr, server := newTransport(t, func(http.ResponseWriter, *http.Request) {
 				wasCalled = true
 			})
 			body := &countingCloser{Reader: tt.body}
-			req := request(t, t.Context(), http.MethodPut, server.URL, body)
+			req := newRequest(t, t.Context(), http.MethodPut, server.URL, body)
 			req.ContentLength = length
 
 			_, err := tr.RoundTrip(req)
@@ -138,11 +138,11 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // If ctx ends while a Read of a small body blocks on a pipe, the request returns all the same.
 func TestSmallBodyThatNeverComesIsReleased(t *testing.T) {
-	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	tr, server := newTransport(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	body, _ := io.Pipe() // that nobody writes to
-	r := request(t, ctx, http.MethodPut, server.URL, body)
+	r := newRequest(t, ctx, http.MethodPut, server.URL, body)
 	r.ContentLength = 5
 
 	_, err := tr.RoundTrip(r)

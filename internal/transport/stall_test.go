@@ -90,7 +90,7 @@ func TestStallOfAnAnswer(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-closed
 		})
-		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, anywhere, nil))
+		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, anywhere, nil))
 		require.NoError(t, err)
 		start := time.Now()
 
@@ -139,7 +139,7 @@ func TestStallIsNone(t *testing.T) {
 						_ = http.NewResponseController(w).Flush()
 					}
 				})
-				resp, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, tt.body))
+				resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, tt.body))
 				require.NoError(t, err)
 
 				buf := make([]byte, 1)
@@ -163,7 +163,7 @@ func TestStallOfARequest(t *testing.T) {
 			<-closed
 		})
 		start := time.Now()
-		_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere,
+		_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere,
 			strings.NewReader(strings.Repeat("x", 1<<20))))
 		require.ErrorIs(t, err, ErrStalled)
 		require.False(t, Sent(err), "the body did not leave")
@@ -188,7 +188,7 @@ func TestStallWithoutAnswer(t *testing.T) {
 				ctx, counter := CountRequests(t.Context())
 				start := time.Now()
 
-				_, err := tr.RoundTrip(request(t, ctx, tt.method, anywhere, strings.NewReader(tt.body)))
+				_, err := tr.RoundTrip(newRequest(t, ctx, tt.method, anywhere, strings.NewReader(tt.body)))
 				require.ErrorIs(t, err, ErrStalled)
 				require.True(t, Sent(err))
 				require.Equal(t, DefaultAnswer, time.Since(start))
@@ -219,7 +219,7 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 					}
 				})
 				ctx := WithAnswer(t.Context(), 10*time.Minute)
-				response, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere,
+				response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere,
 					strings.NewReader("copy")))
 				require.ErrorIs(t, err, tt.err)
 				if tt.err == nil {
@@ -239,7 +239,7 @@ func TestStallIsNoCancel(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, strings.NewReader("x")))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, strings.NewReader("x")))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.False(t, Stalled(err))
 		require.True(t, Sent(err), "it had left when the caller gave up")
@@ -258,7 +258,7 @@ func TestReadUnderWayIsWaitedFor(t *testing.T) {
 		body := &slowly{bytes: 9, pause: time.Minute}
 		start := time.Now()
 
-		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, body))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, body))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(start), "the first Read had begun")
 
@@ -276,7 +276,7 @@ func TestPipeBodyIsReleased(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		body, _ := io.Pipe() // that nobody writes to
-		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, body))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, body))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
@@ -291,7 +291,7 @@ func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
 		})
 		body := &slowly{bytes: 1000, pause: time.Second}
 
-		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, body))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusPreconditionFailed, response.StatusCode)
 

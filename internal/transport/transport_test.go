@@ -20,16 +20,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// request returns a request that is sent under ctx.
-func request(t *testing.T, ctx context.Context, method, address string, body io.Reader) *http.Request {
+// newRequest returns a request that is sent under ctx.
+func newRequest(t *testing.T, ctx context.Context, method, address string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	require.NoError(t, err)
 	return r
 }
 
-// onSocket returns a transport and a server with h that listens on a real socket.
-func onSocket(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
+// newTransport returns a transport, and a server with the handler h on a real socket.
+func newTransport(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
 	server := httptest.NewServer(h)
 	tr := New(Options{})
 	t.Cleanup(func() {
@@ -41,7 +41,7 @@ func onSocket(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
 
 // The server gets the body of a request as it is, and the client gets the body of the response as it is.
 func TestExchange(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		require.Empty(t, r.Header.Get("Accept-Encoding"), "nothing may decompress stored bytes")
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
@@ -57,7 +57,7 @@ func TestExchange(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, err := tr.RoundTrip(request(t, t.Context(), tt.method, server.URL,
+			response, err := tr.RoundTrip(newRequest(t, t.Context(), tt.method, server.URL,
 				strings.NewReader(tt.body)))
 			require.NoError(t, err)
 			got, err := io.ReadAll(response.Body)
@@ -71,10 +71,10 @@ func TestExchange(t *testing.T) {
 
 // If a response has no body, the caller need not close it.
 func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
-	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodHead, server.URL, nil))
+	response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodHead, server.URL, nil))
 	require.NoError(t, err)
 	require.Equal(t, http.NoBody, response.Body)
 }
@@ -106,7 +106,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		var group sync.WaitGroup
 		for range parallel {
 			group.Go(func() {
-				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 				if err == nil {
 					_ = response.Body.Close()
 				}
@@ -132,7 +132,7 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 		tr.CloseIdleConnections()
 		server.Close()
 	})
-	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+	response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
 	defer response.Body.Close()
 
@@ -141,8 +141,8 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 	require.Equal(t, "HTTP/1.1", string(proto))
 }
 
-// reset ends the connection with an RST, so that the client gets no response.
-func reset(t *testing.T, w http.ResponseWriter) {
+// resetConnection ends the connection with an RST, so that the client gets no response.
+func resetConnection(t *testing.T, w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	require.NoError(t, err)
 	require.NoError(t, conn.(*net.TCPConn).SetLinger(0))
@@ -152,13 +152,13 @@ func reset(t *testing.T, w http.ResponseWriter) {
 // If the connection is reset after the server has read the whole request, the request counts as sent: the
 // server may have acted on it.
 func TestResetAfterTheRequest(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		reset(t, w)
+		resetConnection(t, w)
 	})
 	ctx, counter := CountRequests(t.Context())
 
-	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, strings.NewReader("x")))
+	_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, server.URL, strings.NewReader("x")))
 	require.Error(t, err)
 	require.True(t, Sent(err), "the server saw all of it, and may have acted")
 	require.False(t, Stalled(err))
@@ -166,10 +166,10 @@ func TestResetAfterTheRequest(t *testing.T) {
 	require.Equal(t, 1, counter.Unanswered())
 }
 
-// If the connection is reset while the body is sent, the request does not count as sent.
+// A request does not count as sent if the connection is reset while its body is sent.
 func TestResetWithinTheRequest(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
-		reset(t, w)
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
+		resetConnection(t, w)
 	})
 	ctx, counter := CountRequests(t.Context())
 	body, feed := io.Pipe()
@@ -183,7 +183,7 @@ func TestResetWithinTheRequest(t *testing.T) {
 		}
 	}()
 
-	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, body))
+	_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, server.URL, body))
 	require.Error(t, err)
 	require.False(t, Sent(err), "a server that saw part of a body cannot act on it")
 	require.Equal(t, 1, counter.Requests())
@@ -192,12 +192,12 @@ func TestResetWithinTheRequest(t *testing.T) {
 
 // If the connection ends within a response, reading the body fails with io.ErrUnexpectedEOF.
 func TestCutAnswer(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "0123456789")
 	})
 	ctx, counter := CountRequests(t.Context())
-	response, err := tr.RoundTrip(request(t, ctx, http.MethodGet, server.URL, nil))
+	response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
 
 	got, err := io.ReadAll(response.Body)
@@ -205,30 +205,31 @@ func TestCutAnswer(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 
 	require.NoError(t, response.Body.Close())
-	require.Zero(t, counter.Unanswered(), "its head came: it was answered")
+	require.Zero(t, counter.Unanswered(), "a response without its whole body is a response")
 }
 
-// If there is no connection, the request fails with the error of DialContext, and counts as not sent.
+// A request without a connection fails with the error of DialContext, and does not count as sent.
 func TestConnectionFails(t *testing.T) {
-	refusal := errors.New("refused")
+	dialErr := errors.New("refused")
 	tr := New(Options{
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refusal },
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, dialErr },
 	})
-	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/",
+	_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, "http://store.invalid/",
 		strings.NewReader("x")))
-	require.ErrorIs(t, err, refusal)
+	require.ErrorIs(t, err, dialErr)
 	require.False(t, Sent(err))
 }
 
-// If the body of a request fails, the request fails with the body's error, and counts as not sent.
+// If the body of a request fails, the request fails with the body's error, and does not count as
+// sent.
 func TestFailingBody(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	})
-	broken := errors.New("the disk is gone")
-	body := io.MultiReader(strings.NewReader("begin"), errReader{broken})
-	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, body))
-	require.ErrorIs(t, err, broken)
+	bodyErr := errors.New("the disk is gone")
+	body := io.MultiReader(strings.NewReader("begin"), errReader{bodyErr})
+	_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, server.URL, body))
+	require.ErrorIs(t, err, bodyErr)
 	require.False(t, Sent(err))
 }
 
@@ -236,37 +237,37 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// A counter counts the requests under its own context. It omits those under a derived context that has a counter of
-// its own.
+// A counter counts the requests under its context, but not those under a derived context that has
+// its own counter.
 func TestCountRequests(t *testing.T) {
-	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	tr, server := newTransport(t, func(http.ResponseWriter, *http.Request) {})
 	outer, outerCount := CountRequests(t.Context())
 	inner, innerCount := CountRequests(outer)
 	for _, ctx := range []context.Context{outer, inner, inner, t.Context()} {
-		response, err := tr.RoundTrip(request(t, ctx, http.MethodGet, server.URL, nil))
+		response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodGet, server.URL, nil))
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 	}
-	require.Equal(t, 1, outerCount.Requests(), "each operation counts its own")
+	require.Equal(t, 1, outerCount.Requests(), "requests under inner must not count")
 	require.Equal(t, 2, innerCount.Requests())
 }
 
-// Sent recognizes the transport's errors when http.Client has wrapped them.
+// Sent recognizes the transport's errors although http.Client wraps them.
 func TestErrorsThroughTheClient(t *testing.T) {
-	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
-		reset(t, w)
+	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
+		resetConnection(t, w)
 	})
 	client := &http.Client{Transport: tr}
-	_, err := client.Do(request(t, t.Context(), http.MethodPost, server.URL, strings.NewReader("x")))
-	require.True(t, Sent(err), "the marks outlive the wrapping of http.Client: %v", err)
+	_, err := client.Do(newRequest(t, t.Context(), http.MethodPost, server.URL, strings.NewReader("x")))
+	require.True(t, Sent(err), "%v", err)
 }
 
-// If a reused connection closes before the response, net/http sends the request again. If the second response is
-// lost too, the request counts as sent.
+// If a reused connection closes before the response, net/http repeats the request, which counts as
+// sent only if the second response is lost too.
 func TestReplayOnAnotherConnection(t *testing.T) {
 	tests := []struct {
 		name string
-		cuts int // how many attempts at the second request get no response
+		cuts int // number of attempts at the second request that get no response
 		sent bool
 	}{
 		{name: "that is answered", cuts: 1, sent: false},
@@ -275,7 +276,7 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var requests atomic.Int32
-			tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+			tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				n := int(requests.Add(1))
 				isCut := n > 1 && n <= 1+tt.cuts
@@ -289,7 +290,7 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 				_, _ = w.Write(body)
 			})
 			get := func() (string, error) {
-				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL,
+				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL,
 					strings.NewReader("hello")))
 				if err != nil {
 					return "", err
@@ -307,22 +308,23 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 			require.Equal(t, tt.sent, Sent(err))
 			if !tt.sent {
 				require.NoError(t, err)
-				require.Equal(t, "hello", got, "all of the body, from its start")
+				require.Equal(t, "hello", got, "the body must be sent again from its start")
 			}
 			require.EqualValues(t, 3, requests.Load())
 		})
 	}
 }
 
-// Send uses the context that it gets, instead of the context of the request.
+// Send uses the context that it is given, and not that of the request.
 func TestSendIsUnderItsOwnContext(t *testing.T) {
-	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	tr, server := newTransport(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	_, err := tr.Send(ctx, request(t, t.Context(), http.MethodGet, server.URL, nil))
+	_, err := tr.Send(ctx, newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 	require.ErrorIs(t, err, context.Canceled)
-	response, err := tr.Send(t.Context(), request(t, ctx, http.MethodGet, server.URL, nil))
+
+	response, err := tr.Send(t.Context(), newRequest(t, ctx, http.MethodGet, server.URL, nil))
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 }
