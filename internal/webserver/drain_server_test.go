@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/webserver"
 )
 
-// If the body reaches the limit of http.MaxBytesHandler while Refuse writes the response, the two do not change
-// the header at the same time.
+// Refuse does not race with http.MaxBytesHandler, which changes the header when the body exceeds
+// its limit.
 func TestRefuseWithALimitReached(t *testing.T) {
 	responding := make(chan struct{})
 	requestSent := make(chan struct{})
@@ -46,13 +46,14 @@ func TestRefuseWithALimitReached(t *testing.T) {
 	require.NoError(t, err)
 	close(requestSent)
 
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
-	require.True(t, response.Close)
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	require.True(t, resp.Close)
 }
 
-// If a client sends chunks without a known size for a while, it reads the response instead of a connection reset.
+// A client that sends chunks of unknown total size for a while reads the response, instead of a
+// connection reset.
 func TestRefuseToAChunkedClient(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		webserver.Refuse(r.Context(), w, r.Body, 4<<20, func() {
@@ -71,15 +72,15 @@ func TestRefuseToAChunkedClient(t *testing.T) {
 		_ = feed.Close()
 	}()
 
-	response, err := server.Client().Post(server.URL, "text/plain", body)
+	resp, err := server.Client().Post(server.URL, "text/plain", body)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
-	require.False(t, response.Close, "the body was read to its end")
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	require.False(t, resp.Close, "the body must be read to its end")
 }
 
-// If a client still sends a long body after the response, it can read the response. The rest of the body is larger
-// than the connection's buffers.
+// A client that still sends a long body after the response can read the response, although the rest
+// of the body is larger than the connection's buffers.
 func TestRefuseBeforeALongBody(t *testing.T) {
 	const size = 20 << 20
 	responded := make(chan struct{})
@@ -101,7 +102,7 @@ func TestRefuseBeforeALongBody(t *testing.T) {
 	_, err = conn.Write(make([]byte, size))
 	require.NoError(t, err)
 
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If a server listens on all addresses, ReachableAddress returns localhost with its port.
+// For a server that listens on all addresses, ReachableAddress returns localhost with the server's
+// port.
 func TestReachableAddress(t *testing.T) {
 	tests := []struct{ listening, want string }{
 		{listening: "127.0.0.1:80", want: "127.0.0.1:80"},
@@ -16,8 +17,10 @@ func TestReachableAddress(t *testing.T) {
 		{listening: "0.0.0.0:80", want: "localhost:80"},
 	}
 	for _, tt := range tests {
-		address, err := net.ResolveTCPAddr("tcp", tt.listening)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, ReachableAddress(address))
+		t.Run(tt.listening, func(t *testing.T) {
+			address, err := net.ResolveTCPAddr("tcp", tt.listening)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, ReachableAddress(address))
+		})
 	}
 }

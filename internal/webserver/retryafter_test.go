@@ -83,7 +83,7 @@ func newFileRequest(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request
 	return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
 }
 
-// If a store is busy, every handler returns its Retry-After header.
+// When a store is busy, every handler passes on its Retry-After header.
 func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	busyErr := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
 	busy := func(next driver.Driver) driver.Driver {
@@ -91,7 +91,7 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 			return busyErr
 		})
 	}
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
 	tests := []struct {
 		name   string
@@ -105,7 +105,7 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bucket := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), once)
+			bucket := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), noRetry)
 			h, r := tt.open(t, bucket)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
