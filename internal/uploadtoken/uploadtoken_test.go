@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Parse returns the Record from which the token was made. A token has only characters that need no escape in a URL.
+// Parse returns the Record from which a token was made, and a token has only characters that need
+// no escape in a URL.
 func TestTokenHasItsRecord(t *testing.T) {
 	size := int64(0)
 	crc := uint32(7)
@@ -55,7 +56,7 @@ func TestTokenFormStays(t *testing.T) {
 	require.Equal(t, "ji9hu53i18Dk", Hash("s3", "", "bucket"))
 }
 
-// If a token was cut, changed or made longer, Parse refuses it.
+// Parse refuses a token that was cut, changed or made longer.
 func TestParseRefusesAChangedToken(t *testing.T) {
 	token := (&Record{Key: "k"}).Token()
 	tests := []struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-// Bytes writes a number of bytes with its unit.
+// Bytes returns a number of bytes with a unit.
 func TestBytes(t *testing.T) {
 	tests := []struct {
 		bytes int64
@@ -24,6 +24,8 @@ func TestBytes(t *testing.T) {
 		{bytes: 5 << 50, want: "5120 TiB"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, words.Bytes(tt.bytes))
+		t.Run(tt.want, func(t *testing.T) {
+			require.Equal(t, tt.want, words.Bytes(tt.bytes))
+		})
 	}
 }

@@ -43,7 +43,7 @@ func TestWholeCharacters(t *testing.T) {
 	}
 }
 
-// Beginning ends before a character that does not fit.
+// Beginning returns the longest start of a text that fits the limit and splits no character.
 func TestBeginning(t *testing.T) {
 	tests := []struct {
 		name  string
