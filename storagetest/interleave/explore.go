@@ -156,7 +156,7 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		Outages:       unlimited,
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	r := runSchedule(t, w, scene, budget, script(choices))
+	r := runSchedule(t, w, scene, budget, replayChoices(choices))
 	t.Logf("schedule %s:\n    %s", list(choices), strings.Join(r.lines(), "\n    "))
 	if len(r.failures) > 0 {
 		t.Fatal(r.failures[0])
@@ -224,7 +224,7 @@ func (e *exploration) explore(b Budget) {
 			e.report.Limited = true
 			return
 		}
-		r := e.run(b, script(choices))
+		r := e.run(b, replayChoices(choices))
 		choices = following(r.choices, r.offered)
 		if choices == nil {
 			return
@@ -251,14 +251,14 @@ func (e *exploration) random(b Budget, seed uint64) {
 	if e.report.Failure != nil {
 		return
 	}
-	e.run(b, atRandom(seed))
+	e.run(b, randomChoices(seed))
 }
 
 // run runs one schedule, and adds it to the report. With the flag -interleave.verify, it runs it twice.
 func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	r := runSchedule(e.t, e.weakness, e.scene, b, choose)
 	if *verify {
-		r.compare(runSchedule(e.t, e.weakness, e.scene, b, script(r.choices)))
+		r.compare(runSchedule(e.t, e.weakness, e.scene, b, replayChoices(r.choices)))
 	}
 
 	e.runs.Add(1)

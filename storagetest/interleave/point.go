@@ -103,39 +103,39 @@ func (p *Process) actor(ctx context.Context) *Actor {
 func (d *processDriver) point(ctx context.Context, r *request, effect func() error) error {
 	s := d.process.scene.schedule
 	r.store = d.store
-	waiting, err := s.park(ctx, d.process, r)
+	pending, err := s.park(ctx, d.process, r)
 	if err != nil {
 		return err
 	}
-	if waiting == nil {
+	if pending == nil {
 		return effect()
 	}
 
 	select {
-	case <-waiting.granted:
+	case <-pending.granted:
 	case <-ctx.Done():
-		if s.withdraw(waiting) {
+		if s.withdraw(pending) {
 			return &storage.Error{Code: codeOf(ctx), Unknown: len(r.writes) > 0, Err: context.Cause(ctx)}
 		}
 		// The request was granted at the same time.
-		<-waiting.granted
+		<-pending.granted
 	}
 
-	switch waiting.verdict {
-	case die:
+	switch pending.verdict {
+	case killProcess:
 		return died(r)
-	case fail, part:
+	case failRequest, beginOutage:
 		err = unanswered()
-		s.report(waiting, err)
+		s.report(pending, err)
 		return err
 	}
 
 	err = effect()
-	isLost := waiting.verdict == lose && err == nil
+	isLost := pending.verdict == loseResponse && err == nil
 	if isLost {
 		err = &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true, Err: ErrLost}
 	}
-	s.report(waiting, err)
+	s.report(pending, err)
 	return err
 }
 
@@ -289,14 +289,15 @@ func (d *processDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 	return result(ctx, d, point, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
 }
 
-// Copy reads the source in one moment, and writes the copy in another.
+// Copy reads the source at one moment, and writes the copy at another.
 func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	target := d.Locate(r.Key)
-	isOtherBucket := r.Source.Account != target.Account || r.Source.Bucket != target.Bucket
+	dst := d.Locate(r.Key)
+	isOtherBucket := r.Source.Account != dst.Account || r.Source.Bucket != dst.Bucket
 	if d.free() || isOtherBucket {
 		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
+
 	src, err := d.source(ctx, "Copy", r.Source)
 	if err != nil {
 		return nil, err
@@ -316,7 +317,7 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	})
 }
 
-// Compose reads each source in a moment, and writes the result in another.
+// Compose reads each source at one moment, and writes the result at another.
 func (d *processDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if d.free() {
 		return d.Driver.Compose(ctx, r)
@@ -349,7 +350,8 @@ type source struct {
 	data  []byte
 }
 
-// source reads the source of a copy. If it has another revision or is missing, source fails with Changed.
+// source reads the source of a copy. If the source is missing or has another revision than ref asks
+// for, it fails with Changed.
 func (d *processDriver) source(ctx context.Context, call string, ref driver.ObjectRef) (*source, error) {
 	point := &request{call: call + " reads", reads: key(ref.Key)}
 	return result(ctx, d, point, func() (*source, error) {

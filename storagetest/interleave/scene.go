@@ -71,9 +71,9 @@ type Store struct {
 // that is being explored. The name appears in the schedule that a failure prints.
 func (s *Scene) Store(name string) *Store { return s.StoreWith(name, memstore.Config{}) }
 
-// StoreWith is like Store, but configures the memory. If c.Now is nil, the store has the simulated clock of the scene.
-// Each request takes a millisecond by this clock. All processes use the store through the layers. The first layer is
-// innermost.
+// StoreWith is like [Scene.Store], but configures the memory and adds layers, of which the first is
+// innermost. If c.Now is nil, the store has the simulated clock of the scene, by which each request
+// takes a millisecond. All processes use the store through the layers.
 func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer) *Store {
 	if c.Now == nil {
 		c.Now = s.schedule.storeTime
@@ -123,7 +123,7 @@ type Process struct {
 	outages    map[*Store]time.Time // when an outage of the store ends
 }
 
-// Process returns a new process. The name is for the printed schedule.
+// Process returns a new process, whose name is for the printed schedule.
 func (s *Scene) Process(name string) *Process {
 	p := &Process{name: name, scene: s, outages: make(map[*Store]time.Time)}
 	p.background = &Actor{name: name + " (background)", process: p}
@@ -141,9 +141,9 @@ func (p *Process) Driver(store *Store) driver.Driver {
 	return &processDriver{Driver: store.driver, process: p, store: store}
 }
 
-// Layer returns a layer for a driver that does not come from a [Store]. For example, a [driver.ServiceDriver] in memory
-// has such drivers. The requests of this process to that driver wait until the schedule lets them take effect. Drivers
-// with the same name are taken for the same store.
+// Layer returns a layer for a driver that does not come from a [Store], such as one of a
+// [driver.ServiceDriver] in memory. The requests of this process to that driver then wait for the
+// schedule. Drivers with the same name are taken for the same store.
 func (p *Process) Layer(name string) driver.Layer {
 	store := p.scene.layered[name]
 	if store == nil {
@@ -174,11 +174,12 @@ type Actor struct {
 	interrupted         *interruption
 }
 
-// Go starts an actor when the function of the scene has returned. Actors of one process share its
-// buckets. Most scenes have one actor in each of two processes. If the process dies, ctx is canceled.
+// Go adds an actor, which starts when the function of the scene has returned. The actors of one
+// process share its buckets, and ctx is canceled if the process dies. Most scenes have one actor in
+// each of two processes.
 //
-// The function do must pass ctx, or a context that was derived from ctx, to the functions that it calls. It
-// must not return before the goroutines that it has started have ended.
+// do must pass ctx, or a context derived from it, to the functions that it calls. It must not
+// return before all goroutines that it started have ended.
 func (p *Process) Go(name string, do func(ctx context.Context) error) *Actor {
 	a := &Actor{name: name, process: p, do: do}
 	p.actors = append(p.actors, a)

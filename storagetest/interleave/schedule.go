@@ -29,15 +29,15 @@ const (
 type verdict int
 
 const (
-	proceed verdict = iota
-	lose            // takes effect, and its response is lost
-	die             // fails without an effect, and so do all later ones of its process
-	fail            // fails without an effect
-	part            // fails without an effect, and so do all later ones of its process to its store, for a while
+	proceed      verdict = iota
+	loseResponse         // takes effect, and its response is lost
+	killProcess          // fails without an effect, and so do all later ones of its process
+	failRequest          // fails without an effect
+	beginOutage          // fails without an effect, and so do all later ones of its process to its store, for a while
 )
 
-// A waiting is a request that waits for its turn.
-type waiting struct {
+// A pendingRequest is a request that waits for its turn.
+type pendingRequest struct {
 	actor   *Actor
 	request *request
 	batch   int // number of the step before which it arrived
@@ -54,7 +54,7 @@ type event struct {
 	err     error
 }
 
-// String returns the line: the actor, the request, what happened instead of it or besides, and its error.
+// String returns a line with the actor, the request, what happened to it, and its error.
 func (e event) String() string {
 	line := fmt.Sprintf("%-8s ", e.who)
 	if e.request == nil {
@@ -65,13 +65,13 @@ func (e event) String() string {
 		line += " <- " + e.text
 	}
 	if e.err != nil {
-		return line + " -> " + short(e.err)
+		return line + " -> " + shortError(e.err)
 	}
 	return line
 }
 
-// short returns the Code of an error of a store, and otherwise its text.
-func short(err error) string {
+// shortError returns the Code of a store's error, or else the whole text.
+func shortError(err error) string {
 	var e *storage.Error
 	if errors.As(err, &e) {
 		return e.Code.Error()
@@ -96,7 +96,7 @@ type schedule struct {
 	mu       sync.Mutex // protects the fields below; never held during a request
 	running  bool
 	cut      bool // the rest of this run is the same as that of another one
-	parked   []*waiting
+	parked   []*pendingRequest
 	trace    []event
 	failures []string
 	ended    int
@@ -112,7 +112,7 @@ type schedule struct {
 
 // An option is what may happen next.
 type option struct {
-	run        *waiting
+	run        *pendingRequest
 	verdict    verdict
 	interrupts bool
 	timePasses bool
@@ -123,7 +123,7 @@ func newSchedule(ctx context.Context, b Budget, choose func(step int, options []
 	return &schedule{ctx: ctx, budget: b, choose: choose, arrived: make(chan struct{}, 1)}
 }
 
-// storeTime is the clock of stores. Each step takes a millisecond by it.
+// storeTime is the clock of stores, which goes on by a millisecond each time it is read.
 func (s *schedule) storeTime() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *schedule) free() bool {
 	return !s.running
 }
 
-// fail lets the run fail. A run that was cut off cannot fail.
+// fail records a failure, unless the run was cut off.
 func (s *schedule) fail(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,10 +147,9 @@ func (s *schedule) fail(message string) {
 	}
 }
 
-// park adds a request to those that wait for their turn, and returns it. If the request takes effect at
-// once, because the schedule does not run, park returns nil. If the request fails at once, park returns
-// its error.
-func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, error) {
+// park adds a request to those that wait for their turn. It returns nil if the request takes effect
+// at once because the schedule does not run, and an error if the request fails at once.
+func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRequest, error) {
 	actor := p.actor(ctx)
 
 	s.mu.Lock()
@@ -176,14 +175,14 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 		return nil, err
 	}
 
-	w := &waiting{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
+	w := &pendingRequest{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
 	s.mu.Unlock()
 	s.signal()
 	return w, nil
 }
 
-// signal wakes pass. If a signal is pending already, it does nothing.
+// signal wakes waitForActors, if no signal is pending.
 func (s *schedule) signal() {
 	select {
 	case s.arrived <- struct{}{}:
@@ -191,8 +190,9 @@ func (s *schedule) signal() {
 	}
 }
 
-// withdraw removes a request whose context is done. It returns false if the request was granted before.
-func (s *schedule) withdraw(w *waiting) bool {
+// withdraw removes a request whose context is done. It returns false if the request was already
+// granted.
+func (s *schedule) withdraw(w *pendingRequest) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	index := slices.Index(s.parked, w)
@@ -214,38 +214,41 @@ func (s *schedule) withdraw(w *waiting) bool {
 }
 
 // report notes the error of a request.
-func (s *schedule) report(w *waiting, err error) {
+func (s *schedule) report(w *pendingRequest, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trace[w.event].err = err
 }
 
-// run lets the actors run to their end.
+// run starts the actors and takes steps until the run has ended.
 func (s *schedule) run() {
 	s.mu.Lock()
 	s.running = true
 	s.mu.Unlock()
+
 	for _, a := range s.actors {
 		s.start(a)
 		synctest.Wait()
 	}
 	for s.next() {
 	}
+
 	s.stop()
 	s.settle()
 }
 
-// settle waits until all actors have ended, as those do that a retry delays. Requests no longer wait.
+// settle waits until all actors have ended, which retries may delay. Requests no longer wait.
 func (s *schedule) settle() {
 	for synctest.Wait(); !s.allEnded(); synctest.Wait() {
-		if !s.pass(patience) {
+		if !s.waitForActors(patience) {
 			return
 		}
 	}
 }
 
-// pass lets time pass until an actor has a request or has ended. It returns false after the duration.
-func (s *schedule) pass(d time.Duration) bool {
+// waitForActors waits until an actor sends a request or ends. It returns false if none does within
+// d.
+func (s *schedule) waitForActors(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -278,27 +281,27 @@ func (s *schedule) start(a *Actor) {
 	}()
 }
 
-// next makes one step. It returns false if the run has ended.
+// next takes one step, and returns false when the run has ended.
 func (s *schedule) next() bool {
 	synctest.Wait()
 	if s.broken() {
 		return false
 	}
 
-	requests := s.waiting()
+	requests := s.nextRequests()
 	if len(requests) > 0 {
 		if s.step >= maxSteps {
 			s.fail(fmt.Sprintf("no end after %d requests", maxSteps))
 			return false
 		}
-		s.take(requests)
+		s.takeStep(requests)
 		return true
 	}
 
 	if s.allEnded() {
 		return false
 	}
-	if s.pass(patience) {
+	if s.waitForActors(patience) {
 		return true
 	}
 
@@ -326,14 +329,14 @@ func (s *schedule) allEnded() bool {
 	return s.ended == len(s.actors)
 }
 
-// waiting returns the next request of each actor, beginning with the current one.
-func (s *schedule) waiting() []*waiting {
+// nextRequests returns the next request of each actor, with that of the current actor first.
+func (s *schedule) nextRequests() []*pendingRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	// Goroutines of one actor may arrive in any order between two steps. The texts of their requests
 	// then decide the order.
-	slices.SortStableFunc(s.parked, func(a, b *waiting) int {
+	slices.SortStableFunc(s.parked, func(a, b *pendingRequest) int {
 		if a.batch != b.batch {
 			return a.batch - b.batch
 		}
@@ -341,19 +344,19 @@ func (s *schedule) waiting() []*waiting {
 	})
 
 	// Only the first request of an actor is next.
-	var requests []*waiting
+	var requests []*pendingRequest
 	for _, w := range s.parked {
-		isSameActor := func(earlier *waiting) bool { return earlier.actor == w.actor }
+		isSameActor := func(earlier *pendingRequest) bool { return earlier.actor == w.actor }
 		if !slices.ContainsFunc(requests, isSameActor) {
 			requests = append(requests, w)
 		}
 	}
-	slices.SortStableFunc(requests, func(a, b *waiting) int { return s.rank(a.actor) - s.rank(b.actor) })
+	slices.SortStableFunc(requests, func(a, b *pendingRequest) int { return s.rank(a.actor) - s.rank(b.actor) })
 	return requests
 }
 
-// rank orders actors: first the current actor, then the actors of the scene, and then background
-// requests.
+// rank orders actors: the current actor is first, then come those of the scene, and last come
+// background requests.
 func (s *schedule) rank(a *Actor) int {
 	if a == s.current {
 		return -1
@@ -364,17 +367,17 @@ func (s *schedule) rank(a *Actor) int {
 	return len(s.actors)
 }
 
-// options returns all events that may happen next, such as a request that runs or a lost response. It also
-// returns those that the budget does not afford, so that the index of an event is the same for each budget.
-func (s *schedule) options(requests []*waiting) []option {
+// options returns all events that may happen next, among them those that the budget does not
+// afford. The index of an event is then the same for each budget.
+func (s *schedule) options(requests []*pendingRequest) []option {
 	// An actor is interrupted if it has a request, but the request of another one runs.
 	currentWaits := requests[0].actor == s.current
 
 	var runs []option
-	for i, w := range requests {
+	for i, req := range requests {
 		interrupts := currentWaits && i > 0
 		runs = append(runs, option{
-			run:        w,
+			run:        req,
 			interrupts: interrupts,
 			affordable: !interrupts || s.budget.Interruptions > 0,
 		})
@@ -384,7 +387,7 @@ func (s *schedule) options(requests []*waiting) []option {
 	options := slices.Clone(runs)
 	for _, o := range runs {
 		isWrite := len(o.run.request.writes) > 0
-		o.verdict = lose
+		o.verdict = loseResponse
 		o.affordable = o.affordable && s.budget.Losses > 0 && isWrite
 		options = append(options, o)
 	}
@@ -393,7 +396,7 @@ func (s *schedule) options(requests []*waiting) []option {
 	options = append(options,
 		option{
 			run:        requests[0],
-			verdict:    die,
+			verdict:    killProcess,
 			affordable: currentWaits && s.budget.Deaths > 0,
 		},
 		option{
@@ -402,23 +405,25 @@ func (s *schedule) options(requests []*waiting) []option {
 		},
 	)
 
-	// A read fails, or a store stops answering.
+	// A read fails.
 	for _, o := range runs {
 		isRead := len(o.run.request.writes) == 0
-		o.verdict = fail
+		o.verdict = failRequest
 		o.affordable = o.affordable && s.budget.Failures > 0 && isRead
 		options = append(options, o)
 	}
+
+	// A store stops answering.
 	for _, o := range runs {
-		o.verdict = part
+		o.verdict = beginOutage
 		o.affordable = o.affordable && s.budget.Outages > 0
 		options = append(options, o)
 	}
 	return options
 }
 
-// take chooses what happens next, and lets it happen.
-func (s *schedule) take(requests []*waiting) {
+// takeStep chooses one of the events that may happen next, and lets it happen.
+func (s *schedule) takeStep(requests []*pendingRequest) {
 	options := s.options(requests)
 	choice := s.choose(len(s.choices), options)
 	if choice >= len(options) {
@@ -429,8 +434,8 @@ func (s *schedule) take(requests []*waiting) {
 	s.choices = append(s.choices, choice)
 	s.offered = append(s.offered, options)
 
-	o := options[choice]
-	if o.timePasses {
+	chosen := options[choice]
+	if chosen.timePasses {
 		s.budget.Ticks--
 		s.disturb(nil)
 		s.note("time", "passes: "+s.tick.String())
@@ -438,13 +443,13 @@ func (s *schedule) take(requests []*waiting) {
 		return
 	}
 
-	w := o.run
-	if o.interrupts {
+	w := chosen.run
+	if chosen.interrupts {
 		s.budget.Interruptions--
 		s.current.interrupted = &interruption{request: requests[0].request}
 	}
 
-	if o.verdict == die {
+	if chosen.verdict == killProcess {
 		s.budget.Deaths--
 		s.note(w.actor.name, "dies before "+w.request.String())
 		s.kill(w.actor.process)
@@ -453,8 +458,8 @@ func (s *schedule) take(requests []*waiting) {
 	}
 
 	// If nothing has disturbed an interrupted request, the run in which it came before the interruption
-	// has the same effects. So this run need not go on.
-	fails := o.verdict == fail || o.verdict == part
+	// has the same effects, so this run is cut off.
+	fails := chosen.verdict == failRequest || chosen.verdict == beginOutage
 	interrupted := w.actor.interrupted
 	wasInterrupted := interrupted != nil && interrupted.request == w.request
 	if wasInterrupted && (fails || !interrupted.disturbed) {
@@ -468,11 +473,11 @@ func (s *schedule) take(requests []*waiting) {
 	if !fails {
 		s.disturb(w.request)
 	}
-	s.grant(w, o.verdict)
+	s.grant(w, chosen.verdict)
 }
 
-// grant ends the waiting of a request. The verdict says whether the request takes effect.
-func (s *schedule) grant(w *waiting, v verdict) {
+// grant lets a request continue as the verdict says.
+func (s *schedule) grant(w *pendingRequest, v verdict) {
 	s.mu.Lock()
 	s.current = w.actor
 	s.step++
@@ -480,22 +485,22 @@ func (s *schedule) grant(w *waiting, v verdict) {
 		w.actor.firstStep = s.step
 	}
 
-	s.parked = slices.DeleteFunc(s.parked, func(p *waiting) bool { return p == w })
+	s.parked = slices.DeleteFunc(s.parked, func(p *pendingRequest) bool { return p == w })
 	w.verdict = v
 
-	// Record the event, and what the verdict costs.
+	// The verdict costs a part of the budget, and is recorded.
 	w.event = len(s.trace)
 	e := event{who: w.actor.name, request: w.request}
 	switch v {
-	case lose:
+	case loseResponse:
 		s.budget.Losses--
 		w.actor.lostResponse = true
 		e.text = "the response is lost"
-	case fail:
+	case failRequest:
 		s.budget.Failures--
 		w.actor.unanswered = true
 		e.text = "the store does not answer"
-	case part:
+	case beginOutage:
 		s.budget.Outages--
 		w.actor.unanswered = true
 		w.actor.process.outages[w.request.store] = time.Now().Add(outage)
@@ -506,8 +511,8 @@ func (s *schedule) grant(w *waiting, v verdict) {
 	close(w.granted)
 }
 
-// disturb marks the interrupted requests that r does not commute with: their order matters. If r is nil,
-// time has passed, which matters to all.
+// disturb marks the interrupted requests whose order with r matters. If r is nil, time has passed,
+// which disturbs all of them.
 func (s *schedule) disturb(r *request) {
 	for _, a := range s.actors {
 		if a.interrupted == nil {
@@ -526,15 +531,15 @@ func (s *schedule) note(who, what string) {
 	s.trace = append(s.trace, event{who: who, text: what})
 }
 
-// kill lets a process die: all its requests fail, and the contexts of its actors are canceled.
+// kill ends a process: all its requests fail, and the contexts of its actors are canceled.
 func (s *schedule) kill(p *Process) {
 	s.mu.Lock()
 	p.dead = true
-	s.parked = slices.DeleteFunc(s.parked, func(w *waiting) bool {
+	s.parked = slices.DeleteFunc(s.parked, func(w *pendingRequest) bool {
 		if w.actor.process != p {
 			return false
 		}
-		w.verdict = die
+		w.verdict = killProcess
 		close(w.granted)
 		return true
 	})
@@ -545,7 +550,8 @@ func (s *schedule) kill(p *Process) {
 	}
 }
 
-// stop lets requests take effect at once from now on. If the run did not reach its end, all processes die.
+// stop lets all requests take effect at once from now on. If the run has failed or was cut off, it
+// first kills all processes.
 func (s *schedule) stop() {
 	if s.broken() {
 		processes := make(map[*Process]bool)
@@ -566,8 +572,8 @@ func (s *schedule) stop() {
 	s.parked = nil
 }
 
-// script returns a function that makes the choices of a list, and 0 after its end.
-func script(choices []int) func(int, []option) int {
+// replayChoices returns a function that repeats these choices, and then chooses 0.
+func replayChoices(choices []int) func(int, []option) int {
 	return func(step int, _ []option) int {
 		if step >= len(choices) {
 			return 0
@@ -576,10 +582,10 @@ func script(choices []int) func(int, []option) int {
 	}
 }
 
-// atRandom returns a function that makes random choices. It chooses option 0, which continues the current
-// actor, at least two times of three. A process that is always interrupted would seldom do two things one after
-// the other.
-func atRandom(seed uint64) func(int, []option) int {
+// randomChoices returns a function that chooses at random, but continues the current actor at least
+// two times of three. A process that is always interrupted would seldom do two things one after the
+// other.
+func randomChoices(seed uint64) func(int, []option) int {
 	const continueCurrent = 0
 	dice := rand.New(rand.NewPCG(seed, 0))
 	return func(_ int, options []option) int {
