@@ -20,7 +20,7 @@ type Hiding struct{ storage.Core }
 // hidden reports whether a Hiding hides an entry.
 func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
 
-// List leaves out the hidden objects.
+// List leaves out hidden objects.
 func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range h.Core.List(ctx, o) {
@@ -31,7 +31,8 @@ func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[stor
 	}
 }
 
-// ListPage leaves out the hidden objects. A page may then have fewer entries than the store returned.
+// ListPage leaves out hidden objects, so that a page may have fewer entries than the store
+// returned.
 func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
 	page, err := h.Core.ListPage(ctx, token, o)
 	if err != nil {
@@ -56,7 +57,7 @@ func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions
 // A Shortening is a Core whose readers end after one byte, without an error.
 type Shortening struct{ storage.Core }
 
-// Download claims the whole range, but its Reader has only the first byte.
+// Download returns a Reader that claims the whole range but has only the first byte.
 func (c Shortening) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	r, err := c.Core.Download(ctx, key, o)
 	if err != nil {
@@ -81,7 +82,7 @@ type Taking struct {
 	Text string
 }
 
-// CopyFrom records the source and its content.
+// CopyFrom keeps the source and its content in c, and stores nothing.
 func (c *Taking) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, _ *storage.CopyOptions,
 ) (*storage.Attrs, error) {

@@ -17,7 +17,8 @@ func NoStart(next driver.Driver) driver.Driver { return &earlyEnd{next} }
 // An earlyEnd ends a listing at once if it must begin after a key.
 type earlyEnd struct{ driver.Driver }
 
-// Describe declares that listings cannot begin after a key, and may have a token after the last entry.
+// Describe declares that listings cannot start after a key, and may have a token after the last
+// entry.
 func (d *earlyEnd) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.StartsAfter = func() bool { return false }
@@ -25,7 +26,7 @@ func (d *earlyEnd) Describe() driver.Description {
 	return desc
 }
 
-// List returns an empty page if the listing must begin after a key.
+// List returns an empty page if the listing must start after a key.
 func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == "" && r.StartAfter != "" {
 		return &storage.Page{}, nil
@@ -40,8 +41,8 @@ func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
 // A repeater repeats each common prefix.
 type repeater struct{ driver.Driver }
 
-// List adds two entries before each common prefix: an object with that key, which is a folder marker,
-// and the prefix itself.
+// List returns each common prefix twice, after an object with the same key, which is a folder
+// marker.
 func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -70,7 +71,7 @@ type marking struct {
 	key string
 }
 
-// List adds the marker to the first page, if its key has the prefix of the request.
+// List adds the marker to the first page, if its key has the requested prefix.
 func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -124,8 +125,7 @@ func (d *tokenGiver) Describe() driver.Description {
 	return desc
 }
 
-// List returns the token lastPageMark with a full page that has none. It returns an empty page for that
-// token.
+// List returns a token with a last page that is full, and an empty page for that token.
 func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == lastPageMark {
 		return &storage.Page{}, nil

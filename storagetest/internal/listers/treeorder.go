@@ -33,8 +33,8 @@ type treeLister struct {
 	claim Claim
 }
 
-// Describe declares the order that the claim says. Believed declares the order of bytes, although that
-// is false.
+// Describe declares the order that d.claim says, which is byte order for Believed, although that is
+// false.
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing
@@ -54,19 +54,19 @@ func (d *treeLister) Describe() driver.Description {
 // the keys in a directory tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
-// List lists all keys of the wrapped driver, sorts them, and returns a page of them. A token is the
-// last key of the page before.
+// List returns a page of all keys of the wrapped driver, sorted by path. A token is the last key of
+// the page before.
 func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	all, err := d.all(ctx, r)
+	entries, err := d.listAll(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	byPath := func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) }
-	slices.SortFunc(all, byPath)
+	slices.SortFunc(entries, byPath)
 
 	startAfter := cmp.Or(r.Token, r.StartAfter)
 	page := &storage.Page{}
-	for _, entry := range all {
+	for _, entry := range entries {
 		if startAfter != "" && treePath(entry.Key) <= treePath(startAfter) {
 			continue
 		}
@@ -79,9 +79,9 @@ func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return page, nil
 }
 
-// all returns all keys and common prefixes that the wrapped driver lists.
-func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
-	var all []storage.ListEntry
+// listAll returns all keys and common prefixes that the wrapped driver lists.
+func (d *treeLister) listAll(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
+	var entries []storage.ListEntry
 	req := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
 	if maximum := d.Driver.Describe().MaxPage; maximum > 0 {
 		req.Limit = min(req.Limit, maximum)
@@ -91,9 +91,9 @@ func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Entries...)
+		entries = append(entries, page.Entries...)
 		if page.Token == "" {
-			return all, nil
+			return entries, nil
 		}
 		req.Token = page.Token
 	}

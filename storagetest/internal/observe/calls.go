@@ -11,9 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// BeforeCall returns a layer that calls the function do before the n-th driver call with this name.
-// A test uses BeforeCall to imitate another client at that moment. The function do must not make a
-// driver call with this name through the same bucket.
+// BeforeCall returns a layer that calls do before the n-th driver call of this name, for example to
+// act as another client. do must not make a driver call of this name through the same bucket.
 func BeforeCall(call string, n int, do func()) storage.OpenOption {
 	return atCall(call, n, func() error {
 		do()
@@ -27,8 +26,8 @@ func FailCall(call string, n int, err error) storage.OpenOption {
 	return atCall(call, n, func() error { return err })
 }
 
-// atCall returns a layer that calls the function do before the n-th driver call with this name. If
-// do fails, the driver call fails with the same error.
+// atCall returns a layer that calls do before the n-th driver call of this name. If do fails, the
+// driver call fails with its error.
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
 	intercept := func(ctx context.Context, name string, next func(context.Context) error) error {
@@ -43,9 +42,8 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver { return driver.Intercept(d, intercept) })
 }
 
-// AfterLostResponse returns a layer that calls the function do after each driver call whose outcome is
-// unknown, before the caller gets the error. If faults lose the response, this layer must be outside
-// of theirs.
+// AfterLostResponse returns a layer that calls do after each driver call with an unknown outcome,
+// before the caller gets the error. It must be outside of the faults that lose the response.
 func AfterLostResponse(do func()) storage.OpenOption {
 	intercept := func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)

@@ -38,7 +38,7 @@ func (c *CountingCore) note(list *[]string, keys ...string) {
 	c.mu.Unlock()
 }
 
-// Upload records the key in c.Uploads.
+// Upload adds the key to c.Uploads.
 func (c *CountingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -52,7 +52,7 @@ func (c *CountingCore) Download(ctx context.Context, key string, o *storage.Down
 	return c.Core.Download(ctx, key, o)
 }
 
-// Source returns a source that is read with c.Download if c.Streams is true.
+// Source returns the source of a copy, which c.Download reads if c.Streams is true.
 func (c *CountingCore) Source(key string) storage.CopySource {
 	if c.Streams {
 		return storage.NewCopySource(c, key)
@@ -60,7 +60,7 @@ func (c *CountingCore) Source(key string) storage.CopySource {
 	return c.Core.Source(key)
 }
 
-// CopyFrom records the key of the copy in c.Copies.
+// CopyFrom adds the key of the copy to c.Copies.
 func (c *CountingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {

@@ -50,7 +50,7 @@ type uploadTracker struct {
 	uploads *PendingUploads
 }
 
-// BeginParts records an upload that has begun.
+// BeginParts records that an upload has begun.
 func (d *uploadTracker) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	upload, err := d.Driver.BeginParts(ctx, r)
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *uploadTracker) BeginParts(ctx context.Context, r *driver.PutRequest) (s
 	return upload, nil
 }
 
-// CompleteParts records the end of an upload, unless it fails.
+// CompleteParts records the end of an upload, unless the call fails.
 func (d *uploadTracker) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	if err != nil {
@@ -70,7 +70,7 @@ func (d *uploadTracker) CompleteParts(ctx context.Context, r *driver.CompleteReq
 	return attrs, nil
 }
 
-// AbortParts records the end of an upload, unless it fails.
+// AbortParts records the end of an upload, unless the call fails.
 func (d *uploadTracker) AbortParts(ctx context.Context, key, upload string) error {
 	if err := d.Driver.AbortParts(ctx, key, upload); err != nil {
 		return err
