@@ -82,7 +82,7 @@ var completeUploadCases = []Case{
 				b := t.open()
 				u := t.begin(b, "a", o)
 				t.putPart(u, 1, "text")
-				_, err := t.continued(b, u).Complete(t.Context())
+				_, err := t.continueUpload(b, u).Complete(t.Context())
 				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "parts must have")
 				t.requireMissing(b, "a")
 				require.Zero(t, t.countPendingUploads())
@@ -110,7 +110,7 @@ var completeUploadCases = []Case{
 			first, err := u.Complete(t.Context())
 			require.NoError(t, err)
 			for range 2 {
-				second, err := t.continued(b, u).Complete(t.Context())
+				second, err := t.continueUpload(b, u).Complete(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, first.Revision, second.Revision)
 				require.Equal(t, first.Size, second.Size)
@@ -149,7 +149,7 @@ var completeUploadCases = []Case{
 				t.putPart(u, 1, body(t.unit, 1))
 				t.putPart(u, 2, "end")
 				var group sync.WaitGroup
-				callers := []storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
+				callers := []storage.MultipartUpload{u, u, t.continueUpload(b, u), t.continueUpload(b, u)}
 				results := make([]*storage.Attrs, len(callers))
 				errs := make([]error, len(callers))
 				for i, caller := range callers {
@@ -250,7 +250,7 @@ func (t *T) runCompletionsBeside(completions int) {
 
 		// After the upload has ended, a further completion must not change the object.
 		calls.Do(t.recordRead(b, key))
-		calls.Do(t.recordComplete(t.continued(b, upload)))
+		calls.Do(t.recordComplete(t.continueUpload(b, upload)))
 		calls.Do(t.recordRead(b, key))
 		require.True(t, calls.Explained(initial), "no order explains this:\n%v", calls)
 	}
@@ -266,7 +266,7 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	// Each client makes its calls one after the other.
 	var clients [][]history.Recorded
 	for range completions {
-		clients = append(clients, []history.Recorded{t.recordComplete(t.continued(b, u))})
+		clients = append(clients, []history.Recorded{t.recordComplete(t.continueUpload(b, u))})
 	}
 	switch round % 3 {
 	case 0:

@@ -308,7 +308,7 @@ var leadingSlashCases = []Case{
 	},
 }
 
-// leadingSlashesRefused makes all calls with the invalid key "/key", and returns their errors by
+// leadingSlashesRefused makes all calls with the invalid key "/key", and returns the errors by
 // name.
 func leadingSlashesRefused(t *T, b storage.Bucket) map[string]error {
 	errs := leadingSlashCalls(t, b)
@@ -319,8 +319,8 @@ func leadingSlashesRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// leadingSlashCalls makes calls with the invalid key "/key", while the object "key" exists. It
-// returns their errors by name.
+// leadingSlashCalls makes calls with the invalid key "/key" while the object "key" exists, and
+// returns the errors by name.
 func leadingSlashCalls(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	_, errs["Attrs"] = b.Attrs(t.Context(), "/key")

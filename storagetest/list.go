@@ -80,7 +80,7 @@ var listCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d", "e")
-			all := slices.Collect(firsts(b.List(t.Context(), t.anyOrder()...)))
+			all := slices.Collect(untilError(b.List(t.Context(), t.anyOrder()...)))
 			listing := b.List(t.Context(), t.anyOrder(storage.WithPageSize(2))...)
 			for stop := range 5 {
 				i := 0
@@ -305,19 +305,19 @@ var listCases = []Case{
 	},
 }
 
-// firsts yields the entries of a listing up to its first error.
-func firsts[E any](listing iter.Seq2[E, error]) iter.Seq[E] {
+// untilError yields the entries of a listing up to its first error.
+func untilError[E any](listing iter.Seq2[E, error]) iter.Seq[E] {
 	return func(yield func(E) bool) {
-		for e, err := range listing {
-			if err != nil || !yield(e) {
+		for entry, err := range listing {
+			if err != nil || !yield(entry) {
 				return
 			}
 		}
 	}
 }
 
-// openForPartsOrWhole opens an empty bucket. If the driver has multipart uploads, long bodies are
-// uploaded in parts.
+// openForPartsOrWhole opens an empty bucket that uploads long bodies in parts, if the driver has
+// multipart uploads.
 func (t *T) openForPartsOrWhole() storage.Bucket {
 	if t.has(storage.MultipartUploads) {
 		return t.openForParts()
@@ -325,15 +325,15 @@ func (t *T) openForPartsOrWhole() storage.Bucket {
 	return t.open()
 }
 
-// listingTable compares listings with a model, for many combinations of options.
+// listingTable requires that listings with many combinations of options yield what the model lists.
 func listingTable(t *T) {
 	b := t.open()
 	keys := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/c"}
 	t.puts(b, keys...)
 
-	// For a remote store, each listing has one page size, because more requests would prove nothing
-	// new. The size changes with each listing, and once more with each delimiter. The number of
-	// starts is a multiple of the number of sizes, so each start would otherwise have one size.
+	// A remote store gets one page size for each listing, because more requests would prove nothing
+	// new. The sizes take turns, with an extra turn for each delimiter so that each start gets
+	// several sizes.
 	sizes := []int{1, 3, 1000}
 	turn := 0
 	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
@@ -357,8 +357,8 @@ func listingTable(t *T) {
 	}
 }
 
-// requireListing lists b once with each of the page sizes, and requires that each listing yields
-// want. It also requires that a listing with a limit yields the first entries of want.
+// requireListing requires that a listing in pages of each size yields want, and with a limit its
+// first entries.
 func (t *T) requireListing(b storage.Lister, want []string, pageSizes []int, opts ...storage.ListOption) {
 	t.Helper()
 	var r storage.ListOptions
@@ -379,8 +379,8 @@ func (t *T) remote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
 
-// model returns what a correct listing of keys yields, in order. Common prefixes have a leading
-// ">".
+// model returns the entries that a correct listing of keys has, in order. Common prefixes have a
+// leading ">".
 func model(keys []string, prefix, delimiter, startAfter string) []string {
 	listed := []string{}
 	for _, key := range keys {
@@ -417,7 +417,7 @@ const emptyPageMark = "empty-page:"
 // An emptyPager is a driver that returns an empty page before each page.
 type emptyPager struct{ driver.Driver }
 
-// List returns an empty page, unless the token is that of an empty page.
+// List returns an empty page before each page of the driver.
 func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	token, followsEmptyPage := strings.CutPrefix(r.Token, emptyPageMark)
 	if !followsEmptyPage {
@@ -428,8 +428,8 @@ func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return d.Driver.List(ctx, &req)
 }
 
-// cancelListing cancels the context of a listing at entry number n. It requires that the listing then
-// ends with Canceled, and that no further entry follows.
+// cancelListing cancels the context of a listing at its n-th entry, and requires that the listing
+// ends there with Canceled.
 func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx, cancel := contextOf(t)
@@ -450,7 +450,7 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	require.Equal(t, n, entries, "an entry followed the end of ctx")
 }
 
-// listUntil reads n entries of a listing, and then leaves its loop.
+// listUntil reads the first n entries of a listing.
 func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {

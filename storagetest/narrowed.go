@@ -398,7 +398,7 @@ var prefixedCases = []Case{
 	},
 }
 
-// everyOperation calls each method of Bucket, and each function that takes a bucket and a key. It
+// everyOperation calls each method of Bucket and each function that takes a bucket and a key, and
 // returns the errors by name.
 func everyOperation(t *T, b storage.Bucket, key string) map[string]error {
 	errs := map[string]error{}
@@ -433,7 +433,7 @@ func everyOperation(t *T, b storage.Bucket, key string) map[string]error {
 	return errs
 }
 
-// readByte opens key for random access, and then reads one byte. Opening only reads the attributes.
+// readByte opens key for random access, which reads only its attributes, and then reads one byte.
 func readByte(t *T, b storage.Bucket, key string) error {
 	r, err := storage.NewReaderAt(t.Context(), b, key)
 	if err != nil {

@@ -34,8 +34,8 @@ type operation struct {
 // returns is what the operation has read, or "".
 type doFunc func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error)
 
-// nthCallCases returns one or two cases for each operation. In the second case, the operation is
-// retried.
+// nthCallCases returns a case for each operation without retries, and one with retries for each
+// operation that may be repeated.
 func nthCallCases() []Case {
 	var cases []Case
 	for _, op := range append(writeOperations(), readOperations()...) {
@@ -64,9 +64,9 @@ func nthCallCases() []Case {
 	return cases
 }
 
-// settledBy returns the feature that the engine needs to find out whether op took effect, after the
-// response was lost. For a conditional write or a multipart upload, the feature is Metadata. The
-// engine stores a write id in the metadata, and recognizes its own write by that id.
+// settledBy returns the features by which the engine finds out whether op took effect when its
+// response was lost. A conditional write or a multipart upload needs Metadata, which holds the id
+// of the write.
 func (op operation) settledBy() storage.Features {
 	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0
@@ -78,7 +78,7 @@ func (op operation) settledBy() storage.Features {
 // end.
 const maxCalls = 60
 
-// withFaults runs op with a fault at each of its driver calls. It compares each run with a run
+// withFaults runs op with a fault at each of its driver calls, and compares each run with one
 // without a fault.
 func (op operation) withFaults(t *T, retried bool) {
 	runs := newFaultRuns(t, op, retried)
@@ -92,7 +92,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	}
 	require.NoError(t, err, "without a fault")
 
-	expected := verdict{
+	expected := faultResult{
 		want:    want,
 		before:  before,
 		after:   t.snapshot(reliable),
@@ -111,8 +111,7 @@ type faultRuns struct {
 	count    int            // runs that were prepared
 }
 
-// newFaultRuns opens the bucket of the runs. Unless retried, the bucket makes one attempt for each
-// request.
+// newFaultRuns opens the bucket of the runs, which retries its requests only if retried is true.
 func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
 	var inner driver.Driver
 	capture := func(next driver.Driver) driver.Driver {
@@ -139,8 +138,9 @@ func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
 	}
 }
 
-// prepare sets up the next run, and returns its view of both buckets and the result of setUp. A
-// real server may drop a connection, which must not fail the set-up, so it uses the reliable bucket.
+// prepare sets up the next run in a folder of its own, and returns that folder of both buckets and
+// the result of setUp. The set-up uses the reliable bucket, because a real server may drop
+// connections.
 func (r *faultRuns) prepare() (b, reliable storage.Bucket, prepared any) {
 	r.count++
 	prefix := fmt.Sprintf("run-%d/", r.count)
@@ -149,9 +149,8 @@ func (r *faultRuns) prepare() (b, reliable storage.Bucket, prepared any) {
 	return b, reliable, r.op.setUp(r.t, reliable)
 }
 
-// failEachCall runs the operation with a fault at its first driver call, then at its second, and so
-// on. It ends after a run that makes no further call.
-func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected verdict) {
+// failEachCall runs the operation once for each of its driver calls, with a fault at that call.
+func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected faultResult) {
 	t := r.t
 	call := 1
 	ownFailures := 0 // runs in which the server failed by itself
@@ -171,7 +170,7 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 		result.err = err
 		result.got = got
 		result.now = t.snapshot(reliable)
-		r.op.judge(t, fmt.Sprintf("%v: %v", rule, err), result)
+		r.op.requirePermitted(t, fmt.Sprintf("%v: %v", rule, err), result)
 
 		if hadFault {
 			call++
@@ -181,23 +180,24 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 			// The operation makes fewer calls.
 			return
 		}
-		// A real server failed before the call. The same call is then tried again.
+
+		// A real server failed before the call, so the same call is tried again.
 		ownFailures++
 	}
 }
 
-// A verdict holds the result of one run with a fault. It also holds three states of the bucket:
-// now, before the operation, and after a run without a fault.
-type verdict struct {
+// A faultResult is the result of one run with a fault, with the states of the bucket now, before the
+// operation, and after a run without a fault.
+type faultResult struct {
 	err                error
 	got, want          string
 	now, before, after string
 	retried            bool
 }
 
-// judge requires that the result of a run is one that rules T1 and T2 permit. name describes the
-// run in messages.
-func (op operation) judge(t *T, name string, v verdict) {
+// requirePermitted requires that rules T1 and T2 permit the result of a run. name describes the run
+// in messages.
+func (op operation) requirePermitted(t *T, name string, v faultResult) {
 	t.Helper()
 	switch {
 	case v.err == nil:
@@ -230,7 +230,7 @@ func old(t *T, b storage.Bucket) any {
 // nothing is a setUp that leaves the bucket empty.
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns a doFunc that uploads the object "a".
+// uploading returns a doFunc that uploads the object "a" with new content.
 func uploading(opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(
@@ -240,17 +240,17 @@ func uploading(opts ...storage.UploadOption) doFunc {
 	}
 }
 
-// uploadingParts returns a doFunc that uploads the object "a" in two parts. If there are no opts and
-// the object exists, the upload has the condition that the object is unchanged.
+// uploadingParts returns a doFunc that uploads the object "a" in two parts. Without opts, it
+// replaces an existing object only if that is unchanged.
 func uploadingParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error) {
-		all := []storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}
-		all = append(all, opts...)
+		uploadOpts := []storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}
+		uploadOpts = append(uploadOpts, opts...)
 		existing, exists := prepared.(*storage.Attrs)
 		if exists && len(opts) == 0 {
-			all = append(all, storage.IfRevision(existing.Revision))
+			uploadOpts = append(uploadOpts, storage.IfRevision(existing.Revision))
 		}
-		_, err := b.Upload(ctx, "a", newReader(body(t.unit+1, 1)), all...)
+		_, err := b.Upload(ctx, "a", newReader(body(t.unit+1, 1)), uploadOpts...)
 		return "", err
 	}
 }
@@ -542,7 +542,7 @@ func readOperations() []operation {
 					[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
 					storage.WithMaxGap(0),
 				)
-				return texts(got), err
+				return stringsOf(got), err
 			}),
 		},
 		{

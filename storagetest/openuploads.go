@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// begin begins an open upload.
+// begin begins a multipart upload.
 func (t *T) begin(b storage.Uploader, key string, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
 	u, err := storage.BeginUpload(t.Context(), b, key, opts...)
@@ -32,12 +32,12 @@ func (t *T) putPart(u storage.MultipartUpload, number int, text string) *storage
 	return part
 }
 
-// continued continues an upload by its token, as a second process does.
-func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
+// continueUpload continues an upload by its token, as another process would.
+func (t *T) continueUpload(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
 	t.Helper()
-	second, err := storage.ContinueUpload(t.Context(), b, u.Token())
+	continued, err := storage.ContinueUpload(t.Context(), b, u.Token())
 	require.NoError(t, err)
-	return second
+	return continued
 }
 
 var openUploadCases = []Case{
@@ -54,7 +54,7 @@ var openUploadCases = []Case{
 			meta := map[string]string{"owner": "ann"}
 			u := t.begin(b, "a", t.contentType("image/png"), t.metadata(meta))
 			require.Equal(t, "a", u.Key())
-			other := t.continued(b, u)
+			other := t.continueUpload(b, u)
 			t.putPart(u, 3, last)
 			_, err := other.PutPart(t.Context(), 1, stream(first))
 			require.NoError(t, err)
@@ -62,7 +62,7 @@ var openUploadCases = []Case{
 			t.putPart(u, 2, second)
 			t.requireMissing(b, "a")
 
-			parts, err := t.continued(b, u).Parts(t.Context())
+			parts, err := t.continueUpload(b, u).Parts(t.Context())
 			require.NoError(t, err)
 			require.Len(t, parts, 3)
 			for i, text := range []string{first, second, last} {
@@ -73,7 +73,7 @@ var openUploadCases = []Case{
 				}
 			}
 
-			attrs, err := t.continued(b, u).Complete(t.Context())
+			attrs, err := t.continueUpload(b, u).Complete(t.Context())
 			require.NoError(t, err)
 			text := first + second + last
 			require.Equal(t, "a", attrs.Key)
@@ -131,7 +131,7 @@ var openUploadCases = []Case{
 			t.putPart(two, 1, "two")
 			_, err := one.Complete(t.Context())
 			require.NoError(t, err)
-			_, err = t.continued(b, two).Complete(t.Context())
+			_, err = t.continueUpload(b, two).Complete(t.Context())
 			t.requireCode(err, storage.PreconditionFailed)
 			require.ErrorIs(t, err, fs.ErrExist)
 			t.requireContent(b, "a", "one")
@@ -200,11 +200,11 @@ var openUploadCases = []Case{
 				_, err = storage.ContinueUpload(t.Context(), storage.Ref[storage.Downloader](b).(storage.Uploader), token)
 				t.requireCode(err, storage.PermissionDenied)
 			})
-			parent := t.continued(b, u)
+			parent := t.continueUpload(b, u)
 			require.Equal(t, "users/1/a", parent.Key())
 			require.NotContains(t, fmt.Sprintf("%v %+v %#v", u, u, u), token)
 			t.putPart(parent, 1, "text")
-			attrs, err := t.continued(view, u).Complete(t.Context())
+			attrs, err := t.continueUpload(view, u).Complete(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, "a", attrs.Key)
 			t.requireContent(b, "users/1/a", "text")
@@ -414,7 +414,7 @@ func (t *T) requireGone(err error) {
 	require.Contains(t, t.requireCode(err, storage.ObjectNotFound).Error(), "upload must be in progress")
 }
 
-// uploadKeys returns the keys of the uploads in progress, sorted.
+// uploadKeys returns the sorted keys of the uploads in progress.
 func (t *T) uploadKeys(b storage.Lister, opts ...storage.ListOption) []string {
 	t.Helper()
 	var keys []string

@@ -204,7 +204,7 @@ var pageCases = []Case{
 // the driver's largest page.
 type longPages struct{ driver.Driver }
 
-// List asks the driver for twice as many entries, but not for more than its largest page.
+// List asks the driver for twice as many entries, up to its largest page.
 func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	longer := *r
 	longer.Limit *= 2
@@ -214,12 +214,12 @@ func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 	return d.Driver.List(ctx, &longer)
 }
 
-// withoutStart returns options for the next page: the page size, and opts without WithStartAfter,
-// because a token replaces that option.
+// withoutStart returns the options of a next page, whose token replaces WithStartAfter: the page
+// size, and all other options.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	rest := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {
-		// An option does not tell what it is, so its effect shows it.
+		// An option is a function, so only its effect tells which one it is.
 		var effect storage.ListOptions
 		if effect.Apply(opt) == nil && effect.StartAfter == "" {
 			rest = append(rest, opt)
@@ -284,8 +284,8 @@ var anyOrderCases = []Case{
 // withFolders are keys that a file system can hold: no key is also a folder of another key.
 var withFolders = []string{"a", "b-1", "b/1", "b/2/3", "c", "d/1", "d/12", "d/2", "e/1/2", "f"}
 
-// anyOrderRefused makes calls that need an ordered listing, and returns their errors. The key of an
-// error is the function or option that the call tests.
+// anyOrderRefused makes calls that need an ordered listing, and returns the errors by the function
+// or option that they test.
 func anyOrderRefused(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	for _, err := range b.List(t.Context()) {
@@ -298,10 +298,11 @@ func anyOrderRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// requireAnyOrder requires that listings in any order yield the right keys of withFolders.
+// requireAnyOrder requires that listings in any order yield the right keys of the bucket, which
+// contains withFolders.
 func (t *T) requireAnyOrder(b storage.Bucket) {
 	t.Helper()
-	const pageSize, limit = 2, 3 // so that a listing has several pages, and ends within one
+	const pageSize, limit = 2, 3 // a listing has several pages, and its limit is within one
 	for _, prefix := range []string{"", "b", "b/", "d/1", "z"} {
 		for _, delimiter := range []string{"", "/"} {
 			opts := []storage.ListOption{
@@ -327,7 +328,7 @@ type disordered struct {
 	t *T
 }
 
-// Describe declares that prefixes must be folders, and that nothing but "/" is a delimiter.
+// Describe declares that prefixes must be folders, and that the only delimiter is "/".
 func (d *disordered) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.OrderedListing
@@ -337,7 +338,8 @@ func (d *disordered) Describe() driver.Description {
 	return desc
 }
 
-// List returns pages in reverse order. It fails the test if a request needs what Describe excludes.
+// List returns pages in reverse order. It fails the test if a request has a StartAfter, or a prefix
+// that is no folder, which Describe excludes.
 func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.StartAfter != "" {
 		d.t.Errorf("the driver was asked for StartAfter: %+v", r)

@@ -79,8 +79,8 @@ var rangeCases = []Case{
 	},
 }
 
-// readRange reads one range with Download, and compares the result with row. The object "empty" has
-// no bytes, and any other key has ten.
+// readRange reads one range with Download, and requires that the result is that of row. The object
+// "empty" has no bytes, and any other has ten.
 func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency int) {
 	t.Helper()
 	reader, err := b.Download(t.Context(), key, storage.WithRange(row.offset, row.length),
@@ -128,7 +128,7 @@ var readRangesCases = []Case{
 				}
 				got, attrs, err := storage.ReadRanges(t.Context(), b, key, ranges)
 				require.NoError(t, err)
-				require.Equal(t, want, texts(got))
+				require.Equal(t, want, stringsOf(got))
 				require.Equal(t, t.attrs(b, key), attrs)
 			}
 			t.requireNoRequests(func() {
@@ -156,7 +156,7 @@ var readRangesCases = []Case{
 				got, attrs, err := storage.ReadRanges(t.Context(), b, "a", ranges)
 				require.NoError(t, err)
 				require.Len(t, got, len(ranges))
-				require.Empty(t, strings.Join(texts(got), ""))
+				require.Empty(t, strings.Join(stringsOf(got), ""))
 				require.Equal(t, int64(10), attrs.Size)
 			}
 			_, _, err := storage.ReadRanges(t.Context(), b, "missing", nil)
@@ -238,8 +238,8 @@ var readRangesCases = []Case{
 	},
 }
 
-// readOneRange reads one range with ReadRanges, and compares the result with row. An invalid range
-// must make no request.
+// readOneRange reads one range with ReadRanges, and requires that the result is that of row, and
+// that an invalid range makes no request.
 func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 	t.Helper()
 	name := fmt.Sprintf("%s %+v", key, row)
@@ -261,14 +261,14 @@ func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 		return
 	}
 	require.NoError(t, err, name)
-	require.Equal(t, []string{row.want}, texts(got), name)
+	require.Equal(t, []string{row.want}, stringsOf(got), name)
 }
 
-// texts returns the elements of data as strings.
-func texts(data [][]byte) []string {
-	all := make([]string, len(data))
-	for i, bytes := range data {
-		all[i] = string(bytes)
+// stringsOf returns the elements of data as strings.
+func stringsOf(data [][]byte) []string {
+	texts := make([]string, len(data))
+	for i, text := range data {
+		texts[i] = string(text)
 	}
-	return all
+	return texts
 }

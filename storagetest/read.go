@@ -340,10 +340,10 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errBoom }
 // bytes.
 type failingReaderFrom struct{ failingWriter }
 
-// ReadFrom fails with errBoom once it has taken 1,000 bytes.
+// ReadFrom reads 1,000 bytes and then fails with errBoom.
 func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
-	const bytesTaken = 1000
-	n, err := io.CopyN(io.Discard, r, bytesTaken)
+	const limit = 1000
+	n, err := io.CopyN(io.Discard, r, limit)
 	if err != nil {
 		return n, err
 	}

@@ -292,19 +292,19 @@ var readerAtCases = []Case{
 	},
 }
 
-// openReaderAt stores an object "a" of the given number of bytes, and opens it for random access.
+// openReaderAt stores an object "a" of so many bytes, and opens it for random access.
 func (t *T) openReaderAt(
-	b storage.Bucket, bytes int64, opts ...storage.ReaderAtOption,
+	b storage.Bucket, size int64, opts ...storage.ReaderAtOption,
 ) (text string, r *storage.ReaderAt) {
 	t.Helper()
-	text = body(bytes, 1)
+	text = body(size, 1)
 	t.put(b, "a", text)
 	r, err := storage.NewReaderAt(t.Context(), b, "a", opts...)
 	require.NoError(t, err)
 	return text, r
 }
 
-// requireReadAt requires that a read of length bytes at offset returns these bytes of text.
+// requireReadAt requires that a read at offset returns length bytes of text.
 func requireReadAt(t *T, r *storage.ReaderAt, text string, offset, length int64) {
 	t.Helper()
 	buf := make([]byte, length)

@@ -19,12 +19,11 @@ import (
 // completingCalls are the driver calls after which an uploaded object exists.
 const completingCalls = faults.Put | faults.CompleteParts
 
-// loseFirst returns rules that lose the response of the first of each of these calls. The caller gets
-// the error lost instead, or an error without a response if lost is nil.
+// loseFirst returns rules that lose the response of the first of each of these calls. The caller
+// gets the error lost, or an error without a response if lost is nil.
 //
-// Each call has a rule of its own, because a rule also counts calls that the driver refuses. If a
-// source is too small for Compose of the store, Compose returns Unsupported, and Put stores the
-// object. One rule for both calls would lose no response.
+// Each call has its own rule, because a rule also counts refused calls. If a source is too small
+// for Compose, Put stores the object instead, and one rule for both would lose no response.
 func loseFirst(lost error, calls ...faults.Calls) []faults.Rule {
 	var rules []faults.Rule
 	for _, call := range calls {
@@ -487,9 +486,9 @@ var reconcileCases = []Case{
 	},
 }
 
-// eachLostReplacement calls the function do with buckets that contain the object "a". Some of these
-// buckets copy inside the server, and others stream the bytes. The function do must call
-// loseNextWrite, and then make a write. That write takes effect, but its response is lost.
+// eachLostReplacement calls do for buckets that contain the object "a", and copy in the server or
+// by streaming. do calls loseNextWrite before a write, whose response is lost after it has taken
+// effect.
 func (t *T) eachLostReplacement(do func(b storage.Bucket, loseNextWrite func())) {
 	t.Helper()
 	copiesInServer := faults.Limits{}

@@ -120,7 +120,7 @@ var signedPartCases = []Case{
 			refuses(storage.InvalidArgument, u, 1)
 			refuses(storage.InvalidArgument, u, 1, crc, storage.WithTTL(0))
 			refuses(storage.InvalidArgument, u, 1, crc, storage.WithSize(-1))
-			refuses(storage.PermissionDenied, t.continued(storage.Ref[storage.Uploader](b), u), 1, crc)
+			refuses(storage.PermissionDenied, t.continueUpload(storage.Ref[storage.Uploader](b), u), 1, crc)
 			for _, feature := range []storage.Features{storage.SignedParts, storage.SignedPartChecksums} {
 				limited := t.openLimited(faults.Limits{Disable: feature})
 				refuses(storage.Unsupported, t.begin(limited, "a"), 1, crc)

@@ -175,7 +175,7 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			parent := t.open()
 			u := t.begin(storage.Prefixed(t.hiding(parent), "p/"), "upload")
-			second := t.continued(storage.Prefixed(parent, "p/"), u)
+			second := t.continueUpload(storage.Prefixed(parent, "p/"), u)
 			require.Equal(t, "upload", second.Key())
 			require.NoError(t, second.Abort(t.Context()))
 		},
