@@ -101,7 +101,7 @@ func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// A response to a HEAD request has no body.
+// A response to a HEAD request has no body, whatever its Content-Length is.
 func TestResponseToAHeadHasNoBody(t *testing.T) {
 	const length = 5 << 40
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
@@ -133,7 +133,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	}
 }
 
-// If the headers of a response exceed a limit, the request fails.
+// A request fails if the headers of its response exceed a limit.
 func TestBoundOfHeads(t *testing.T) {
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
@@ -143,8 +143,8 @@ func TestBoundOfHeads(t *testing.T) {
 		size    int
 		tooLong bool
 	}{
-		{name: "longer than those of stores", size: 256 << 10, tooLong: false},
-		{name: "too long", size: 2 << 20, tooLong: true},
+		{name: "longer than those of any store", size: 256 << 10, tooLong: false},
+		{name: "beyond the limit", size: 2 << 20, tooLong: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestBoundOfHeads(t *testing.T) {
 	}
 }
 
-// If a response has another number of bytes than its Content-Range says, the request fails.
+// A request fails if its response has another number of bytes than its Content-Range says.
 func TestBoundOfARange(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -190,7 +190,7 @@ func TestBoundOfARange(t *testing.T) {
 	}
 }
 
-// If a response repeats secrets of its request, the transport masks them.
+// The transport masks the secrets of a request that its response repeats.
 func TestMaskSecretsOfTheRequest(t *testing.T) {
 	const (
 		token = "a/token+of=the/session&more"
@@ -237,13 +237,13 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 
 			// The rest of the text stays.
 			require.Contains(t, string(text), "https://example.com/a?se=2026")
-			require.Contains(t, string(text), "the attempt's", "it opens nothing")
+			require.Contains(t, string(text), "the attempt's", "an idempotency token is no secret")
 		})
 	}
 }
 
-// In a signature of AWS, version 4, only the signature itself is masked. The names of the signed headers stay,
-// because an error may be about one of them.
+// Of the Authorization header of AWS, only the signature is masked. The names of the signed headers
+// stay, because an error may be about one of them.
 func TestMaskSignatureOfAmazon(t *testing.T) {
 	const signature = "9aef0123456789abcdef"
 	const unsigned = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, " +
@@ -257,15 +257,19 @@ func TestMaskSignatureOfAmazon(t *testing.T) {
 	require.Contains(t, text, "x-amz-date is too old; "+unsigned+"*")
 }
 
-// If a response repeats only the signature of an Authorization header, it is masked, whatever the scheme is.
+// The signature of an Authorization header is masked if a response repeats only that, whatever the
+// scheme is.
 func TestMaskSignatureOfOtherSchemes(t *testing.T) {
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	require.NoError(t, err)
-	r.Header.Set("Authorization", "GOOG4-HMAC-SHA256 Credential=id, Signature=0123456789abcdef")
-	require.Equal(t, "wrong: ****************", maskString("wrong: 0123456789abcdef", secretsOf(r)))
+	req.Header.Set("Authorization", "GOOG4-HMAC-SHA256 Credential=id, Signature=0123456789abcdef")
+
+	masked := maskString("wrong: 0123456789abcdef", secretsOf(req))
+	require.Equal(t, "wrong: ****************", masked)
 }
 
-// Stars replace a secret in a text if it is there in plain form, escaped as in a URL, or in hexadecimal digits.
+// A secret in a text is replaced by stars if it is written as it is, escaped as in a URL, or in
+// hexadecimal digits.
 func TestMaskSpellings(t *testing.T) {
 	const token = "a/token+of=the&session"
 	tests := []struct{ name, text, masked string }{

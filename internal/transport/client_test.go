@@ -16,17 +16,17 @@ func TestClientIsMade(t *testing.T) {
 	require.Same(t, tr, client.Transport)
 }
 
-// NewClient copies the given client without changing it.
+// NewClient changes a copy of the given client, and leaves the given one as it is.
 func TestClientIsCopied(t *testing.T) {
 	given := &http.Client{Timeout: time.Minute}
 	client, tr := NewClient(given)
-	require.Nil(t, tr, "its transport is its owner's to close")
+	require.Nil(t, tr, "the owner of the given client must close its transport")
 	require.NotSame(t, given, client)
 	require.Equal(t, time.Minute, client.Timeout)
-	require.Nil(t, given.CheckRedirect, "it is left as it was")
+	require.Nil(t, given.CheckRedirect, "the given client must not change")
 }
 
-// The client follows redirects only if the user's own client has a rule for them.
+// The client follows no redirects, unless the user's client has its own rule for them.
 func TestClientFollowsNoRedirects(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)

@@ -22,17 +22,18 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 	if !ok {
 		t.Skip("the system has no such limit")
 	}
-	bound := New(Options{}).base.(*http.Transport).MaxConnsPerHost
-	require.Equal(t, max(1, int(files/2)), bound)
+	limit := New(Options{}).base.(*http.Transport).MaxConnsPerHost
+	require.Equal(t, max(1, int(files/2)), limit)
 }
 
-// If there are more requests than connections, requests wait for a connection.
+// If there are more requests than connections may be open, requests wait for a connection without
+// counting as stalled.
 func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		open, peak := 0, 0
-		tr := onPipes(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
+		tr := newPipeTransport(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
 			mu.Lock()
 			open++
 			peak = max(peak, open)
@@ -45,35 +46,34 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 		})
 		tr.base.(*http.Transport).MaxConnsPerHost = limit
 
-		// All requests begin at once. The server takes a second for each, so that the last one waits for
-		// two minutes: 1,000 requests over 8 connections.
+		// All requests begin at once. Each takes a second, so that the last of 1,000 requests over 8
+		// connections waits for two minutes.
 		errs := make([]error, requests)
-		var all sync.WaitGroup
+		var wg sync.WaitGroup
 		for i := range requests {
-			all.Go(func() {
-				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, anywhere, nil))
+			wg.Go(func() {
+				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, storeURL, nil))
 				if err == nil {
 					err = response.Body.Close()
 				}
 				errs[i] = err
 			})
 		}
-		all.Wait()
+		wg.Wait()
 
 		for _, err := range errs {
-			require.NoError(t, err, "waiting for two minutes is no stall")
+			require.NoError(t, err)
 		}
-
 		require.Equal(t, limit, peak)
 	})
 }
 
-// If the process has no file left for a connection, the request counts as not sent.
+// If the process can open no file for a connection, the request does not count as sent.
 func TestConnectionsWithoutAFile(t *testing.T) {
 	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, fmt.Errorf("socket: %w", syscall.EMFILE)
 	}})
-	_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, nil))
+	_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, nil))
 	require.ErrorIs(t, err, syscall.EMFILE)
 	require.False(t, Sent(err))
 }

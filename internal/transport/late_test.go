@@ -14,63 +14,64 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onWire returns a transport for one connection, whose other end serve gets. If ownTransport is true, it is
-// one over an http.Transport of the caller.
-func onWire(t *testing.T, ownTransport bool, serve func(net.Conn)) *Transport {
-	dial := func(context.Context, string, string) (net.Conn, error) {
+// dialTo returns a function that dials a connection whose other end serve gets.
+func dialTo(
+	t *testing.T, serve func(conn net.Conn),
+) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		t.Cleanup(func() { _ = peer.Close() })
 		go serve(peer)
 		return client, nil
 	}
-	if !ownTransport {
-		return New(Options{DialContext: dial})
-	}
-	base := &http.Transport{DialContext: dial}
-	t.Cleanup(base.CloseIdleConnections)
-	return Over(base)
 }
 
-// If a server responds early and then sends nothing more, the body of the response ends after DefaultStall,
-// without an error.
+// If a server responds before it has read the request and then sends nothing more, the body of the
+// response ends after DefaultStall, without an error.
 func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onWire(t, false, func(c net.Conn) {
-			r := bufio.NewReader(c)
+		tr := New(Options{DialContext: dialTo(t, func(conn net.Conn) {
+			r := bufio.NewReader(conn)
 			_, _ = http.ReadRequest(r)
-			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nx")
+			_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nx")
 			_, _ = io.Copy(io.Discard, r)
-		})
-		body := struct{ io.Reader }{&slowly{bytes: 10, pause: 10 * time.Second}}
+		})})
+		body := struct{ io.Reader }{&slowBody{bytes: 10, pause: 10 * time.Second}}
 		start := time.Now()
-		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, body))
+		resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, body))
 		require.NoError(t, err)
 
-		text, err := io.ReadAll(response.Body)
-		require.NoError(t, err, "the status tells enough")
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
 		require.Equal(t, "x", string(text))
 		require.LessOrEqual(t, time.Since(start), 10*time.Second+DefaultStall)
-		require.NoError(t, response.Body.Close())
+		require.NoError(t, resp.Body.Close())
 	})
 }
 
-// If the server accepts a connection but never answers the TLS handshake, the request fails and counts as not
-// sent.
+// If a server accepts a connection but does not answer the TLS handshake, the request fails and
+// does not count as sent.
 func TestStallOfAHandshake(t *testing.T) {
 	tests := []struct {
-		name  string
-		own   bool
-		takes time.Duration
+		name    string
+		isOwn   bool // whether the caller gives an http.Transport of its own
+		timeout time.Duration
 	}{
-		{name: "by the library's transport", own: false, takes: dialTimeout},
-		{name: "by a transport of the caller", own: true, takes: DefaultStall},
+		{name: "by the library's transport", isOwn: false, timeout: dialTimeout},
+		{name: "by a transport of the caller", isOwn: true, timeout: DefaultStall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onWire(t, tt.own, func(c net.Conn) {
-					_, _ = io.Copy(io.Discard, c)
+				dial := dialTo(t, func(conn net.Conn) {
+					_, _ = io.Copy(io.Discard, conn)
 				})
+				tr := New(Options{DialContext: dial})
+				if tt.isOwn {
+					own := &http.Transport{DialContext: dial}
+					t.Cleanup(own.CloseIdleConnections)
+					tr = Over(own)
+				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				ctx, _ = CountRequests(ctx)
@@ -79,31 +80,32 @@ func TestStallOfAHandshake(t *testing.T) {
 				_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
 				require.Error(t, err)
 				require.False(t, Sent(err))
-				require.Equal(t, tt.takes, time.Since(start))
+				require.Equal(t, tt.timeout, time.Since(start))
 			})
 		})
 	}
 }
 
-// exits ends the goroutine that reads it, as a test's FailNow does.
-type exits struct{}
+// An exitingBody ends the goroutine that reads it, as a test's FailNow does.
+type exitingBody struct{}
 
-func (exits) Read([]byte) (int, error) {
+func (exitingBody) Read([]byte) (int, error) {
 	runtime.Goexit()
 	return 0, nil
 }
 
-// If Read of a body calls runtime.Goexit, the request fails at once and counts as not sent.
+// If Read of a body ends its goroutine with runtime.Goexit, the request fails at once and does not
+// count as sent.
 func TestBodyEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onWire(t, false, func(c net.Conn) {
-			_, _ = io.Copy(io.Discard, c)
-		})
+		tr := New(Options{DialContext: dialTo(t, func(conn net.Conn) {
+			_, _ = io.Copy(io.Discard, conn)
+		})})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		start := time.Now()
 
-		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, exits{}))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL, exitingBody{}))
 		require.Error(t, err)
 		require.False(t, Sent(err))
 		require.Zero(t, time.Since(start))

@@ -26,7 +26,7 @@ func (c countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The transport sends a small body together with the headers, in one system call.
+// The transport sends a small body and the headers in one system call.
 func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -34,8 +34,8 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 		writes int32
 	}{
 		{name: "one byte", size: 1, writes: 1},
-		{name: "the largest", size: smallBody, writes: 1},
-		{name: "a larger one is read later", size: smallBody + 1, writes: 2},
+		{name: "the largest small body", size: smallBody, writes: 1},
+		{name: "a larger body", size: smallBody + 1, writes: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,10 +44,10 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 				_, _ = w.Write(body)
 			}))
 			t.Cleanup(server.Close)
-			var count atomic.Int32
+			var writes atomic.Int32
 			dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-				return countingConn{conn, &count}, err
+				return countingConn{conn, &writes}, err
 			}
 			tr := New(Options{DialContext: dial})
 			t.Cleanup(tr.CloseIdleConnections)
@@ -64,7 +64,7 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			require.True(t, body == string(got), "%d bytes of %d", len(got), len(body))
-			require.Equal(t, tt.writes, count.Load())
+			require.Equal(t, tt.writes, writes.Load())
 		})
 	}
 }
@@ -80,10 +80,11 @@ func (c *countingCloser) Close() error {
 	return nil
 }
 
-// If a small body fails or is not as long as the request says, the request fails and nothing is sent.
+// If a small body fails, or is not as long as the request says, the request fails and nothing is
+// sent.
 func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
-	const length = 5 // of the body, as the request says
-	broken := errors.New("the disk is gone")
+	const contentLength = 5
+	bodyErr := errors.New("the disk is gone")
 	tests := []struct {
 		name     string
 		body     io.Reader
@@ -95,13 +96,13 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 		{name: "longer", body: strings.NewReader("hello!"), wantText: "not of 5 bytes"},
 		{
 			name:    "an error after two bytes",
-			body:    io.MultiReader(strings.NewReader("he"), failing{broken}),
-			wantErr: broken,
+			body:    io.MultiReader(strings.NewReader("he"), failing{bodyErr}),
+			wantErr: bodyErr,
 		},
 		{
 			name:    "an error where it ends",
-			body:    io.MultiReader(strings.NewReader("hello"), failing{broken}),
-			wantErr: broken,
+			body:    io.MultiReader(strings.NewReader("hello"), failing{bodyErr}),
+			wantErr: bodyErr,
 		},
 		{
 			name:    "an error that looks like its end",
@@ -117,7 +118,7 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 			})
 			body := &countingCloser{Reader: tt.body}
 			req := newRequest(t, t.Context(), http.MethodPut, server.URL, body)
-			req.ContentLength = length
+			req.ContentLength = contentLength
 
 			_, err := tr.RoundTrip(req)
 			require.Error(t, err)
@@ -126,7 +127,7 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 			}
 			require.ErrorContains(t, err, tt.wantText)
 			require.False(t, Sent(err))
-			require.False(t, wasCalled, "nothing was sent")
+			require.False(t, wasCalled, "nothing may be sent")
 			require.EqualValues(t, 1, body.closed.Load())
 		})
 	}
@@ -136,16 +137,16 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// If ctx ends while a Read of a small body blocks on a pipe, the request returns all the same.
+// If ctx ends while a Read of a small body blocks on a pipe, the request still returns.
 func TestSmallBodyThatNeverComesIsReleased(t *testing.T) {
 	tr, server := newTransport(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	body, _ := io.Pipe() // that nobody writes to
-	r := newRequest(t, ctx, http.MethodPut, server.URL, body)
-	r.ContentLength = 5
+	body, _ := io.Pipe() // nobody writes to it
+	req := newRequest(t, ctx, http.MethodPut, server.URL, body)
+	req.ContentLength = 5
 
-	_, err := tr.RoundTrip(r)
+	_, err := tr.RoundTrip(req)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.False(t, Sent(err))
 }

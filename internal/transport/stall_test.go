@@ -16,9 +16,9 @@ import (
 // The tests here run on synctest's clock: a stall of 30 s takes no time. Their
 // connections are pipes without any buffer.
 
-// onPipes returns a transport whose connections lead to a server with h. The channel closed is closed at the end
-// of the test: a handler that must not respond waits for it.
-func onPipes(
+// newPipeTransport returns a transport whose connections are pipes to a server with the handler h. A handler that must
+// not respond waits for closed, which is closed at the end of the test.
+func newPipeTransport(
 	t *testing.T, h func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}),
 ) *Transport {
 	conns := make(chan net.Conn)
@@ -62,16 +62,16 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 func (l *pipeListener) Close() error   { close(l.closed); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-const anywhere = "http://store.invalid/key"
+const storeURL = "http://store.invalid/key"
 
-// A slowly is a body of so many bytes. Each Read delivers one of them, after a pause.
-type slowly struct {
+// A slowBody is a body whose Read delivers one byte after a pause.
+type slowBody struct {
 	bytes int
 	pause time.Duration
 }
 
 // Read returns one byte after a pause.
-func (r *slowly) Read(p []byte) (int, error) {
+func (r *slowBody) Read(p []byte) (int, error) {
 	if r.bytes == 0 {
 		return 0, io.EOF
 	}
@@ -81,21 +81,21 @@ func (r *slowly) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// If the server stops in the middle of a response, reading the body fails with ErrStalled after DefaultStall.
-// The bytes that came before are delivered.
+// If the server stops in the middle of a response, the bytes before are delivered, and reading
+// fails with ErrStalled after DefaultStall.
 func TestStallOfAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
+		tr := newPipeTransport(t, func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 			_, _ = io.WriteString(w, "abc")
 			_ = http.NewResponseController(w).Flush()
 			<-closed
 		})
-		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, anywhere, nil))
+		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, storeURL, nil))
 		require.NoError(t, err)
 		start := time.Now()
 
 		got, err := io.ReadAll(response.Body)
-		require.Equal(t, "abc", string(got), "what came before the stall is delivered")
+		require.Equal(t, "abc", string(got), "bytes from before the stall must be delivered")
 		require.ErrorIs(t, err, ErrStalled)
 		require.Equal(t, DefaultStall, time.Since(start))
 
@@ -111,7 +111,8 @@ func TestStallOfAnAnswer(t *testing.T) {
 	})
 }
 
-// A slow server, a slow reader of the response and a slow body of the request do not count as stalled.
+// A request with a slow server, a slow body or a slow reader of its response does not count as
+// stalled.
 func TestStallIsNone(t *testing.T) {
 	const (
 		nearly = DefaultStall - time.Second
@@ -126,12 +127,12 @@ func TestStallIsNone(t *testing.T) {
 	}{
 		{name: "a slow server", serverPause: nearly},
 		{name: "a slow reader of the response", readerPause: long},
-		{name: "a slow body of the request", body: struct{ io.Reader }{&slowly{bytes: 5, pause: long}}},
+		{name: "a slow body of the request", body: struct{ io.Reader }{&slowBody{bytes: 5, pause: long}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+				tr := newPipeTransport(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					for range length {
 						time.Sleep(tt.serverPause)
@@ -139,7 +140,7 @@ func TestStallIsNone(t *testing.T) {
 						_ = http.NewResponseController(w).Flush()
 					}
 				})
-				resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, tt.body))
+				resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, tt.body))
 				require.NoError(t, err)
 
 				buf := make([]byte, 1)
@@ -156,23 +157,24 @@ func TestStallIsNone(t *testing.T) {
 	}
 }
 
-// If the server does not read the request, the request counts as stalled.
+// If the server does not read the request, the request counts as stalled and not as sent.
 func TestStallOfARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, closed <-chan struct{}) {
+		tr := newPipeTransport(t, func(_ http.ResponseWriter, _ *http.Request, closed <-chan struct{}) {
 			<-closed
 		})
+		body := strings.NewReader(strings.Repeat("x", 1<<20))
 		start := time.Now()
-		_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere,
-			strings.NewReader(strings.Repeat("x", 1<<20))))
+
+		_, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, body))
 		require.ErrorIs(t, err, ErrStalled)
-		require.False(t, Sent(err), "the body did not leave")
+		require.False(t, Sent(err))
 		require.Equal(t, sendPatience*DefaultStall, time.Since(start))
 	})
 }
 
-// If the server reads a request but does not respond, the request fails with ErrStalled after DefaultAnswer,
-// and counts as sent.
+// If the server reads a request but does not respond, the request fails with ErrStalled after
+// DefaultAnswer and counts as sent.
 func TestStallWithoutAnswer(t *testing.T) {
 	tests := []struct{ name, method, body string }{
 		{name: "without a body", method: http.MethodDelete, body: ""},
@@ -181,14 +183,14 @@ func TestStallWithoutAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
+				tr := newPipeTransport(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					<-closed
 				})
 				ctx, counter := CountRequests(t.Context())
 				start := time.Now()
 
-				_, err := tr.RoundTrip(newRequest(t, ctx, tt.method, anywhere, strings.NewReader(tt.body)))
+				_, err := tr.RoundTrip(newRequest(t, ctx, tt.method, storeURL, strings.NewReader(tt.body)))
 				require.ErrorIs(t, err, ErrStalled)
 				require.True(t, Sent(err))
 				require.Equal(t, DefaultAnswer, time.Since(start))
@@ -198,20 +200,20 @@ func TestStallWithoutAnswer(t *testing.T) {
 	}
 }
 
-// WithAnswer sets how long the server may take for its response.
+// WithAnswer sets how long the server may take to respond.
 func TestStallAnswerMayTakeLonger(t *testing.T) {
 	tests := []struct {
 		name  string
 		takes time.Duration
 		err   error
 	}{
-		{name: "than usual", takes: 9 * time.Minute, err: nil},
-		{name: "but not for ever", takes: 11 * time.Minute, err: ErrStalled},
+		{name: "within the limit", takes: 9 * time.Minute, err: nil},
+		{name: "beyond the limit", takes: 11 * time.Minute, err: ErrStalled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
+				tr := newPipeTransport(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					select {
 					case <-closed:
@@ -219,7 +221,7 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 					}
 				})
 				ctx := WithAnswer(t.Context(), 10*time.Minute)
-				response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere,
+				response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL,
 					strings.NewReader("copy")))
 				require.ErrorIs(t, err, tt.err)
 				if tt.err == nil {
@@ -230,74 +232,76 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 	}
 }
 
-// If ctx ends while the client waits for the response, the request does not count as stalled.
+// If ctx ends while the client waits for the response, the request counts as sent but not as
+// stalled.
 func TestStallIsNoCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
+		tr := newPipeTransport(t, func(_ http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-closed
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, strings.NewReader("x")))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL, strings.NewReader("x")))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.False(t, Stalled(err))
-		require.True(t, Sent(err), "it had left when the caller gave up")
+		require.True(t, Sent(err), "the request had left before ctx ended")
 	})
 }
 
-// If ctx ends during a Read of the request's body, the request returns only after that Read, and no other
-// Read begins.
+// If ctx ends during a Read of the request's body, the request returns after that Read, and no
+// other one begins.
 func TestReadUnderWayIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+		tr := newPipeTransport(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		body := &slowly{bytes: 9, pause: time.Minute}
+		body := &slowBody{bytes: 9, pause: time.Minute}
 		start := time.Now()
 
-		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, body))
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL, body))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, time.Minute, time.Since(start), "the first Read had begun")
+		require.Equal(t, time.Minute, time.Since(start), "the request must wait for the first Read")
 
 		synctest.Wait()
-		require.Equal(t, 8, body.bytes, "and no other did")
+		require.Equal(t, 8, body.bytes, "no other Read may begin")
 	})
 }
 
-// If ctx ends while a Read of the request's body blocks on a pipe, the request returns all the same.
+// If ctx ends while a Read of the request's body blocks on a pipe, the request still returns.
 func TestPipeBodyIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+		tr := newPipeTransport(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		body, _ := io.Pipe() // that nobody writes to
-		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, anywhere, body))
+		body, _ := io.Pipe() // nobody writes to it
+
+		_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL, body))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
 
-// If the server responds before it has read the request, nobody reads the request's body after the response
-// is closed.
+// If the server responds before it has read the request, nobody reads the body of the request after
+// that of the response is closed.
 func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+		tr := newPipeTransport(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 			w.WriteHeader(http.StatusPreconditionFailed)
 			_, _ = io.WriteString(w, "no")
 		})
-		body := &slowly{bytes: 1000, pause: time.Second}
+		body := &slowBody{bytes: 1000, pause: time.Second}
 
-		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, anywhere, body))
+		response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, body))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusPreconditionFailed, response.StatusCode)
 
 		require.NoError(t, response.Body.Close())
 		remaining := body.bytes
 		time.Sleep(time.Hour)
-		require.Equal(t, remaining, body.bytes, "after Close nobody reads the body")
+		require.Equal(t, remaining, body.bytes, "nobody may read the body after Close")
 	})
 }

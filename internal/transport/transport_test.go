@@ -39,7 +39,7 @@ func newTransport(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Serve
 	return tr, server
 }
 
-// The server gets the body of a request as it is, and the client gets the body of the response as it is.
+// The bodies of requests and responses arrive unchanged.
 func TestExchange(t *testing.T) {
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		require.Empty(t, r.Header.Get("Accept-Encoding"), "nothing may decompress stored bytes")
@@ -64,33 +64,34 @@ func TestExchange(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.body, string(got))
 			require.NoError(t, response.Body.Close())
-			require.NoError(t, response.Body.Close(), "Close is idempotent")
+			require.NoError(t, response.Body.Close(), "Close may be called twice")
 		})
 	}
 }
 
-// If a response has no body, the caller need not close it.
+// The caller need not close a response without a body.
 func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
-	response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodHead, server.URL, nil))
+	resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodHead, server.URL, nil))
 	require.NoError(t, err)
-	require.Equal(t, http.NoBody, response.Body)
+	require.Equal(t, http.NoBody, resp.Body)
 }
 
 // Requests reuse the connections of earlier requests.
 func TestConnectionsAreReused(t *testing.T) {
-	var count atomic.Int32
 	const parallel = 32
+	var newConns atomic.Int32
 	var arrived sync.WaitGroup
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Requests that are here at the same time have a connection each.
 		arrived.Done()
-		arrived.Wait() // until all are here: each has a connection of its own
+		arrived.Wait()
 	}))
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			count.Add(1)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			newConns.Add(1)
 		}
 	}
 	server.Start()
@@ -103,22 +104,22 @@ func TestConnectionsAreReused(t *testing.T) {
 	// Two rounds of parallel requests. Within a round, no request ends before all have arrived.
 	for range 2 {
 		arrived.Add(parallel)
-		var group sync.WaitGroup
+		var wg sync.WaitGroup
 		for range parallel {
-			group.Go(func() {
-				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
+			wg.Go(func() {
+				resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 				if err == nil {
-					_ = response.Body.Close()
+					_ = resp.Body.Close()
 				}
 			})
 		}
-		group.Wait()
+		wg.Wait()
 	}
 
-	require.EqualValues(t, parallel, count.Load(), "the second round uses the connections of the first")
+	require.EqualValues(t, parallel, newConns.Load(), "the second round must use the connections of the first")
 }
 
-// Requests use HTTP/1.1, also if the server offers HTTP/2.
+// Requests use HTTP/1.1 even if the server offers HTTP/2.
 func TestBulkGoesOverHTTP1(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
@@ -132,11 +133,11 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 		tr.CloseIdleConnections()
 		server.Close()
 	})
-	response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
-	require.NoError(t, err)
-	defer response.Body.Close()
 
-	proto, err := io.ReadAll(response.Body)
+	resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	proto, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1", string(proto))
 }
@@ -149,8 +150,8 @@ func resetConnection(t *testing.T, w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// If the connection is reset after the server has read the whole request, the request counts as sent: the
-// server may have acted on it.
+// If the connection is reset after the server has read the whole request, the request counts as
+// sent, because the server may have acted on it.
 func TestResetAfterTheRequest(t *testing.T) {
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -160,7 +161,7 @@ func TestResetAfterTheRequest(t *testing.T) {
 
 	_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, server.URL, strings.NewReader("x")))
 	require.Error(t, err)
-	require.True(t, Sent(err), "the server saw all of it, and may have acted")
+	require.True(t, Sent(err))
 	require.False(t, Stalled(err))
 	require.Equal(t, 1, counter.Requests())
 	require.Equal(t, 1, counter.Unanswered())
