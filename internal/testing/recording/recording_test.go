@@ -628,35 +628,37 @@ func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 	}
 }
 
-// The recording keeps the content of an object, even if the content looks like a JSON or XML document.
+// A recording keeps the content of an object, even if that looks like a JSON or XML document.
 func TestRecordingsKeepContent(t *testing.T) {
 	for _, content := range []string{`{"new": 1}`, "<a>b</a>", "[", "<", "hello"} {
-		dir := t.TempDir()
-		r := recording.New(dir, "s3://", nil)
-		send(t, r, message{
-			url:      amazonObject,
-			document: content,
-			received: http.Header{"Accept-Ranges": {"bytes"}},
+		t.Run(content, func(t *testing.T) {
+			dir := t.TempDir()
+			r := recording.New(dir, "s3://", nil)
+			send(t, r, message{
+				url:      amazonObject,
+				document: content,
+				received: http.Header{"Accept-Ranges": {"bytes"}},
+			})
+
+			_, remaining, err := r.Write()
+			require.NoError(t, err)
+			require.Zero(t, remaining)
+
+			folder := recorded.ReadFolder(t, recorded.Amazon, dir)
+			require.Equal(t, content, string(folder.Exchanges[0].Response.Body))
 		})
-
-		_, remaining, err := r.Write()
-		require.NoError(t, err)
-		require.Zero(t, remaining)
-
-		folder := recorded.ReadFolder(t, recorded.Amazon, dir)
-		require.Equal(t, content, string(folder.Exchanges[0].Response.Body))
 	}
 }
 
-// Begin refuses a folder that has files already.
+// Begin refuses a folder that is missing or has files, and a file.
 func TestRecordingsAreOfOneRun(t *testing.T) {
 	parent := t.TempDir()
-	require.ErrorIs(t, recording.New(filepath.Join(parent, "missing", "dir"), "s3://", nil).Begin(),
-		os.ErrNotExist)
+	missing := filepath.Join(parent, "missing", "dir")
+	require.ErrorIs(t, recording.New(missing, "s3://", nil).Begin(), os.ErrNotExist)
 
 	dir := filepath.Join(parent, "dir")
 	require.NoError(t, recording.New(dir, "s3://", nil).Begin())
-	require.NoError(t, recording.New(dir, "s3://", nil).Begin(), "an empty folder of a run that was killed")
+	require.NoError(t, recording.New(dir, "s3://", nil).Begin(), "the folder of a killed run is empty")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "0000.replay"), nil, 0o644))
 	require.ErrorContains(t, recording.New(dir, "s3://", nil).Begin(), "must be new, or empty")
@@ -666,7 +668,7 @@ func TestRecordingsAreOfOneRun(t *testing.T) {
 	require.Error(t, recording.New(file, "s3://", nil).Begin())
 }
 
-// If the folder is missing at the end, writing the recording fails.
+// If the folder of a recording is removed meanwhile, Write fails.
 func TestRecordingWriteFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	r := recording.New(dir, "s3://", nil)
@@ -679,8 +681,8 @@ func TestRecordingWriteFails(t *testing.T) {
 	require.Zero(t, count)
 }
 
-// If two runs record into the same folder, Write of the second fails with os.ErrExist and keeps the file of the
-// first.
+// If two runs record into the same folder, Write of the second fails with os.ErrExist and keeps the
+// file of the first.
 func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	dir := t.TempDir()
 	first := recording.New(dir, "s3://", nil)
@@ -688,6 +690,7 @@ func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	require.NoError(t, first.Begin())
 	require.NoError(t, second.Begin())
 	send(t, first, message{url: amazonObject})
+
 	_, _, err := first.Write()
 	require.NoError(t, err)
 	want, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
@@ -702,7 +705,7 @@ func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	require.Equal(t, string(want), string(got))
 }
 
-// If the recording replaces a value, such as a number, the new value has the same type.
+// A recording replaces a value, such as a number, only by another value of the same type.
 func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	dir := t.TempDir()
 	r := recording.New(dir, "gs://", nil)
@@ -718,14 +721,14 @@ func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	_, _, err := r.Write()
 	require.NoError(t, err)
 
-	x := recorded.ReadFolder(t, recorded.Google, dir).Exchanges[0]
+	resp := recorded.ReadFolder(t, recorded.Google, dir).Exchanges[0].Response
 	require.Equal(t, http.Header{
 		"X-New-Time":  {"Mon, 30 Nov 2026 16:00:00 GMT"},
 		"X-New-Flag":  {"true"},
 		"X-New-Count": {"0"},
-	}, x.Response.Header)
+	}, resp.Header)
 	require.JSONEq(
 		t, `{"kind":"storage#bucket","projectNumber":"0","new":{"at":"2026-11-30T16:00:00Z","is":true,"n":0}}`,
-		string(x.Response.Body),
+		string(resp.Body),
 	)
 }

@@ -100,18 +100,18 @@ var laterForms = []laterForm{
 	},
 }
 
-// If a document has a later form, its reader fails with Unsupported and keeps it, by rule 3 of
-// docs/maintainers/stored-forms.md.
+// If a document has a later form, its reader fails with Unsupported and keeps the document, by rule
+// 3 of docs/maintainers/stored-forms.md.
 func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
 			// Give the document of the form a later number.
 			s := readGolden(t, newest, form.name)
 			count := 0
-			for i, o := range s[form.store] {
-				isDocument := strings.HasPrefix(o.Key, form.key) && strings.HasPrefix(o.Body, "{")
+			for i, object := range s[form.store] {
+				isDocument := strings.HasPrefix(object.Key, form.key) && strings.HasPrefix(object.Body, "{")
 				if isDocument {
-					s[form.store][i].Body = `{"form":99,` + o.Body[1:]
+					s[form.store][i].Body = `{"form":99,` + object.Body[1:]
 					count++
 				}
 			}
@@ -123,6 +123,7 @@ func TestLaterFormsAreRefused(t *testing.T) {
 					stores[name] = s.load(t, name)
 				}
 				bodiesBefore := bodies(dump(t, stores[form.store]))
+
 				err := form.read(t, stores)
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "update this program")
@@ -132,7 +133,8 @@ func TestLaterFormsAreRefused(t *testing.T) {
 	}
 }
 
-// If a WithResume file has a later form, Upload and AbandonUpload fail with Unsupported and keep the file.
+// If a WithResume file has a later form, Upload and AbandonUpload fail with Unsupported and keep
+// the file.
 func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	text := readGolden(t, newest, "resumed-upload")["files"][0].Body
 	text = strings.Replace(text, `{"omnibucket upload":1,`, `{"omnibucket upload":2,`, 1)
@@ -150,7 +152,8 @@ func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	require.Equal(t, text, string(data))
 }
 
-// If a marker of an overlay has an unknown kind in its metadata, all calls on its key fail with Unsupported.
+// If a marker of an overlay has an unknown kind, all calls for its key fail with Unsupported and
+// change nothing.
 func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 	s := readGolden(t, newest, "overlay-marker-copying")
 	s["new"][0].Metadata["omnibucketoverlay"] = "later"
@@ -183,6 +186,7 @@ func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
 			err := call()
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		}
+
 		require.Equal(t, objects, dump(t, wrapped))
 		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(old)))
 	})

@@ -181,15 +181,15 @@ var readers = map[string]func(t *testing.T, s stored){
 	},
 }
 
-// The data that a version has stored is read, continued and written back. Each version was once on main.
+// What each earlier version on main has stored can be read, continued and written back.
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
-	all := maps.Clone(readers)
-	maps.Copy(all, fileReaders)
+	readersByForm := maps.Clone(readers)
+	maps.Copy(readersByForm, fileReaders)
+	maps.Copy(readersByForm, uploadReaders)
+	require.Equal(t, slices.Sorted(maps.Keys(allWritten())), slices.Sorted(maps.Keys(readersByForm)))
 
-	maps.Copy(all, uploadReaders)
-	require.Equal(t, slices.Sorted(maps.Keys(allWritten())), slices.Sorted(maps.Keys(all)))
 	for _, version := range versions {
-		for name, readForm := range all {
+		for name, readForm := range readersByForm {
 			t.Run(version+"/"+name, func(t *testing.T) {
 				if reason := lacking(version, name); reason != "" {
 					t.Skip(reason)

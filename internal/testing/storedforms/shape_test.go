@@ -24,8 +24,8 @@ change may lose it. Give the form the next number and a row in docs/maintainers/
 whether both versions may run at once, and land that. Then write the golden files of that commit (the page says how),
 name it in the constant newest, and let the reader of this form continue both.`
 
-// The objects that this code stores have the shape of the newest golden file: the same keys and fields, in the
-// same types. After a change of a form, this test fails.
+// What this code stores has the shape of the newest golden file: the same keys and fields with the
+// same types. A change of a form makes this test fail.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	for name, write := range allWritten() {
 		t.Run(name, func(t *testing.T) {

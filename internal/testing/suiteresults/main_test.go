@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only tests that fail, and packages that do not build, are shown with their output.
+// Only tests that fail, and packages that do not build, are printed with their output.
 func TestOutputOfFailuresOnly(t *testing.T) {
 	tests := map[string]struct{ events, want string }{
 		"a package that passes": {
@@ -67,8 +67,8 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 	}
 }
 
-// The results of tests that pass are stored, even if go splits their lines into several events. Those of tests
-// that fail are not.
+// The results of tests that pass are stored, even if go splits a line into several events, and
+// those of failed tests are not.
 func TestResultsAreStored(t *testing.T) {
 	dir := t.TempDir()
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a/b\","}
@@ -81,7 +81,7 @@ func TestResultsAreStored(t *testing.T) {
 
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 2, "a test that fails proves nothing")
+	require.Len(t, entries, 2, "the result of the failed test must not be stored")
 
 	for name, want := range map[string]string{
 		"a-b-driver.json": `{"name":"a/b","kind":"driver"}`,
@@ -107,7 +107,7 @@ func TestRecordingsAreStored(t *testing.T) {
 	require.Empty(t, ran.suites)
 }
 
-// The table counts the tests that passed, and lists what did not run, with the reasons.
+// The table counts the tests that passed, and lists with the reasons what did not run.
 func TestTableSaysWhatRan(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page has a table of the features, one of the counts, and what was not proved. It is the same each time.
+// The page has a table of features, one of counts, and what was not proved, and is the same each
+// time.
 func TestRender(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -47,9 +48,10 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// A folder without results is an error, and so is a file that is no JSON.
+// A folder without results is an error, and so is a file that is not JSON.
 func TestRenderNothing(t *testing.T) {
 	require.Error(t, run(t.TempDir(), &bytes.Buffer{}))
+
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.json"), []byte("{"), 0o600))
 	require.ErrorContains(t, run(dir, &bytes.Buffer{}), "x.json")

@@ -107,8 +107,8 @@ var skipped = map[string][]string{
 
 const root = "../../.."
 
-// Each call of Skip in the repository's tests is in the list skipped. For a missing server or program, tests call
-// Need, Offered or Program instead.
+// Each call of Skip in the repository's tests is listed in skipped. For a missing server or
+// program, tests call Need, Offered or Program instead.
 func TestSkipsAreListed(t *testing.T) {
 	var want, calls []string
 	for _, listed := range skipped {
@@ -143,8 +143,8 @@ func isSkip(t *testing.T, call *ast.CallExpr) bool {
 	return slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, method.Sel.Name)
 }
 
-// No test outside of this package reads the address of a server from the environment. There, a missing address
-// would not be reported.
+// Only this package reads the addresses of servers from the environment, because a missing address
+// must be reported.
 func TestAddressesAreReadHereOnly(t *testing.T) {
 	for path, file := range testFiles(t) {
 		if strings.HasPrefix(path, "internal/testing/testserver/") || strings.HasPrefix(path, "dev/") {

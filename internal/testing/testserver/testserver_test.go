@@ -21,16 +21,19 @@ func TestProgramReturnsThePath(t *testing.T) {
 	require.Equal(t, path, Program(t, "go"))
 }
 
-// The printed command names the package of the test, or "…" outside of the repository.
+// packageDir returns the folder of the test's package in the repository, and "…" outside of it.
 func TestCommandNamesThePackage(t *testing.T) {
 	require.Equal(t, "internal/testing/testserver", packageDir())
+
 	t.Chdir("../../../providers/s3")
 	require.Equal(t, "providers/s3", packageDir())
+
 	t.Chdir(t.TempDir())
 	require.Equal(t, "…", packageDir())
 }
 
-// Without a server or program, a test is skipped, unless the environment requires all of them.
+// A test that needs a missing server or program is skipped, and fails if the environment requires
+// all of them.
 func TestNeedSkipsOrFails(t *testing.T) {
 	const childVariable = "OMNIBUCKET_TESTSERVER_CHILD"
 
@@ -58,7 +61,7 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	for _, tt := range tests {
-		runChild := func(required string) (output string, err error) {
+		runChild := func(required string) (string, error) {
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
 			child.Env = append(os.Environ(), childVariable+"="+tt.missing,
 				"OMNIBUCKET_TEST_MINIO=", Required+"="+required)
@@ -102,7 +105,7 @@ func TestFurtherRunsIfRequired(t *testing.T) {
 	require.True(t, isSkipped)
 }
 
-// If everything is required, a test with many cases runs all of them instead of a sample.
+// Sample returns the whole of the cases if everything is required, and otherwise only some of them.
 func TestSampleIsWholeIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	require.Equal(t, "all", Sample("some", "all"))
@@ -110,7 +113,7 @@ func TestSampleIsWholeIfRequired(t *testing.T) {
 	require.Equal(t, "some", Sample("some", "all"))
 }
 
-// Nightly skips a test, unless OMNIBUCKET_NIGHTLY is set.
+// Nightly skips a test unless OMNIBUCKET_NIGHTLY is set, even if everything is required.
 func TestNightlyNeedsItsVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
 	Nightly(t, "make layers")
