@@ -153,7 +153,7 @@ func loopLocation(x *exchange) string {
 	if x.request.URL.RawQuery != "" {
 		separator = "&"
 	}
-	return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.nth)
+	return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.number)
 }
 
 // redirects returns faults that imitate a proxy that redirects to https.
@@ -287,7 +287,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 			requests:  maxPages,
 			selects:   isListing,
 			respond: func(x *exchange) {
-				contentType, body := page(x.request, fmt.Sprintf("token-%d", x.nth))
+				contentType, body := page(x.request, fmt.Sprintf("token-%d", x.number))
 				x.respondPage(contentType, body)
 			},
 		},
@@ -309,7 +309,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 // respondPage sends an empty page. If contentType is "", the request is not a listing, and it fails.
 // After maxPages, it fails, too, because a driver that follows all pages would never end.
 func (x *exchange) respondPage(contentType, body string) {
-	if contentType == "" || x.nth > maxPages {
+	if contentType == "" || x.number > maxPages {
 		x.respond(http.StatusBadRequest, "text/plain", "no listing")
 		return
 	}

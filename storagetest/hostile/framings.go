@@ -17,29 +17,29 @@ func framings() []fault {
 		{
 			name: "a response without a length",
 			respond: func(x *exchange) {
-				x.truth.header.Del("Content-Length")
-				if !x.truth.hasBody(x.request) {
-					x.write(x.truth.raw(x.request))
+				x.resp.header.Del("Content-Length")
+				if !x.resp.hasBody(x.request) {
+					x.write(x.resp.raw(x.request))
 					return
 				}
-				x.truth.header.Set("Transfer-Encoding", "chunked")
-				x.print("%s\r\n", x.truth.head())
-				x.chunk(x.truth.body.Bytes())
+				x.resp.header.Set("Transfer-Encoding", "chunked")
+				x.print("%s\r\n", x.resp.head())
+				x.chunk(x.resp.body.Bytes())
 				x.print("0\r\n\r\n")
 			},
 		},
 		{
 			name: "trailers",
 			respond: func(x *exchange) {
-				x.truth.header.Del("Content-Length")
-				if !x.truth.hasBody(x.request) {
-					x.write(x.truth.raw(x.request))
+				x.resp.header.Del("Content-Length")
+				if !x.resp.hasBody(x.request) {
+					x.write(x.resp.raw(x.request))
 					return
 				}
-				x.truth.header.Set("Transfer-Encoding", "chunked")
-				x.truth.header.Set("Trailer", "ETag, Content-Length")
-				x.print("%s\r\n", x.truth.head())
-				x.chunk(x.truth.body.Bytes())
+				x.resp.header.Set("Transfer-Encoding", "chunked")
+				x.resp.header.Set("Trailer", "ETag, Content-Length")
+				x.print("%s\r\n", x.resp.head())
+				x.chunk(x.resp.body.Bytes())
 				x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
 			},
 		},
@@ -47,28 +47,28 @@ func framings() []fault {
 		{
 			name: "each header twice",
 			respond: func(x *exchange) {
-				x.print("%s", x.truth.head())
-				_ = x.truth.header.Write(writer{x})
+				x.print("%s", x.resp.head())
+				_ = x.resp.header.Write(writer{x})
 				x.print("\r\n")
-				if x.truth.hasBody(x.request) {
-					x.write(x.truth.body.Bytes())
+				if x.resp.hasBody(x.request) {
+					x.write(x.resp.body.Bytes())
 				}
 			},
 		},
 		{
 			name: "two lengths",
 			respond: func(x *exchange) {
-				x.print("%sContent-Length: 7\r\n\r\n", x.truth.head())
-				if x.truth.hasBody(x.request) {
-					x.write(x.truth.body.Bytes())
+				x.print("%sContent-Length: 7\r\n\r\n", x.resp.head())
+				if x.resp.hasBody(x.request) {
+					x.write(x.resp.body.Bytes())
 				}
 			},
 		},
 		{
 			name: "an encoding that is not true",
 			respond: func(x *exchange) {
-				x.truth.header.Set("Content-Encoding", "gzip")
-				x.write(x.truth.raw(x.request))
+				x.resp.header.Set("Content-Encoding", "gzip")
+				x.write(x.resp.raw(x.request))
 			},
 		},
 		{
@@ -76,27 +76,27 @@ func framings() []fault {
 			respond: func(x *exchange) {
 				var packed bytes.Buffer
 				zw := gzip.NewWriter(&packed)
-				_, _ = zw.Write(x.truth.body.Bytes())
+				_, _ = zw.Write(x.resp.body.Bytes())
 				_ = zw.Close()
-				if x.truth.hasBody(x.request) {
-					x.truth.body = packed
-					x.truth.header.Set("Content-Encoding", "gzip")
-					x.truth.header.Set("Content-Length", fmt.Sprint(packed.Len()))
+				if x.resp.hasBody(x.request) {
+					x.resp.body = packed
+					x.resp.header.Set("Content-Encoding", "gzip")
+					x.resp.header.Set("Content-Length", fmt.Sprint(packed.Len()))
 				}
-				x.write(x.truth.raw(x.request))
+				x.write(x.resp.raw(x.request))
 			},
 		},
 		{
 			name: "wrong checksums",
 			respond: func(x *exchange) {
-				for name := range x.truth.header {
+				for name := range x.resp.header {
 					if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
 						strings.Contains(lower, "goog-hash") ||
 						strings.Contains(lower, "crc32c") {
-						x.truth.header.Set(name, strings.Replace(x.truth.header.Get(name), "=", "A=", 1))
+						x.resp.header.Set(name, strings.Replace(x.resp.header.Get(name), "=", "A=", 1))
 					}
 				}
-				x.write(x.truth.raw(x.request))
+				x.write(x.resp.raw(x.request))
 			},
 		},
 		{
@@ -162,19 +162,19 @@ func sizes() []fault {
 // length of the response, or a field of a JSON document.
 func claimHugeSize(x *exchange) {
 	const size = int64(4) << 60
-	hasLength := x.request.Method == http.MethodHead || x.truth.body.String() == before
-	if x.truth.status == http.StatusOK && hasLength {
-		x.truth.header.Set("Content-Length", fmt.Sprint(size))
-		x.write(x.truth.raw(x.request))
+	hasLength := x.request.Method == http.MethodHead || x.resp.body.String() == before
+	if x.resp.status == http.StatusOK && hasLength {
+		x.resp.header.Set("Content-Length", fmt.Sprint(size))
+		x.write(x.resp.raw(x.request))
 		return
 	}
 
-	document := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size))
-	if len(document) != x.truth.body.Len() {
-		x.truth.body = *bytes.NewBuffer(document)
-		x.truth.header.Set("Content-Length", fmt.Sprint(len(document)))
+	document := resourceSize.ReplaceAll(x.resp.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size))
+	if len(document) != x.resp.body.Len() {
+		x.resp.body = *bytes.NewBuffer(document)
+		x.resp.header.Set("Content-Length", fmt.Sprint(len(document)))
 	}
-	x.write(x.truth.raw(x.request))
+	x.write(x.resp.raw(x.request))
 }
 
 var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
@@ -205,16 +205,16 @@ func otherRanges() []fault {
 // replaceRange sends the true response. If that has a range of the object, it sends other bytes
 // instead. If contentRange is "", the response has no Content-Range.
 func (x *exchange) replaceRange(status int, contentRange, body string) {
-	if x.truth.status == http.StatusPartialContent {
-		x.truth.status = status
-		x.truth.body = *bytes.NewBufferString(body)
-		x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
-		x.truth.header.Del("Content-Range")
+	if x.resp.status == http.StatusPartialContent {
+		x.resp.status = status
+		x.resp.body = *bytes.NewBufferString(body)
+		x.resp.header.Set("Content-Length", fmt.Sprint(len(body)))
+		x.resp.header.Del("Content-Range")
 		if contentRange != "" {
-			x.truth.header.Set("Content-Range", contentRange)
+			x.resp.header.Set("Content-Range", contentRange)
 		}
 	}
-	x.write(x.truth.raw(x.request))
+	x.write(x.resp.raw(x.request))
 }
 
 // floods returns faults whose response bodies never end, or never arrive completely.
@@ -261,9 +261,9 @@ func floods() []fault {
 			codes:   unavailable,
 			selects: readsDocument,
 			respond: func(x *exchange) {
-				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
-				document := x.truth.body.Bytes()
-				if x.beginBody(x.truth.head()+"\r\n", string(document[:middle(document)])) {
+				x.resp.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
+				document := x.resp.body.Bytes()
+				if x.beginBody(x.resp.head()+"\r\n", string(document[:middle(document)])) {
 					x.fill()
 				}
 			},
@@ -295,42 +295,42 @@ func readsDocument(o *operation) bool {
 	return o.lists || o.pages || o.name == "Tags"
 }
 
-// middle returns an offset within a document. If there is a key, the offset lies within the first
-// key.
+// middle returns an offset within a document, and if there is a key, one within the first key.
 func middle(body []byte) int {
-	if i := bytes.Index(body, []byte("hostile/")); i >= 0 {
-		return i + len("hostile/")
+	const keyStart = "hostile/"
+	if index := bytes.Index(body, []byte(keyStart)); index >= 0 {
+		return index + len(keyStart)
 	}
 	return len(body) / 2
 }
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 
-// resize ends the first response in the middle of the content, so that the client asks for the rest.
-// In the response to the next request, it gives the object another size.
+// resize cuts the first response within the content, so that the client asks for the rest, and then
+// gives the object another size.
 func resize(x *exchange) {
-	if x.nth == 1 {
-		raw := x.truth.raw(x.request)
+	if x.number == 1 {
+		raw := x.resp.raw(x.request)
 		x.write(raw[:len(raw)-len(before)/2])
 		return
 	}
-	if match := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); match != nil {
+	if match := contentRange.FindStringSubmatch(x.resp.header.Get("Content-Range")); match != nil {
 		first, last, size := match[1], match[2], match[3]
 		otherSize := size + "9"
-		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s", first, last, otherSize))
+		x.resp.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s", first, last, otherSize))
 	}
-	x.write(x.truth.raw(x.request))
+	x.write(x.resp.raw(x.request))
 }
 
-// cut ends a response early. The variants cut after 0/40, 1/40, 2/40 and so on of the bytes. The last
-// variant leaves out only the last byte.
+// cut ends a response early. Variant n sends n fortieths of its bytes, and the last variant all but
+// the last byte.
 func cut(x *exchange) {
 	const cuts = 40
-	raw := x.truth.raw(x.request)
+	raw := x.resp.raw(x.request)
 	step := max(1, len(raw)/cuts)
 	end := min(x.variant*step, len(raw)-1)
 	if end < len(raw)-1 {
-		x.oneMore()
+		x.setHasMore()
 	}
 	x.write(raw[:end])
 }
@@ -343,8 +343,8 @@ func (x *exchange) fill() {
 	}
 }
 
-// trickle sends one letter at a time until the client closes the connection. Each pause is shorter
-// than the stall limit of the bucket, so it is not a pause that ends the request.
+// trickle sends one byte at a time until the client closes the connection. Its pauses are too short
+// to count as stalled.
 func (x *exchange) trickle() {
 	ticker := time.NewTicker(stallTime / 5)
 	defer ticker.Stop()

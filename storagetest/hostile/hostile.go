@@ -78,17 +78,22 @@ func Run(t *testing.T, s Store) {
 // page of a gateway, or close the connection.
 func RunStatuses(t *testing.T, s Store) {
 	t.Helper()
-	run(t, &s, sweep())
+	run(t, &s, sweepFaults())
 }
 
 // run tries each fault with each operation that it concerns.
 func run(t *testing.T, s *Store, faults []fault) {
 	t.Helper()
-	honest := newServer(t, s.Server, false)
-	driver := s.Open(t, honest.URL)
+	server := newServer(t, s.Server, false)
+	driver := s.Open(t, server.URL)
 	bucket := engine.New(driver)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	suite := &suite{store: *s, desc: driver.Describe(), honest: bucket}
+
+	suite := &suite{
+		store:    *s,
+		desc:     driver.Describe(),
+		reliable: bucket,
+	}
 	suite.requireKnown(t, faults)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
@@ -98,7 +103,7 @@ func run(t *testing.T, s *Store, faults []fault) {
 	}
 }
 
-// runFault tries f with each operation that it concerns, as one parallel subtest each.
+// runFault tries f with each operation that it concerns, in a parallel subtest each.
 func (s *suite) runFault(t *testing.T, f fault) {
 	for _, o := range operations(&s.store, &s.desc) {
 		if !f.concerns(&o) {
@@ -113,13 +118,13 @@ func (s *suite) runFault(t *testing.T, f fault) {
 
 // A suite is the state of one call of Run.
 type suite struct {
-	store  Store
-	desc   driver.Description
-	honest storage.Bucket // bucket on a server that breaks nothing
-	tries  atomic.Int64   // number of tries so far, which is part of the prefix of each try's keys
+	store    Store
+	desc     driver.Description
+	reliable storage.Bucket // bucket on a server that breaks nothing
+	tries    atomic.Int64   // number of tries so far, which is part of the prefix of each try's keys
 }
 
-// requireKnown fails if Skip names an unknown fault or operation.
+// requireKnown requires that Skip names only known faults and operations.
 func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	t.Helper()
 	rows := map[string]bool{}
@@ -140,8 +145,8 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 // No try begins to break responses after request number mostRequests.
 const mostRequests = 8
 
-// run tries the operation several times. Responses are broken from the first request on, then from
-// the second on, and so on.
+// run tries the operation with broken responses from its first request on, then from its second on,
+// and so on.
 func (s *suite) run(t *testing.T, f fault, o operation) {
 	for _, name := range []string{f.name, o.name, f.name + "/" + o.name} {
 		if reason := s.store.Skip[name]; reason != "" {
@@ -167,7 +172,7 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 }
 
 // tryVariants tries each variant of the fault from request number first on. It returns false if the
-// test has failed, or if the operation makes fewer requests.
+// test has failed or the operation makes fewer requests.
 func (s *suite) tryVariants(t *testing.T, f fault, o operation, first int) bool {
 	t.Helper()
 	for variant := 0; ; variant++ {
@@ -190,14 +195,14 @@ type trial struct {
 	server    *server
 	bucket    storage.Bucket // bucket without faults, to prepare and check the objects of this run
 	err       error
-	took      time.Duration
+	duration  time.Duration
 	broken    int // number of broken responses
 	hasMore   bool
 	overtaken bool  // true if another writer replaced the object during the run
-	besides   error // error of the other writer, or nil
+	otherErr  error // error of the other writer, or nil
 }
 
-// runTrial runs the operation on a server and a bucket of its own.
+// runTrial runs the operation on its own server and bucket.
 func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int) *trial {
 	t.Helper()
 	server := newServer(t, s.store.Server, o.keyed)
@@ -217,7 +222,7 @@ func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int)
 	return s.runTrialOn(t, server, b, f, o, first, variant)
 }
 
-// runTrialOn runs the operation on the bucket b, which server serves, and judges its result.
+// runTrialOn runs the operation on the bucket b of the server, and checks its result.
 func (s *suite) runTrialOn(
 	t *testing.T, server *server, b storage.Bucket, f fault, o operation, first, variant int,
 ) *trial {
@@ -230,7 +235,7 @@ func (s *suite) runTrialOn(
 		first:     first,
 		variant:   variant,
 		server:    server,
-		bucket:    storage.Prefixed(s.honest, prefix),
+		bucket:    storage.Prefixed(s.reliable, prefix),
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
@@ -243,23 +248,23 @@ func (s *suite) runTrialOn(
 	}
 
 	server.begin(&f, first, variant)
-	server.beside = nil
-	if o.beside != nil {
-		server.beside = func() {
-			r.besides = o.beside(ctx, r.bucket)
+	server.otherWriter = nil
+	if o.otherWriter != nil {
+		server.otherWriter = func() {
+			r.otherErr = o.otherWriter(ctx, r.bucket)
 			r.overtaken = true
 		}
 	}
 
 	start := time.Now()
 	r.err = o.do(ctx, storage.Prefixed(b, prefix))
-	r.took = time.Since(start)
+	r.duration = time.Since(start)
 	r.broken, r.hasMore = server.end()
-	r.judge(t)
+	r.requireAllowed(t)
 	return r
 }
 
-// String describes the trial for the message of a failed test.
+// String describes the trial for a failure message.
 func (r *trial) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the response to request %d was broken", r.first)

@@ -25,36 +25,40 @@ const (
 	maxText  = 16 << 10 // largest text of an error, in bytes; RemoveAll joins several errors
 )
 
-// A lie is the error of an operation that succeeded with an untrue result.
-type lie string
+// A wrongResult is the error of an operation that succeeded with an untrue result.
+type wrongResult string
 
-func (l lie) Error() string { return "the operation succeeded with something untrue: " + string(l) }
+func (l wrongResult) Error() string {
+	return "the operation succeeded with something untrue: " + string(l)
+}
 
-// judge fails the test if the operation did not behave as the package comment requires.
-func (r *trial) judge(t *testing.T) {
+// requireAllowed fails the test if the operation did not behave as the package comment requires.
+func (r *trial) requireAllowed(t *testing.T) {
 	t.Helper()
 	if r.broken == 0 {
 		require.NoError(t, r.err, "no response was broken. %v", r)
 		return
 	}
 
-	var untrue lie
-	if errors.As(r.err, &untrue) {
-		require.Fail(t, untrue.Error(), "%v", r)
+	var wrong wrongResult
+	if errors.As(r.err, &wrong) {
+		require.Fail(t, wrong.Error(), "%v", r)
 	}
 
-	require.Less(t, r.took, r.fault.maxTime(), "it takes too long. %v", r)
+	// The operation must not take too much.
+	require.Less(t, r.duration, r.fault.maxTime(), "it takes too long. %v", r)
 	require.LessOrEqual(t, len(r.server.lines()), r.fault.maxRequests(), "too many requests. The error is: %v", r.err)
 	require.LessOrEqual(t, r.server.maxBytes.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
 
-	messages := texts(r.err)
+	// The error must show no secret.
+	messages := errorTexts(r.err)
 	for _, secret := range r.server.secrets() {
 		for _, text := range messages {
 			require.NotContains(t, text, secret, "a secret of the request is shown. %v", r)
 		}
 	}
 
-	r.judgeEffect(t)
+	r.requireEffect(t)
 	if r.err == nil {
 		require.False(t, r.fault.fails, "it must fail. %v", r)
 		return
@@ -69,8 +73,8 @@ func (r *trial) judge(t *testing.T) {
 	require.Contains(t, e.Hint, r.fault.hint, "%v", r)
 }
 
-// judgeEffect checks whether the effect that the operation reports has happened in the bucket.
-func (r *trial) judgeEffect(t *testing.T) {
+// requireEffect requires that the operation has had the effect that its result reports.
+func (r *trial) requireEffect(t *testing.T) {
 	t.Helper()
 	if r.operation.tookEffect == nil {
 		return
@@ -79,15 +83,16 @@ func (r *trial) judgeEffect(t *testing.T) {
 	defer cancel()
 
 	if r.overtaken {
-		require.NoError(t, r.besides, "%v", r)
+		require.NoError(t, r.otherErr, "%v", r)
 		content, _, err := storage.ReadAll(ctx, r.bucket, "a")
 		require.NoError(t, err, "%v", r)
 		require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
 		return
 	}
 
-	took, err := r.operation.tookEffect(ctx, r.bucket)
+	tookEffect, err := r.operation.tookEffect(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
+
 	// A broken response to a read may look as if another writer had changed the object. A broken
 	// response to a write must not look like that, because nobody else writes.
 	if !isRead(r.server.lines()[r.first-1]) {
@@ -96,31 +101,31 @@ func (r *trial) judgeEffect(t *testing.T) {
 
 	switch {
 	case r.err == nil:
-		require.True(t, took, "it returned nil and has no effect. %v", r)
-	case took:
+		require.True(t, tookEffect, "it returned nil and has no effect. %v", r)
+	case tookEffect:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
 	case r.fault.success && r.first == 1 && r.operation.single:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)
 	}
 }
 
-// texts returns every text that shows err or an error in its tree, including log output.
-func texts(err error) []string {
+// errorTexts returns every text that shows err or an error in its tree, including log output.
+func errorTexts(err error) []string {
 	if err == nil {
 		return nil
 	}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "error", err)
-	all := []string{err.Error(), log.String()}
+	texts := []string{err.Error(), log.String()}
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
-		all = append(all, texts(e.Unwrap())...)
+		texts = append(texts, errorTexts(e.Unwrap())...)
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			all = append(all, texts(inner)...)
+			texts = append(texts, errorTexts(inner)...)
 		}
 	}
-	return all
+	return texts
 }
 
 // secretsOf returns the secrets in the headers and in the URL of a request.
@@ -165,8 +170,8 @@ func (l *secretList) addHeader(name, value string) {
 	}
 }
 
-// addCredential adds the secrets in an authorization header or cookie. In Amazon's signature version
-// 4, only the signature is a secret.
+// addCredential adds the secrets in an authorization header or a cookie. Of Amazon's signature,
+// version 4, only the signature itself is a secret.
 func (l *secretList) addCredential(value string) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")
@@ -179,8 +184,8 @@ func (l *secretList) addCredential(value string) {
 	}
 }
 
-// secretWord returns the secret part of one word of a credential, such as a MAC or a token. If the
-// word has none, it returns "".
+// secretWord returns the secret part of one word of a credential, such as a MAC or a token, or ""
+// if there is none.
 func secretWord(word string) string {
 	name, value, isPair := strings.Cut(word, "=")
 	if isPair && strings.EqualFold(name, "Signature") {

@@ -27,10 +27,10 @@ type operation struct {
 	sweeps bool // true if only RunStatuses tries the operation
 	// A call that another writer makes. The proxy makes the call once, before it sends the first
 	// broken response to a write.
-	beside func(context.Context, storage.Bucket) error
-	lists  bool // true if it lists objects in pages
-	pages  bool // true for listings of versions, uploads or buckets
-	marked bool // true if the bucket is opened with WithVersioning
+	otherWriter func(context.Context, storage.Bucket) error
+	lists       bool // true if it lists objects in pages
+	pages       bool // true for listings of versions, uploads or buckets
+	marked      bool // true if the bucket is opened with WithVersioning
 	// The operation, if it is one of an account. For an operation of a bucket, account is nil.
 	account func(context.Context, *suite, storage.Service) error
 	// True if the requests contain a customer's key. Then only the response to the first request is
@@ -62,8 +62,8 @@ func operations(s *Store, desc *driver.Description) []operation {
 			name:       "Upload",
 			every:      true,
 			single:     true,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, after),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
@@ -74,7 +74,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 			every:      true,
 			needs:      storage.ConditionalCreate,
 			single:     true,
-			tookEffect: replaced("a", "", after),
+			tookEffect: isReplaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -85,8 +85,8 @@ func operations(s *Store, desc *driver.Description) []operation {
 			name:       "Copy",
 			every:      true,
 			needs:      storage.ServerCopy,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("copy", "", before),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
@@ -96,19 +96,19 @@ func operations(s *Store, desc *driver.Description) []operation {
 			name:       "Remove",
 			every:      true,
 			single:     true,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, ""),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, ""),
 			do:         func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
 		},
 		{
 			name:       "RemoveAll",
 			every:      true,
-			prepare:    uploaded("a", "b", "d"),
-			tookEffect: removed("a", "b", "d"),
+			prepare:    putObjects("a", "b", "d"),
+			tookEffect: isRemoved("a", "b", "d"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
 				if err == nil && n != 3 {
-					return lie(fmt.Sprintf("%d of 3 objects are removed", n))
+					return wrongResult(fmt.Sprintf("%d of 3 objects are removed", n))
 				}
 				return err
 			},
@@ -117,22 +117,22 @@ func operations(s *Store, desc *driver.Description) []operation {
 			name:       "SetTags",
 			every:      true,
 			needs:      storage.ObjectTags,
-			prepare:    uploaded("a"),
+			prepare:    putObjects("a"),
 			tookEffect: tagged,
 			do:         func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
 		},
-		{name: "Tags", needs: storage.ObjectTags, prepare: uploaded("a"), do: readTags},
-		{name: "Attrs", prepare: uploaded("a"), do: readAttrs},
+		{name: "Tags", needs: storage.ObjectTags, prepare: putObjects("a"), do: readTags},
+		{name: "Attrs", prepare: putObjects("a"), do: readAttrs},
 		{
 			name:    "Download",
 			reads:   true,
-			prepare: uploaded("a"),
+			prepare: putObjects("a"),
 			do:      func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before) },
 		},
 		{
 			name:    "Download of a range",
 			reads:   true,
-			prepare: uploaded("a"),
+			prepare: putObjects("a"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return download(ctx, b, before[4:11], storage.WithRange(4, 7))
 			},
@@ -140,7 +140,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 		{
 			name:    "List",
 			lists:   true,
-			prepare: uploaded(listed...),
+			prepare: putObjects(listed...),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, listed, storage.WithPageSize(2))
 			},
@@ -148,7 +148,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 		{
 			name:    "List with a delimiter",
 			lists:   true,
-			prepare: uploaded(listed...),
+			prepare: putObjects(listed...),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
 			},
@@ -158,19 +158,19 @@ func operations(s *Store, desc *driver.Description) []operation {
 			needs:   storage.Versioning,
 			marked:  true,
 			pages:   true,
-			prepare: uploaded("a", "b"),
+			prepare: putObjects("a", "b"),
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return collect(storage.Versions(ctx, b), func(v storage.VersionEntry) string { return v.Key }, "a", "b")
+				return checkKeys(storage.Versions(ctx, b), func(v storage.VersionEntry) string { return v.Key }, "a", "b")
 			},
 		},
 		{
 			name:    "ListUploads",
 			needs:   storage.ListedUploads,
 			pages:   true,
-			prepare: begun("a"),
+			prepare: beginUploads("a"),
 			undo:    abortAll,
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return collect(storage.ListUploads(ctx, b), func(u storage.UploadEntry) string { return u.Key }, "a")
+				return checkKeys(storage.ListUploads(ctx, b), func(u storage.UploadEntry) string { return u.Key }, "a")
 			},
 		},
 	}...)
@@ -187,7 +187,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 							return err
 						}
 					}
-					return lie("the listing does not have the bucket")
+					return wrongResult("the listing does not have the bucket")
 				},
 			},
 		)
@@ -206,8 +206,8 @@ func withKey(key storage.NativeOption) []operation {
 			name:       "Upload with a customer's key",
 			keyed:      true,
 			single:     true,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, after),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), key)
 				return err
@@ -216,7 +216,7 @@ func withKey(key storage.NativeOption) []operation {
 		{
 			name:    "Attrs with a customer's key",
 			keyed:   true,
-			prepare: uploaded("a"),
+			prepare: putObjects("a"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Attrs(ctx, "a", key)
 				return err
@@ -226,7 +226,7 @@ func withKey(key storage.NativeOption) []operation {
 			name:    "Download with a customer's key",
 			keyed:   true,
 			reads:   true,
-			prepare: uploaded("a"),
+			prepare: putObjects("a"),
 			do:      func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before, key) },
 		},
 	}
@@ -234,23 +234,26 @@ func withKey(key storage.NativeOption) []operation {
 
 // uploadInParts returns the operation that uploads an object in two parts.
 func uploadInParts(desc *driver.Description) operation {
-	size := partSize(desc)
+	opts := []storage.UploadOption{
+		storage.WithPartSize(partSize(desc)),
+		storage.WithConcurrency(1),
+	}
 	content := inParts(desc)
 	return operation{
 		name:       "Upload in parts",
 		large:      true,
 		needs:      storage.MultipartUploads,
-		prepare:    uploaded("a"),
-		tookEffect: replaced("a", before, content),
+		prepare:    putObjects("a"),
+		tookEffect: isReplaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
+			_, err := b.Upload(ctx, "a", strings.NewReader(content), opts...)
 			return err
 		},
 	}
 }
 
-// uploaded returns a function that prepares a bucket: it uploads an object under each key.
-func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
+// putObjects returns a function that uploads an object under each key, to prepare a bucket.
+func putObjects(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		var opts []storage.UploadOption
 		if storage.Supports(b, storage.Metadata) {
@@ -265,10 +268,9 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced returns a function that looks whether an operation took effect. It returns false if the object
-// has the old content, and true if the object has the new content. The content "" stands for a missing
-// object.
-func replaced(key, oldText, newText string) func(context.Context, storage.Bucket) (bool, error) {
+// isReplaced returns a function that reports whether an object has newText instead of oldText. The
+// text "" stands for a missing object, and any other content is an error.
+func isReplaced(key, oldText, newText string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
 		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
@@ -284,8 +286,8 @@ func replaced(key, oldText, newText string) func(context.Context, storage.Bucket
 	}
 }
 
-// removed returns a function that looks whether a removal took effect, so that none of the keys exists.
-func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
+// isRemoved returns a function that reports whether none of the keys exists.
+func isRemoved(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		for _, key := range keys {
 			exists, err := b.Exists(ctx, key)
@@ -306,55 +308,54 @@ func tagged(ctx context.Context, b storage.Bucket) (bool, error) {
 	return maps.Equal(got, tags), err
 }
 
-// readTags reads the tags of "a", which has none.
+// readTags reads the tags of "a", and requires that there are none.
 func readTags(ctx context.Context, b storage.Bucket) error {
 	got, err := storage.Tags(ctx, b, "a")
 	if err != nil {
 		return err
 	}
 	if len(got) != 0 {
-		return lie(fmt.Sprintf("the object has the tags %v", got))
+		return wrongResult(fmt.Sprintf("the object has the tags %v", got))
 	}
 	return nil
 }
 
-// readAttrs reads the attributes of "a" and checks them.
+// readAttrs reads the attributes of "a", and checks them.
 func readAttrs(ctx context.Context, b storage.Bucket) error {
 	attrs, err := b.Attrs(ctx, "a")
 	if err != nil {
 		return err
 	}
-	return compareAttrs(b, attrs)
+	return checkAttrs(b, attrs)
 }
 
-// compareAttrs checks the attributes that every store returns. If one is wrong, compareAttrs
-// returns an error of type lie.
-func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
+// checkAttrs returns a wrongResult if the size or the metadata is wrong.
+func checkAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	if attrs.Size != int64(len(before)) {
-		return lie(fmt.Sprintf("the size is %d", attrs.Size))
+		return wrongResult(fmt.Sprintf("the size is %d", attrs.Size))
 	}
 	if storage.Supports(b, storage.Metadata) && !maps.Equal(attrs.Metadata, metadata) {
-		return lie(fmt.Sprintf("the metadata is %v", attrs.Metadata))
+		return wrongResult(fmt.Sprintf("the metadata is %v", attrs.Metadata))
 	}
 	return nil
 }
 
-// download reads "a" and checks its attributes. If the bytes are not want, it returns an error of
-// type lie.
+// download reads "a", and returns a wrongResult if its content is not want or its attributes are
+// wrong.
 func download(ctx context.Context, b storage.Bucket, want string, opts ...storage.DownloadOption) error {
 	content, attrs, err := storage.ReadAll(ctx, b, "a", opts...)
 	if err != nil {
 		return err
 	}
 	if string(content) != want {
-		return lie(fmt.Sprintf("the content is %.100q", content))
+		return wrongResult(fmt.Sprintf("the content is %.100q", content))
 	}
-	return compareAttrs(b, attrs)
+	return checkAttrs(b, attrs)
 }
 
-// begun returns a function that begins uploads and stores one part for each, because some stores do
-// not list an upload without parts.
-func begun(keys ...string) func(context.Context, storage.Bucket) error {
+// beginUploads returns a function that begins an upload of each key and stores one part, because
+// some stores list no upload without parts.
+func beginUploads(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		for _, key := range keys {
 			u, err := storage.BeginUpload(ctx, b, key)
@@ -369,8 +370,8 @@ func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// abortAll aborts the uploads of a test. On a store such as Azure, each listing of uploads reads
-// the uploads of all tests. So each test must abort its own uploads.
+// abortAll aborts the uploads of a test, because on a store such as Azure each listing of uploads
+// reads those of all tests.
 func abortAll(ctx context.Context, b storage.Bucket) error {
 	for upload, err := range storage.ListUploads(ctx, b) {
 		if err != nil {
@@ -383,23 +384,22 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// collect reads a listing. If the listing does not have the wanted keys, collect returns an error
-// of type lie.
-func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
-	var names []string
+// checkKeys reads a listing, and returns a wrongResult if it does not have the keys want.
+func checkKeys[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
+	var got []string
 	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
-		names = append(names, key(entry))
+		got = append(got, key(entry))
 	}
-	if !slices.Equal(names, want) {
-		return lie(fmt.Sprintf("the listing is %q", names))
+	if !slices.Equal(got, want) {
+		return wrongResult(fmt.Sprintf("the listing is %q", got))
 	}
 	return nil
 }
 
-// list lists objects. If the listing does not have the wanted keys, it returns an error of type lie.
+// list lists objects. If the listing does not have the wanted keys, it returns a wrongResult.
 func list(ctx context.Context, b storage.Bucket, want []string, opts ...storage.ListOption) error {
-	return collect(b.List(ctx, opts...), func(entry storage.ListEntry) string { return entry.Key }, want...)
+	return checkKeys(b.List(ctx, opts...), func(entry storage.ListEntry) string { return entry.Key }, want...)
 }

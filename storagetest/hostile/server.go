@@ -19,25 +19,25 @@ import (
 // responses.
 type server struct {
 	*httptest.Server
-	truth    http.Handler
+	backend  http.Handler
 	maxBytes atomic.Int64 // number of bytes of the longest broken response so far
 
-	mu       sync.Mutex
-	fault    *fault // nil if no response is broken
-	first    int
-	variant  int
-	broken   int
-	hasMore  bool   // true if the fault has a further variant
-	beside   func() // another writer's call, made once, before the first broken response to a write
-	requests []string
-	hidden   []string // secrets of the requests whose responses were broken
-	open     []net.Conn
+	mu          sync.Mutex
+	fault       *fault // nil if no response is broken
+	first       int
+	variant     int
+	broken      int
+	hasMore     bool   // true if the fault has a further variant
+	otherWriter func() // another writer's call, made once, before the first broken response to a write
+	requests    []string
+	hidden      []string // secrets of the requests whose responses were broken
+	open        []net.Conn
 }
 
-// newServer starts a proxy of truth, which passes on all responses until begin is called.
-func newServer(t *testing.T, truth http.Handler, tls bool) *server {
+// newServer starts a proxy of backend, which breaks no response until begin is called.
+func newServer(t *testing.T, backend http.Handler, tls bool) *server {
 	t.Helper()
-	s := &server{truth: truth}
+	s := &server{backend: backend}
 	s.Server = httptest.NewUnstartedServer(s)
 	if tls {
 		s.StartTLS()
@@ -48,8 +48,7 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	return s
 }
 
-// begin starts to break responses. first is the number of the first request that gets
-// a broken response.
+// begin makes the server break responses, from that to request number first on.
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +61,8 @@ func (s *server) begin(f *fault, first, variant int) {
 	s.hasMore = false
 }
 
-// end makes the server pass on all responses again, and closes the open connections. It returns the
-// number of broken responses, and whether the fault has a further variant.
+// end makes the server pass on all responses again, and closes the open connections. It returns how
+// many responses it broke, and whether the fault has a further variant.
 func (s *server) end() (broken int, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,12 +88,12 @@ func (s *server) secrets() []string {
 	return slices.Clone(s.hidden)
 }
 
-// ServeHTTP passes the request to Store.Server and returns its response, or breaks the response. It
-// writes a broken response to the connection itself, because net/http would not send invalid ones.
+// ServeHTTP passes the request to the backend, and returns its response or breaks it. It writes a
+// broken response to the connection itself, because net/http would not send an invalid one.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.breakNext(r)
 	if x == nil {
-		s.truth.ServeHTTP(w, r)
+		s.backend.ServeHTTP(w, r)
 		return
 	}
 
@@ -102,10 +101,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if x.fault.instead {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
-		x.truth = record(s.truth, w, r)
+		x.resp = record(s.backend, w, r)
 	}
-	if x.beside != nil {
-		x.beside()
+	if x.otherWriter != nil {
+		x.otherWriter()
 	}
 
 	conn, _, err := w.(http.Hijacker).Hijack()
@@ -129,8 +128,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// breakNext records a request, and decides whether its response is broken. If so, it returns the
-// exchange, and otherwise nil. The first exchange of a write also gets the call of the other writer.
+// breakNext records a request, and returns an exchange if its response is to be broken, or else
+// nil. The first exchange of a write also gets the call of the other writer.
 func (s *server) breakNext(r *http.Request) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,16 +148,16 @@ func (s *server) breakNext(r *http.Request) *exchange {
 		fault:   s.fault,
 		request: r,
 		variant: s.variant,
-		nth:     s.broken,
+		number:  s.broken,
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		x.beside = s.beside
-		s.beside = nil
+		x.otherWriter = s.otherWriter
+		s.otherWriter = nil
 	}
 	return x
 }
 
-// quote returns the request line and the headers, as a gateway shows them.
+// quote returns the request line and the headers, as a gateway shows them in an error page.
 func quote(r *http.Request) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s; ", r.Method, r.RequestURI)
@@ -172,16 +171,16 @@ func quote(r *http.Request) string {
 
 // An exchange is one request and its broken response.
 type exchange struct {
-	server    *server
-	fault     *fault
-	beside    func() // call of another writer before the response, or nil
-	request   *http.Request
-	variant   int
-	nth       int       // number of this broken response in the try; the first is 1
-	truth     *recorded // response of server.truth, or nil if the request was not passed on
-	quoted    string
-	conn      net.Conn
-	bytesSent int64 // number of bytes sent so far
+	server      *server
+	fault       *fault
+	otherWriter func() // call of another writer before the response, or nil
+	request     *http.Request
+	variant     int
+	number      int       // number of this broken response in the try; the first is 1
+	resp        *recorded // response of server.backend, or nil if the request was not passed on
+	quoted      string
+	conn        net.Conn
+	bytesSent   int64 // number of bytes sent so far
 }
 
 // write sends bytes, and reports whether the client still accepts them.
@@ -202,14 +201,14 @@ func (x *exchange) print(format string, args ...any) bool {
 	return x.write(fmt.Appendf(nil, format, args...))
 }
 
-// oneMore records that the fault has a further variant.
-func (x *exchange) oneMore() {
+// setHasMore records that the fault has a further variant.
+func (x *exchange) setHasMore() {
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()
 	x.server.hasMore = true
 }
 
-// respond sends a complete response. The response to HEAD has the length of the body, but no body.
+// respond sends a complete response. To HEAD, it sends the length of the body but no body.
 func (x *exchange) respond(status int, contentType, body string) {
 	x.beginBody(fmt.Sprintf(
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
@@ -225,10 +224,10 @@ type recorded struct {
 	body   bytes.Buffer
 }
 
-// record passes a request to truth, and returns the recorded response.
-func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
+// record passes a request to backend, and returns the recorded response.
+func record(backend http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
 	rec := &recorded{writer: w, header: http.Header{}}
-	truth.ServeHTTP(rec, r)
+	backend.ServeHTTP(rec, r)
 	_, _ = io.Copy(io.Discard, r.Body)
 	rec.WriteHeader(http.StatusOK) // if the handler has set no status
 	if rec.hasBody(r) {
@@ -266,7 +265,7 @@ func (r *recorded) Flush() {}
 // Unwrap returns the underlying writer, which http.ResponseController needs.
 func (r *recorded) Unwrap() http.ResponseWriter { return r.writer }
 
-// head returns the status line and the headers, but not the empty line after them.
+// head returns the status line and the headers, without the empty line after them.
 func (r *recorded) head() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.status, http.StatusText(r.status))
@@ -274,7 +273,7 @@ func (r *recorded) head() string {
 	return b.String()
 }
 
-// raw returns the bytes of the recorded response to a request.
+// raw returns the recorded response to req, as the server sends it.
 func (r *recorded) raw(req *http.Request) []byte {
 	raw := []byte(r.head() + "\r\n")
 	if r.hasBody(req) {

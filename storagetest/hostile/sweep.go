@@ -21,22 +21,22 @@ const (
 	noResponse              = lastStatus + 1 // variant that closes the connection
 )
 
-// classes are the statuses that gateways send most often, and those that drivers treat in a special
+// usualStatuses are the statuses that gateways send most often, and those that drivers treat in a special
 // way.
-var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 503, 504, 520, 599, noResponse}
+var usualStatuses = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 503, 504, 520, 599, noResponse}
 
-// few are the statuses for slow operations and for reads.
-var few = []int{404, 409, 412, 500, 503, noResponse}
+// fewStatuses are the statuses for slow operations and for reads.
+var fewStatuses = []int{404, 409, 412, 500, 503, noResponse}
 
 // mostSwept limits the tries with one operation. Each try begins to replace responses at one of the
 // first mostSwept requests.
 const mostSwept = 24
 
-// sweep returns the faults that replace responses, before and after the effect of a request. A fault
-// replaces either one response or all that follow. There is no fault that replaces all responses of
-// a bucket that retries, because the driver would wait before each retry.
-func sweep() []fault {
-	var all []fault
+// sweepFaults returns faults that replace one response, or all from one on, before or after the
+// effect of a request. None replaces all responses of a bucket that retries, because the driver
+// would wait before each retry.
+func sweepFaults() []fault {
+	var faults []fault
 	for _, row := range []struct {
 		name       string
 		instead    bool
@@ -50,7 +50,7 @@ func sweep() []fault {
 		{name: "pages from one after the effect", attempts: 1},
 		{name: "one page after the effect, with retries", breaksOnce: true, attempts: 3},
 	} {
-		all = append(all, fault{
+		faults = append(faults, fault{
 			name:       row.name,
 			instead:    row.instead,
 			attempts:   row.attempts,
@@ -61,10 +61,10 @@ func sweep() []fault {
 			respond:    respondAsGateway,
 		})
 	}
-	return all
+	return faults
 }
 
-// respondAsGateway sends a gateway's error page. The variant is the status.
+// respondAsGateway sends the error page of a gateway, with x.variant as its status.
 func respondAsGateway(x *exchange) {
 	if x.variant == noResponse {
 		return
@@ -72,16 +72,14 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep tries the statuses for each request of the operation, until the operation makes fewer
-// requests. All tries share one server.
+// sweep tries the statuses for each request of the operation, on one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
 	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// The first run breaks none of the first mostSwept responses. It shows which requests the operation
-	// makes.
+	// The first run breaks no response that is tried, and shows which requests the operation makes.
 	const firstBroken = mostSwept + 1
 	lines := s.runTrialOn(t, server, b, f, o, firstBroken, 0).server.lines()
 
@@ -99,8 +97,7 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	}
 }
 
-// lastWrite returns the number of the last request that writes, counted from 1. That request
-// completes the operation. If no request writes, it returns 0.
+// lastWrite returns the number, counted from 1, of the last request that writes, or 0 if none does.
 func lastWrite(lines []string) int {
 	for i, line := range slices.Backward(lines) {
 		if !isRead(line) {
@@ -115,21 +112,21 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the status codes to try for one request of an operation. It returns every code
-// only for the request that completes the operation. Even for that request, it returns fewer codes
-// if the bucket retries, or if the fault breaks more than one response.
+// statuses returns the status codes to try for one request of an operation. All codes are tried
+// only for the request that completes it, and only if nothing is retried and one response is
+// broken.
 func (s *suite) statuses(f *fault, o *operation, isRead, commits bool) []int {
 	if o.large || isRead || !f.breaksOnce {
-		return few
+		return fewStatuses
 	}
 	if !commits || !o.every || f.attempts > 1 || !s.store.Statuses {
-		return classes
+		return usualStatuses
 	}
-	all := make([]int, 0, noResponse-firstStatus+1)
+	statuses := make([]int, 0, noResponse-firstStatus+1)
 	for status := firstStatus; status <= noResponse; status++ {
-		all = append(all, status)
+		statuses = append(statuses, status)
 	}
-	return all
+	return statuses
 }
 
 const newer = "the content of another writer, which is newer"
@@ -142,14 +139,14 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 
 // moreWrites returns the operations that only the sweep tries.
 func moreWrites(desc *driver.Description) []operation {
-	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
+	conditional := func(name string, otherWriter func(context.Context, storage.Bucket) error) operation {
 		o := operation{
-			name:       name,
-			every:      beside == nil,
-			needs:      storage.ConditionalUpdate | storage.Metadata,
-			beside:     beside,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, after),
+			name:        name,
+			every:       otherWriter == nil,
+			needs:       storage.ConditionalUpdate | storage.Metadata,
+			otherWriter: otherWriter,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, after),
 		}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
 			attrs, err := b.Attrs(ctx, "a")
@@ -161,12 +158,12 @@ func moreWrites(desc *driver.Description) []operation {
 		return o
 	}
 
-	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
+	create := func(name string, otherWriter func(context.Context, storage.Bucket) error) operation {
 		return operation{
-			name:       name,
-			needs:      storage.ConditionalCreate | storage.Metadata,
-			beside:     beside,
-			tookEffect: replaced("a", "", after),
+			name:        name,
+			needs:       storage.ConditionalCreate | storage.Metadata,
+			otherWriter: otherWriter,
+			tookEffect:  isReplaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -181,8 +178,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Update",
 			needs:      storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, before+after),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Update(
 					ctx, b, "a",
@@ -194,8 +191,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Copy with IfAbsent",
 			needs:      storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("copy", "", before),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
 				return err
@@ -204,8 +201,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Copy without attributes",
 			needs:      storage.ServerCopy,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("copy", "", before),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.WithoutAttrs())
 				return err
@@ -219,8 +216,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Remove with IfRevision",
 			needs:      storage.ConditionalRemove,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, ""),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				attrs, err := b.Attrs(ctx, "a")
 				if err == nil {
@@ -234,8 +231,8 @@ func moreWrites(desc *driver.Description) []operation {
 			every:      true,
 			single:     true,
 			needs:      storage.ServerMove,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("moved", "", before),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved")
 				return err
@@ -244,8 +241,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Move with IfAbsent",
 			needs:      storage.ServerMove | storage.ConditionalCreate,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("moved", "", before),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved", storage.IfAbsent())
 				return err
@@ -255,8 +252,8 @@ func moreWrites(desc *driver.Description) []operation {
 			name:       "Compose",
 			every:      true,
 			needs:      storage.ServerCompose,
-			prepare:    uploaded("a", "b"),
-			tookEffect: replaced("joined", "", before+before),
+			prepare:    putObjects("a", "b"),
+			tookEffect: isReplaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
@@ -265,8 +262,8 @@ func moreWrites(desc *driver.Description) []operation {
 		{
 			name:       "Compose with IfAbsent",
 			needs:      storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
-			prepare:    uploaded("a", "b"),
-			tookEffect: replaced("joined", "", before+before),
+			prepare:    putObjects("a", "b"),
+			tookEffect: isReplaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
@@ -276,8 +273,8 @@ func moreWrites(desc *driver.Description) []operation {
 			name:       "Append",
 			every:      true,
 			needs:      storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, before+after),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Append(ctx, b, "a", []byte(after))
 				return err
@@ -287,15 +284,15 @@ func moreWrites(desc *driver.Description) []operation {
 			name:       "An open upload",
 			every:      true,
 			needs:      storage.OpenUploads,
-			prepare:    uploaded("a"),
-			tookEffect: replaced("a", before, after),
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, after),
 			do:         openUpload,
 		},
 		{
 			name:       "Upload in parts with IfAbsent",
 			needs:      storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
 			large:      true,
-			tookEffect: replaced("a", "", inParts(desc)),
+			tookEffect: isReplaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(
 					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)),
@@ -321,15 +318,15 @@ func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
 }
 
-// copyOfLarge returns an operation that copies the largest object of the tests. If a driver was
-// opened with a small limit for single copies, it copies this object in parts.
+// copyOfLarge returns an operation that copies a large object, which a driver with a small limit
+// for single copies does in parts.
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
 	return operation{
 		name:       name,
 		needs:      needs,
 		large:      true,
-		tookEffect: replaced("copy", "", content),
+		tookEffect: isReplaced("copy", "", content),
 		prepare: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content))
 			return err
