@@ -41,9 +41,9 @@ type Budget struct {
 	Outages int
 }
 
-// Budgets returns the default budgets. A budget is what may happen in one schedule: another actor
-// interrupts one between two requests, a response is lost, a process is killed, the clock moves on
-// (a tick), or a read fails.
+// Budgets returns the default budgets. A budget is what may happen in one schedule: an actor is
+// interrupted between two requests, a response is lost, a process is killed, the clock moves on (a
+// tick), or a read fails.
 func Budgets() []Budget {
 	return []Budget{
 		{Interruptions: 2},
@@ -82,9 +82,9 @@ const (
 	oneStep      = storage.ServerMove | storage.ServerAppend
 )
 
-// Weaknesses returns the kinds of stores that are explored by default. The first one lacks nothing. The others
-// lack copies inside the store, lack conditional removals, or have equal revisions for equal content. The last one
-// has all of these weaknesses.
+// Weaknesses returns the kinds of stores that are explored by default. The first lacks nothing, the
+// next lack copies inside the store, conditional removals or different revisions for equal content,
+// and the last lacks all of these.
 func Weaknesses() []Weakness {
 	return []Weakness{
 		{Name: "full"},

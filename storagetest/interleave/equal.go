@@ -29,11 +29,11 @@ func (d *equalRevisions) Describe() driver.Description {
 	return desc
 }
 
-// contentRevision returns the content revision that belongs to an inner revision. It reads the object
-// to compute it. If it cannot, or if the object has changed meanwhile, it returns the inner revision.
+// contentRevision reads an object to compute the content revision for its inner revision. If it
+// cannot, or the object has changed meanwhile, it returns the inner revision.
 func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inner string) string {
-	if text, ok := d.known.Load(inner); ok {
-		return text.(string)
+	if revision, ok := d.known.Load(inner); ok {
+		return revision.(string)
 	}
 
 	attrs, body, err := d.Driver.Get(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
@@ -46,16 +46,16 @@ func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inne
 		return inner
 	}
 
-	text := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
-	d.known.Store(attrs.Revision, text)
+	revision := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
+	d.known.Store(attrs.Revision, revision)
 	if attrs.Revision != inner {
 		return inner
 	}
-	return text
+	return revision
 }
 
-// withContentRevision replaces the inner revision and the ETag in the result of a call. It passes on
-// the error of the call.
+// withContentRevision returns the result of a call with the content revision in place of the inner
+// one.
 func (d *equalRevisions) withContentRevision(
 	ctx context.Context, attrs *storage.Attrs, err error,
 ) (*storage.Attrs, error) {
@@ -67,8 +67,8 @@ func (d *equalRevisions) withContentRevision(
 	return attrs, nil
 }
 
-// innerRevision returns the inner revision of an object whose content revision is revision. If the
-// object has another content or is missing, it returns noRevision.
+// innerRevision returns the inner revision of an object that has this content revision, or
+// noRevision if the object has another one or is missing.
 func (d *equalRevisions) innerRevision(ctx context.Context, key, version, revision string) string {
 	if revision == "" {
 		return ""
@@ -95,8 +95,8 @@ func (d *equalRevisions) innerSource(ctx context.Context, ref driver.ObjectRef) 
 	return ref
 }
 
-// During the call, the condition of the request has inner revisions. Put changes the request and not a copy of it,
-// because the engine sets the checksum in the request while the body is read.
+// Put replaces the content revisions in the condition during the call. It changes the request
+// itself and no copy, because the engine sets the checksum there while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition
 	defer func() {
@@ -107,7 +107,7 @@ func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storag
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// Get takes and returns content revisions.
+// Get takes the content revisions of the request, and returns that of the object.
 func (d *equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	inner := *r
 	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
@@ -116,7 +116,7 @@ func (d *equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storag
 	return attrs, body, err
 }
 
-// Head takes and returns content revisions.
+// Head takes the content revisions of the request, and returns that of the object.
 func (d *equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	inner := *r
 	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
@@ -141,7 +141,7 @@ func (d *equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*stor
 	return page, nil
 }
 
-// ListVersions returns the content revision of each version. A delete marker has no revision.
+// ListVersions returns the content revision of each version. A delete marker has none.
 func (d *equalRevisions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if err != nil {
@@ -165,8 +165,8 @@ func (d *equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) er
 	return d.Driver.Delete(ctx, &inner)
 }
 
-// DeleteBatch calls Delete for each request, because a request may have a content revision as its
-// condition.
+// DeleteBatch calls Delete for each request, because the condition of a request may have a content
+// revision.
 func (d *equalRevisions) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest) []error {
 	errs := make([]error, len(reqs))
 	for i := range reqs {
@@ -175,7 +175,7 @@ func (d *equalRevisions) DeleteBatch(ctx context.Context, reqs []driver.DeleteRe
 	return errs
 }
 
-// CompleteParts changes the request and not a copy of it, for the reason that Put gives.
+// CompleteParts changes the request itself and no copy, for the same reason as Put.
 func (d *equalRevisions) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	original := r.Put.Condition
 	defer func() {
@@ -186,7 +186,7 @@ func (d *equalRevisions) CompleteParts(ctx context.Context, r *driver.CompleteRe
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// Copy takes content revisions of the source and of the object that it replaces.
+// Copy takes the content revisions of the source and of the object that it replaces.
 func (d *equalRevisions) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	inner := *r
 	inner.Source = d.innerSource(ctx, r.Source)
@@ -195,7 +195,7 @@ func (d *equalRevisions) Copy(ctx context.Context, r *driver.CopyRequest) (*stor
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// Compose takes content revisions of the sources and of the object that it replaces.
+// Compose takes the content revisions of the sources and of the object that it replaces.
 func (d *equalRevisions) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	inner := *r
 	inner.Sources = nil

@@ -28,11 +28,12 @@ var (
 	verify = flag.Bool("interleave.verify", false, "run each schedule of package interleave twice, and compare the runs")
 )
 
-// Run explores a scene on each kind of store, in a subtest. The first schedule that fails is printed, and
-// fails the subtest. The test must not be parallel.
+// Run explores a scene on each kind of store, in a subtest, which fails with the first schedule
+// that fails and prints it. The test must not be parallel.
 //
-// With the flag -replay, Run runs only the given schedule, and prints it. With the flag -interleave.verify, it runs
-// each schedule twice, and fails if the two runs differ: then the scene depends on something that is not the same in each run.
+// With the flag -replay, Run runs only the given schedule and prints it. With the flag
+// -interleave.verify, it runs each schedule twice, and fails if the runs differ, because the scene
+// then depends on something that is not the same in each run.
 func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	t.Helper()
 	weaknesses := c.Weaknesses
@@ -47,7 +48,7 @@ func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	}
 }
 
-// runOn explores a scene on one kind of store, or repeats the schedule of the flag.
+// runOn explores a scene on one kind of store, or repeats the schedule of the flag -replay.
 func runOn(t *testing.T, c Config, w Weakness, scene func(s *Scene)) {
 	t.Helper()
 	if *replay != "" {
@@ -72,7 +73,7 @@ type Report struct {
 	Failure   *Failure      // nil if no schedule failed
 }
 
-// String returns one line.
+// String returns the counts of the report in one line.
 func (r *Report) String() string {
 	text := fmt.Sprintf("interleave: %d schedules (%d cut off), up to %d points, %.2f s",
 		r.Schedules, r.Cut, r.Points, r.Time.Seconds())
@@ -98,11 +99,11 @@ const (
 	shownLast  = 20
 )
 
-// String returns the schedule, and a command that repeats it. It leaves out the middle of a long
-// schedule.
+// String returns the schedule without the middle of a long one, and a command that repeats it.
 func (f *Failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)
+
 	shown := f.Trace
 	if left := len(f.Trace) - shownFirst - shownLast; left > 0 {
 		shown = slices.Concat(
@@ -120,12 +121,14 @@ func (f *Failure) String() string {
 	for name := range strings.SplitSeq(f.test, "/") {
 		patterns = append(patterns, "^"+regexp.QuoteMeta(name)+"$")
 	}
-	fmt.Fprintf(&b, "repeat it: go test -run '%s' . -args -replay %s", strings.Join(patterns, "/"), list(f.Schedule))
+	fmt.Fprintf(&b, "repeat it: go test -run '%s' . -args -replay %s",
+		strings.Join(patterns, "/"), formatChoices(f.Schedule))
 	return b.String()
 }
 
-// list returns choices as the flag -replay takes them. No choices are "0", which is the same schedule.
-func list(choices []int) string {
+// formatChoices returns choices as the flag -replay takes them. Without choices it returns "0",
+// which is the same schedule.
+func formatChoices(choices []int) string {
 	texts := make([]string, len(choices))
 	for i, choice := range choices {
 		texts[i] = strconv.Itoa(choice)
@@ -136,7 +139,7 @@ func list(choices []int) string {
 // unlimited is a number in a Budget that no schedule exceeds.
 const unlimited = 1 << 20
 
-// repeat runs the schedule of the flag -replay, and prints it. The schedule may exceed every budget.
+// repeat runs and prints the schedule of the flag -replay, which may exceed every budget.
 func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 	t.Helper()
 	var choices []int
@@ -147,6 +150,7 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		}
 		choices = append(choices, choice)
 	}
+
 	budget := Budget{
 		Interruptions: unlimited,
 		Losses:        unlimited,
@@ -156,15 +160,15 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		Outages:       unlimited,
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	r := runSchedule(t, w, scene, budget, replayChoices(choices))
-	t.Logf("schedule %s:\n    %s", list(choices), strings.Join(r.lines(), "\n    "))
-	if len(r.failures) > 0 {
-		t.Fatal(r.failures[0])
+	s := runSchedule(t, w, scene, budget, replayChoices(choices))
+	t.Logf("schedule %s:\n    %s", formatChoices(choices), strings.Join(s.lines(), "\n    "))
+	if len(s.failures) > 0 {
+		t.Fatal(s.failures[0])
 	}
 }
 
-// Explore explores a scene on one kind of store, and does not fail the test. It stops at the first
-// schedule that fails. It ignores c.Weaknesses.
+// Explore explores a scene on one kind of store, up to the first schedule that fails. It does not
+// fail the test, and ignores c.Weaknesses.
 func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	t.Helper()
 	e := &exploration{t: t, weakness: w, scene: scene, report: &Report{Weakness: w.Name}}
@@ -177,9 +181,11 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 
 	stopWatchdog := e.watchdog()
 	defer stopWatchdog()
+
 	// Goroutines of one actor may make equal requests at once. On one processor, they arrive in the same order in
 	// each run.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+
 	// A run leaves much garbage and keeps little memory, so rare collections make it faster.
 	const gcPercent = 800
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
@@ -215,27 +221,27 @@ type exploration struct {
 	runs     atomic.Int64
 }
 
-// explore runs all schedules of a budget, each after the one that has the same beginning and then only zeros.
+// explore runs all schedules of a budget. Each begins with the choices after those of the last one,
+// and goes on with zeros.
 func (e *exploration) explore(b Budget) {
 	var choices []int
-	base := e.report.Schedules
+	before := e.report.Schedules
 	for e.report.Failure == nil {
-		if e.report.Schedules-base >= e.limit {
+		if e.report.Schedules-before >= e.limit {
 			e.report.Limited = true
 			return
 		}
-		r := e.run(b, replayChoices(choices))
-		choices = following(r.choices, r.offered)
+		s := e.run(b, replayChoices(choices))
+		choices = nextChoices(s.choices, s.offered)
 		if choices == nil {
 			return
 		}
 	}
 }
 
-// following returns the beginning of the schedule after choices, or nil after the last one. It
-// increases the last choice that can be increased, and cuts off those after it. offered has the options
-// at each choice, of which the budget affords only some.
-func following(choices []int, offered [][]option) []int {
+// nextChoices returns the choices that begin the schedule after this one, or nil after the last. It
+// increases the last choice that another affordable option allows, and cuts off those after it.
+func nextChoices(choices []int, offered [][]option) []int {
 	for i := len(choices) - 1; i >= 0; i-- {
 		for choice := choices[i] + 1; choice < len(offered[i]); choice++ {
 			if offered[i][choice].affordable {
@@ -246,7 +252,7 @@ func following(choices []int, offered [][]option) []int {
 	return nil
 }
 
-// random runs a random schedule, unless a schedule has failed already.
+// random runs a random schedule, unless a schedule has already failed.
 func (e *exploration) random(b Budget, seed uint64) {
 	if e.report.Failure != nil {
 		return
@@ -254,44 +260,45 @@ func (e *exploration) random(b Budget, seed uint64) {
 	e.run(b, randomChoices(seed))
 }
 
-// run runs one schedule, and adds it to the report. With the flag -interleave.verify, it runs it twice.
+// run runs one schedule and adds it to the report. With the flag -interleave.verify, it runs it
+// twice.
 func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
-	r := runSchedule(e.t, e.weakness, e.scene, b, choose)
+	s := runSchedule(e.t, e.weakness, e.scene, b, choose)
 	if *verify {
-		r.compare(runSchedule(e.t, e.weakness, e.scene, b, replayChoices(r.choices)))
+		s.compare(runSchedule(e.t, e.weakness, e.scene, b, replayChoices(s.choices)))
 	}
 
 	e.runs.Add(1)
 	e.report.Schedules++
-	e.report.Points = max(e.report.Points, r.step)
-	if r.cut {
+	e.report.Points = max(e.report.Points, s.step)
+	if s.cut {
 		e.report.Cut++
 	}
-	if len(r.failures) == 0 {
-		return r
+	if len(s.failures) == 0 {
+		return s
 	}
 
 	// A list without its last zeros means the same schedule.
-	choices := slices.Clone(r.choices)
+	choices := slices.Clone(s.choices)
 	for len(choices) > 0 && choices[len(choices)-1] == 0 {
 		choices = choices[:len(choices)-1]
 	}
 	e.report.Failure = &Failure{
-		Message:  r.failures[0],
+		Message:  s.failures[0],
 		Schedule: choices,
 		Number:   e.report.Schedules,
-		Trace:    r.lines(),
+		Trace:    s.lines(),
 		test:     e.t.Name(),
 	}
-	return r
+	return s
 }
 
-// compare lets the run fail if another run of the same schedule had other requests.
+// compare records a failure if another run of the same schedule had other requests.
 func (s *schedule) compare(other *schedule) {
 	want := s.lines()
 	got := other.lines()
 	for i := range max(len(want), len(got)) {
-		// The shorter run has no line here.
+		// The shorter run has the line "".
 		var wantLine, gotLine string
 		if i < len(want) {
 			wantLine = want[i]
@@ -306,7 +313,7 @@ func (s *schedule) compare(other *schedule) {
 	}
 }
 
-// lines returns the printed schedule.
+// lines returns the printed schedule, one event a line.
 func (s *schedule) lines() []string {
 	lines := make([]string, len(s.trace))
 	for i, e := range s.trace {
@@ -315,7 +322,7 @@ func (s *schedule) lines() []string {
 	return lines
 }
 
-// runSchedule runs a scene once, in a bubble of its own.
+// runSchedule runs a scene once, in its own synctest bubble.
 func runSchedule(
 	t *testing.T, w Weakness, scene func(s *Scene), b Budget, choose func(int, []option) int,
 ) *schedule {
@@ -332,27 +339,29 @@ func runSchedule(
 	return s
 }
 
-// play makes the scene, runs it, and checks it.
+// play builds the scene, runs it, and makes its checks.
 func (s *schedule) play(scene *Scene, build func(s *Scene)) {
-	s.aside("the scene", func() {
+	s.runAside("the scene", func() {
 		build(scene)
 	})
+
 	if !s.broken() {
 		s.run()
 	}
+
 	for _, check := range scene.checks {
 		if !s.broken() {
-			s.aside("Check", check)
+			s.runAside("Check", check)
 		}
 	}
 	for _, cleanup := range slices.Backward(scene.cleanups) {
-		s.aside("Cleanup", cleanup)
+		s.runAside("Cleanup", cleanup)
 	}
 }
 
-// aside calls a function in a goroutine of its own and waits for it, because FailNow ends the
-// goroutine that calls it. A panic lets the run fail.
-func (s *schedule) aside(name string, do func()) {
+// runAside calls do in another goroutine and waits for it, because FailNow ends the goroutine that
+// calls it. A panic counts as a failure of the run.
+func (s *schedule) runAside(name string, do func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -366,7 +375,8 @@ func (s *schedule) aside(name string, do func()) {
 	<-done
 }
 
-// bubble runs a function in a bubble. If goroutines remain at its end, it returns a text that says so.
+// bubble runs f in a synctest bubble. If goroutines remain at its end, it returns a text that shows
+// them.
 func bubble(t *testing.T, f func(t *testing.T)) (failure string) {
 	t.Helper()
 	defer func() {
@@ -386,7 +396,7 @@ func (e *exploration) watchdog() (end func()) {
 	return func() { close(done) }
 }
 
-// watch panics if the number of runs stays the same for the time hung. It returns when done is closed.
+// watch panics if no run ends within the time hung. It returns when done is closed.
 func (e *exploration) watch(done <-chan struct{}) {
 	last := int64(-1)
 	for {
@@ -408,8 +418,8 @@ const maxStacks = 8
 
 var bubbleNumber = regexp.MustCompile(`synctest bubble (\d+)`)
 
-// stack returns the stacks of goroutines of the last bubble. Bubbles of earlier runs may still have
-// goroutines, and the numbers of bubbles increase.
+// stack returns the stacks of the goroutines of the last bubble. Earlier bubbles, which have lower
+// numbers, may still have goroutines.
 func stack() string {
 	const maxBytes = 1 << 20
 	buf := make([]byte, maxBytes)

@@ -15,16 +15,18 @@ type Effect[S any] struct {
 	Apply func(before S) (after S, done bool)
 }
 
-// SomeOrder reports whether the operations of the actors could have run one after the other, each wholly, from
-// the state start to the state end. An operation that returned nil took effect. One whose process died or
-// whose outcome is unknown may have. Any other one had no effect. An operation that ended before another one
-// began is also before it in that order.
+// SomeOrder reports whether the operations of the actors, one after the other in some order, could
+// have led from the state start to the state end. An operation that ended before another one began
+// comes before it in that order.
 //
-// SomeOrder does not ask whether an operation that failed had a reason to fail: the scene should check Err.
+// An operation that returned nil took effect, and one whose process died or whose outcome is
+// unknown may have. Any other had no effect. SomeOrder does not ask whether an operation had a
+// reason to fail, which the scene should check with Err.
 func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 	if len(effects) == 0 {
 		return start == end
 	}
+
 	// Each operation is tried as the first one, unless another one ended before it began.
 	for i, effect := range effects {
 		others := slices.Delete(slices.Clone(effects), i, i+1)
@@ -32,6 +34,7 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 		if slices.ContainsFunc(others, endedBefore) {
 			continue
 		}
+
 		mayHaveEffect, uncertain := effect.Actor.outcome()
 		if mayHaveEffect {
 			next, done := effect.Apply(start)
@@ -42,6 +45,8 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 		if mayHaveEffect && !uncertain {
 			continue
 		}
+
+		// The operation had no effect.
 		if SomeOrder(start, end, others...) {
 			return true
 		}

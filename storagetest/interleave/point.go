@@ -49,7 +49,7 @@ func (r *request) commutes(other *request) bool {
 	return !r.disturbs(other) && !other.disturbs(r)
 }
 
-// disturbs reports whether r writes what other reads or writes.
+// disturbs reports whether r writes something that other reads or writes.
 func (r *request) disturbs(other *request) bool {
 	for _, key := range r.writes {
 		if other.prefix != nil && strings.HasPrefix(key, *other.prefix) {
@@ -90,7 +90,7 @@ func (r *request) String() string {
 
 type actorKey struct{}
 
-// actor returns the actor of a request, by its context.
+// actor returns the actor that makes a request with ctx, or the one for background requests.
 func (p *Process) actor(ctx context.Context) *Actor {
 	if a, ok := ctx.Value(actorKey{}).(*Actor); ok && a.process == p {
 		return a
@@ -98,8 +98,8 @@ func (p *Process) actor(ctx context.Context) *Actor {
 	return p.background
 }
 
-// point waits until the schedule lets the request take effect, and calls effect. If the schedule says so,
-// it loses the response, or fails without calling effect.
+// point calls effect once the schedule lets the request take effect. If the schedule says so, it
+// drops the response, or fails without calling effect.
 func (d *processDriver) point(ctx context.Context, r *request, effect func() error) error {
 	s := d.process.scene.schedule
 	r.store = d.store
@@ -130,6 +130,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		return err
 	}
 
+	// The request takes effect, and its response may be lost.
 	err = effect()
 	isLost := pending.verdict == loseResponse && err == nil
 	if isLost {
@@ -139,7 +140,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	return err
 }
 
-// codeOf returns the code of an error that ctx has caused.
+// codeOf returns the code of the error with which ctx has ended.
 func codeOf(ctx context.Context) storage.Code {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return storage.DeadlineExceeded
@@ -185,7 +186,7 @@ func result[T any](
 	return value, nil
 }
 
-// conditionText describes a condition, and returns "" if there is none.
+// conditionText describes a condition, and returns "" for none.
 func conditionText(c storage.Condition) string {
 	if c.Absent {
 		return "if absent"
@@ -199,7 +200,8 @@ func conditionText(c storage.Condition) string {
 	return ""
 }
 
-// Put reads the body before it waits, because the body may come from another request, which also waits.
+// Put reads the body before it waits, because the body may come from another request that waits,
+// too.
 func (d *processDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -211,7 +213,7 @@ func (d *processDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, &req) })
 }
 
-// Get reads the object in one moment. The caller may read the body later.
+// Get reads the object in one moment, although the caller may read the body later.
 func (d *processDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	var body io.ReadCloser
 	point := &request{call: "Get", reads: key(r.Key), condition: r.Condition}
@@ -242,7 +244,8 @@ func (d *processDriver) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.point(ctx, point, func() error { return d.Driver.Delete(ctx, r) })
 }
 
-// DeleteBatch removes each key in a batch of its own, because each removal is one request of the schedule.
+// DeleteBatch removes each key in its own batch, because each removal is one request of the
+// schedule.
 func (d *processDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
