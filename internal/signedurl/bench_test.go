@@ -8,8 +8,8 @@ import (
 
 // BenchmarkSignURL signs the URL of a download.
 func BenchmarkSignURL(b *testing.B) {
-	k := newKeys(b, secret(1))
-	r := download()
+	k := newKeys(b, newSecret(1))
+	r := downloadRequest()
 	r.Version = ""
 	r.ResponseType = ""
 	r.ResponseName = ""
@@ -22,8 +22,8 @@ func BenchmarkSignURL(b *testing.B) {
 
 // BenchmarkVerifyURL verifies the signature of an upload.
 func BenchmarkVerifyURL(b *testing.B) {
-	k := newKeys(b, secret(1))
-	r := signedRequest(b, k, upload())
+	k := newKeys(b, newSecret(1))
+	r := signedRequest(b, k, uploadRequest())
 	for b.Loop() {
 		if _, status := r.verify(k, noon); status != signedurl.Valid {
 			b.Fatal(status)

@@ -36,7 +36,7 @@ func FuzzVerifyURL(f *testing.F) {
 			req.Metadata = map[string]string{"k": metadata}
 		}
 
-		k := newKeys(t, secret(1))
+		k := newKeys(t, newSecret(1))
 		u, err := signedurl.SignURL(k, "bucket", req, noon)
 		require.NoError(t, err)
 		_, query, _ := strings.Cut(u.URL, "?")
@@ -73,7 +73,7 @@ func FuzzTwoGrants(f *testing.F) {
 		if key == otherKey && contentType == otherType && cacheControl == otherControl {
 			return
 		}
-		k := newKeys(t, secret(1))
+		k := newKeys(t, newSecret(1))
 		sign := func(key, contentType, cacheControl string) *request {
 			r := &driver.SignRequest{
 				Method:  http.MethodPut,

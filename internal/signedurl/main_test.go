@@ -20,8 +20,8 @@ var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 // base is the address below which the signed URLs lie.
 const base = "https://files.example.com/b/"
 
-// secret returns a secret that consists of one byte.
-func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
+// newSecret returns a secret that consists of one byte.
+func newSecret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
 
 // newKeys returns signing keys with these secrets. The first one signs.
 func newKeys(t testing.TB, secrets ...[]byte) signedurl.Keys {
@@ -31,8 +31,8 @@ func newKeys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	return k
 }
 
-// upload returns a request to sign an upload with all options.
-func upload() *driver.SignRequest {
+// uploadRequest returns a request to sign an upload with all options.
+func uploadRequest() *driver.SignRequest {
 	const crc = 0xE3069283 // of "123456789"
 	r := &driver.SignRequest{
 		Method:    http.MethodPut,
@@ -52,8 +52,8 @@ func upload() *driver.SignRequest {
 	return r
 }
 
-// download returns a request to sign a download with all options.
-func download() *driver.SignRequest {
+// downloadRequest returns a request to sign a download with all options.
+func downloadRequest() *driver.SignRequest {
 	return &driver.SignRequest{
 		Method:       http.MethodGet,
 		Key:          "a/b c",
@@ -98,8 +98,8 @@ func (r *request) signature() string {
 // replace replaces a text in the query.
 func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
 
-// form returns the fields of a signed form.
-func form(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]string {
+// signForm returns the fields of a signed form.
+func signForm(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]string {
 	t.Helper()
 	f, err := signedurl.SignForm(k, "bucket", r, noon)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func form(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]stri
 
 // formRequest returns a request to sign a form.
 func formRequest() *driver.SignRequest {
-	r := upload()
+	r := uploadRequest()
 	r.Method = http.MethodPost
 	r.Condition = storage.Condition{}
 	return r

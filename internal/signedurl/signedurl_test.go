@@ -20,8 +20,8 @@ import (
 
 // VerifyURL returns a Grant with all options of the signed upload.
 func TestSignURLOfAnUpload(t *testing.T) {
-	k := newKeys(t, secret(1))
-	g, status := signedRequest(t, k, upload()).verify(k, noon)
+	k := newKeys(t, newSecret(1))
+	grant, status := signedRequest(t, k, uploadRequest()).verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
 		Method:  http.MethodPut,
@@ -38,38 +38,38 @@ func TestSignURLOfAnUpload(t *testing.T) {
 			{Name: "x-omnibucket-meta-name", Value: "caf%C3%A9%20%26%20co"},
 			{Name: "x-omnibucket-storage-class", Value: "COLD"},
 		},
-	}, g)
-	require.True(t, g.RequiresAbsence())
+	}, grant)
+	require.True(t, grant.RequiresAbsence())
 
-	opts, err := g.UploadOptions()
+	opts, err := grant.UploadOptions()
 	require.NoError(t, err)
-	var put storage.UploadOptions
-	require.NoError(t, put.Apply(opts...))
+	var got storage.UploadOptions
+	require.NoError(t, got.Apply(opts...))
 
-	want := upload()
-	require.Equal(t, want.Properties, put.Properties)
-	require.Equal(t, want.PublicRead, put.PublicRead)
-	require.Equal(t, want.Condition, put.Condition)
-	require.Equal(t, want.CRC32C, put.CRC32C)
+	want := uploadRequest()
+	require.Equal(t, want.Properties, got.Properties)
+	require.Equal(t, want.PublicRead, got.PublicRead)
+	require.Equal(t, want.Condition, got.Condition)
+	require.Equal(t, want.CRC32C, got.CRC32C)
 }
 
 // VerifyURL returns a Grant with all options of the signed download.
 func TestSignURLOfADownload(t *testing.T) {
-	k := newKeys(t, secret(1))
-	r := signedRequest(t, k, download())
+	k := newKeys(t, newSecret(1))
+	r := signedRequest(t, k, downloadRequest())
 	require.Empty(t, r.header)
 
-	g, status := r.verify(k, noon)
+	grant, status := r.verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
-	require.Equal(t, "memory:7", g.Version)
-	require.Equal(t, "text/plain; charset=utf-8", g.ResponseType)
-	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
+	require.Equal(t, "memory:7", grant.Version)
+	require.Equal(t, "text/plain; charset=utf-8", grant.ResponseType)
+	require.Equal(t, downloadRequest().ResponseDisposition(), grant.ResponseDisposition)
 }
 
 // A URL of SignPart is valid only for its key, upload and part number.
 func TestSignPart(t *testing.T) {
 	const key = "a/b c"
-	k := newKeys(t, secret(1))
+	k := newKeys(t, newSecret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
 		Key:     key,
 		Upload:  "u&1",
@@ -83,7 +83,7 @@ func TestSignPart(t *testing.T) {
 	require.Empty(t, u.Header)
 	_, query, _ := strings.Cut(u.URL, "?")
 
-	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, key, query, nil, noon)
+	grant, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, key, query, nil, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
 		Method:     http.MethodPut,
@@ -94,8 +94,8 @@ func TestSignPart(t *testing.T) {
 		MinSize:    5,
 		MaxSize:    5,
 		CRC32C:     storage.CRC32C{Sum: 0xe3069283, Known: true},
-		Attributes: g.Attributes,
-	}, g)
+		Attributes: grant.Attributes,
+	}, grant)
 
 	alterations := []struct {
 		name  string
@@ -115,7 +115,7 @@ func TestSignPart(t *testing.T) {
 	}
 }
 
-// If a request has no base URL, no upload or no part number, SignPart fails with Unsupported.
+// SignPart fails with Unsupported if a request has no base URL, no upload or no part number.
 func TestSignPartUnsupported(t *testing.T) {
 	tests := []struct {
 		name string
@@ -127,7 +127,7 @@ func TestSignPartUnsupported(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := signedurl.SignPart(newKeys(t, secret(1)), "bucket", &tt.req, noon)
+			_, err := signedurl.SignPart(newKeys(t, newSecret(1)), "bucket", &tt.req, noon)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -135,8 +135,8 @@ func TestSignPartUnsupported(t *testing.T) {
 
 // If one thing in a valid request is altered, VerifyURL returns Invalid.
 func TestVerifyURLAltered(t *testing.T) {
-	k := newKeys(t, secret(1))
-	other := newKeys(t, secret(2))
+	k := newKeys(t, newSecret(1))
+	other := newKeys(t, newSecret(2))
 	swapped := func(s string) string { return strings.Map(swapCase, s) }
 	tests := []struct {
 		name  string
@@ -231,7 +231,7 @@ func TestVerifyURLAltered(t *testing.T) {
 			r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "")
 		}},
 		{"another key id", func(r *request) {
-			r.replace(form(t, k, formRequest())["ob-key"], form(t, other, formRequest())["ob-key"])
+			r.replace(signForm(t, k, formRequest())["ob-key"], signForm(t, other, formRequest())["ob-key"])
 		}},
 		{"a wider size", func(r *request) {
 			r.replace("ob-size=1-9", "ob-size=1-99")
@@ -294,8 +294,8 @@ func TestVerifyURLAltered(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			good := signedRequest(t, k, upload())
-			r := signedRequest(t, k, upload())
+			good := signedRequest(t, k, uploadRequest())
+			r := signedRequest(t, k, uploadRequest())
 			tt.alter(r)
 			require.NotEqual(t, good, r, "the row changes something")
 			g, status := r.verify(k, noon)
@@ -322,12 +322,12 @@ func alterUnusedBits(r *request) {
 	r.query = r.query[:end] + string(alphabet[last^1])
 }
 
-// If the time of a signed URL is over, VerifyURL returns Expired. If it was signed far in the future, VerifyURL
-// returns Invalid.
+// VerifyURL returns Expired once the time of a signed URL is over, and Invalid if it was signed far
+// in the future.
 func TestSignURLExpires(t *testing.T) {
-	k := newKeys(t, secret(1))
-	r := signedRequest(t, k, download())
-	const ttl = time.Hour // of download
+	const ttl = time.Hour // of downloadRequest
+	k := newKeys(t, newSecret(1))
+	r := signedRequest(t, k, downloadRequest())
 
 	tests := []struct {
 		name string
@@ -349,18 +349,19 @@ func TestSignURLExpires(t *testing.T) {
 	}
 
 	t.Run("at its end, for another key", func(t *testing.T) {
-		other := signedRequest(t, k, download())
+		other := signedRequest(t, k, downloadRequest())
 		other.key = "other"
 		_, status := other.verify(k, noon.Add(ttl))
-		require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
+		require.Equal(t, signedurl.Invalid, status, "only a valid signature may be Expired")
 	})
 }
 
-// The first of several keys signs, and all of them verify. If a key is removed, its signatures are Invalid.
+// The first of several keys signs, all of them verify, and the signatures of a removed key are
+// Invalid.
 func TestKeysRotated(t *testing.T) {
-	older := newKeys(t, secret(1))
-	newer := newKeys(t, secret(2))
-	both := newKeys(t, secret(2), secret(1))
+	older := newKeys(t, newSecret(1))
+	newer := newKeys(t, newSecret(2))
+	both := newKeys(t, newSecret(2), newSecret(1))
 	none := signedurl.Keys{}
 
 	tests := []struct {
@@ -377,25 +378,25 @@ func TestKeysRotated(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, status := signedRequest(t, tt.signer, upload()).verify(tt.verifier, noon)
+			_, status := signedRequest(t, tt.signer, uploadRequest()).verify(tt.verifier, noon)
 			require.Equal(t, tt.want, status, "URL")
 
-			fields := form(t, tt.signer, formRequest())
+			fields := signForm(t, tt.signer, formRequest())
 			_, status = signedurl.VerifyForm(tt.verifier, "bucket", fields, noon)
 			require.Equal(t, tt.want, status, "form")
 		})
 	}
 }
 
-// Printing signing keys shows no secret.
+// Signing keys and secrets show nothing when they are printed.
 func TestKeysPrintNothing(t *testing.T) {
 	k := newKeys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		require.Equal(t, "REDACTED", fmt.Sprintf(format, k))
-		require.Equal(t, "REDACTED", fmt.Sprintf(format, signedurl.Secrets{secret(1)}))
+		require.Equal(t, "REDACTED", fmt.Sprintf(format, signedurl.Secrets{newSecret(1)}))
 	}
 
-	text, err := json.Marshal(signedurl.Secrets{secret(1)})
+	text, err := json.Marshal(signedurl.Secrets{newSecret(1)})
 	require.NoError(t, err)
 	require.Equal(t, `"REDACTED"`, string(text))
 }
@@ -414,34 +415,36 @@ func TestNewSecret(t *testing.T) {
 
 // VerifyForm returns a Grant with all options of the signed form.
 func TestSignForm(t *testing.T) {
-	k := newKeys(t, secret(1))
-	fields := form(t, k, formRequest())
+	k := newKeys(t, newSecret(1))
+	fields := signForm(t, k, formRequest())
 	require.Equal(t, "a/b c", fields["key"])
 
-	g, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+	// The Grant is that of a signed URL with the same options.
+	got, status := signedurl.VerifyForm(k, "bucket", fields, noon)
 	require.Equal(t, signedurl.Valid, status)
-	r := upload()
+	r := uploadRequest()
 	r.Condition = storage.Condition{}
 	want, _ := signedRequest(t, k, r).verify(k, noon)
 	want.Method = http.MethodPost
-	require.Equal(t, want, g)
+	require.Equal(t, want, got)
 
 	_, status = signedurl.VerifyForm(k, "bucket", fields, noon.Add(time.Hour))
 	require.Equal(t, signedurl.Expired, status)
+
 	_, status = signedurl.VerifyForm(k, "other", fields, noon)
 	require.Equal(t, signedurl.Invalid, status)
 }
 
-// If a field of a signed form is altered, removed, emptied or added, VerifyForm returns Invalid.
+// VerifyForm returns Invalid if a field of a signed form is altered, removed, emptied or added.
 func TestVerifyFormAltered(t *testing.T) {
-	k := newKeys(t, secret(1))
-	good := form(t, k, formRequest())
+	k := newKeys(t, newSecret(1))
+	good := signForm(t, k, formRequest())
 	requireInvalid := func(name string, fields map[string]string) {
 		_, status := signedurl.VerifyForm(k, "bucket", fields, noon)
 		require.Equal(t, signedurl.Invalid, status, name)
 	}
 
-	// Each field in turn has another value, is missing, or is empty.
+	// Each field has another value, is missing, or is empty.
 	for name := range good {
 		altered := maps.Clone(good)
 		altered[name] += "0"
@@ -454,51 +457,53 @@ func TestVerifyFormAltered(t *testing.T) {
 		requireInvalid("an empty "+name, altered)
 	}
 
-	// The form has a field more.
+	// The form has an additional field.
 	added := maps.Clone(good)
 	added["content-encoding"] = "gzip"
 	requireInvalid("an additional field", added)
 
-	// Name and value of a field have the same letters in sequence, but another boundary.
+	// The last letter of a name is the first of its value.
 	moved := maps.Clone(good)
 	delete(moved, "content-type")
 	moved["content-typ"] = "e" + good["content-type"]
-	requireInvalid("a moved boundary between two parts", moved)
+	requireInvalid("a moved boundary between name and value", moved)
 
-	requireInvalid("nothing", nil)
+	requireInvalid("no fields", nil)
 }
 
-// If a request for a form has no size bounds, SignForm fails with Unsupported. SignURL does not sign a request for
-// a form.
+// SignForm signs only a request with size bounds, and SignURL signs no request for a form.
 func TestSignFormNeedsBounds(t *testing.T) {
-	k := newKeys(t, secret(1))
+	k := newKeys(t, newSecret(1))
 	r := formRequest()
 
 	_, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	r.MinSize = -1
 	r.MaxSize = -1
 	_, err = signedurl.SignForm(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
 }
 
-// If a request for a form has a condition, SignForm fails with Unsupported.
+// SignForm fails with Unsupported if a request has a condition.
 func TestSignFormWithACondition(t *testing.T) {
 	r := formRequest()
 	r.Condition.Absent = true
-	_, err := signedurl.SignForm(newKeys(t, secret(1)), "bucket", r, noon)
+
+	_, err := signedurl.SignForm(newKeys(t, newSecret(1)), "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
-// If a request has another method, no base URL, a revision or no key, SignURL fails with Unsupported.
+// SignURL fails with Unsupported for a request with another method, no base URL or a revision, and
+// without a key.
 func TestSignURLUnsupported(t *testing.T) {
-	signingKeys := newKeys(t, secret(1))
-	otherMethod := upload()
+	signingKeys := newKeys(t, newSecret(1))
+	otherMethod := uploadRequest()
 	otherMethod.Method = http.MethodPatch
-	noBaseURL := upload()
+	noBaseURL := uploadRequest()
 	noBaseURL.BaseURL = ""
-	revision := upload()
+	revision := uploadRequest()
 	revision.Condition = storage.Condition{Revision: "1"}
 
 	tests := []struct {
@@ -509,7 +514,7 @@ func TestSignURLUnsupported(t *testing.T) {
 		{name: "another method", keys: signingKeys, req: otherMethod},
 		{name: "no base URL", keys: signingKeys, req: noBaseURL},
 		{name: "a revision", keys: signingKeys, req: revision},
-		{name: "no signing key", keys: signedurl.Keys{}, req: upload()},
+		{name: "no signing key", keys: signedurl.Keys{}, req: uploadRequest()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -519,7 +524,7 @@ func TestSignURLUnsupported(t *testing.T) {
 	}
 }
 
-// HasParams returns true if a query has a parameter of a signed URL.
+// HasParams reports whether a query has a parameter of a signed URL.
 func TestHasParams(t *testing.T) {
 	tests := []struct {
 		name  string
