@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Lookup finds the meaning of an error by its code, then by its status.
+// Lookup finds the meaning of an error by its code, or else by its status.
 func TestLookup(t *testing.T) {
 	table := Table{
 		Codes:    map[string]Meaning{"Gone": {Code: storage.ObjectNotFound, Hint: "by code"}},
@@ -54,7 +54,7 @@ func TestTableHas(t *testing.T) {
 	require.False(t, table.Has(""))
 }
 
-// NewError makes the storage.Error of a meaning, with the status and the cause.
+// NewError returns a storage.Error with the meaning, the status and the cause.
 func TestNewError(t *testing.T) {
 	cause := errors.New("cause")
 	tests := []struct {

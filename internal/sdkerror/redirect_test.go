@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The hint of a redirect names the host that it leads to.
+// The hint of a redirect names the host that it leads to, without secrets.
 func TestRedirect(t *testing.T) {
-	const plain = "the endpoint redirects: check endpoint="
+	const hintWithoutHost = "the endpoint redirects: check endpoint="
 	tests := []struct{ name, location, hint string }{
 		{
 			name:     "to https",
@@ -29,23 +29,27 @@ func TestRedirect(t *testing.T) {
 			location: "https://me:secret@login.example.com/",
 			hint:     "the endpoint redirects to https://login.example.com: check endpoint=",
 		},
-		{name: "on the same host", location: "/login?back=/photos", hint: plain},
-		{name: "nowhere", location: "", hint: plain},
-		{name: "to no address", location: "https://%zz", hint: plain},
-		{name: "to an endless host", location: "https://" + strings.Repeat("x", 300), hint: plain},
+		{name: "on the same host", location: "/login?back=/photos", hint: hintWithoutHost},
+		{name: "nowhere", location: "", hint: hintWithoutHost},
+		{name: "to an invalid address", location: "https://%zz", hint: hintWithoutHost},
+		{
+			name:     "to a very long host",
+			location: "https://" + strings.Repeat("x", 300),
+			hint:     hintWithoutHost,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, status := range []int{300, 301, 302, 303, 305, 307, 308} {
-				m, ok := Redirect(status, http.Header{"Location": {tt.location}})
+				got, ok := Redirect(status, http.Header{"Location": {tt.location}})
 				require.True(t, ok)
-				require.Equal(t, Meaning{Code: storage.InvalidArgument, Hint: tt.hint}, m)
+				require.Equal(t, Meaning{Code: storage.InvalidArgument, Hint: tt.hint}, got)
 			}
 		})
 	}
 }
 
-// A response with another status is no redirect, even with a Location.
+// A response with another status is no redirect, even if it has a Location.
 func TestNoRedirect(t *testing.T) {
 	for _, status := range []int{200, 304, 400} {
 		_, ok := Redirect(status, http.Header{"Location": {"https://store.example.com/"}})

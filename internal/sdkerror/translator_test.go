@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,19 +59,18 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 		{name: "500, a failure of the server", err: responseError{500}, unknown: true},
 		{name: "502, of a gateway", err: responseError{502}, unknown: true},
 		{name: "504, of a gateway", err: responseError{504}, unknown: true},
-		{name: "499, the client seemed gone", err: responseError{499}, unknown: true},
+		{name: "499, of a gateway that misses the client", err: responseError{499}, unknown: true},
 		{name: "507, of a gateway's disk", err: responseError{507}, unknown: true},
 		{name: "520, of a gateway", err: responseError{520}, unknown: true},
 		{name: "503, a refusal", err: responseError{503}, unknown: false},
 		{name: "501, a refusal", err: responseError{501}, unknown: false},
 		{name: "412, a condition that does not hold", err: responseError{412}, unknown: false},
-
 		{
-			name:    "the whole request was sent through our transport",
+			name:    "a whole request through our transport",
 			err:     &transport.Error{Sent: true, Err: errSent},
 			unknown: true,
 		},
-		{name: "it was sent through another transport", err: errSent, unknown: true},
+		{name: "a request through another transport", err: errSent, unknown: true},
 		{name: "no connection", err: &net.OpError{Op: "dial", Err: errSent}, unknown: false},
 		{name: "no error of an HTTP client", err: errors.New("no such key file"), unknown: false},
 		{
@@ -78,7 +78,11 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 			err:     &storage.Error{Code: storage.BodyFailed, Err: errSent},
 			unknown: false,
 		},
-		{name: "Unknown already", err: &storage.Error{Code: storage.Unavailable, Unknown: true}, unknown: true},
+		{
+			name:    "an error that is already Unknown",
+			err:     &storage.Error{Code: storage.Unavailable, Unknown: true},
+			unknown: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +94,7 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 	}
 }
 
-// If an SDK hides the transport's error, Write still knows from the transport whether the request was sent.
+// Write asks the transport whether a request was sent, even if an SDK hides the transport's error.
 func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -102,7 +106,7 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	client, tr := transport.NewClient(nil)
 	t.Cleanup(tr.CloseIdleConnections)
 
-	// remove sends a request as an SDK does that hides the error of the transport.
+	// remove sends a request and hides the error of the transport, as an SDK may.
 	remove := func(ctx context.Context, t *testing.T, address string) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
 		require.NoError(t, err)
@@ -133,8 +137,8 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	}
 }
 
-// An SDK may drop a response and return another error, as the retry policy of azcore does if ctx has ended. The outcome
-// of the write is then unknown.
+// The outcome of a write is unknown if an SDK drops the response and returns another error, as
+// azcore does when ctx has ended.
 func TestWriteResponseDropped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
@@ -152,14 +156,14 @@ func TestWriteResponseDropped(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// An error that is a storage.Error already is not translated again.
+// A storage.Error is not translated again, but copied for a caller that may change it.
 func TestTranslateKeepsStorageErrors(t *testing.T) {
 	translator := newTranslator()
 	unauthenticated := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
 
 	require.NoError(t, translator.Read(nil))
 	require.Equal(t, unauthenticated, translator.Read(unauthenticated))
-	require.NotSame(t, unauthenticated, translator.Translate(unauthenticated), "the caller may change it")
+	require.NotSame(t, unauthenticated, translator.Translate(unauthenticated), "the result must be a copy")
 	require.Equal(t, storage.Unsupported, translator.Translate(storage.Unsupported).Code)
 
 	require.Same(t, unauthenticated, translator.AsError(unauthenticated))
@@ -168,12 +172,11 @@ func TestTranslateKeepsStorageErrors(t *testing.T) {
 
 // WithHint returns a copy of the error with another hint.
 func TestWithHint(t *testing.T) {
-	first := &storage.Error{Code: storage.PermissionDenied, Hint: "first"}
-	require.Equal(t, &storage.Error{
-		Code: storage.PermissionDenied,
-		Hint: "second",
-	}, WithHint(first, "second"))
-	require.Equal(t, "first", first.Hint, "the original may be shared")
+	original := &storage.Error{Code: storage.PermissionDenied, Hint: "first"}
+	want := &storage.Error{Code: storage.PermissionDenied, Hint: "second"}
+	require.Equal(t, want, WithHint(original, "second"))
+	require.Equal(t, "first", original.Hint, "the original must not change")
+
 	require.NoError(t, WithHint(nil, "second"))
 	require.Equal(t, errSent, WithHint(errSent, "second"))
 }
@@ -244,10 +247,9 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	}
 }
 
-// An error that is none of the network counts as Unavailable if the request was sent, and as Internal
-// otherwise.
+// An error without a response is Unavailable if the request was sent, and otherwise Internal.
 func TestWithoutResponse(t *testing.T) {
-	failure := errors.New("failed")
+	cause := errors.New("failed")
 	tests := []struct {
 		name string
 		sent bool
@@ -256,25 +258,26 @@ func TestWithoutResponse(t *testing.T) {
 		{
 			name: "sent",
 			sent: true,
-			want: &storage.Error{Code: storage.Unavailable, Retryable: true, Err: failure},
+			want: &storage.Error{Code: storage.Unavailable, Retryable: true, Err: cause},
 		},
 		{
 			name: "not sent",
 			sent: false,
-			want: &storage.Error{Code: storage.Internal, Err: failure},
+			want: &storage.Error{Code: storage.Internal, Err: cause},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, WithoutResponse(failure, tt.sent))
+			require.Equal(t, tt.want, WithoutResponse(cause, tt.sent))
 		})
 	}
 
-	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true).Code)
+	t.Run("canceled", func(t *testing.T) {
+		require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true).Code)
+	})
 }
 
-// If a response says that an object is missing, NotFound finds out by the error of the bucket whether it is
-// the bucket that is missing.
+// NotFound tells a missing object from a missing bucket by the error of a request for the bucket.
 func TestNotFound(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -309,15 +312,13 @@ func TestNotFound(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, &tt.want, NotFound(&storage.Error{
-				Code:   storage.ObjectNotFound,
-				Status: 404,
-			}, tt.bucketErr, "hint"))
+			err := &storage.Error{Code: storage.ObjectNotFound, Status: 404}
+			require.Equal(t, &tt.want, NotFound(err, tt.bucketErr, "hint"))
 		})
 	}
 }
 
-// If a listing fails with ObjectNotFound, its bucket is missing. FromListing keeps other errors, and a hint.
+// FromListing takes ObjectNotFound for a missing bucket, and keeps other errors and their hints.
 func TestFromListing(t *testing.T) {
 	const hint = "hint"
 	tests := []struct {
@@ -348,7 +349,7 @@ func TestFromListing(t *testing.T) {
 	}
 }
 
-// CodeFromStatus returns what a status means if the response has no code that is known.
+// CodeFromStatus returns what a status means if the response has no known code.
 func TestCodeFromStatus(t *testing.T) {
 	tests := []struct {
 		status int
@@ -373,7 +374,9 @@ func TestCodeFromStatus(t *testing.T) {
 		{status: 598, want: storage.Unavailable},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, CodeFromStatus(tt.status), tt.status)
+		t.Run(strconv.Itoa(tt.status), func(t *testing.T) {
+			require.Equal(t, tt.want, CodeFromStatus(tt.status))
+		})
 	}
 }
 
@@ -384,7 +387,7 @@ func TestIsRetryable(t *testing.T) {
 	require.False(t, IsRetryable(storage.Internal))
 }
 
-// If the text of an error is too long, withShortText cuts its end off.
+// withShortText cuts off the end of an error's text that is too long.
 func TestWithShortText(t *testing.T) {
 	require.NoError(t, withShortText(nil))
 
@@ -395,5 +398,5 @@ func TestWithShortText(t *testing.T) {
 	got := withShortText(long)
 	require.ErrorIs(t, got, long)
 	require.LessOrEqual(t, len(got.Error()), maxText+len("…"))
-	require.True(t, utf8.ValidString(got.Error()), "it is cut between characters")
+	require.True(t, utf8.ValidString(got.Error()), "the text must be cut between characters")
 }
