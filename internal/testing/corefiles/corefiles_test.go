@@ -16,13 +16,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// For each of a few simple calls, testdata/files.txt lists the source files of this library whose code the call
-// runs. If a change makes a call run code of more files, the test fails.
+// testdata/files.txt lists, for each of a few simple calls, the source files of this library whose
+// code it runs. The test fails if that becomes more.
 func TestFilesOf(t *testing.T) {
 	testserver.Further(t) // it compiles all drivers again, with counters
+	const module = "github.com/omnibucket/storage"
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")
-	const module = "github.com/omnibucket/storage"
 	packages := []string{module, module + "/engine", module + "/internal/testing/corefiles"}
 	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg="+strings.Join(packages, ","),
 		"-o", binary, ".")

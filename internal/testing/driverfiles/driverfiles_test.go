@@ -49,7 +49,8 @@ var methods = map[string]string{
 	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
 }
 
-// Each method of a driver is in the file of the same name in all drivers. The map own lists all other files.
+// Each method of a driver is in the file of the same name in all drivers, and all other files are
+// in the map own.
 func TestDriverFilesOfOneSubject(t *testing.T) {
 	for directory, names := range own {
 		t.Run(directory, func(t *testing.T) {
@@ -71,13 +72,13 @@ func TestDriverFilesOfOneSubject(t *testing.T) {
 	}
 }
 
-// No file name is in own for two drivers.
+// No file name is listed in own for two drivers.
 func TestDriverFilesAreShared(t *testing.T) {
-	first := map[string]string{}
+	directories := map[string]string{}
 	for directory, names := range own {
 		for _, name := range strings.Fields(names) {
-			require.Empty(t, first[name], "%s has %s, too", directory, name)
-			first[name] = directory
+			require.Empty(t, directories[name], "%s has %s, too", directory, name)
+			directories[name] = directory
 		}
 	}
 }

@@ -68,10 +68,10 @@ func nameOf(f *ast.FuncDecl) string {
 	return id.Name + "." + f.Name.Name
 }
 
-// Each function that takes a context, and so may make requests, has a scene of the explorer or a sentence why it needs
-// none. The list is functions.txt. A line has a function, and then the names of tests, or "-" and the sentence.
+// functions.txt lists each function that takes a context, and so may make requests, with the tests
+// that explore it or a sentence why it needs none.
 func TestFunctionsHaveASceneOrAReason(t *testing.T) {
-	// What functions.txt says of each function.
+	// Read what functions.txt says of each function: names of tests, or "-" and a sentence.
 	text, err := os.ReadFile("functions.txt")
 	require.NoError(t, err)
 	listed := make(map[string]string)
@@ -85,32 +85,32 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 		listed[name] = strings.TrimSpace(value)
 	}
 
-	// The functions and the tests that exist.
-	exist := make(map[string]bool)
-	scenes := make(map[string]bool)
+	// Find the functions and the tests that exist.
+	functions := make(map[string]bool)
+	tests := make(map[string]bool)
 	for _, folder := range folders {
 		for _, f := range parse(t, folder, false) {
 			if name := nameOf(f); name != "" && isReached(folder, name) {
-				exist[path.Base(folder)+"."+name] = true
+				functions[path.Base(folder)+"."+name] = true
 			}
 		}
 		for _, f := range parse(t, folder, true) {
-			scenes[f.Name.Name] = true
+			tests[f.Name.Name] = true
 		}
 	}
 
 	// Each function is listed, and each name in the list exists.
-	for _, name := range slices.Sorted(maps.Keys(exist)) {
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		require.NotEmpty(t, listed[name],
 			"%s is not in functions.txt: add its scene, or - and a sentence why", name)
 	}
 	for name, value := range listed {
-		require.True(t, exist[name], "%s is in functions.txt, and does not exist", name)
+		require.True(t, functions[name], "%s is in functions.txt, and does not exist", name)
 		if strings.HasPrefix(value, "- ") {
 			continue
 		}
-		for scene := range strings.FieldsSeq(value) {
-			require.True(t, scenes[scene], "%s: there is no test %s", name, scene)
+		for test := range strings.FieldsSeq(value) {
+			require.True(t, tests[test], "%s: there is no test %s", name, test)
 		}
 	}
 }

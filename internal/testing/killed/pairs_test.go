@@ -48,15 +48,17 @@ const (
 	keys = 30
 )
 
+// TestMain runs the operations of one process of a pair, if this is a child process, and otherwise
+// the tests.
 func TestMain(m *testing.M) {
-	if text := os.Getenv(childVariable); text != "" {
-		if err := runChild(strings.SplitN(text, " ", 4)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	child := os.Getenv(childVariable)
+	if child == "" {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err := runChild(strings.SplitN(child, " ", 4)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // A side is the operation that one process of a pair makes for each object of the round. It gets the number of the
@@ -637,7 +639,7 @@ func openPlace(ctx context.Context, address, prefix string) (*place, error) {
 	return &place{Bucket: b, address: address, prefix: prefix, opened: make(map[string]any)}, err
 }
 
-// Pairs of processes make operations on the same objects. Each process is killed at any moment, or runs to its end. Each
+// In pairs of processes that work on the same objects and are killed at any moment, each
 // acknowledged operation has its effect.
 func TestPairsOfKilledProcesses(t *testing.T) {
 	testserver.Slow(t)

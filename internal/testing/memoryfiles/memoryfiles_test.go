@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// place sets TMPDIR to the directory in memory, unless TMPDIR is set already or the directory does not suit.
+// place sets TMPDIR to the directory in memory if that suits, unless TMPDIR is already set.
 func TestPlace(t *testing.T) {
 	tests := map[string]struct {
 		before string

@@ -557,8 +557,8 @@ func buildProgram(t *testing.T) string {
 	return program
 }
 
-// When a call has returned, its effect survives a power cut. The test copies the image of the disk when the call
-// returns, and checks the copy.
+// The effect of a call survives a power cut once the call has returned. The test copies the image
+// of the disk at that moment, and checks the copy.
 func TestPowerCut(t *testing.T) {
 	if os.Getenv(requiredVariable) == "" {
 		testserver.Further(t) // it builds the command
@@ -579,6 +579,7 @@ func TestPowerCut(t *testing.T) {
 						step.before(t, d.path)
 					}
 					d.flush(t)
+
 					step.do(t, d.path)
 					step.holds(t, d.cut(t))
 				})

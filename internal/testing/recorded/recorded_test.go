@@ -13,7 +13,7 @@ import (
 const goodEntry = `{"Request": {"Method": "GET", "URL": "https://b.s3.amazonaws.com/a", "Header": {"A": ["1"]}},` +
 	` "Response": {"StatusCode": 200, "Header": {"Etag": ["1"]}, "Body": "aGVsbG8="}}`
 
-// Malformed recordings are refused, because a contributor may send files that no recorder has written.
+// Malformed recordings are refused, because they may come from people and not from a recorder.
 func TestParseRefusesMalformedFiles(t *testing.T) {
 	const file = `{"Entries": [` + goodEntry + `]}`
 	exchanges, err := parse([]byte(file), Amazon, "file")
@@ -21,7 +21,7 @@ func TestParseRefusesMalformedFiles(t *testing.T) {
 	require.Equal(t, "hello", string(exchanges[0].Response.Body))
 	require.Equal(t, Get, exchanges[0].Kind)
 
-	// Each row replaces a text of the file.
+	// Each case replaces a part of the file.
 	tests := []struct {
 		name string
 		good string
@@ -51,7 +51,7 @@ func TestParseRefusesMalformedFiles(t *testing.T) {
 	}
 }
 
-// Each exchange gets a kind, whatever its method and its path are.
+// Each exchange gets a kind, whatever its method and path are.
 func TestClassifyTakesAnyAddress(t *testing.T) {
 	methods := []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"}
 	paths := []string{
@@ -84,7 +84,7 @@ func TestClassifyTakesAnyAddress(t *testing.T) {
 	}
 }
 
-// A file that is too large and a symbolic link are not read.
+// ReadFile refuses a file that is too large, and a symbolic link.
 func TestReadFileRefusesOtherFiles(t *testing.T) {
 	dir := t.TempDir()
 	huge := filepath.Join(dir, "huge.replay")
@@ -103,7 +103,7 @@ func TestReadFileRefusesOtherFiles(t *testing.T) {
 	}
 }
 
-// ReadFolder counts recordings of gRPC and does not read them.
+// ReadFolder counts recordings of gRPC, but does not read them.
 func TestReadFolderCountsGRPC(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -483,8 +483,7 @@ func encodedFor(name string, m message) string {
 	return testSecret
 }
 
-// The recorder replaces secrets, and the names of accounts, buckets and hosts, so that nobody finds them in
-// the file.
+// The recorder replaces secrets and the names of accounts, buckets and hosts.
 func TestRecordingsReplaceWhatTells(t *testing.T) {
 	for _, tt := range hidingPlaces {
 		t.Run(tt.cloud+" "+tt.name, func(t *testing.T) {
@@ -495,13 +494,12 @@ func TestRecordingsReplaceWhatTells(t *testing.T) {
 
 			count, remaining, err := r.Write()
 			require.NoError(t, err)
-			require.Equal(t, 1, count, "the secret is replaced, so that the exchange can be recorded")
+			require.Equal(t, 1, count, "an exchange whose secret is replaced must be recorded")
 			require.Zero(t, remaining)
 			require.Len(t, recorded.ReadFolder(t, recorded.Amazon, dir).Exchanges, 1)
 
 			text := recorded.Text(t, dir)
-			hidden := append(secretForms(), "omnibucket-certify-", "acc0untname", "127.0.0.1", "4711",
-				"48696464")
+			hidden := append(secretForms(), "omnibucket-certify-", "acc0untname", "127.0.0.1", "4711", "48696464")
 			for _, word := range hidden {
 				require.NotContains(t, text, word)
 			}
@@ -509,15 +507,15 @@ func TestRecordingsReplaceWhatTells(t *testing.T) {
 	}
 }
 
-// If an exchange contains a known secret in any of these encodings, the recording leaves out the exchange.
+// A recording leaves out an exchange that contains a known secret in any of these encodings.
 func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
-	twice := url.QueryEscape(url.QueryEscape(testSecret))
+	escapedTwice := url.QueryEscape(url.QueryEscape(testSecret))
 	contents := map[string]string{
 		"plain":                          testSecret,
 		"escaped":                        url.QueryEscape(testSecret),
 		"escaped in lower case":          strings.ToLower(url.QueryEscape(testSecret)),
-		"escaped twice":                  twice,
-		"escaped twice in lower case":    strings.ToLower(twice),
+		"escaped twice":                  escapedTwice,
+		"escaped twice in lower case":    strings.ToLower(escapedTwice),
 		"in XML":                         "<x>" + strings.ReplaceAll(testSecret, "&", "&amp;"),
 		"in JSON":                        `{"x": "` + strings.ReplaceAll(testSecret, "&", `\u0026`),
 		"in Base64":                      base64.StdEncoding.EncodeToString([]byte("1" + testSecret + "1")),
@@ -552,6 +550,7 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 					document: "standard",
 					received: http.Header{"X-Amz-Meta-A": {content}},
 				})
+
 				// The last one has only the value of AWS_RETRY_MODE, which is no secret.
 				send(t, r, message{url: object, document: "standard"})
 
@@ -574,7 +573,7 @@ func credentialsFile(t *testing.T) string {
 	return path
 }
 
-// If a later exchange shows that an earlier one contains a secret, the recording does not contain it.
+// A recording does not contain a secret that only a later exchange shows to be one.
 func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 	escaped := url.QueryEscape(testSecret)
 	tests := map[string]message{
