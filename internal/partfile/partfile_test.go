@@ -305,23 +305,23 @@ func TestFindRefusesLinks(t *testing.T) {
 	}
 }
 
-// If a process was killed before it wrote its mark, SweepAll removes the empty mark. It keeps files of other
-// programs.
+// SweepAll removes the empty mark of a process that was killed before it wrote it, and keeps the
+// files of other programs.
 func TestSweepRemovesEmptyMarks(t *testing.T) {
 	const (
 		modeOfMarks = 0o600
 		otherMode   = 0o644
 	)
 	tests := []struct {
-		name    string
-		text    string
-		mode    os.FileMode
-		removed bool
+		name      string
+		text      string
+		mode      os.FileMode
+		isRemoved bool
 	}{
 		// On Windows, no file has the mode of a mark.
-		{name: "a mark without a byte", text: "", mode: modeOfMarks, removed: runtime.GOOS != "windows"},
-		{name: "an empty file of another program", text: "", mode: otherMode, removed: false},
-		{name: "a file of another program", text: "x", mode: modeOfMarks, removed: false},
+		{name: "a mark without a byte", text: "", mode: modeOfMarks, isRemoved: runtime.GOOS != "windows"},
+		{name: "an empty file of another program", text: "", mode: otherMode, isRemoved: false},
+		{name: "a file of another program", text: "x", mode: modeOfMarks, isRemoved: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -337,7 +337,7 @@ func TestSweepRemovesEmptyMarks(t *testing.T) {
 			partfile.SweepAll(root, ".")
 
 			_, err = os.Lstat(path)
-			require.Equal(t, tt.removed, errors.Is(err, os.ErrNotExist), err)
+			require.Equal(t, tt.isRemoved, errors.Is(err, os.ErrNotExist), err)
 		})
 	}
 }

@@ -33,7 +33,7 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// Partial files of earlier versions are continued or removed.
+// A partial file that an earlier version left is continued, and its other files are removed.
 func TestStoredFormsAreContinued(t *testing.T) {
 	const text = "text more" // storedFiles has "text" of it
 	body := []byte(text)
@@ -52,7 +52,7 @@ func TestStoredFormsAreContinued(t *testing.T) {
 	require.Empty(t, listNames(t, dir))
 }
 
-// If a mark has a later form, it belongs to a later version. This version keeps it and its files.
+// A mark of a later form belongs to a later version, so this version keeps it and its files.
 func TestLaterFormIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	laterForm := strings.NewReplacer(`"omnibucket temporary files":1`, `"omnibucket temporary files":2`)
@@ -62,13 +62,16 @@ func TestLaterFormIsLeftAlone(t *testing.T) {
 	}
 	writeStored(t, dir, laterFiles)
 
-	require.Nil(t, partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(nil).Source))
+	path := filepath.Join(dir, "k")
+	require.Nil(t, partfile.Find(partfile.System{}, path, object(nil).Source))
+
 	sweepAll(t, dir, false)
 	require.Len(t, listNames(t, dir), len(laterFiles))
 }
 
-// The files that this code leaves have the form that is in storedFiles. If they have another, give that the next number in
-// docs/maintainers/stored-forms.md, and add its files to this test.
+// The files that this code leaves have the form of storedFiles. If a change gives them another
+// form, give that the next number in docs/maintainers/stored-forms.md, and add its files to this
+// test.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	dir := t.TempDir()
 

@@ -13,6 +13,7 @@ func TestErrors(t *testing.T) {
 	first := errors.New("first")
 	second := errors.New("second")
 	wrapped := fmt.Errorf("wrapped: %w", first)
+
 	require.Nil(t, Errors(nil))
 	require.Equal(t, []error{first}, Errors(first))
 	require.Equal(t, []error{wrapped}, Errors(wrapped))

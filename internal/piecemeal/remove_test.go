@@ -37,7 +37,7 @@ func newEntry(key, version string) storage.VersionEntry {
 	return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}, Version: version}
 }
 
-// Remove of versions returns the error of each version, and also what ended the removals early.
+// Remove of versions returns the error of each version, and what ended the removals early.
 func TestRemoveVersions(t *testing.T) {
 	lockedA1 := newLocked("a", "1")
 	lockedB1 := newLocked("b", "1")
@@ -46,33 +46,33 @@ func TestRemoveVersions(t *testing.T) {
 
 	tests := map[string]struct {
 		removed  int
-		failures []error // that the bucket returns, joined
-		errs     []error // of a in version 1, b in version 1, a in version 2
+		failures []error // the joined errors that the bucket returns
+		want     []error // the errors of a in version 1, b in version 1 and a in version 2
 	}{
 		"all are removed": {
 			removed:  3,
 			failures: nil,
-			errs:     []error{nil, nil, nil},
+			want:     []error{nil, nil, nil},
 		},
 		"none is": {
 			removed:  0,
 			failures: []error{lockedA1, lockedB1, lockedA2},
-			errs:     []error{lockedA1, lockedB1, lockedA2},
+			want:     []error{lockedA1, lockedB1, lockedA2},
 		},
-		"a version is not one of its key": {
+		"one of two versions of a key is not": {
 			removed:  2,
 			failures: []error{lockedA2},
-			errs:     []error{nil, nil, lockedA2},
+			want:     []error{nil, nil, lockedA2},
 		},
-		"what was not tried has what ended it": {
+		"the last is not tried": {
 			removed:  1,
 			failures: []error{lockedA1, canceled},
-			errs:     []error{lockedA1, nil, canceled},
+			want:     []error{lockedA1, nil, canceled},
 		},
-		"nothing was tried": {
+		"none is tried": {
 			removed:  0,
 			failures: []error{canceled},
-			errs:     []error{canceled, canceled, canceled},
+			want:     []error{canceled, canceled, canceled},
 		},
 	}
 	for name, tt := range tests {
@@ -81,8 +81,9 @@ func TestRemoveVersions(t *testing.T) {
 			group := []storage.VersionEntry{newEntry("a", "1"), newEntry("b", "1"), newEntry("a", "2")}
 
 			errs, early := Remove(t.Context(), bucket, group, true)
-			require.Equal(t, tt.errs, errs)
-			require.Equal(t, slices.Contains(tt.failures, canceled), early != nil)
+			require.Equal(t, tt.want, errs)
+			endsEarly := slices.Contains(tt.failures, canceled)
+			require.Equal(t, endsEarly, early != nil)
 		})
 	}
 }

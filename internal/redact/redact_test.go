@@ -30,6 +30,8 @@ func TestSecrets(t *testing.T) {
 		{name: "a longer name", text: "design=blue", want: "design=blue"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, Secrets(tt.text), tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, Secrets(tt.text))
+		})
 	}
 }

@@ -9,26 +9,27 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// SameProperties compares all properties except the storage class, and SameHeaders also leaves out the
-// metadata.
+// SameProperties compares all properties but the storage class, and SameHeaders all but the storage
+// class and the metadata.
 func TestSameComparesAllButTheStorageClass(t *testing.T) {
 	properties := reflect.TypeFor[storage.Properties]()
 	for i := range properties.NumField() {
 		name := properties.Field(i).Name
 		t.Run(name, func(t *testing.T) {
-			// a and none differ only in one property.
-			var a, none storage.Properties
-			if name == "Metadata" {
-				a.Metadata = map[string]string{"a": "x"}
-			} else {
-				reflect.ValueOf(&a).Elem().Field(i).SetString("x")
-			}
-
 			isStorageClass := name == "StorageClass"
 			isMetadata := name == "Metadata"
-			require.Equal(t, isStorageClass, SameProperties(&a, &none))
-			require.Equal(t, isStorageClass || isMetadata, SameHeaders(&a, &none))
-			require.True(t, SameProperties(&a, &a))
+
+			// withOne has only one property.
+			var withOne, empty storage.Properties
+			if isMetadata {
+				withOne.Metadata = map[string]string{"a": "x"}
+			} else {
+				reflect.ValueOf(&withOne).Elem().Field(i).SetString("x")
+			}
+
+			require.Equal(t, isStorageClass, SameProperties(&withOne, &empty))
+			require.Equal(t, isStorageClass || isMetadata, SameHeaders(&withOne, &empty))
+			require.True(t, SameProperties(&withOne, &withOne))
 		})
 	}
 }

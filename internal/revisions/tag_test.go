@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// AddTag puts the tag before each revision. Prefixes have none.
+// AddTag puts the tag before each revision, and leaves prefixes without one.
 func TestAddTagsEachRevision(t *testing.T) {
 	long := strings.Repeat("r", 2*blockBytes)
 	entries := []storage.ListEntry{
