@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// watch applies the fault to a body. It also counts the body as open until Close is called. A body
-// without a fault keeps its WriteTo method.
-func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
+// watchBody applies the fault to a body, and counts the body as open until it is closed. A body
+// without a fault keeps its method WriteTo.
+func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
 	if fault == nil {
@@ -48,8 +48,7 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 	}
 }
 
-// keepWriterTo returns counted. If body, which counted wraps, implements WriteTo, the result does,
-// too.
+// keepWriterTo returns counted, with the method WriteTo of body if body has one.
 func keepWriterTo(counted *countedBody, body io.ReadCloser) io.ReadCloser {
 	w, ok := body.(io.WriterTo)
 	if !ok {
@@ -101,7 +100,8 @@ type stalledBody struct {
 	once      sync.Once
 }
 
-// Read returns the first bytes of the body. It then blocks until the context ends or the body is closed.
+// Read returns the first bytes of the body, and then blocks until the context ends or the body is
+// closed.
 func (b *stalledBody) Read(p []byte) (int, error) {
 	if b.remaining <= 0 {
 		select {
@@ -121,15 +121,15 @@ func (b *stalledBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// corrupted returns a reader that changes one byte of body. offset is the offset of that
-// byte. If body implements Seek, the reader implements it, too. A retry that reads the body again
-// then receives the same damaged byte.
+// corrupted returns a reader of body with a damaged byte at offset. If body can seek, so can the
+// reader, and a retry that reads the body again gets the same damaged byte.
 func corrupted(body io.Reader, offset int64) io.Reader {
 	damaged := &corruptBody{body: body, offset: offset}
 	seeker, ok := body.(io.Seeker)
 	if !ok {
 		return damaged
 	}
+
 	start, err := seeker.Seek(0, io.SeekCurrent)
 	if err != nil {
 		// A pipe has Seek, but cannot seek.
@@ -148,7 +148,7 @@ type corruptBody struct {
 	offset int64 // of the damaged byte after start
 }
 
-// Read flips one bit of the damaged byte if that byte is among those read.
+// Read flips one bit of the damaged byte, if it is among those read.
 func (b *corruptBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	index := b.start + b.offset - b.pos
@@ -167,7 +167,7 @@ type corruptSeeker struct {
 
 func (b *corruptSeeker) Read(p []byte) (int, error) { return b.body.Read(p) }
 
-// Seek tells the corruptBody the new position, so that it damages the same byte again.
+// Seek keeps track of the position, so that the same byte is damaged again.
 func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	pos, err := b.seeker.Seek(offset, whence)
 	if err != nil {
@@ -184,10 +184,12 @@ type slowedBody struct {
 	wait func(d time.Duration) error
 }
 
-// Read reads at most 64 KiB, so that a large buffer does not make one long pause.
+// Read pauses after the bytes that it reads, to keep the rate. It reads at most 64 KiB, so that a
+// large buffer does not make one long pause.
 func (b *slowedBody) Read(p []byte) (int, error) {
 	const maxRead = 64 << 10
 	n, err := b.ReadCloser.Read(p[:min(len(p), maxRead)])
+
 	pause := time.Duration(n) * time.Second / time.Duration(b.rate)
 	if waitErr := b.wait(pause); waitErr != nil {
 		return n, waitErr

@@ -54,7 +54,7 @@ var callNames = [...]string{
 	"ListParts", "ListUploads", "SignPart", "Move", "Vend",
 }
 
-// String returns the name of the set or the names of the driver's methods: "Writes",
+// String returns the name of the set, such as "Writes", or the names of its calls, such as
 // "Put|PutPart".
 func (c Calls) String() string {
 	switch c {
@@ -67,6 +67,7 @@ func (c Calls) String() string {
 	case Signs:
 		return "Signs"
 	}
+
 	var names []string
 	for i, name := range callNames {
 		if c&(1<<i) != 0 {

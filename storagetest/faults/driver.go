@@ -30,7 +30,8 @@ func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, n
 	return withFault(d, ctx, call, fault, next)
 }
 
-// withFault makes a call with a fault that was chosen before. If fault is nil, it only calls next.
+// withFault calls next, and applies the fault before or after it. Without a fault, it only calls
+// next.
 func withFault[T any](
 	d *objectDriver, ctx context.Context, call Calls, fault *Rule, next func() (T, error),
 ) (T, error) {
@@ -38,6 +39,7 @@ func withFault[T any](
 	if fault == nil {
 		return next()
 	}
+
 	switch fault.kind {
 	case fail:
 		return none, fault.failure(false)
@@ -60,9 +62,9 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body, and applies the fault. body points to a field of the
-// caller's request, which holds the damaged body during the call. callWithBody does not copy the
-// request, because the engine may set the request's checksum while the body is read.
+// callWithBody makes a call that sends a body, and applies the fault. The damaged body takes the
+// place of *body, in the caller's request, during the call. The request is not copied, because the
+// engine may set its checksum while the body is read.
 func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
@@ -103,7 +105,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
-// Get closes the body if the rule DropResponse drops the response.
+// Get closes the body if a fault drops the response.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fault := d.injector.begin(Get, r.Key)
 	var body io.ReadCloser
@@ -118,7 +120,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		}
 		return nil, nil, err
 	}
-	return attrs, d.injector.watch(ctx, fault, body), nil
+	return attrs, d.injector.watchBody(ctx, fault, body), nil
 }
 
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
@@ -138,7 +140,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return call(d, ctx, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
-// CompleteParts sends a body if the request has the last part, in Last.
+// CompleteParts sends a body if the request has the last part.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
 	if r.Last != nil {
@@ -147,7 +149,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return call(d, ctx, CompleteParts, r.Put.Key, complete)
 }
 
-// AbortParts has no result, so its call returns an empty struct.
+// AbortParts aborts an upload. It has no result, so its call returns an empty struct.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) {
 		return struct{}{}, d.Driver.AbortParts(ctx, key, upload)
@@ -177,6 +179,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	if err == nil {
 		return errs
 	}
+
 	errs = make([]error, len(r))
 	for i := range errs {
 		errs[i] = err
@@ -220,8 +223,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return change(d, ctx, Restore, r, d.Driver.Restore)
 }
 
-// change makes a call that changes an object. next is a method of the
-// wrapped driver. It has no result but an error, so the call returns an empty struct.
+// change calls next, a method of the driver that changes an object. It has no result but an error,
+// so the call returns an empty struct.
 func change(
 	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,
 	next func(context.Context, *driver.ChangeRequest) error,

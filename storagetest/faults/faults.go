@@ -29,7 +29,7 @@ const maxEvents = 4096
 // concurrent use.
 type Injector struct {
 	mu     sync.Mutex
-	rules  []*armed
+	rules  []*activeRule
 	events []Event
 	total  int
 	counts map[Calls]int
@@ -45,7 +45,7 @@ type Event struct {
 	Fault string // the rule whose fault was injected, or ""
 }
 
-// String returns one line of the record.
+// String returns the event as one line of the record.
 func (e Event) String() string {
 	line := fmt.Sprintf("%4d %s", e.N, e.Call)
 	if e.Key != "" {
@@ -60,7 +60,7 @@ func (e Event) String() string {
 // New returns an [Injector] with these rules. If several rules apply to a call, the
 // first one wins.
 func New(rules ...Rule) *Injector {
-	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: running.Sleep}
+	return &Injector{rules: newActiveRules(rules), counts: make(map[Calls]int), sleep: running.Sleep}
 }
 
 // Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets.
@@ -76,7 +76,7 @@ func (i *Injector) Layer() driver.Layer {
 func (i *Injector) Set(rules ...Rule) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.rules = arm(rules)
+	i.rules = newActiveRules(rules)
 }
 
 // SetSleep replaces the function that waits for [Delay] and [SlowBody]. wait must return after d.
@@ -136,7 +136,7 @@ func (i *Injector) Hits() []Event {
 	return hits
 }
 
-// String returns the rules and the record, one per line, for the log of a failed test.
+// String returns the rules and the record, one a line, for the log of a failed test.
 func (i *Injector) String() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -151,14 +151,14 @@ func (i *Injector) String() string {
 	return b.String()
 }
 
-// begin records a call and returns its fault, or nil.
+// begin records a call, and returns the fault that applies to it, or nil.
 func (i *Injector) begin(call Calls, key string) *Rule {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var hit *Rule
 	for _, r := range i.rules {
 		// Each rule counts each matching call, even if an earlier rule already applies to the call.
-		if r.hits(call, key) && hit == nil {
+		if r.appliesTo(call, key) && hit == nil {
 			hit = &r.rule
 		}
 	}
@@ -195,7 +195,7 @@ func (i *Injector) bodies(change int) {
 	i.open += change
 }
 
-// wait waits for d with the function of SetSleep.
+// wait waits for d, with the function of SetSleep.
 func (i *Injector) wait(ctx context.Context, d time.Duration) error {
 	i.mu.Lock()
 	wait := i.sleep

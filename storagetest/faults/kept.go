@@ -13,26 +13,26 @@ import (
 // maxFileName is the longest file name that usual file systems permit, in bytes.
 const maxFileName = 255
 
-// guardKept fails with Internal if a write uses attributes that the store does not keep. If a file
-// system could not hold the key, it fails with Unsupported, as a driver for files does.
-func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
+// checkAttributes fails with Internal if a write has attributes that the store does not keep, and
+// with Unsupported if a file system could not hold its key.
+func (d *limited) checkAttributes(ctx context.Context, key string, p *storage.Properties) error {
 	if len(p.Metadata) > 0 && !d.has(storage.Metadata) {
-		return broken("metadata without Metadata")
+		return limitError("metadata without Metadata")
 	}
 	hasHeaders := p.ContentEncoding+p.ContentDisposition+p.ContentLanguage+p.CacheControl != ""
 	if hasHeaders && !d.has(storage.ContentProperties) {
-		return broken("a header attribute without ContentProperties")
+		return limitError("a header attribute without ContentProperties")
 	}
 	if !d.has(storage.LongSegments) && longestSegment(key) > maxFileName {
-		return broken("a segment of %d bytes without LongSegments", longestSegment(key))
+		return limitError("a segment of %d bytes without LongSegments", longestSegment(key))
 	}
 	if d.folders {
-		return d.besideFolder(ctx, key)
+		return d.checkFolders(ctx, key)
 	}
 	return nil
 }
 
-// longestSegment returns the length of the longest segment of key, in bytes.
+// longestSegment returns the length in bytes of the longest segment of key.
 func longestSegment(key string) int {
 	longest := 0
 	for segment := range strings.SplitSeq(key, "/") {
@@ -41,9 +41,9 @@ func longestSegment(key string) int {
 	return longest
 }
 
-// besideFolder fails with Unsupported if a file system could not hold key beside the existing keys.
-// A file system cannot have a file and a directory with the same path.
-func (d *limited) besideFolder(ctx context.Context, key string) error {
+// checkFolders fails with Unsupported if a file system, where a path is either a file or a
+// directory, could not hold key beside the existing keys.
+func (d *limited) checkFolders(ctx context.Context, key string) error {
 	// No folder of the key may be an object.
 	for i := range key {
 		if key[i] != '/' {
@@ -72,17 +72,17 @@ func (d *limited) besideFolder(ctx context.Context, key string) error {
 // Get returns no checksum if the feature StoredChecksums is disabled.
 func (d *limited) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
-	return d.withoutSum(attrs), body, err
+	return d.withoutChecksum(attrs), body, err
 }
 
 // Head returns no checksum if the feature StoredChecksums is disabled.
 func (d *limited) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
-	return d.withoutSum(attrs), err
+	return d.withoutChecksum(attrs), err
 }
 
-// withoutSum removes the checksum from attributes if the feature StoredChecksums is disabled.
-func (d *limited) withoutSum(attrs *storage.Attrs) *storage.Attrs {
+// withoutChecksum removes the checksum from attrs if the store keeps none.
+func (d *limited) withoutChecksum(attrs *storage.Attrs) *storage.Attrs {
 	if attrs != nil && !d.has(storage.StoredChecksums) {
 		attrs.CRC32C = storage.CRC32C{}
 	}

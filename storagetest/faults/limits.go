@@ -47,7 +47,7 @@ func WithLimits(b Limits) driver.Layer {
 	}
 }
 
-// apply returns the description of a driver with d that has these limits, too.
+// apply returns the description of a driver with d that also has these limits.
 func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
 	if b.Disable&storage.OrderedListing != 0 {
@@ -75,7 +75,7 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	return d
 }
 
-// applyToOpen is like apply, for the parts of open uploads. If p is nil, they have the limits of
+// applyToOpen is like apply, for the parts of open uploads. If p is nil, those have the limits of
 // other uploads.
 func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 	if p == nil {
@@ -111,12 +111,12 @@ type limited struct {
 	folders bool
 }
 
-// broken returns the error of a call that breaks a limit.
-func broken(format string, args ...any) error {
+// limitError returns the error of a call that breaks a limit.
+func limitError(format string, args ...any) error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("limits: "+format, args...)}
 }
 
-// isOutside reports whether n is less than 1, or more than limit. If limit is 0, there is no limit.
+// isOutside reports whether n is less than 1 or more than limit. A limit of 0 means no limit.
 func isOutside(n, limit int) bool {
 	if n < 1 {
 		return true
@@ -130,62 +130,64 @@ func (d *limited) Describe() driver.Description { return d.desc }
 // has reports whether the limits leave all features of f enabled.
 func (d *limited) has(f storage.Features) bool { return d.desc.Features&f == f }
 
-// guard fails with Internal if a write uses a feature that is disabled.
-func (d *limited) guard(
+// checkWrite fails with Internal if a write uses a disabled feature.
+func (d *limited) checkWrite(
 	ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool,
 ) error {
-	if err := d.guardKept(ctx, key, &p); err != nil {
+	if err := d.checkAttributes(ctx, key, &p); err != nil {
 		return err
 	}
 	if c.Absent && !d.has(storage.ConditionalCreate) {
-		return broken("IfAbsent without ConditionalCreate")
+		return limitError("IfAbsent without ConditionalCreate")
 	}
 	if c.Revision != "" && !d.has(storage.ConditionalUpdate) {
-		return broken("IfRevision without ConditionalUpdate")
+		return limitError("IfRevision without ConditionalUpdate")
 	}
 	if p.StorageClass != "" && !d.has(storage.StorageClasses) {
-		return broken("a storage class without StorageClasses")
+		return limitError("a storage class without StorageClasses")
 	}
 	if publicRead && !d.has(storage.ObjectACLs) {
-		return broken("public read without ObjectACLs")
+		return limitError("public read without ObjectACLs")
 	}
 	return nil
 }
 
-// Put checks what the engine promises for the body: a size and Seek, or a driver with StreamingPut.
+// Put checks that the engine sends what the driver needs: a known size, Seek and a checksum, unless
+// the driver declares that it needs less.
 func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.checkWrite(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
-	_, seeks := r.Body.(io.Seeker)
+
+	_, canSeek := r.Body.(io.Seeker)
 	if r.Size < 0 && !d.has(driver.StreamingPut) {
-		return nil, broken("a Put with unknown size, without StreamingPut")
+		return nil, limitError("a Put with unknown size, without StreamingPut")
 	}
-	if r.Size >= 0 && !seeks {
-		return nil, broken("a Put with known size, but a body without Seek")
+	if r.Size >= 0 && !canSeek {
+		return nil, limitError("a Put with known size, but a body without Seek")
 	}
 	if !r.CRC32C.Known && !d.has(driver.StreamingPut) && !d.desc.ChecksumWhileSending {
-		return nil, broken("a Put without a checksum, without StreamingPut or ChecksumWhileSending")
+		return nil, limitError("a Put without a checksum, without StreamingPut or ChecksumWhileSending")
 	}
 	if d.desc.MaxPutSize > 0 && r.Size > d.desc.MaxPutSize {
-		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.desc.MaxPutSize)
+		return nil, limitError("a Put of %d bytes exceeds %d", r.Size, d.desc.MaxPutSize)
 	}
 	return d.Driver.Put(ctx, r)
 }
 
-// BeginParts fails if multipart uploads or a feature that the request uses are disabled.
+// BeginParts fails if multipart uploads, or a feature that the request uses, are disabled.
 func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if !d.has(storage.MultipartUploads) {
-		return "", broken("BeginParts without MultipartUploads")
+		return "", limitError("BeginParts without MultipartUploads")
 	}
-	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.checkWrite(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return "", err
 	}
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// partLimits returns the limits for the parts of an upload. anyOrder is true for an open upload, whose
-// parts may come in any order. Some stores have other limits for these.
+// partLimits returns the limits for the parts of an upload, which some stores set apart for open
+// uploads, whose parts may come in any order.
 func (d *limited) partLimits(anyOrder bool) storage.PartLimits {
 	if anyOrder && d.desc.OpenUploadLimits != nil {
 		return *d.desc.OpenUploadLimits
@@ -203,18 +205,19 @@ func (d *limited) partLimits(anyOrder bool) storage.PartLimits {
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	limits := d.partLimits(r.AnyOrder)
 	if isOutside(r.Number, limits.MaxParts) {
-		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
+		return driver.Part{}, limitError("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	}
 	if limits.MaxSize > 0 && r.Size > limits.MaxSize {
-		return driver.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
+		return driver.Part{}, limitError("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
 	}
 
 	if r.AnyOrder {
 		return d.Driver.PutPart(ctx, r)
 	}
+
 	// In a sequence, the last part comes with CompleteParts, so each of these must be whole units.
 	if d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0 {
-		return driver.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
+		return driver.Part{}, limitError("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
 	if d.order != nil {
 		return d.order.putPart(ctx, d.Driver, r)
@@ -233,16 +236,16 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// checkParts fails if parts break the limits of an upload. The last part may be smaller than the
-// others.
+// checkParts fails if the parts of an upload are not in order or break its limits. The last part
+// may be smaller than the others.
 func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 	for i, part := range parts {
 		isLast := i == len(parts)-1
 		if i > 0 && part.Number <= parts[i-1].Number {
-			return broken("part %d after part %d", part.Number, parts[i-1].Number)
+			return limitError("part %d after part %d", part.Number, parts[i-1].Number)
 		}
 		if !isLast && part.Size < limits.MinSize {
-			return broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
+			return limitError("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
 		}
 		if !limits.Equal {
 			continue
@@ -251,7 +254,7 @@ func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 		isLarger := part.Size > first
 		isSmaller := part.Size < first
 		if isLarger || (isSmaller && !isLast) {
-			return broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, first)
+			return limitError("part %d has %d bytes, but the first part has %d", part.Number, part.Size, first)
 		}
 	}
 	return nil
@@ -260,15 +263,15 @@ func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 // List checks the size of the page.
 func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if isOutside(r.Limit, d.desc.MaxPage) {
-		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
+		return nil, limitError("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
 }
 
-// Delete fails if it has a condition and the feature ConditionalRemove is disabled.
+// Delete fails for a condition that the store does not support.
 func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if r.Condition.Revision != "" && !d.has(storage.ConditionalRemove) {
-		return broken("a conditional Delete without ConditionalRemove")
+		return limitError("a conditional Delete without ConditionalRemove")
 	}
 	return d.Driver.Delete(ctx, r)
 }
@@ -280,7 +283,7 @@ func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []e
 	}
 	errs := make([]error, len(r))
 	for i := range errs {
-		errs[i] = broken("a batch of %d requests exceeds %d", len(r), d.desc.MaxBatch)
+		errs[i] = limitError("a batch of %d requests exceeds %d", len(r), d.desc.MaxBatch)
 	}
 	return errs
 }
@@ -288,24 +291,24 @@ func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []e
 // Copy fails if ServerCopy or a feature that the request uses is disabled.
 func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerCopy) {
-		return nil, broken("Copy without ServerCopy")
+		return nil, limitError("Copy without ServerCopy")
 	}
-	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.checkWrite(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
 	return d.Driver.Copy(ctx, r)
 }
 
-// Compose needs the feature ServerAppend if the request has bytes of its own, in Tail.
+// Compose needs ServerAppend if the request has bytes to append, and ServerCompose otherwise.
 func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	needs := storage.ServerCompose
+	needed := storage.ServerCompose
 	if len(r.Tail) > 0 {
-		needs = storage.ServerAppend
+		needed = storage.ServerAppend
 	}
-	if !d.has(needs) {
-		return nil, broken("Compose without ServerCompose, or with Tail and without ServerAppend")
+	if !d.has(needed) {
+		return nil, limitError("Compose without ServerCompose, or with Tail and without ServerAppend")
 	}
-	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.checkWrite(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
 	return d.Driver.Compose(ctx, r)
@@ -314,21 +317,21 @@ func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 // Move fails if ServerMove or a feature that the condition uses is disabled.
 func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerMove) {
-		return nil, broken("Move without ServerMove")
+		return nil, limitError("Move without ServerMove")
 	}
-	if err := d.guard(ctx, r.Key, r.Condition, storage.Properties{}, false); err != nil {
+	if err := d.checkWrite(ctx, r.Key, r.Condition, storage.Properties{}, false); err != nil {
 		return nil, err
 	}
 	return d.Driver.Move(ctx, r)
 }
 
-// ListVersions lists removed objects if r.SoftDeleted is true, which is a feature of its own.
+// ListVersions needs SoftDelete to list removed objects, and Versioning otherwise.
 func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if r.SoftDeleted && !d.has(storage.SoftDelete) {
-		return nil, broken("ListVersions of what was removed without SoftDelete")
+		return nil, limitError("ListVersions of what was removed without SoftDelete")
 	}
 	if !r.SoftDeleted && !d.has(storage.Versioning) {
-		return nil, broken("ListVersions without Versioning")
+		return nil, limitError("ListVersions without Versioning")
 	}
 	return d.Driver.ListVersions(ctx, r)
 }
@@ -336,16 +339,16 @@ func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*dri
 // Sign fails if the store signs no URLs, or none with this method or lifetime.
 func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if !d.has(storage.SignedURLs) {
-		return nil, broken("Sign without SignedURLs")
+		return nil, limitError("Sign without SignedURLs")
 	}
 	if r.Method == http.MethodHead && !d.has(storage.SignedHead) {
-		return nil, broken("a signed HEAD without SignedHead")
+		return nil, limitError("a signed HEAD without SignedHead")
 	}
 	if r.Method == http.MethodDelete && !d.has(storage.SignedRemovals) {
-		return nil, broken("a signed DELETE without SignedRemovals")
+		return nil, limitError("a signed DELETE without SignedRemovals")
 	}
 	if r.StableFor > 0 && !d.has(storage.StableURLs) {
-		return nil, broken("a stable URL without StableURLs")
+		return nil, limitError("a stable URL without StableURLs")
 	}
 	return d.Driver.Sign(ctx, r)
 }
@@ -353,7 +356,7 @@ func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.Sig
 // SignForm fails if the feature SignedForms is disabled.
 func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	if !d.has(storage.SignedForms) {
-		return nil, broken("SignForm without SignedForms")
+		return nil, limitError("SignForm without SignedForms")
 	}
 	return d.Driver.SignForm(ctx, r)
 }
@@ -361,7 +364,7 @@ func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage
 // Vend fails if the feature Vending is disabled.
 func (d *limited) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	if !d.has(storage.Vending) {
-		return nil, broken("Vend without Vending")
+		return nil, limitError("Vend without Vending")
 	}
 	return d.Driver.Vend(ctx, r)
 }

@@ -27,30 +27,30 @@ type sequence struct {
 	busy   bool
 }
 
-// enter begins a part. It fails if the part is out of order. If it succeeds, the caller must call
-// leave.
-func (o *partOrder) enter(r *driver.PartRequest) error {
+// beginPart fails if the part is out of order. After a success, the caller must call endPart.
+func (o *partOrder) beginPart(r *driver.PartRequest) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	latest := o.uploads[r.Upload]
 	if latest.busy {
-		return broken("part %d during part %d", r.Number, latest.number)
+		return limitError("part %d during part %d", r.Number, latest.number)
 	}
 
 	isRetry := r.Number == latest.number && r.Offset == latest.offset
 	isNext := r.Number == latest.number+1 && r.Offset == latest.offset+latest.size
-	// A process that resumes an upload may not know that the latest part was sent. It may then
-	// begin with the part before the latest one.
+	// A process that resumes an upload may not know that the latest part was sent, and begin with
+	// the part before.
 	isPrevious := r.Number == latest.number-1 && r.Offset+r.Size == latest.offset
 	if !isRetry && !isNext && !isPrevious {
-		return broken("part %d at offset %d after part %d, which has %d bytes at offset %d",
+		return limitError("part %d at offset %d after part %d, which has %d bytes at offset %d",
 			r.Number, r.Offset, latest.number, latest.size, latest.offset)
 	}
+
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
 	return nil
 }
 
-// set records the state of an upload. The caller holds the lock.
+// set records the state of an upload. The caller holds o.mu.
 func (o *partOrder) set(upload string, seq sequence) {
 	if o.uploads == nil {
 		o.uploads = map[string]sequence{}
@@ -58,8 +58,8 @@ func (o *partOrder) set(upload string, seq sequence) {
 	o.uploads[upload] = seq
 }
 
-// leave ends the latest part of an upload.
-func (o *partOrder) leave(upload string) {
+// endPart ends the latest part of an upload.
+func (o *partOrder) endPart(upload string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	seq := o.uploads[upload]
@@ -67,30 +67,32 @@ func (o *partOrder) leave(upload string) {
 	o.set(upload, seq)
 }
 
-// putPart stores a part with the driver next, if the part is in order.
+// putPart stores a part with the driver next, if it is in order.
 func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.PartRequest) (driver.Part, error) {
-	if err := o.enter(r); err != nil {
+	if err := o.beginPart(r); err != nil {
 		return driver.Part{}, err
 	}
-	defer o.leave(r.Upload)
+	defer o.endPart(r.Upload)
 	return next.PutPart(ctx, r)
 }
 
-// complete stores the last part and completes the upload. If the driver below requires parts in
-// order, one call of CompleteParts stores the last part and completes the upload.
+// complete stores the last part and completes the upload, in one call if the driver next requires
+// parts in order itself.
 func (o *partOrder) complete(
 	ctx context.Context, next driver.Driver, r *driver.CompleteRequest,
 ) (*storage.Attrs, error) {
 	if r.Last == nil {
-		return nil, broken("CompleteParts without the last part")
+		return nil, limitError("CompleteParts without the last part")
 	}
-	if err := o.enter(r.Last); err != nil {
+	if err := o.beginPart(r.Last); err != nil {
 		return nil, err
 	}
-	defer o.leave(r.Upload)
+	defer o.endPart(r.Upload)
+
 	if o.native {
 		return next.CompleteParts(ctx, r)
 	}
+
 	last, err := next.PutPart(ctx, r.Last)
 	if err != nil {
 		return nil, err
@@ -98,8 +100,9 @@ func (o *partOrder) complete(
 	last.Number = r.Last.Number
 	last.Size = r.Last.Size
 	last.CRC32C = r.Last.CRC32C
-	all := *r
-	all.Parts = append(slices.Clone(r.Parts), last)
-	all.Last = nil
-	return next.CompleteParts(ctx, &all)
+
+	req := *r
+	req.Parts = append(slices.Clone(r.Parts), last)
+	req.Last = nil
+	return next.CompleteParts(ctx, &req)
 }

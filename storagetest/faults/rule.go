@@ -110,8 +110,8 @@ func (r Rule) Every(n int) Rule {
 	return r
 }
 
-// Chance restricts r to matching calls that are drawn with probability p, between 0 and 1. The
-// same seed and order of calls draw the same calls.
+// Chance restricts r to matching calls that are drawn with probability p, between 0 and 1. The same
+// seed and order of calls draw the same calls.
 func (r Rule) Chance(p float64, seed uint64) Rule {
 	r.when = chance
 	r.p = p
@@ -129,8 +129,7 @@ func (r Rule) WithError(err error) Rule { r.err = err; return r }
 // WithName sets the name of the fault in errors and records.
 func (r Rule) WithName(name string) Rule { r.name = name; return r }
 
-// String returns the name of the rule. Without a name, it returns a description such as "Fail(Put)
-// call 2".
+// String returns the name of the rule, or a description such as "Fail(Put) call 2" if it has none.
 func (r Rule) String() string {
 	if r.name != "" {
 		return r.name
@@ -181,7 +180,7 @@ type Injected struct {
 // Error returns a text that names the rule.
 func (e *Injected) Error() string { return "injected fault: " + e.Rule }
 
-// failure returns the error of a call that the rule lets fail. If unknown is true, the call may
+// failure returns the error of a call that the rule makes fail. If unknown is true, the call may
 // have taken effect.
 func (r Rule) failure(unknown bool) error {
 	if r.err != nil {
@@ -203,26 +202,26 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// armed is a rule with the number of calls that have matched it. The lock of the Injector protects
-// the fields.
-type armed struct {
+// An activeRule is a rule with the number of calls that have matched it. The lock of the Injector
+// protects the fields.
+type activeRule struct {
 	rule  Rule
 	count int
 	dice  *rand.Rand
 }
 
-// arm returns the rules, each with a count of 0.
-func arm(rules []Rule) []*armed {
-	list := make([]*armed, len(rules))
+// newActiveRules returns the rules, which have matched no call yet.
+func newActiveRules(rules []Rule) []*activeRule {
+	active := make([]*activeRule, len(rules))
 	for i, r := range rules {
-		list[i] = &armed{rule: r, dice: rand.New(rand.NewPCG(r.seed, 0))}
+		active[i] = &activeRule{rule: r, dice: rand.New(rand.NewPCG(r.seed, 0))}
 	}
-	return list
+	return active
 }
 
-// The method hits counts a call that matches the rule. It reports whether the fault of the rule
-// applies to the call.
-func (a *armed) hits(call Calls, key string) bool {
+// appliesTo counts a call that matches the rule, and reports whether the rule's fault applies to
+// it.
+func (a *activeRule) appliesTo(call Calls, key string) bool {
 	if a.rule.calls&call == 0 {
 		return false
 	}
