@@ -42,8 +42,7 @@ func (f *fault) maxTime() time.Duration {
 
 // concerns reports whether the fault is tried with the operation o.
 func (f *fault) concerns(o *operation) bool {
-	// A fault that breaks every response to a write is not tried with Update. If every response
-	// were 412, Update would try again for a very long time.
+	// If every response were 412, Update would try again for a very long time.
 	if f.writes && !f.breaksOnce && o.name == "Update" {
 		return false
 	}
@@ -55,10 +54,12 @@ func (f *fault) concerns(o *operation) bool {
 	if o.sweeps {
 		return false
 	}
+
 	// An operation with a customer's key is tried only with faults that might show the key.
 	if o.keyed {
 		return f.quotes
 	}
+
 	if f.selects != nil {
 		return f.selects(o)
 	}
@@ -102,11 +103,10 @@ func faults(s *Store) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return !strings.HasPrefix(f.name, s.Only) })
 }
 
-// portals returns faults that imitate a proxy, such as a captive portal, which responds instead of
-// the store.
+// portals returns faults in which a proxy, such as a captive portal, responds instead of the store.
 func portals() []fault {
 	const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><form>Log in</form></body></html>"
-	all := []fault{
+	portals := []fault{
 		{
 			name: "a login page",
 			respond: func(x *exchange) {
@@ -138,13 +138,13 @@ func portals() []fault {
 			},
 		},
 	}
-	for i := range all {
-		all[i].instead = true
-		all[i].success = true
-		all[i].fails = true
-		all[i].codes = unavailable
+	for i := range portals {
+		portals[i].instead = true
+		portals[i].success = true
+		portals[i].fails = true
+		portals[i].codes = unavailable
 	}
-	return append(all, redirect("a redirect loop", http.StatusTemporaryRedirect, loopLocation))
+	return append(portals, redirect("a redirect loop", http.StatusTemporaryRedirect, loopLocation))
 }
 
 // loopLocation returns the address of the same request, with a parameter that differs each time.
@@ -156,20 +156,20 @@ func loopLocation(x *exchange) string {
 	return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.number)
 }
 
-// redirects returns faults that imitate a proxy that redirects to https.
+// redirects returns faults in which a proxy redirects to https.
 func redirects() []fault {
 	location := func(x *exchange) string { return "https://secure.invalid" + x.request.RequestURI }
-	var all []fault
+	var faults []fault
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		f := redirect(fmt.Sprintf("a redirect with status %d", status), status, location)
 		f.hint = "https://secure.invalid: "
-		all = append(all, f)
+		faults = append(faults, f)
 	}
-	return all
+	return faults
 }
 
-// redirect returns a fault that redirects. Whatever the status is, the error must say that the
-// endpoint is not the store's.
+// redirect returns a fault that redirects requests. Whatever the status is, the error must say that
+// the endpoint is wrong.
 func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
 		name:    name,
@@ -186,12 +186,11 @@ func redirect(name string, status int, location func(*exchange) string) fault {
 	}
 }
 
-// applied returns faults in which a gateway reports an error although the store has made the
-// change.
+// applied returns faults in which a gateway reports an error after the store has made the change.
 func applied() []fault {
-	var all []fault
+	var faults []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
-		all = append(all, fault{
+		faults = append(faults, fault{
 			name:  fmt.Sprintf("status %d after the effect", status),
 			large: status == 520, // one status is enough for operations that send many bytes
 			codes: unavailable,
@@ -200,12 +199,12 @@ func applied() []fault {
 			},
 		})
 	}
-	return all
+	return faults
 }
 
-// quotes returns faults whose responses quote the request, as some gateways do.
+// quotes returns faults in which the response quotes the request, as some gateways do.
 func quotes() []fault {
-	all := []fault{{
+	faults := []fault{{
 		name:    "the request quoted in a header",
 		quotes:  true,
 		instead: true,
@@ -259,12 +258,12 @@ func quotes() []fault {
 				x.quote(http.StatusOK, row.contentType, row.format)
 			},
 		}
-		all = append(all, failure, success)
+		faults = append(faults, failure, success)
 	}
-	return all
+	return faults
 }
 
-// quote sends a response whose body quotes the request. The format receives the quoted text.
+// quote sends a response whose body quotes the request, in the given format.
 func (x *exchange) quote(status int, contentType, format string) {
 	text := x.quoted
 	if contentType == "application/xml" {
@@ -273,8 +272,8 @@ func (x *exchange) quote(status int, contentType, format string) {
 	x.respond(status, contentType, fmt.Sprintf(format, text))
 }
 
-// emptyPages returns faults in which a listing never ends, because each empty page has a token. The
-// function page is Store.EmptyPage.
+// emptyPages returns faults in which a listing never ends, because each page is empty and has a
+// token. page makes the response to a listing.
 func emptyPages(page func(*http.Request, string) (contentType, body string)) []fault {
 	isListing := func(o *operation) bool { return o.lists }
 	return []fault{
@@ -306,10 +305,11 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	}
 }
 
-// respondPage sends an empty page. If contentType is "", the request is not a listing, and it fails.
-// After maxPages, it fails, too, because a driver that follows all pages would never end.
+// respondPage sends an empty page. It sends an error if the request is not a listing, which has no
+// contentType, and after maxPages, because a driver that follows all pages would never end.
 func (x *exchange) respondPage(contentType, body string) {
-	if contentType == "" || x.number > maxPages {
+	isListing := contentType != ""
+	if !isListing || x.number > maxPages {
 		x.respond(http.StatusBadRequest, "text/plain", "no listing")
 		return
 	}

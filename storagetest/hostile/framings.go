@@ -133,10 +133,9 @@ func framings() []fault {
 	}
 }
 
-// sizes returns faults about sizes: responses that give a wrong size of the object, and very long
-// error pages.
+// sizes returns faults in which a response has a wrong size of the object, or a long error page.
 func sizes() []fault {
-	all := []fault{{
+	faults := []fault{{
 		name:    "an object of 4 EiB",
 		selects: func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" },
 		codes:   unavailable,
@@ -146,7 +145,7 @@ func sizes() []fault {
 	const words = "all the news "
 	page := "<html><body>" + strings.Repeat(words, 60<<10/len(words)) + "</body></html>"
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
-		all = append(all, fault{
+		faults = append(faults, fault{
 			name:    fmt.Sprintf("a page of 60 KiB with status %d", status),
 			instead: true,
 			success: status == http.StatusOK,
@@ -155,20 +154,23 @@ func sizes() []fault {
 			},
 		})
 	}
-	return all
+	return faults
 }
 
-// claimHugeSize sends the true response, but the object seems to have 4 EiB. The size is either the
-// length of the response, or a field of a JSON document.
+// claimHugeSize sends the true response, in which the size of the object, a header or a field of
+// JSON, is 4 EiB.
 func claimHugeSize(x *exchange) {
 	const size = int64(4) << 60
 	hasLength := x.request.Method == http.MethodHead || x.resp.body.String() == before
+
+	// The size is the length of the response.
 	if x.resp.status == http.StatusOK && hasLength {
 		x.resp.header.Set("Content-Length", fmt.Sprint(size))
 		x.write(x.resp.raw(x.request))
 		return
 	}
 
+	// The size is a field of a document.
 	document := resourceSize.ReplaceAll(x.resp.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size))
 	if len(document) != x.resp.body.Len() {
 		x.resp.body = *bytes.NewBuffer(document)
@@ -179,8 +181,8 @@ func claimHugeSize(x *exchange) {
 
 var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 
-// otherRanges returns faults in which the response has true bytes of the object, but not the
-// requested range.
+// otherRanges returns faults in which the response has another range of the object than the request
+// asked for.
 func otherRanges() []fault {
 	isRanged := func(o *operation) bool { return o.name == "Download of a range" }
 	return []fault{
@@ -202,8 +204,8 @@ func otherRanges() []fault {
 	}
 }
 
-// replaceRange sends the true response. If that has a range of the object, it sends other bytes
-// instead. If contentRange is "", the response has no Content-Range.
+// replaceRange sends the true response, but other bytes if that is a range of the object. Without a
+// contentRange, the response has no Content-Range.
 func (x *exchange) replaceRange(status int, contentRange, body string) {
 	if x.resp.status == http.StatusPartialContent {
 		x.resp.status = status
@@ -217,7 +219,7 @@ func (x *exchange) replaceRange(status int, contentRange, body string) {
 	x.write(x.resp.raw(x.request))
 }
 
-// floods returns faults whose response bodies never end, or never arrive completely.
+// floods returns faults in which the body of a response does not end, or never arrives completely.
 func floods() []fault {
 	return []fault{
 		{
@@ -271,8 +273,8 @@ func floods() []fault {
 	}
 }
 
-// beginBody sends the head of a response and the first bytes of its body. It reports whether more
-// of the body can be sent. The response to HEAD has no body.
+// beginBody sends the head of a response and the first bytes of its body, and reports whether more
+// can be sent. To HEAD, it sends no body.
 func (x *exchange) beginBody(head, start string) bool {
 	if x.request.Method == http.MethodHead {
 		x.write([]byte(head))
