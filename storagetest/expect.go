@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// put stores text under key.
+// put stores an object with the content text.
 func (t *T) put(b storage.Uploader, key, text string, opts ...storage.UploadOption) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Upload(t.Context(), key, strings.NewReader(text), opts...)
@@ -25,7 +25,7 @@ func (t *T) put(b storage.Uploader, key, text string, opts ...storage.UploadOpti
 	return attrs
 }
 
-// puts stores an object under each key, with the key as content.
+// puts stores an object under each key, with the key as its content.
 func (t *T) puts(b storage.Uploader, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -41,7 +41,7 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 	return string(data)
 }
 
-// requireContent requires that key has exactly this content.
+// requireContent requires that the object has exactly this content.
 func (t *T) requireContent(b storage.Downloader, key, want string) {
 	t.Helper()
 	const large = 1 << 20
@@ -54,33 +54,34 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	r, err := b.Download(t.Context(), key)
 	require.NoError(t, err)
 	defer r.Close()
-	same := &sameAs{want: want}
-	_, err = io.Copy(same, r)
+	comparer := &contentComparer{want: want}
+	_, err = io.Copy(comparer, r)
 	require.NoError(t, err)
-	isSame := !same.differs && same.pos == len(want)
-	require.True(t, isSame, "%s has %d bytes, want %d, or its content differs", key, same.pos, len(want))
+	isSame := !comparer.differs && comparer.pos == len(want)
+	require.True(t, isSame, "%s has %d bytes, want %d, or its content differs", key, comparer.pos, len(want))
 }
 
-// A sameAs is a writer that compares the written bytes with want. A test can copy a large
-// content to a sameAs without a second copy of the content in memory.
-type sameAs struct {
+// A contentComparer is a writer that compares what is written with want, without keeping it in
+// memory.
+type contentComparer struct {
 	want    string
 	pos     int
 	differs bool
 }
 
-// Write compares the next bytes with those of s.want. It never fails.
-func (s *sameAs) Write(p []byte) (int, error) {
-	rest := s.want[min(s.pos, len(s.want)):]
+// Write compares the next bytes with those of c.want.
+func (c *contentComparer) Write(p []byte) (int, error) {
+	rest := c.want[min(c.pos, len(c.want)):]
 	isSame := len(p) <= len(rest) && string(p) == rest[:len(p)]
 	if !isSame {
-		s.differs = true
+		c.differs = true
 	}
-	s.pos += len(p)
+	c.pos += len(p)
 	return len(p), nil
 }
 
-// requireSame requires that two contents are equal. It does not print long contents.
+// requireSame requires that two contents are equal, and prints long contents only as the place
+// where they differ.
 func requireSame(t *T, want, got string) {
 	t.Helper()
 	if len(want) < 200 && len(got) < 200 {
@@ -90,11 +91,12 @@ func requireSame(t *T, want, got string) {
 	if want == got {
 		return
 	}
-	i := 0
-	for i < min(len(want), len(got)) && want[i] == got[i] {
-		i++
+
+	index := 0
+	for index < min(len(want), len(got)) && want[index] == got[index] {
+		index++
 	}
-	require.Fail(t, "different", "got %d bytes, want %d; they differ at byte %d", len(got), len(want), i)
+	require.Fail(t, "different", "got %d bytes, want %d; they differ at byte %d", len(got), len(want), index)
 }
 
 // attrs returns the attributes of key.
@@ -105,7 +107,7 @@ func (t *T) attrs(b storage.AttrsReader, key string, opts ...storage.AttrsOption
 	return attrs
 }
 
-// requireMissing requires that there is no object under key.
+// requireMissing requires that the object does not exist.
 func (t *T) requireMissing(b storage.AttrsReader, key string) {
 	t.Helper()
 	exists, err := b.Exists(t.Context(), key)
@@ -113,7 +115,7 @@ func (t *T) requireMissing(b storage.AttrsReader, key string) {
 	require.False(t, exists, "%q exists", key)
 }
 
-// requireExists requires that there is an object under key.
+// requireExists requires that the object exists.
 func (t *T) requireExists(b storage.AttrsReader, key string) {
 	t.Helper()
 	exists, err := b.Exists(t.Context(), key)
@@ -121,8 +123,8 @@ func (t *T) requireExists(b storage.AttrsReader, key string) {
 	require.True(t, exists, "%q does not exist", key)
 }
 
-// requireCode requires that err is a [storage.Error] with this code, and that it names an
-// operation.
+// requireCode requires that err is a [storage.Error] with this code and no other, and that it names
+// an operation.
 func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	t.Helper()
 	require.Error(t, err)
@@ -159,8 +161,7 @@ var codes = []storage.Code{
 	storage.Unsupported, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded, storage.Internal,
 }
 
-// requireNothingDone requires that a write failed with this code, and that the error does not leave
-// the outcome of the write unknown.
+// requireNothingDone requires that a write failed with this code, and that its outcome is known.
 func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 	t.Helper()
 	failure := t.requireCode(err, code)
@@ -174,12 +175,12 @@ func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
 	keys := []string{}
 	for entry, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
 		require.NoError(t, err)
-		keys = append(keys, mark(entry))
+		keys = append(keys, markedKey(entry))
 	}
 	return t.sorted(keys)
 }
 
-// anyOrder adds WithAnyOrder to the options of a listing, if the store has no ordered listing.
+// anyOrder adds WithAnyOrder to opts, unless the store lists in order.
 func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 	if t.has(storage.OrderedListing) {
 		return opts
@@ -187,7 +188,7 @@ func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 	return append(slices.Clip(opts), storage.WithAnyOrder())
 }
 
-// sorted sorts keys if the store has no ordered listing, so that they can be compared.
+// sorted sorts the keys of a listing, unless the store lists in order.
 func (t *T) sorted(keys []string) []string {
 	if !t.has(storage.OrderedListing) {
 		slices.SortFunc(keys, compareMarked)
@@ -200,15 +201,16 @@ func compareMarked(a, b string) int {
 	return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">"))
 }
 
-// mark returns the key of an entry. Before a common prefix, it puts ">".
-func mark(e storage.ListEntry) string {
-	if e.IsPrefix {
-		return ">" + e.Key
+// markedKey returns the key of an entry, with a leading ">" if the entry is a common prefix.
+func markedKey(entry storage.ListEntry) string {
+	if entry.IsPrefix {
+		return ">" + entry.Key
 	}
-	return e.Key
+	return entry.Key
 }
 
-// snapshot returns a text with the keys, contents, types and metadata of all objects in a bucket.
+// snapshot returns a text with the keys, contents, content types and metadata of all objects in a
+// bucket.
 func (t *T) snapshot(b storage.ReadWriter) string {
 	t.Helper()
 	var lines []string
@@ -217,21 +219,21 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 		data, attrs, err := storage.ReadAll(t.Context(), b, entry.Key)
 		require.NoError(t, err)
 		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
-		lines = append(
-			lines,
-			fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata),
-		)
+		line := fmt.Sprintf("%q: %d bytes %08x %s %v\n",
+			entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata)
+		lines = append(lines, line)
 	}
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
-// body returns n bytes that depend on the seed. All bodies share the memory of one long text. The
-// text repeats after a prime number of bytes, so that no two parts of an upload are equal.
+// body returns n bytes that depend on the seed. They are a part of one long text in memory, which
+// repeats after a prime number of bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
 	// Each seed begins elsewhere in the text.
 	const distance = 251
 	start := int64(seed) * distance
 	end := start + n
+
 	longBody.Lock()
 	defer longBody.Unlock()
 	if length := int64(len(longBody.text)); length < end {
@@ -245,8 +247,8 @@ var longBody struct {
 	text string
 }
 
-// periodic returns a text of n bytes that repeats a pseudorandom text of 65,521 bytes. The number is
-// the largest prime below 64 KiB.
+// periodic returns a text of n bytes that repeats a pseudorandom text of 65,521 bytes, which is the
+// largest prime below 64 KiB.
 func periodic(n int64) string {
 	var period [65_521]byte
 	state := uint32(1)
@@ -294,8 +296,7 @@ func canceled(t *T) context.Context {
 	return ctx
 }
 
-// drain reads r to its end in small steps and closes it. At the end of the body, it returns no
-// error.
+// drain reads r to its end in small steps, and closes it.
 func drain(t *T, r *storage.Reader) (string, error) {
 	t.Helper()
 	var data bytes.Buffer
@@ -314,21 +315,21 @@ func drain(t *T, r *storage.Reader) (string, error) {
 	}
 }
 
-// errorsOf returns the errors that RemoveAll joined.
+// errorsOf returns each storage.Error in the tree of err.
 func errorsOf(err error) []*storage.Error {
-	var all []*storage.Error
+	var errs []*storage.Error
 	switch e := err.(type) {
 	case nil:
 	case *storage.Error:
-		all = append(all, e)
+		errs = append(errs, e)
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			all = append(all, errorsOf(inner)...)
+			errs = append(errs, errorsOf(inner)...)
 		}
 	case interface{ Unwrap() error }:
-		all = append(all, errorsOf(e.Unwrap())...)
+		errs = append(errs, errorsOf(e.Unwrap())...)
 	}
-	return all
+	return errs
 }
 
 // sorted returns a sorted copy of keys.

@@ -172,7 +172,7 @@ var fsCases = []Case{
 	},
 }
 
-// files returns the paths of all files that fs.WalkDir finds in the bucket as an FS.
+// files returns the paths of all files that fs.WalkDir finds in the bucket.
 func (t *T) files(b storage.ReadWriter) []string {
 	t.Helper()
 	files := []string{}

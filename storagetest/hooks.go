@@ -23,7 +23,7 @@ type hookRecorder struct {
 	hookWith any                           // value that the hook adds to ctx, with the recorder as its key
 }
 
-// hook records the beginning of an operation. The function that it returns records the end.
+// hook records the beginning of an operation, and the function that it returns records the end.
 func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -32,16 +32,18 @@ func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.
 			return nil, nil, err
 		}
 	}
+
 	l.begun = append(l.begun, op)
-	return context.WithValue(ctx, l, l.hookWith), func(o storage.Outcome) {
+	end := func(outcome storage.Outcome) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.ended = append(l.ended, o)
-	}, nil
+		l.ended = append(l.ended, outcome)
+	}
+	return context.WithValue(ctx, l, l.hookWith), end, nil
 }
 
-// takeRecords returns the recorded operations, as names and keys, and their outcomes. It then
-// clears the record.
+// takeRecords returns the names and keys of the recorded operations and their outcomes, and clears
+// the record.
 func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,8 +233,8 @@ func hooksSeeEverything(t *T) {
 	recorder.requireNames(t, "Upload w")
 }
 
-// requireNames requires that exactly the operations with these names and keys have begun since the
-// last call, and that each has ended. It returns their outcomes.
+// requireNames requires that exactly these operations, by name and key, have begun and ended since
+// the last call. It returns their outcomes.
 func (l *hookRecorder) requireNames(t *T, want ...string) []storage.Outcome {
 	t.Helper()
 	names, outcomes := l.takeRecords()

@@ -503,7 +503,7 @@ func readOperations() []operation {
 					if err != nil {
 						return nil, err
 					}
-					keys = append(keys, mark(entry))
+					keys = append(keys, markedKey(entry))
 				}
 				return t.sorted(keys), nil
 			}),

@@ -53,7 +53,7 @@ var pageCases = []Case{
 						require.NoError(t, err)
 						require.LessOrEqual(t, len(page.Entries), size)
 						for _, entry := range page.Entries {
-							got = append(got, mark(entry))
+							got = append(got, markedKey(entry))
 						}
 						pages++
 						token = page.Token
@@ -95,7 +95,7 @@ var pageCases = []Case{
 						require.NoError(t, err)
 						require.LessOrEqual(t, len(page.Entries), size, name)
 						for _, entry := range page.Entries {
-							got = append(got, mark(entry))
+							got = append(got, markedKey(entry))
 						}
 						token = page.Token
 						if token == "" {

@@ -156,7 +156,7 @@ var treeCases = []Case{
 							t.anyOrder(storage.WithPageSize(size), storage.WithDelimiter(delimiter))...)
 						require.NoError(t, err)
 						for _, entry := range page.Entries {
-							got = append(got, mark(entry))
+							got = append(got, markedKey(entry))
 						}
 						pages++
 						token = page.Token
@@ -259,7 +259,7 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), size)
 		for _, entry := range page.Entries {
-			keys = append(keys, mark(entry))
+			keys = append(keys, markedKey(entry))
 		}
 
 		token = page.Token
