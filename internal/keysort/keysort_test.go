@@ -15,20 +15,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// list returns each record that s yields as key=value.
-func list(t *testing.T, s *Sorter) []string {
+// listRecords returns each record that s yields as key=value.
+func listRecords(t *testing.T, s *Sorter) []string {
 	t.Helper()
-	var all []string
+	var records []string
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
-		all = append(all, string(r.Key)+"="+string(r.Value))
+		records = append(records, string(r.Key)+"="+string(r.Value))
 	}
-	return all
+	return records
 }
 
-// Sorted yields the records in the order of their keys, and equal keys in the order of their values.
+// Sorted yields the records in the order of their keys, and those with equal keys in the order of
+// their values.
 func TestSortedByKeyThenValue(t *testing.T) {
-	rows := []struct {
+	tests := []struct {
 		name    string
 		records [][2]string
 		want    []string
@@ -60,23 +61,23 @@ func TestSortedByKeyThenValue(t *testing.T) {
 			want:    []string{"a=ab", "aa=b"},
 		},
 	}
-	for _, row := range rows {
+	for _, tt := range tests {
 		for _, memory := range []int{1, 100, 1 << 20} {
-			t.Run(fmt.Sprintf("%s in %d bytes", row.name, memory), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s in %d bytes", tt.name, memory), func(t *testing.T) {
 				s := New(memory)
 				defer func() {
 					require.NoError(t, s.Close())
 				}()
-				for _, r := range row.records {
-					require.NoError(t, s.Add(t.Context(), []byte(r[0]), []byte(r[1])))
+				for _, record := range tt.records {
+					require.NoError(t, s.Add(t.Context(), []byte(record[0]), []byte(record[1])))
 				}
-				require.Equal(t, row.want, list(t, s))
+				require.Equal(t, tt.want, listRecords(t, s))
 			})
 		}
 	}
 }
 
-// If the records exceed the memory, Sorted merges the runs on disk, also a second time.
+// If the records exceed the memory, Sorted merges the runs on disk, each time that it is called.
 func TestSortedMergesManyRuns(t *testing.T) {
 	const records = 20_000
 	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
@@ -100,13 +101,13 @@ func TestSortedMergesManyRuns(t *testing.T) {
 			for _, r := range added {
 				want = append(want, string(r.Key)+"="+string(r.Value))
 			}
-			require.Equal(t, want, list(t, s))
-			require.Equal(t, want, list(t, s), "a second listing")
+			require.Equal(t, want, listRecords(t, s))
+			require.Equal(t, want, listRecords(t, s), "a second listing")
 		})
 	}
 }
 
-// If one loop over Sorted runs inside another, both get their records.
+// Two loops over Sorted, one inside the other, both get their records.
 func TestSortedListingsOverlap(t *testing.T) {
 	s := New(100)
 	defer func() {
@@ -130,7 +131,7 @@ func TestSortedListingsOverlap(t *testing.T) {
 	require.Equal(t, "aaabacad", output.String())
 }
 
-// If each record is larger than the memory, Sorted still yields all records.
+// Sorted yields all records even if each is larger than the memory.
 func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	s := New(10)
 	defer func() {
@@ -139,7 +140,7 @@ func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	large := strings.Repeat("x", 3*blockBytes)
 	require.NoError(t, s.Add(t.Context(), []byte("b"), []byte(large)))
 	require.NoError(t, s.Add(t.Context(), []byte("a"), []byte(large)))
-	require.Equal(t, []string{"a=" + large, "b=" + large}, list(t, s))
+	require.Equal(t, []string{"a=" + large, "b=" + large}, listRecords(t, s))
 }
 
 // Add and Sorted need little memory, however many records there are.
@@ -147,15 +148,18 @@ func TestMemoryStaysBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sorts many records")
 	}
+	const (
+		records    = 100_000 // of 40 bytes
+		memory     = 256 << 10
+		maxGrowth  = uint64(1 << 20)
+		halfRecord = 20
+	)
 	t.Setenv("TMPDIR", t.TempDir())
-	const records = 100_000 // of 40 bytes, and memory for 256 KiB of them
-	s := New(256 << 10)
+	s := New(memory)
 	defer func() {
 		require.NoError(t, s.Close())
 	}()
-	key := make([]byte, 20)
-	value := make([]byte, 20)
-	random := rand.New(rand.NewPCG(1, 2))
+
 	var peak uint64
 	measureHeap := func() {
 		var stats runtime.MemStats
@@ -167,6 +171,9 @@ func TestMemoryStaysBounded(t *testing.T) {
 	heapBefore := peak
 
 	// Add all records. The heap is measured once in 10,000 records.
+	key := make([]byte, halfRecord)
+	value := make([]byte, halfRecord)
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
 		require.NoError(t, s.Add(t.Context(), key, value))
@@ -179,7 +186,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 	count := 0
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
-		require.Len(t, r.Key, 20)
+		require.Len(t, r.Key, halfRecord)
 		count++
 		if count%10_000 == 0 {
 			measureHeap()
@@ -187,12 +194,12 @@ func TestMemoryStaysBounded(t *testing.T) {
 	}
 
 	require.Equal(t, records, count)
-	require.Less(t, peak-heapBefore, uint64(1<<20))
+	require.Less(t, peak-heapBefore, maxGrowth)
 }
 
 // Close removes the files of the runs, whatever was done before.
 func TestCloseLeavesNoFile(t *testing.T) {
-	listAll := func(t *testing.T, s *Sorter) { list(t, s) }
+	listAll := func(t *testing.T, s *Sorter) { listRecords(t, s) }
 	listFirst := func(t *testing.T, s *Sorter) {
 		for _, err := range s.Sorted(t.Context()) {
 			require.NoError(t, err)
@@ -229,16 +236,16 @@ func TestCloseLeavesNoFile(t *testing.T) {
 			tt.use(t, s)
 
 			require.NoError(t, s.Close())
-			require.NoError(t, s.Close(), "Close is idempotent")
+			require.NoError(t, s.Close(), "Close may be called twice")
 
-			leftovers, err := os.ReadDir(dir)
+			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Empty(t, leftovers)
+			require.Empty(t, entries)
 		})
 	}
 }
 
-// If the memory is full and ctx has ended, Add fails with the error of ctx.
+// Add fails with the error of ctx if ctx has ended when the memory is full.
 func TestAddFailsWhenContextIsDone(t *testing.T) {
 	s := New(1)
 	defer func() {
@@ -250,7 +257,7 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 	require.ErrorIs(t, s.Add(ctx, []byte("b"), nil), context.Canceled)
 }
 
-// If ctx ends during Add or Sorted, the same call again loses no record and damages none.
+// If ctx ends during Add or Sorted, no record is lost or damaged when the call is repeated.
 func TestSortedAfterAnInterruption(t *testing.T) {
 	const (
 		records = 5000
@@ -263,7 +270,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 				require.NoError(t, s.Close())
 			}()
 
-			// About one call of Add in a hundred has a context that ends, each after another number of checks.
+			// About one call of Add in a hundred has a context that ends, after a varying number of checks.
 			var want []string
 			for i := range records {
 				key := fmt.Sprintf("%05d", i*prime%records)
@@ -283,7 +290,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
 			slices.Sort(want)
-			require.Equal(t, want, list(t, s))
+			require.Equal(t, want, listRecords(t, s))
 		})
 	}
 }
@@ -303,7 +310,7 @@ func (c *interrupted) Err() error {
 	return nil
 }
 
-// If the directory for temporary files is missing, Add fails with os.ErrNotExist.
+// Add fails with os.ErrNotExist if the directory for temporary files is missing.
 func TestSortedReportsFailuresOfTheDisk(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows
@@ -313,10 +320,10 @@ func TestSortedReportsFailuresOfTheDisk(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// After Sorted, no record can be added.
+// No record can be added after Sorted.
 func TestAddAfterSortedFails(t *testing.T) {
 	s := New(1)
-	require.Empty(t, list(t, s))
+	require.Empty(t, listRecords(t, s))
 	require.Error(t, s.Add(t.Context(), []byte("a"), nil))
 	require.NoError(t, s.Close())
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSyncDir calls SyncDir. Only package powercut shows that a sync has an effect.
+// SyncDir succeeds for a directory and fails for a missing one. That a sync has an effect is shown
+// by package powercut.
 func TestSyncDir(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -16,20 +17,22 @@ func TestSyncDir(t *testing.T) {
 	defer func() {
 		require.NoError(t, root.Close())
 	}()
-	require.NoError(t, SyncDir(dir))
 
+	require.NoError(t, SyncDir(dir))
 	require.NoError(t, SyncDirIn(root, "."))
+
 	require.ErrorIs(t, SyncDir(filepath.Join(dir, "missing")), os.ErrNotExist)
 	require.ErrorIs(t, SyncDirIn(root, "missing"), os.ErrNotExist)
 }
 
-// MkdirAll creates a directory and those above it, and accepts one that exists.
+// MkdirAll creates a directory and its parents, and accepts one that exists.
 func TestMkdirAll(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o777))
 	require.DirExists(t, filepath.Join(dir, "a", "b", "c"))
 
-	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b")+"/", 0o777), "it exists")
+	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b")+"/", 0o777), "an existing directory")
+
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
 	require.Error(t, MkdirAll(filepath.Join(dir, "file", "x"), 0o777))
 

@@ -15,36 +15,37 @@ import (
 // WithPath replaces the name of a temporary file in an error by that of the final file.
 func TestErrorsNameTheFinalFile(t *testing.T) {
 	temp := filepath.Join("dir", TempName())
-	other := errors.New("another")
+	otherErr := errors.New("another")
 	tests := map[string]struct {
-		err         error
-		named, hint string
+		err  error
+		want string
+		hint string
 	}{
 		"a full disk": {
-			err:   &fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC},
-			named: "write dir/file: " + syscall.ENOSPC.Error(),
-			hint:  "free some space: the disk is full",
+			err:  &fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC},
+			want: "write dir/file: " + syscall.ENOSPC.Error(),
+			hint: "free some space: the disk is full",
 		},
 		"a quota": {
-			err:   fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}),
-			named: "write dir/file: " + syscall.EDQUOT.Error(),
-			hint:  "raise the disk quota: it is used up",
+			err:  fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}),
+			want: "write dir/file: " + syscall.EDQUOT.Error(),
+			hint: "raise the disk quota: it is used up",
 		},
 		"a rename": {
-			err:   &os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: other},
-			named: "rename dir/file: another",
-			hint:  "",
+			err:  &os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: otherErr},
+			want: "rename dir/file: another",
+			hint: "",
 		},
 		"an error of another file": {
-			err:   &fs.PathError{Op: "read", Path: "source", Err: other},
-			named: "read source: another",
-			hint:  "",
+			err:  &fs.PathError{Op: "read", Path: "source", Err: otherErr},
+			want: "read source: another",
+			hint: "",
 		},
-		"another error": {err: other, named: "another", hint: ""},
+		"another error": {err: otherErr, want: "another", hint: ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.EqualError(t, WithPath(tt.err, "dir/file"), tt.named)
+			require.EqualError(t, WithPath(tt.err, "dir/file"), tt.want)
 			require.Equal(t, tt.hint, ErrorHint(tt.err))
 		})
 	}

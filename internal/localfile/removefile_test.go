@@ -215,23 +215,23 @@ func TestRecoverAside(t *testing.T) {
 	}
 }
 
-// If a long name is taken, putBack gives the file a shorter name, cut between characters.
+// If a long name is taken, putBack gives the file a shorter one, which is cut between characters.
 func TestPutBackLongName(t *testing.T) {
-	tests := []struct{ name, long string }{
-		{"letters", strings.Repeat("n", longestName)},
-		{"characters of two bytes", strings.Repeat("é", longestName/2)},
+	tests := []struct{ name, fileName string }{
+		{name: "letters", fileName: strings.Repeat("n", longestName)},
+		{name: "characters of two bytes", fileName: strings.Repeat("é", longestName/2)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
-			d.replace("sub/"+tt.long, "one")
+			d.replace("sub/"+tt.fileName, "one")
 			d.replace("sub/aside", "two")
-			require.NoError(t, putBack(d.root, "sub/aside", "sub/"+tt.long))
+
+			require.NoError(t, putBack(d.root, "sub/aside", "sub/"+tt.fileName))
 
 			files := d.files()
 			require.Len(t, files, 2)
-			require.Equal(t, "one", files[tt.long])
-
+			require.Equal(t, "one", files[tt.fileName])
 			for name := range files {
 				require.True(t, utf8.ValidString(name), name)
 			}
@@ -239,7 +239,8 @@ func TestPutBackLongName(t *testing.T) {
 	}
 }
 
-// asideName cuts a long name between characters, because some file systems permit only valid UTF-8.
+// asideName cuts a long name only between characters, because some file systems permit only valid
+// UTF-8.
 func TestAsideNameHasWholeCharacters(t *testing.T) {
 	for n := range 4 {
 		name := asideName(strings.Repeat("n", n)+strings.Repeat("語", 80), fileInfo{})
@@ -248,17 +249,17 @@ func TestAsideNameHasWholeCharacters(t *testing.T) {
 	}
 }
 
-// If another job recovers the file before RemoveUnchanged compares it, the file is removed. A file that replaced it gets
-// its name back, and RemoveUnchanged fails with ErrReplaced.
+// If another job recovers the file before RemoveUnchanged compares it, the file is removed. A file
+// that replaced it gets its name back, and RemoveUnchanged fails with ErrReplaced.
 func TestRemoveUnchangedAfterRecover(t *testing.T) {
 	tests := []struct {
-		name     string
-		replaced bool // another program replaced the file just before it got its private name
-		err      error
-		want     map[string]string
+		name       string
+		isReplaced bool // whether another program replaces the file just before it gets its private name
+		err        error
+		want       map[string]string
 	}{
 		{name: "the file to remove", want: map[string]string{}},
-		{name: "another file", replaced: true, err: ErrReplaced, want: map[string]string{"k": "two"}},
+		{name: "another file", isReplaced: true, err: ErrReplaced, want: map[string]string{"k": "two"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -267,7 +268,7 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			info, closeFile, err := look(d.root, "sub/k")
 			require.NoError(t, err)
 			defer closeFile()
-			if tt.replaced {
+			if tt.isReplaced {
 				d.replace("sub/k", "two")
 			}
 			aside := path.Join("sub", asideName("k", info))
@@ -275,7 +276,7 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 
 			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
-			require.Equal(t, tt.replaced, restored)
+			require.Equal(t, tt.isReplaced, restored)
 
 			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.err)
 			require.Equal(t, tt.want, d.files())
@@ -283,24 +284,24 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 	}
 }
 
-// If another call already removes the file and the name has a new file, RemoveUnchanged fails with ErrReplaced and keeps
-// both files.
+// If another call is already removing the file and the name has a new file, RemoveUnchanged fails
+// with ErrReplaced and keeps both files.
 func TestRemoveUnchangedTwice(t *testing.T) {
 	d := newDir(t)
 	d.replace("sub/k", "one")
-	first := ""
+	aside := "" // name that the other call gives the file
 	err := RemoveUnchanged(d.root, "sub/k", func(info fs.FileInfo) bool {
-		first = path.Join("sub", asideName("k", info))
-		require.NoError(t, d.root.Rename("sub/k", first))
+		aside = path.Join("sub", asideName("k", info))
+		require.NoError(t, d.root.Rename("sub/k", aside))
 		d.replace("sub/k", "two")
 		return true
 	})
 	require.ErrorIs(t, err, ErrReplaced)
-	require.Equal(t, map[string]string{path.Base(first): "one", "k": "two"}, d.files())
+	require.Equal(t, map[string]string{path.Base(aside): "one", "k": "two"}, d.files())
 }
 
-// IsAside recognizes the private names of files that are to be removed: the prefix, a number of 16 or 24 hexadecimal
-// digits, and the file's own name.
+// IsAside recognizes the private names of files that are to be removed, which have a prefix, a
+// number of 16 or 24 hexadecimal digits, and the file's own name.
 func TestIsAside(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -316,7 +317,7 @@ func TestIsAside(t *testing.T) {
 		{name: "no name of its own", fileName: asidePrefix + "0123456789abcdef-", want: false},
 		{name: "the directory itself", fileName: asidePrefix + "0123456789abcdef-.", want: false},
 		{
-			name:     "the directory above, to which RecoverAside would move it",
+			name:     "the directory above",
 			fileName: asidePrefix + "0123456789abcdef-..",
 			want:     false,
 		},
@@ -331,8 +332,8 @@ func TestIsAside(t *testing.T) {
 	}
 }
 
-// The name of a file that is set aside for removal contains the number that identity computes from the file.
-// parseAside also reads the shorter number of an earlier version, as docs/maintainers/stored-forms.md requires.
+// The name of a file that is set aside for removal contains a number computed from the file. The
+// shorter number of an earlier version is still read, as docs/maintainers/stored-forms.md requires.
 func TestAsideNamesAreAStoredForm(t *testing.T) {
 	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
 

@@ -26,10 +26,10 @@ func openStable(t *testing.T, text string) (*Stable, string) {
 func TestStableFailsAfterAChange(t *testing.T) {
 	s, path := openStable(t, "0123456789")
 	r := s.Reader()
-	half := make([]byte, 5)
-	_, err := io.ReadFull(r, half)
+	firstHalf := make([]byte, 5)
+	_, err := io.ReadFull(r, firstHalf)
 	require.NoError(t, err)
-	require.Equal(t, "01234", string(half))
+	require.Equal(t, "01234", string(firstHalf))
 	require.False(t, s.Changed())
 
 	require.NoError(t, os.WriteFile(path, []byte("0123456789 and more"), 0o644))
@@ -39,10 +39,11 @@ func TestStableFailsAfterAChange(t *testing.T) {
 	require.True(t, s.Changed())
 }
 
-// Empty accepts a file of size zero. If the file has bytes later, Empty fails with ErrChanged.
+// Empty accepts a file of size 0, and fails with ErrChanged once the file has bytes.
 func TestStableEmpty(t *testing.T) {
 	s, path := openStable(t, "")
 	require.NoError(t, s.Empty())
+
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))
 	require.ErrorIs(t, s.Empty(), ErrChanged)
 }

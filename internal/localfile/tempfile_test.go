@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// CloseTemp removes the temporary file. Except on Windows, the file has no name even before that.
+// CloseTemp removes a temporary file, which has no name even before that, except on Windows.
 func TestCloseTempLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -21,16 +21,17 @@ func TestCloseTempLeavesNoFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, entries)
 	}
+
 	f, err := localfile.CreateTemp("test-*")
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
-		requireEmpty() // so nothing remains if the process is killed now
+		requireEmpty() // nothing would remain if the process were killed now
 	}
+
 	_, err = f.WriteString("hello")
 	require.NoError(t, err)
 	_, err = f.Seek(0, io.SeekStart)
 	require.NoError(t, err)
-
 	text, err := io.ReadAll(f)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
