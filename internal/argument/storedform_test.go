@@ -9,16 +9,17 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// If a document has a later form, Check fails with Unsupported.
+// CheckForm fails with Unsupported for a document of a later form.
 func TestCheckRefusesLaterForms(t *testing.T) {
 	tests := []struct {
-		name, text string
-		later      bool
+		name    string
+		text    string
+		isLater bool
 	}{
 		{name: "no number", text: `{"key":"k"}`},
 		{name: "a known form", text: `{"form":2}`},
-		{name: "a later form", text: `{"form":3}`, later: true},
-		{name: "a later form with other fields", text: `{"key":[1],"form":3}`, later: true},
+		{name: "a later form", text: `{"form":3}`, isLater: true},
+		{name: "a later form with other fields", text: `{"key":[1],"form":3}`, isLater: true},
 		{name: "a field inside", text: `{"metadata":{"form":3}}`},
 		{name: "a text", text: `{"metadata":"\"form\":3"}`},
 		{name: "no JSON", text: `"form":3`},
@@ -28,7 +29,7 @@ func TestCheckRefusesLaterForms(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := argument.CheckForm("Read", "k", []byte(tt.text), 2)
-			if !tt.later {
+			if !tt.isLater {
 				require.NoError(t, err)
 				return
 			}

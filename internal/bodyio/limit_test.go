@@ -95,7 +95,7 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// Reader calls its function More only once, also after Ask.
+// The reader calls More only once, although Ask has already called it.
 func TestBodyAsksOnceForMore(t *testing.T) {
 	calls := 0
 	r := &bodyio.LimitedReader{
@@ -112,32 +112,33 @@ func TestBodyAsksOnceForMore(t *testing.T) {
 	require.Equal(t, 1, calls)
 }
 
-// If a body has a known length within its limit, LimitReader returns the body itself. A body that is too long fails.
+// If the length of a body is known and within the limit, LimitReader returns the body itself. A
+// longer body fails.
 func TestBodyInMemoryIsReadItself(t *testing.T) {
 	const length = 5
 	tests := []struct {
-		name  string
-		body  io.Reader
-		known bool // whether Length knows the length of the body
+		name    string
+		body    io.Reader
+		isKnown bool // whether Length knows the length of the body
 	}{
-		{name: "bytes", body: bytes.NewReader([]byte("12345")), known: true},
-		{name: "a text", body: strings.NewReader("12345"), known: true},
-		{name: "a buffer", body: bytes.NewBufferString("12345"), known: true},
-		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, length), known: true},
-		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}, known: false},
+		{name: "bytes", body: bytes.NewReader([]byte("12345")), isKnown: true},
+		{name: "a text", body: strings.NewReader("12345"), isKnown: true},
+		{name: "a buffer", body: bytes.NewBufferString("12345"), isKnown: true},
+		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, length), isKnown: true},
+		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}, isKnown: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, ok := bodyio.Length(tt.body)
-			require.Equal(t, tt.known, ok)
-			if tt.known {
+			require.Equal(t, tt.isKnown, ok)
+			if tt.isKnown {
 				require.EqualValues(t, length, got)
 			} else {
 				require.Zero(t, got)
 			}
 
 			isItself := bodyio.LimitReader(tt.body, length, errTooLarge) == tt.body
-			require.Equal(t, tt.known, isItself)
+			require.Equal(t, tt.isKnown, isItself)
 
 			_, err := io.ReadAll(bodyio.LimitReader(tt.body, length-1, errTooLarge))
 			require.ErrorIs(t, err, errTooLarge)

@@ -23,11 +23,12 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	}
 }
 
-// SumString returns the checksum of the string's bytes, and allocates nothing.
+// SumString returns the checksum of the string's bytes without allocating memory.
 func TestSumString(t *testing.T) {
 	for _, text := range []string{"", "a", "123456789", "a/key\xff", strings.Repeat("long ", 300)} {
 		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)
 	}
+
 	long := strings.Repeat("k", 1000)
 	require.Zero(t, testing.AllocsPerRun(10, func() {
 		SumString(long)

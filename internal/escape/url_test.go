@@ -9,14 +9,16 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
-// Path escapes a key for the path of a URL.
+// Path escapes a key for use in the path of a URL.
 func TestEscape(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b-c_d.e~f": "a/b-c_d.e~f",
 		"a b+c%":      "a%20b%2Bc%25",
 		"é?#":         "%C3%A9%3F%23",
 	} {
-		require.Equal(t, want, escape.Path(key))
+		t.Run(key, func(t *testing.T) {
+			require.Equal(t, want, escape.Path(key))
+		})
 	}
 }
 

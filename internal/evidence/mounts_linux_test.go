@@ -123,7 +123,7 @@ func TestMountsHidden(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 	}
 
-	// The mount of third hides outer/x, and the mount of data in it.
+	// The mount of third hides outer/x and the mount of data in it.
 	bindmount.Make(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
 	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
 
@@ -134,7 +134,7 @@ func TestMountsHidden(t *testing.T) {
 	require.True(t, Apart(data, outer))
 }
 
-// If a folder of a bucket is mounted at another folder, Apart and Beside return false for the two folders.
+// Two folders of a bucket are neither Apart nor Beside each other if one is mounted at the other.
 func TestMountsOfFolders(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
@@ -147,8 +147,8 @@ func TestMountsOfFolders(t *testing.T) {
 	require.False(t, Beside(a, b))
 }
 
-// If another file system is mounted in a directory, no other directory counts as apart from it. That file system
-// may belong to a server that shows the other directory.
+// If another file system is mounted in a directory, no directory counts as apart from it, because
+// that file system may belong to a server that shows the other one.
 func TestMountsOfOtherFileSystems(t *testing.T) {
 	dataDir := t.TempDir()
 	outerDir := t.TempDir()

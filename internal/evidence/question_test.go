@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// IsKey recognizes the keys of NewKey, and no others.
+// IsKey recognizes only the keys of NewKey.
 func TestQuestionKeys(t *testing.T) {
 	tests := []struct {
 		name string

@@ -38,8 +38,8 @@ func (b *busy) Upload(
 	return attrs, nil
 }
 
-// Now writes an object and returns the time at which the store says that it was modified. If another program
-// removes the object first, Now tries again a few times.
+// Now returns the time at which an object that it writes was modified. If another program removes
+// the object first, Now tries again a few times.
 func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -66,7 +66,8 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	}
 }
 
-// A bucket that keeps versions keeps none of the object that asked for the time.
+// AskTime leaves no version of the object by which it asks for the time, even in a bucket that
+// keeps versions.
 func TestAskTimeLeavesNoVersion(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 
@@ -74,6 +75,6 @@ func TestAskTimeLeavesNoVersion(t *testing.T) {
 	require.NoError(t, err)
 	for v, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
-		require.Fail(t, "a version is left", v.Key)
+		require.Fail(t, "no version may remain", v.Key)
 	}
 }

@@ -11,32 +11,32 @@ import (
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
-// CheckRemoval says whether a retention or a hold keeps a version from being removed.
+// CheckRemoval fails if a retention or a hold keeps a version from being removed.
 func TestRemoval(t *testing.T) {
-	newTime := now.Add(time.Hour)
+	later := now.Add(time.Hour)
 	tests := map[string]struct {
 		retention    storage.Retention
 		hold, bypass bool
 		want         storage.Code
 		hint         string
 	}{
-		"free": {retention: storage.Retention{}, want: ""},
+		"neither": {retention: storage.Retention{}, want: ""},
 		"a retention that has ended": {
 			retention: storage.Retention{Mode: storage.Compliance, Until: now},
 			want:      "",
 		},
 		"governance": {
-			retention: storage.Retention{Mode: storage.Governance, Until: newTime},
+			retention: storage.Retention{Mode: storage.Governance, Until: later},
 			want:      storage.Locked,
 			hint:      "WithGovernanceBypass",
 		},
 		"governance, bypassed": {
-			retention: storage.Retention{Mode: storage.Governance, Until: newTime},
+			retention: storage.Retention{Mode: storage.Governance, Until: later},
 			bypass:    true,
 			want:      "",
 		},
 		"compliance, bypassed": {
-			retention: storage.Retention{Mode: storage.Compliance, Until: newTime},
+			retention: storage.Retention{Mode: storage.Compliance, Until: later},
 			bypass:    true,
 			want:      storage.Locked,
 		},
@@ -59,7 +59,7 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
-// DefaultRetention rounds the end of a default retention up to a whole second.
+// DefaultRetention rounds the end of a retention up to a whole second.
 func TestDefaultIsRoundedUp(t *testing.T) {
 	got := DefaultRetention(storage.DefaultRetention{Mode: storage.Governance, Days: 1}, now)
 	require.Equal(t, storage.Retention{

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Decode returns the metadata that Encode got.
+// Decode returns the metadata that was encoded.
 func TestMetadataSurvivesItsCoding(t *testing.T) {
 	values := map[string]string{"a": "plain", "b": "é"}
 	tests := []struct {
@@ -30,9 +30,11 @@ func TestMetadataSurvivesItsCoding(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		encoded := tt.coding.Encode(values, tt.writeID)
-		require.Equal(t, tt.stored, encoded, tt.name)
-		require.Equal(t, values, tt.coding.Decode(t.Context(), encoded), tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			encoded := tt.coding.Encode(values, tt.writeID)
+			require.Equal(t, tt.stored, encoded)
+			require.Equal(t, values, tt.coding.Decode(t.Context(), encoded))
+		})
 	}
 }
 
@@ -49,7 +51,7 @@ func TestHoldsReserved(t *testing.T) {
 	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
 }
 
-// A write ID is also found under the metadata names of earlier releases.
+// HoldsWriteID also finds a write ID under the metadata names of earlier releases.
 func TestWriteIDByItsOldNames(t *testing.T) {
 	for _, name := range []string{WriteIDName, "omnibucket_write_id", "omnibucket-write-id"} {
 		require.True(t, HoldsWriteID(map[string]string{name: "1"}, "1"), name)
@@ -58,16 +60,17 @@ func TestWriteIDByItsOldNames(t *testing.T) {
 	}
 }
 
-// Decode changes only ASCII letters of names to lower case.
+// Decode changes only the ASCII letters of names to lower case, so that the name of another tool
+// does not hide one of ours.
 func TestMetadataFoldsOnlyASCII(t *testing.T) {
-	const kelvin = "\u212A" // whose lower case is the letter k
+	const kelvin = "\u212A" // its lower case is the letter k
 	stored := map[string]string{kelvin + "ey": "theirs", "KEY": "v"}
-	require.Equal(t, map[string]string{kelvin + "ey": "theirs", "key": "v"},
-		Coding{}.Decode(t.Context(), stored), "a name of another tool does not hide ours")
+	want := map[string]string{kelvin + "ey": "theirs", "key": "v"}
+	require.Equal(t, want, Coding{}.Decode(t.Context(), stored))
 }
 
-// A name of metadata is 1 to 64 lower-case letters, digits, hyphens and underscores, and begins with a
-// letter.
+// A valid name of metadata begins with a lower-case letter, and has up to 64 lower-case letters,
+// digits, hyphens and underscores.
 func TestMetadataNames(t *testing.T) {
 	for name, valid := range map[string]bool{
 		"a":                     true,

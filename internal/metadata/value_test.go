@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An encoded value is ASCII, and decodes to the value.
+// An encoded value has only ASCII characters, and decodes to the original.
 func TestMetadataValuesSurviveTheirEncoding(t *testing.T) {
 	values := []string{
 		"",

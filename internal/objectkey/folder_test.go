@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
-// IsFolderMarker recognizes the keys of markers of folders: a folder's valid key, and a slash.
+// IsFolderMarker recognizes the key of a folder's marker, which is a valid key and a slash.
 func TestIsFolderMarker(t *testing.T) {
 	tests := []struct {
 		name string
@@ -39,8 +39,8 @@ func TestIsFolderMarker(t *testing.T) {
 	}
 }
 
-// If ctx allows markers of folders, Checked returns the key of a marker without its final slash. Otherwise it returns
-// the whole key.
+// Checked returns the key of a folder's marker without its slash if ctx allows markers, and
+// otherwise the whole key.
 func TestCheckedByTheNameOfTheFolder(t *testing.T) {
 	tests := []struct {
 		name         string

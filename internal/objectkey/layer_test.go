@@ -13,43 +13,45 @@ func TestHidesUnlessNamed(t *testing.T) {
 		name   string
 		key    string
 		prefix string
-		hidden bool
+		want   bool
 	}{
-		{name: "in a layer's folder", key: ".omnibucket-mirror/pair", prefix: "", hidden: true},
-		{name: "the folder", key: ".omnibucket-mirror/", prefix: "", hidden: true},
-		{name: "a layer's object", key: ".omnibucket-mirror-clock", prefix: "", hidden: true},
-		{name: "the start of the folder's name", key: ".omnibucket-overlay/a", prefix: ".o", hidden: true},
+		{name: "in a layer's folder", key: ".omnibucket-mirror/pair", prefix: "", want: true},
+		{name: "the folder", key: ".omnibucket-mirror/", prefix: "", want: true},
+		{name: "a layer's object", key: ".omnibucket-mirror-clock", prefix: "", want: true},
+		{name: "the start of the folder's name", key: ".omnibucket-overlay/a", prefix: ".o", want: true},
 		{
 			name:   "the folder's name",
 			key:    ".omnibucket-mirror/pair",
 			prefix: ".omnibucket-mirror/",
-			hidden: false,
+			want:   false,
 		},
-		{name: "below another folder", key: "a/.omnibucket-mirror/pair", prefix: "", hidden: false},
-		{name: "an object with the folder's name", key: ".omnibucket-mirror", prefix: "", hidden: false},
-		{name: "no layer", key: ".omnibucket-x/pair", prefix: "", hidden: false},
-		{name: "another key", key: "a", prefix: "", hidden: false},
+		{name: "below another folder", key: "a/.omnibucket-mirror/pair", prefix: "", want: false},
+		{name: "an object with the folder's name", key: ".omnibucket-mirror", prefix: "", want: false},
+		{name: "no layer", key: ".omnibucket-x/pair", prefix: "", want: false},
+		{name: "another key", key: "a", prefix: "", want: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.hidden, Hides(tt.key, tt.prefix))
+			require.Equal(t, tt.want, Hides(tt.key, tt.prefix))
 		})
 	}
 }
 
-// Each marker of the overlay layer has a size that depends on its key, and random content.
+// Each marker of an overlay has a size that depends on its key, and random content.
 func TestMarkerSize(t *testing.T) {
 	sizes := map[int64]bool{}
-	for _, key := range []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)} {
+	keys := []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)}
+	for _, key := range keys {
 		require.Len(t, NewOverlayMarker(key), int(OverlayMarkerSize(key)))
 		require.NotEqual(t, NewOverlayMarker(key), NewOverlayMarker(key))
 		require.GreaterOrEqual(t, OverlayMarkerSize(key), int64(leastMarker))
 		sizes[OverlayMarkerSize(key)] = true
 	}
-	require.Len(t, sizes, 5)
+	require.Len(t, sizes, len(keys), "the sizes must differ")
 }
 
-// HasOverlayMarkerSize accepts only the size of the key's marker, or that of a marker of an earlier release.
+// HasOverlayMarkerSize accepts only the size of the key's marker and that of markers of an earlier
+// release.
 func TestHasMarkerSize(t *testing.T) {
 	for _, key := range []string{"", "a", "a/b"} {
 		size := OverlayMarkerSize(key)

@@ -161,17 +161,18 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 }
 
-// If a partial file belongs to another object, Find removes it and returns nil.
+// Find removes the partial file of another object, and returns nil.
 func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	leavePartFile(t, target, body, partSize)
+
 	require.Nil(t, partfile.Find(partfile.System{}, target, "another"))
 	require.Empty(t, listNames(t, dir))
 }
 
-// If a partial file is continued with other bytes than those of the object, Check fails with ErrMismatch.
+// If a partial file is continued with the bytes of another object, Check fails with ErrMismatch.
 func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -180,17 +181,16 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 
 	f := partfile.Find(partfile.System{}, target, object(body).Source)
 	require.NotNil(t, f)
-	other := bytes.Clone(body)
-	other[size-1]++
-	fill(t, f, other)
+	damaged := bytes.Clone(body)
+	damaged[size-1]++
+	fill(t, f, damaged)
 	require.ErrorIs(t, f.Check(), partfile.ErrMismatch)
 
 	f.Remove()
 	require.Empty(t, listNames(t, dir))
 }
 
-// If two processes download to one path, the second neither waits for the partial file of the first nor continues
-// it.
+// If two processes download to one path, the second does not use the partial file of the first.
 func TestFindLeavesLivingFiles(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
@@ -233,7 +233,7 @@ func sweepAll(t *testing.T, dir string, keep bool) {
 	}
 }
 
-// Sweep removes the files of processes that have died, and leaves those of living processes and of other
+// Sweep removes the files of dead processes, and leaves those of living processes and of other
 // programs.
 func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	dir := t.TempDir()
@@ -269,10 +269,11 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	sweepAll(t, dir, true)
 	require.Equal(t, []string{foreign}, listNames(t, small))
 	require.NoFileExists(t, mark)
-	require.Len(t, listNames(t, large), 3, "somebody may continue it")
+	require.Len(t, listNames(t, large), 3, "a partial file that may be continued must stay")
 }
 
-// If a partial file was replaced by a link to another file, Find returns nil and leaves the other file as it is.
+// If a partial file was replaced by a link to another file, Find returns nil and leaves that file
+// as it is.
 func TestFindRefusesLinks(t *testing.T) {
 	tests := []struct {
 		name string
