@@ -43,12 +43,12 @@ var calls = []call{
 	{"DownloadFile", (*player).downloadFile},
 	{"ReaderAt", (*player).readAt},
 	{"RemoveMatching", (*player).removeMatching},
-	{"Prefixed", (*player).view},
+	{"Prefixed", (*player).prefixed},
 	{"bad key", (*player).badKey},
 }
 
-// view uploads, copies and lists below a prefix.
-func (p *player) view() string {
+// prefixed compares an upload, a copy and a listing of buckets with a prefix.
+func (p *player) prefixed() string {
 	prefix := choose(p, "b/", "b/c/", "d/", "new/")
 	src := choose(p, "1", "2", "c/1", ".e", "", "x")
 	dst := choose(p, "1", "x", "c/3")
@@ -73,7 +73,7 @@ func (p *player) view() string {
 	})
 }
 
-// badKey makes calls with a key that they must refuse, and compares their errors.
+// badKey compares the errors of calls with a key that they must refuse.
 func (p *player) badKey() string {
 	key := p.value("bad key", badKeys...)
 	good := choose(p, keys...)

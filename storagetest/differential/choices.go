@@ -18,21 +18,20 @@ var keys = []string{
 
 var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
 
-// choose returns a random element of all. It never returns an element that the Config leaves out.
-func choose[T any](p *player, all ...T) T {
+// choose returns a random value, and never one that the Config leaves out.
+func choose[T any](p *player, values ...T) T {
 	for {
-		chosen := all[p.random.IntN(len(all))]
+		chosen := values[p.random.IntN(len(values))]
 		if !slices.Contains(p.exclusions, fmt.Sprint(chosen)) {
 			return chosen
 		}
 	}
 }
 
-// value returns a random value for the option with this name. It never returns a value that the
-// Config leaves out.
-func (p *player) value(name string, all ...string) string {
+// value returns a random value for the named option, and never one that the Config leaves out.
+func (p *player) value(name string, values ...string) string {
 	for {
-		chosen := choose(p, all...)
+		chosen := choose(p, values...)
 		if !slices.Contains(p.exclusions, fmt.Sprintf("%s %q", name, chosen)) {
 			return chosen
 		}
@@ -42,12 +41,13 @@ func (p *player) value(name string, all ...string) string {
 // oneIn returns true with a probability of 1/n.
 func (p *player) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
-// body returns a body of random length. No two bodies are equal, except empty ones.
+// body returns a body of random length, which differs from all earlier ones unless it is empty.
 func (p *player) body() []byte {
 	size := choose(p, 0, 1, 100, 4096, 70_000, 300_000)
 	if size == 0 {
 		return nil
 	}
+
 	// The number of the body and a dot are two to four bytes, so the length is about size.
 	p.bodies++
 	number := fmt.Appendf(nil, "%d.", p.bodies)
@@ -109,9 +109,8 @@ type condition struct {
 	text          string
 }
 
-// optionFor returns the option of a condition for one of the two buckets, in a slice. If inMemory is
-// true, it is the option for the bucket in memory. If the condition has no option, the slice is
-// nil.
+// optionFor returns the condition's option for the bucket in memory or for the other one, in a
+// slice, which is nil if there is no condition.
 func optionFor[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {
@@ -123,7 +122,7 @@ func optionFor[T any](c condition, inMemory bool) []T {
 	return []T{option.(T)}
 }
 
-// condition returns a random condition for a write to key, which may be no condition.
+// condition returns a random condition for a write to key, which may be none.
 func (p *player) condition(key string) condition {
 	if p.oneIn(5) {
 		return condition{
@@ -138,8 +137,8 @@ func (p *player) condition(key string) condition {
 	return condition{}
 }
 
-// lateCondition returns a random condition for a call that sends or copies bytes before it checks
-// the condition.
+// lateCondition returns a random condition for a call that sends or copies bytes before the
+// condition is checked.
 func (p *player) lateCondition(key string) condition {
 	if slices.Contains(p.exclusions, "a late condition") {
 		return condition{}
@@ -147,9 +146,9 @@ func (p *player) lateCondition(key string) condition {
 	return p.condition(key)
 }
 
-// ifRevision returns a condition on one revision of an object: most often the last revision, and
-// sometimes an earlier one. If the store derives revisions from content, an earlier revision may
-// equal the current one. In that case, ifRevision returns no condition.
+// ifRevision returns a condition on a revision of an object, which is most often the last one. It
+// returns none if an earlier revision may equal the current one, because the store derives
+// revisions from content.
 func (p *player) ifRevision(key string) condition {
 	var seen []revision
 	for _, r := range p.revisions {
@@ -160,6 +159,7 @@ func (p *player) ifRevision(key string) condition {
 	if len(seen) == 0 {
 		return condition{}
 	}
+
 	r := seen[len(seen)-1]
 	if p.oneIn(3) {
 		r = choose(p, seen...)

@@ -37,9 +37,9 @@ type Config struct {
 
 const callsOfASeed = 300
 
-// Run makes random calls on empty buckets from open and on buckets in memory. A test fails at the
-// first different result, and prints the calls before it. Run does not compare a call that is
-// Unsupported, or a CRC32C that only one bucket reports.
+// Run makes random calls on empty buckets from open and on buckets in memory. At the first
+// different result, a test fails and prints the calls before it. Calls that are Unsupported are not
+// compared, nor is a CRC32C that only one bucket reports.
 func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket) {
 	t.Helper()
 	seeds := cmp.Or(c.Seeds, 2)
@@ -99,6 +99,7 @@ func play(t *testing.T, c Config, seed int, calls []call, b, memory storage.Buck
 			p.revisions = nil // the new bucket has other revisions
 			p.history = append(p.history, "  the bucket is replaced")
 		}
+
 		difference := choose(p, calls...).make(p)
 		if difference != "" {
 			t.Fatalf("call %d: %s\nbefore it:\n%s", i, difference, strings.Join(p.history, "\n"))
@@ -152,10 +153,10 @@ func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMem
 	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
 
+	// Only what both buckets return is compared.
 	want := memory.describe()
 	got := other.describe()
 	if len(checksum.FindAllString(want, -1)) != len(checksum.FindAllString(got, -1)) {
-		// Only one of the buckets returns a checksum.
 		want = checksum.ReplaceAllString(want, "")
 		got = checksum.ReplaceAllString(got, "")
 	}
@@ -163,22 +164,24 @@ func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMem
 		return fmt.Sprintf("%s\n  in memory: %s\n             %v\n  here:      %s\n             %v",
 			what, want, memory.err, got, other.err)
 	}
+
 	p.remember(key, memory.attrs, other.attrs)
 	return ""
 }
 
-// remember records the revisions that both buckets have given to one state of an object. Later
-// conditions use these revisions.
+// remember records the revisions that both buckets have given to one state of an object, for later
+// conditions.
 func (p *player) remember(key string, memory, other *storage.Attrs) {
 	if memory == nil || other == nil {
 		return
 	}
-	same := func(r revision) bool {
+	isKnown := func(r revision) bool {
 		return r.key == key && r.memory == memory.Revision && r.memoryVersion == memory.Version
 	}
-	if slices.ContainsFunc(p.revisions, same) {
+	if slices.ContainsFunc(p.revisions, isKnown) {
 		return
 	}
+
 	content, _, err := storage.ReadAll(p.ctx, p.memory, key, storage.IfRevision(memory.Revision))
 	if err != nil {
 		// The object has another revision now, so no later condition can name this one.
@@ -194,7 +197,7 @@ func (p *player) remember(key string, memory, other *storage.Attrs) {
 	})
 }
 
-// describe returns a text with all of the result that must be equal in both buckets.
+// describe returns a text with the parts of the result that must be equal in both buckets.
 func (r result) describe() string {
 	if r.err == nil {
 		return "ok " + r.text
@@ -216,6 +219,7 @@ func describe(a *storage.Attrs) string {
 		// A download may leave it out.
 		encoding = ""
 	}
+
 	text := fmt.Sprintf(
 		"%q size=%d type=%q encoding=%q disposition=%q language=%q cache=%q class=%q metadata=%q", a.Key, a.Size,
 		a.ContentType, encoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.StorageClass,

@@ -6,9 +6,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listOptions returns random options of a listing. If limit is true, the options may
-// include a start and a limit. For a call of ListPage, limit is false, because a token sets
-// the start of a page.
+// listOptions returns random options of a listing. They include a start and a limit only if limit
+// is true, because ListPage takes its start from a token.
 func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string) {
 	add := func(name string, option func(string) storage.ListOption, values ...string) {
 		value := p.value(name, values...)
@@ -49,44 +48,45 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 	return opts, text
 }
 
-// list lists objects with random options.
+// list compares listings with random options.
 func (p *player) list() string {
 	opts, text := p.listOptions(true)
 	return p.compare("List"+text, "", func(b storage.Bucket) result {
-		value := ""
+		entries := ""
 		for entry, err := range b.List(p.ctx, opts...) {
 			if err != nil {
-				return result{text: value, err: err}
+				return result{text: entries, err: err}
 			}
-			value += describeEntry(entry)
+			entries += describeEntry(entry)
 		}
-		return result{text: value}
+		return result{text: entries}
 	})
 }
 
-// listPages lists objects with random options, page by page.
+// listPages compares listings page by page, with random options.
 func (p *player) listPages() string {
 	opts, text := p.listOptions(false)
 	return p.compare("ListPage"+text, "", func(b storage.Bucket) result {
-		value := ""
+		entries := ""
 		token := ""
 		for {
 			page, err := storage.ListPage(p.ctx, b, token, opts...)
 			if err != nil {
-				return result{text: value, err: err}
+				return result{text: entries, err: err}
 			}
 			for _, entry := range page.Entries {
-				value += describeEntry(entry)
+				entries += describeEntry(entry)
 			}
+
 			token = page.Token
 			if token == "" {
-				return result{text: value}
+				return result{text: entries}
 			}
 		}
 	})
 }
 
-// describeEntry returns a text with what must be equal in both buckets.
+// describeEntry returns a text with the parts of an entry that must be equal in both buckets.
 func describeEntry(e storage.ListEntry) string {
 	if e.IsPrefix {
 		return fmt.Sprintf("prefix %q; ", e.Key)

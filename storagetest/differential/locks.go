@@ -23,7 +23,7 @@ func (p *player) retainUntil() time.Time {
 	return p.start.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }
 
-// setLegalHold sets or ends the legal hold of an object.
+// setLegalHold compares SetLegalHold for an object.
 func setLegalHold(p *player) string {
 	key := choose(p, keys...)
 	hold := p.oneIn(2)
@@ -32,7 +32,8 @@ func setLegalHold(p *player) string {
 	})
 }
 
-// setRetention sets a retention, or ends it with the zero value.
+// setRetention compares SetRetention for an object, with a retention or the zero value, which ends
+// one.
 func setRetention(p *player) string {
 	key := choose(p, keys...)
 	var opts []storage.RetentionOption
@@ -51,7 +52,7 @@ func setRetention(p *player) string {
 	})
 }
 
-// uploadLocked uploads an object with a legal hold or a retention.
+// uploadLocked compares uploads with a legal hold or a retention.
 func uploadLocked(p *player) string {
 	key := choose(p, keys...)
 	retainUntil := p.retainUntil()
@@ -65,7 +66,7 @@ func uploadLocked(p *player) string {
 // removeLocked removes a version that may be locked.
 func removeLocked(p *player) string { return p.removeSeen(p.oneIn(2)) }
 
-// locks reads the locks of an object.
+// locks compares the locks of an object.
 func locks(p *player) string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// download reads an object, sometimes a range of it, and sometimes with a condition.
+// download compares reads of an object in both buckets, sometimes of a range or with a condition.
 func (p *player) download() string {
 	key := choose(p, keys...)
 	var opts []storage.DownloadOption
@@ -33,6 +33,7 @@ func (p *player) download() string {
 			return result{err: err}
 		}
 		defer r.Close()
+
 		content, err := io.ReadAll(r)
 		offset, length := r.Range()
 		text := fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()))
@@ -40,7 +41,7 @@ func (p *player) download() string {
 	})
 }
 
-// downloadFile downloads an object to a file, which it removes afterwards.
+// downloadFile compares downloads of an object to a file.
 func (p *player) downloadFile() string {
 	key := choose(p, keys...)
 	path := filepath.Join(p.dir, "file")
@@ -53,7 +54,7 @@ func (p *player) downloadFile() string {
 	})
 }
 
-// readAt reads 1,000 bytes of an object at three offsets. Some of them may lie past its end.
+// readAt compares reads of 1,000 bytes at three offsets, which may lie past the end of the object.
 func (p *player) readAt() string {
 	key := choose(p, keys...)
 	offsets := []int64{0, int64(p.random.IntN(100)), int64(p.random.IntN(400_000))}
@@ -63,6 +64,7 @@ func (p *player) readAt() string {
 			return result{err: err}
 		}
 		defer r.Close()
+
 		text := ""
 		content := make([]byte, 1000)
 		for _, offset := range offsets {
@@ -73,7 +75,8 @@ func (p *player) readAt() string {
 	})
 }
 
-// readRanges reads up to four ranges of an object. They may overlap or lie past its end.
+// readRanges compares reads of up to four ranges, which may overlap or lie past the end of the
+// object.
 func (p *player) readRanges() string {
 	key := choose(p, keys...)
 	ranges := make([]storage.Range, 1+p.random.IntN(4))
@@ -93,7 +96,7 @@ func (p *player) readRanges() string {
 	})
 }
 
-// attrs reads the attributes of an object.
+// attrs compares the attributes of an object.
 func (p *player) attrs() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {
@@ -102,7 +105,7 @@ func (p *player) attrs() string {
 	})
 }
 
-// exists asks whether an object exists.
+// exists compares whether an object exists.
 func (p *player) exists() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Exists %q", key), key, func(b storage.Bucket) result {
@@ -111,7 +114,7 @@ func (p *player) exists() string {
 	})
 }
 
-// tags reads the tags of an object.
+// tags compares the tags of an object.
 func (p *player) tags() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Tags %q", key), "", func(b storage.Bucket) result {

@@ -14,8 +14,7 @@ var versionCalls = []call{
 	{"Remove of a version", removeVersion},
 }
 
-// versions compares listings of versions. It leaves out delete markers, which some stores do not
-// have.
+// versions compares listings of versions without delete markers, which some stores do not have.
 func versions(p *player) string {
 	prefix := choose(p, "", "b/", "z", "missing")
 	size := choose(p, 1, 3, 1000)
@@ -36,8 +35,8 @@ func versions(p *player) string {
 	})
 }
 
-// version returns a random revision that an earlier call has returned. If there is none, or if the
-// buckets keep no versions, it returns false.
+// version returns a random revision that an earlier call has returned. It returns false if there is
+// none, or if the buckets keep no versions.
 func (p *player) version() (seen revision, ok bool) {
 	if len(p.revisions) == 0 {
 		return revision{}, false
@@ -54,7 +53,7 @@ func (r revision) version(inMemory bool) storage.VersionOption {
 	return storage.WithVersion(r.otherVersion)
 }
 
-// downloadVersion reads a version.
+// downloadVersion compares reads of a version.
 func downloadVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {
@@ -73,7 +72,7 @@ func downloadVersion(p *player) string {
 	)
 }
 
-// copyVersion copies a version to its own key or to another one.
+// copyVersion compares copies of a version to its own key or another one.
 func copyVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {
@@ -92,8 +91,8 @@ func copyVersion(p *player) string {
 // removeVersion removes a version that is not current.
 func removeVersion(p *player) string { return p.removeSeen(false) }
 
-// removeSeen removes a version that is not current. Stores differ in which version is current after
-// the current one was removed.
+// removeSeen compares removals of a version that is not current. Stores differ in which version is
+// current after the current one was removed.
 func (p *player) removeSeen(bypass bool) string {
 	rev, ok := p.version()
 	if !ok {

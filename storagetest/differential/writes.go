@@ -13,17 +13,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// upload uploads an object with random options, sometimes from a reader without a length.
+// upload compares uploads with random options, sometimes from a reader without a length.
 func (p *player) upload() string {
 	key := choose(p, keys...)
 	body := p.body()
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
-	stream := p.oneIn(3)
-	what := fmt.Sprintf("Upload %q of %d bytes%s%s, stream %v", key, len(body), text, c.text, stream)
+	isStream := p.oneIn(3)
+	what := fmt.Sprintf("Upload %q of %d bytes%s%s, stream %v", key, len(body), text, c.text, isStream)
 	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
 		var r io.Reader = bytes.NewReader(body)
-		if stream {
+		if isStream {
 			r = io.MultiReader(r) // hides the length of r
 		}
 		attrs, err := b.Upload(p.ctx, key, r, append(optionFor[storage.UploadOption](c, inMemory), opts...)...)
@@ -31,14 +31,14 @@ func (p *player) upload() string {
 	})
 }
 
-// uploadOptions returns random properties, and sometimes a size or a checksum, which may be wrong.
-// With a condition, the size and the checksum are always right. A write with two mistakes could
-// return the error of either one.
+// uploadOptions returns random properties, and sometimes a size or a checksum, which may be wrong
+// if there is no condition. A write with two mistakes could return the error of either one.
 func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadOption, text string) {
 	properties, text := p.properties()
-	for _, o := range properties {
-		opts = append(opts, o)
+	for _, opt := range properties {
+		opts = append(opts, opt)
 	}
+
 	if p.oneIn(4) {
 		size := int64(len(body))
 		if c.text == "" {
@@ -47,6 +47,7 @@ func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadO
 		opts = append(opts, storage.WithSize(size))
 		text += fmt.Sprintf(" WithSize(%d)", size)
 	}
+
 	if p.oneIn(4) {
 		sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
 		if c.text == "" {
@@ -58,7 +59,7 @@ func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadO
 	return opts, text
 }
 
-// write uploads an object with a Writer and random options.
+// write compares uploads with a Writer and random options.
 func (p *player) write() string {
 	key := choose(p, keys...)
 	body := p.body()
@@ -68,6 +69,7 @@ func (p *player) write() string {
 	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
 		w := storage.NewWriter(p.ctx, b, key, append(optionFor[storage.UploadOption](c, inMemory), opts...)...)
 		defer w.Close()
+
 		if _, err := w.Write(body); err != nil {
 			// Either Write or Commit may return the error of an upload, so the result does not
 			// tell which one did.
@@ -78,7 +80,7 @@ func (p *player) write() string {
 	})
 }
 
-// remove removes an object, sometimes only if it has a revision.
+// remove compares removals of an object in both buckets, sometimes with a revision as a condition.
 func (p *player) remove() string {
 	key := choose(p, keys...)
 	c := condition{}
@@ -90,16 +92,16 @@ func (p *player) remove() string {
 	})
 }
 
-// removeAll removes two objects and a missing one.
+// removeAll compares the removal of two objects and a missing one.
 func (p *player) removeAll() string {
-	some := []string{choose(p, keys...), choose(p, keys...), "missing"}
-	return p.compare(fmt.Sprintf("RemoveAll %q", some), "", func(b storage.Bucket) result {
-		n, err := storage.RemoveAll(p.ctx, b, slices.Values(some))
+	removed := []string{choose(p, keys...), choose(p, keys...), "missing"}
+	return p.compare(fmt.Sprintf("RemoveAll %q", removed), "", func(b storage.Bucket) result {
+		n, err := storage.RemoveAll(p.ctx, b, slices.Values(removed))
 		return result{text: fmt.Sprint(n), err: err}
 	})
 }
 
-// removeMatching removes the objects below a prefix whose keys have one length.
+// removeMatching compares removals of the objects below a prefix whose keys have a given length.
 func (p *player) removeMatching() string {
 	prefix := choose(p, "b/", "b/c/", "b", "z", "missing")
 	length := choose(p, 1, 3, 6)
@@ -111,14 +113,14 @@ func (p *player) removeMatching() string {
 	})
 }
 
-// copyOptions returns random properties, or in half of the calls none. The text describes them.
+// copyOptions returns random properties for half of the calls, and a text that describes them.
 func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 	if !p.oneIn(2) {
 		return nil, ""
 	}
 	properties, text := p.properties()
-	for _, o := range properties {
-		opts = append(opts, o)
+	for _, opt := range properties {
+		opts = append(opts, opt)
 	}
 	return opts, text
 }
@@ -137,7 +139,7 @@ func (p *player) move() string {
 	})
 }
 
-// copyBy makes a random call of Copy or Move. name is the name of the function that call calls.
+// copyBy compares random calls of the named function, which is Copy or Move and is called by call.
 func (p *player) copyBy(
 	name string, call func(b storage.Bucket, src, dst string, opts []storage.CopyOption) (*storage.Attrs, error),
 ) string {
@@ -152,7 +154,7 @@ func (p *player) copyBy(
 	})
 }
 
-// compose joins up to four objects, of which some may be the same.
+// compose compares how up to four objects are joined, of which some may be the same.
 func (p *player) compose() string {
 	dst := choose(p, keys...)
 	srcs := make([]string, 1+p.random.IntN(4))
@@ -168,7 +170,7 @@ func (p *player) compose() string {
 	})
 }
 
-// append appends to an object with random options.
+// append compares appends to an object, with random options.
 func (p *player) append() string {
 	key := choose(p, keys...)
 	body := p.body()
@@ -181,7 +183,7 @@ func (p *player) append() string {
 	})
 }
 
-// update appends to an object with Update.
+// update compares appends to an object with Update.
 func (p *player) update() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Update %q", key), key, func(b storage.Bucket) result {
@@ -195,7 +197,7 @@ func (p *player) update() string {
 	})
 }
 
-// setTags sets the tags of an object, sometimes to values that every store refuses.
+// setTags compares SetTags for an object, sometimes with values that every store refuses.
 func (p *player) setTags() string {
 	key := choose(p, keys...)
 	tags := choose(
@@ -207,8 +209,7 @@ func (p *player) setTags() string {
 	})
 }
 
-// uploadParts makes the same multipart upload on both buckets, and compares the results. The upload
-// has at most one part, and is completed or aborted.
+// uploadParts compares multipart uploads of at most one part, which are completed or aborted.
 func (p *player) uploadParts() string {
 	key := choose(p, keys...)
 	body := p.body()
@@ -219,8 +220,8 @@ func (p *player) uploadParts() string {
 	what := fmt.Sprintf("BeginUpload %q%s%s, %d bytes, %s", key, text, c.text, len(body), end)
 	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
 		opts := optionFor[storage.MultipartOption](c, inMemory)
-		for _, o := range properties {
-			opts = append(opts, o)
+		for _, opt := range properties {
+			opts = append(opts, opt)
 		}
 		upload, err := storage.BeginUpload(p.ctx, b, key, opts...)
 		if err != nil {
@@ -236,6 +237,7 @@ func (p *player) uploadParts() string {
 		if end == "Abort" {
 			return result{text: "Abort", err: upload.Abort(p.ctx)}
 		}
+
 		var parts []storage.CompleteOption
 		if end == "Complete a part that is not there" {
 			parts = append(parts, storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"none"`}))
