@@ -322,8 +322,9 @@ func (r *pausingReader) Read(p []byte) (int, error) {
 	if isPause {
 		return 0, nil
 	}
-	const most = 2
-	return r.r.Read(p[:min(len(p), most)])
+
+	const maxRead = 2
+	return r.r.Read(p[:min(len(p), maxRead)])
 }
 
 // A countingFile is a file with an own Read method. The library must not bypass that method by
@@ -385,7 +386,7 @@ type progressRecorder struct {
 	calls int
 }
 
-// record is the function that a case passes to WithProgress. The size may be -1 while it is unknown.
+// record is the function that a case passes to WithProgress. The size is -1 while it is unknown.
 func (r *progressRecorder) record(done, size int64) {
 	r.calls++
 	if done < r.done {

@@ -66,9 +66,8 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 // Context returns a context that ends when the test ends, or earlier if maxTime has passed.
 func (t *T) Context() context.Context { return t.ctx }
 
-// runCase runs c. If the driver lacks a feature that c needs, runCase instead proves that using the
-// feature is Unsupported. If the case fails, runCase prints the explanation of c. A panic fails
-// only this case.
+// runCase runs c, or requires Unsupported if the driver lacks a feature that c needs. A panic fails
+// only this case, and a failed case prints its explanation.
 func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -104,8 +103,8 @@ func runCase(t *T, c Case, report *report) {
 // has reports whether the driver declares f.
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
-// fastRetry adds options before opts. The first of them makes the waits between retries short. A
-// retry policy in opts takes precedence, because opts come last.
+// fastRetry adds options before opts that make retries fast and let the case inject faults. A retry
+// policy in opts takes precedence.
 func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
@@ -123,10 +122,11 @@ func (t *T) open(opts ...storage.OpenOption) storage.Bucket {
 // openVersioned opens an empty bucket that keeps versions.
 func (t *T) openVersioned(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
+	opts = append(opts, storage.WithVersioning(true))
 	if t.options.versioned != nil {
-		return t.autoClose(t.options.versioned(t.T, t.fastRetry(append(opts, storage.WithVersioning(true)))...))
+		return t.autoClose(t.options.versioned(t.T, t.fastRetry(opts)...))
 	}
-	return t.open(append(opts, storage.WithVersioning(true))...)
+	return t.open(opts...)
 }
 
 // openLimited opens an empty bucket whose driver appears to have these limits.
@@ -148,7 +148,8 @@ func (t *T) openWithoutRetry(opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))...)
 }
 
-// autoClose returns b. When the case ends, it closes b, and checks that every body was closed.
+// autoClose returns b, which is closed at the end of the case. The case fails if a body from the
+// driver is still open then.
 func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	require.NotNil(t, b)
@@ -177,17 +178,17 @@ func (t *T) requireNoRequests(do func()) {
 	require.Zero(t, t.countRequests(do), "this must make no request:\n%v", t.faults)
 }
 
-// optional returns o if the driver declares f. Otherwise it returns an option without effect. It is
-// for cases that do not test the attribute that o sets.
-func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOption {
-	if t.has(f) {
-		return o
+// optional returns opt if the driver declares the feature, and otherwise an option without effect.
+// It is for cases that do not test the attribute that opt sets.
+func (t *T) optional(feature storage.Features, opt storage.WriteOption) storage.WriteOption {
+	if t.has(feature) {
+		return opt
 	}
 	return storage.WithCacheControl("")
 }
 
-// storageClass returns WithStorageClass with a class that the store accepts. If the store accepts
-// none of the classes that this function tries, it returns an option without effect.
+// storageClass returns WithStorageClass with the first of a few classes that the store accepts, or
+// else an option without effect.
 func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
 	for _, class := range []string{"REDUCED_REDUNDANCY", "NEARLINE", "Cool"} {
 		_, err := b.Upload(t.Context(), "class", strings.NewReader(""), storage.WithStorageClass(class))
@@ -206,7 +207,7 @@ func (t *T) metadata(metadata map[string]string) storage.WriteOption {
 	return t.optional(storage.Metadata, storage.WithMetadata(metadata))
 }
 
-// keptMetadata returns metadata if the store keeps metadata, and otherwise nil.
+// keptMetadata returns metadata, or nil if the store keeps none.
 func (t *T) keptMetadata(metadata map[string]string) map[string]string {
 	if t.has(storage.Metadata) {
 		return metadata
@@ -220,8 +221,8 @@ func (t *T) contentType(mediaType string) storage.WriteOption {
 	return t.optional(storage.ContentProperties, storage.WithContentType(mediaType))
 }
 
-// keptType returns the content type that an object has after an upload with mediaType. The object's
-// key must have no extension.
+// keptType returns the content type of an object that was uploaded with mediaType. The key must
+// have no extension, from which a store could derive the type.
 func (t *T) keptType(mediaType string) string {
 	if t.has(storage.ContentProperties) {
 		return mediaType
@@ -229,19 +230,19 @@ func (t *T) keptType(mediaType string) string {
 	return "application/octet-stream"
 }
 
-// keyNeeds returns the feature that a store must have to hold key, or 0.
+// keyNeeds returns the feature that a store needs to hold key, or 0.
 func keyNeeds(key string) storage.Features {
+	const maxFileName = 255
 	for segment := range strings.SplitSeq(key, "/") {
-		if len(segment) > 255 {
+		if len(segment) > maxFileName {
 			return storage.LongSegments
 		}
 	}
 	return 0
 }
 
-// openTwice opens one empty bucket twice. The bucket b has the given options and the faults of the
-// case. The second bucket has no options and no faults, and acts as a second client of the same
-// store.
+// openTwice opens one empty bucket twice, with the given options and the faults of the case as b,
+// and without them as other, for a second client of the store.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
 	var inner driver.Driver

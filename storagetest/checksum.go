@@ -115,7 +115,7 @@ var checksumCases = []Case{
 	},
 }
 
-// readAtVerified reads the damaged object "a" from start to end through a ReaderAt, and requires
+// readAtVerified reads the damaged object "a" to its end through a ReaderAt, and requires
 // ChecksumMismatch.
 func (t *T) readAtVerified(b storage.Bucket, size int64) {
 	t.Helper()

@@ -231,15 +231,15 @@ var completeBesideCases = []Case{
 }
 
 // runCompletionsBeside completes an upload several times while other calls write, remove and read
-// its key. It requires that some order of the calls explains all results. In every second round,
-// the object exists before.
+// its key, and requires that some order of the calls explains all results.
 func (t *T) runCompletionsBeside(completions int) {
 	b := t.open()
 	for round := range besideRounds {
 		key := fmt.Sprint("key", round)
 		calls := &history.History{}
 		initial := history.KeyState{}
-		if round%2 == 1 {
+		objectExists := round%2 == 1
+		if objectExists {
 			initial.Content = "before"
 			t.put(b, key, initial.Content)
 		}
@@ -256,8 +256,8 @@ func (t *T) runCompletionsBeside(completions int) {
 	}
 }
 
-// runBeside completes an upload while other goroutines write, remove and read its object. The round
-// decides which calls they make.
+// runBeside completes an upload while other goroutines write, remove and read its object. Which of
+// these they do depends on the round.
 func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
 	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
 	remove := t.recordRemove(b, u.Key())
@@ -277,18 +277,19 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 		clients = append(clients, []history.Recorded{write, read}, []history.Recorded{remove, read})
 	}
 
-	var group sync.WaitGroup
+	var wg sync.WaitGroup
 	for _, calls := range clients {
-		group.Go(func() {
+		wg.Go(func() {
 			for _, call := range calls {
 				h.Do(call)
 			}
 		})
 	}
-	group.Wait()
+	wg.Wait()
 }
 
-// recordComplete returns a call that completes u. Another call may have ended the upload before.
+// recordComplete returns a call that completes u, to be recorded in a history. Another call may
+// have ended the upload before.
 func (t *T) recordComplete(u storage.MultipartUpload) history.Recorded {
 	return func() (string, history.Step) {
 		_, err := u.Complete(t.Context())
@@ -306,7 +307,7 @@ func (t *T) recordComplete(u storage.MultipartUpload) history.Recorded {
 	}
 }
 
-// recordWrite returns a call that replaces the object with content.
+// recordWrite returns a call that uploads content, to be recorded in a history.
 func (t *T) recordWrite(b storage.Bucket, key, content string) history.Recorded {
 	return func() (string, history.Step) {
 		if _, err := b.Upload(t.Context(), key, strings.NewReader(content)); err != nil {
@@ -316,7 +317,7 @@ func (t *T) recordWrite(b storage.Bucket, key, content string) history.Recorded 
 	}
 }
 
-// recordRemove returns a call that removes the object.
+// recordRemove returns a call that removes the object, to be recorded in a history.
 func (t *T) recordRemove(b storage.Bucket, key string) history.Recorded {
 	return func() (string, history.Step) {
 		if err := b.Remove(t.Context(), key); err != nil {
@@ -326,7 +327,8 @@ func (t *T) recordRemove(b storage.Bucket, key string) history.Recorded {
 	}
 }
 
-// recordRead returns a call that reads the object. A missing object is recorded as "".
+// recordRead returns a call that reads the object, to be recorded in a history. A missing object is
+// recorded as "".
 func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 	return func() (string, history.Step) {
 		content := t.readUnchanged(b, key)
@@ -334,8 +336,8 @@ func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 	}
 }
 
-// readUnchanged returns the content of key, or "" if the object is missing. If the object changes
-// between two requests of the read, it reads again.
+// readUnchanged returns the content of an object, or "" if it is missing. It reads again if the
+// object changes during the read.
 func (t *T) readUnchanged(b storage.Bucket, key string) string {
 	for {
 		data, _, err := storage.ReadAll(t.Context(), b, key)

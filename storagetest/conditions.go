@@ -324,17 +324,17 @@ var conditionCases = []Case{
 	},
 }
 
-// requireOneWinner calls write from n goroutines. It requires that exactly one call succeeds, and
-// that all others fail with PreconditionFailed. It then calls check with the number of the winner.
+// requireOneWinner calls write from n goroutines, and requires that exactly one call succeeds and
+// all others fail with PreconditionFailed. It then calls check with the number of the winner.
 func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner int)) {
 	t.Helper()
 	var wins, winner atomic.Int32
 
 	// The goroutines wait for start, so that their writes overlap.
 	start := make(chan struct{})
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i := range n {
-		all.Go(func() {
+		wg.Go(func() {
 			<-start
 			err := write(i)
 			if storage.CodeOf(err) == storage.PreconditionFailed {
@@ -349,7 +349,7 @@ func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner i
 		})
 	}
 	close(start)
-	all.Wait()
+	wg.Wait()
 
 	require.Equal(t, int32(1), wins.Load(), "writers that won")
 	check(int(winner.Load()))
@@ -470,8 +470,8 @@ func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 	return []byte(strconv.Itoa(count + 1)), nil
 }
 
-// grow appends tail to an object by composing. If another writer changes the object first, grow
-// tries again.
+// grow appends the object tail to another with Compose, and tries again if another writer changes
+// the object first.
 func grow(ctx context.Context, b storage.Bucket, key, tail string) error {
 	for {
 		current, err := b.Attrs(ctx, key)

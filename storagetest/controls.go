@@ -255,10 +255,11 @@ var lockCases = []Case{
 // openLocking opens an empty bucket that can lock objects.
 func (t *T) openLocking(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
+	opts = append(opts, storage.WithObjectLock())
 	if t.options.locking != nil {
-		return t.autoClose(t.options.locking(t.T, t.fastRetry(append(opts, storage.WithObjectLock()))...))
+		return t.autoClose(t.options.locking(t.T, t.fastRetry(opts)...))
 	}
-	return t.open(append(opts, storage.WithObjectLock())...)
+	return t.open(opts...)
 }
 
 // locksRefused makes all calls that lock an object, and returns their errors by name.
@@ -268,7 +269,7 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// retentionRefused makes all calls that set a retention, and returns their errors by name.
+// retentionRefused makes each call that sets a retention, and returns the errors by name.
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	retainUntil := time.Now().Add(lockTime)
 	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(retainUntil, storage.Governance))
@@ -286,11 +287,11 @@ func holdRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// lockedWrites writes an object with the option o in every way, and returns the errors. Their names
+// lockedWrites writes an object with an option in every way, and returns the errors by names that
 // begin with name.
-func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
+func lockedWrites(t *T, b storage.Bucket, name string, opt storage.WriteOption) map[string]error {
 	errs := map[string]error{}
-	for way, err := range writesWith(t, b, "new", o) {
+	for way, err := range writesWith(t, b, "new", opt) {
 		// If the store has ObjectLock, it signs the URL and refuses only the upload. Signing then
 		// returns no error that could be compared.
 		if way == "SignedUploadURL" && t.has(storage.ObjectLock) {

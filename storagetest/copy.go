@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// copyPaths returns two buckets. The first copies objects inside the provider, if the store can.
-// The second streams them.
+// copyPaths returns a bucket that copies objects inside the provider, if the store can, and one
+// that streams them.
 func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{
 		"inside the provider": t.open(opts...),
@@ -375,16 +375,16 @@ func (d *foreignDriver) Describe() driver.Description {
 
 func (d *foreignDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
-	return classed(attrs), err
+	return withAnotherClass(attrs), err
 }
 
 func (d *foreignDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
-	return classed(attrs), body, err
+	return withAnotherClass(attrs), body, err
 }
 
-// classed returns a copy of attrs with the storage class of another provider.
-func classed(attrs *storage.Attrs) *storage.Attrs {
+// withAnotherClass returns a copy of attrs with the storage class of another provider.
+func withAnotherClass(attrs *storage.Attrs) *storage.Attrs {
 	if attrs == nil {
 		return nil
 	}

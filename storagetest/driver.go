@@ -243,8 +243,8 @@ var driverCases = []driverCase{
 	},
 }
 
-// requireShown requires that the object "a" has this content. If content is "", the object must not
-// exist.
+// requireShown requires that Head, Get and List show the object "a" with this content, or no object
+// if content is "".
 func requireShown(t *T, d driver.Driver, content string) {
 	t.Helper()
 	head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -255,6 +255,7 @@ func requireShown(t *T, d driver.Driver, content string) {
 		require.Empty(t, page.Entries, "List of an empty bucket")
 		return
 	}
+
 	require.NoError(t, err)
 	got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 	require.Equal(t, content, data, "Get must return the content of the last Put")
@@ -265,9 +266,8 @@ func requireShown(t *T, d driver.Driver, content string) {
 	require.Equal(t, head.Revision, page.Entries[0].Revision, "List and Head must return the same Revision")
 }
 
-// putRequest returns a request that stores content under key. If content is a *strings.Reader, the
-// request has the checksum of content. Any other content must fail, so its checksum does not
-// matter.
+// putRequest returns a request that stores content under key. Only a *strings.Reader gets its
+// checksum, because any other content fails before the checksum matters.
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
 	var crc uint32
 	if text, ok := content.(*strings.Reader); ok {
@@ -284,7 +284,7 @@ func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutReques
 	}
 }
 
-// getWhole calls Get, and reads the body to its end. It returns the attributes and the body.
+// getWhole calls Get, and returns the attributes and the whole body.
 func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, string) {
 	t.Helper()
 	attrs, body, err := d.Get(t.Context(), r)
@@ -300,7 +300,7 @@ func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, stri
 // io.EOF.
 type seekableFailure struct{ strings.Reader }
 
-// Read fails where the text ends.
+// Read fails at the end of the text.
 func (f *seekableFailure) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
 	if errors.Is(err, io.EOF) {
@@ -321,15 +321,15 @@ type partsCall struct {
 // beginParts begins a multipart upload of text to "a".
 func beginParts(t *T, d driver.Driver, text string) *partsCall {
 	t.Helper()
-	r := putRequest("a", strings.NewReader(text), int64(len(text)))
-	r.Body = nil
-	upload, err := d.BeginParts(t.Context(), r)
+	req := putRequest("a", strings.NewReader(text), int64(len(text)))
+	req.Body = nil
+	upload, err := d.BeginParts(t.Context(), req)
 	require.NoError(t, err)
 	require.NotEmpty(t, upload)
-	return &partsCall{t: t, d: d, put: r, upload: upload}
+	return &partsCall{t: t, d: d, put: req, upload: upload}
 }
 
-// request returns a request for the part with this number. The part begins at offset in the object.
+// request returns a request for the part with this number, which begins at offset in the object.
 func (p *partsCall) request(number int, offset int64, text string) *driver.PartRequest {
 	return &driver.PartRequest{
 		Key:    "a",
@@ -342,7 +342,7 @@ func (p *partsCall) request(number int, offset int64, text string) *driver.PartR
 	}
 }
 
-// send uploads a part. If the upload already has a part with this number, the new part replaces it.
+// send uploads a part, which replaces an earlier one with the same number.
 func (p *partsCall) send(r *driver.PartRequest) {
 	p.t.Helper()
 	part, err := p.d.PutPart(p.t.Context(), r)
@@ -369,7 +369,8 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 	require.NotEmpty(p.t, attrs.Revision)
 }
 
-// driverParts checks that an upload in parts appears only when it is completed, and not at all if it is aborted.
+// driverParts checks that the object of an upload in parts appears only when the upload is
+// completed, and not at all if it is aborted.
 func driverParts(t *T, d driver.Driver) {
 	first := body(t.unit, 1)
 	second := "the end"
@@ -387,13 +388,14 @@ func driverParts(t *T, d driver.Driver) {
 		p.send(p.request(1, 0, first))
 	}
 
-	// Before the completion, nothing is visible.
+	// Nothing is visible before the completion.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
+	// The completion makes the object appear.
 	p.complete(last)
 	_, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 	requireSame(t, first+second, data)
