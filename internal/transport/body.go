@@ -53,7 +53,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.reading = true
 	b.mu.Unlock()
 
-	b.exchange.sourceReads()
+	b.exchange.beforeBodyRead()
 	hasReturned := false
 	defer func() {
 		if !hasReturned {
@@ -66,7 +66,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	hasReturned = true
 	sofar := b.endRead(n)
 	if err == nil || err == io.EOF {
-		b.exchange.handedOver(sofar, err == io.EOF)
+		b.exchange.afterBodyRead(sofar, err == io.EOF)
 	}
 	return n, err
 }
@@ -122,11 +122,11 @@ type responseBody struct {
 // bounded body has too many bytes.
 func (b *responseBody) Read(p []byte) (int, error) {
 	if !b.unwatched {
-		b.exchange.wait(b.exchange.stall)
+		b.exchange.startTimer(b.exchange.stall)
 	}
 	n, err := b.inner.Read(p)
 	if !b.unwatched {
-		b.exchange.rest()
+		b.exchange.stopTimer()
 	}
 	if b.bounded {
 		b.left -= int64(n)

@@ -93,9 +93,9 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 	secrets := secretsOf(r)
 	maskHeader(response, secrets)
 	// There is one time limit for all Reads together.
-	x.wait(x.stall)
+	x.startTimer(x.stall)
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
-	x.rest()
+	x.stopTimer()
 	isFailure := err != nil && !x.statusSuffices(content)
 	_ = response.Body.Close()
 

@@ -39,10 +39,15 @@ type exchange struct {
 	reply       responseBody
 }
 
-// newExchange returns the exchange of a request. stall is the time limit for a silence within a body, and
-// answer is that for the time before the response.
+// newExchange returns the exchange of a request. The server may be silent for stall within a body,
+// and for answer before its response.
 func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
-	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
+	x := &exchange{
+		parent: parent,
+		stall:  stall,
+		answer: answer,
+		length: r.ContentLength,
+	}
 	if !hasBody(r) || isSmall(r) {
 		// A small body is sent together with the head.
 		x.bodyRead = true
@@ -60,16 +65,15 @@ func (x *exchange) stalled() {
 	x.closeBodies()
 }
 
-// wait starts the timer, or starts it again. After the time d, the timer calls the method stalled,
-// which ends the exchange.
-func (x *exchange) wait(d time.Duration) {
+// startTimer makes the timer end the exchange after d, unless it is stopped or started again before.
+func (x *exchange) startTimer(d time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.waitLocked(d)
+	x.startTimerLocked(d)
 }
 
-// waitLocked is like wait. The caller must hold x.mu.
-func (x *exchange) waitLocked(d time.Duration) {
+// startTimerLocked is like startTimer. The caller must hold x.mu.
+func (x *exchange) startTimerLocked(d time.Duration) {
 	switch {
 	case x.ended:
 	case x.timer == nil:
@@ -79,33 +83,33 @@ func (x *exchange) waitLocked(d time.Duration) {
 	}
 }
 
-// rest stops the timer until the next call of wait.
-func (x *exchange) rest() {
+// stopTimer stops the timer until the next call of startTimer.
+func (x *exchange) stopTimer() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.restLocked()
+	x.stopTimerLocked()
 }
 
-func (x *exchange) restLocked() {
+// stopTimerLocked is like stopTimer. The caller must hold x.mu.
+func (x *exchange) stopTimerLocked() {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
 }
 
-// sourceReads is called before each Read of the request's body, and stops the timer. If the
-// response has begun, it does nothing, because the timer may then belong to a Read of the response.
-func (x *exchange) sourceReads() {
+// beforeBodyRead stops the timer before each Read of the request's body. Once the response has
+// begun, it does nothing, because the timer may then belong to a Read of the response.
+func (x *exchange) beforeBodyRead() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.hasResponse {
-		x.restLocked()
+		x.stopTimerLocked()
 	}
 }
 
-// requestContext returns the context for net/http. Usually the context has a trace, so that
-// net/http calls x.wroteHeaders when it has written the head of the request. If our own transport
-// sends a large body of known length, no trace is needed. net/http writes the head before it reads
-// such a body, so the first Read shows that the head was written.
+// requestContext returns the context for net/http, with a trace that reports when the head of the
+// request was written. A large body of known length on our own transport needs none, because the
+// first Read of it shows that.
 func (x *exchange) requestContext() context.Context {
 	if !x.bodyRead && x.length > 0 && !x.usersBase {
 		return x.ctx
@@ -122,27 +126,27 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// begin starts the timer for a request. With our own transport, the time limit is long, because the
-// request may first have to wait for a connection. With a user's transport, the usual time limit
-// applies, because such a transport may not tell that the request waits for a connection.
-func (x *exchange) begin() {
+// start starts the timer for a request. The limit is long with our own transport, because the
+// request may first wait for a connection, and usual with a user's transport, because that may not
+// tell about such a wait.
+func (x *exchange) start() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
 	case !x.usersBase:
-		x.waitLocked(connectionWait)
+		x.startTimerLocked(connectionWait)
 	case x.bodyRead:
-		x.waitLocked(x.answer)
+		x.startTimerLocked(x.answer)
 	default:
-		x.waitLocked(x.stall)
+		x.startTimerLocked(x.stall)
 	}
 }
 
-// connecting stops the timer while the request waits for a connection. net/http calls it before the
-// wait. The wait may be long, because another request may have to release its connection first. The
-// user's transport must limit the wait.
+// connecting is called by net/http before the request waits for a connection, and stops the timer.
+// The wait may be long, because another request may have to release its connection first, and only
+// the user's transport can limit it.
 func (x *exchange) connecting(string) {
-	x.rest()
+	x.stopTimer()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.reportsConns = true
@@ -150,13 +154,13 @@ func (x *exchange) connecting(string) {
 }
 
 // dialed is called by net/http when it opens a connection for this request. It starts the timer,
-// because the user's transport may limit neither the connecting nor the TLS handshake.
+// because the user's transport may limit neither the dialing nor the TLS handshake.
 func (x *exchange) dialed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.hasConn {
 		// Otherwise the request already uses another connection.
-		x.waitLocked(x.stall)
+		x.startTimerLocked(x.stall)
 	}
 }
 
@@ -165,24 +169,24 @@ func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.hasConn = true
-	x.restLocked()
+	x.stopTimerLocked()
 }
 
-// wroteHeaders is called by net/http when the head of the request was sent, or is in a buffer that
-// is sent together with the first bytes of the body.
+// wroteHeaders is called by net/http when the head of the request was sent, or will be sent
+// together with the first bytes of the body.
 func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.headSent = true
 	if x.bodyRead && !x.hasResponse {
-		x.waitLocked(x.answer)
+		x.startTimerLocked(x.answer)
 	}
 }
 
-// handedOver starts the timer after each Read of the request's body. sofar is the
-// number of bytes that were read in total. After the last Read, it starts the time limit for the
-// response. This limit includes the time to send the bytes that are still in buffers.
-func (x *exchange) handedOver(sofar int64, end bool) {
+// afterBodyRead starts the timer after a Read of the request's body, of which sent bytes were read
+// in total. After the last Read, it allows the time before the response, which includes sending the
+// bytes that are still in buffers.
+func (x *exchange) afterBodyRead(sent int64, isEnd bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.headSent = x.headSent || x.length > 0
@@ -190,13 +194,13 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 		// The response came early, and the rest of the body no longer matters.
 		return
 	}
-	isWhole := x.length >= 0 && sofar >= x.length
-	if end || isWhole {
+	isWhole := x.length >= 0 && sent >= x.length
+	if isEnd || isWhole {
 		x.bodyRead = true
-		x.waitLocked(x.answer)
+		x.startTimerLocked(x.answer)
 		return
 	}
-	x.waitLocked(sendPatience * x.stall)
+	x.startTimerLocked(sendPatience * x.stall)
 }
 
 // sendPatience multiplies the time limit for a stalled connection while a body is sent. The
@@ -204,15 +208,16 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 // step. On a slow line, one step takes a minute.
 const sendPatience = 4
 
-// answered is called when the head of the response has arrived.
-func (x *exchange) answered() {
+// responseArrived stops the timer when the head of the response has arrived.
+func (x *exchange) responseArrived() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.hasResponse = true
-	x.restLocked()
+	x.stopTimerLocked()
 }
 
-// fail returns err as an *Error, and sets Sent. If the exchange stalled, Err is ErrStalled.
+// fail returns err as an *Error that says whether the request was sent. If the exchange stalled,
+// its Err is ErrStalled.
 func (x *exchange) fail(err error) *Error {
 	if errors.Is(context.Cause(x.ctx), ErrStalled) {
 		// This replaces "context canceled", because the caller did not cancel.
@@ -221,47 +226,50 @@ func (x *exchange) fail(err error) *Error {
 		// Return the cause, because err only says that the body was closed.
 		err = context.Cause(x.parent)
 	}
+
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.usersBase {
 		return &Error{Sent: x.headSent && x.bodyRead, Err: err}
 	}
+
 	// A user's transport may read the body before it has a connection, and may not report the head.
 	headMayBeSent := x.headSent || !x.reportsConns
 	return &Error{Sent: headMayBeSent && x.bodyRead && !Unconnected(err), Err: err}
 }
 
-// finish stops the timer for good and releases the context.
+// finish stops the timer for good, and releases the context.
 func (x *exchange) finish() {
 	if x.stopClosing != nil {
 		x.stopClosing()
 	}
+
 	x.mu.Lock()
 	x.ended = true
-	x.restLocked()
+	x.stopTimerLocked()
 	x.mu.Unlock()
 	x.cancel(nil)
 }
 
-// end stops the timer, releases the context, and closes the request's bodies. It waits for a Read
-// that is in progress. When end returns, net/http can no longer read the caller's body.
+// end ends the exchange, and waits for a Read in progress. net/http then no longer reads the
+// caller's body.
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()
-	for _, b := range x.watched() {
+	for _, b := range x.watchedBodies() {
 		b.waitIdle()
 	}
 }
 
 func (x *exchange) closeBodies() {
-	for _, b := range x.watched() {
+	for _, b := range x.watchedBodies() {
 		_ = b.Close()
 	}
 }
 
-// watched returns the current list of the request's bodies. A replay by net/http may add a body to
+// watchedBodies returns the current list of the request's bodies. A replay by net/http may add a body to
 // the list at the same time.
-func (x *exchange) watched() []*requestBody {
+func (x *exchange) watchedBodies() []*requestBody {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.bodies

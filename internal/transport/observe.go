@@ -13,6 +13,7 @@ var observer atomic.Pointer[func(http.RoundTripper) http.RoundTripper]
 // "certify -record". The result of wrap must close idle connections as base does.
 func Observe(wrap func(base http.RoundTripper) http.RoundTripper) { observer.Store(&wrap) }
 
+// observed returns base as the observer wraps it, if there is one.
 func observed(base http.RoundTripper) http.RoundTripper {
 	if wrap := observer.Load(); wrap != nil {
 		return (*wrap)(base)

@@ -27,20 +27,20 @@ func credentialsOf(r *http.Request) [][]byte {
 	}))
 }
 
-// spellings returns the secrets as they are, escaped as in a URL, and in hexadecimal digits. Errors
-// of Amazon show the signed text in such digits. The longest spellings come first, because a secret
-// may contain another one.
+// spellings returns the secrets as they are, escaped as in a URL, and in the hexadecimal digits in
+// which errors of Amazon show the signed text. The longest come first, because a secret may contain
+// another one.
 func spellings(secrets []string) [][]byte {
-	var all [][]byte
+	var spelled [][]byte
 	for _, secret := range secrets {
 		escaped := url.QueryEscape(secret)
-		all = append(all, []byte(secret), fmt.Appendf(nil, "% x", secret))
+		spelled = append(spelled, []byte(secret), fmt.Appendf(nil, "% x", secret))
 		if escaped != secret {
-			all = append(all, []byte(escaped), []byte(lowerEscapes(escaped)))
+			spelled = append(spelled, []byte(escaped), []byte(lowerEscapes(escaped)))
 		}
 	}
-	slices.SortFunc(all, func(a, b []byte) int { return len(b) - len(a) })
-	return all
+	slices.SortFunc(spelled, func(a, b []byte) int { return len(b) - len(a) })
+	return spelled
 }
 
 // lowerEscapes returns an escaped text with its hexadecimal digits in lower case.
@@ -69,8 +69,8 @@ var secretParameters = []string{
 	"x-amz-signature", "x-amz-security-token", "x-goog-signature",
 }
 
-// findSecrets returns the secrets in the headers and the URL of a request. isSecret reports whether the header
-// with a name in lower case has secrets.
+// findSecrets returns the secrets in the headers and the URL of a request. isSecret reports whether
+// a header, named in lower case, is secret.
 func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 	var secrets []string
 	add := func(secret string) {
@@ -78,13 +78,13 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 			secrets = append(secrets, secret)
 		}
 	}
+
 	for name, values := range r.Header {
 		for _, value := range values {
 			if isSecret(strings.ToLower(name)) {
 				addCredential(value, add)
 			}
-			// A header such as X-Ms-Copy-Source contains a URL. The query of the URL may contain a
-			// signature.
+			// A header such as X-Ms-Copy-Source has a URL, whose query may have a signature.
 			if strings.Contains(value, "?") {
 				if source, err := url.Parse(value); err == nil {
 					addParameters(source, add)
@@ -96,26 +96,27 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 	return secrets
 }
 
-// addCredential adds the secrets in the value of a header. In a header of Amazon's signature
-// version 4, only the signature is secret. For any other header, it adds the whole value and the
-// secrets in its words.
+// addCredential adds the secrets in the value of a header. Of Amazon's signature, version 4, only
+// the signature itself is secret, and otherwise the whole value and the secrets in its words.
 func addCredential(value string, add func(string)) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")
 		add(signature)
 		return
 	}
+
 	add(value)
-	for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
+	isSeparator := func(c rune) bool { return c == ' ' || c == ',' || c == ';' }
+	for word := range strings.FieldsFuncSeq(value, isSeparator) {
 		add(secretWord(word))
 	}
 }
 
 // secretWord returns the secret in one word of a header's value, or "".
 func secretWord(word string) string {
-	name, value, pair := strings.Cut(word, "=")
-	// A header of Google's signature version 4.
-	if pair && strings.EqualFold(name, "Signature") {
+	// A part of Google's signature, version 4.
+	name, value, isPair := strings.Cut(word, "=")
+	if isPair && strings.EqualFold(name, "Signature") {
 		return value
 	}
 	if strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey") {
@@ -128,32 +129,32 @@ func secretWord(word string) string {
 	return word
 }
 
-// addParameters adds the secret parameters in the query of a URL.
+// addParameters adds the secret parameters in the query of a URL, as they are and unescaped.
 func addParameters(u *url.URL, add func(string)) {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		// If a name or value is malformed, it becomes "".
-		name, _ = url.QueryUnescape(name)
+		// A malformed name or value becomes "".
+		escapedName, escapedValue, _ := strings.Cut(pair, "=")
+		name, _ := url.QueryUnescape(escapedName)
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
-			plain, _ := url.QueryUnescape(value)
-			// This is the spelling of the client.
+			value, _ := url.QueryUnescape(escapedValue)
+			add(escapedValue)
 			add(value)
-			add(plain)
 		}
 	}
 }
 
-// mask replaces each secret in text with asterisks. The length of text stays the same.
+// mask replaces each secret in text with asterisks, which keep its length, and reports whether
+// there was any.
 func mask(text []byte, secrets [][]byte) (changed bool) {
 	for _, secret := range secrets {
 		rest := text
 		for {
-			i := bytes.Index(rest, secret)
-			if i < 0 {
+			index := bytes.Index(rest, secret)
+			if index < 0 {
 				break
 			}
-			copy(rest[i:], bytes.Repeat([]byte{'*'}, len(secret)))
-			rest = rest[i+len(secret):]
+			copy(rest[index:], bytes.Repeat([]byte{'*'}, len(secret)))
+			rest = rest[index+len(secret):]
 			changed = true
 		}
 	}
@@ -169,12 +170,12 @@ func maskString(text string, secrets [][]byte) string {
 }
 
 // maskHeader masks the secrets in the status and the headers of a response.
-func maskHeader(response *http.Response, secrets [][]byte) {
+func maskHeader(resp *http.Response, secrets [][]byte) {
 	if len(secrets) == 0 {
 		return
 	}
-	response.Status = maskString(response.Status, secrets)
-	for _, values := range response.Header {
+	resp.Status = maskString(resp.Status, secrets)
+	for _, values := range resp.Header {
 		for i := range values {
 			values[i] = maskString(values[i], secrets)
 		}
@@ -203,6 +204,7 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	if length >= 0 {
 		size = min(size, length+1)
 	}
+
 	longest := 0
 	for _, secret := range secrets {
 		longest = max(longest, len(secret))
@@ -215,7 +217,8 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	}
 }
 
-// Read returns bytes from the buffer, and fills it if no byte in it is safe to return.
+// Read returns masked bytes. It holds back the last bytes that it has read, unless the body has
+// ended, because a secret may begin in them.
 func (b *maskedBody) Read(p []byte) (int, error) {
 	for b.read == b.safe {
 		if b.err != nil {
@@ -229,7 +232,6 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		b.buffer = b.buffer[:held+n]
 		mask(b.buffer, b.secrets)
 
-		// Unless the body has ended, a secret may begin in the last bytes.
 		b.read = 0
 		b.safe = len(b.buffer)
 		if b.err == nil {
@@ -243,8 +245,8 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 
 func (b *maskedBody) Close() error { return b.inner.Close() }
 
-// maskError masks the secrets in an error of the HTTP client. The error may quote text that a
-// server sent in place of a valid response.
+// maskError masks the secrets in an error of the HTTP client, which may quote text that a server
+// sent in place of a valid response.
 func maskError(err error, r *http.Request) error {
 	text := err.Error()
 	if masked := maskString(text, secretsOf(r)); masked != text {

@@ -16,12 +16,13 @@ func isSmall(r *http.Request) bool {
 	return r.Body != nil && r.ContentLength > 0 && r.ContentLength <= smallBody
 }
 
-// readSmall reads the body of a request to its end, and closes it. It returns nil if the body is
-// larger than smallBody or has no known length.
+// readSmall reads and closes the body of a request, if it has a known length of at most smallBody.
+// Otherwise it returns nil.
 func readSmall(ctx context.Context, r *http.Request) (content []byte, err error) {
 	if !isSmall(r) {
 		return nil, nil
 	}
+
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			// This replaces the error of the body, which was closed when ctx ended.
@@ -54,8 +55,8 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	return content, nil
 }
 
-// replace gives a request a body with this content.
-func replace(req *http.Request, content []byte) {
+// replaceBody gives a request a body with this content.
+func replaceBody(req *http.Request, content []byte) {
 	req.Body = io.NopCloser(bytes.NewReader(content))
 	if req.GetBody != nil {
 		req.GetBody = func() (io.ReadCloser, error) {

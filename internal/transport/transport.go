@@ -101,9 +101,9 @@ func New(o Options) *Transport {
 	}
 }
 
-// Over returns a Transport that sends its requests through base. If base is nil, the Transport uses
-// http.DefaultTransport. The Transport does not change base, and does not watch requests that the
-// engine did not make.
+// Over returns a Transport that sends its requests through base, or through http.DefaultTransport
+// if base is nil. It does not change base, and does not watch requests that the engine did not
+// make.
 func Over(base http.RoundTripper) *Transport {
 	if t, ok := base.(*Transport); ok {
 		return t
@@ -111,6 +111,7 @@ func Over(base http.RoundTripper) *Transport {
 	return &Transport{base: base, usersBase: true, stall: DefaultStall, answer: DefaultAnswer}
 }
 
+// next returns the transport that sends the requests.
 func (t *Transport) next() http.RoundTripper {
 	if t.base == nil {
 		return http.DefaultTransport
@@ -123,7 +124,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.Send(r.Context(), r)
 }
 
-// Send is like RoundTrip, but uses ctx in place of the context of r.
+// Send is like RoundTrip, but uses ctx in place of the request's context.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter := counterOf(ctx)
 	call := serving.CallOf(ctx)
@@ -136,12 +137,13 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
-	stall, answer := t.timeouts(call, content != nil || !hasBody(r))
+	hasSmallBody := content != nil || !hasBody(r)
+	stall, answer := t.timeouts(call, hasSmallBody)
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
 	x.usersBase = t.usersBase
 	req := r.WithContext(x.requestContext())
 	if content != nil {
-		replace(req, content)
+		replaceBody(req, content)
 	} else {
 		x.wrapBody(req)
 	}
@@ -149,8 +151,8 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	if call != nil {
 		call.Requests.Add(1)
 	}
-	x.begin()
-	response, err := t.next().RoundTrip(req)
+	x.start()
+	resp, err := t.next().RoundTrip(req)
 	if err != nil {
 		failure := x.fail(err)
 		failure.Err = maskError(failure.Err, r)
@@ -160,9 +162,9 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		}
 		return nil, failure
 	}
-	x.answered()
+	x.responseArrived()
 	counter.response()
-	return x.limitBody(r, response, call)
+	return x.limitBody(r, resp, call)
 }
 
 // CloseIdleConnections closes the connections that no request uses. It may be called several times.
@@ -173,23 +175,24 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// timeouts returns two time limits: stall is for a silence within a body, and answer is for the
-// time before the response. After a large body, answer is doubled, because buffers of the system
-// may still hold a part of the body.
-func (t *Transport) timeouts(call *serving.Call, short bool) (stall, answer time.Duration) {
+// timeouts returns how long the server may stay silent within a body (stall) and before its
+// response (answer).
+func (t *Transport) timeouts(call *serving.Call, hasSmallBody bool) (stall, answer time.Duration) {
 	if call == nil || call.Stall == 0 {
 		return t.stall, t.answer
 	}
-	if short {
+	if hasSmallBody {
 		return call.Stall, call.Stall
 	}
+
+	// Buffers of the system may still hold a part of a large body.
 	return call.Stall, 2 * call.Stall
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// wrapBody lets the watchdog observe the request's body. If net/http repeats the request on another
-// connection, the watchdog also observes the new body.
+// wrapBody makes the watchdog observe the request's body, and each new body with which net/http
+// repeats the request on another connection.
 func (x *exchange) wrapBody(req *http.Request) {
 	if !hasBody(req) {
 		return
