@@ -11,9 +11,9 @@ type Body struct {
 	started bool
 }
 
-// BodyOf returns a copy of r, and the Body that has replaced the body of the copy.
+// BodyOf returns a copy of r with a Body that wraps its body, and that Body.
 func BodyOf(r *http.Request) (*http.Request, *Body) {
-	// Make a copy, so that the caller's request is not changed.
+	// WithContext makes a copy, because the caller's request must not change.
 	r = r.WithContext(r.Context())
 	b := &Body{ReadCloser: r.Body}
 	r.Body = b
@@ -26,9 +26,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// Refuse refuses the request. It calls respond, which writes the response, and reads the rest of
-// the body as [Refuse] does. If the client sends no body, or waits for "100 Continue", or uses
-// HTTP/2, there is nothing to read, and Refuse only calls respond.
+// Refuse refuses a request: it calls respond, which writes the response, and reads the rest of the
+// body as the function [Refuse] does. It only calls respond if there is nothing to read, because
+// the client sends no body, waits for "100 Continue", or uses HTTP/2.
 func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond func()) {
 	isEmpty := b.ReadCloser == nil || b.ReadCloser == http.NoBody
 	isWaiting := !b.started && r.Header.Get("Expect") != ""

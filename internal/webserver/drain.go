@@ -50,11 +50,11 @@ const (
 func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
 	conn := http.NewResponseController(w)
 	end := time.Now().Add(drainLimit)
-	first := begin(rest, max, end)
+	first := startReading(rest, max, end)
 	ended := first.waitWhileBytesCome(ctx)
 
-	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
-	// cancels ctx. A later check could not tell whether ctx was done before.
+	// stop ends a Read, and net/http then cancels ctx, so only a check before it tells whether ctx
+	// was done.
 	isDone := ctx.Err() != nil
 	stopped := !ended && first.stop(conn)
 	if !ended && !stopped {
@@ -62,6 +62,7 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 		ended = first.wait(ctx, time.Until(end))
 	}
 
+	// Write the response.
 	readAll := ended && first.whole
 	if stopped || !readAll {
 		w.Header().Set("Connection", "close")
@@ -80,6 +81,8 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	if isDone {
 		return
 	}
+
+	// Read the rest of the body, or keep the connection open for a moment.
 	last := first
 	if stopped {
 		_ = conn.Flush()
@@ -91,13 +94,13 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	}
 }
 
-// resume reads the rest of a body after stop has ended the reading r. It returns the second reading
-// when that has ended.
+// resume reads the rest of a body after stop has ended the reading r, and returns the second
+// reading when that has ended.
 func (r *reading) resume(
 	ctx context.Context, conn *http.ResponseController, rest io.Reader, max int64, end time.Time,
 ) *reading {
 	_ = conn.SetReadDeadline(end)
-	second := begin(rest, max-r.bytes.Load(), end)
+	second := startReading(rest, max-r.bytes.Load(), end)
 	if !second.wait(context.WithoutCancel(ctx), time.Until(end)) {
 		// The first stop has shown that the connection is not hidden.
 		_ = second.stop(conn)
@@ -116,8 +119,8 @@ type reading struct {
 	caught   running.Caught
 }
 
-// begin begins to read at most max bytes of rest, until the time end.
-func begin(rest io.Reader, max int64, end time.Time) *reading {
+// startReading starts to read at most max bytes of rest, until the time end.
+func startReading(rest io.Reader, max int64, end time.Time) *reading {
 	r := &reading{ended: make(chan struct{})}
 	read := func() {
 		src := &timedReader{
@@ -136,8 +139,8 @@ func begin(rest io.Reader, max int64, end time.Time) *reading {
 	return r
 }
 
-// wait waits until the reading has ended, and reports whether it has ended. It gives up when ctx is
-// done, or after the time in limit.
+// wait waits for the end of the reading, and reports whether it has come. It gives up when ctx is
+// done, or after limit.
 func (r *reading) wait(ctx context.Context, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -150,8 +153,8 @@ func (r *reading) wait(ctx context.Context, limit time.Duration) bool {
 	return false
 }
 
-// waitWhileBytesCome waits until the reading has ended, and then returns true. If the client stops
-// sending or takes too long, it returns false.
+// waitWhileBytesCome waits until the reading has ended, and then returns true. It returns false if
+// the client stops sending or takes too long.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 	end := time.Now().Add(patience)
 	for {
@@ -159,6 +162,7 @@ func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 		if r.wait(ctx, grace) {
 			return true
 		}
+
 		sendsNothing := r.bytes.Load() == before
 		if sendsNothing || ctx.Err() != nil || !time.Now().Before(end) {
 			return false
@@ -166,8 +170,8 @@ func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 	}
 }
 
-// stop ends the Read in progress. If a middleware hides the connection, stop returns false, and the
-// Read continues until the request ends.
+// stop ends the Read in progress. It returns false if a middleware hides the connection, and the
+// Read then continues until the request ends.
 func (r *reading) stop(conn *http.ResponseController) bool {
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		return false

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// AuthorizeError returns the error code and the message that a client receives when the
-// application's function Authorize has failed with err.
+// AuthorizeError returns the error code and the message for a client when the application's
+// function Authorize has failed with err.
 func AuthorizeError[C ~string](err error) (C, string) {
 	code := storage.CodeOf(err)
 	switch {

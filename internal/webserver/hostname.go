@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// HostName returns a host name in lower case and without the port. host may be the value of
-// a Host header.
+// HostName returns a host, such as the value of a Host header, in lower case and without its port.
 func HostName(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -17,9 +16,9 @@ func HostName(host string) string {
 	return strings.ToLower(host)
 }
 
-// IsKnownHost reports whether host is an IP address, localhost or one of the given names. A server that
-// refuses other hosts is safe from DNS rebinding. In that attack, a website makes its own name
-// point to the server, so that its pages could read the responses.
+// IsKnownHost reports whether host is an IP address, localhost or one of the given names. A server
+// that refuses other hosts is safe from DNS rebinding, by which a website makes its own name point
+// to the server so that its pages can read the responses.
 func IsKnownHost(host string, names []string) bool {
 	host = strings.Trim(HostName(host), "[]")
 	if _, err := netip.ParseAddr(host); err == nil {
@@ -33,7 +32,7 @@ func IsKnownHost(host string, names []string) bool {
 	})
 }
 
-// WithOwnHost returns names, preceded by the name of this machine if the machine has one.
+// WithOwnHost returns names with the name of this machine before them, if it has one.
 func WithOwnHost(names []string) []string {
 	if host, err := os.Hostname(); err == nil {
 		return append([]string{host}, names...)

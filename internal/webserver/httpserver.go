@@ -13,34 +13,38 @@ import (
 // shutdownGrace is how long requests in progress may continue after the context is done.
 const shutdownGrace = 10 * time.Second
 
-// Serve serves HTTP on listener until ctx is done. Requests in progress may then continue for 10
-// seconds. Serve closes the listener.
+// Serve serves HTTP on listener until ctx is done, and then closes the listener. Requests in
+// progress may continue for another 10 seconds.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	errc := make(chan error, 1)
 	go func() { errc <- server.Serve(listener) }()
+
 	select {
 	case err := <-errc:
 		return err
 	case <-ctx.Done():
 	}
-	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
-	if server.Shutdown(finishing) != nil {
+	if server.Shutdown(shutdownCtx) != nil {
 		_ = server.Close() // ends unfinished responses
 	}
 	<-errc
 	return nil
 }
 
-// Guard protects a server that listens only on a loopback address. It refuses requests if their
-// Host is not a name of this machine. Without this check, a website in a browser on this machine
-// could use a name that points to 127.0.0.1, and read the responses. If the server listens on any
-// other address, Guard returns next unchanged.
+// Guard protects a server that listens only on a loopback address: it refuses requests whose Host
+// is not a name of this machine. Otherwise a website in a browser on this machine could use a name
+// that points to 127.0.0.1, and read the responses. For any other address, it returns next
+// unchanged.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
-	if addr, ok := listening.(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+	addr, ok := listening.(*net.TCPAddr)
+	if !ok || !addr.IP.IsLoopback() {
 		return next
 	}
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if IsKnownHost(r.Host, names) {
 			next.ServeHTTP(w, r)
@@ -54,8 +58,8 @@ func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	})
 }
 
-// ReachableAddress returns an address that a client on this machine can use to connect. If the
-// server listens on all addresses, the host is localhost.
+// ReachableAddress returns an address at which a client on this machine can connect. For a server
+// that listens on all addresses, the host is localhost.
 func ReachableAddress(listening net.Addr) string {
 	host, port, err := net.SplitHostPort(listening.String())
 	if err != nil {

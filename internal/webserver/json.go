@@ -15,7 +15,7 @@ const maxField = 64
 // Field shortens the name of a field for use in a response.
 func Field(name string) string { return words.Beginning(name, maxField) }
 
-// WriteJSON sends a response whose body is value in JSON.
+// WriteJSON sends a response with value in JSON as its body.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	document, err := json.Marshal(value)
 	if err != nil {
@@ -23,6 +23,7 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, value any)
 		status = http.StatusInternalServerError
 		document = []byte(`{"code":"internal","message":"Something went wrong here."}`)
 	}
+
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(document)))

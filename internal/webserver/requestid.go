@@ -10,8 +10,8 @@ import (
 // its response.
 const RequestIDHeader = "X-Request-Id"
 
-// BeginRequest sets the headers that every response has, including the ID of the request. It returns a
-// request that also has the ID. If r lacks the ID, the result is a copy, so that r is not changed.
+// BeginRequest sets the headers that every response has, including the ID of the request. It
+// returns a request that also has the ID, which is a copy if r lacks it.
 func BeginRequest(w http.ResponseWriter, r *http.Request) *http.Request {
 	id := RequestID(r)
 	header := w.Header()
@@ -20,6 +20,7 @@ func BeginRequest(w http.ResponseWriter, r *http.Request) *http.Request {
 		r.Header.Set(RequestIDHeader, id)
 	}
 	header.Set(RequestIDHeader, id)
+
 	// Responses contain signed URLs, tokens and users' content.
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -29,8 +30,8 @@ func BeginRequest(w http.ResponseWriter, r *http.Request) *http.Request {
 // maxRequestID is the largest length in bytes of an ID that a client has chosen.
 const maxRequestID = 128
 
-// RequestID returns the ID that the client has sent, if the ID is safe to appear in logs. Otherwise
-// it returns a random ID.
+// RequestID returns the ID that the client has sent, or a random one if that is not safe to appear
+// in logs.
 func RequestID(r *http.Request) string {
 	values := r.Header.Values(RequestIDHeader)
 	if len(values) == 1 && len(values[0]) <= maxRequestID && IsToken(values[0]) {

@@ -26,14 +26,14 @@ func RetryLater(h http.Header, status int, err error) {
 }
 
 // SetRetryAfter sets the header Retry-After to the time that the store asked to wait, in whole
-// seconds. least is the shortest time that it sets. If least is zero and the store
-// did not ask to wait, it does not set the header.
+// seconds, but at least to the time least. If both are zero, it does not set the header.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {
 	wait := least
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		wait = max(wait, e.RetryAfter)
 	}
 	if wait > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		seconds := (wait + time.Second - 1) / time.Second // rounded up
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 }
