@@ -8,10 +8,9 @@ import (
 	"sync"
 )
 
-// trust adds certificates to those that this process trusts.
-//
-// Go reads the system's certificates once in a process. So a process has one value of caCert: Velero starts one for
-// each location that it works on.
+// trust adds certificates to those that this process trusts. A process can have only one value of
+// caCert, because Go reads the system's certificates once. Velero starts a process for each
+// location that it works on.
 func trust(certificates string) error {
 	if certificates == "" {
 		return nil
@@ -19,6 +18,7 @@ func trust(certificates string) error {
 	if !x509.NewCertPool().AppendCertsFromPEM([]byte(certificates)) {
 		return invalid(keyCACert, "must have a certificate in PEM", "check caCertRef or caCert of spec.objectStorage")
 	}
+
 	trusted.Lock()
 	defer trusted.Unlock()
 	if trusted.certificates == certificates {
@@ -40,9 +40,9 @@ var trusted struct {
 	certificates string
 }
 
-// addCertificates adds certificates to the certificates of the system. It also adds the certificates of AWS_CA_BUNDLE,
-// which would otherwise replace the system's for S3. It leaves no file behind, because Velero starts a process each
-// minute.
+// addCertificates adds certificates to those of the system, and also those of AWS_CA_BUNDLE, which
+// would otherwise replace the system's for S3. It leaves no file behind, because Velero starts a
+// process each minute.
 func addCertificates(certificates string) (err error) {
 	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
 		text, err := os.ReadFile(bundle)

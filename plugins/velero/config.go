@@ -63,6 +63,7 @@ func parse(config map[string]string) (*settings, error) {
 		}
 		s.timeout = timeout
 	}
+
 	if err := s.parseLocation(config); err != nil {
 		return nil, err
 	}
@@ -72,7 +73,8 @@ func parse(config map[string]string) (*settings, error) {
 	return s, nil
 }
 
-// parseLocation sets the location from its address, or from its name and the configuration of the library.
+// parseLocation sets the location from bucketURL, which is an address or a name in the
+// configuration of the library.
 func (s *settings) parseLocation(config map[string]string) error {
 	switch {
 	case locations.IsAddress(config[keyBucketURL]):
@@ -88,7 +90,7 @@ func (s *settings) parseLocation(config map[string]string) error {
 			"write an address such as s3://backups?region=eu-west-1")
 	}
 
-	// The BackupStorageLocation decides where the backups are, so a variable of the environment does not.
+	// The BackupStorageLocation decides where the backups are, and not a variable of the environment.
 	s.locations.Lookup = func(variable string) (string, bool) {
 		if variable == locations.Variable(s.name) {
 			return "", false
@@ -104,11 +106,13 @@ func (s *settings) parseAddress(config map[string]string) error {
 		return invalid(keyConfiguration, "must not be set beside the address of a bucket",
 			"set bucketURL to the name of a location in the configuration")
 	}
+
 	address := config[keyBucketURL]
 	parameters := parametersOf(config)
 	if err := checkParameters(address, parameters); err != nil {
 		return err
 	}
+
 	location := locations.Location{
 		Address:     address,
 		Parameters:  parameters,
@@ -138,7 +142,8 @@ func (s *settings) parseName(config map[string]string) error {
 	return err
 }
 
-// parametersOf returns the keys that neither Velero nor the plugin defines. They must be parameters of the address.
+// parametersOf returns the parameters of the address, which are all keys that neither Velero nor
+// the plugin defines.
 func parametersOf(config map[string]string) map[string]string {
 	parameters := maps.Clone(config)
 	for _, key := range []string{
@@ -150,7 +155,7 @@ func parametersOf(config map[string]string) map[string]string {
 	return parameters
 }
 
-// checkParameters fails if a key is not the name of a parameter for addresses of this scheme.
+// checkParameters fails if addresses of this scheme have no parameter of such a name.
 func checkParameters(address string, parameters map[string]string) error {
 	scheme, _, _ := strings.Cut(address, "://")
 	for _, key := range slices.Sorted(maps.Keys(parameters)) {
@@ -162,8 +167,9 @@ func checkParameters(address string, parameters map[string]string) error {
 	return nil
 }
 
-// checkBucket fails if Velero's name of the bucket is not that of the address. Otherwise somebody who reads the
-// BackupStorageLocation would look for the backups in the wrong bucket. A directory has any name.
+// checkBucket fails if Velero's name of the bucket is not that of the address, because a reader of
+// the BackupStorageLocation would look for the backups in the wrong bucket. The bucket of a
+// directory may have any name.
 func (s *settings) checkBucket() error {
 	if s.bucket == "" {
 		return invalid(keyBucket, "must not be empty", "set spec.objectStorage.bucket")
@@ -180,7 +186,7 @@ func (s *settings) checkBucket() error {
 	return nil
 }
 
-// invalid returns an error about a key of the configuration.
+// invalid returns an error that says what rule the value of a config key breaks.
 func invalid(key, rule, hint string) error {
 	return &storage.Error{
 		Code: storage.InvalidArgument,

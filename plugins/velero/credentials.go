@@ -24,9 +24,9 @@ const azureFile = "AZURE_CREDENTIALS_FILE"
 // name.
 var credentialsCount atomic.Int64
 
-// useCredentialsFile gives the location the credentials of a file. The file has the form that Velero's own plugin for
-// the provider reads. The credentials become variables of this process that begin with a new name, and the location
-// refers to them by that name. So other locations never use them.
+// useCredentialsFile gives the location the credentials of a file, in the form that Velero's own
+// plugin for the provider reads. They become variables of this process under a new name, to which
+// only this location refers.
 func (s *settings) useCredentialsFile(ctx context.Context) error {
 	location, _ := s.locations.Find(s.name)
 	scheme, _, _ := strings.Cut(location.Address, "://")
@@ -34,7 +34,6 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	if path == "" && scheme == "azblob" && location.Credentials == "" {
 		path = os.Getenv(azureFile)
 	}
-
 	if path == "" {
 		return nil
 	}
@@ -68,7 +67,8 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	return nil
 }
 
-// awsVariables returns the credentials of a profile in a file in the form of AWS's shared credentials.
+// awsVariables returns the credentials of a profile in a file in the form of AWS's shared
+// credentials.
 func awsVariables(ctx context.Context, path, profile string) (map[string]string, error) {
 	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
 		o.CredentialsFiles = []string{path}
@@ -109,13 +109,14 @@ var azureNames = map[string]string{
 	"AZURE_FEDERATED_TOKEN_FILE":        "AZURE_FEDERATED_TOKEN_FILE",
 }
 
-// azureVariables returns the credentials in a file with a line NAME=VALUE for each variable. If the file does not name
-// an account, that is the account of the location.
+// azureVariables returns the credentials in a file with a line NAME=VALUE for each variable. If the
+// file names no account, it is that of the location.
 func azureVariables(path string, location locations.Location) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, within(keyCredentialsFile, err)
 	}
+
 	variables := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
@@ -131,6 +132,7 @@ func azureVariables(path string, location locations.Location) (map[string]string
 	if len(variables) == 0 {
 		return nil, invalid(keyCredentialsFile, "must have lines such as "+velerosAzureKey+"=…", "")
 	}
+
 	if variables["AZURE_STORAGE_ACCOUNT"] == "" {
 		_, query, _ := strings.Cut(location.Address, "?")
 		values, _ := url.ParseQuery(query)
@@ -139,7 +141,7 @@ func azureVariables(path string, location locations.Location) (map[string]string
 	return variables, nil
 }
 
-// unquoted returns a value without the quotes around it.
+// unquoted returns a value without the quotes around it, if it has any.
 func unquoted(value string) string {
 	if len(value) < 2 {
 		return value

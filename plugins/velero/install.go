@@ -9,8 +9,9 @@ import (
 // programName is the name of the program in Velero's directory of plugins.
 const programName = "velero-plugin-for-omnibucket"
 
-// install copies this program into a directory. A program of an earlier version is replaced in one step. Velero would
-// start each executable file of the directory, so the copy is not executable before it is complete.
+// install copies this program into a directory, and replaces an earlier version in one step. The
+// copy is not executable before it is complete, because Velero starts each executable file of the
+// directory.
 func install(dir string) (err error) {
 	path, err := os.Executable()
 	if err != nil {

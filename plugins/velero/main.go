@@ -37,6 +37,8 @@ const provider = "omnibucket.io/omnibucket"
 // variable.
 var release string
 
+// main serves Velero as its plugin, unless the arguments ask for the version or for an
+// installation.
 func main() {
 	// Velero passes its own flags, and no other arguments.
 	if len(os.Args) == 2 && os.Args[1] == "version" {

@@ -22,7 +22,8 @@ type progress struct {
 // errNoProgress is the cause of a context that a progress has canceled.
 var errNoProgress = errors.New("no progress")
 
-// newProgress returns the context of a call, and its progress. The caller must call stop after the call.
+// newProgress returns the progress of a call, and its context, which ends after timeout without
+// progress. The caller must call stop after the call.
 func newProgress(timeout time.Duration) (context.Context, *progress) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	timer := time.AfterFunc(timeout, func() {
@@ -31,8 +32,8 @@ func newProgress(timeout time.Duration) (context.Context, *progress) {
 	return ctx, &progress{timeout: timeout, cancel: cancel, timer: timer}
 }
 
-// made says that the call has made progress.
-func (p *progress) made() {
+// recordProgress starts the time again, because the store has made progress.
+func (p *progress) recordProgress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.paused {
@@ -48,7 +49,7 @@ func (p *progress) pause() {
 	p.timer.Stop()
 }
 
-// resume starts the time again.
+// resume starts the time again, because the call waits for the store.
 func (p *progress) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,7 +63,7 @@ func (p *progress) stop() {
 	p.cancel(nil)
 }
 
-// explain adds the key of the configuration to the error of a call that made no progress.
+// explain names the config key to raise, if err is that of a call that made no progress.
 func (p *progress) explain(ctx context.Context, err error) error {
 	if err != nil && context.Cause(ctx) == errNoProgress {
 		return fmt.Errorf("the store made no progress for %s (if it is only slow, raise the config key %s): %w",

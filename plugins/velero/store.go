@@ -34,8 +34,9 @@ type openBucket struct {
 // buffers is the memory of all buckets.
 var buffers = &storage.BufferLimit{Max: maxBuffers}
 
-// Init opens the bucket of a BackupStorageLocation. It makes no request to the store. Velero may call it again with
-// another location. The bucket that had the same name stays open, because its calls may still run.
+// Init opens the bucket of a BackupStorageLocation, without a request to the store. Velero may call
+// it again with another location. The bucket that had the same name stays open, because its calls
+// may still run.
 func (s *objectStore) Init(config map[string]string) error {
 	settings, err := parse(config)
 	if err != nil {
@@ -45,6 +46,7 @@ func (s *objectStore) Init(config map[string]string) error {
 	if err != nil {
 		return err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.buckets == nil {
@@ -54,7 +56,7 @@ func (s *objectStore) Init(config map[string]string) error {
 	return nil
 }
 
-// open opens the bucket.
+// open trusts the certificates of the location, and opens its bucket with its credentials.
 func (s *settings) open() (*openBucket, error) {
 	ctx, p := newProgress(s.timeout)
 	defer p.stop()
@@ -71,8 +73,8 @@ func (s *settings) open() (*openBucket, error) {
 	return &openBucket{bucket: bucket, timeout: s.timeout}, nil
 }
 
-// begin returns the bucket for a call, with the call's context and progress.
-func (s *objectStore) begin(name string) (context.Context, *progress, storage.Bucket, error) {
+// beginCall returns the bucket for a call, with the call's context and progress.
+func (s *objectStore) beginCall(name string) (context.Context, *progress, storage.Bucket, error) {
 	s.mu.Lock()
 	b, ok := s.buckets[name]
 	s.mu.Unlock()
@@ -85,16 +87,16 @@ func (s *objectStore) begin(name string) (context.Context, *progress, storage.Bu
 
 // PutObject stores an object, which appears whole or not at all.
 //
-// If Velero cannot read its own file to the end, the protocol tells the plugin that the body has ended. PutObject then
-// stores what it got. Velero knows the error, and does not use the object.
+// If Velero cannot read its own file to the end, the protocol tells the plugin only that the body
+// has ended, so PutObject stores what it got. Velero knows the error, and does not use the object.
 func (s *objectStore) PutObject(bucket, key string, body io.Reader) error {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
 	_, err = b.Upload(ctx, key, &sentBody{body, p}, storage.WithProgress(func(int64, int64) {
-		p.made()
+		p.recordProgress()
 	}))
 	if err != nil {
 		// Velero shows this error only if it could send all of the body. Otherwise it shows "EOF".
@@ -122,7 +124,7 @@ func (b *sentBody) Read(buf []byte) (int, error) {
 
 // ObjectExists reports whether an object exists.
 func (s *objectStore) ObjectExists(bucket, key string) (bool, error) {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return false, err
 	}
@@ -131,9 +133,9 @@ func (s *objectStore) ObjectExists(bucket, key string) (bool, error) {
 	return exists, p.explain(ctx, err)
 }
 
-// GetObject opens an object for reading. If the object is missing, it fails with [storage.ObjectNotFound].
+// GetObject opens an object for reading, and fails with [storage.ObjectNotFound] if it is missing.
 func (s *objectStore) GetObject(bucket, key string) (io.ReadCloser, error) {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +155,8 @@ type readBody struct {
 	progress *progress
 }
 
-// Read implements [io.Reader]. Velero takes a Read of 0 bytes without an error for the end of the object, so Read never
-// returns that.
+// Read implements [io.Reader]. It never returns 0 bytes without an error, because Velero takes that
+// for the end of the object.
 func (b *readBody) Read(buf []byte) (n int, err error) {
 	if len(buf) == 0 {
 		return 0, nil
@@ -177,10 +179,11 @@ func (b *readBody) Close() error {
 	return err
 }
 
-// ListCommonPrefixes returns the common prefixes below a prefix, each with the delimiter at its end.
+// ListCommonPrefixes returns the common prefixes below a prefix, each with the delimiter at its
+// end.
 func (s *objectStore) ListCommonPrefixes(bucket, prefix, delimiter string) ([]string, error) {
 	if delimiter == "" {
-		// Nothing has a delimiter at its end.
+		// Without a delimiter, there are no common prefixes.
 		return nil, nil
 	}
 	return s.list(bucket, prefix, delimiter)
@@ -191,24 +194,27 @@ func (s *objectStore) ListObjects(bucket, prefix string) ([]string, error) {
 	return s.list(bucket, prefix, "")
 }
 
-// list returns the common prefixes of a listing with a delimiter, or the keys of one without a delimiter.
+// list returns the common prefixes of a listing with a delimiter, or the keys of one without.
 func (s *objectStore) list(bucket, prefix, delimiter string) (keys []string, err error) {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return nil, err
 	}
 	defer p.stop()
+
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
 	if delimiter == "" || delimiter == "/" {
 		// Some stores have no order, and Velero needs none.
 		opts = append(opts, storage.WithAnyOrder())
 	}
+
+	wantPrefixes := delimiter != ""
 	for entry, err := range b.List(ctx, opts...) {
 		if err != nil {
 			return nil, p.explain(ctx, err)
 		}
-		p.made()
-		if entry.IsPrefix == (delimiter != "") {
+		p.recordProgress()
+		if entry.IsPrefix == wantPrefixes {
 			keys = append(keys, entry.Key)
 		}
 	}
@@ -218,7 +224,7 @@ func (s *objectStore) list(bucket, prefix, delimiter string) (keys []string, err
 
 // DeleteObject removes an object. It succeeds if the object is missing.
 func (s *objectStore) DeleteObject(bucket, key string) error {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return err
 	}
@@ -226,23 +232,24 @@ func (s *objectStore) DeleteObject(bucket, key string) error {
 	return p.explain(ctx, b.Remove(ctx, key))
 }
 
-// CreateSignedURL returns a URL that downloads an object until ttl has passed. It fails with [storage.Unsupported] if
-// the store has no signed URLs.
+// CreateSignedURL returns a URL that downloads an object until ttl has passed. It fails with
+// [storage.Unsupported] if the store has no signed URLs.
 func (s *objectStore) CreateSignedURL(bucket, key string, ttl time.Duration) (string, error) {
-	ctx, p, b, err := s.begin(bucket)
+	ctx, p, b, err := s.beginCall(bucket)
 	if err != nil {
 		return "", err
 	}
 	defer p.stop()
-	link, err := b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
+
+	signedURL, err := b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
 	if err != nil {
 		return "", p.explain(ctx, err)
 	}
-	if len(link.Header) > 0 {
+	if len(signedURL.Header) > 0 {
 		return "", &storage.Error{
 			Code: storage.Unsupported,
 			Err:  fmt.Errorf("the signed URL needs headers, which Velero does not send"),
 		}
 	}
-	return link.URL, nil
+	return signedURL.URL, nil
 }
