@@ -232,14 +232,14 @@ func TestProgressPauses(t *testing.T) {
 		// Velero pauses for an hour.
 		time.Sleep(59 * time.Second)
 		p.pause()
-		p.made()
+		p.recordProgress()
 		time.Sleep(time.Hour)
 		require.NoError(t, ctx.Err())
 
 		// The store makes progress once in less than a minute, and then no more.
 		p.resume()
 		time.Sleep(59 * time.Second)
-		p.made()
+		p.recordProgress()
 		time.Sleep(59 * time.Second)
 		require.NoError(t, ctx.Err())
 		time.Sleep(2 * time.Second)
