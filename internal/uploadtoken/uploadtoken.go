@@ -80,21 +80,23 @@ func Parse(token string) (r Record, ok bool) {
 		return r, false
 	}
 	checksum := raw[1 : 1+sumBytes]
-	text := raw[1+sumBytes:]
-	sum := sha256.Sum256(text)
+	document := raw[1+sumBytes:]
+	sum := sha256.Sum256(document)
 	if !bytes.Equal(sum[:sumBytes], checksum) {
 		return r, false
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	return r, d.Decode(&r) == nil
+
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.DisallowUnknownFields()
+	return r, decoder.Decode(&r) == nil
 }
 
-// Hash returns a hash of texts, as a short text. It is the same in every process.
+// Hash returns a hash of texts as a short text, which is the same in every process.
 func Hash(texts ...string) string {
 	h := sha256.New()
 	for _, text := range texts {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
+	const hashBytes = 9
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:hashBytes])
 }

@@ -2,8 +2,7 @@ package words
 
 import "unicode/utf8"
 
-// Beginning returns the beginning of text without cutting a character. limit is the largest number of
-// bytes.
+// Beginning returns at most limit bytes from the beginning of text, without cutting a character.
 func Beginning(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -14,10 +13,9 @@ func Beginning(text string, limit int) string {
 	return text[:limit]
 }
 
-// WholeCharacters returns the range of data that contains only whole UTF-8 characters. If cutStart
-// is true, more text comes before data, and the range leaves out a partial character at the start.
-// If cutEnd is true, more text comes after data, and the range leaves out a partial character at
-// the end.
+// WholeCharacters returns the range of data that has only whole UTF-8 characters. It leaves out a
+// partial character at the start if cutStart is true, because more text comes before data, and
+// likewise at the end if cutEnd is true.
 func WholeCharacters(data []byte, cutStart, cutEnd bool) (from, to int) {
 	to = len(data)
 	if cutStart {

@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// Version returns a line such as "omnibucket v0.1.0 go1.26.8". release is the version that the linker
-// has set in the programs of a release. Without it, Go knows the version only if "go install" built
-// the program from a module.
+// Version returns a line such as "omnibucket v0.1.0 go1.26.8". release is the version that the
+// linker has set in a released program, or else "", and Go then knows the version only of a program
+// built by "go install" from a module.
 func Version(program, release string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
