@@ -30,7 +30,8 @@ type appendCase struct {
 	run                     func(t *T, path storage.OpenOption)
 }
 
-// appendCases returns two cases for each row of growingObjects, and the cases of refusedAppends.
+// appendCases returns two cases for each row of growingObjects, with and without a store that can
+// append, and the cases of refusedAppends.
 func appendCases() []Case {
 	var cases []Case
 	for _, c := range growingObjects {
