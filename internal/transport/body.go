@@ -21,11 +21,12 @@ type requestBody struct {
 	read    int64 // number of bytes that were read
 }
 
-// watchBody returns a wrapper of the request's body, which net/http then reads. It returns another one for
-// each replay of the request.
+// watchBody returns a wrapper of the request's body for net/http to read, and another one for each
+// replay of the request.
 func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+
 	var b *requestBody
 	if len(x.bodies) == 0 {
 		b = &x.firstBody
@@ -37,13 +38,14 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	b.inner = inner
 	b.exchange = x
 	b.idle.L = &b.mu
-	// It is false again if net/http replays the request, because the body is then sent from its start.
+
+	// A replay of the request sends the body from its start.
 	x.bodyRead = false
 	return b
 }
 
-// Read reads the caller's body, and tells the exchange when a Read begins and ends. It fails if the
-// exchange has ended.
+// Read reads the caller's body, and tells the exchange when a Read begins and ends. It fails once
+// the body is closed.
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	if b.closed {
@@ -52,8 +54,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	b.reading = true
 	b.mu.Unlock()
-
 	b.exchange.beforeBodyRead()
+
 	hasReturned := false
 	defer func() {
 		if !hasReturned {
@@ -64,15 +66,16 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}()
 	n, err := b.inner.Read(p)
 	hasReturned = true
-	sofar := b.endRead(n)
+
+	total := b.endRead(n)
 	if err == nil || err == io.EOF {
-		b.exchange.afterBodyRead(sofar, err == io.EOF)
+		b.exchange.afterBodyRead(total, err == io.EOF)
 	}
 	return n, err
 }
 
-// endRead marks the end of a Read that returned n bytes. It returns how many bytes were read so far
-// in total.
+// endRead marks the end of a Read that returned n bytes, and returns how many bytes were read in
+// total.
 func (b *requestBody) endRead(n int) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,15 +85,14 @@ func (b *requestBody) endRead(n int) int64 {
 	return b.read
 }
 
-// Close closes the caller's body. net/http and exchange.end call it, possibly while a Read is in
-// progress. The caller's body must permit a Close during a Read anyway, because net/http also makes
-// such a call with HTTP/2.
+// Close closes the caller's body, which must permit that during a Read, as net/http also requires
+// for HTTP/2. It may be called several times.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
-	closed := b.closed
+	wasClosed := b.closed
 	b.closed = true
 	b.mu.Unlock()
-	if closed {
+	if wasClosed {
 		return nil
 	}
 	return b.inner.Close()
@@ -118,8 +120,8 @@ type responseBody struct {
 	left      int64 // bytes that may still be read; only used if bounded is true
 }
 
-// Read reads the response. It fails if the server is silent for too long, unless b.unwatched is true, or if a
-// bounded body has too many bytes.
+// Read reads the response. It fails if the server is silent for too long, unless b.unwatched is
+// true, or if a bounded body has too many bytes.
 func (b *responseBody) Read(p []byte) (int, error) {
 	if !b.unwatched {
 		b.exchange.startTimer(b.exchange.stall)
@@ -128,12 +130,14 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if !b.unwatched {
 		b.exchange.stopTimer()
 	}
+
 	if b.bounded {
 		b.left -= int64(n)
 		if b.left < 0 {
 			return 0, &Error{Sent: true, Err: ErrTooLong}
 		}
 	}
+
 	switch err {
 	case nil:
 		return n, nil

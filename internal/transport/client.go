@@ -7,8 +7,8 @@ import "net/http"
 // requests pass through a Transport.
 //
 // If base has no CheckRedirect, the new client does not follow redirects. A second host would
-// refuse the request, because the signature is only valid for the first host. The redirect response
-// of the first host explains the problem better than that refusal.
+// refuse the request, whose signature is only valid for the first host, and the redirect explains
+// the problem better than that refusal.
 func NewClient(base *http.Client) (client *http.Client, own *Transport) {
 	client = &http.Client{}
 	if base != nil {

@@ -6,12 +6,12 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// maxConnections returns the largest number of connections to one host. Further requests wait for a
-// free connection. The connections may use half of the files that the process may open.
+// maxConnections returns how many connections to one host the transport may open, which is half as
+// many as the process may open files, or 0 for no limit. Further requests wait for a free
+// connection.
 func maxConnections() int {
 	files, ok := localfile.OpenLimit()
 	if !ok || files > math.MaxInt32 {
-		// The value 0 means no limit.
 		return 0
 	}
 	return max(1, int(files/2))

@@ -22,7 +22,7 @@ func (c *Counter) Unanswered() int { return int(c.unanswered.Load()) }
 // LastAnswered reports whether the latest request got a response.
 func (c *Counter) LastAnswered() bool { return c.answered.Load() }
 
-// request counts a request that is about to be sent. It does nothing if there is no Counter.
+// request counts a request that is about to be sent. Without a Counter, it does nothing.
 func (c *Counter) request() {
 	if c != nil {
 		c.requests.Add(1)
