@@ -51,7 +51,7 @@ func Copy(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return err
 }
 
-// List is a [Call] that lists the bucket, and reads only the first entry.
+// List is a [Call] that lists the bucket, but reads only the first entry.
 func List(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	for _, err := range b.List(ctx) {
 		return err
@@ -81,9 +81,9 @@ func ReadBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error 
 	return err
 }
 
-// RequireAnswer requires that err has the code and the hint that a caller must get for a recorded
-// response. hint may be a part of the complete hint. If the test fails, its message contains
-// source, which says where the response was recorded or documented.
+// RequireAnswer requires that err is what a caller must get for a recorded response. hint may be a
+// part of the whole hint. source says in a failure message where the response was recorded or
+// documented.
 func RequireAnswer(t *testing.T, err error, want storage.Code, retryable bool, hint, source string) *storage.Error {
 	t.Helper()
 	var e *storage.Error

@@ -32,26 +32,29 @@ var Clients = map[string]func(t testing.TB, signedURL *storage.SignedURL, body s
 // NetHTTP makes the request with net/http.
 func NetHTTP(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	t.Helper()
-	r, err := signedURL.Request(t.Context(), strings.NewReader(body))
+	req, err := signedURL.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	got, err := client.Do(r)
+	resp, err := client.Do(req)
 	require.NoError(t, err)
-	text, err := io.ReadAll(got.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.NoError(t, got.Body.Close())
-	return Response{Status: got.StatusCode, Body: string(text), Header: got.Header}
+	require.NoError(t, resp.Body.Close())
+	return Response{Status: resp.StatusCode, Body: string(text), Header: resp.Header}
 }
 
 // Curl makes the request with the program curl. If curl is missing, the test is skipped or fails.
 func Curl(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	t.Helper()
-	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signedURL.Method, "--write-out", "%{http_code}"}
+	args := []string{
+		"--silent", "--globoff", "--path-as-is", "--request", signedURL.Method, "--write-out", "%{http_code}",
+	}
 	for name, values := range signedURL.Header {
 		for _, value := range values {
 			args = append(args, "--header", name+": "+value)
 		}
 	}
+
 	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), append(args, signedURL.URL)...)
 	if signedURL.Method == http.MethodPut {
 		command.Args = append(command.Args, "--data-binary", "@-")

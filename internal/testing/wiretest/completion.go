@@ -19,7 +19,8 @@ type keeper struct {
 	lost bool // true if the connection breaks; false if the response is 403
 }
 
-// RoundTrip refuses each DELETE, or fails as if the connection broke. It sends all other requests.
+// RoundTrip makes each DELETE fail, with a refusal or a broken connection, and sends all other
+// requests.
 func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodDelete {
 		return k.base.RoundTrip(r)
@@ -40,9 +41,9 @@ func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CompletedOnce checks that an upload is completed only once, even if its parts cannot be removed
-// afterwards. While the object exists, a further call of Complete returns it. When the object was
-// removed or replaced, Complete fails with ObjectNotFound. open opens a bucket with an HTTP client,
-// or with the driver's own client if client is nil.
+// afterwards. A further Complete returns the object while it exists, and fails with ObjectNotFound
+// once it was removed or replaced. open opens a bucket with an HTTP client, or with the driver's
+// own if client is nil.
 func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) {
 	bucket := open(nil)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
@@ -73,8 +74,8 @@ type completionRow struct {
 	newer string // what another writer stores, or "" if the object is removed
 }
 
-// requireOnce completes an upload with the bucket keeping, whose parts remain. bucket is the same
-// bucket for another writer.
+// requireOnce requires that an upload is completed only once by the bucket keeping, on which its
+// parts remain. bucket is the same bucket for another writer.
 func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucket) {
 	key := strings.ReplaceAll(t.Name(), " ", "-")
 	upload, err := storage.BeginUpload(t.Context(), keeping, key, row.opts...)
@@ -89,7 +90,7 @@ func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucke
 	require.NoError(t, err)
 	require.Equal(t, attrs.Revision, again.Revision)
 
-	// The object is removed or replaced. The upload has then ended for all processes.
+	// When the object is removed or replaced, the upload has ended for all processes.
 	require.NoError(t, bucket.Remove(t.Context(), key))
 	if row.newer != "" {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.newer))
@@ -112,15 +113,15 @@ func (row completionRow) requireContent(t *testing.T, b storage.Bucket, key stri
 	t.Helper()
 	data, _, err := storage.ReadAll(t.Context(), b, key)
 	if row.newer == "" {
-		require.ErrorIs(t, err, storage.ObjectNotFound, "it is back: %q", data)
+		require.ErrorIs(t, err, storage.ObjectNotFound, "the object must not come back: %q", data)
 		return
 	}
 	require.NoError(t, err)
 	require.Equal(t, row.newer, string(data))
 }
 
-// requireListed requires that a listing shows the upload whose parts remain, and that it can be
-// aborted.
+// requireListed requires that a listing shows exactly one upload, whose parts remain, and that it
+// can be aborted.
 func requireListed(t *testing.T, b storage.Bucket, key string) {
 	t.Helper()
 	listed := 0

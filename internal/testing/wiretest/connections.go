@@ -2,8 +2,8 @@ package wiretest
 
 import "net/http"
 
-// OneRequestAConnection returns a handler that closes the connection after each response. It is for
-// tests that count goroutines, because an idle connection would keep goroutines running.
+// OneRequestAConnection returns a handler that closes the connection after each response, for tests
+// that count goroutines, which an idle connection would keep running.
 func OneRequestAConnection(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// OnPipes runs the server on in-memory pipes in place of network connections, and returns a client
-// of the server. In a bubble of testing/synctest, requests then take no real time: a deadline can
-// pass only if all goroutines wait, never because the machine is busy.
+// OnPipes runs the server on in-memory pipes instead of network connections, and returns a client
+// of it. In a bubble of testing/synctest, requests then take no real time: a deadline passes only
+// if all goroutines wait, and never because the machine is busy.
 func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}

@@ -28,7 +28,7 @@ type Proxy struct {
 	cuts int
 }
 
-// StartProxy starts a Proxy for the server at a URL. The Proxy stops when the test ends.
+// StartProxy starts a Proxy for the server at a URL, until the test ends.
 func StartProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	target, err := url.Parse(server)
@@ -63,7 +63,7 @@ func (p *Proxy) Cuts() int {
 	return p.cuts
 }
 
-// next returns the Cut for a new connection. It is zero if no more connections will be cut.
+// next returns the Cut for a new connection, which is zero for a connection that is not cut.
 func (p *Proxy) next() Cut {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +99,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		_ = client.Close()
 		return
 	}
+
 	conn := &proxyConn{
 		proxy:  p,
 		client: client,
@@ -118,7 +119,8 @@ type proxyConn struct {
 	once   sync.Once // counts the cut, because both directions may reach their limit
 }
 
-// carry forwards the bytes of one direction, and then closes both sides. A limit of 0 means no limit.
+// carry forwards the bytes of one direction up to limit, and then closes both sides. A limit of 0
+// means no limit.
 func (c *proxyConn) carry(dst io.Writer, src io.Reader, limit int64) {
 	if limit > 0 {
 		src = io.LimitReader(src, limit)

@@ -41,18 +41,24 @@ func Put(key, text string) *driver.PutRequest {
 }
 
 // SignedUpload returns a request to sign an upload of the object "a" as text/plain, valid for an
-// hour. If change is not nil, it can modify the request.
+// hour. change, if not nil, may change the request.
 func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
-	r := &driver.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
-	r.ContentType = "text/plain"
-	if change != nil {
-		change(r)
+	req := &driver.SignRequest{
+		Method:  http.MethodPut,
+		Key:     "a",
+		TTL:     time.Hour,
+		MinSize: -1,
+		MaxSize: -1,
 	}
-	return r
+	req.ContentType = "text/plain"
+	if change != nil {
+		change(req)
+	}
+	return req
 }
 
-// RequireEscapedPath requires that the unescaped path of a URL equals path. In the
-// URL itself, every byte must be escaped, except "/" and the unreserved characters.
+// RequireEscapedPath requires that a URL has this path once it is unescaped, and that every byte of
+// it is escaped but "/" and the unreserved characters.
 func RequireEscapedPath(t testing.TB, address, path string) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -61,14 +67,14 @@ func RequireEscapedPath(t testing.TB, address, path string) {
 	require.Regexp(t, `^[-._~/%0-9A-Za-z]*$`, u.EscapedPath())
 }
 
-// BucketRequest returns the request that the engine sends to a driver for the bucket "photos" with
-// these options.
+// BucketRequest returns the request that a driver receives for the bucket "photos" with these
+// options.
 func BucketRequest(opts ...storage.BucketOption) *driver.BucketRequest {
-	r := &driver.BucketRequest{Name: "photos"}
-	service := engine.NewService(&recorder{into: r})
-	// A request with wrong options does not reach the driver, and r stays as it is.
+	req := &driver.BucketRequest{Name: "photos"}
+	service := engine.NewService(&recorder{into: req})
+	// A request with wrong options does not reach the driver, and req stays as it is.
 	_, _ = service.UpdateBucket(context.Background(), "photos", opts...)
-	return r
+	return req
 }
 
 // A recorder is a driver that copies the last request to into.

@@ -15,9 +15,11 @@ import (
 // or of a proxy in front of the server.
 type OpenAt func(root string, opts ...storage.OpenOption) storage.Bucket
 
-// through opens a bucket directly, and opens the same bucket through a proxy that can cut
+// openThroughProxy opens a bucket directly, and the same bucket through a proxy that can cut its
 // connections.
-func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, proxy *Proxy, cut storage.Bucket) {
+func openThroughProxy(
+	t *testing.T, server string, open OpenAt,
+) (direct storage.Bucket, proxy *Proxy, cut storage.Bucket) {
 	t.Helper()
 	proxy = StartProxy(t, server)
 	direct = open(server)
@@ -37,13 +39,13 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 		reset bool
 	}{
 		{name: "ended repeatedly", cuts: 8, reset: false},
-		// A reset may lose all progress. More than two resets could use up the limited attempts of
-		// the download.
+		// A reset may lose all progress, so that more of them could use up the attempts of the
+		// download.
 		{name: "reset", cuts: 2, reset: true},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			direct, proxy, cut := through(t, server, open)
+			direct, proxy, cut := openThroughProxy(t, server, open)
 			want := Content(8<<20, 1)
 			existing, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))
 			require.NoError(t, err)
@@ -57,14 +59,15 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	}
 }
 
-// DownloadPinsRevision checks what happens if the connection of a download is cut, and the object
-// is replaced before the download resumes. The download must fail with Changed.
+// DownloadPinsRevision checks that a download fails with Changed if its connection is cut, and the
+// object is replaced before the download resumes.
 func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
-	direct, proxy, cut := through(t, server, open)
+	direct, proxy, cut := openThroughProxy(t, server, open)
 	old := Content(8<<20, 1)
 	_, err := direct.Upload(t.Context(), "a", bytes.NewReader(old))
 	require.NoError(t, err)
 
+	// Read the beginning.
 	proxy.Cut(Cut{Down: 1 << 20}, 1)
 	r, err := cut.Download(t.Context(), "a")
 	require.NoError(t, err)
@@ -72,8 +75,11 @@ func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	first := make([]byte, 1000)
 	_, err = io.ReadFull(r, first)
 	require.NoError(t, err)
+
+	// Replace the object.
 	_, err = direct.Upload(t.Context(), "a", bytes.NewReader(Content(8<<20, 2)))
 	require.NoError(t, err)
+
 	rest, err := io.ReadAll(r)
 	require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
 	require.True(t, bytes.HasPrefix(old, append(first, rest...)), "all bytes must be of the first revision")

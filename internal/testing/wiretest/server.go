@@ -76,7 +76,7 @@ func NewTLSServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewTLSServer, replies)
 }
 
-// start starts a Server with the function serve.
+// start starts a Server with serve, until the test ends.
 func start(t testing.TB, serve func(http.Handler) *httptest.Server, replies []Reply) *Server {
 	t.Helper()
 	s := &Server{replies: replies}
@@ -102,6 +102,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Header:   r.Header.Clone(),
 		Body:     string(body),
 	}
+
 	reply := s.next(req)
 	if s.Before != nil {
 		s.Before(r)
@@ -133,7 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// next records a request, and returns its canned reply.
+// next records a request, and returns its canned reply. The last reply is repeated.
 func (s *Server) next(r Request) Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +156,7 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// Lines returns [Request.Line] of all requests.
+// Lines returns [Request.Line] of each request.
 func (s *Server) Lines() []string {
 	var lines []string
 	for _, r := range s.Requests() {
@@ -164,7 +165,7 @@ func (s *Server) Lines() []string {
 	return lines
 }
 
-// Calls returns [Request.Call] of all requests.
+// Calls returns [Request.Call] of each request.
 func (s *Server) Calls() []string {
 	var calls []string
 	for _, r := range s.Requests() {
@@ -173,10 +174,10 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// Last returns the latest request. If there is none, the test fails.
+// Last returns the latest request, and fails the test if there is none.
 func (s *Server) Last(t testing.TB) Request {
 	t.Helper()
-	all := s.Requests()
-	require.NotEmpty(t, all)
-	return all[len(all)-1]
+	requests := s.Requests()
+	require.NotEmpty(t, requests)
+	return requests[len(requests)-1]
 }

@@ -34,7 +34,7 @@ func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
 		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
-		require.True(t, resp.Close, "the rest of the body is not the next request")
+		require.True(t, resp.Close, "the rest of the body must not be taken for a request")
 		require.LessOrEqual(t, time.Since(start), time.Second)
 
 		require.NoError(t, client.Close())

@@ -31,14 +31,14 @@ type staleProxy struct {
 
 type ageKey struct{}
 
-// startStaleProxy starts a staleProxy for the server at a URL. It stops when the test ends.
+// startStaleProxy starts a staleProxy for the server at a URL, until the test ends.
 func startStaleProxy(t *testing.T, server string) *staleProxy {
 	t.Helper()
 	target, err := url.Parse(server)
 	require.NoError(t, err)
-	p := &staleProxy{
-		forward: httputil.NewSingleHostReverseProxy(target), // keeps the Host header, because signatures cover it
-	}
+
+	// This proxy keeps the Host header, because signatures cover it.
+	p := &staleProxy{forward: httputil.NewSingleHostReverseProxy(target)}
 	p.forward.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	p.Server = httptest.NewUnstartedServer(p)
 	p.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
@@ -51,14 +51,16 @@ func startStaleProxy(t *testing.T, server string) *staleProxy {
 
 // ServeHTTP forwards a request, or resets its connection if that is stale.
 func (p *staleProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Context().Value(ageKey{}).(int64) < p.age.Load() {
+	age := r.Context().Value(ageKey{}).(int64)
+	isStale := age < p.age.Load()
+	if isStale {
 		p.reset(w)
 		return
 	}
 	p.forward.ServeHTTP(w, r)
 }
 
-// reset closes a connection without a response, so that the client gets a reset.
+// reset closes a connection without a response, so that the client sees a reset.
 func (p *staleProxy) reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -75,10 +77,13 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 	proxy := startStaleProxy(t, server)
 	b := open(proxy.URL, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 	for _, row := range staleOperations {
-		_, err := b.Exists(t.Context(), "other") // leaves an idle connection
+		// Leave an idle connection, and make it stale.
+		_, err := b.Exists(t.Context(), "other")
 		require.NoError(t, err, row.name)
 		proxy.age.Add(1)
+
 		resets := proxy.resets.Load()
 		require.NoError(t, row.do(t.Context(), b), row.name)
 		require.Greater(t, proxy.resets.Load(), resets, "%s: no connection was reset", row.name)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Content returns n bytes. Different seeds give different bytes.
+// Content returns n bytes, which differ with the seed.
 func Content(n int, seed byte) []byte {
 	data := make([]byte, n)
 	for i := range data {
@@ -30,7 +30,7 @@ type InfiniteBody struct {
 	read int64
 }
 
-// Read fills p with whatever it contains.
+// Read leaves p as it is, and calls e.Then when the byte at e.At has been read.
 func (e *InfiniteBody) Read(p []byte) (int, error) {
 	before := e.read
 	e.read += int64(len(p))
@@ -53,8 +53,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if s.Left == 0 {
 		return 0, io.EOF
 	}
-	const mostAtOnce = 64 << 10
-	n := int(min(int64(len(p)), s.Left, mostAtOnce))
+
+	const maxRead = 64 << 10
+	n := int(min(int64(len(p)), s.Left, maxRead))
 
 	// The golden ratio as a 64-bit integer spreads the bits of the offset.
 	const goldenRatio = 0x9E3779B97F4A7C15
@@ -69,6 +70,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 		runtime.ReadMemStats(&stats)
 		s.peak = max(s.peak, stats.HeapAlloc)
 	}
+
 	s.Left -= int64(n)
 	s.at += int64(n)
 	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
@@ -76,8 +78,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // UploadHuge uploads a stream of unknown length as "huge", and checks that this takes little
-// memory. memory is the memory limit in bytes with which the bucket was opened. The stream has mib
-// MiB, or the number of MiB in OMNIBUCKET_TEST_HUGE.
+// memory. memory is the limit in bytes with which the bucket was opened. The stream has mib MiB, or
+// as many as OMNIBUCKET_TEST_HUGE says.
 func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*storage.Attrs, *Stream) {
 	t.Helper()
 	if text, ok := os.LookupEnv("OMNIBUCKET_TEST_HUGE"); ok {
@@ -85,14 +87,17 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 		require.NoError(t, err)
 		mib = n
 	}
+
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
+
 	body := &Stream{Left: mib << 20}
 	attrs, err := b.Upload(t.Context(), "huge", body)
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
 	require.Equal(t, body.CRC, attrs.CRC32C.Sum)
+
 	t.Logf(
 		"uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20,
 		before.HeapAlloc>>20,
@@ -102,8 +107,8 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 	return attrs, body
 }
 
-// HugeStream uploads an object with [UploadHuge], and downloads it twice: with one request, and
-// with several.
+// HugeStream uploads an object with [UploadHuge], and downloads it with one request and with
+// several.
 func HugeStream(t testing.TB, b storage.Bucket, memory uint64, mib int64) {
 	t.Helper()
 	attrs, body := UploadHuge(t, b, memory, mib)

@@ -22,18 +22,18 @@ import (
 // with the given HTTP client. If the HTTP client is nil, the bucket uses the driver's own client.
 type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
 
-// httpClients returns an HTTP client of each kind that a user may pass to a driver. One of the
-// clients is nil.
+// httpClients returns an HTTP client of each kind that a user may pass to a driver, where nil is
+// none.
 func httpClients(t *testing.T) map[string]*http.Client {
 	t.Helper()
-	one := http.DefaultTransport.(*http.Transport).Clone()
-	two := &http.Transport{}
-	t.Cleanup(one.CloseIdleConnections)
-	t.Cleanup(two.CloseIdleConnections)
+	plain := http.DefaultTransport.(*http.Transport).Clone()
+	wrapped := &http.Transport{}
+	t.Cleanup(plain.CloseIdleConnections)
+	t.Cleanup(wrapped.CloseIdleConnections)
 	return map[string]*http.Client{
 		"the driver's own client":          nil,
-		"a client of net/http":             {Transport: one},
-		"a client with a user's own layer": {Transport: untraced{two}},
+		"a client of net/http":             {Transport: plain},
+		"a client with a user's own layer": {Transport: untraced{wrapped}},
 	}
 }
 
@@ -94,8 +94,8 @@ var operations = []struct {
 	}},
 }
 
-// SilentServer checks that every operation ends if the server never responds. It tests each kind of
-// HTTP client.
+// SilentServer checks, with each kind of HTTP client, that every operation ends if the server never
+// responds.
 func SilentServer(t *testing.T, open OpenWithClient) {
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
@@ -117,24 +117,23 @@ func requireEnd(t *testing.T, open OpenWithClient, client *http.Client) {
 	b := open("http://"+startSilentServer(t), client, policy)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-	// All calls run at the same time, so that the test takes no longer than the slowest
-	// call.
+	// All calls run at the same time, so that the test takes no longer than the slowest one.
 	errs := make([]error, len(operations))
-	took := make([]time.Duration, len(operations))
-	var all sync.WaitGroup
+	durations := make([]time.Duration, len(operations))
+	var wg sync.WaitGroup
 	for i, call := range operations {
-		all.Go(func() {
+		wg.Go(func() {
 			start := time.Now()
 			errs[i] = call.do(t.Context(), b)
-			took[i] = time.Since(start)
+			durations[i] = time.Since(start)
 		})
 	}
-	all.Wait()
+	wg.Wait()
 
 	for i, call := range operations {
 		t.Run(call.name, func(t *testing.T) {
 			require.ErrorIs(t, errs[i], storage.Unavailable)
-			require.Less(t, took[i], 50*stall)
+			require.Less(t, durations[i], 50*stall)
 			if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
 				require.ErrorIs(t, errs[i], storage.OutcomeUnknown, "the server may have received it")
 			}
@@ -142,13 +141,14 @@ func requireEnd(t *testing.T, open OpenWithClient, client *http.Client) {
 	}
 }
 
-// startSilentServer starts a server that accepts connections and never responds. It returns the
-// server's address.
+// startSilentServer starts a server that accepts connections and never responds, and returns its
+// address.
 func startSilentServer(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	var accepted sync.Map
+
+	var accepted sync.Map // by connection
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -167,8 +167,8 @@ func startSilentServer(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// CountedRequests checks that hooks are told the number of requests that the server received. It
-// tests each kind of HTTP client.
+// CountedRequests checks, with each kind of HTTP client, that hooks are told the number of requests
+// that the server received.
 func CountedRequests(t *testing.T, open OpenWithClient) {
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
@@ -177,14 +177,15 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 	}
 }
 
-// requireCounts requires that the hook is told the right number of requests for every operation. The
-// server makes the engine retry some of them.
+// requireCounts requires that the hook is told the right number of requests for every operation,
+// although the engine retries some of them.
 func requireCounts(t *testing.T, open OpenWithClient, client *http.Client) {
 	t.Helper()
 	server := &retriedServer{}
 	listener := httptest.NewServer(server)
 	t.Cleanup(listener.Close)
-	reported := 0 // requests that the hook was told
+
+	reported := 0 // number of requests that the hook is told
 	hook := func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(o storage.Outcome) { reported += o.Requests }, nil
 	}
@@ -200,6 +201,7 @@ func requireCounts(t *testing.T, open OpenWithClient, client *http.Client) {
 		require.NotZero(t, reported, call.name)
 	}
 
+	// Signing makes no request.
 	server.requests.Store(0)
 	reported = 0
 	if storage.Supports(b, storage.SignedURLs) {
@@ -214,7 +216,8 @@ func requireCounts(t *testing.T, open OpenWithClient, client *http.Client) {
 // engine retries, and otherwise with 404.
 type retriedServer struct{ requests atomic.Int32 }
 
-// ServeHTTP answers each fourth request, from the third one, with 503, which the engine retries.
+// ServeHTTP answers each fourth request, from the third on, with 503, which the engine retries, and
+// all others with 404.
 func (s *retriedServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	isBusy := s.requests.Add(1)%4 == 3
 	if isBusy {

@@ -26,16 +26,17 @@ type Vendor struct {
 	refused int
 }
 
-// Vend issues new credentials.
+// Vend issues new credentials, which are valid for a minute.
 func (v *Vendor) Vend() (secret string, expires time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	expires = time.Now().Add(time.Minute)
-	v.ends = append(v.ends, expires)
+	end := time.Now().Add(time.Minute)
+	v.ends = append(v.ends, end)
+	secret = "credentials-" + strconv.Itoa(len(v.ends))
 	if v.Silent {
-		expires = time.Time{}
+		return secret, time.Time{}
 	}
-	return "credentials-" + strconv.Itoa(len(v.ends)), expires
+	return secret, end
 }
 
 // Admits reports whether credentials are valid, and records their use. The simulated store calls it
@@ -45,17 +46,18 @@ func (v *Vendor) Admits(secret string) bool {
 	defer v.mu.Unlock()
 	v.used = append(v.used, secret)
 	for i, end := range v.ends {
-		if secret == "credentials-"+strconv.Itoa(i+1) && time.Now().Before(end) {
+		isIssued := secret == "credentials-"+strconv.Itoa(i+1)
+		if isIssued && time.Now().Before(end) {
 			return true
 		}
 	}
+
 	v.refused++
 	return false
 }
 
-// requireUsed requires that the requests used the given credentials in the given order. The
-// parameter refusals is the number of requests with invalid credentials that the store must have
-// refused.
+// requireUsed requires that the requests used these credentials in this order, and that the store
+// refused as many requests with invalid ones as refusals says.
 func (v *Vendor) requireUsed(t *testing.T, secrets []string, refusals int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -67,8 +69,8 @@ func (v *Vendor) requireUsed(t *testing.T, secrets []string, refusals int) {
 // each copy request takes.
 type OpenVended func(t *testing.T, vendor *Vendor, work time.Duration) storage.Bucket
 
-// CredentialsAreReplacedWithin checks that credentials are replaced during a long operation. Each
-// operation copies with many requests, and takes longer than the credentials are valid.
+// CredentialsAreReplacedWithin checks that credentials are replaced during a long operation, which
+// copies with many requests and takes longer than the credentials are valid.
 func CredentialsAreReplacedWithin(
 	t *testing.T, open OpenVended, operations map[string]func(context.Context, storage.Bucket) error,
 ) {
@@ -78,16 +80,15 @@ func CredentialsAreReplacedWithin(
 				vendor := &Vendor{}
 				start := time.Now()
 				require.NoError(t, do(t.Context(), open(t, vendor, 25*time.Second)))
-				require.Greater(t, time.Since(start), time.Minute, "longer than the first credentials")
+				require.Greater(t, time.Since(start), time.Minute, "the first credentials must expire meanwhile")
 				vendor.requireUsed(t, []string{"credentials-1", "credentials-2"}, 0)
 			})
 		})
 	}
 }
 
-// RefusedCredentialsAreReplacedOnce checks uploads with credentials that do not tell when they
-// expire. After they have expired, the store refuses one request, and the driver then gets new
-// credentials.
+// RefusedCredentialsAreReplacedOnce checks that after one request that the store refuses, the
+// driver gets new credentials. The credentials do not tell when they expire.
 func RefusedCredentialsAreReplacedOnce(t *testing.T, open OpenVended) {
 	synctest.Test(t, func(t *testing.T) {
 		vendor := &Vendor{Silent: true}
