@@ -154,8 +154,8 @@ func render(w io.Writer, columns []support) {
 	renderWithout(w, append(buckets, services...))
 }
 
-// sortOut separates the results of buckets from those of services. If a bucket and a driver have
-// the same name, it drops the bucket, because the driver has run all cases of the bucket and more.
+// sortOut separates the results of buckets from those of services, and drops a bucket with the name
+// of a driver, which has run all cases of the bucket and more.
 func sortOut(columns []support) (buckets, services []support) {
 	drivers := map[string]bool{}
 	for _, column := range columns {
@@ -176,15 +176,17 @@ func sortOut(columns []support) (buckets, services []support) {
 	return buckets, services
 }
 
-// renderBuckets writes a table with a column for each bucket. The rows are the features and the
-// numbers of cases.
+// renderBuckets writes a table with a column for each bucket, and a row for each feature and each
+// count of cases.
 func renderBuckets(w io.Writer, buckets []support) {
+	// The header.
 	fmt.Fprint(w, "\n## Objects\n\n| |")
 	for _, bucket := range buckets {
 		fmt.Fprintf(w, " %s |", bucket.Name)
 	}
 	fmt.Fprint(w, "\n|---|", strings.Repeat("---|", len(buckets)), "\n")
 
+	// The features.
 	for _, feature := range features {
 		fmt.Fprintf(w, "| %s |", feature.words)
 		for _, bucket := range buckets {
@@ -197,6 +199,7 @@ func renderBuckets(w io.Writer, buckets []support) {
 		fmt.Fprintln(w)
 	}
 
+	// The counts.
 	fmt.Fprint(w, "| cases passed |")
 	for _, bucket := range buckets {
 		fmt.Fprintf(w, " %d |", bucket.Passed)
@@ -208,8 +211,7 @@ func renderBuckets(w io.Writer, buckets []support) {
 	fmt.Fprintln(w)
 }
 
-// renderWithout lists the cases that were left out. It writes one row for each reason, because many
-// cases share a reason.
+// renderWithout lists the cases that were left out, in one row for each reason.
 func renderWithout(w io.Writer, columns []support) {
 	for _, column := range columns {
 		if len(column.Without) == 0 {

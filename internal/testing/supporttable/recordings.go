@@ -37,44 +37,45 @@ func isRecording(path string) bool {
 	return strings.HasPrefix(name, "recording-") || strings.HasPrefix(name, "requests-")
 }
 
-// readRecordings returns the recordings in the order of their providers.
+// readRecordings returns the recordings, sorted by provider.
 func readRecordings(dir string) ([]recording, error) {
-	all, err := readAll[recording](dir, "recording-*.json")
-	slices.SortStableFunc(all, func(a, b recording) int {
+	recordings, err := readAll[recording](dir, "recording-*.json")
+	slices.SortStableFunc(recordings, func(a, b recording) int {
 		return strings.Compare(a.Provider+a.Last, b.Provider+b.Last)
 	})
-	return all, err
+	return recordings, err
 }
 
-// readRepetitions returns the repetitions in the order of their providers.
+// readRepetitions returns the repetitions, sorted by provider.
 func readRepetitions(dir string) ([]repetition, error) {
-	all, err := readAll[repetition](dir, "requests-*.json")
-	slices.SortStableFunc(all, func(a, b repetition) int {
+	repetitions, err := readAll[repetition](dir, "requests-*.json")
+	slices.SortStableFunc(repetitions, func(a, b repetition) int {
 		return strings.Compare(a.Provider+a.Name, b.Provider+b.Name)
 	})
-	return all, err
+	return repetitions, err
 }
 
-// readAll returns the content of the files whose names match a pattern.
+// readAll returns the decoded files whose names match a pattern.
 func readAll[T any](dir, pattern string) ([]T, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil {
 		return nil, err
 	}
-	all := make([]T, len(paths))
+
+	values := make([]T, len(paths))
 	for i, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(data, &all[i]); err != nil {
+		if err := json.Unmarshal(data, &values[i]); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return all, nil
+	return values, nil
 }
 
-// months returns the months of the first and the last response.
+// months returns the month of the first response, and that of the last if it is another one.
 func (r *recording) months() string {
 	if r.First == r.Last {
 		return r.First
@@ -82,7 +83,7 @@ func (r *recording) months() string {
 	return r.First + " to " + r.Last
 }
 
-// played returns how many responses the driver got.
+// played returns how many recorded responses were given to the driver.
 func (r *recording) played() int {
 	n := r.Exchanges
 	for _, tally := range r.Tallies {
@@ -94,42 +95,44 @@ func (r *recording) played() int {
 }
 
 // renderRecordings writes what the drivers did with recorded responses: a row for each recording,
-// and a row for each kind of request.
-func renderRecordings(w io.Writer, all []recording) {
-	if len(all) == 0 {
+// and one for each kind of request.
+func renderRecordings(w io.Writer, recordings []recording) {
+	if len(recordings) == 0 {
 		return
 	}
+
 	fmt.Fprint(w, "\n## Recorded responses of the clouds\n\n",
 		"Others have recorded these responses with accounts of their own, and publish them in Go modules that this\n",
 		"repository requires. `make test` gives each one to the driver as the response to its own request, and compares\n",
 		"what a caller learns with what the response says. A recorded response is not an account: [certify](certified.md)\n",
 		"runs the suite on yours.\n\n",
 		"| cloud | recorded in | recorded | responses | played | right |\n|---|---|---|---|---|---|\n")
-	for _, r := range all {
+	for _, r := range recordings {
 		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n",
 			r.Provider, r.Name, r.months(), r.Exchanges, r.played(), r.Right)
 	}
 
 	fmt.Fprint(w, "\nPlayed, by the kind of the request:\n\n| kind |")
-	for _, r := range all {
+	for _, r := range recordings {
 		fmt.Fprintf(w, " %s, %s |", r.Provider, r.Name)
 	}
-	fmt.Fprint(w, "\n|---|", strings.Repeat("---|", len(all)), "\n")
-	for _, kind := range kindsOf(all) {
+	fmt.Fprint(w, "\n|---|", strings.Repeat("---|", len(recordings)), "\n")
+	for _, kind := range kindsOf(recordings) {
 		fmt.Fprintf(w, "| %s |", kind)
-		for _, r := range all {
+		for _, r := range recordings {
 			fmt.Fprintf(w, " %s |", r.countOf(kind))
 		}
 		fmt.Fprintln(w)
 	}
-	renderUnplayed(w, all)
+
+	renderUnplayed(w, recordings)
 }
 
-// kindsOf returns the kinds of which a recording has a response that was played.
-func kindsOf(all []recording) []string {
+// kindsOf returns the sorted kinds of the responses that were played.
+func kindsOf(recordings []recording) []string {
 	var kinds []string
-	for i := range all {
-		for _, tally := range all[i].Tallies {
+	for i := range recordings {
+		for _, tally := range recordings[i].Tallies {
 			if tally.Right > 0 {
 				kinds = append(kinds, tally.Kind)
 			}
@@ -149,10 +152,10 @@ func (r *recording) countOf(kind string) string {
 	return "–"
 }
 
-// renderUnplayed lists the responses that were not played, with one row for each reason.
-func renderUnplayed(w io.Writer, all []recording) {
+// renderUnplayed lists the responses that were not played, in one row for each reason.
+func renderUnplayed(w io.Writer, recordings []recording) {
 	fmt.Fprint(w, "\nNot played:\n\n| recording | why | kinds |\n|---|---|---|\n")
-	for _, r := range all {
+	for _, r := range recordings {
 		kinds := map[string][]string{} // by reason
 		for _, tally := range r.Tallies {
 			for reason, count := range tally.Unplayed {
@@ -171,24 +174,25 @@ func renderUnplayed(w io.Writer, all []recording) {
 }
 
 // renderRepetitions writes what servers of tests did with recorded requests: a row for each
-// recording, and a row for each reason not to send requests.
-func renderRepetitions(w io.Writer, all []repetition) {
-	if len(all) == 0 {
+// recording, and one for each reason not to send requests.
+func renderRepetitions(w io.Writer, repetitions []repetition) {
+	if len(repetitions) == 0 {
 		return
 	}
+
 	fmt.Fprint(w, "\n### Recorded requests\n\n",
 		"The requests of these recordings go to our S3 server, and to the servers that take the place of Google and\n",
 		"Azure in tests. Status, headers and documents are compared with those of the cloud. For Google's client,\n",
 		"whose recording is of 2019, only status and bytes are. A difference that stays is a row in the test, with a\n",
 		"reason.\n\n",
 		"| cloud | recorded in | sent to | requests | repeated | with such a difference |\n|---|---|---|---|---|---|\n")
-	for _, r := range all {
+	for _, r := range repetitions {
 		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n",
 			r.Provider, r.Name, r.Server, r.Requests, r.Repeated, r.Differing)
 	}
 
 	fmt.Fprint(w, "\nNot repeated:\n\n| cloud | recorded in | why | requests |\n|---|---|---|---|\n")
-	for _, r := range all {
+	for _, r := range repetitions {
 		for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 			fmt.Fprintf(w, "| %s | %s | %s | %d |\n", r.Provider, r.Name, cell(reason), r.Skipped[reason])
 		}
