@@ -15,8 +15,8 @@ import (
 const Required = "OMNIBUCKET_TEST_REQUIRED"
 
 // Need returns the value of an environment variable that tools/testservers sets. If it is not set,
-// Need skips the test, or fails it if [Required] is set. The message contains the command that
-// starts the missing server.
+// Need skips the test, or fails it if [Required] is set, with a message that says how to start the
+// missing server.
 func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
@@ -33,8 +33,8 @@ func Need(t *testing.T, variable string) string {
 	return value
 }
 
-// Offered is like [Need], but for a test that runs on all available servers. If this server is not
-// available and [Required] is not set, Offered returns "".
+// Offered is like [Need], for a test that runs on all available servers. It returns "" if this
+// server is not available and [Required] is not set.
 func Offered(t *testing.T, variable string) string {
 	t.Helper()
 	if os.Getenv(variable) == "" && os.Getenv(Required) == "" {
@@ -43,8 +43,8 @@ func Offered(t *testing.T, variable string) string {
 	return Need(t, variable)
 }
 
-// Program returns the path of an installed program. If the program is missing, Program skips the
-// test, or fails it if [Required] is set.
+// Program returns the path of an installed program. If the program is missing, it skips the test,
+// or fails it if [Required] is set.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -76,9 +76,8 @@ func Slow(t *testing.T) {
 	}
 }
 
-// Sample returns the values for a test that takes long with all values. full has all
-// values, and sample has some of them. If the environment variable [Required] is set,
-// Sample returns full. Otherwise it returns sample.
+// Sample returns full if the environment variable [Required] is set, and otherwise sample, which
+// has only some of its values. It is for a test that takes long with all of them.
 func Sample[T any](sample, full T) T {
 	if os.Getenv(Required) == "" {
 		return sample
@@ -86,8 +85,8 @@ func Sample[T any](sample, full T) T {
 	return full
 }
 
-// Nightly skips the test unless OMNIBUCKET_NIGHTLY is set. It is for a test that takes minutes on
-// servers. command is the command that runs the test. CI runs it each night.
+// Nightly skips the test unless OMNIBUCKET_NIGHTLY is set, as it is each night in CI. It is for a
+// test that takes minutes on servers. command is the command that runs the test.
 func Nightly(t *testing.T, command string) {
 	t.Helper()
 	if os.Getenv("OMNIBUCKET_NIGHTLY") == "" {
@@ -101,7 +100,7 @@ func Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// missing skips the test for this reason, or fails it if [Required] is set.
+// missing skips the test for a reason, or fails it if [Required] is set.
 func missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv(Required) != "" {
@@ -110,8 +109,8 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// packageDir returns the directory of the package under test, relative to the root of the
-// repository. It is the working directory of the test.
+// packageDir returns the directory of the package under test, which is the working directory,
+// relative to the root of the repository. It returns "…" outside of the repository.
 func packageDir() string {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -22,7 +22,7 @@ type movedClock struct {
 	now func() time.Time
 }
 
-// Upload implements [storage.Core].
+// Upload uploads an object, and returns its attributes with the simulated time.
 func (c movedClock) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -36,7 +36,8 @@ func (c movedClock) Attrs(ctx context.Context, key string, o *storage.DownloadOp
 	return c.moved(key, attrs), err
 }
 
-// moved changes the time of the object from which Sweep reads the clock of the store.
+// moved returns attrs with the simulated time, if it is the object from which Sweep reads the clock
+// of the store.
 func (c movedClock) moved(key string, attrs *storage.Attrs) *storage.Attrs {
 	if attrs != nil && !attrs.Modified.IsZero() && strings.HasSuffix(key, "/clock") {
 		attrs.Modified = c.now()

@@ -31,8 +31,8 @@ type unknown struct{ storage.Core }
 
 func (u *unknown) Source(key string) storage.CopySource { return storage.NewCopySource(u, key) }
 
-// RemoveEach implements RemoveAll: it calls c.Remove for each key. It is for a Core that overrides
-// Remove. If its RemoveAll calls RemoveEach, RemoveAll also uses the new Remove.
+// RemoveEach implements RemoveAll for a Core that overrides Remove, by calling c.Remove for each
+// key.
 func RemoveEach(ctx context.Context, c storage.Core, keys iter.Seq[string]) (removed int, err error) {
 	var failures []error
 	for key := range keys {
