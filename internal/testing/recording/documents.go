@@ -17,7 +17,7 @@ import (
 // recorded. All other values are replaced by CLEARED: owners, ids of requests and hosts, what was
 // signed, keys, tokens, links, projects, members of policies, and whatever a cloud adds to its
 // documents in the future.
-var keptElements = words(`
+var keptElements = wordSet(`
 	AccessTier AccessTierChangeTime AccessTierInferred Action AllowedHeader AllowedMethod AllowedOrigin ArgumentName
 	BlobSequenceNumber BlobType BlockPublicAcls BlockPublicPolicy BucketKeyEnabled BucketName
 	Cache-Control ChecksumAlgorithm ChecksumCRC32 ChecksumCRC32C ChecksumCRC64NVME ChecksumSHA1 ChecksumSHA256
@@ -47,7 +47,7 @@ var keptElements = words(`
 
 // messages are the kept elements and fields with text for people. The parts that tell about the account
 // are replaced, too.
-var messages = words("Details Message Reason message")
+var messages = wordSet("Details Message Reason message")
 
 // telling matches parts of a message that may tell about the account: mail addresses, names of
 // resources of Amazon, numbers of accounts, ids of requests, and projects.
@@ -57,19 +57,20 @@ var telling = regexp.MustCompile(`(?i)[\w.+%-]+@[\w-]+(\.[\w-]+)+|\barn:[^\s"'<>
 // harmless has values that stand for public access. They are kept in any place of a document.
 var harmless = []string{"*", "allUsers", "allAuthenticatedUsers"}
 
-func words(text string) map[string]bool {
-	all := map[string]bool{}
+// wordSet returns the set of the words in text.
+func wordSet(text string) map[string]bool {
+	set := map[string]bool{}
 	for _, word := range strings.Fields(text) {
-		all[word] = true
+		set[word] = true
 	}
-	return all
+	return set
 }
 
 // errDocument is the error of an exchange with a document that nobody can read.
 var errDocument = errors.New("a document is malformed")
 
-// document replaces what tells about the account in a document. It returns a body that is not a
-// document as it is. isDocument is true if the body must be one.
+// document replaces what tells about the account in a document. A body that is no document stays as
+// it is, or is an error if isDocument is true.
 func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 	start := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	clean := body
@@ -91,7 +92,7 @@ func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 	return []byte(s.withoutBuckets(string(clean))), nil
 }
 
-// keptText returns what is recorded of a value of an element or field.
+// keptText returns what is recorded of the text of an element or field.
 func keptText(name, text string, isKept bool) string {
 	if slices.Contains(harmless, text) {
 		return text
@@ -105,13 +106,16 @@ func keptText(name, text string, isKept bool) string {
 	return text
 }
 
-// withoutValue returns what replaces a value, so that its reader can still parse it: a time or a
-// boolean tells nothing, and a number stays one.
+// withoutValue returns a replacement of a value that its reader can still parse. A time or a
+// boolean tells nothing and stays, and a number becomes 0.
 func withoutValue(text string) string {
 	if _, err := http.ParseTime(text); err == nil {
 		return text
 	}
-	if _, err := time.Parse(time.RFC3339, text); err == nil || text == "true" || text == "false" {
+	if _, err := time.Parse(time.RFC3339, text); err == nil {
+		return text
+	}
+	if text == "true" || text == "false" {
 		return text
 	}
 	if isNumber.MatchString(text) {
@@ -128,8 +132,8 @@ var attribute = regexp.MustCompile(`([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')`)
 // keptAttribute matches the names of attributes whose values are kept.
 var keptAttribute = regexp.MustCompile(`^(xmlns|xmlns:.*|.*:type|Encoded|encoded|ContainerName)$`)
 
-// scrubXML copies a document, without comments, and with the values of kept elements only. Elements
-// of metadata have any name, and are kept.
+// scrubXML returns an XML document without comments in which only kept elements have their values.
+// Elements of metadata, which may have any name, are kept.
 func scrubXML(document []byte) ([]byte, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	var out bytes.Buffer
@@ -143,6 +147,7 @@ func scrubXML(document []byte) ([]byte, error) {
 		if err != nil {
 			return nil, errDocument
 		}
+
 		raw := document[start:decoder.InputOffset()]
 		switch token := token.(type) {
 		case xml.ProcInst:
@@ -170,7 +175,7 @@ func scrubXML(document []byte) ([]byte, error) {
 	}
 }
 
-// scrubText writes the text of the innermost element of path.
+// scrubText writes the text of the innermost element of path, replaced unless the element is kept.
 func scrubText(out *bytes.Buffer, path []string, text string) error {
 	if len(path) == 0 {
 		return errDocument
@@ -180,7 +185,8 @@ func scrubText(out *bytes.Buffer, path []string, text string) error {
 	return xml.EscapeText(out, []byte(keptText(name, text, isMetadata || keptElements[name])))
 }
 
-// scrubAttribute returns an attribute of an element, whose value is replaced unless it is kept.
+// scrubAttribute returns an attribute of an element, with a replaced value unless the attribute is
+// kept.
 func scrubAttribute(raw []byte) []byte {
 	name := attribute.FindSubmatch(raw)[1]
 	if keptAttribute.Match(name) {
@@ -189,7 +195,7 @@ func scrubAttribute(raw []byte) []byte {
 	return append(slices.Clone(name), `="`+Cleared+`"`...)
 }
 
-// scrubJSON returns a document with the values of kept fields only.
+// scrubJSON returns a JSON document in which only kept fields have their values.
 func scrubJSON(document []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -200,6 +206,7 @@ func scrubJSON(document []byte) ([]byte, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errDocument
 	}
+
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -209,12 +216,12 @@ func scrubJSON(document []byte) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// scrubValue returns a value of a JSON document, with only the values of kept fields. name is the
-// field of the value, or that of the array around it. It changes the objects and arrays in place.
+// scrubValue returns a value of a JSON document in which only kept fields have their values. It
+// changes objects and arrays in place. name is the field of the value, or of the array around it.
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:
-		isMetadata := name == "metadata" // whose fields have any name
+		isMetadata := name == "metadata" // its fields have any name
 		for field, member := range value {
 			value[field] = scrubValue(field, member, isMetadata || keptElements[field])
 		}

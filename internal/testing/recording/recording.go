@@ -80,12 +80,13 @@ func New(dir, address string, environ []string) *Recorder {
 	return &Recorder{dir: dir, scrubber: newScrubber(address, environ)}
 }
 
-// Begin makes the folder of the recording. It fails if the folder exists and has files.
+// Begin makes the folder of the recording, and fails if the folder already has files.
 func (r *Recorder) Begin() error {
 	err := os.Mkdir(r.dir, 0o755)
 	if !errors.Is(err, os.ErrExist) {
 		return err
 	}
+
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
 		return err
@@ -96,12 +97,13 @@ func (r *Recorder) Begin() error {
 	return nil
 }
 
-// Write writes the exchanges to files. It returns how many there are, and how many were left out,
-// because a body is too large, or a secret remains. Without a call of Write, the folder stays empty:
-// an exchange may have a secret that only a later one shows to be one.
+// Write writes the exchanges to files. It returns how many there are, and how many were left out
+// because a body is too large or a secret remains. Before Write, the folder stays empty, because
+// only a later exchange may show that an earlier one has a secret.
 func (r *Recorder) Write() (written, left int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	var clean []Exchange
 	for _, e := range r.entries {
 		x, err := r.scrubber.scrub(e.exchange, e.own)
@@ -113,6 +115,7 @@ func (r *Recorder) Write() (written, left int, err error) {
 		clean = append(clean, x)
 	}
 	r.entries = nil
+
 	for i := 0; written < len(clean); i++ {
 		end := min(written+fileOfExchanges, len(clean))
 		if err := r.writeFile(fmt.Sprintf("%04d.replay", i), clean[written:end]); err != nil {
@@ -123,13 +126,14 @@ func (r *Recorder) Write() (written, left int, err error) {
 	return written, r.left, nil
 }
 
-// writeFile writes a new file, and leaves no half of one. If another run has written to the folder
-// meanwhile, it fails, and leaves the other's file as it is.
+// writeFile writes a new file, whole or not at all. If another run has written to the folder
+// meanwhile, it fails and leaves that file as it is.
 func (r *Recorder) writeFile(name string, entries []Exchange) error {
 	data, err := json.MarshalIndent(File{Version: "0.2", Entries: entries}, "", "  ")
 	if err != nil {
 		return err
 	}
+
 	path := filepath.Join(r.dir, name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -163,21 +167,22 @@ func (r *Recorder) add(req *http.Request, reqBody []byte, resp *http.Response, r
 	r.entries = append(r.entries, entry{exchange: x, own: r.scrubber.learn(&x)})
 }
 
-// parts splits a body of multipart/related, which uploads to Google have, and otherwise returns it
-// as one part.
+// parts returns the parts of a body of multipart/related, with which Google's clients upload, and
+// any other body as one part.
 func parts(header http.Header, body []byte) [][]byte {
 	_, boundary, ok := strings.Cut(header.Get("Content-Type"), "multipart/related; boundary=")
 	if !ok {
 		return [][]byte{body}
 	}
+
 	boundary, _, _ = strings.Cut(boundary, ";")
-	var all [][]byte
+	var contents [][]byte
 	for _, part := range bytes.Split(body, []byte("--"+strings.Trim(boundary, `"`))) {
 		if _, content, found := bytes.Cut(part, []byte("\r\n\r\n")); found {
-			all = append(all, bytes.TrimSuffix(content, []byte("\r\n")))
+			contents = append(contents, bytes.TrimSuffix(content, []byte("\r\n")))
 		}
 	}
-	return all
+	return contents
 }
 
 // Transport returns a RoundTripper that sends requests through base, and records them.
@@ -197,10 +202,11 @@ func (t *recordingTransport) CloseIdleConnections() {
 	}
 }
 
-// RoundTrip sends the request. The exchange is recorded when the caller has read the response.
+// RoundTrip sends the request, and records the exchange when the caller has closed the response.
 func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	address, err := url.PathUnescape(req.URL.Host + req.URL.EscapedPath())
-	if err != nil || !ownBucket.MatchString(address) {
+	isRecorded := err == nil && ownBucket.MatchString(address)
+	if !isRecorded {
 		return t.base.RoundTrip(req)
 	}
 
@@ -233,8 +239,8 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	return resp, nil
 }
 
-// finish records an exchange whose response body has been closed. It leaves the exchange out if a
-// body is too large, or if the caller has not read the whole response.
+// finish records an exchange when its response body is closed. It leaves the exchange out if a body
+// is too large, or the caller has not read the whole response.
 func (t *recordingTransport) finish(
 	req *http.Request, reqCopy *limitedCopy, resp *http.Response, respCopy *limitedCopy,
 ) {
@@ -264,6 +270,7 @@ type limitedCopy struct {
 	full bool // true if there were more bytes
 }
 
+// Write keeps a copy of p, unless that would exceed maxRecorded.
 func (c *limitedCopy) Write(p []byte) (int, error) {
 	if c.Len()+len(p) > maxRecorded {
 		c.full = true

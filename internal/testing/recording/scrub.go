@@ -59,30 +59,36 @@ type scrubber struct {
 // newScrubber returns a scrubber that knows the values in the address and in the environment
 // variables of the clouds.
 func newScrubber(address string, environ []string) *scrubber {
-	s := &scrubber{secrets: secrets{}, isKnown: map[string]bool{}, buckets: map[string]string{}}
+	s := &scrubber{
+		secrets: secrets{},
+		isKnown: map[string]bool{},
+		buckets: map[string]string{},
+	}
 	if u, err := url.Parse(address); err == nil {
 		s.cloud = u.Scheme
-		s.knowAddress(u)
+		s.addAccountAddress(u)
 	}
-	s.knowEnvironment(environ)
+	s.addEnvironment(environ)
 	return s
 }
 
 // harmlessSettings are the parameters of an address that have no secret.
-var harmlessSettings = words("region profile path_style hierarchical_namespace api_version create endpoint")
+var harmlessSettings = wordSet("region profile path_style hierarchical_namespace api_version create endpoint")
 
-// knowAddress adds what the address of the account tells: its user, its settings, and its endpoint.
-// A host of Amazon or Google is not secret. A host of Azure contains the name of the account.
-func (s *scrubber) knowAddress(u *url.URL) {
+// addAccountAddress adds the secrets in the address of the account: its user, its settings and its
+// endpoint. A host of Amazon or Google is no secret, and one of Azure contains the name of the
+// account.
+func (s *scrubber) addAccountAddress(u *url.URL) {
 	query := u.Query()
 	for name, values := range query {
 		for _, value := range values {
 			if !harmlessSettings[name] {
-				s.knowAll(value)
+				s.addSetting(value)
 			}
 		}
 	}
-	s.know(u.User.Username())
+	s.addSecrets(u.User.Username())
+
 	endpoint, err := url.Parse(query.Get("endpoint"))
 	if err != nil {
 		return
@@ -90,22 +96,23 @@ func (s *scrubber) knowAddress(u *url.URL) {
 	host := endpoint.Hostname()
 	account, _, isAccount := strings.Cut(host, ".blob.") // a host of Azure
 	if isAccount {
-		s.know(account)
+		s.addSecrets(account)
 	}
 	isCloud := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
 	if !isCloud && !isAccount {
-		s.know(host)
+		s.addSecrets(host)
 	}
-	s.know(strings.Trim(endpoint.Path, "/"))
+	s.addSecrets(strings.Trim(endpoint.Path, "/"))
 }
 
-// bucket returns the replacement of a bucket's name. The replacements are bucket-a00, bucket-b00 and
-// so on, and bucket-a01 after bucket-z00.
+// bucket returns the replacement of a bucket's name, which is bucket-a00 for the first, then
+// bucket-b00 and so on, and bucket-a01 after bucket-z00.
 func (s *scrubber) bucket(name string) string {
 	if s.buckets[name] == "" {
+		const letters = 26
 		number := len(s.buckets)
-		letter := 'a' + rune(number%26)
-		s.buckets[name] = fmt.Sprintf("bucket-%c%02x", letter, byte(number/26))
+		letter := 'a' + rune(number%letters)
+		s.buckets[name] = fmt.Sprintf("bucket-%c%02x", letter, byte(number/letters))
 	}
 	return s.buckets[name]
 }
@@ -115,13 +122,15 @@ func (s *scrubber) withoutBuckets(text string) string {
 	return ownBucket.ReplaceAllStringFunc(text, s.bucket)
 }
 
-// scrub returns x without what tells about the account. If a known secret remains, or one of own, it
-// fails.
+// scrub returns x without what tells about the account. It fails if a known secret or one of own
+// remains.
 func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	address, err := s.address(x.Request.URL)
 	if err != nil {
 		return x, err
 	}
+
+	// Replace the bodies.
 	if x.Request.BodyParts, err = s.requestBody(&x); err != nil {
 		return x, err
 	}
@@ -133,6 +142,7 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 		}
 	}
 
+	// Replace the address and the headers.
 	x.Request.URL = address
 	x.Request.Header = s.header(x.Request.Header)
 	x.Response.Header = s.header(x.Response.Header)
@@ -140,14 +150,15 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	if x.Response.Header.Get("Content-Length") != "" && x.Request.Method != http.MethodHead {
 		x.Response.Header.Set("Content-Length", strconv.Itoa(len(x.Response.Body)))
 	}
+
 	if s.remains(&x, own) {
 		return x, errSecret
 	}
 	return x, nil
 }
 
-// requestBody returns the parts of the body of a request without what tells about the account. A
-// body in the encoding aws-chunked has signatures of its chunks.
+// requestBody returns the parts of a request's body without what tells about the account, such as
+// the signatures of chunks.
 func (s *scrubber) requestBody(x *Exchange) ([][]byte, error) {
 	isChunked := strings.HasPrefix(x.Request.Header.Get("X-Amz-Content-Sha256"), "STREAMING-")
 	parts := make([][]byte, len(x.Request.BodyParts))
@@ -164,8 +175,8 @@ func (s *scrubber) requestBody(x *Exchange) ([][]byte, error) {
 	return parts, nil
 }
 
-// isContent reports whether the body of a response is the content of an object. It is recorded as it
-// is.
+// isContent reports whether the body of a response is the content of an object, which is recorded
+// as it is.
 func isContent(x *Exchange) bool {
 	if strings.Contains(x.Request.URL, "/storage/v1/") && !strings.Contains(x.Request.URL, "alt=media") {
 		return false // a resource of Google's JSON API
@@ -182,8 +193,8 @@ func isContent(x *Exchange) bool {
 	return false
 }
 
-// body replaces what tells about the account in a body. It clears forms and batches, which have
-// signatures and other requests in them.
+// body replaces what tells about the account in a body. Forms and batches, which have signatures
+// and other requests in them, are cleared.
 func (s *scrubber) body(body []byte, mediaType string, isFailed bool) ([]byte, error) {
 	mediaType = strings.ToLower(mediaType)
 	isRelated := strings.HasPrefix(mediaType, "multipart/related") // an object of Google with its resource
@@ -206,9 +217,9 @@ func withoutSignature(match []byte) []byte {
 	return append(slices.Clone(match[:i]), bytes.Repeat([]byte("0"), len(match)-i)...)
 }
 
-// address replaces the host, the bucket and the parameters of a URL. The result has the form of the
-// cloud's own addresses. On Amazon, a bucket in the path becomes a host. On Azure, the name of the
-// account in the path of an emulator is left out.
+// address replaces the host, the bucket and the parameters of a URL, which then has the form of the
+// cloud's own addresses. On Amazon, a bucket in the path becomes a host. On Azure, an emulator's
+// account in the path is left out.
 func (s *scrubber) address(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -250,6 +261,7 @@ func (s *scrubber) address(text string) (string, error) {
 		}
 		address.Host = s.bucket(bucket) + ".s3.us-east-1.amazonaws.com"
 	}
+
 	path = s.withoutBuckets(path)
 	if address.Path, err = url.PathUnescape(path); err != nil {
 		return "", err
@@ -258,7 +270,7 @@ func (s *scrubber) address(text string) (string, error) {
 	return address.String(), nil
 }
 
-// header replaces the values of headers.
+// header replaces the values of headers that are not kept.
 func (s *scrubber) header(h http.Header) http.Header {
 	result := http.Header{}
 	for name, values := range h {
@@ -287,7 +299,8 @@ func isKept(header string) bool {
 	return false
 }
 
-// copySource replaces the host and the account in the URL of the source of a copy on Azure.
+// copySource replaces the host and the account in the URL of a copy's source on Azure, and only
+// names of buckets in any other header.
 func (s *scrubber) copySource(name, value string) string {
 	if name != "X-Ms-Copy-Source" {
 		return s.withoutBuckets(value)

@@ -36,11 +36,12 @@ func (s secrets) add(text string) {
 	}
 }
 
-// areIn reports whether a text in lower case has one of the secrets.
+// areIn reports whether a text in lower case contains one of the secrets.
 func (s secrets) areIn(text string) bool {
 	if len(s) == 0 {
 		return false
 	}
+
 	for i := 0; i+minSecret <= len(text); i++ {
 		start := [minSecret]byte([]byte(text[i : i+minSecret]))
 		for _, form := range s[start] {
@@ -52,8 +53,8 @@ func (s secrets) areIn(text string) bool {
 	return false
 }
 
-// inBase64 returns the part of the Base64 encoding of text that does not depend on its neighbors, if
-// shift bytes are before text in its group of three.
+// inBase64 returns the part of the Base64 encoding of text that does not depend on the bytes around
+// it. shift is the number of bytes before text in its group of three.
 func inBase64(text string, shift int) string {
 	padded := strings.Repeat("x", shift) + text + "xx"
 	encoded := base64.StdEncoding.EncodeToString([]byte(padded))
@@ -63,8 +64,8 @@ func inBase64(text string, shift int) string {
 	return strings.ToLower(encoded[start:max(start, end)])
 }
 
-// know adds secrets to those that are known.
-func (s *scrubber) know(values ...string) {
+// addSecrets adds secrets to those that are known, without the ones that are too short.
+func (s *scrubber) addSecrets(values ...string) {
 	for _, value := range values {
 		value = strings.TrimSpace(value)
 		if len(value) < minSecret || s.isKnown[value] {
@@ -75,40 +76,40 @@ func (s *scrubber) know(values ...string) {
 	}
 }
 
-// knowAll adds the value of a setting and the secrets in it. They are the password of a URL, and
-// the values in a query or a connection string. A shared access signature is such a query.
-func (s *scrubber) knowAll(value string) {
-	s.know(value)
+// addSetting adds the value of a setting and the secrets in it: the password of a URL, and the
+// values in a query, such as a shared access signature, or in a connection string.
+func (s *scrubber) addSetting(value string) {
+	s.addSecrets(value)
 	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
 		name, text, _ := strings.Cut(field, "=")
 		switch strings.ToLower(name) {
 		case "accountname", "accountkey":
-			s.know(text)
+			s.addSecrets(text)
 		case "sharedaccesssignature":
-			s.knowQuery(text)
+			s.addQuery(text)
 		}
 	}
-	s.knowQuery(value)
-	s.knowURL(value)
+	s.addQuery(value)
+	s.addURL(value)
 }
 
-// knowURL adds the user, the password and the secret parameters of a URL. It finds the parameters even
-// if the rest of the text is not a URL.
-func (s *scrubber) knowURL(text string) {
+// addURL adds the user, the password and the secret parameters of a URL. It finds the parameters
+// even if the rest of the text is no URL.
+func (s *scrubber) addURL(text string) {
 	if address, err := url.Parse(text); err == nil {
 		password, _ := address.User.Password()
-		s.know(address.User.Username(), password)
+		s.addSecrets(address.User.Username(), password)
 	}
 	_, query, _ := strings.Cut(text, "?")
-	s.knowQuery(query)
+	s.addQuery(query)
 }
 
 // secretParameters are the query parameters whose values are secrets, in lower case.
-var secretParameters = words(`sig skoid sktid x-amz-credential x-amz-signature x-amz-security-token
+var secretParameters = wordSet(`sig skoid sktid x-amz-credential x-amz-signature x-amz-security-token
 	x-goog-credential x-goog-signature googleaccessid signature awsaccesskeyid access_token upload_id`)
 
-// knowQuery adds the values of the secret parameters of a query.
-func (s *scrubber) knowQuery(text string) {
+// addQuery adds the values of the secret parameters of a query.
+func (s *scrubber) addQuery(text string) {
 	for pair := range strings.SplitSeq(strings.TrimPrefix(text, "?"), "&") {
 		escapedName, value, _ := strings.Cut(pair, "=")
 		name, _ := url.QueryUnescape(escapedName) // a malformed name or value becomes ""
@@ -117,27 +118,27 @@ func (s *scrubber) knowQuery(text string) {
 		}
 		plain, _ := url.QueryUnescape(value)
 		id, _, _ := strings.Cut(plain, "/") // a credential has a date and a region after its id
-		s.know(value, plain, id)
+		s.addSecrets(value, plain, id)
 	}
 }
 
 // harmlessVariables are the ends of the names of environment variables that have no secrets.
 var harmlessVariables = strings.Fields("REGION MODE PROFILE OUTPUT PAGER FORMAT")
 
-// knowEnvironment adds the values of the environment variables of the clouds.
-func (s *scrubber) knowEnvironment(environ []string) {
+// addEnvironment adds the values of the environment variables of the clouds.
+func (s *scrubber) addEnvironment(environ []string) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		if isCloudVariable(name) {
-			s.knowAll(value)
+			s.addSetting(value)
 		}
 		if name == "GOOGLE_APPLICATION_CREDENTIALS" {
-			s.knowFile(value)
+			s.addCredentialsFile(value)
 		}
 	}
 }
 
-// isCloudVariable reports whether an environment variable is one of a cloud, and may have a secret.
+// isCloudVariable reports whether an environment variable belongs to a cloud and may have a secret.
 func isCloudVariable(name string) bool {
 	for _, end := range harmlessVariables {
 		if strings.HasSuffix(name, end) {
@@ -152,8 +153,8 @@ func isCloudVariable(name string) bool {
 	return false
 }
 
-// knowFile adds the secrets in a file with credentials of Google.
-func (s *scrubber) knowFile(path string) {
+// addCredentialsFile adds the secrets in a file with credentials of Google.
+func (s *scrubber) addCredentialsFile(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return // nobody can use such credentials
@@ -162,6 +163,7 @@ func (s *scrubber) knowFile(path string) {
 	if json.Unmarshal(data, &file) != nil {
 		return
 	}
+
 	for _, name := range []string{
 		"private_key", "private_key_id", "client_email", "client_id", "client_secret", "refresh_token", "project_id",
 		"quota_project_id",
@@ -169,7 +171,7 @@ func (s *scrubber) knowFile(path string) {
 		text, _ := file[name].(string)
 		for line := range strings.Lines(text) {
 			if !strings.HasPrefix(line, "-----") {
-				s.know(line)
+				s.addSecrets(line)
 			}
 		}
 	}
@@ -181,20 +183,20 @@ var (
 	signature  = regexp.MustCompile(`(?i)\bSignature=([^,\s]+)`)
 )
 
-// learn adds the secrets in an exchange to those that are known. It returns the secrets that only
+// learn adds the secrets in an exchange to those that are known, and returns the ones that only
 // this exchange has.
 func (s *scrubber) learn(x *Exchange) secrets {
 	own := secrets{}
-	s.knowURL(x.Request.URL)
+	s.addURL(x.Request.URL)
 	for name, values := range x.Request.Header {
 		for _, value := range values {
-			s.knowURL(value) // such as that of the source of a copy
+			s.addURL(value) // such as that of the source of a copy
 			s.learnHeader(strings.ToLower(name), value, own)
 		}
 	}
 	for _, values := range x.Response.Header {
 		for _, value := range values {
-			s.knowURL(value) // the id of a session is a credential
+			s.addURL(value) // the id of a session is a credential
 		}
 	}
 	return own
@@ -203,8 +205,8 @@ func (s *scrubber) learn(x *Exchange) secrets {
 // secretHeaders are the ends of the names of headers whose values are secrets.
 var secretHeaders = []string{"-key", "-token", "-key-sha256", "-key-md5", "-user-project"}
 
-// learnHeader adds the secrets in a header of a request, whose name is in lower case. Those that only
-// this request has are added to own.
+// learnHeader adds the secrets in a header of a request, named in lower case. Those that only this
+// request has are added to own.
 func (s *scrubber) learnHeader(name, value string, own secrets) {
 	if strings.HasSuffix(name, "authorization") {
 		s.learnAuthorization(value, own)
@@ -213,22 +215,22 @@ func (s *scrubber) learnHeader(name, value string, own secrets) {
 	if name == "cookie" {
 		for cookie := range strings.SplitSeq(value, ";") {
 			_, text, _ := strings.Cut(cookie, "=")
-			s.know(text)
+			s.addSecrets(text)
 		}
 		return
 	}
 	for _, end := range secretHeaders {
 		if strings.HasSuffix(name, end) {
-			s.know(value)
+			s.addSecrets(value)
 		}
 	}
 }
 
-// learnAuthorization adds the secrets of an Authorization header. Its signature is that of one
+// learnAuthorization adds the secrets of an Authorization header. A signature is that of one
 // request, and is added to own.
 func (s *scrubber) learnAuthorization(value string, own secrets) {
 	for _, match := range credential.FindAllStringSubmatch(value, -1) {
-		s.know(match[1])
+		s.addSecrets(match[1])
 	}
 	signatures := signature.FindAllStringSubmatch(value, -1)
 	for _, match := range signatures {
@@ -245,20 +247,20 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 	}
 	account, sum, isShared := strings.Cut(token, ":")
 	if isShared && len(sum) >= minSecret {
-		s.know(account)
+		s.addSecrets(account)
 		own.add(sum)
 		return
 	}
 	isScheme := strings.HasPrefix(token, "AWS4-") || strings.HasPrefix(token, "SharedKey") ||
 		strings.EqualFold(token, "Bearer")
 	if !isScheme {
-		s.know(token)
+		s.addSecrets(token)
 	}
 }
 
-// remains reports whether a known secret, one of own, or the name of a bucket is in x.
+// remains reports whether x still has a known secret, one of own, or the name of a bucket.
 func (s *scrubber) remains(x *Exchange, own secrets) bool {
-	for _, text := range texts(x) {
+	for _, text := range textsOf(x) {
 		if ownBucket.MatchString(text) {
 			return true
 		}
@@ -271,19 +273,19 @@ func (s *scrubber) remains(x *Exchange, own secrets) bool {
 	return false
 }
 
-// texts returns all texts of an exchange.
-func texts(x *Exchange) []string {
-	all := []string{x.Request.URL, x.Request.MediaType, string(x.Response.Body)}
+// textsOf returns all texts of an exchange.
+func textsOf(x *Exchange) []string {
+	texts := []string{x.Request.URL, x.Request.MediaType, string(x.Response.Body)}
 	for _, part := range x.Request.BodyParts {
-		all = append(all, string(part))
+		texts = append(texts, string(part))
 	}
 	for _, header := range []http.Header{x.Request.Header, x.Response.Header} {
 		for name, values := range header {
-			all = append(all, name)
-			all = append(all, values...)
+			texts = append(texts, name)
+			texts = append(texts, values...)
 		}
 	}
-	return all
+	return texts
 }
 
 // escaped matches an escape of a URL, in either case of its digits.
@@ -297,17 +299,16 @@ var (
 	)
 )
 
-// readings returns a text as it is, and without the escapes of URLs, XML and JSON. A URL may be
-// escaped twice. One reading has + and / of Base64 in place of - and _. All readings are in lower
-// case.
+// readings returns the forms in which text may hide a secret, in lower case: as it is, without the
+// escapes of URLs, XML and JSON, and with + and / of Base64 in place of - and _.
 func readings(text string) []string {
 	if len(text) < minSecret {
 		return nil
 	}
-	all := []string{text}
+	readings := []string{text}
 	add := func(reading string) {
-		if !slices.Contains(all, reading) {
-			all = append(all, reading)
+		if !slices.Contains(readings, reading) {
+			readings = append(readings, reading)
 		}
 	}
 	add(standardBase64.Replace(text))
@@ -315,8 +316,8 @@ func readings(text string) []string {
 	add(withoutJSON.Replace(text))
 
 	// A part of a URL may be escaped several times, such as the source of a copy.
-	const mostEscapes = 3
-	for range mostEscapes {
+	const maxEscapes = 3
+	for range maxEscapes {
 		text = escaped.ReplaceAllStringFunc(text, func(escape string) string {
 			b, err := hex.DecodeString(escape[1:])
 			if err != nil {
@@ -327,8 +328,9 @@ func readings(text string) []string {
 		add(text)
 		add(strings.ReplaceAll(text, "+", " "))
 	}
-	for i := range all {
-		all[i] = strings.ToLower(all[i])
+
+	for i := range readings {
+		readings[i] = strings.ToLower(readings[i])
 	}
-	return all
+	return readings
 }
