@@ -190,7 +190,8 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 64 << 20
 
-// readFile reads a file, which may come from a stranger. It fails if the file is too large or not a regular file.
+// readFile reads a file that may come from a stranger, so it refuses a large file and one that is
+// not regular.
 func readFile(path string, entry fs.DirEntry) ([]byte, error) {
 	info, err := entry.Info()
 	if err != nil {
@@ -205,13 +206,14 @@ func readFile(path string, entry fs.DirEntry) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// parse returns the exchanges of a file. source is the name of the file in messages.
+// parse returns the exchanges of a file, which is named source in messages.
 func parse(data []byte, p Provider, source string) ([]Exchange, error) {
 	var file recording.File
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	var all []Exchange
+
+	var exchanges []Exchange
 	for i, entry := range file.Entries {
 		address, err := url.Parse(entry.Request.URL)
 		if err != nil {
@@ -238,9 +240,9 @@ func parse(data []byte, p Provider, source string) ([]Exchange, error) {
 			return nil, err
 		}
 		x.classify()
-		all = append(all, x)
+		exchanges = append(exchanges, x)
 	}
-	return all, nil
+	return exchanges, nil
 }
 
 // check returns an error if x is not an exchange of HTTP.
@@ -261,8 +263,8 @@ func (x *Exchange) check() error {
 	return nil
 }
 
-// moduleDir returns the folder of a module in the module cache, and the module's version. It makes
-// the go command download the module if the cache lacks it.
+// moduleDir returns the folder of a module in the module cache, and the module's version. If the
+// cache lacks it, the go command downloads it.
 func moduleDir(t testing.TB, module, dir string) (folder, version string) {
 	t.Helper()
 	root := repositoryRoot(t)
@@ -272,6 +274,7 @@ func moduleDir(t testing.TB, module, dir string) (folder, version string) {
 	command.Stdout = &stdout
 	command.Stderr = &stderr
 	runErr := command.Run()
+
 	var found struct{ Dir, Version, Error string }
 	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || runErr != nil {
 		t.Fatalf("the recordings of %s are missing: run \"go mod download %s\" in %s (%v %s %s)",

@@ -37,8 +37,8 @@ type StandIn struct {
 	Differences map[string]string
 }
 
-// Repeat sends the recorded requests to a stand-in, in the same order, and compares its responses
-// with those of the provider.
+// Repeat sends the recorded requests to a stand-in in their order, and requires that its responses
+// differ from the provider's only as s.Differences says.
 func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	t.Helper()
 	diffs := map[string][]string{}
@@ -46,6 +46,7 @@ func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	for _, r := range recordings {
 		summaries = append(summaries, s.repeat(t, r, diffs))
 	}
+
 	for _, difference := range slices.Sorted(maps.Keys(diffs)) {
 		if s.Differences[difference] == "" {
 			t.Errorf("%s, in %d responses, such as %s", difference, len(diffs[difference]), diffs[difference][0])
@@ -54,6 +55,7 @@ func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	for difference := range s.Differences {
 		require.Contains(t, diffs, difference, "a row that no response needs")
 	}
+
 	for i := range summaries {
 		summaries[i].Report(t)
 	}
@@ -66,8 +68,8 @@ const (
 	writeLacks = "the object, or the bucket, is not of a repeated request of the same file"
 )
 
-// repeat sends the requests of one recording to the stand-in. It adds the differences to diffs, with
-// the sources of the exchanges.
+// repeat sends the requests of one recording to the stand-in. It adds each difference to diffs,
+// with the sources of the exchanges that have it.
 func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) RequestSummary {
 	t.Helper()
 	require.NotEmpty(t, r.Exchanges, "%s has no exchange", r.Name)
@@ -96,9 +98,10 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 			summary.Skipped[reason]++
 			continue
 		}
+
 		resp := readAll(t, send(c.request(t, x)))
 		summary.Repeated++
-		c.keep(x, resp)
+		c.remember(x, resp)
 		differences := c.differences(x, resp)
 		if len(differences) > 0 {
 			summary.Differing++
@@ -127,7 +130,7 @@ type comparison struct {
 	own     map[string]string // maps tokens, generations and entity tags of the provider to the stand-in's
 }
 
-// unrepeatable returns why a request cannot have the same response again, or "".
+// unrepeatable returns why a request cannot have the same response again, or "" if it can.
 func (c *comparison) unrepeatable(x *Exchange) string {
 	status := x.Response.Status
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
@@ -141,6 +144,7 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 			return reason
 		}
 	}
+
 	if status >= http.StatusMultipleChoices || x.Kind == CreateBucket || x.Kind == ListBuckets {
 		return ""
 	}
@@ -150,8 +154,8 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 	return ""
 }
 
-// hasObjects reports whether the objects that a request reads or lists were written by repeated
-// requests.
+// hasObjects reports whether repeated requests have written the objects that a request reads or
+// lists.
 func (c *comparison) hasObjects(x *Exchange) bool {
 	if x.CopySource != "" && !c.written[x.Bucket+"/"+x.CopySource] {
 		return false
@@ -183,7 +187,7 @@ func (x *Exchange) isWrite() bool {
 	return isBlock || slices.Contains([]Kind{Put, PutIf, Copy, CopyIf, Compose}, x.Kind)
 }
 
-// listed returns the keys and the prefixes of a listing.
+// listed returns the keys and the common prefixes in the response to a listing.
 func listed(x *Exchange) []string {
 	if x.Kind != List && x.Kind != ListVersions {
 		return nil
@@ -197,12 +201,13 @@ func listed(x *Exchange) []string {
 	)
 }
 
-// keep remembers what later requests need from the response to a repeated request: that an object was
-// written, and the stand-in's own tokens, revisions and entity tags in place of the recorded ones.
-func (c *comparison) keep(x *Exchange, resp *Response) {
+// remember keeps what later requests need of the response to a repeated one: which object was
+// written, and the stand-in's tokens, revisions and entity tags in place of the recorded ones.
+func (c *comparison) remember(x *Exchange, resp *Response) {
 	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true
 	}
+
 	want := fields(x.Response.Body)
 	got := fields(resp.Body)
 	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {
@@ -217,9 +222,11 @@ func (c *comparison) keep(x *Exchange, resp *Response) {
 	}
 }
 
-// request returns the recorded request, without credentials.
+// request returns the recorded request without credentials, for the stand-in.
 func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	t.Helper()
+
+	// The stand-in has other tokens and entity tags than the provider. c.own has them, by the provider's.
 	address := *x.Request.URL
 	query := url.Values{}
 	for name, values := range x.Query {
@@ -235,7 +242,6 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), x.Request.Method, address.String(), bytes.NewReader(body))
 	require.NoError(t, err)
 
-	// The stand-in has other tokens and entity tags than the provider. c.own has them, by the provider's.
 	for name, values := range x.Request.Header {
 		value := values[0]
 		if name != "Content-Length" && value != recording.Cleared {
@@ -248,7 +254,8 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	return req
 }
 
-// related returns a body with a resource and its content.
+// related returns a body of multipart/related with these parts, which are a resource and its
+// content, and its content type.
 func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -266,15 +273,15 @@ func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
 // ignored are the headers of the connection and of the front ends.
 var ignored = strings.Fields("Date Server Expires Alt-Svc Connection Keep-Alive Transfer-Encoding Content-Length")
 
-// differences returns the differences between the response of the provider and resp. Values that
-// vary must be there in both.
+// differences returns the differences between the provider's response and resp. Values that vary
+// need only be there in both.
 func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	what := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
 	if resp.Status != x.Response.Status {
 		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, resp.Status)}
 	}
 
-	// Bytes of an object must be equal.
+	// The bytes of an object must be equal.
 	isRead := x.Kind == Get || x.Kind == GetRange
 	isContent := isRead && x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices
 	var otherBytes []string
@@ -285,50 +292,52 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 		return otherBytes
 	}
 
-	// So must be headers and the fields of documents.
+	// The headers and the fields of documents must also be equal.
 	if len(resp.Body) == 0 && len(x.Response.Body) > 0 {
 		return []string{what + ": the stand-in sends no document"}
 	}
 
-	all := c.headerDifferences(what, x.Response.Header, resp.Header)
+	differences := c.headerDifferences(what, x.Response.Header, resp.Header)
 	if x.Request.Method == http.MethodHead {
-		return all
+		return differences
 	}
 	if isContent {
-		return append(all, otherBytes...)
+		return append(differences, otherBytes...)
 	}
-	return append(all, c.fieldDifferences(what, fields(x.Response.Body), fields(resp.Body))...)
+	return append(differences, c.fieldDifferences(what, fields(x.Response.Body), fields(resp.Body))...)
 }
 
-// headerDifferences returns the differences between two headers, without the fields in ignored.
+// headerDifferences returns the differences between two headers, without the names in ignored.
 func (c *comparison) headerDifferences(what string, want, got http.Header) []string {
-	var all []string
+	var differences []string
 	for name, values := range want {
 		if slices.Contains(ignored, name) {
 			continue
 		}
 		if len(got[name]) == 0 {
-			all = append(all, "header "+name+" is missing")
+			differences = append(differences, "header "+name+" is missing")
 			continue
 		}
 		if !c.varies(name, values) && !slices.Equal(values, got[name]) {
-			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, got[name], values))
+			differences = append(differences,
+				fmt.Sprintf("%s: header %s is %q and not %q", what, name, got[name], values))
 		}
 	}
+
 	for name := range got {
 		if len(want[name]) == 0 && !slices.Contains(ignored, name) {
-			all = append(all, "header "+name+" is one that the provider does not send")
+			differences = append(differences, "header "+name+" is one that the provider does not send")
 		}
 	}
-	return all
+	return differences
 }
 
 // fieldDifferences returns the differences between the fields of two documents.
 func (c *comparison) fieldDifferences(what string, want, got map[string][]string) []string {
-	var all []string
+	var differences []string
 	for path, values := range want {
 		if len(got[path]) == 0 {
-			all = append(all, "field "+path+" is missing")
+			differences = append(differences, "field "+path+" is missing")
 			continue
 		}
 		name := path[strings.LastIndex(path, "/")+1:]
@@ -337,15 +346,17 @@ func (c *comparison) fieldDifferences(what string, want, got map[string][]string
 			continue
 		}
 		if !slices.Equal(values, got[path]) {
-			all = append(all, fmt.Sprintf("%s: field %s is %q and not %q", what, path, got[path], values))
+			differences = append(differences,
+				fmt.Sprintf("%s: field %s is %q and not %q", what, path, got[path], values))
 		}
 	}
+
 	for path := range got {
 		if want[path] == nil {
-			all = append(all, "field "+path+" is one that the provider does not send")
+			differences = append(differences, "field "+path+" is one that the provider does not send")
 		}
 	}
-	return all
+	return differences
 }
 
 // varies reports whether the values of a header or field differ in every run.
@@ -353,30 +364,32 @@ func (c *comparison) varies(name string, values []string) bool {
 	return slices.Contains(c.standIn.Varying, name) || values[0] == recording.Cleared
 }
 
-// fields returns the values of a document in JSON or XML, by path.
+// fields returns the values of a document in JSON or XML by their paths, such as "/items/name".
 func fields(document []byte) map[string][]string {
-	all := map[string][]string{}
-	document = bytes.TrimPrefix(document, []byte("\xef\xbb\xbf"))
+	const byteOrderMark = "\xef\xbb\xbf"
+	values := map[string][]string{}
+	document = bytes.TrimPrefix(document, []byte(byteOrderMark))
 	if !bytes.HasPrefix(document, []byte("<")) {
 		var value any
 		if json.Unmarshal(document, &value) == nil {
-			addJSON(all, "", value)
+			addJSON(values, "", value)
 		}
-		return all
+		return values
 	}
+
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	path := ""
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return all
+			return values
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
 			path += "/" + token.Name.Local
-			all[path] = append(all[path], "")
+			values[path] = append(values[path], "")
 		case xml.CharData:
-			if texts := all[path]; len(texts) > 0 {
+			if texts := values[path]; len(texts) > 0 {
 				texts[len(texts)-1] += strings.TrimSpace(string(token))
 			}
 		case xml.EndElement:
@@ -385,20 +398,21 @@ func fields(document []byte) map[string][]string {
 	}
 }
 
-// addJSON adds the values of a JSON document. The elements of an array have the same path.
-func addJSON(all map[string][]string, path string, value any) {
+// addJSON adds the values of a JSON document by their paths. The elements of an array have the same
+// path.
+func addJSON(values map[string][]string, path string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			addJSON(all, path+"/"+name, member)
+			addJSON(values, path+"/"+name, member)
 		}
 	case []any:
 		for _, element := range value {
-			addJSON(all, path, element)
+			addJSON(values, path, element)
 		}
 	case float64:
-		all[path] = append(all[path], strconv.FormatFloat(value, 'f', -1, 64))
+		values[path] = append(values[path], strconv.FormatFloat(value, 'f', -1, 64))
 	default:
-		all[path] = append(all[path], fmt.Sprint(value))
+		values[path] = append(values[path], fmt.Sprint(value))
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
-// text returns a Result for a message.
+// text returns the result as JSON, for a message.
 func (r *Result) text() string {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -24,7 +24,7 @@ func (r *Result) text() string {
 	return string(data)
 }
 
-// normalize removes what a result may have in several forms.
+// normalize removes the parts of a result that may have several forms.
 func normalize(r *Result) {
 	if len(r.Entries) == 0 {
 		r.Entries = nil
@@ -32,18 +32,19 @@ func normalize(r *Result) {
 	if r.Attrs == nil {
 		return
 	}
-	a := *r.Attrs
+
+	attrs := *r.Attrs
 	for _, prefix := range []string{"s3:", "gcs:", "azure:"} {
-		a.Revision = strings.TrimPrefix(a.Revision, prefix)
+		attrs.Revision = strings.TrimPrefix(attrs.Revision, prefix)
 	}
-	if len(a.Metadata) == 0 {
-		a.Metadata = nil
+	if len(attrs.Metadata) == 0 {
+		attrs.Metadata = nil
 	}
-	if len(a.MD5) == 0 {
-		a.MD5 = nil
+	if len(attrs.MD5) == 0 {
+		attrs.MD5 = nil
 	}
-	a.Native = nil
-	r.Attrs = &a
+	attrs.Native = nil
+	r.Attrs = &attrs
 }
 
 // A Summary is the result of playing one recording, for the page docs/support.md.
@@ -67,6 +68,7 @@ func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 		Provider: p,
 		Binary:   r.Binary,
 	}
+
 	for i := range r.Exchanges {
 		date := r.Exchanges[i].Recorded()
 		if date.IsZero() {
@@ -78,6 +80,7 @@ func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 		}
 		s.Last = max(s.Last, month)
 	}
+
 	for _, kind := range slices.Sorted(maps.Keys(tallies)) {
 		tally := tallies[kind]
 		s.Exchanges += tally.Exchanges
@@ -87,7 +90,7 @@ func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 	return s
 }
 
-// report logs the counts. If OMNIBUCKET_SUPPORT names a directory, it writes them for the page of
+// report logs the counts, or writes them to the directory in OMNIBUCKET_SUPPORT for the page of
 // support.
 func report(t *testing.T, p Provider, r Recording, tallies map[Kind]*Tally) {
 	t.Helper()
@@ -99,7 +102,8 @@ func report(t *testing.T, p Provider, r Recording, tallies map[Kind]*Tally) {
 			fmt.Fprintf(&lines, "; %d: %s", tally.Unplayed[reason], reason)
 		}
 	}
-	t.Logf("%s, %s to %s: %d of %d right, and %d files of gRPC%s", r.Name, s.First, s.Last, s.Right, s.Exchanges, r.Binary, lines.String())
+	t.Logf("%s, %s to %s: %d of %d right, and %d files of gRPC%s",
+		r.Name, s.First, s.Last, s.Right, s.Exchanges, r.Binary, lines.String())
 	save(t, "recording-", r.Name+" "+string(p), s)
 }
 
@@ -116,7 +120,7 @@ type RequestSummary struct {
 	Skipped   map[string]int `json:"skipped"`   // numbers of requests by the reason
 }
 
-// Report logs the counts. If OMNIBUCKET_SUPPORT names a directory, it writes them there.
+// Report logs the counts, or writes them to the directory in OMNIBUCKET_SUPPORT.
 func (s *RequestSummary) Report(t *testing.T) {
 	t.Helper()
 	var lines strings.Builder
@@ -128,7 +132,8 @@ func (s *RequestSummary) Report(t *testing.T) {
 	save(t, "requests-", s.Name+" "+string(s.Provider), s)
 }
 
-// save writes a result as JSON to the directory in OMNIBUCKET_SUPPORT, or logs it. It writes nothing for a failed test.
+// save writes a result as JSON to the directory in OMNIBUCKET_SUPPORT, or logs it. A failed test
+// writes nothing.
 func save(t *testing.T, prefix, name string, result any) {
 	t.Helper()
 	dir := os.Getenv("OMNIBUCKET_SUPPORT")
