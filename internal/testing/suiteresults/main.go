@@ -28,6 +28,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
+// main prints the results of "go test -json" and exits with status 1 if a package failed or none
+// ran.
 func main() {
 	withTable := flag.Bool("table", false, "end with a table of what ran")
 	flag.Parse()
@@ -35,6 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: go test -json ... | suiteresults [-table] [DIRECTORY]")
 		os.Exit(2)
 	}
+
 	ran := newTable()
 	if err := run(os.Stdin, os.Stdout, flag.Arg(0), ran); err != nil {
 		fmt.Fprintln(os.Stderr, "suiteresults:", err)
@@ -60,8 +63,8 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-// run reads the output of "go test -json" from r, prints it to w, stores results of the suite in dir,
-// and counts what ran.
+// run reads the output of "go test -json" from r, prints it to w, stores results of the suite in
+// dir, and counts in ran what ran.
 func run(r io.Reader, w io.Writer, dir string, ran *table) error {
 	packages := map[string]*output{}
 	lines := bufio.NewReader(r)
@@ -82,6 +85,7 @@ func run(r io.Reader, w io.Writer, dir string, ran *table) error {
 			_, _ = io.WriteString(w, e.Output)
 			continue
 		}
+
 		ran.count(e)
 		if packages[e.Package] == nil {
 			packages[e.Package] = &output{tests: map[string]string{}}
@@ -100,8 +104,8 @@ type output struct {
 	tests map[string]string
 }
 
-// add records the text of an event. At the end of a test, it stores the results that the test has
-// printed. At the end of the package, it prints what "go test" would print.
+// add records the text of an event. It stores the results of a test at its end, and prints what "go
+// test" would print at the end of the package.
 func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	if strings.HasPrefix(e.Output, "=== ") {
 		// go test prints these lines only with -v.
@@ -127,7 +131,7 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	return nil
 }
 
-// addPackage records the text of a package, or prints the package at its end.
+// addPackage records the text of a package, and prints what "go test" would print at its end.
 func (o *output) addPackage(e event, w io.Writer) {
 	switch e.Action {
 	case "output":
@@ -142,7 +146,7 @@ func (o *output) addPackage(e event, w io.Writer) {
 	}
 }
 
-// endTest forgets the text of a test that did not fail, and stores the results in it.
+// endTest stores the results in the text of a test that did not fail, and forgets that text.
 func (o *output) endTest(test, dir string, ran *table) error {
 	text := o.tests[test]
 	delete(o.tests, test)
@@ -158,8 +162,8 @@ func (o *output) endTest(test, dir string, ran *table) error {
 	})
 }
 
-// summary returns the line that "go test" prints for a package that passed. output is all text of
-// the package.
+// summary returns the line that "go test" prints for a package that passed, from all output of the
+// package.
 func summary(output string) string {
 	for line := range strings.Lines(output) {
 		if strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "?   \t") {
@@ -169,8 +173,8 @@ func summary(output string) string {
 	return ""
 }
 
-// eachResult finds the results of the conformance suite in text, which is the output of a test. It
-// passes each result to the given function.
+// eachResult calls do for each result of the conformance suite in text, which is the output of a
+// test.
 func eachResult(text string, do func(result string) error) error {
 	for {
 		_, tail, ok := strings.Cut(text, suitelog.Mark)
@@ -185,8 +189,8 @@ func eachResult(text string, do func(result string) error) error {
 	}
 }
 
-// store writes a result to a file in dir. If dir is "", it does nothing. The prefix of the file of a
-// recording says its kind, which is how program supporttable finds it.
+// store writes a result to a file in dir, unless dir is "". The file of a recording has its kind as
+// a prefix, by which program supporttable finds it.
 func (s *suite) store(result, dir string) error {
 	if dir == "" {
 		return nil

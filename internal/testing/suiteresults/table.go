@@ -28,7 +28,7 @@ type suite struct {
 
 func newTable() *table { return &table{skipped: map[string]int{}} }
 
-// count adds an event to the numbers of packages and tests that ran. It does not count subtests.
+// count adds an event to the counts of packages and tests. Subtests do not count.
 func (t *table) count(e event) {
 	if e.Test != "" {
 		isSubtest := strings.Contains(e.Test, "/")
@@ -52,7 +52,7 @@ func (t *table) count(e event) {
 // reasonLine matches the output line with the reason of a skipped test.
 var reasonLine = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 
-// skip counts a skipped test. output is the text that the test has printed.
+// skip counts a skipped test by the reason that it has printed.
 func (t *table) skip(output string) {
 	reason := "no reason"
 	if lines := reasonLine.FindAllStringSubmatch(output, -1); lines != nil {
@@ -75,6 +75,7 @@ func (t *table) printSuites(w io.Writer) {
 	slices.SortFunc(t.suites, func(a, b suite) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
+
 	reasons := map[string]int{}
 	for _, s := range t.suites {
 		_, _ = fmt.Fprintf(w, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
@@ -85,23 +86,23 @@ func (t *table) printSuites(w io.Writer) {
 	printReasons(w, "cases left out, because", reasons)
 }
 
-// printSkipped prints the number of skipped tests for each reason. Tests that run with another
-// command, such as "make test-all", come first.
+// printSkipped prints how many tests were skipped for each reason. Tests that another command runs,
+// such as "make test-all", come first.
 func (t *table) printSkipped(w io.Writer) {
 	elsewhere := map[string]int{}
 	local := map[string]int{}
-	for reason, n := range t.skipped {
+	for reason, count := range t.skipped {
 		if strings.Contains(reason, "make ") {
-			elsewhere[reason] = n
+			elsewhere[reason] = count
 		} else {
-			local[reason] = n
+			local[reason] = count
 		}
 	}
 	printReasons(w, "tests and rows that another command runs, because", elsewhere)
 	printReasons(w, "tests and rows that did not run, because", local)
 }
 
-// printReasons prints the number for each reason, the largest number first.
+// printReasons prints how often each reason occurred, beginning with the most frequent.
 func printReasons(w io.Writer, title string, reasons map[string]int) {
 	if len(reasons) == 0 {
 		return
