@@ -44,7 +44,7 @@ const (
 	xmlWrite Kind = "a write with a signed URL"
 )
 
-// classify sets Kind, Bucket, Key and CopySource.
+// classify sets the kind of the request, its bucket, its key and the source of a copy.
 func (x *Exchange) classify() {
 	r := &x.Request
 	x.Kind, x.Bucket, x.Key = kindOf(x.Provider, r.Method, r.URL, r.Header)
@@ -62,7 +62,8 @@ func (x *Exchange) classify() {
 	}
 }
 
-// classifyGoogle sets what is in the body of an upload to Google, and in the path of a copy.
+// classifyGoogle sets the key of an upload, which Google has in the body, and the source and the
+// key of a copy, which it has in the path.
 func (x *Exchange) classifyGoogle() {
 	r := &x.Request
 	isWrite := x.Kind == Put || x.Kind == PutIf
@@ -71,6 +72,7 @@ func (x *Exchange) classifyGoogle() {
 		_ = json.Unmarshal(r.Parts[0], &object) // without a name, the key stays empty
 		x.Key = object.Name
 	}
+
 	// The path of a copy is /storage/v1/b/BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/KEY.
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	if len(segments) == 12 && segments[7] == "rewriteTo" {
@@ -95,6 +97,7 @@ func kindOf(p Provider, method string, address *url.URL, header http.Header) (ki
 func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
 	bucket, _, _ = strings.Cut(address.Host, ".")
 	key = unescape(strings.TrimPrefix(address.EscapedPath(), "/"))
+
 	query := address.Query()
 	if key == "" {
 		return kindOfAmazonBucket(method, query), bucket, ""
@@ -102,6 +105,7 @@ func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kin
 	if query.Has("uploadId") || query.Has("uploads") {
 		return uploadPart, bucket, key
 	}
+
 	kind = kindOfObject(method, header.Get("Range"), header.Get("X-Amz-Copy-Source"), header.Get("If-None-Match"))
 	if kind == "" {
 		kind = Kind(method + " object")
@@ -123,7 +127,7 @@ func kindOfAmazonBucket(method string, query url.Values) Kind {
 	}
 }
 
-// kindOfObject returns the kind of a request about an object by its method and by three headers. They
+// kindOfObject returns the kind of a request about an object by its method and three headers, which
 // are "" if the request lacks them. For any other method, it returns "".
 func kindOfObject(method, byteRange, copySource, ifNoneMatch string) Kind {
 	switch method {
@@ -247,7 +251,7 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	return kind, bucket, key
 }
 
-// conditional returns whenSet if the condition is not "", and otherwise base.
+// conditional returns whenSet if there is a condition, and otherwise base.
 func conditional(base, whenSet Kind, condition string) Kind {
 	if condition == "" {
 		return base
@@ -255,7 +259,7 @@ func conditional(base, whenSet Kind, condition string) Kind {
 	return whenSet
 }
 
-// unescape returns a path without its escapes. It returns a malformed path as it is.
+// unescape returns a path without its escapes, or a malformed path as it is.
 func unescape(path string) string {
 	text, err := url.PathUnescape(path)
 	if err != nil {

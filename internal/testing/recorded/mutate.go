@@ -23,8 +23,8 @@ import (
 
 // Break gives broken versions of the recorded responses to the driver, which retries as it does by
 // default. If a call succeeds, its result must be that of the unbroken response, or what the broken
-// response says, if nothing in it shows that it is broken. No call may panic, or send requests
-// without an end. If all is false, Break uses one response of each kind and status.
+// response says if nothing shows that it is broken. No call may panic, or send requests without an
+// end. If all is false, Break uses one response of each kind and status.
 func Break(t *testing.T, s Store, r Recording, all bool) {
 	t.Helper()
 	others := bodies(r)
@@ -42,6 +42,7 @@ func Break(t *testing.T, s Store, r Recording, all bool) {
 		if x.Response.Header.Get("Warning") != "" {
 			continue // the recorder's own response to a lost connection
 		}
+
 		seen[kind] = true
 		for _, m := range mutations(x, others) {
 			if !s.breakOne(t, x, &m) {
@@ -70,13 +71,13 @@ const (
 	maxBrokenTime     = 15 * time.Minute
 )
 
-// breakOne makes the call of x, and gives it a broken response. It returns false if the engine
-// refuses the key.
+// breakOne makes the call of x with a broken response. It returns false if the engine refuses the
+// key.
 func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 	t.Helper()
 	var failure string
 	synctest.Test(t, func(t *testing.T) {
-		played, failure = s.judge(t, x, m)
+		played, failure = s.checkCall(t, x, m)
 	})
 	if failure != "" {
 		t.Errorf("%s: %s", m.name, failure)
@@ -84,9 +85,9 @@ func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 	return played
 }
 
-// judge makes the call of x, and returns what is wrong with its result, or "". If the engine refuses
-// the key, played is false.
-func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
+// checkCall makes the call of x, and returns what is wrong with its result, or "". played is false
+// if the engine refuses the key.
+func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
 	start := time.Now()
 	w := &wire{store: s, x: x, answer: m.wire}
 	got, err := s.call(t, w, 0)
@@ -122,12 +123,13 @@ func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, fail
 	return true, fmt.Sprintf("the result is %s and not %s: %s", got.text(), broken.text(), what)
 }
 
-// mutations returns the broken versions of the response of x. Some have the bodies of others.
+// mutations returns broken versions of the response of x, some with the bodies of other responses.
 func mutations(x *Exchange, others []Response) []mutation {
-	all := cuts(x)
+	mutations := cuts(x)
 	for _, name := range slices.Sorted(maps.Keys(x.Response.Header)) {
-		all = append(all, withoutHeader(x, name))
+		mutations = append(mutations, withoutHeader(x, name))
 	}
+
 	for _, status := range []int{200, 201, 202, 204, 206, 304, 400, 403, 404, 409, 412, 416, 429, 500, 503} {
 		isEmptyOfGoogle := x.Provider == Google && len(x.Response.Body) == 0
 		if isEmptyOfGoogle && status == http.StatusRequestedRangeNotSatisfiable {
@@ -135,38 +137,41 @@ func mutations(x *Exchange, others []Response) []mutation {
 			continue
 		}
 		if status != x.Response.Status {
-			all = append(all, withStatus(x, status))
+			mutations = append(mutations, withStatus(x, status))
 		}
 	}
+
 	for i := range others {
-		all = append(all, withBody(x, others[i].Body, fmt.Sprintf("the body of another response (%d)", i)))
+		name := fmt.Sprintf("the body of another response (%d)", i)
+		mutations = append(mutations, withBody(x, others[i].Body, name))
 	}
 	if len(x.Response.Body) > 1 {
 		half := x.Response.Body[:len(x.Response.Body)/2]
-		all = append(all, withBody(x, half, "half of its body, with the right length"))
+		mutations = append(mutations, withBody(x, half, "half of its body, with the right length"))
 	}
-	return all
+	return mutations
 }
 
-// cuts returns the response of x, cut after each line of its header and in the middle of its body.
+// cuts returns the response of x cut after each line of its header, and in the middle of its body.
 func cuts(x *Exchange) []mutation {
 	wire := x.Response.Wire(x.Request.Method)
 	headerEnd := bytes.Index(wire, []byte("\r\n\r\n"))
-	var all []mutation
+
+	var mutations []mutation
 	end := 0
 	for end < headerEnd {
 		end += bytes.Index(wire[end:], []byte("\r\n")) + len("\r\n")
 		name := fmt.Sprintf("cut after byte %d of the header", end)
-		all = append(all, mutation{name: name, wire: wire[:end], mustFail: true})
+		mutations = append(mutations, mutation{name: name, wire: wire[:end], mustFail: true})
 	}
 
 	bodyStart := headerEnd + len("\r\n\r\n")
 	length := len(wire) - bodyStart
 	if length > 1 {
 		half := wire[:bodyStart+length/2]
-		all = append(all, mutation{name: "cut in the body", wire: half, mustFail: true})
+		mutations = append(mutations, mutation{name: "cut in the body", wire: half, mustFail: true})
 	}
-	return all
+	return mutations
 }
 
 // with returns a copy of x with a changed response.
@@ -182,7 +187,11 @@ func withoutHeader(x *Exchange, name string) mutation {
 	broken := x.with(func(r *Response) {
 		r.Header.Del(name)
 	})
-	m := mutation{name: "without " + name, broken: broken, wire: broken.Response.Wire(x.Request.Method)}
+	m := mutation{
+		name:   "without " + name,
+		broken: broken,
+		wire:   broken.Response.Wire(x.Request.Method),
+	}
 	switch name {
 	case "Cache-Control":
 		if broken.Response.Header.Get("Pragma") == "no-cache" {
@@ -213,7 +222,7 @@ func withStatus(x *Exchange, status int) mutation {
 		wire:   broken.Response.Wire(x.Request.Method),
 	}
 	if x.Kind == Delete || x.Kind == DeleteIf || x.Kind == DeleteBucket {
-		// A removal has no result that could be missing, and succeeds with status 404.
+		// A removal has no result that could be missing, and succeeds even with status 404.
 		return m
 	}
 
@@ -228,7 +237,7 @@ func withStatus(x *Exchange, status int) mutation {
 	return m
 }
 
-// withBody returns the response of x with another body, and with the length of that body.
+// withBody returns the response of x with another body and its length.
 func withBody(x *Exchange, body []byte, name string) mutation {
 	broken := x.with(func(r *Response) {
 		r.Body = body
@@ -236,7 +245,11 @@ func withBody(x *Exchange, body []byte, name string) mutation {
 			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		}
 	})
-	m := mutation{name: name, broken: broken, wire: broken.Response.Wire(x.Request.Method)}
+	m := mutation{
+		name:   name,
+		broken: broken,
+		wire:   broken.Response.Wire(x.Request.Method),
+	}
 	switch {
 	case x.Response.Status >= http.StatusMultipleChoices:
 		// The status says enough.
@@ -283,8 +296,8 @@ func isSameDocument(a, b []byte) bool {
 	return documentKind(a) != "" && documentKind(a) == documentKind(b)
 }
 
-// documentKind returns the kind of a whole JSON document of Google, or the root of a whole XML
-// document, or "".
+// documentKind returns the kind of a JSON document of Google or the root of an XML document, or ""
+// if the body is no whole document.
 func documentKind(body []byte) string {
 	if kind := jsonKind(body); kind != "" {
 		return kind
@@ -292,28 +305,33 @@ func documentKind(body []byte) string {
 	return xmlRoot(body)
 }
 
-// bodies returns one body of each kind of document, and one of an object.
+// bodies returns a response with a body of each kind of document, and one with an object.
 func bodies(r Recording) []Response {
+	const maxBody = 1 << 16
 	byKind := map[string]Response{}
 	for i := range r.Exchanges {
-		x := &r.Exchanges[i]
-		kind := documentKind(x.Response.Body)
-		if _, ok := byKind[kind]; !ok && len(x.Response.Body) > 0 && len(x.Response.Body) < 1<<16 {
-			byKind[kind] = x.Response
+		resp := r.Exchanges[i].Response
+		if len(resp.Body) == 0 || len(resp.Body) >= maxBody {
+			continue
+		}
+		kind := documentKind(resp.Body)
+		if _, exists := byKind[kind]; !exists {
+			byKind[kind] = resp
 		}
 	}
-	var all []Response
+
+	var responses []Response
 	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
-		all = append(all, byKind[kind])
+		responses = append(responses, byKind[kind])
 	}
-	return all
+	return responses
 }
 
-// readResponse parses the bytes of a response.
+// readResponse parses the bytes of a response to r.
 func readResponse(wire []byte, r *http.Request) (*http.Response, error) {
-	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), r)
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), r)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return response, err
+	return resp, err
 }

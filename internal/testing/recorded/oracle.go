@@ -28,8 +28,8 @@ type Result struct {
 	Buckets []string
 }
 
-// Expected returns what a caller must learn from the response of x. It reads the response without
-// the driver, and without the provider's SDK.
+// Expected returns what a caller must learn from the response of x, read without the driver and the
+// provider's SDK.
 func (x *Exchange) Expected() Result {
 	if x.Response.Status >= http.StatusMultipleChoices {
 		return Result{Code: x.expectedCode()}
@@ -50,11 +50,11 @@ func (x *Exchange) Expected() Result {
 	case ListBuckets:
 		var page struct{ Items []struct{ Name string } }
 		_ = json.Unmarshal(x.Response.Body, &page)
-		r := Result{}
+		var names []string
 		for _, item := range page.Items {
-			r.Buckets = append(r.Buckets, item.Name)
+			names = append(names, item.Name)
 		}
-		return r
+		return Result{Buckets: names}
 	}
 	return Result{}
 }
@@ -93,6 +93,7 @@ func (x *Exchange) expectedCode() storage.Code {
 	if x.isLocked() {
 		return storage.Locked
 	}
+
 	body := string(x.Response.Body)
 	if x.Response.Status == http.StatusBadRequest && strings.Contains(body, "doesn't match calculated") {
 		return storage.ChecksumMismatch // Google's code is that of any invalid argument
@@ -108,6 +109,7 @@ func (x *Exchange) expectedCode() storage.Code {
 	if code != storage.ObjectNotFound {
 		return code
 	}
+
 	switch x.Kind {
 	case Delete, DeleteIf:
 		return "" // a removal of a missing object succeeds
@@ -141,10 +143,12 @@ func (x *Exchange) errorCode() string {
 	if code := x.Response.Header.Get("X-Ms-Error-Code"); code != "" {
 		return code
 	}
+
 	var document struct{ Code string }
 	if xml.Unmarshal(withoutMark(x.Response.Body), &document) == nil && document.Code != "" {
 		return document.Code
 	}
+
 	var failure struct {
 		Error struct{ Errors []struct{ Reason string } }
 	}
@@ -159,7 +163,7 @@ func withoutMark(document []byte) []byte {
 	return []byte(strings.TrimPrefix(string(document), "\ufeff"))
 }
 
-// expectedObject returns the attributes and the bytes in the response to a read.
+// expectedObject returns the attributes and the content in the response to a read.
 func (x *Exchange) expectedObject() Result {
 	r := Result{}
 	if x.Kind != Head {
@@ -239,6 +243,7 @@ func setGoogleHeaders(attrs *storage.Attrs, h http.Header) {
 			attrs.MD5 = decodeBase64(value)
 		}
 	}
+
 	attrs.Encryption = googleEncryption(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256"))
 	if attrs.Encryption == (storage.Encryption{}) && len(attrs.MD5) > 0 {
 		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"` // as Google, whatever fake-gcs-server sends
@@ -252,6 +257,7 @@ func headerMetadata(p Provider, h http.Header) map[string]string {
 		Google: "X-Goog-Meta-",
 		Azure:  "X-Ms-Meta-",
 	}
+
 	var metadata map[string]string
 	for name := range h {
 		stored, ok := strings.CutPrefix(name, prefixes[p])
@@ -268,8 +274,8 @@ func headerMetadata(p Provider, h http.Header) map[string]string {
 	return metadata
 }
 
-// storedPair returns what a pair of metadata means. Amazon and Azure keep only ASCII, and Azure's names
-// have no hyphen (rule W8).
+// storedPair returns the name and the value that a stored pair of metadata stands for. Amazon and
+// Azure keep only ASCII, and Azure's names have no hyphen (rule W8).
 func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	if p == Google {
 		return storedKey, storedValue
@@ -285,8 +291,9 @@ func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	return key, value
 }
 
-// azureSums sets the checksums of an object. The driver stores a CRC32C, which Azure does not have, with
-// the size of the object in metadata, such as "e3069283-9". It does not trust the MD5 of other objects.
+// azureSums sets the checksums of an object. Azure has no CRC32C, so the driver stores it in
+// metadata with the size of the object, such as "e3069283-9". It does not trust the MD5 of objects
+// without it.
 func azureSums(a *storage.Attrs, h http.Header) {
 	sum, size, _ := strings.Cut(a.Metadata["omnibucket_crc32c"], "-")
 	delete(a.Metadata, "omnibucket_crc32c")
@@ -295,6 +302,7 @@ func azureSums(a *storage.Attrs, h http.Header) {
 		return
 	}
 	a.CRC32C = storage.CRC32C{Sum: uint32(crc), Known: true}
+
 	md5 := h.Get("X-Ms-Blob-Content-Md5")
 	if h.Get("Content-Range") == "" {
 		md5 = cmp.Or(h.Get("Content-Md5"), md5)
@@ -302,7 +310,7 @@ func azureSums(a *storage.Attrs, h http.Header) {
 	a.MD5 = decodeBase64(md5)
 }
 
-// decodeBase64 decodes a text, or returns nil if it is malformed.
+// decodeBase64 returns the bytes of text, or nil if it is malformed.
 func decodeBase64(text string) []byte {
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -311,17 +319,17 @@ func decodeBase64(text string) []byte {
 	return data
 }
 
-// size returns the size of the whole object.
+// size returns the size of the whole object, or 0 if the headers have none.
 func size(h http.Header) int64 {
 	text := cmp.Or(h.Get("X-Goog-Stored-Content-Length"), h.Get("Content-Length"))
 	if _, total, isRange := strings.Cut(h.Get("Content-Range"), "/"); isRange {
 		text = total
 	}
-	bytes, _ := strconv.ParseInt(text, 10, 64) // 0 if the response has no length
-	return bytes
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
-// headerTime returns the time in a header, in UTC. It returns the zero time if there is none.
+// headerTime returns the time in a header, in UTC, or the zero time if there is none.
 func headerTime(text string) time.Time {
 	modified, err := http.ParseTime(text)
 	if err != nil {
@@ -330,8 +338,8 @@ func headerTime(text string) time.Time {
 	return modified.UTC()
 }
 
-// documentTime returns the time in a document, in UTC and without a fraction of a second. It returns
-// the zero time if there is none.
+// documentTime returns the time in a document, in UTC and in whole seconds, or the zero time if
+// there is none.
 func documentTime(text string) time.Time {
 	modified, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
@@ -340,7 +348,7 @@ func documentTime(text string) time.Time {
 	return modified.UTC().Truncate(time.Second)
 }
 
-// crc32C returns the checksum of a text in Base64. If the text is malformed, the checksum is unknown.
+// crc32C returns the checksum in a text in Base64, which is unknown if the text is malformed.
 func crc32C(text string) storage.CRC32C {
 	sum, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(sum) != 4 {
@@ -360,7 +368,7 @@ type googleResource struct {
 	TemporaryHold      bool
 }
 
-// attrs returns the attributes that a caller gets.
+// attrs returns the attributes that a caller must get.
 func (o *googleResource) attrs() *storage.Attrs {
 	size, _ := strconv.ParseInt(o.Size, 10, 64) // a document of another kind has no size
 	attrs := &storage.Attrs{
@@ -405,17 +413,17 @@ func googleObject(document []byte) *storage.Attrs {
 	return object.attrs()
 }
 
-// googleEncryption returns the encryption with a key of Google's KMS, or with a customer's key. Both
-// are "" if the object has neither.
-func googleEncryption(kms, customer string) storage.Encryption {
-	if customer != "" {
-		return storage.Encryption{Algorithm: "AES256", KeyID: customer}
+// googleEncryption returns the encryption with a customer's key or with a key of Google's KMS. Both
+// are "" for an object without either.
+func googleEncryption(kmsKey, customerKey string) storage.Encryption {
+	if customerKey != "" {
+		return storage.Encryption{Algorithm: "AES256", KeyID: customerKey}
 	}
-	return storage.Encryption{KeyID: kms}
+	return storage.Encryption{KeyID: kmsKey}
 }
 
-// expectedWrite returns the attributes in the response to a write. The caller of a write knows the
-// other attributes, because it has sent them.
+// expectedWrite returns the attributes in the response to a write, whose caller has sent the other
+// ones.
 func (x *Exchange) expectedWrite() *storage.Attrs {
 	etag := x.Response.Header.Get("Etag")
 	switch {
@@ -446,12 +454,17 @@ func (x *Exchange) expectedWrite() *storage.Attrs {
 	}
 }
 
-// written returns only the attributes that the response to a write tells.
-func written(a *storage.Attrs) *storage.Attrs {
-	if a == nil {
+// written returns only the attributes that the response to a write has.
+func written(attrs *storage.Attrs) *storage.Attrs {
+	if attrs == nil {
 		return nil
 	}
-	return &storage.Attrs{ETag: a.ETag, Revision: a.Revision, Version: a.Version, Modified: a.Modified}
+	return &storage.Attrs{
+		ETag:     attrs.ETag,
+		Revision: attrs.Revision,
+		Version:  attrs.Version,
+		Modified: attrs.Modified,
+	}
 }
 
 // expectedPage returns the entries in the response to a listing, sorted by key.
@@ -504,7 +517,7 @@ func amazonPage(document []byte) Result {
 	return r
 }
 
-// decodeKey returns a key of a listing of Amazon. A malformed key is "".
+// decodeKey returns a key in a listing of Amazon, or "" if it is malformed.
 func decodeKey(key, encodingType string) string {
 	if encodingType != "url" {
 		return key

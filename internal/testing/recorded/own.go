@@ -36,9 +36,9 @@ type Server struct {
 // ownRules are the rules of the suite whose cases are recorded.
 var ownRules = []string{"K1", "R1", "W4", "W8", "L2", "L3", "D1"}
 
-// PlayOwn runs a part of the suite against server and records the requests and responses, as
-// "certify -record" does. Then it reads the recording like one of a contributor, and runs the driver of s
-// with the recorded responses.
+// PlayOwn runs a part of the suite against server, and records the requests and responses as
+// "certify -record" does. It then reads the recording as if a contributor had sent it, and runs the
+// driver of s with the recorded responses.
 func PlayOwn(t *testing.T, s Store, server Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page has no row for it
@@ -83,21 +83,23 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 	Play(t, s, r)
 }
 
-// Text returns the files of a recording below a folder, and the bodies that are in Base64 in them.
+// Text returns the files of a recording below a folder, and the bodies that they have in Base64.
 func Text(t testing.TB, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
-	var all bytes.Buffer
+
+	var buf bytes.Buffer
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
-		all.Write(data)
+		buf.Write(data)
 	}
+
 	r := ReadFolder(t, "", dir)
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
-		all.Write(bytes.Join(append(x.Request.Parts, x.Response.Body), []byte("\n")))
+		buf.Write(bytes.Join(append(x.Request.Parts, x.Response.Body), []byte("\n")))
 	}
-	return all.String()
+	return buf.String()
 }

@@ -50,7 +50,8 @@ type wire struct {
 	all    []string
 }
 
-// RoundTrip responds with the recorded bytes if the request has the recorded kind.
+// RoundTrip returns the recorded response if the request has the recorded kind, and otherwise one
+// for a request beside it.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		_, err := io.Copy(io.Discard, r.Body)
@@ -62,15 +63,17 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+
 	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
 	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
 	if unconditional[kind] != unconditional[w.x.Kind] {
-		response := w.store.Aside(w.x, kind)
-		if response == nil {
+		resp := w.store.Aside(w.x, kind)
+		if resp == nil {
 			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
 		}
-		return readResponse(response.Wire(r.Method), r)
+		return readResponse(resp.Wire(r.Method), r)
 	}
+
 	w.played++
 	const maxPlayed = 10 * maxBrokenRequests // more than any call with an end
 	if w.played > maxPlayed {
@@ -79,7 +82,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return readResponse(w.answer, r)
 }
 
-// canonical returns h with canonical names. The SDK of Azure sends other names.
+// canonical returns h with canonical names, which the SDK of Azure does not send.
 func canonical(h http.Header) http.Header {
 	result := http.Header{}
 	for name, values := range h {
@@ -112,7 +115,7 @@ var unconditional = map[Kind]Kind{
 	SetPolicy:    SetPolicy,
 }
 
-// call makes the operation that sends a request of the kind of x, and returns what it returned.
+// call makes the operation that sends a request of the kind of x, and returns its result.
 func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	x := w.x
 	client := &http.Client{Transport: w}
@@ -124,12 +127,14 @@ func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 		defer service.Close()
 		return callService(ctx, service, x)
 	}
+
 	d := s.Open(t, client, x.Bucket)
 	switch x.Kind {
 	case List, ListVersions, Copy, CopyIf, Compose, Patch:
 		defer d.Close()
 		return s.callDriver(ctx, d, x)
 	}
+
 	b := engine.New(d, retry, storage.WithVersioning(true))
 	defer func() { _ = storage.Close(b) }()
 	return callBucket(ctx, b, x)
@@ -164,10 +169,13 @@ func rangeOf(x *Exchange) storage.DownloadOption {
 	first, last, _ := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
 	start, startErr := strconv.ParseInt(first, 10, 64)
 	end, endErr := strconv.ParseInt(last, 10, 64)
-	if startErr != nil {
+
+	isSuffix := startErr != nil
+	if isSuffix {
 		return storage.WithRange(-end, -1)
 	}
-	if endErr != nil {
+	isOpen := endErr != nil
+	if isOpen {
 		return storage.WithRange(start, -1)
 	}
 	return storage.WithRange(start, end-start+1)
@@ -179,8 +187,8 @@ const (
 	composeSize = 5
 )
 
-// callDriver makes the call of the driver that sends a request of the kind of x. The engine would
-// make further requests before these calls.
+// callDriver makes the call of the driver that sends a request of the kind of x, because the engine
+// would make further requests before it.
 func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
 	switch x.Kind {
 	case List, ListVersions:
@@ -211,8 +219,8 @@ func locate(d driver.Driver, key string, size int64) driver.ObjectRef {
 	return ref
 }
 
-// callList lists objects or versions with the parameters of x. The providers have other names for the
-// same parameter.
+// callList lists objects or versions with the parameters of x, which have other names with each
+// provider.
 func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
 	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
 	if err != nil {
@@ -239,6 +247,7 @@ func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Res
 		}
 		return result, nil
 	}
+
 	page, err := d.List(ctx, r)
 	if err != nil {
 		return Result{}, err
@@ -320,7 +329,7 @@ const (
 	oneOfMany  = "it is one of several requests of a call"
 )
 
-// unplayed returns why an exchange is not played, or "".
+// unplayed returns why an exchange is not played, or "" if it is.
 func (s *Store) unplayed(x *Exchange) string {
 	if x.Kind == uploadPart || x.Kind == openUploads {
 		return oneOfMany
@@ -334,18 +343,20 @@ func (s *Store) unplayed(x *Exchange) string {
 	return ""
 }
 
-// playOne gives the response of x to the driver. It returns why the exchange cannot be played, or
-// whether the result is right.
+// playOne gives the response of x to the driver, and reports whether the result is right. If the
+// exchange cannot be played, it returns why.
 func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool) {
 	t.Helper()
 	if reason := s.unplayed(x); reason != "" {
 		return reason, false
 	}
+
 	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
 	got, err := s.call(t, w, 1)
 	if len(w.all) == 0 && isKeyRefused(err) {
 		return keyRefused, false
 	}
+
 	if err != nil {
 		got = Result{Code: storage.CodeOf(err)}
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -77,15 +78,18 @@ func (x *Exchange) Recorded() time.Time {
 	return date
 }
 
-// Content returns the content of the object in an upload request.
+// Content returns the content of the object in an upload request, without the chunks of Amazon's
+// encoding.
 func (x *Exchange) Content() []byte {
 	if len(x.Request.Parts) == 0 {
 		return nil
 	}
 	body := x.Request.Parts[len(x.Request.Parts)-1]
-	if x.Request.Header.Get("X-Amz-Trailer") == "" {
+	isChunked := x.Request.Header.Get("X-Amz-Trailer") != ""
+	if !isChunked {
 		return body
 	}
+
 	content, err := io.ReadAll(httputil.NewChunkedReader(bufio.NewReader(bytes.NewReader(body))))
 	if err != nil {
 		return nil
@@ -93,20 +97,16 @@ func (x *Exchange) Content() []byte {
 	return content
 }
 
-// Wire returns the bytes of a response in HTTP/1.1. method is that of the request.
+// Wire returns the bytes of a response in HTTP/1.1 to a request with this method.
 func (r *Response) Wire(method string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.Status, http.StatusText(r.Status))
-	names := make([]string, 0, len(r.Header))
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		for _, value := range r.Header[name] {
 			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
 		}
 	}
+
 	hasBody := method != http.MethodHead && r.Status != http.StatusNoContent && r.Status != http.StatusNotModified
 	if hasBody && r.Header.Get("Content-Length") == "" {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(r.Body))
@@ -153,8 +153,8 @@ func ReadFolder(t testing.TB, p Provider, dir string) Recording {
 	return readFiles(t, filepath.Base(dir), p, dir)
 }
 
-// readFiles reads the files with the extension .replay below root. It counts files with gRPC, which
-// begin with RPCR, and does not read them.
+// readFiles reads the files with the extension .replay below root. It only counts those with gRPC,
+// which begin with RPCR.
 func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 	t.Helper()
 	r := Recording{Name: name}
