@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Config returns the configuration for the server that tools/testservers has started. It names no
-// bucket.
+// Config returns the configuration, without a bucket, for the server that tools/testservers has
+// started.
 func Config(t *testing.T) s3.Config {
 	t.Helper()
 	profile, ok := s3.NamedProfile("minio")

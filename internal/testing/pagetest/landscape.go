@@ -29,7 +29,7 @@ var scenes = []scene{
 // rgb returns the color 0xRRGGBB.
 func rgb(v uint32) color.RGBA { return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255} }
 
-// Landscapes writes one picture for each name to dir, for use in screenshots. It returns their
+// Landscapes writes a picture for each name to dir, for use in screenshots, and returns their
 // paths.
 func Landscapes(t *testing.T, dir string, names ...string) []string {
 	t.Helper()
@@ -45,7 +45,7 @@ func Landscapes(t *testing.T, dir string, names ...string) []string {
 	return paths
 }
 
-// landscape draws a sky with a sun, and five ranges of hills. Pictures with different numbers differ.
+// landscape draws a sky with a sun and five ranges of hills, which differ with the number.
 func landscape(width, height, number int) image.Image {
 	colors := scenes[number%len(scenes)]
 	const seed = 7
@@ -91,8 +91,8 @@ func drawSky(img *image.RGBA, colors scene, random *rand.Rand) {
 	}
 }
 
-// drawHills fills the picture below a random line, which is a sum of three sine waves. base is the
-// height of the line, as a share of the picture's height from the top.
+// drawHills fills the picture below a random line, which is a sum of three sine waves at the height
+// base, a share of the picture's height from the top.
 func drawHills(img *image.RGBA, hill color.RGBA, base float64, random *rand.Rand) {
 	width := float64(img.Rect.Dx())
 	height := float64(img.Rect.Dy())

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Run runs a script with Node.js. The script receives input as JSON. The test fails if the script
-// exits with a code other than 0, or does not exit before the timeout of the test. Each step of the
-// script has its own limit in browser.mjs.
+// Run runs a script with Node.js, which receives input as JSON. The test fails if the script exits
+// with a code other than 0, or not before the timeout of the test. Each step of the script has its
+// own limit in browser.mjs.
 //
 // Run adds "browser" to input, which the function start of browser.mjs needs. Screenshots are
 // stored in $OMNIBUCKET_ARTIFACTS/example. If that variable is not set, only a failure is
@@ -43,6 +43,7 @@ func Run(t *testing.T, example, script string, input map[string]any) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-timeToPrint))
 		defer cancel()
 	}
+
 	output, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
 	t.Logf("%s", output)
 	require.NoError(t, err, "the screenshots are in %s", artifacts)
@@ -60,7 +61,7 @@ func DrawTo(t *testing.T) string {
 	return dir
 }
 
-// artifactsDir returns the directory for the screenshots of an example. A temporary directory is kept
+// artifactsDir returns the directory for the screenshots of an example. A temporary one is kept
 // only if the test fails.
 func artifactsDir(t *testing.T, example string) string {
 	t.Helper()
@@ -75,6 +76,7 @@ func artifactsDir(t *testing.T, example string) string {
 			}
 		})
 	}
+
 	dir, err := filepath.Abs(filepath.Join(root, example))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o700))

@@ -27,10 +27,11 @@ func Avatar(ctx context.Context, address string) error {
 	}
 
 	const picture = "a picture"
-	if _, err := pictures.Upload(ctx, "eva.png", strings.NewReader(picture),
-		storage.WithContentType("image/png")); err != nil {
+	contentType := storage.WithContentType("image/png")
+	if _, err := pictures.Upload(ctx, "eva.png", strings.NewReader(picture), contentType); err != nil {
 		return err
 	}
+
 	content, _, err := storage.ReadAll(ctx, pictures, "eva.png")
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Backup copies the directory into the bucket, and the bucket into the directory restored.
+// Backup copies the directory dir into the bucket, and the bucket into the directory restored.
 func Backup(ctx context.Context, address, dir, restored string) error {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Lister returns the sum of the sizes of all objects below the prefix "logs/", in bytes.
+// Lister returns the total size in bytes of all objects below the prefix "logs/".
 func Lister(ctx context.Context, address string) (sum int64, err error) {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Migration moves all objects. It is run again if it was interrupted.
+// Migration moves all objects to the second bucket. It may be run again if it was interrupted.
 func Migration(ctx context.Context, srcAddress, dstAddress string) error {
 	src, err := storage.Open(ctx, srcAddress)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Mirror copies what is new, and removes what the first bucket does not have.
+// Mirror copies what is new to the second bucket, and removes from it what the first bucket does
+// not have.
 func Mirror(ctx context.Context, srcAddress, dstAddress string) error {
 	src, err := storage.Open(ctx, srcAddress)
 	if err != nil {
