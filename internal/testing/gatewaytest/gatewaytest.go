@@ -62,6 +62,7 @@ func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	}
 	g.Client = g.start()
 	g.other = g.start()
+
 	g.buckets()
 	g.objects()
 	g.conditions()
@@ -75,14 +76,16 @@ func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 		g.partBesideCompletion()
 	}
 	g.foreign()
-	g.refused()
+	g.refusedRequests()
 	g.removals()
 	g.versions(lacks.Versions)
-	g.part("k", g.begin("k"), 1, "nobody completes it")
+
+	// An open upload does not keep the bucket from being deleted.
+	g.part("k", g.begin("k"), 1, "x")
 	_, err := g.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: g.bucket})
 	require.NoError(t, err)
 	_, err = g.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
-	g.fails(err, http.StatusNotFound, "NotFound")
+	g.requireError(err, http.StatusNotFound, "NotFound")
 }
 
 // start starts a server, and returns a client of it.
@@ -100,15 +103,16 @@ func (g *gateway) start() *s3.Client {
 	})
 }
 
-// fails requires that a call failed with this status and this code of S3.
-func (g *gateway) fails(err error, status int, code string) {
+// requireError requires that a call failed with this status and this code of S3.
+func (g *gateway) requireError(err error, status int, code string) {
 	g.Helper()
-	var e smithy.APIError
-	require.ErrorAs(g, err, &e)
-	require.Equal(g, code, e.ErrorCode(), "%v", err)
-	var response interface{ HTTPStatusCode() int }
-	require.ErrorAs(g, err, &response)
-	require.Equal(g, status, response.HTTPStatusCode(), "%v", err)
+	var apiErr smithy.APIError
+	require.ErrorAs(g, err, &apiErr)
+	require.Equal(g, code, apiErr.ErrorCode(), "%v", err)
+
+	var resp interface{ HTTPStatusCode() int }
+	require.ErrorAs(g, err, &resp)
+	require.Equal(g, status, resp.HTTPStatusCode(), "%v", err)
 }
 
 // put stores an object. The options change the request.
@@ -137,7 +141,7 @@ func (g *gateway) get(key string, options ...func(*s3.GetObjectInput)) (string, 
 	return string(content), output
 }
 
-// keys returns the keys of all objects, in pages of two.
+// keys returns the keys of all objects, listed in pages of two.
 func (g *gateway) keys() []string {
 	g.Helper()
 	var keys []string
@@ -152,33 +156,33 @@ func (g *gateway) keys() []string {
 	return keys
 }
 
-// buckets checks that the bucket can be created, and is listed.
+// buckets checks that the bucket can be created and listed.
 func (g *gateway) buckets() {
 	input := &s3.CreateBucketInput{Bucket: g.bucket}
 	_, err := g.CreateBucket(g.Context(), input)
 	require.NoError(g, err)
 	_, err = g.CreateBucket(g.Context(), input)
-	require.NoError(g, err, "in us-east-1, it succeeds again")
+	require.NoError(g, err, "in us-east-1, a second creation must succeed")
 	_, err = g.HeadBucket(g.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
 	require.NoError(g, err)
-	all, err := g.ListBuckets(g.Context(), &s3.ListBucketsInput{Prefix: g.bucket})
+	listing, err := g.ListBuckets(g.Context(), &s3.ListBucketsInput{Prefix: g.bucket})
 	require.NoError(g, err)
-	require.Len(g, all.Buckets, 1)
+	require.Len(g, listing.Buckets, 1)
 }
 
-// objects checks that objects can be written and read, with keys that the provider permits, and
-// with keys that the provider does not permit.
+// objects checks that objects can be written and read, also with keys that the provider does not
+// permit.
 func (g *gateway) objects() {
 	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
-		g.object(key)
+		g.requireStored(key)
 	}
 	g.put("empty", "")
 	content, _ := g.get("empty")
 	require.Empty(g, content)
 }
 
-// object checks that an object comes back as it was written, whole and in part.
-func (g *gateway) object(key string) {
+// requireStored requires that an object comes back as it was written, whole and in part.
+func (g *gateway) requireStored(key string) {
 	g.Helper()
 	put := g.put(key, "content of "+key, func(input *s3.PutObjectInput) {
 		input.ContentType = aws.String("text/x-test")
@@ -208,7 +212,7 @@ func (g *gateway) object(key string) {
 func (g *gateway) conditions() {
 	key := aws.String("condition")
 
-	// A write with a condition that fails.
+	// A write that must create the object.
 	first := g.put(*key, "one")
 	_, err := g.PutObject(g.Context(), &s3.PutObjectInput{
 		Bucket:      g.bucket,
@@ -216,9 +220,9 @@ func (g *gateway) conditions() {
 		Body:        strings.NewReader("two"),
 		IfNoneMatch: aws.String("*"),
 	})
-	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	g.requireError(err, http.StatusPreconditionFailed, "PreconditionFailed")
 
-	// A write of the entity tag that was read, and one of an older entity tag.
+	// A write that requires the current entity tag, and one that requires an older one.
 	second := g.put(*key, "two", func(input *s3.PutObjectInput) {
 		input.IfMatch = first.ETag
 	})
@@ -228,19 +232,20 @@ func (g *gateway) conditions() {
 		Body:    strings.NewReader("three"),
 		IfMatch: first.ETag,
 	})
-	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	g.requireError(err, http.StatusPreconditionFailed, "PreconditionFailed")
 
 	// Reads of an unchanged object, and past its end.
 	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: key, IfNoneMatch: second.ETag})
-	g.fails(err, http.StatusNotModified, "NotModified")
+	g.requireError(err, http.StatusNotModified, "NotModified")
 	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: key, Range: aws.String("bytes=9-")})
-	g.fails(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
+	g.requireError(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
 }
 
-// listings checks that the objects of the checks before are listed, and no other key.
+// listings checks that a listing has the objects that earlier checks have written, and no other
+// key.
 func (g *gateway) listings() {
 	want := []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"}
-	require.ElementsMatch(g, want, g.keys(), "nothing of the server's own")
+	require.ElementsMatch(g, want, g.keys(), "no object of the server's own may be listed")
 
 	folder, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{
 		Bucket:    g.bucket,
@@ -254,11 +259,11 @@ func (g *gateway) listings() {
 	_, object := g.get("plain")
 	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
 	require.NoError(g, err)
-	require.Equal(g, *object.ETag, *page.Contents[0].ETag, "as in a listing")
+	require.Equal(g, *object.ETag, *page.Contents[0].ETag, "a listing must have the ETag of a read")
 }
 
-// copies checks that a copy has the bytes and the metadata of its source, and that a copy onto itself
-// replaces the metadata.
+// copies checks that a copy has the bytes and the metadata of its source, and that a copy onto
+// itself replaces the metadata.
 func (g *gateway) copies() {
 	source := aws.String(*g.bucket + "/plain")
 	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{
@@ -278,7 +283,7 @@ func (g *gateway) copies() {
 		MetadataDirective: types.MetadataDirectiveReplace,
 		Metadata:          map[string]string{"color": "red"},
 	})
-	require.NoError(g, err, "onto itself")
+	require.NoError(g, err, "a copy onto itself must succeed")
 	content, object = g.get("plain")
 	require.Equal(g, "content of plain", content)
 	require.Equal(g, map[string]string{"color": "red"}, object.Metadata)
@@ -297,8 +302,8 @@ func (g *gateway) tags() {
 	require.Len(g, tags.TagSet, 1)
 }
 
-// foreign requires that the gateway reads and removes objects of other tools. Their keys are ones
-// that this library would refuse to write.
+// foreign checks that the gateway lists, reads, replaces and removes objects of other tools, with
+// keys that this library would refuse to write.
 func (g *gateway) foreign() {
 	provider, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
@@ -346,30 +351,31 @@ func (g *gateway) foreign() {
 	require.ElementsMatch(g, before, g.keys())
 }
 
-// refused requires the right error code in the response if the provider refuses a request.
-func (g *gateway) refused() {
+// refusedRequests checks the error codes of requests that the provider refuses.
+func (g *gateway) refusedRequests() {
 	ctx := g.Context()
 	missing := aws.String("missing")
 	noBucket := aws.String(*g.bucket + "-none")
 
 	// An object, a version or a bucket that does not exist.
 	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
-	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	g.requireError(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing, VersionId: aws.String("a-version")})
-	g.fails(err, http.StatusNotFound, "NoSuchVersion")
+	g.requireError(err, http.StatusNotFound, "NoSuchVersion")
 	_, err = g.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket:     g.bucket,
 		Key:        aws.String("copy"),
 		CopySource: aws.String(*g.bucket + "/missing"),
 	})
-	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	g.requireError(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: noBucket, Key: missing})
-	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+	g.requireError(err, http.StatusNotFound, "NoSuchBucket")
 	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: noBucket, Key: missing, Body: strings.NewReader("x")})
-	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+	g.requireError(err, http.StatusNotFound, "NoSuchBucket")
 
+	// A bucket that is not empty.
 	_, err = g.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: g.bucket})
-	g.fails(err, http.StatusConflict, "BucketNotEmpty")
+	g.requireError(err, http.StatusConflict, "BucketNotEmpty")
 
 	// Settings that the provider would not apply.
 	_, err = g.PutObject(ctx, &s3.PutObjectInput{
@@ -378,7 +384,7 @@ func (g *gateway) refused() {
 		Body:                 strings.NewReader("x"),
 		ServerSideEncryption: types.ServerSideEncryptionAwsKms,
 	})
-	g.fails(err, http.StatusNotImplemented, "NotImplemented")
+	g.requireError(err, http.StatusNotImplemented, "NotImplemented")
 	expireAfterADay := types.LifecycleRule{
 		Status:     types.ExpirationStatusEnabled,
 		Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("")},
@@ -390,20 +396,21 @@ func (g *gateway) refused() {
 			Rules: []types.LifecycleRule{expireAfterADay},
 		},
 	})
-	g.fails(err, http.StatusNotImplemented, "NotImplemented")
+	g.requireError(err, http.StatusNotImplemented, "NotImplemented")
 
-	canceled, cancel := context.WithCancel(ctx)
+	// A request that is canceled.
+	canceledCtx, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
+	_, err = g.GetObject(canceledCtx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
 	require.Error(g, err)
 }
 
-// removals checks that objects can be removed, one by one and in a batch, also if they are missing.
+// removals checks that objects can be removed, one by one and in a batch, even if they are missing.
 func (g *gateway) removals() {
 	_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
 	require.NoError(g, err)
 	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
-	require.NoError(g, err, "again")
+	require.NoError(g, err, "a second removal must succeed")
 
 	var batch []types.ObjectIdentifier
 	for _, key := range append(g.keys(), "missing") {
@@ -419,15 +426,15 @@ func (g *gateway) removals() {
 	require.Empty(g, g.keys())
 }
 
-// versions checks that versions and delete markers are listed and removed. If lacks is true, the
-// provider has no versions, and the request for them must be refused.
+// versions checks that versions and delete markers are listed and removed, or that the request for
+// them is refused if the provider lacks them.
 func (g *gateway) versions(lacks bool) {
 	_, err := g.PutBucketVersioning(g.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  g.bucket,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	if lacks {
-		g.fails(err, http.StatusNotImplemented, "NotImplemented")
+		g.requireError(err, http.StatusNotImplemented, "NotImplemented")
 		return
 	}
 	require.NoError(g, err)
@@ -454,6 +461,7 @@ func (g *gateway) versions(lacks bool) {
 	content, _ = g.get("k")
 	require.Equal(g, "two", content)
 
+	// Versions can be removed.
 	for _, version := range g.requireVersions(2, 0) {
 		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{
 			Bucket:    g.bucket,
@@ -464,8 +472,8 @@ func (g *gateway) versions(lacks bool) {
 	}
 }
 
-// requireVersions requires that the bucket has these numbers of versions and of delete markers. It
-// returns the versions.
+// requireVersions requires that the bucket has so many versions and delete markers, and returns the
+// versions.
 func (g *gateway) requireVersions(versions, markers int) []types.ObjectVersion {
 	g.Helper()
 	output, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})

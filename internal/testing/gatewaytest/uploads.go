@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// uploads checks multipart uploads.
+// uploads makes the checks of multipart uploads.
 func (g *gateway) uploads() {
 	g.partsInAnyOrder()
 	g.numbersWithGaps()
@@ -104,16 +104,16 @@ func (g *gateway) abort(key string, upload *string) error {
 	return err
 }
 
-// isGone checks that the upload no longer exists.
-func (g *gateway) isGone(key string, upload *string) {
+// requireGone requires that the upload no longer exists.
+func (g *gateway) requireGone(key string, upload *string) {
 	g.Helper()
 	_, err := g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: &key, UploadId: upload})
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
-	require.NotContains(g, g.open(), *upload)
+	g.requireError(err, http.StatusNotFound, "NoSuchUpload")
+	require.NotContains(g, g.openUploads(), *upload)
 }
 
-// open returns the IDs of all open uploads.
-func (g *gateway) open() []string {
+// openUploads returns the IDs of all open uploads.
+func (g *gateway) openUploads() []string {
 	g.Helper()
 	var ids []string
 	pages := s3.NewListMultipartUploadsPaginator(g.Client, &s3.ListMultipartUploadsInput{
@@ -134,7 +134,8 @@ func (g *gateway) open() []string {
 // of a part that is not the last one.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
-// partsInAnyOrder checks an upload whose parts come in another order, and of which one is replaced.
+// partsInAnyOrder checks an upload whose parts come in any order, and one of whose parts is
+// replaced.
 func (g *gateway) partsInAnyOrder() {
 	upload := g.begin("large", func(input *s3.CreateMultipartUploadInput) {
 		input.ContentType = aws.String("text/x-test")
@@ -147,7 +148,7 @@ func (g *gateway) partsInAnyOrder() {
 	sum := md5.Sum([]byte(content("1")))
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
 
-	// The parts are listed in pages of two. The object does not exist yet.
+	// The parts are listed in pages of two, and the object does not exist yet.
 	var numbers []int32
 	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{
 		Bucket:   g.bucket,
@@ -164,12 +165,14 @@ func (g *gateway) partsInAnyOrder() {
 		require.Contains(g, []string{*first.ETag, *third.ETag}, *page.Parts[0].ETag)
 	}
 	require.Equal(g, []int32{1, 2, 3}, numbers)
-	require.Contains(g, g.open(), *upload)
+	require.Contains(g, g.openUploads(), *upload)
 	require.NotContains(g, g.keys(), "large")
 
-	// The replaced part is refused. The object has the attributes of the upload.
+	// A completion with the replaced part is refused.
 	_, err := g.complete("large", upload, replaced, second, third)
-	g.fails(err, http.StatusBadRequest, "InvalidPart")
+	g.requireError(err, http.StatusBadRequest, "InvalidPart")
+
+	// The object has the attributes of the upload.
 	output, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err)
 	text, object := g.get("large")
@@ -178,13 +181,15 @@ func (g *gateway) partsInAnyOrder() {
 	require.Equal(g, "blue", object.Metadata["color"])
 	require.Equal(g, *output.ETag, *object.ETag)
 
+	// A completion may be repeated, because its response may be lost.
 	again, err := g.complete("large", upload, first, second, third)
-	require.NoError(g, err, "the first response may have been lost")
+	require.NoError(g, err)
 	require.Equal(g, *output.ETag, *again.ETag)
-	g.isGone("large", upload)
+	g.requireGone("large", upload)
 }
 
-// numbersWithGaps checks uploads whose part numbers have gaps, and whose last or only part is empty.
+// numbersWithGaps checks uploads whose part numbers have gaps, and whose last or only part is
+// empty.
 func (g *gateway) numbersWithGaps() {
 	upload := g.begin("gaps")
 	last := g.part("gaps", upload, 10_000, "")
@@ -201,7 +206,7 @@ func (g *gateway) numbersWithGaps() {
 	require.Empty(g, text)
 }
 
-// copiedParts checks an upload with a part that is a range of another object.
+// copiedParts checks an upload with a part that is copied from a range of another object.
 func (g *gateway) copiedParts() {
 	upload := g.begin("copied")
 	output, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
@@ -218,6 +223,8 @@ func (g *gateway) copiedParts() {
 		ETag:          output.CopyPartResult.ETag,
 		ChecksumCRC32: output.CopyPartResult.ChecksumCRC32,
 	}
+
+	// A missing source fails.
 	_, err = g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
 		Bucket:     g.bucket,
 		Key:        aws.String("copied"),
@@ -225,23 +232,25 @@ func (g *gateway) copiedParts() {
 		PartNumber: aws.Int32(2),
 		CopySource: aws.String(*g.bucket + "/missing"),
 	})
-	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	g.requireError(err, http.StatusNotFound, "NoSuchKey")
+
 	_, err = g.complete("copied", upload, part, g.part("copied", upload, 2, "end"))
 	require.NoError(g, err)
 	text, _ := g.get("copied")
 	require.Equal(g, content("1")+content("2")+"end", text)
 }
 
-// refusedParts checks that numbers out of range, and IDs that are not of the key, are refused.
+// refusedParts checks that the gateway refuses part numbers out of range, and uploads of another
+// key.
 func (g *gateway) refusedParts() {
 	upload := g.begin("refused")
 	for _, number := range []int32{-1, 0, 10_001} {
 		_, err := g.tryPart(g.Client, "refused", *upload, number, "x")
-		g.fails(err, http.StatusBadRequest, "InvalidArgument")
+		g.requireError(err, http.StatusBadRequest, "InvalidArgument")
 	}
 	for key, id := range map[string]string{"refused": "../" + *upload, "other": *upload, "refused/": *upload} {
 		_, err := g.tryPart(g.Client, key, id, 1, "x")
-		g.fails(err, http.StatusNotFound, "NoSuchUpload")
+		g.requireError(err, http.StatusNotFound, "NoSuchUpload")
 	}
 	require.NoError(g, g.abort("refused", upload))
 }
@@ -258,6 +267,7 @@ func (g *gateway) refusedCompletions() {
 	missing := last
 	missing.PartNumber = aws.Int32(4)
 
+	// A completion with wrong parts fails.
 	type parts = []types.CompletedPart
 	tests := []struct {
 		name  string
@@ -272,16 +282,16 @@ func (g *gateway) refusedCompletions() {
 		{name: "a small part that is not a last", parts: parts{first, small, last}, code: "EntityTooSmall"},
 	}
 	for _, tt := range tests {
-		_, err := g.complete("refused", upload, tt.parts...)
 		g.Log(tt.name)
-		g.fails(err, http.StatusBadRequest, tt.code)
+		_, err := g.complete("refused", upload, tt.parts...)
+		g.requireError(err, http.StatusBadRequest, tt.code)
 	}
 
-	// The key has an object, so a completion that requires that it has none fails.
+	// A completion that must create the object fails, because there is one.
 	input := g.completion("refused", upload, first, last)
 	input.IfNoneMatch = aws.String("*")
 	_, err := g.CompleteMultipartUpload(g.Context(), input)
-	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	g.requireError(err, http.StatusPreconditionFailed, "PreconditionFailed")
 	text, _ := g.get("refused")
 	require.Equal(g, "old", text)
 
@@ -292,21 +302,22 @@ func (g *gateway) refusedCompletions() {
 	require.Equal(g, content("1")+"3", text)
 }
 
-// manyParts completes uploads with more parts than Google can join with one request. The engine of
-// this library would refuse the keys of these uploads.
+// manyParts checks uploads with more parts than Google can join with one request, to keys that the
+// engine of this library would refuse.
 func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {
+		const partCount = 40
 		upload := g.begin(key)
-		parts := make([]types.CompletedPart, 40)
+		parts := make([]types.CompletedPart, partCount)
 		errs := make([]error, len(parts))
-		var group sync.WaitGroup
+		var wg sync.WaitGroup
 		for i := range parts {
-			group.Go(func() {
+			wg.Go(func() {
 				number := int32(i + 1)
 				parts[i], errs[i] = g.tryPart(g.Client, key, *upload, number, letterContent(i))
 			})
 		}
-		group.Wait()
+		wg.Wait()
 		require.NoError(g, errors.Join(errs...))
 
 		_, err := g.complete(key, upload, parts...)
@@ -323,8 +334,8 @@ func (g *gateway) manyParts() {
 // letterContent returns 1 KiB of a character that differs for each i.
 func letterContent(i int) string { return content(string(rune('A' + i))) }
 
-// completionsOfTwoServers checks that only one object is made when two servers complete the same
-// upload at the same time. The servers share no lock.
+// completionsOfTwoServers checks that two servers, which share no lock, make only one object when
+// they complete the same upload at the same time.
 func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
@@ -332,52 +343,52 @@ func (g *gateway) completionsOfTwoServers() {
 		second := g.part("two servers", upload, 2, "2")
 		input := g.completion("two servers", upload, first, second)
 		var results [2]error
-		var group sync.WaitGroup
+		var wg sync.WaitGroup
 		for i, server := range []*s3.Client{g.Client, g.other} {
-			group.Go(func() {
+			wg.Go(func() {
 				_, results[i] = server.CompleteMultipartUpload(g.Context(), input)
 			})
 		}
-		group.Wait()
+		wg.Wait()
 
 		require.NoError(g, errors.Join(results[:]...))
 		text, _ := g.get("two servers")
 		require.Equal(g, content("1")+"2", text)
 		_, err := g.other.CompleteMultipartUpload(g.Context(), input)
-		require.NoError(g, err, "again")
-		g.isGone("two servers", upload)
+		require.NoError(g, err, "a further completion must succeed")
+		g.requireGone("two servers", upload)
 	}
 }
 
-// partBesideCompletion replaces a part through one server while another server completes the
-// upload. The object must contain the old part, or must not exist.
+// partBesideCompletion replaces a part through one server while another completes the upload. The
+// object must then have the old part, or not exist.
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
 		first := g.part("replaced", upload, 1, content("1"))
 		second := g.part("replaced", upload, 2, "2")
 		var completed error
-		var group sync.WaitGroup
-		group.Go(func() {
+		var wg sync.WaitGroup
+		wg.Go(func() {
 			_, completed = g.complete("replaced", upload, first, second)
 		})
-		group.Go(func() {
+		wg.Go(func() {
 			// The part is refused if the upload is completed first.
 			_, _ = g.tryPart(g.other, "replaced", *upload, 1, content("new"))
 		})
-		group.Wait()
+		wg.Wait()
 
 		if completed == nil {
 			text, _ := g.get("replaced")
 			require.Equal(g, content("1")+"2", text)
 			continue
 		}
-		g.fails(completed, http.StatusBadRequest, "InvalidPart")
+		g.requireError(completed, http.StatusBadRequest, "InvalidPart")
 		require.NoError(g, g.abort("replaced", upload))
 	}
 }
 
-// lostUploads tries to complete uploads whose parts another program has removed from the store.
+// lostUploads checks uploads whose parts another program has removed from the store.
 func (g *gateway) lostUploads() {
 	provider, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
@@ -387,13 +398,13 @@ func (g *gateway) lostUploads() {
 
 	upload, _ := g.loseUpload(provider)
 	_, err = g.tryPart(g.Client, "lost", *upload, 2, "x")
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	g.requireError(err, http.StatusNotFound, "NoSuchUpload")
 	require.NotContains(g, g.keys(), "lost")
 
 	upload, part := g.loseUpload(provider)
 	_, err = g.complete("lost", upload, part)
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
-	g.isGone("lost", upload)
+	g.requireError(err, http.StatusNotFound, "NoSuchUpload")
+	g.requireGone("lost", upload)
 }
 
 // loseUpload begins an upload with one part, and then aborts it without the gateway.
@@ -401,6 +412,7 @@ func (g *gateway) loseUpload(provider driver.Driver) (upload *string, part types
 	g.Helper()
 	upload = g.begin("lost")
 	part = g.part("lost", upload, 1, "x")
+
 	page, err := provider.ListUploads(g.Context(), &driver.ListUploadsRequest{Prefix: "lost", Limit: 10})
 	require.NoError(g, err)
 	require.Len(g, page.Uploads, 1)
@@ -408,8 +420,8 @@ func (g *gateway) loseUpload(provider driver.Driver) (upload *string, part types
 	return upload, part
 }
 
-// uploadsOfOneKey checks that several uploads to the same key, and other writes to it, do not
-// disturb each other.
+// uploadsOfOneKey checks that several uploads to one key, and another write to it, do not disturb
+// each other.
 func (g *gateway) uploadsOfOneKey() {
 	upload := g.begin("shared")
 	otherUpload := g.begin("shared")
@@ -426,19 +438,20 @@ func (g *gateway) uploadsOfOneKey() {
 	require.Equal(g, "one", text)
 }
 
-// completionsAtOnce checks that requests that complete one upload at the same time all succeed.
+// completionsAtOnce checks that several completions of one upload at the same time all succeed.
 func (g *gateway) completionsAtOnce() {
 	upload := g.begin("at once")
 	first := g.part("at once", upload, 1, content("1"))
 	second := g.part("at once", upload, 2, "2")
-	results := make([]error, 4)
-	var group sync.WaitGroup
+	const completions = 4
+	results := make([]error, completions)
+	var wg sync.WaitGroup
 	for i := range results {
-		group.Go(func() {
+		wg.Go(func() {
 			_, results[i] = g.complete("at once", upload, first, second)
 		})
 	}
-	group.Wait()
+	wg.Wait()
 	require.NoError(g, errors.Join(results...))
 	text, _ := g.get("at once")
 	require.Equal(g, content("1")+"2", text)
@@ -450,37 +463,37 @@ func (g *gateway) abortedUploads() {
 	part := g.part("aborted", upload, 1, "x")
 	require.NoError(g, g.abort("aborted", upload))
 
-	g.fails(g.abort("aborted", upload), http.StatusNotFound, "NoSuchUpload")
+	g.requireError(g.abort("aborted", upload), http.StatusNotFound, "NoSuchUpload")
 	_, err := g.tryPart(g.Client, "aborted", *upload, 1, "x")
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	g.requireError(err, http.StatusNotFound, "NoSuchUpload")
 	_, err = g.complete("aborted", upload, part)
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
-	g.isGone("aborted", upload)
+	g.requireError(err, http.StatusNotFound, "NoSuchUpload")
+	g.requireGone("aborted", upload)
 }
 
-// abortBesideCompletion aborts an upload while another request completes it. The object must then
-// be complete, or must not exist.
+// abortBesideCompletion checks that exactly one of a completion and an abort of the same upload
+// succeeds, and that the object is then complete or does not exist.
 func (g *gateway) abortBesideCompletion() {
 	for range 5 {
 		upload := g.begin("contended")
 		first := g.part("contended", upload, 1, content("1"))
 		second := g.part("contended", upload, 2, "2")
 		var completed, aborted error
-		var group sync.WaitGroup
-		group.Go(func() {
+		var wg sync.WaitGroup
+		wg.Go(func() {
 			_, completed = g.complete("contended", upload, first, second)
 		})
-		group.Go(func() {
+		wg.Go(func() {
 			aborted = g.abort("contended", upload)
 		})
-		group.Wait()
+		wg.Wait()
 
 		// Exactly one of them succeeds.
 		require.NotEqual(g, completed == nil, aborted == nil, "completed: %v, aborted: %v", completed, aborted)
 		var failure smithy.APIError
 		require.ErrorAs(g, errors.Join(completed, aborted), &failure)
 		require.Equal(g, "NoSuchUpload", failure.ErrorCode())
-		g.isGone("contended", upload)
+		g.requireGone("contended", upload)
 		if completed == nil {
 			text, _ := g.get("contended")
 			require.Equal(g, content("1")+"2", text)
