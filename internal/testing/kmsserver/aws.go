@@ -24,8 +24,8 @@ const (
 	SecretKey   = "the-secret"
 )
 
-// StartAWS starts a server with the protocol of AWS KMS: JSON 1.1, with requests that are signed
-// with version 4 for the region of their key.
+// StartAWS starts a server with the protocol of AWS KMS, which is JSON 1.1 with requests that are
+// signed with version 4 for the region of their key:
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html
 func StartAWS(t testing.TB) *Server {
 	s := newServer()
@@ -64,10 +64,11 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.begin(w, r, operation, req.KeyID)
+	state, versions, answered := s.beginRequest(w, r, operation, req.KeyID)
 	if answered {
 		return
 	}
+
 	// The ID of a key is arn:aws:kms:REGION:ACCOUNT:key/NAME.
 	arn := strings.Split(req.KeyID, ":")
 	if state == "missing" || len(arn) < 6 || arn[3] != region {
@@ -92,7 +93,8 @@ var awsRefusals = map[string]string{
 	"denied":   "AccessDeniedException",
 }
 
-// encryptAWS responds with the ciphertext: the ID of the key, a line break, and the sealed bytes.
+// encryptAWS responds with the ciphertext, which is the ID of the key, a line break and the sealed
+// bytes.
 func encryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
 	sealed := key.Seal(nil, nil, req.Plaintext, req.boundContext())
 	WriteJSON(w, http.StatusOK, map[string]any{
@@ -102,13 +104,14 @@ func encryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AE
 	})
 }
 
-// decryptAWS responds with the plaintext of what encryptAWS has sent.
+// decryptAWS responds with the plaintext that encryptAWS was sent.
 func decryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
 	name, sealed, _ := strings.Cut(string(req.CiphertextBlob), "\n")
 	if name != id && strings.HasPrefix(name, "key/") {
 		refuseAWS(w, "IncorrectKeyException")
 		return
 	}
+
 	data, err := key.Open(nil, nil, []byte(sealed), req.boundContext())
 	if err != nil {
 		refuseAWS(w, "InvalidCiphertextException")
@@ -121,8 +124,8 @@ func decryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AE
 	})
 }
 
-// boundContext returns the context of the encryption as bytes. Equal contexts give equal bytes,
-// because Marshal sorts the names.
+// boundContext returns the encryption context as bytes, which are equal for equal contexts because
+// Marshal sorts the names.
 func (req *awsRequest) boundContext() []byte {
 	bound, err := json.Marshal(req.EncryptionContext)
 	if err != nil {

@@ -40,8 +40,8 @@ var vaultKeys = sync.OnceValue(func() (keys []*rsa.PrivateKey) {
 	return keys
 })
 
-// StartAzure starts a server with the protocol of Azure Key Vault. Its keys have names and at most
-// two versions. https://learn.microsoft.com/rest/api/keyvault/keys/wrap-key/wrap-key
+// StartAzure starts a server with the protocol of Azure Key Vault, whose keys have names and at
+// most two versions: https://learn.microsoft.com/rest/api/keyvault/keys/wrap-key/wrap-key
 func StartAzure(t testing.TB) *Server {
 	s := newServer()
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(s.serveAzure))
@@ -49,8 +49,7 @@ func StartAzure(t testing.TB) *Server {
 	return s
 }
 
-// VaultClient returns an HTTP client that always connects to the server, whatever the host in the
-// URL is.
+// VaultClient returns an HTTP client that connects to the server, whatever host a URL has.
 func (s *Server) VaultClient() *http.Client {
 	transport := s.Client().Transport.(*http.Transport).Clone()
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -64,7 +63,7 @@ func (s *Server) VaultClient() *http.Client {
 // A Credential returns the token Value in every call. It can be used with Azure and Google.
 type Credential struct{ Value string }
 
-// GetToken implements [azcore.TokenCredential]. It fails if the client does not ask for the scope and
+// GetToken implements [azcore.TokenCredential]. It fails unless the client asks for the scope and
 // the tenant of [Challenge].
 func (c Credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	hasScope := len(o.Scopes) == 1 && o.Scopes[0] == "https://vault.azure.net/.default"
@@ -94,10 +93,11 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.begin(w, r, path.operation, path.key)
+	state, versions, answered := s.beginRequest(w, r, path.operation, path.key)
 	if answered {
 		return
 	}
+
 	// A path without a version names the newest one. Versions are counted from 1.
 	number := len(versions)
 	for n := range versions {
@@ -136,7 +136,7 @@ type vaultPath struct {
 	operation string
 }
 
-// parseVaultPath returns the parts of a path. A path without a version means the newest one.
+// parseVaultPath returns the parts of a path, which has no version if it means the newest one.
 func parseVaultPath(path string) (p vaultPath, ok bool) {
 	segments := strings.Split(path, "/") // the first one is empty
 	switch len(segments) {
@@ -158,6 +158,7 @@ func wrap(r *http.Request, operation string, key *rsa.PrivateKey) ([]byte, error
 	if req.Alg != "RSA-OAEP-256" {
 		return nil, fmt.Errorf("unknown algorithm %q", req.Alg)
 	}
+
 	value, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(req.Value, "="))
 	if err != nil {
 		return nil, err
@@ -168,17 +169,16 @@ func wrap(r *http.Request, operation string, key *rsa.PrivateKey) ([]byte, error
 	return rsa.DecryptOAEP(sha256.New(), nil, key, value, nil)
 }
 
-// challenge refuses a request that has no token or a wrong token.
+// challenge refuses a request without a valid token, and says which token is needed.
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
-	if _, _, answered := s.begin(w, r, "challenge", ""); answered {
+	if _, _, answered := s.beginRequest(w, r, "challenge", ""); answered {
 		return
 	}
 	w.Header().Set("WWW-Authenticate", Challenge)
 	RefuseAzure(w, http.StatusUnauthorized, "Unauthorized", "")
 }
 
-// RefuseAzure sends an error in Azure's format. code is the code of the error, and inner is the
-// code of its inner error.
+// RefuseAzure sends an error in Azure's format, with a code and that of its inner error.
 func RefuseAzure(w http.ResponseWriter, status int, code, inner string) {
 	body := map[string]any{"code": code, "message": "the service says why"}
 	if inner != "" {

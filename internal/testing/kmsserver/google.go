@@ -50,7 +50,7 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.begin(w, r, operation, name)
+	state, versions, answered := s.beginRequest(w, r, operation, name)
 	if answered {
 		return
 	}
@@ -83,7 +83,7 @@ func refuseGoogleKey(w http.ResponseWriter, name, state string) {
 	}
 }
 
-// hasChecksums reports whether the fields of the operation have the right checksums.
+// hasChecksums reports whether the checksums of the operation's fields are right.
 func (req *googleRequest) hasChecksums(operation string) bool {
 	if sum(req.AdditionalAuthenticatedData) != req.AdditionalAuthenticatedDataCrc32c {
 		return false
@@ -98,8 +98,8 @@ func (req *googleRequest) hasChecksums(operation string) bool {
 	}
 }
 
-// encryptGoogle responds with the ciphertext: the number of the newest version of the key in a byte,
-// and the sealed bytes.
+// encryptGoogle responds with the ciphertext, which is a byte with the number of the key's newest
+// version and the sealed bytes.
 func encryptGoogle(w http.ResponseWriter, name string, req *googleRequest, versions []cipher.AEAD) {
 	newest := len(versions)
 	sealed := versions[newest-1].Seal(nil, nil, req.Plaintext, req.AdditionalAuthenticatedData)
@@ -114,7 +114,7 @@ func encryptGoogle(w http.ResponseWriter, name string, req *googleRequest, versi
 	})
 }
 
-// decryptGoogle responds with the plaintext of what encryptGoogle has sent.
+// decryptGoogle responds with the plaintext that encryptGoogle was sent.
 func decryptGoogle(w http.ResponseWriter, req *googleRequest, versions []cipher.AEAD) {
 	data, err := openGoogle(req, versions)
 	if err != nil {

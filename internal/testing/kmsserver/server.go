@@ -31,13 +31,14 @@ type master struct {
 
 func newServer() *Server { return &Server{keys: map[string]*master{}, requests: map[string]int{}} }
 
-// AddKey adds a key. If a key with that name exists, it adds a version to the key.
+// AddKey adds a key, or a version to the key with this name.
 func (s *Server) AddKey(name string) {
-	secret := make([]byte, 32)
+	const keySize = 32
+	secret := make([]byte, keySize)
 	_, _ = rand.Read(secret) // never fails
 	block, err := aes.NewCipher(secret)
 	if err != nil {
-		panic(err) // 32 bytes are a valid key
+		panic(err) // the size is that of a key
 	}
 	version, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
@@ -74,10 +75,9 @@ func (s *Server) Count(operation string) int {
 	return s.requests[operation]
 }
 
-// begin counts a request, and returns the state and the versions of the named key. It also calls
-// the function that [Server.Answer] has set. The result answered is true if that function has sent
-// the response.
-func (s *Server) begin(
+// beginRequest counts a request, and returns the state and the versions of its key. answered is
+// true if the function that [Server.Answer] has set sent the response.
+func (s *Server) beginRequest(
 	w http.ResponseWriter, r *http.Request, operation, name string,
 ) (state string, versions []cipher.AEAD, answered bool) {
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// Refuse makes every operation fail with the given status and body, until the test ends.
+// Refuse makes every operation fail with this status and body, until the test ends.
 func (s *Server) Refuse(t testing.TB, status int, body any) {
 	s.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 		WriteJSON(w, status, body)
