@@ -120,7 +120,7 @@ type position struct {
 func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
-		// If start-after is the name of a folder, the page skips all keys in that folder.
+		// After the name of a folder, the page skips all keys in that folder.
 		return position{
 			key:      query.Get("start-after") + query.Get("marker"),
 			isFolder: true,
@@ -141,9 +141,9 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-// isBefore reports whether the position comes before key. If it does, the page lists key. If
-// start-after is the name of a folder, the page skips all keys in that folder. If the position does
-// not begin with prefix, the page is empty (seaweedfs#11321).
+// isBefore reports whether the position comes before key, so that the page lists key. After the
+// name of a folder, the page skips all keys in that folder. If the position does not begin with
+// prefix, the page is empty (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true
@@ -151,6 +151,7 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if !strings.HasPrefix(p.key, prefix) {
 		return false
 	}
+
 	last := p.key
 	if delimiter != "" {
 		last = strings.TrimSuffix(last, delimiter)
@@ -245,7 +246,7 @@ func (l *lister) entries(ctx context.Context, bucket, prefix string) ([]storage.
 	return entries, nil
 }
 
-// encode returns key in the encoding that the request has asked for. The encoding is "url" or "".
+// encode returns key in the encoding that the request asks for, which is "url" or "".
 func encode(key, encoding string) string {
 	if encoding != "url" {
 		return key

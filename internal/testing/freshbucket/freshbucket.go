@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open creates a bucket on the server that scheme and query select, and opens it. It never removes
-// the bucket, because the server ends with the tests.
+// Open creates a bucket on the server that scheme and query select, and opens it. The bucket is
+// never removed, because the server ends with the tests.
 func Open(t *testing.T, scheme string, query url.Values, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := storage.Open(t.Context(), Address(t, scheme, query), opts...)

@@ -45,6 +45,7 @@ func (h *History) Do(call Recorded) {
 	start := h.tick()
 	name, result := call()
 	end := h.tick()
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, &pastCall{
@@ -55,7 +56,7 @@ func (h *History) Do(call Recorded) {
 	})
 }
 
-// tick returns the next moment: the history counts the beginnings and ends of its calls.
+// tick returns the next moment of the history, which counts the beginnings and ends of its calls.
 func (h *History) tick() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,16 +68,17 @@ func (h *History) tick() int {
 // state of the key before the first call.
 func (h *History) Explained(src KeyState) bool { return explain(h.calls, src) }
 
-// explain reports whether some order of the calls explains their results. It tries each call that
-// can be the first in an order. If another call ended before a call began, the later call cannot be
-// the first.
+// explain reports whether some order of the calls explains their results. A call cannot be the
+// first if another one ended before it began.
 func explain(calls []*pastCall, src KeyState) bool {
 	if len(calls) == 0 {
 		return true
 	}
-	earliest := slices.MinFunc(calls, func(a, b *pastCall) int { return a.end - b.end })
+
+	firstEnded := slices.MinFunc(calls, func(a, b *pastCall) int { return a.end - b.end })
 	for i, call := range calls {
-		if call.begun > earliest.end {
+		canBeFirst := call.begun <= firstEnded.end
+		if !canBeFirst {
 			continue
 		}
 		for _, dst := range call.step(src) {
@@ -133,7 +135,7 @@ func EndedUnknown(content string) Step {
 	}
 }
 
-// only returns s if that state is possible, and otherwise no state. It is for the result of a Step.
+// only returns s as the only next state if possible is true, and no state otherwise.
 func (s KeyState) only(possible bool) []KeyState {
 	if !possible {
 		return nil
