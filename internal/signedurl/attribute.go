@@ -49,8 +49,8 @@ var properties = []struct {
 	{classAttribute, func(p *storage.Properties) string { return p.StorageClass }, storage.WithStorageClass},
 }
 
-// attributesOf returns the properties and conditions of an upload as the headers that a client must send,
-// sorted by name.
+// attributesOf returns the properties and conditions of an upload as the headers that a client must
+// send, sorted by name.
 func attributesOf(r *driver.SignRequest) []Attribute {
 	var attributes []Attribute
 	for _, p := range properties {
@@ -90,8 +90,7 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 	return attributes
 }
 
-// UploadOptions returns the options for an upload that stores the object with the properties and
-// conditions of the grant.
+// UploadOptions returns the options for an upload with the properties and conditions of the grant.
 func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 	var opts []storage.UploadOption
 	metadata := map[string]string{}
@@ -104,6 +103,7 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 			metadata[name] = value
 			continue
 		}
+
 		opt, ok := a.option()
 		if !ok {
 			return nil, storage.InvalidArgument
@@ -128,13 +128,14 @@ func (g *Grant) PartOptions() []storage.PartOption {
 	return []storage.PartOption{storage.WithCRC32C(g.CRC32C.Sum)}
 }
 
-// option returns the option that has made the attribute. It returns false if there is none.
+// option returns the option that has made the attribute, and false if there is none.
 func (a Attribute) option() (storage.UploadOption, bool) {
 	for _, p := range properties {
 		if a.Name == p.name {
 			return p.option(a.Value), true
 		}
 	}
+
 	if mode, ok := strings.CutPrefix(a.Name, lockAttribute); ok {
 		expires, err := time.Parse(time.RFC3339, a.Value)
 		return storage.WithRetention(expires, storage.RetentionMode(mode)), err == nil
@@ -142,6 +143,7 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 	if a.Name == tagsAttribute {
 		return a.tags()
 	}
+
 	switch a {
 	case Attribute{Name: holdAttribute, Value: on}:
 		return storage.WithLegalHold(), true
@@ -153,7 +155,7 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 	return nil, false
 }
 
-// tags returns the option for an attribute with tags. It returns false if they are malformed.
+// tags returns the option for an attribute with tags, and false if they are malformed.
 func (a Attribute) tags() (storage.UploadOption, bool) {
 	values, err := url.ParseQuery(a.Value)
 	tags := make(map[string]string, len(values))
@@ -163,7 +165,7 @@ func (a Attribute) tags() (storage.UploadOption, bool) {
 	return storage.WithTags(tags), err == nil
 }
 
-// textOfCRC returns a checksum as 8 hexadecimal digits, or "" if the checksum is unknown.
+// textOfCRC returns a checksum as 8 hexadecimal digits, or "" if it is unknown.
 func textOfCRC(crc storage.CRC32C) string {
 	if !crc.Known {
 		return ""

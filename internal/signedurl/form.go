@@ -21,7 +21,7 @@ const (
 
 // SignForm returns the signed form that r requests for the bucket. All fields are signed, so that
 // nobody can change, add or remove one. If r has a condition, SignForm fails with Unsupported,
-// because the forms of cloud providers have no conditions.
+// because the forms of cloud providers have none.
 func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	g, err := newGrant(r, now)
 	if err != nil {
@@ -50,11 +50,15 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 		fields[a.Name] = a.Value
 	}
 	fields[signatureField] = k.all[0].sign(formParts(bucket, fields)...)
-	return &storage.SignedForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
+	return &storage.SignedForm{
+		URL:       r.BaseURL,
+		Fields:    fields,
+		ExpiresAt: time.Unix(g.Expires, 0).UTC(),
+	}, nil
 }
 
-// formParts returns the texts that the signature of a form covers: all names and values of fields,
-// sorted by name, except the signature itself.
+// formParts returns the texts that the signature of a form covers, which are all names and values
+// of fields but the signature itself, sorted by name.
 func formParts(bucket string, fields map[string]string) []string {
 	parts := []string{"omnibucket form 1", bucket}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -72,6 +76,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	if !ok || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
 		return nil, Invalid
 	}
+
 	expires, err := strconv.ParseInt(fields[expiresParam], 10, 64)
 	if err != nil {
 		return nil, Invalid
@@ -80,6 +85,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	if err != nil {
 		return nil, Invalid
 	}
+
 	g := &Grant{
 		Method:  http.MethodPost,
 		Key:     fields[objectField],
@@ -98,6 +104,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 		}
 	}
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+
 	if s := g.status(now); s != Valid {
 		return nil, s
 	}

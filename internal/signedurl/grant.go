@@ -47,8 +47,8 @@ const (
 	Valid
 )
 
-// status says whether a grant with a valid signature has ended. A grant that ends later than this package
-// permits is Invalid.
+// status says whether a grant with a valid signature has ended. One that ends later than this
+// package permits is Invalid.
 func (g *Grant) status(now time.Time) Status {
 	end := time.Unix(g.Expires, 0)
 	if !now.Before(end) {
@@ -60,11 +60,13 @@ func (g *Grant) status(now time.Time) Status {
 	return Valid
 }
 
-// newGrant returns the grant that r requests. Its properties depend on the method of the request.
+// newGrant returns the grant that r requests. Which properties it has depends on the method of the
+// request.
 func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
+
 	start, duration := r.Term(now)
 	g := &Grant{
 		Method:  r.Method,
@@ -92,7 +94,7 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	return g, nil
 }
 
-// expiry returns the Unix time in seconds at which ttl has passed. It rounds up, so that a grant
+// expiry returns the Unix time in seconds, rounded up, at which ttl has passed, so that a grant
 // never ends earlier than requested.
 func expiry(now time.Time, ttl time.Duration) int64 {
 	end := now.Add(ttl)
@@ -102,9 +104,8 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 	return end.Unix()
 }
 
-// SignWith calls the function keys, which returns the signing keys of the bucket. It passes them to
-// the function sign, and returns its result. The function sign is [SignURL], [SignPart] or
-// [SignForm].
+// SignWith gets the signing keys of the bucket from keys, and calls sign with them, which is
+// [SignURL], [SignPart] or [SignForm].
 func SignWith[R, S any](
 	ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error),
 	bucket string, r R, now time.Time,
@@ -151,9 +152,10 @@ func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error)
 	if k.Empty() {
 		return nil, storage.Unsupported
 	}
-	first := k.all[0]
-	query := g.query(first.id)
-	signature := first.sign(g.signedParts(bucket, query)...)
+
+	signer := k.all[0]
+	query := g.query(signer.id)
+	signature := signer.sign(g.signedParts(bucket, query)...)
 	header := http.Header{}
 	for _, a := range g.Attributes {
 		header.Set(a.Name, a.Value)
@@ -166,7 +168,7 @@ func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error)
 	}, nil
 }
 
-// signedParts returns the texts that the signature of a URL covers. query is that of the method query.
+// signedParts returns the texts that the signature of a URL with this query covers.
 func (g *Grant) signedParts(bucket, query string) []string {
 	parts := []string{"omnibucket url 1", bucket, g.Method, g.Key, query}
 	for _, a := range g.Attributes {
@@ -183,6 +185,7 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 	if !ok {
 		return nil, Invalid
 	}
+
 	g, id := parseQuery(unsignedQuery)
 	key, known := k.find(id)
 	if !known {

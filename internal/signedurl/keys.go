@@ -50,7 +50,7 @@ type key struct {
 // NewKeys makes Keys from secrets. It fails with InvalidArgument if a secret is shorter than
 // [MinSecret].
 func NewKeys(secrets Secrets) (Keys, error) {
-	var k Keys
+	var keys Keys
 	for _, secret := range secrets {
 		if len(secret) < MinSecret {
 			return Keys{}, &storage.Error{
@@ -58,14 +58,15 @@ func NewKeys(secrets Secrets) (Keys, error) {
 				Err:  errors.New("each of SigningKeys must have at least 32 random bytes"),
 			}
 		}
-		secret = slices.Clone(secret)
-		// Only this closure holds the secret. A printed key shows the address of the closure, and
+
+		// Only this closure holds the secret, so that a printed key shows the closure's address and
 		// not the secret.
+		secret = slices.Clone(secret)
 		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }}
 		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
-		k.all = append(k.all, next)
+		keys.all = append(keys.all, next)
 	}
-	return k, nil
+	return keys, nil
 }
 
 // NewSecret returns a new random secret.
@@ -83,11 +84,11 @@ func (k Keys) Empty() bool { return len(k.all) == 0 }
 
 // find returns the key with this ID.
 func (k Keys) find(id string) (key, bool) {
-	i := slices.IndexFunc(k.all, func(k key) bool { return k.id == id })
-	if i < 0 {
+	index := slices.IndexFunc(k.all, func(k key) bool { return k.id == id })
+	if index < 0 {
 		return key{}, false
 	}
-	return k.all[i], true
+	return k.all[index], true
 }
 
 func (k key) sign(parts ...string) string {
@@ -101,13 +102,13 @@ func (k key) verify(signature string, parts ...string) bool {
 	return subtle.ConstantTimeCompare([]byte(signature), []byte(k.sign(parts...))) == 1
 }
 
-// sum returns the HMAC of the parts. The length before each part makes sure that a byte cannot move from
+// sum returns the HMAC of the parts, each with its length before it, so that no byte can move from
 // one part to the next.
 func (k key) sum(parts ...string) []byte {
 	mac := k.mac()
-	// Writing to a hash never fails.
 	for _, part := range parts {
 		length := binary.AppendUvarint(nil, uint64(len(part)))
+		// Writing to a hash never fails.
 		_, _ = mac.Write(append(length, part...))
 	}
 	return mac.Sum(nil)

@@ -34,14 +34,20 @@ type ServedBucket struct {
 }
 
 // OriginOf returns the Origin of the store of b, without the layers in between. It returns false if
-// the store serves its own signed URLs, or if b was opened without WithSigningBaseURL. It also
-// returns false if b is a result of Ref or Prefixed, or if a user has implemented the type of b.
+// the store serves its own signed URLs, if b was opened without WithSigningBaseURL, or if b is a
+// result of Ref or Prefixed or has a user's own type.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
 	e, _, complete := serving.Reach(b)
 	if e == nil || !complete {
 		return ServedBucket{}, false
 	}
+
 	served := e.Served()
-	o, ok := served.Origin.(Origin)
-	return ServedBucket{Origin: o, Name: served.Bucket, BaseURL: served.BaseURL}, ok && served.BaseURL != ""
+	origin, ok := served.Origin.(Origin)
+	bucket := ServedBucket{
+		Origin:  origin,
+		Name:    served.Bucket,
+		BaseURL: served.BaseURL,
+	}
+	return bucket, ok && served.BaseURL != ""
 }

@@ -28,8 +28,8 @@ func HasParams(query string) bool {
 	return strings.HasPrefix(query, "ob-") || strings.Contains(query, "&ob-")
 }
 
-// query returns the query of the signed URL for g, without the signature. keyID identifies the key
-// that signs.
+// query returns the query of the signed URL, without the signature. keyID identifies the key that
+// signs.
 func (g *Grant) query(keyID string) string {
 	part := ""
 	if g.Part > 0 {
@@ -74,9 +74,9 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a result of the method query. It ignores invalid values. Only a forged query
-// has invalid values, and the caller refuses a forged query because of its signature. The
-// attributes of the Grant have names, but no values. The caller adds the values from the headers.
+// parseQuery parses a query of a signed URL without its signature. It ignores invalid values,
+// because only a forged query has them, which the caller refuses for its signature. The attributes
+// of the Grant get their values from the headers later.
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{
@@ -91,6 +91,7 @@ func parseQuery(query string) (g *Grant, keyID string) {
 	}
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)
 	g.Part, _ = strconv.Atoi(values.Get(partParam))
+
 	if size := values.Get(sizeParam); size != "" {
 		g.MinSize, g.MaxSize, _ = parseSize(size)
 	}
@@ -102,7 +103,7 @@ func parseQuery(query string) (g *Grant, keyID string) {
 	return g, values.Get(keyParam)
 }
 
-// parseSize parses a result of the method size that is not "".
+// parseSize parses the limits of a body's length, such as "1-9".
 func parseSize(text string) (least, most int64, err error) {
 	first, last, _ := strings.Cut(text, "-")
 	least, err = strconv.ParseInt(first, 10, 64)

@@ -23,21 +23,28 @@ type VendedGrant struct {
 // other texts, so that none of them is valid for a token.
 const vendedText = "omnibucket vended 1"
 
-// Vend returns credentials for the named bucket. Their token is signed with the first key of k.
+// Vend returns credentials for the named bucket, with a token that the first key of k has signed.
 func Vend(k Keys, bucket string, r *driver.VendRequest, now time.Time) (*storage.VendedCredentials, error) {
 	if k.Empty() {
 		return nil, storage.Unsupported
 	}
-	g := VendedGrant{Bucket: bucket, Prefix: r.Prefix, Rights: r.Rights, Expires: now.Add(r.TTL).Unix()}
-	text, err := json.Marshal(g)
+
+	grant := VendedGrant{
+		Bucket:  bucket,
+		Prefix:  r.Prefix,
+		Rights:  r.Rights,
+		Expires: now.Add(r.TTL).Unix(),
+	}
+	text, err := json.Marshal(grant)
 	if err != nil {
 		return nil, err
 	}
+
 	content := base64.RawURLEncoding.EncodeToString(text)
-	signing := k.all[0]
+	signer := k.all[0]
 	return &storage.VendedCredentials{
-		Expires: time.Unix(g.Expires, 0),
-		Token:   content + "." + signing.id + "." + signing.sign(vendedText, content),
+		Expires: time.Unix(grant.Expires, 0),
+		Token:   content + "." + signer.id + "." + signer.sign(vendedText, content),
 	}, nil
 }
 
@@ -50,13 +57,14 @@ func VerifyVended(k Keys, bucket, token string, now time.Time) (*VendedGrant, St
 	if !ok || !key.verify(signature, vendedText, content) {
 		return nil, Invalid
 	}
-	g := &VendedGrant{}
+
+	grant := &VendedGrant{}
 	text, err := base64.RawURLEncoding.DecodeString(content)
-	if err != nil || json.Unmarshal(text, g) != nil || g.Bucket != bucket {
+	if err != nil || json.Unmarshal(text, grant) != nil || grant.Bucket != bucket {
 		return nil, Invalid
 	}
-	if now.Unix() >= g.Expires {
+	if now.Unix() >= grant.Expires {
 		return nil, Expired
 	}
-	return g, Valid
+	return grant, Valid
 }
