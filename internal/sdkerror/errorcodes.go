@@ -20,20 +20,20 @@ type Table struct {
 	Statuses map[int]Meaning    // meanings by HTTP status, where CodeFromStatus would be wrong for the provider
 }
 
-// Codes returns a map for [Table.Codes]. names has the provider's error codes for each meaning, separated
-// by spaces.
+// Codes returns a map for [Table.Codes]. names has the provider's error codes for each meaning,
+// separated by spaces.
 func Codes(names map[Meaning]string) map[string]Meaning {
 	codes := map[string]Meaning{}
-	for m, all := range names {
-		for name := range strings.FieldsSeq(all) {
-			codes[name] = m
+	for meaning, list := range names {
+		for name := range strings.FieldsSeq(list) {
+			codes[name] = meaning
 		}
 	}
 	return codes
 }
 
-// Lookup returns the meaning of the provider's error code. If the Table does not have the code, it
-// returns the meaning of the HTTP status.
+// Lookup returns the meaning of the provider's error code, or that of the HTTP status if the Table
+// does not have the code.
 func (t *Table) Lookup(code string, status int) Meaning {
 	if m, ok := t.Codes[code]; ok {
 		return m
@@ -41,6 +41,7 @@ func (t *Table) Lookup(code string, status int) Meaning {
 	if m, ok := t.Statuses[status]; ok {
 		return m
 	}
+
 	m := Meaning{Code: CodeFromStatus(status)}
 	if m.Code == storage.Internal && status >= http.StatusBadRequest {
 		return Unknown

@@ -16,8 +16,8 @@ const PageHint = "the endpoint answers like a web page: check endpoint="
 // the store before something replaced its response.
 var ErrNoEvidence = errors.New("the response is not that of")
 
-// NoEvidence returns an error that wraps [ErrNoEvidence]. why is the reason why the
-// response cannot be from the store.
+// NoEvidence returns an error that wraps [ErrNoEvidence], and says why the response cannot be from
+// the store.
 func NoEvidence(store, why string) *storage.Error {
 	return &storage.Error{
 		Code:      storage.Unavailable,
@@ -27,13 +27,13 @@ func NoEvidence(store, why string) *storage.Error {
 	}
 }
 
-// WithCode returns a copy of err with the given code and hint. The other fields, such as the
-// status, stay the same.
+// WithCode returns a copy of err with the given code and hint, and all other fields as they are.
 func WithCode(err error, code storage.Code, hint string) *storage.Error {
 	e := storage.Error{Err: err}
 	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 		e = *storageErr
 	}
+
 	e.Code = code
 	e.Hint = hint
 	e.Retryable = IsRetryable(code)

@@ -20,8 +20,8 @@ type longError struct {
 func (e *longError) Error() string { return e.text }
 func (e *longError) Unwrap() error { return e.err }
 
-// withShortText returns err if its text is short. Otherwise it returns an error that wraps err and
-// shows the beginning of the text.
+// withShortText returns err, or an error that wraps it and shows only the beginning if its text is
+// long.
 func withShortText(err error) error {
 	if err == nil {
 		return nil
@@ -30,6 +30,7 @@ func withShortText(err error) error {
 	if len(text) <= maxText {
 		return err
 	}
+
 	// A clone does not keep the long text in memory.
 	return &longError{strings.Clone(words.Beginning(text, maxText)) + "…", err}
 }

@@ -11,9 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// WithoutResponse returns the error for a request that got no complete response. If isInterrupted
-// is true, err comes from the HTTP client or from a truncated response, even if its type does not
-// show that.
+// WithoutResponse returns the error for a request that got no complete response. isInterrupted says
+// that err comes from the HTTP client or a truncated response, even if its type does not show that.
 func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	var certificate *tls.CertificateVerificationError
 	var dns *net.DNSError

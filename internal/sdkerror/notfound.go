@@ -31,13 +31,12 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	return e
 }
 
-// Missing returns an error with status 404 if the object does not exist. If the object may exist,
-// Missing returns nil.
+// Missing returns an error with status 404 if the object does not exist, and nil if it may exist.
 //
-// Some stores check the revision in a condition before they check whether the object exists. If e
+// Some stores check the revision in a condition before they look whether the object exists. If e
 // says that the revision did not match, Missing calls head, which requests the object. If head
-// fails with a retryable error, Missing returns the error of head, with Unknown false. The outcome
-// is known: the store refused the caller's request, and head changes nothing.
+// fails with a retryable error, Missing returns that with Unknown false, because the store has
+// refused the caller's request and head changes nothing.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
 		err := head()
@@ -56,8 +55,8 @@ func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() 
 	return e
 }
 
-// FromListing corrects the error e of a failed listing. If e is ObjectNotFound, it becomes
-// BucketNotFound, because a listing does not need an object. hint is the hint for a missing bucket.
+// FromListing corrects the error e of a failed listing, in which ObjectNotFound means
+// BucketNotFound, because a listing needs no object. hint is the hint for a missing bucket.
 func FromListing(e *storage.Error, hint string) *storage.Error {
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound

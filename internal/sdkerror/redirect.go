@@ -9,20 +9,22 @@ import (
 
 const maxHost = 255 // largest number of bytes of a host that a hint shows
 
-// Redirect returns the meaning of a redirect that something other than the store has sent: a proxy
-// that requires https, a login page, or a host that has moved. Drivers do not follow such a
-// redirect, because the signature is only valid for the original host. ok is false if status is not
-// a redirect.
+// Redirect returns the meaning of a redirect, which comes from something other than the store, such
+// as a proxy that requires https, a login page or a host that has moved. Drivers do not follow it,
+// because the signature is only valid for the original host. ok is false if status is not a
+// redirect.
 func Redirect(status int, header http.Header) (m Meaning, ok bool) {
 	is3xx := status >= http.StatusMultipleChoices && status < http.StatusBadRequest
 	if !is3xx || status == http.StatusNotModified {
 		return m, false
 	}
+
 	m = Meaning{Code: storage.InvalidArgument, Hint: "the endpoint redirects: check endpoint="}
 	target, err := url.Parse(header.Get("Location"))
 	if err != nil || target.Host == "" || len(target.Host) > maxHost {
 		return m, true
 	}
+
 	// The rest of the address may have secrets.
 	host := url.URL{Scheme: target.Scheme, Host: target.Host}
 	m.Hint = "the endpoint redirects to " + host.String() + ": check endpoint="

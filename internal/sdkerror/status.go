@@ -29,8 +29,8 @@ var statusCodes = map[int]storage.Code{
 // have closed the connection. The request may have taken effect.
 const statusClientClosed = 499
 
-// CodeFromStatus returns the code for an HTTP status. It returns Internal if the meaning depends on
-// the provider, as for redirects and for 409.
+// CodeFromStatus returns the code for an HTTP status, or Internal if the meaning depends on the
+// provider, as for redirects and for 409.
 func CodeFromStatus(status int) storage.Code {
 	if code, ok := statusCodes[status]; ok {
 		return code
@@ -47,8 +47,8 @@ func IsRetryable(code storage.Code) bool {
 	return code == storage.RateLimited || code == storage.Unavailable
 }
 
-// RetryAfter returns how long a response asks the client to wait, in seconds or
-// until a date. It returns 0 if the response does not ask.
+// RetryAfter returns how long a response asks the client to wait, in seconds or until a date, or 0
+// if it does not ask.
 func RetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
@@ -74,10 +74,10 @@ func IsForeign(status int, hasCode, hasHeader bool) bool {
 	return status >= http.StatusBadRequest && !hasCode && !hasHeader
 }
 
-// MaybeApplied reports whether a request may have taken effect although its response has the given
+// MaybeApplied reports whether a request may have taken effect although its response has this
 // status. It can be used as [Translator.MaybeApplied] for stores that send 501 and 503 only for
-// requests without effect. Any other status of 5xx may come from a gateway, so the request may have
-// taken effect.
+// requests without effect. Any other status of 5xx may come from a gateway, so that the request may
+// have taken effect.
 func MaybeApplied(status int) bool {
 	if status == http.StatusNotImplemented || status == http.StatusServiceUnavailable {
 		return false
@@ -85,6 +85,7 @@ func MaybeApplied(status int) bool {
 	if status >= 500 || status == statusClientClosed {
 		return true
 	}
+
 	// With status 2xx, the request took effect, and only the response was truncated.
 	return status >= 200 && status < 300
 }

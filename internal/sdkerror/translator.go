@@ -67,16 +67,18 @@ func (t *Translator) Read(err error) error {
 }
 
 // WithoutEffect returns a copy of err for a request that changes no object, such as the upload of a
-// part. It sets Unknown to false, because there is no effect that could be unknown. If a gateway
-// sent status 412, the Code becomes Unavailable, because the store itself has not checked a
-// condition. If err is not a *storage.Error, WithoutEffect returns err itself.
+// part. Its Unknown is false, because no effect can be unknown. A 412 of a gateway becomes
+// Unavailable, because the store has checked no condition. If err is not a *storage.Error,
+// WithoutEffect returns err itself.
 func WithoutEffect(err error) error {
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok {
 		return err
 	}
+
 	e := *storageErr
-	if e.Unknown && e.Code == storage.PreconditionFailed {
+	isOfGateway := e.Unknown && e.Code == storage.PreconditionFailed
+	if isOfGateway {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	}
@@ -84,14 +86,15 @@ func WithoutEffect(err error) error {
 	return &e
 }
 
-// Write calls the function do, which makes a request that changes something. Write translates the
-// error of that function. It sets [storage.Error.Unknown] if the request may have taken effect.
+// Write translates the error of do, which makes a request that changes something. It sets
+// [storage.Error.Unknown] if the request may have taken effect.
 func (t *Translator) Write(ctx context.Context, do func(context.Context) error) error {
 	ctx, counter := transport.CountRequests(ctx)
 	err := do(ctx)
 	if err == nil {
 		return nil
 	}
+
 	e := t.Translate(err)
 	if e.Unknown && e.Code == storage.ObjectNotFound {
 		// A 404 from a gateway does not prove that the object is missing.
@@ -105,11 +108,10 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 // isUnknown reports whether a failed request may have taken effect. counter has counted the
 // requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
-	_, isOwn := errors.AsType[*storage.Error](err)
 	if counter.Unanswered() > 0 {
 		return true
 	}
-	if isOwn {
+	if _, isOwn := errors.AsType[*storage.Error](err); isOwn {
 		// The error comes from the credentials or from the body, before the request was sent.
 		return false
 	}
