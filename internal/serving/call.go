@@ -18,8 +18,7 @@ type Call struct {
 	id   string
 }
 
-// ID returns a random text that identifies the operation. For one operation, ID always returns the
-// same text.
+// ID returns a random text that identifies the operation, and is the same at each call.
 func (c *Call) ID() string {
 	c.once.Do(func() {
 		c.id = rand.Text()

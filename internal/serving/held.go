@@ -30,9 +30,9 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 }
 
 // HeldIn returns the keys that jobs must skip in the Bucket or Directory input, because [Hold] has
-// made ctx, or a parent of ctx, for the objects at these keys. If the places of input and of the
-// bucket of Hold are known, HeldIn computes the keys from them. Otherwise it reads each key of input
-// that may be that object, and recognizes the object by the random text that Hold has stored in it.
+// made ctx, or a parent of ctx, for the objects at these keys. It computes the keys if the places
+// of input and of the bucket of Hold are known. Otherwise it reads each key of input that may be
+// such an object, and recognizes it by the random text that Hold has stored in it.
 func HeldIn(ctx context.Context, input any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
@@ -53,9 +53,9 @@ func HeldIn(ctx context.Context, input any) (keys []string) {
 // input is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, input any, key, text string) bool
 
-// otherKeys returns all keys that the held object may have in another bucket or directory. If the
-// other bucket shows a parent folder of the object's bucket, the key begins with more folders. If
-// the other bucket shows only a subfolder, the key begins with fewer folders.
+// otherKeys returns all keys that the held object may have in another bucket or directory. They
+// begin with more folders if that shows a parent folder of the object's bucket, and with fewer if
+// it shows only a subfolder.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
@@ -64,6 +64,7 @@ func (h *held) otherKeys() (keys []string) {
 			path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
 		)
 	}
+
 	// Each path is a key, and so is the path without its first folder, without its first two folders, and so on.
 	for _, key := range paths {
 		hasFolder := true
@@ -79,14 +80,15 @@ func (h *held) otherKeys() (keys []string) {
 }
 
 // KeysIn returns the keys under which an object of bucket also appears in a second Bucket or a
-// Directory. It only compares the known places of both. If a bucket has several stores, the object
-// may have several keys.
+// Directory, as far as their places are known. If a bucket has several stores, the object may have
+// several keys.
 func KeysIn(bucket any, key string, input any) (keys []string) {
-	places := Places(input)
+	inputPlaces := Places(input)
 	for _, place := range Places(bucket) {
-		for _, end := range places {
-			if value, ok := place.KeyIn(key, end); ok && !slices.Contains(keys, value) {
-				keys = append(keys, value)
+		for _, inputPlace := range inputPlaces {
+			inputKey, ok := place.KeyIn(key, inputPlace)
+			if ok && !slices.Contains(keys, inputKey) {
+				keys = append(keys, inputKey)
 			}
 		}
 	}

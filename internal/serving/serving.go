@@ -77,9 +77,9 @@ func Reach(b any) (engine Engine, prefix string, complete bool) {
 	return v.Engine, v.Prefix, v.Whole
 }
 
-// Places returns where the objects of a bucket or [Directory] are stored. It returns several places
-// if a layer has a second store. If the bucket or its Core is a user's own type, the place is
-// unknown. In this case, the result contains that bucket or Core in the field Account.
+// Places returns where the objects of a bucket or [Directory] are stored, which are several places
+// if a layer has a second store. If the bucket or its Core has a user's own type, the place is
+// unknown and has that bucket or Core as its Account.
 func Places(location any) []evidence.Place {
 	if location == nil {
 		return nil
@@ -97,7 +97,8 @@ func Places(location any) []evidence.Place {
 	return []evidence.Place{{Account: location}}
 }
 
-// places returns where the objects of the view are stored. A Core without an engine is an unknown place.
+// places returns where the objects of the view are stored, which is an unknown place for a Core
+// without an engine.
 func (v View) places() []evidence.Place {
 	if v.Engine != nil {
 		return evidence.In(v.Engine.Places(), v.Prefix)
@@ -115,9 +116,9 @@ func Below(inner, outer any) (prefix string, ok bool) {
 	return evidence.Below(Places(inner), Places(outer))
 }
 
-// Identity returns a text that identifies a bucket, its layers and its prefix. Every process gets
-// the same text, unless the bucket is in memory (see driver.StackIdentity). known is false if the
-// bucket has no engine (see View).
+// Identity returns a text that identifies a bucket with its layers and its prefix. It is the same
+// in every process, unless the bucket is in memory (see driver.StackIdentity). known is false if
+// the bucket has no engine (see View).
 func Identity(b any) (identity string, known bool) {
 	engine, prefix, _ := Reach(b)
 	if engine == nil {
@@ -147,14 +148,13 @@ func Prefix(b any) string {
 	return v.Prefix
 }
 
-// PlaceID returns a short text that identifies where the objects of b are stored. The text also
-// identifies the prefix of b and the layers that change bytes. The text is the same in every
-// process. If b is a user's own type, PlaceID returns "".
+// PlaceID returns a short text that identifies where the objects of b are stored, the prefix of b,
+// and the layers that change bytes. It is the same in every process, and "" if b has a user's own
+// type.
 //
-// A job stores objects for its own use, such as a journal, and writes the PlaceID of the bucket into
-// them. If a journal was copied from another bucket, its id differs from that of the bucket
-// that contains it. But a different id does not prove a copy. A bucket with two addresses may
-// have two ids.
+// A job writes the PlaceID of a bucket into objects for its own use, such as a journal. If a
+// journal was copied from another bucket, its id differs from that of the bucket that contains it.
+// A different id proves no copy, because a bucket with two addresses may have two ids.
 func PlaceID(b any) string {
 	identity, ok := Identity(b)
 	if !ok {
@@ -164,9 +164,9 @@ func PlaceID(b any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Source returns a text that identifies the object at the given key of b. The text also identifies
-// the layers of b, because a layer may change the bytes of the object. Every process gets the same
-// text, unless the bucket is in memory. If b is a user's own type, Source returns "".
+// Source returns a text that identifies the object at key of b and the layers of b, which may
+// change its bytes. It is the same in every process, unless the bucket is in memory, and "" if b
+// has a user's own type.
 func Source(b any, key string) string {
 	identity, ok := Identity(b)
 	if !ok {
