@@ -15,8 +15,7 @@ import (
 // (see package powercut). There, a test fails if it cannot mount, and is not skipped.
 const requiredVariable = "OMNIBUCKET_POWERCUT"
 
-// Make creates a second directory, and makes the content of dir appear there until the test ends. target
-// is the path of the second directory.
+// Make creates the directory target, and makes the content of dir appear there until the test ends.
 func Make(t *testing.T, dir, target string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(target, 0o777))

@@ -54,7 +54,7 @@ var hostileObjects = map[string]struct{ contentType, text string }{
 	},
 }
 
-// Fill stores the objects that the browser script expects. It calls put for each of them.
+// Fill calls put for each of the objects that the browser script expects.
 func Fill(t *testing.T, put func(key, contentType string, content []byte)) {
 	t.Helper()
 	for _, name := range HostileNames {
@@ -116,9 +116,8 @@ type Features struct {
 	Metadata   bool `json:"metadata"`
 }
 
-// Browse runs a browser script on the page at url. flow is the path of the script.
-// steps says which steps the script takes. The bucket of the page must contain the
-// objects of [Fill]. The last parameter contains more values for the script.
+// Browse runs the browser script flow on the page at url, whose bucket must contain the objects of
+// [Fill]. steps says which steps the script takes, and further has more values for the script.
 func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
 	t.Helper()
 	input := map[string]any{
@@ -136,7 +135,7 @@ func Browse(t *testing.T, flow, steps string, has Features, url string, further 
 	pagetest.Run(t, "console", flow, input)
 }
 
-// Files creates files to upload, and returns their directory. There are a file of more than 8 MiB,
+// Files creates files to upload, and returns their directory, which has a file of more than 8 MiB,
 // small files, and a folder.
 func Files(t *testing.T) string {
 	t.Helper()

@@ -51,17 +51,20 @@ var callsByName = map[string]func(ctx context.Context, b storage.Bucket) error{
 	},
 }
 
-// makeCall makes the named call. It prepares the bucket first, and then clears the coverage
-// counters, so that only the call is measured.
+// makeCall makes the named call on a bucket with three objects. It clears the coverage counters
+// before, so that only the call is measured.
 func makeCall(name string) error {
+	ctx := context.Background()
 	b := memstore.New()
+	tags := storage.WithTags(map[string]string{"k": "v"})
 	for _, key := range []string{"a/1", "a/2", "a/3"} {
-		if _, err := b.Upload(context.Background(), key, strings.NewReader(key), storage.WithTags(map[string]string{"k": "v"})); err != nil {
+		if _, err := b.Upload(ctx, key, strings.NewReader(key), tags); err != nil {
 			return err
 		}
 	}
+
 	if err := coverage.ClearCounters(); err != nil {
 		return err
 	}
-	return callsByName[name](context.Background(), b)
+	return callsByName[name](ctx, b)
 }

@@ -20,7 +20,7 @@ func New(parent context.Context, asks int64) *Context {
 	return &Context{Context: parent, asks: asks}
 }
 
-// Err counts its calls, and returns context.Canceled after the limit.
+// Err returns context.Canceled once it was called more often than the limit.
 func (c *Context) Err() error {
 	if c.asked.Add(1) > c.asks {
 		return context.Canceled

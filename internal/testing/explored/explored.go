@@ -36,8 +36,8 @@ func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	interleave.Run(t, onSome(Config()), scene)
 }
 
-// RunBudgets is like RunOnSome, with these budgets. If [All] returns true, the budgets of [Config]
-// follow.
+// RunBudgets is like RunOnSome with these budgets, and also with those of [Config] if [All] returns
+// true.
 func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := onSome(Config())
@@ -47,10 +47,11 @@ func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interle
 
 // onSome returns c for the first and the last weakness of stores only, unless [All] returns true.
 func onSome(c interleave.Config) interleave.Config {
-	if !All() {
-		all := interleave.Weaknesses()
-		c.Weaknesses = []interleave.Weakness{all[0], all[len(all)-1]}
+	if All() {
+		return c
 	}
+	weaknesses := interleave.Weaknesses()
+	c.Weaknesses = []interleave.Weakness{weaknesses[0], weaknesses[len(weaknesses)-1]}
 	return c
 }
 

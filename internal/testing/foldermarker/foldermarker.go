@@ -26,8 +26,8 @@ func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func
 	}
 }
 
-// Plant stores an object at each of the keys. It calls the driver directly, because the engine
-// refuses some keys. If a key ends in "/", its object is empty. Any other object contains its key.
+// Plant stores an object at each of the keys with the driver, because the engine refuses some keys.
+// An object contains its key, and is empty if the key ends in "/".
 func Plant(t testing.TB, d driver.Driver, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -35,13 +35,17 @@ func Plant(t testing.TB, d driver.Driver, keys ...string) {
 		if strings.HasSuffix(key, "/") {
 			content = ""
 		}
-		r := &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
-		_, err := d.Put(t.Context(), r)
+		_, err := d.Put(t.Context(), &driver.PutRequest{
+			Key:  key,
+			Body: strings.NewReader(content),
+			Size: int64(len(content)),
+		})
 		require.NoError(t, err, key)
 	}
 }
 
-// Of returns the keys of the markers of all folders, at every level, that contain one of the keys.
+// Of returns the sorted keys of the markers of all folders, at every level, that contain one of the
+// keys.
 func Of(keys ...string) []string {
 	var markers []string
 	for _, key := range keys {

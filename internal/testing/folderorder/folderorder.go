@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// With returns a copy of c for [s3server.Start]. A server with this Config lists keys in the order
-// of a directory tree.
+// With returns a copy of c for [s3server.Start] that makes the server list keys in the order of a
+// directory tree.
 func With(c s3server.Config) s3server.Config {
 	maxKeys := cmp.Or(c.Limits.MaxPage, 1000)
 	c.Middleware = func(next http.Handler) http.Handler {
@@ -53,7 +53,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// The server checks the request first. It cannot check a request with a token of this package.
+	// The server checks the request first, unless it has a token of this package.
 	if !query.Has("continuation-token") {
 		checked := httptest.NewRecorder()
 		l.server.ServeHTTP(checked, r)
