@@ -67,8 +67,8 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 	m.remove()
 }
 
-// removeWithFile removes the temporary file of a [File], and then its mark. If the temporary file
-// stays, its mark stays, too.
+// removeWithFile removes the temporary file of a [File] and then its mark, which stays if the
+// temporary file does.
 func (m *mark) removeWithFile() {
 	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
 	info, err := m.dir.Lstat(data)
@@ -85,9 +85,10 @@ func (m *mark) removeWithFile() {
 
 // SweepAll removes the marks and files that dead processes have left in and below a directory.
 func SweepAll(root *os.Root, dir string) {
-	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && IsMark(d.Name()) {
-			Sweep(root, filepath.FromSlash(name), func(string) bool { return false })
+	keepNone := func(string) bool { return false }
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() && IsMark(entry.Name()) {
+			Sweep(root, filepath.FromSlash(name), keepNone)
 		}
 		return nil
 	})

@@ -1,6 +1,6 @@
 package piecemeal
 
-// Errors returns the errors that err joins, if err is a result of [errors.Join] or of another type
+// Errors returns the errors that err joins, if it is a result of [errors.Join] or of another type
 // with the method Unwrap() []error. Otherwise it returns a slice that contains only err, or nil if
 // err is nil.
 func Errors(err error) []error {

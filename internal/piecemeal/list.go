@@ -11,11 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// List yields the entries of a listing of bucket. The caller passes the prefix of the listing,
-// the key after which the listing begins, and the listing itself. In a local directory, a listing
-// fails at a folder that the user may not read, such as lost+found. After this failure, List
-// lists the rest folder by folder. It yields each unreadable folder as a common prefix together
-// with its error. Any other error ends List.
+// List yields the entries of list, which is a listing of bucket with this prefix and start. In a
+// local directory, a listing fails at a folder that the user may not read, such as lost+found. List
+// then lists the rest folder by folder, and yields each unreadable folder as a common prefix
+// together with its error. Any other error ends List.
 func List(
 	ctx context.Context, bucket storage.Lister, prefix, startAfter string, list iter.Seq2[storage.ListEntry, error],
 ) iter.Seq2[storage.ListEntry, error] {
@@ -23,7 +22,7 @@ func List(
 		last := startAfter
 		for entry, err := range list {
 			if isUnreadableFolder(err) {
-				folder(ctx, bucket, prefix, last, yield)
+				listFolder(ctx, bucket, prefix, last, yield)
 				return
 			}
 			if !yield(entry, err) {
@@ -41,12 +40,13 @@ func isUnreadableFolder(err error) bool {
 	return ok && e.Provider == "local" && e.Code == storage.PermissionDenied
 }
 
-// folder lists one folder, and calls itself for each subfolder. It yields only the entries that
-// follow the given key in the order of keys. It returns false if the whole walk must end.
-func folder(
+// listFolder lists a folder and its subfolders, and yields the entries after startAfter in the
+// order of keys. It returns false if the whole walk must end.
+func listFolder(
 	ctx context.Context, bucket storage.Lister, name, startAfter string, yield func(storage.ListEntry, error) bool,
 ) bool {
-	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
+	opts := []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")}
+	for entry, err := range bucket.List(ctx, opts...) {
 		if storage.CodeOf(err) == storage.PermissionDenied {
 			return yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
 		}
@@ -54,14 +54,16 @@ func folder(
 			yield(storage.ListEntry{}, err)
 			return false
 		}
+
 		// A folder may have later keys even if its own name comes before startAfter.
 		isWanted := entry.Key > startAfter || entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
 		if !isWanted {
 			continue
 		}
+
 		hasMore := false
 		if entry.IsPrefix {
-			hasMore = folder(ctx, bucket, entry.Key, startAfter, yield)
+			hasMore = listFolder(ctx, bucket, entry.Key, startAfter, yield)
 		} else {
 			hasMore = yield(entry, nil)
 		}

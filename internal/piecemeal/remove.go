@@ -20,11 +20,11 @@ const (
 	Together = removal.Together
 )
 
-// Remove removes the entries of group. For each entry, errs contains nil if the entry was removed.
-// Otherwise errs contains an error, and the entry may still exist.
+// Remove removes the entries of group. For each entry, errs contains nil if the entry was removed,
+// and otherwise an error, and the entry may still exist.
 //
-// If the removal stopped before all entries were tried, the second result is the error that stopped
-// the removal. For each entry that was not tried, errs contains the same error.
+// If the removal stopped before all entries were tried, early is the error that stopped it, which
+// errs also contains for each entry that was not tried.
 func Remove(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Fields writes the fields of a struct, except those that are zero. If secret
-// contains the name of a field, Fields writes REDACTED in place of the value. For a pointer,
-// function or interface, which may lead to more secrets, it writes only the type.
+// Fields writes the fields of a struct that are not zero. For a field that secret names, it writes
+// REDACTED in place of the value, and for a pointer, function or interface, which may lead to more
+// secrets, only the type.
 func Fields(w io.Writer, v any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(v).Fields() {

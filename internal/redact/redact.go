@@ -23,6 +23,8 @@ func Secrets(text string) string {
 	if !strings.ContainsRune(text, '=') {
 		return text
 	}
+
 	address, parameter := patterns()
-	return parameter.ReplaceAllString(address.ReplaceAllString(text, "${1}REDACTED"), "${1}=REDACTED")
+	text = address.ReplaceAllString(text, "${1}REDACTED")
+	return parameter.ReplaceAllString(text, "${1}=REDACTED")
 }

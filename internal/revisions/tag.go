@@ -10,14 +10,14 @@ import (
 // only one block stays in memory, and not the revisions of the whole page.
 const blockBytes = 4 << 10
 
-// AddTag puts tag before the revision of each entry that has a revision.
+// AddTag puts tag before the revision of each entry that has one.
 func AddTag(tag string, entries []storage.ListEntry) {
-	remaining := 0 // bytes of the revisions that are not in a block yet
+	remaining := 0 // number of bytes of the revisions that are not yet in a block
 	for i := range entries {
 		remaining += len(tag) + len(entries[i].Revision)
 	}
 
-	// The revisions are parts of the texts of blocks.
+	// The revisions are parts of large blocks, which saves allocations.
 	var block strings.Builder
 	for i := range entries {
 		entry := &entries[i]

@@ -12,13 +12,13 @@ import (
 
 var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// RemoveUnchanged removes an object of b that was copied or judged. source holds the attributes of the
-// object at that time. If another object has replaced it, RemoveUnchanged keeps the new object and
-// fails with Changed.
+// RemoveUnchanged removes an object of b that was copied or judged when it had the attributes
+// source. If another object has replaced it, RemoveUnchanged keeps the new object and fails with
+// Changed.
 //
-// RemoveUnchanged compares revisions. A store may have no revisions, or may give equal content the same
-// revision, as S3 does. For such a store, RemoveUnchanged also compares modification times. The options
-// apply when it reads the current attributes.
+// RemoveUnchanged compares revisions, and also modification times if the store has no revisions, or
+// may give equal content the same one, as S3 does. The options apply when it reads the current
+// attributes.
 func RemoveUnchanged(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
@@ -54,12 +54,15 @@ func RemoveUnchanged(
 	return err
 }
 
-// writtenAgain reports whether an object was written again after it was listed. It compares
-// modification times, and only in a store whose revisions would not show that. Fractions of a
-// second do not count, because listings and inventories may lack them.
+// writtenAgain reports whether an object was written again after it was listed, by its modification
+// time, if the store's revisions do not show that. Fractions of a second do not count, because
+// listings and inventories may lack them.
 func writtenAgain(b storage.ReadWriter, current, listed *storage.Attrs) bool {
 	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
 		return false
 	}
-	return !current.Modified.Truncate(time.Second).Equal(listed.Modified.Truncate(time.Second))
+
+	before := listed.Modified.Truncate(time.Second)
+	now := current.Modified.Truncate(time.Second)
+	return !now.Equal(before)
 }
