@@ -17,10 +17,10 @@ import (
 const (
 	// Least is the size in bytes of the smallest object that is worth continuing.
 	Least = 16 << 20
-	// unnotedBytes is how many bytes are written to a File before it records them in its mark. For
+	// unrecordedBytes is how many bytes are written to a File before it records them in its mark. For
 	// a large file, the number is about a thousandth of its size. A mark is a small file next to
 	// the temporary file (see the package comment).
-	unnotedBytes = 4 << 20
+	unrecordedBytes = 4 << 20
 )
 
 // A File is the temporary file of one download. It records in its mark which bytes were written, so
@@ -33,11 +33,11 @@ type File struct {
 	position int64 // offset of the next Write
 	recorded bool
 
-	mu      sync.Mutex
-	active  map[int64]span // spans that were not recorded on the disk yet; the keys are the ends of the spans
-	unnoted int64          // bytes in the active spans
-	done    []span         // spans that were recorded on the disk
-	failed  bool           // true if the mark could not be written; later spans are not recorded
+	mu         sync.Mutex
+	active     map[int64]span // spans that were not recorded on the disk yet; the keys are the ends of the spans
+	unrecorded int64          // bytes in the active spans
+	done       []span         // spans that were recorded on the disk
+	failed     bool           // true if the mark could not be written; later spans are not recorded
 }
 
 // A span is a range of the file that was written, from offset to end, with the checksum of its
@@ -56,35 +56,36 @@ type spanLine struct {
 
 // Find returns the File that a dead process has left for target, or nil. source identifies the
 // bucket and key of the download. If the File is for another source, or holds no valid bytes, Find
-// returns nil. It also removes the temporary file and the record of the written bytes.
+// removes it and its mark, and returns nil.
 func Find(dir Dir, target, source string) *File {
 	path := filepath.Join(filepath.Dir(target), nameFor(target))
 	m, err := openDead(dir, path)
 	if err != nil {
 		return nil
 	}
+
 	f := &File{
 		mark:     m,
 		path:     dataPath(filepath.Dir(path), filepath.Base(path), "0"),
 		recorded: true,
 		active:   map[int64]span{},
 	}
-	if !m.describes(target, source) || !f.reopen(dir) {
+	if !m.isFor(target, source) || !f.reopen(dir) {
 		f.Remove()
 		return nil
 	}
 	return f
 }
 
-// describes reports whether the mark is of a download of source to target that can be continued.
-func (m *mark) describes(target, source string) bool {
+// isFor reports whether the mark is of a download of source to target that can be continued.
+func (m *mark) isFor(target, source string) bool {
 	if source == "" || m.header.Source != source {
 		return false
 	}
 	return m.header.Target == filepath.Base(target) && m.header.Revision != ""
 }
 
-// reopen opens the temporary file, and verifies its bytes. It returns false if no byte is valid.
+// reopen opens the temporary file and verifies its bytes. It returns false if no byte is valid.
 func (f *File) reopen(dir Dir) bool {
 	file, err := openOwn(dir, f.path)
 	if err != nil {
@@ -94,8 +95,8 @@ func (f *File) reopen(dir Dir) bool {
 	return f.verify()
 }
 
-// verify compares the checksum of each span with the bytes in the file, and keeps only the spans
-// that match. It returns false if none is left.
+// verify keeps only the spans whose checksums match the bytes in the file, and returns false if
+// none is left.
 func (f *File) verify() bool {
 	spans := f.mark.spans
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
@@ -106,6 +107,7 @@ func (f *File) verify() bool {
 		if overlaps || isEmpty || s.end > f.mark.header.Size {
 			continue
 		}
+
 		length := s.end - s.offset
 		sum := crc32c.New()
 		n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, length))
@@ -117,9 +119,9 @@ func (f *File) verify() bool {
 	return len(f.done) > 0
 }
 
-// Create creates a File for target. Usually the File's name follows from target, so that [Find] can
-// find the File after a crash. If this name is taken, for example by another process that writes
-// the same target, Create uses a random name. Find does not find a File with a random name.
+// Create creates a File for target. Its name follows from target, so that [Find] can find it after
+// a crash. If this name is taken, for example by another process that writes the same target, the
+// File has a random name, which Find does not find.
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
@@ -143,6 +145,7 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 		m.remove()
 		return nil, err
 	}
+
 	path := dataPath(folder, name, "0")
 	file, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode)
 	if err != nil {
@@ -156,9 +159,9 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 	}, nil
 }
 
-// Record begins to record which bytes of an object are written to the File. With this record, a
-// later call can continue the download. If sync is true, the file that holds the record survives a
-// power failure.
+// Record begins to record which bytes of an object are written to the File, so that a later call
+// can continue the download. If sync is true, the file that holds the record survives a power
+// failure.
 func (f *File) Record(obj Object, sync bool) error {
 	f.recorded = true
 	f.active = map[int64]span{}
@@ -211,8 +214,8 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 		return n, err
 	}
 
-	// Continue the span that ends at offset, if there is one. It is not active while the checksum is
-	// computed, so that no other call records it before.
+	// Continue the span that ends at offset, if there is one. It is not active while its checksum is
+	// computed, so that no other call records it.
 	f.mu.Lock()
 	written, found := f.active[offset]
 	delete(f.active, offset)
@@ -226,44 +229,45 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.active[written.end] = written
-	f.unnoted += int64(n)
-	const mostNotes = 1024 // for a large file
-	if f.unnoted >= max(unnotedBytes, f.mark.header.Size/mostNotes) {
-		f.noteActive()
+	f.unrecorded += int64(n)
+	const maxRecords = 1024 // of a large file
+	if f.unrecorded >= max(unrecordedBytes, f.mark.header.Size/maxRecords) {
+		f.recordActive()
 	}
 	return n, err
 }
 
-// noteActive writes the active spans to f.mark, and moves them to f.done. The caller must hold f.mu.
-func (f *File) noteActive() {
+// recordActive writes the active spans to f.mark, and moves them to f.done. The caller must hold
+// f.mu.
+func (f *File) recordActive() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
 		f.done = append(f.done, s)
 		lines = append(lines, spanLine{Offset: s.offset, Length: s.end - s.offset, CRC32C: s.crc})
 	}
 	clear(f.active)
-	f.unnoted = 0
-	// A failed write may leave an incomplete line. A reader would stop at that line, so do not
-	// write more lines.
+	f.unrecorded = 0
+
+	// A failed write may leave an incomplete line, at which a reader would stop, so no more lines
+	// are written after one.
 	if !f.failed {
 		f.failed = f.mark.write(lines...) != nil
 	}
 }
 
-// flush writes all active spans to the mark of the file. The mark is a small file that records
-// which bytes were written. flush also sorts the spans in f.done by their offset.
+// flush records all active spans in the mark, and sorts f.done by offset.
 func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.active) > 0 {
-		f.noteActive()
+		f.recordActive()
 	}
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
 
-// Missing returns the offset and length of each range that the file lacks. If the file lacks no
-// range, Missing returns the recorded range at the end of the file. The caller requests this range
-// again. The response shows whether the object is still the same.
+// Missing returns the offset and length of each range that the file lacks. If it lacks none,
+// Missing returns the last recorded range, which the caller requests again to learn whether the
+// object is still the same.
 func (f *File) Missing() (missing [][2]int64) {
 	f.flush()
 	end := int64(0)
@@ -273,6 +277,7 @@ func (f *File) Missing() (missing [][2]int64) {
 		}
 		end = s.end
 	}
+
 	size := f.mark.header.Size
 	if end < size {
 		missing = append(missing, [2]int64{end, size - end})
@@ -308,6 +313,7 @@ func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 		if err != nil {
 			return err
 		}
+
 		f.position = offset
 		_, err = r.WriteTo(f)
 		// An error of Close does not matter, because the bytes were read.
@@ -325,8 +331,7 @@ var (
 	ErrMismatch = errors.New("the file has another checksum than the object")
 )
 
-// Check fails if the file does not have all bytes of the object, or if its checksum is not that of
-// the object.
+// Check fails if the file lacks bytes of the object, or if its checksum is not that of the object.
 func (f *File) Check() error {
 	f.flush()
 	end := int64(0)
@@ -338,6 +343,7 @@ func (f *File) Check() error {
 		end = s.end
 		sum = crc32c.Join(sum, s.crc, s.end-s.offset)
 	}
+
 	want := f.Object()
 	if end != want.Size {
 		return errIncomplete

@@ -26,8 +26,8 @@ type Job struct {
 // true, the mark of the Job survives a power failure.
 func NewJob(dir Dir, top string, sync bool) *Job { return &Job{dir: dir, top: top, sync: sync} }
 
-// Create creates a temporary file in the directory of target, and returns the file and its path.
-// The caller must rename or remove the file.
+// Create creates a temporary file in the directory of target, and returns it and its path. The
+// caller must rename or remove it.
 func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, err error) {
 	j.begin()
 	path = dataPath(filepath.Dir(target), j.name, strconv.FormatInt(j.count.Add(1), 16))
@@ -35,15 +35,15 @@ func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, 
 	return f, path, err
 }
 
-// begin creates the mark of the Job. Only the first call has an effect. A mark is a small file that
-// identifies the temporary files of the Job.
+// begin creates the mark of the Job, a small file that identifies its temporary files. Only the
+// first call has an effect.
 func (j *Job) begin() {
 	j.begun.Do(func() {
 		j.name = localfile.TempName()
 		m, err := createMark(j.dir, filepath.Join(j.top, j.name), header{})
-		// Do not report the error. Subdirectories may be writable, and if they are not, Create
-		// fails.
 		if err != nil {
+			// The error is not reported, because subdirectories may be writable. If they are not,
+			// Create fails.
 			m.remove()
 			return
 		}

@@ -101,9 +101,9 @@ func nameFor(target string) string {
 
 var errForeign = errors.New("the file is not a mark, or its process is alive")
 
-// createMark creates and locks a mark. It fails with [os.ErrExist] if the file exists and is not
-// empty. It takes over an empty file, because a process that was killed right after creating its
-// mark leaves an empty file.
+// createMark creates and locks a mark. It takes over an empty file, which a process leaves that is
+// killed right after creating its mark. If the file exists and is not empty, it fails with
+// [os.ErrExist].
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
 	created := err == nil
@@ -113,6 +113,7 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	m := &mark{dir: dir, path: path, file: f}
 	free, _ := localfile.TryLock(f)
 	isOurs := free && (created || m.isEmpty())
@@ -128,14 +129,15 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	return m, m.begin(h)
 }
 
-// removeEmpty removes the empty mark file that a dead process has left at path. It removes the file
-// only if the file has the mode markMode. A live process may have created the file, and not have
-// locked it yet. That process notices the removal, and creates a new file.
+// removeEmpty removes the empty mark file, with the mode markMode, that a dead process has left at
+// path. A live process that has created the file but not yet locked it notices the removal, and
+// creates a new one.
 func removeEmpty(dir Dir, path string) {
 	f, err := openOwn(dir, path)
 	if err != nil {
 		return
 	}
+
 	m := &mark{dir: dir, path: path, file: f}
 	if m.isAbandonedEmpty() {
 		m.remove()
@@ -161,8 +163,8 @@ func (m *mark) isEmpty() bool {
 	return err == nil && info.Size() == 0 && m.isInPlace()
 }
 
-// openOwn opens a regular file that belongs to this user and has only one name. It fails with
-// errForeign for any other file, which a different user may have made.
+// openOwn opens a regular file that belongs to this user and has only one name. For any other file,
+// which a different user may have made, it fails with errForeign.
 func openOwn(dir Dir, path string) (*os.File, error) {
 	info, err := dir.Lstat(path)
 	if err != nil {
@@ -171,6 +173,7 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 	if !info.Mode().IsRegular() || !ownedAlone(info) {
 		return nil, errForeign
 	}
+
 	f, err := dir.OpenFile(path, os.O_RDWR|localfile.Nonblocking, 0)
 	if err != nil {
 		return nil, err
@@ -184,38 +187,41 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 }
 
 // openDead opens and locks the mark of a dead process. It fails if the process is alive, or if the
-// file is not a mark.
+// file is no mark.
 func openDead(dir Dir, path string) (*mark, error) {
 	f, err := openOwn(dir, path)
 	if err != nil {
 		return nil, err
 	}
+
 	m := &mark{dir: dir, path: path, file: f}
 	if err := m.read(); err != nil {
 		m.close()
 		return nil, err
 	}
-	if !m.locksDead() {
+	if !m.lockIfDead() {
 		m.close()
 		return nil, errForeign
 	}
 	return m, nil
 }
 
-// locksDead tries to lock the mark file. It returns true if it has locked the file and the process
-// that wrote the file is dead.
-func (m *mark) locksDead() bool {
+// lockIfDead tries to lock the mark file. It returns true if it has the lock, and the process that
+// wrote the file is dead.
+func (m *mark) lockIfDead() bool {
 	free, certain := localfile.TryLock(m.file)
 	if !free || !m.isInPlace() {
 		return false
 	}
-	// Read again: the mark may have changed before the lock.
+
+	// The mark may have changed before the lock.
 	if m.read() != nil {
 		return false
 	}
 	if certain {
 		return true
 	}
+
 	info, err := m.file.Stat()
 	return err == nil && time.Since(info.ModTime()) > unlockedAge
 }
@@ -228,13 +234,15 @@ func (m *mark) isInPlace() bool {
 }
 
 // read reads the header and all complete lines of the mark file. The next call of write continues
-// after the last complete line.
+// after them.
 func (m *mark) read() error {
 	m.header = header{}
 	m.spans = nil
 	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+
+	// The first line is the header.
 	lines := bufio.NewReaderSize(m.file, lineBytes)
 	// If the file is shorter, Peek returns all of it with an error that does not matter.
 	if head, _ := lines.Peek(len(magic)); string(head) != magic {
@@ -248,6 +256,7 @@ func (m *mark) read() error {
 		return errForeign
 	}
 
+	// Each further line is a span.
 	size := int64(len(line))
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -262,6 +271,7 @@ func (m *mark) read() error {
 		})
 		size += int64(len(line))
 	}
+
 	_, err = m.file.Seek(size, io.SeekStart)
 	return err
 }
@@ -275,7 +285,7 @@ func (m *mark) begin(h header) error {
 	return m.write(h)
 }
 
-// restart removes all lines of the mark, and writes the header h as its only line.
+// restart replaces all lines of the mark by the header h.
 func (m *mark) restart(h header) error {
 	if err := m.file.Truncate(0); err != nil {
 		return err
@@ -286,16 +296,16 @@ func (m *mark) restart(h header) error {
 	return m.begin(h)
 }
 
-// write appends lines to the mark file. It writes all lines with one call of Write, so that a crash
-// rarely leaves an incomplete line.
+// write appends lines to the mark file with one call of Write, so that a crash rarely leaves an
+// incomplete line.
 func (m *mark) write(lines ...any) error {
-	var b bytes.Buffer
+	var buf bytes.Buffer
 	for _, line := range lines {
-		if err := json.NewEncoder(&b).Encode(line); err != nil {
+		if err := json.NewEncoder(&buf).Encode(line); err != nil {
 			return err
 		}
 	}
-	_, err := m.file.Write(b.Bytes())
+	_, err := m.file.Write(buf.Bytes())
 	return err
 }
 
@@ -307,8 +317,8 @@ func (m *mark) close() {
 	}
 }
 
-// remove closes and removes the mark file. The caller must first rename or remove the temporary
-// files that the mark describes.
+// remove closes and removes the mark file. The temporary files that it describes must be renamed or
+// removed before.
 func (m *mark) remove() {
 	if m == nil {
 		return

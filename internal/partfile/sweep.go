@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// Sweep removes the mark file at path and the temporary files that it describes. If their process
-// is alive, Sweep removes nothing. If keep returns true for the final path of a temporary file,
-// Sweep leaves that file and its mark file, because a later call may continue the download.
+// Sweep removes the mark file at path and the temporary files that it describes, unless their
+// process is alive. If keep returns true for the final path of a temporary file, that file and its
+// mark stay, because a later call may continue the download.
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {
@@ -38,22 +38,23 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 	dir := filepath.ToSlash(filepath.Dir(m.path))
 	removedAll := true
 	// The function returns no error, so the walk visits everything and returns none.
-	_ = fs.WalkDir(root.FS(), dir, func(entryPath string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), dir, func(entryPath string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			removedAll = false
 			return nil
 		}
-		if !d.Type().IsRegular() || !localfile.IsTempName(d.Name()) || d.Name() == name {
+		if !entry.Type().IsRegular() || !localfile.IsTempName(entry.Name()) || entry.Name() == name {
 			return nil
 		}
-		isOfJob := markOf(d.Name()) == name
+
+		isOfJob := markOf(entry.Name()) == name
 		if isOfJob {
 			if root.Remove(filepath.FromSlash(entryPath)) != nil {
 				removedAll = false
 			}
 			return nil
 		}
-		if IsMark(d.Name()) {
+		if IsMark(entry.Name()) {
 			Sweep(root, filepath.FromSlash(entryPath), keep)
 		}
 		return nil
