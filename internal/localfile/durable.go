@@ -24,7 +24,8 @@ func SyncDirIn(root *os.Root, path string) error {
 	return syncOpen(d, err)
 }
 
-// syncOpen syncs and closes the directory d. err is the error of opening it.
+// syncOpen syncs and closes the directory d. err is the error of opening it, of which a missing
+// permission is ignored.
 func syncOpen(d *os.File, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return nil
@@ -34,6 +35,7 @@ func syncOpen(d *os.File, err error) error {
 	}
 	// An error of Close does not matter, because nothing was written.
 	defer d.Close()
+
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -56,6 +58,7 @@ func MkdirAll(path string, mode fs.FileMode) error {
 	if err := os.MkdirAll(path, mode); err != nil {
 		return err
 	}
+
 	// The name of a directory is stored in the directory above it.
 	for _, dir := range missing {
 		if err := SyncDir(filepath.Dir(dir)); err != nil {

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// WithPath returns err with path in place of the name of a temporary file, because that name would
-// not help the user. path is the final path of the file. If err is not about a temporary file,
-// WithPath returns err unchanged.
+// WithPath returns err with path, the final path of a file, in place of the name of its temporary
+// file, which would not help the user. If err is not about a temporary file, WithPath returns err
+// unchanged.
 func WithPath(err error, path string) error {
 	var op, name string
 	var cause error
@@ -23,14 +23,15 @@ func WithPath(err error, path string) error {
 		name = linkErr.Old
 		cause = linkErr.Err
 	}
+
 	if !IsTempName(filepath.Base(name)) {
 		return err
 	}
 	return &fs.PathError{Op: op, Path: path, Err: cause}
 }
 
-// ErrorHint returns a text that tells the user how to solve a file system error, such as a full disk. It
-// returns "" for all other errors.
+// ErrorHint returns a text that tells the user how to solve a file system error, such as a full
+// disk, and "" for all other errors.
 func ErrorHint(err error) string {
 	if errors.Is(err, syscall.ENOSPC) {
 		return "free some space: the disk is full"

@@ -14,15 +14,17 @@ func Free(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {
 		var system syscall.Statfs_t
-		failure := syscall.Statfs(dir, &system)
-		if failure == nil {
+		statErr := syscall.Statfs(dir, &system)
+		if statErr == nil {
 			// A product of integers could overflow. A sum of two results never does.
-			const most = math.MaxInt64 / 2
+			const maxFree = math.MaxInt64 / 2
 			free := float64(system.Bavail) * float64(system.Bsize)
-			return int64(min(free, most))
+			return int64(min(free, maxFree))
 		}
+
+		// A missing directory would be in the file system of its parent.
 		parent := filepath.Dir(dir)
-		if failure != syscall.ENOENT || parent == dir {
+		if statErr != syscall.ENOENT || parent == dir {
 			return -1
 		}
 		dir = parent

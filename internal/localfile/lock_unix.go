@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// tryLock locks f, unless another process has locked it, which makes free false. certain is false if
-// the file system cannot lock files.
+// tryLock locks f. free is false if another process has locked it, and certain is false if the file
+// system cannot lock files.
 func tryLock(f *os.File) (free, certain bool) {
 	err := flock(f)
 	for err == syscall.EINTR {

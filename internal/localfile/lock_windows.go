@@ -8,11 +8,11 @@ import (
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// tryLock locks one byte of f, unless another process has locked it, which makes free false. certain
-// is false if the file system cannot lock files.
+// tryLock locks one byte of f. free is false if another process has locked it, and certain is false
+// if the file system cannot lock files.
 //
-// The byte lies beyond the end of any file. A lock on Windows prevents other processes from reading and
-// writing the locked bytes, so no byte with content may be locked.
+// The byte lies beyond the end of any file, because a lock on Windows prevents other processes from
+// reading and writing the locked bytes.
 func tryLock(f *os.File) (free, certain bool) {
 	const (
 		failImmediately  = 1

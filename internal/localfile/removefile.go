@@ -34,18 +34,20 @@ func IsAside(name string) bool {
 	return ok
 }
 
-// parseAside returns the parts of a private name: the identity of the file that may be removed, and the
-// name of the file.
+// parseAside returns the parts of a private name, which are the identity of the file that may be
+// removed and the name of that file.
 func parseAside(name string) (id, original string, ok bool) {
 	rest, ok := strings.CutPrefix(name, asidePrefix)
 	if !ok {
 		return "", "", false
 	}
+
 	digits, original, _ := strings.Cut(rest, "-")
 	switch original {
 	case "", ".", "..":
 		return "", "", false
 	}
+
 	// A name that an earlier version has left has no random digits.
 	hasLength := len(digits) == identityDigits || len(digits) == identityDigits+randomDigits
 	if !hasLength || !isHex(digits) {
@@ -68,15 +70,14 @@ func identity(info fs.FileInfo) string {
 	return fmt.Sprintf("%016x", sum.Sum64())
 }
 
-// RemoveUnchanged removes the file name, a path with slashes below root. It calls the function same with
-// the file that it finds. If same returns false, or another file has the name by the time of the
-// removal, RemoveUnchanged removes nothing and returns [ErrReplaced]. It succeeds if no file has the
-// name.
+// RemoveUnchanged removes the file name, a path with slashes below root, if same returns true for
+// it. If same returns false, or another file has the name by the time of the removal,
+// RemoveUnchanged removes nothing and returns [ErrReplaced]. It succeeds if no file has the name.
 //
 // Between a look at a file and its removal by name, another program may give the name to another
-// file. So RemoveUnchanged first renames the file to a private name, and then compares. If it holds
-// another file, it gives that file its name back. If the process is killed in between, the file
-// keeps its private name until [RecoverAside] decides what becomes of it.
+// file. RemoveUnchanged therefore renames the file to a private name first, and then compares. If
+// it holds another file, it gives that file its name back. If the process is killed in between, the
+// file keeps its private name until [RecoverAside] decides what becomes of it.
 func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 	info, closeFile, err := look(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,6 +90,7 @@ func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) er
 	if !info.Mode().IsRegular() || !same(info) {
 		return ErrReplaced
 	}
+
 	aside := path.Join(path.Dir(name), asideName(path.Base(name), info))
 	err = root.Rename(name, aside)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,8 +102,8 @@ func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) er
 	return removeAside(root, name, aside, info)
 }
 
-// removeAside removes a file that has got its private name, if it is the one that was found under its
-// own name. It gives any other file its name back.
+// removeAside removes a file under its private name if it is the one that was found under its own
+// name, and gives any other file its name back.
 func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,7 +112,9 @@ func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(info, moved) || identity(info) != identity(moved) {
+
+	isFound := os.SameFile(info, moved) && identity(info) == identity(moved)
+	if !isFound {
 		if err := putBack(root, aside, name); err != nil {
 			return err
 		}
@@ -119,9 +123,8 @@ func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	return remove(root, aside)
 }
 
-// checkRecovered determines what [RecoverAside] of another job has done with a file that has no longer its
-// private name. If it was the file to remove, RecoverAside has removed it. Otherwise the file, or one that
-// has replaced it, has the name again.
+// checkRecovered returns what [RecoverAside] of another job has done with a file that no longer has
+// its private name. It has removed the file to remove, and given any other file its name back.
 func checkRecovered(root *os.Root, name string) error {
 	_, err := root.Lstat(name)
 	if err == nil {
@@ -130,14 +133,15 @@ func checkRecovered(root *os.Root, name string) error {
 	return ignoreMissing(err)
 }
 
-// look returns the file that has the name. While it is open, the system gives its number to no other
-// file. The file is not kept open if the user may not read it, or if the system cannot rename an open
-// file.
+// look returns the info of a file, and keeps it open until closeFile is called, so that the system
+// gives its number to no other file. It is not kept open if the user may not read it, or if the
+// system cannot rename an open file.
 func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err error) {
 	if !RemovesOpenFiles() {
 		info, err = root.Lstat(name)
 		return info, func() {}, err
 	}
+
 	f, err := root.OpenFile(name, os.O_RDONLY|Nonblocking, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		info, err = root.Lstat(name)
@@ -146,6 +150,7 @@ func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err e
 	if err != nil {
 		return nil, nil, err
 	}
+
 	info, err = f.Stat()
 	if err != nil {
 		_ = f.Close()
@@ -154,13 +159,15 @@ func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err e
 	return info, func() { _ = f.Close() }, nil
 }
 
-// putBack gives a file its name back. If the name is that of another file by now, the file gets a
-// new visible name beside it.
+// putBack gives a file its name back. If another file has the name by now, the file gets a new
+// visible name beside it.
 func putBack(root *os.Root, aside, name string) error {
 	err := link(root, aside, name)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+
+	// The file may already have both names.
 	info, statErr := root.Lstat(aside)
 	other, otherErr := root.Lstat(name)
 	if statErr == nil && otherErr == nil && os.SameFile(info, other) {
@@ -174,8 +181,7 @@ func putBack(root *os.Root, aside, name string) error {
 	return link(root, aside, dir+newName)
 }
 
-// link renames a file, but replaces none. It succeeds if the file has no longer its old name,
-// because another job has renamed it.
+// link renames a file, but replaces none. It succeeds if another job has already renamed the file.
 func link(root *os.Root, src, dst string) error {
 	err := root.Link(src, dst)
 	if err == nil {
@@ -184,6 +190,7 @@ func link(root *os.Root, src, dst string) error {
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return ignoreMissing(err)
 	}
+
 	// The file system has no hard links.
 	_, statErr := root.Lstat(dst)
 	if statErr == nil {
@@ -202,15 +209,16 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// RecoverAside decides what becomes of a file whose private name a killed process has left. The path
-// aside ends in that name. RecoverAside removes the file if it is the one that the process meant to
-// remove. Otherwise the file gets its name back. The process may also be alive: it then finds that
-// its work is done.
+// RecoverAside decides what becomes of a file whose private name, with which the path aside ends, a
+// killed process has left. It removes the file if it is the one that the process meant to remove,
+// and otherwise gives it its name back. A process that is still alive then finds that its work is
+// done.
 func RecoverAside(root *os.Root, aside string) (restored bool, err error) {
 	info, err := root.Lstat(aside)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
+
 	dir, base := path.Split(aside)
 	id, original, _ := parseAside(base)
 	if info.Mode().IsRegular() && id == identity(info) {

@@ -47,8 +47,8 @@ func (s *Stable) Reader() *io.SectionReader { return io.NewSectionReader(s, 0, s
 // ReadAt implements [io.ReaderAt]. It fails with [ErrChanged] if the file has changed.
 func (s *Stable) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
-	if failure := s.check(); failure != nil {
-		return 0, failure
+	if checkErr := s.check(); checkErr != nil {
+		return 0, checkErr
 	}
 	return n, err
 }
@@ -66,8 +66,8 @@ func (s *Stable) check() error {
 	return nil
 }
 
-// Empty checks a file whose size is 0. It fails if the file has content all the same, as files of
-// /proc have.
+// Empty checks a file whose size is 0, and fails if it has content all the same, as files of /proc
+// have.
 func (s *Stable) Empty() error {
 	if s.size > 0 {
 		return nil

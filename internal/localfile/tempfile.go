@@ -2,9 +2,9 @@ package localfile
 
 import "os"
 
-// CreateTemp creates a file in [os.TempDir] and removes its name. The system then frees the file when
-// it is closed or the process ends, even if it is killed. On Windows, an open file cannot lose its name, and only [CloseTemp]
-// removes the file.
+// CreateTemp creates a file in [os.TempDir] and removes its name, so that the system frees the file
+// when it is closed or the process ends, even if it is killed. On Windows, an open file cannot lose
+// its name, and only [CloseTemp] removes it.
 func CreateTemp(pattern string) (*os.File, error) {
 	f, err := os.CreateTemp("", pattern)
 	if err == nil {

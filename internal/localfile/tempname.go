@@ -13,8 +13,8 @@ const TempPrefix = ".omnibucket-"
 func TempName() string { return TempPrefix + hexid.New(8) }
 
 // IsTempName reports whether name is a result of [TempName], optionally followed by a hyphen and a
-// number. Jobs do not treat files with such names as objects. Only the content of such a file shows
-// which program made it.
+// number. Jobs do not treat files with such names as objects. Which program made such a file, only
+// its content shows.
 func IsTempName(name string) bool {
 	rest, ok := strings.CutPrefix(name, TempPrefix)
 	if !ok {

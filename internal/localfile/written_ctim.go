@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Written returns the time at which a file was last written or renamed. The time comes from the
-// clock of the file system. A program can set the modification time of a file back, but not this
-// time. If the system does not report the time, Written returns the zero time. It also returns the
-// zero time for a file with several names. If one of the names is removed, the system changes the
-// time, although nothing was written.
+// Written returns the time at which a file was last written or renamed, by the clock of the file
+// system. Unlike the modification time, no program can set it back. It is zero if the system does
+// not report it, and for a file with several names, because removing one of them changes the time
+// although nothing was written.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Nlink > 1 {

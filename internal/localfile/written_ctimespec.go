@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Written returns the time at which a file was last written or renamed, or the zero time if the system does not report
-// it. The time comes from the clock of the file system. Unlike the modification time, no program can set it back. For a
-// file with several names, Written also returns the zero time, because removing a name would change the time.
+// Written returns the time at which a file was last written or renamed, by the clock of the file
+// system. Unlike the modification time, no program can set it back. It is zero if the system does
+// not report it, and for a file with several names, because removing one of them changes the time
+// although nothing was written.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Nlink > 1 {
