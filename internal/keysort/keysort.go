@@ -85,7 +85,7 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 }
 
 // spill sorts the records in memory and writes them to disk as a run. If a level then has too many
-// runs, spill merges them into one run of the next level.
+// runs, it merges them into one run of the next level.
 func (s *Sorter) spill(ctx context.Context) error {
 	slices.SortFunc(s.records, compare)
 	if err := s.addRun(ctx, 0, s.inMemory); err != nil {
@@ -117,7 +117,7 @@ func (s *Sorter) addRun(ctx context.Context, level int, records iter.Seq2[Record
 	return s.levels[level].add(ctx, records)
 }
 
-// inMemory is an iterator over the records in memory. It never yields an error.
+// inMemory yields the records in memory, and never an error.
 func (s *Sorter) inMemory(yield func(Record, error) bool) {
 	for _, r := range s.records {
 		if !yield(r, nil) {
@@ -126,9 +126,9 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 	}
 }
 
-// Sorted yields all records in order. If an error occurs, it yields the error and ends. A record is
-// valid until the next one is yielded. Sorted may be called several times, even while an earlier
-// result is still being read.
+// Sorted yields all records in order, or an error at which it ends. A record is valid until the
+// next one is yielded. Sorted may be called several times, even while an earlier result is still
+// being read.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 	s.sealed = true
 	if len(s.levels) > 0 && len(s.records) > 0 {
@@ -138,6 +138,7 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 		}
 		s.records = nil
 	}
+
 	if len(s.levels) == 0 {
 		// This does nothing if an earlier call has sorted them.
 		slices.SortFunc(s.records, compare)
@@ -146,7 +147,7 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 	return s.merged(ctx, s.levels...)
 }
 
-// Close removes the temporary files. Further calls do nothing.
+// Close removes the temporary files. It may be called several times.
 func (s *Sorter) Close() error {
 	s.sealed = true
 	s.records = nil

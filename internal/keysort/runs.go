@@ -37,9 +37,9 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		f.file = file
 	}
 
-	const buffer = 64 << 10
-	// A call that failed may have left bytes behind f.size. This call overwrites them.
-	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer)
+	// A call that failed may have left bytes behind f.size, which this call overwrites.
+	const bufferSize = 64 << 10
+	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), bufferSize)
 	end := f.size
 	var lastKey, numbers []byte
 	for r, err := range records {
@@ -71,7 +71,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	return nil
 }
 
-// sharedPrefix returns how many bytes at their beginning a and b have in common.
+// sharedPrefix returns how many bytes a and b have in common at their beginning.
 func sharedPrefix(a, b []byte) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -99,7 +99,7 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 			if !yield(open[0].record, nil) {
 				return
 			}
-			hasMore, err := open[0].step()
+			hasMore, err := open[0].next()
 			if err != nil {
 				yield(Record{}, err)
 				return
@@ -113,24 +113,25 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 	}
 }
 
-// open returns a cursor for each run of the levels, positioned at its first record. The buffers of
-// the cursors share s.memory.
+// open returns a cursor at the first record of each run of the levels. The buffers of the cursors
+// share s.memory.
 func (s *Sorter) open(levels []*runs) (cursors, error) {
 	count := 0
 	for _, level := range levels {
 		count += len(level.all)
 	}
-	const smallest, largest = 4 << 10, 1 << 20
-	buffer := s.memory / max(count, 1)
-	buffer = max(buffer, smallest)
-	buffer = min(buffer, largest)
+
+	const minBuffer, maxBuffer = 4 << 10, 1 << 20
+	bufferSize := s.memory / max(count, 1)
+	bufferSize = max(bufferSize, minBuffer)
+	bufferSize = min(bufferSize, maxBuffer)
 
 	var open cursors
 	for _, level := range levels {
 		for _, run := range level.all {
 			section := io.NewSectionReader(level.file, run.from, run.to-run.from)
-			c := &cursor{from: bufio.NewReaderSize(section, buffer)}
-			hasMore, err := c.step()
+			c := &cursor{from: bufio.NewReaderSize(section, bufferSize)}
+			hasMore, err := c.next()
 			if err != nil {
 				return nil, err
 			}
@@ -158,9 +159,9 @@ type cursor struct {
 	record Record
 }
 
-// step makes the next record the current one. It returns false at the end of the run. The type runs
-// describes the form of a record.
-func (c *cursor) step() (bool, error) {
+// next makes the next record the current one, and returns false at the end of the run.
+func (c *cursor) next() (bool, error) {
+	// A record is the number of bytes that its key shares with the last one, two lengths and the rest.
 	shared, err := binary.ReadUvarint(c.from)
 	if errors.Is(err, io.EOF) {
 		return false, nil
