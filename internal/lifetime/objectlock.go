@@ -20,19 +20,21 @@ var ErrNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// ApplySettings changes the settings of a bucket to those in r. The settings are versioning, locks and
-// retention. A bucket that locks objects must keep versions.
+// ApplySettings changes a bucket's settings of versioning, locks and retention to those in r. A
+// bucket that locks objects must keep versions.
 func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning
 	}
 	*locks = *locks || r.ObjectLock
+
 	if r.DefaultRetention != nil {
 		if !*locks {
 			return ErrNoLock
 		}
 		*retention = *r.DefaultRetention
 	}
+
 	if *locks {
 		if r.Versioning != nil && !*r.Versioning {
 			return argument.Invalid("WithVersioning",
@@ -46,17 +48,20 @@ func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *
 // Locks reports whether a write sets a legal hold or a retention.
 func Locks(c *storage.Controls) bool { return c.LegalHold || c.Retention != (storage.Retention{}) }
 
-// DefaultRetention returns the retention of a new object whose write did not set one. d is the default
-// retention of the bucket.
+// DefaultRetention returns the retention, by the default d of its bucket, of a new object whose
+// write did not set one.
 func DefaultRetention(d storage.DefaultRetention, now time.Time) storage.Retention {
 	if d.Days == 0 {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: d.Mode, Until: metadata.RoundUpTime(now).AddDate(0, 0, d.Days)}
+	return storage.Retention{
+		Mode:  d.Mode,
+		Until: metadata.RoundUpTime(now).AddDate(0, 0, d.Days),
+	}
 }
 
 // CheckRemoval fails with Locked if a legal hold or a retention prevents the removal of an object.
-// If bypass is true, a retention in the mode Governance does not prevent it.
+// With bypass, a retention in the mode Governance does not.
 func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	if hold {
 		return &storage.Error{
@@ -65,11 +70,13 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 			Hint: "end the hold with SetLegalHold",
 		}
 	}
+
 	hasEnded := !now.Before(r.Until)
 	isBypassed := bypass && r.Mode == storage.Governance
 	if hasEnded || isBypassed {
 		return nil
 	}
+
 	e := &storage.Error{
 		Code: storage.Locked,
 		Err:  errors.New("the object is under retention until " + r.Until.Format(time.RFC3339)),
@@ -80,8 +87,8 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	return e
 }
 
-// CheckChange fails with Locked if r may not change a retention. old is the present
-// retention. A retention can always be extended.
+// CheckChange fails with Locked if r may not change the retention old. A retention can always be
+// extended.
 func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) error {
 	hasEnded := !now.Before(old.Until)
 	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode
@@ -89,6 +96,7 @@ func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) 
 	if hasEnded || extends || isBypassed {
 		return nil
 	}
+
 	return &storage.Error{
 		Code: storage.Locked,
 		Err:  errors.New("a retention can only be extended"),

@@ -19,11 +19,10 @@ const (
 	SweepPeriod = time.Hour
 )
 
-// ExpiredUpload reports whether one of the rules discards an upload. key is the key of the
-// upload, and start is the time at which the upload began. ExpiredUpload counts whole days since that
-// time, as Amazon does
+// ExpiredUpload reports whether one of the rules discards the upload of key that began at start. It
+// counts whole days since then, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
-// It compares numbers of days, because a Duration cannot hold very large numbers of days.
+// It compares numbers of days, because a Duration cannot hold very large ones.
 func ExpiredUpload(rules []storage.LifecycleRule, key string, start, now time.Time) bool {
 	days := int(now.Sub(start) / Day)
 	return slices.ContainsFunc(rules, func(r storage.LifecycleRule) bool {

@@ -36,12 +36,13 @@ type Coding struct {
 	Hidden []string // names that the store uses itself, and that users do not see
 }
 
-// Encode converts a user's metadata to the form for the store. If writeID is not "", it adds the
-// write id. The result may be the given map.
+// Encode converts a user's metadata to the form for the store, and adds the write id if there is
+// one. The result may be the given map.
 func (c Coding) Encode(metadata map[string]string, writeID string) map[string]string {
 	if writeID == "" && (len(metadata) == 0 || !c.ASCII) {
 		return metadata
 	}
+
 	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if c.ASCII {
@@ -55,13 +56,14 @@ func (c Coding) Encode(metadata map[string]string, writeID string) map[string]st
 	return result
 }
 
-// Decode converts metadata of a store to the form that the user sees: names in lower case, and
-// values decoded. It leaves out the names of the library, except those that [WithLayers] keeps. If
-// nothing is left, it returns nil.
+// Decode converts a store's metadata to the form that the user sees, with names in lower case and
+// decoded values. It leaves out the names of the library, except those that [WithLayers] keeps, and
+// returns nil if nothing is left.
 func (c Coding) Decode(ctx context.Context, values map[string]string) map[string]string {
 	if len(values) == 0 {
 		return nil
 	}
+
 	result := make(map[string]string, len(values))
 	for key, value := range values {
 		name := lowerASCII(key)
@@ -96,8 +98,8 @@ func (c Coding) keeps(ctx context.Context, name string) bool {
 		!slices.Contains(c.Hidden, name)
 }
 
-// HoldsWriteID reports whether stored metadata contains the given write id. If so, the write with
-// that id made the object.
+// HoldsWriteID reports whether stored metadata contains the given write id, which says that the
+// write with that id made the object.
 func HoldsWriteID(values map[string]string, id string) bool {
 	if id == "" {
 		return false
@@ -121,24 +123,27 @@ func HoldsReserved(values map[string]string) bool {
 // isReserved reports whether name belongs to the library. name must be in lower case.
 func isReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 
-// validName reports whether name is a valid name of metadata: a lower-case letter, followed by up
-// to 63 lower-case letters, digits, "-" or "_".
+// validName reports whether name is a valid name of metadata, which is a lower-case letter followed
+// by up to 63 lower-case letters, digits, "-" or "_".
 func validName(name string) bool {
 	if name == "" || len(name) > maxName {
 		return false
 	}
 	for i, c := range []byte(name) {
 		isLetter := c >= 'a' && c <= 'z'
-		isOther := c >= '0' && c <= '9' || c == '-' || c == '_'
-		if !isLetter && (i == 0 || !isOther) {
+		if isLetter {
+			continue
+		}
+		isAllowed := c >= '0' && c <= '9' || c == '-' || c == '_'
+		if i == 0 || !isAllowed {
 			return false
 		}
 	}
 	return true
 }
 
-// lowerASCII changes only ASCII letters to lower case. The function strings.ToLower would also
-// change U+212A, the kelvin sign, to "k".
+// lowerASCII changes only ASCII letters to lower case. strings.ToLower would also change U+212A,
+// the kelvin sign, to "k".
 func lowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {

@@ -9,8 +9,8 @@ import (
 // RoundUpTime returns t in UTC, rounded up to a whole second. Every provider can store such a time.
 func RoundUpTime(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 
-// CheckRetention returns the rule that a retention breaks, or "". No provider accepts a retention that
-// breaks a rule.
+// CheckRetention returns the rule that a retention breaks, with which no provider accepts it, or
+// "".
 func CheckRetention(mode string, retainUntil, now time.Time) string {
 	if mode != "governance" && mode != "compliance" {
 		return "must have the mode Governance or Compliance, not " + redact.Quoted(mode)

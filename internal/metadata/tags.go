@@ -44,8 +44,8 @@ func CheckTags(tags map[string]string) string {
 	return ""
 }
 
-// validTag reports whether text may be a key or a value of a tag. It must begin with a letter or digit,
-// may have some other characters after that, and must not end in a space.
+// validTag reports whether text may be a key or a value of a tag. It must begin with a letter or
+// digit, may have some other characters after that, and must not end in a space.
 func validTag(text string) bool {
 	if text == "" || text[len(text)-1] == ' ' {
 		return false

@@ -12,9 +12,9 @@ func AllowFolderMarker(ctx context.Context) context.Context {
 	return context.WithValue(ctx, folderMarkerKey{}, true)
 }
 
-// Checked returns the part of key that must obey the rules of keys. key is the target of a copy. If
-// ctx comes from [AllowFolderMarker] and key is that of a folder marker, this part is the name of the folder.
-// Otherwise it is the whole key.
+// Checked returns the part of key, the target of a copy, that must obey the rules of keys. That is
+// the name of the folder if ctx comes from [AllowFolderMarker] and key is that of a folder marker,
+// and otherwise the whole key.
 func Checked(ctx context.Context, key string) string {
 	if ctx.Value(folderMarkerKey{}) != nil && IsFolderMarker(key) {
 		return strings.TrimSuffix(key, "/")

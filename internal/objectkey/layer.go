@@ -50,11 +50,11 @@ func OverlayMarkerSize(key string) int64 {
 	return leastMarker + int64(crc32c.SumString(key)%markerSizes)
 }
 
-// HasOverlayMarkerSize reports whether size is the size of a marker of key, in one of the forms in which
-// markers were ever stored. An object of another size cannot be its marker. If the sizes are equal,
-// the caller must request the metadata to be certain. There are 1,024 sizes of markers, and the key
-// determines the size. An ordinary object rarely has the size of its marker, so few requests are
-// necessary. In the first form, each marker had 72 bytes: an object of this size costs a request.
+// HasOverlayMarkerSize reports whether size is the size of a marker of key, in one of the forms in
+// which markers were ever stored. An object of another size cannot be its marker, and for one of
+// this size, the caller must request the metadata to be certain. Few requests are necessary,
+// because there are 1,024 sizes of markers, of which key determines one. In the first form, each
+// marker had 72 bytes, and an object of this size costs a request.
 func HasOverlayMarkerSize(key string, size int64) bool {
 	if size < leastMarker || size >= leastMarker+markerSizes {
 		return false

@@ -2,20 +2,20 @@ package objectkey
 
 import "strings"
 
-// CommonPrefix returns the common prefix that stands for key in a listing with the given prefix and
-// delimiter. The common prefix is the part of key up to the first delimiter after prefix, with that
-// delimiter. If no delimiter follows prefix, CommonPrefix returns false.
+// CommonPrefix returns the common prefix that stands for key in a listing with this prefix and
+// delimiter, which is key up to the first delimiter after prefix. It returns false if no delimiter
+// follows prefix.
 func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	if delimiter != "" && strings.HasPrefix(key, prefix) {
-		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
-			return key[:len(prefix)+i+len(delimiter)], true
+		if index := strings.Index(key[len(prefix):], delimiter); index >= 0 {
+			return key[:len(prefix)+index+len(delimiter)], true
 		}
 	}
 	return "", false
 }
 
-// PrefixEnd returns the smallest string that is greater than every string that begins with prefix. It returns false if
-// all bytes of prefix are 0xFF.
+// PrefixEnd returns the smallest string that is greater than every string that begins with prefix,
+// and false if all bytes of prefix are 0xFF.
 func PrefixEnd(prefix string) (string, bool) {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {

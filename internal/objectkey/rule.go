@@ -24,9 +24,9 @@ const (
 	ruleDot       = `must not have a segment that ends in "."`
 )
 
-// WriteRule returns the rule that the key of a new object breaks, or "". It implements rule K1: every
-// provider must be able to store the key, and every client to address it. So the key must be valid
-// in S3's XML, in signed URLs in browsers, and in file systems.
+// WriteRule returns the rule that the key of a new object breaks, or "". It implements rule K1:
+// every provider must be able to store the key, and every client to address it. The key must
+// therefore be valid in S3's XML, in signed URLs in browsers, and in file systems.
 func WriteRule(key string) string {
 	if rule := Rule(key); rule != "" {
 		return rule
@@ -46,8 +46,8 @@ func Fits(key string) bool {
 	return len(key) <= MaxBytes && strings.Count(key, "/") < maxKeySegments
 }
 
-// checkKeyBytes checks the characters and the segments of key. It returns the rule that key breaks,
-// or "" if key breaks none. It makes most checks in a single loop, because every write calls it.
+// checkKeyBytes returns the rule that the characters or the segments of key break, or "". It makes
+// most checks in a single loop, because every write calls it.
 func checkKeyBytes(key string) string {
 	segments := 1
 	ascii := true
@@ -94,8 +94,8 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Rule returns the rule that key breaks, or "" if key breaks none. It checks only the rules for the
-// keys of existing objects. The rules for the keys of new objects are stricter (see [WriteRule]).
+// Rule returns the rule for the keys of existing objects that key breaks, or "". The rules for the
+// keys of new objects are stricter (see [WriteRule]).
 func Rule(key string) string {
 	if key == "" {
 		return "must not be empty"
@@ -106,6 +106,7 @@ func Rule(key string) string {
 	if !utf8.ValidString(key) {
 		return "must be valid UTF-8"
 	}
+
 	if key[0] != '.' && !strings.Contains(key, "/.") {
 		return ""
 	}
