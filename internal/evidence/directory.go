@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// relative reports whether the directory dir lies in the directory outer, or is the same directory.
-// rel is the path from outer to dir, or "" if both are the same. relative takes mounts into
-// account. If compareFiles is true, relative also asks the system whether different paths lead to the
-// same directory. This can be so if the file system ignores case.
+// relative reports whether the directory dir lies in the directory outer, also by a mount, or is
+// the same. rel is the path from outer to dir, or "" if both are the same. If compareFiles is true,
+// it also asks the system whether different paths lead to the same directory, as in a file system
+// that ignores case.
 func relative(dir, outer string, compareFiles bool) (rel string, ok bool) {
 	dir = resolve(dir)
 	outer = resolve(outer)
@@ -24,7 +24,7 @@ func relative(dir, outer string, compareFiles bool) (rel string, ok bool) {
 	return mountedIn(dir, outer)
 }
 
-// ancestorIs reports whether dir, or a directory above dir, is the same file as outer. rel is the
+// ancestorIs reports whether dir, or a directory above it, is the same file as outer. rel is the
 // path from that directory to dir.
 func ancestorIs(dir, outer string) (rel string, ok bool) {
 	want, err := os.Stat(outer)
@@ -54,8 +54,8 @@ func pathFrom(outer, dir string) (rel string, ok bool) {
 	return rel, true
 }
 
-// resolve returns path as an absolute path without symbolic links. The end of the path may not
-// exist yet. A link is resolved before a ".." that follows it, as the operating system does.
+// resolve returns path as an absolute path without symbolic links, of which the end may not exist
+// yet. A link is resolved before a ".." that follows it, as the operating system does.
 func resolve(path string) string {
 	if !filepath.IsAbs(path) {
 		if wd, err := os.Getwd(); err == nil {
@@ -66,8 +66,8 @@ func resolve(path string) string {
 		return real
 	}
 
-	// The path cannot be resolved, for example because it does not exist, so resolve the directory above its last name. filepath.Dir would
-	// remove the ".." first.
+	// The path cannot be resolved, for example because it does not exist, so the directory above its
+	// last name is. filepath.Dir would remove the ".." first.
 	dir, name := splitPath(path)
 	if name == "" || len(dir) <= len(filepath.VolumeName(path)) {
 		return filepath.Clean(path)
@@ -75,8 +75,8 @@ func resolve(path string) string {
 	return filepath.Join(resolve(dir), name)
 }
 
-// splitPath splits a path before its last name. The separators after the last name are left out. If
-// path has no name, name is "".
+// splitPath splits a path before its last name, and leaves out the separators after that. If path
+// has no name, name is "".
 func splitPath(path string) (dir, name string) {
 	end := len(path)
 	for end > 0 && os.IsPathSeparator(path[end-1]) {

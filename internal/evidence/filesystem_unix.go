@@ -15,6 +15,7 @@ func oneFileSystem(a, b string) bool {
 	return ok && both && first == second
 }
 
+// device returns the number of the file system of path, and false if it is unknown.
 func device(path string) (uint64, bool) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -25,23 +25,24 @@ type view struct {
 // viewsOf returns the views of two directories. known is false if the mounts of this machine cannot
 // be read.
 func viewsOf(a, b string) (first, second []view, known bool) {
-	all, known := readMounts()
-	if !known || len(all) == 0 {
+	mounts, known := readMounts()
+	if !known || len(mounts) == 0 {
 		return nil, nil, known
 	}
-	first, known = views(a, all)
-	second, secondKnown := views(b, all)
-	return first, second, known && secondKnown
+	first, firstKnown := views(a, mounts)
+	second, secondKnown := views(b, mounts)
+	return first, second, firstKnown && secondKnown
 }
 
-// views returns the views of dir, according to the given mounts. The first view is that of dir
-// itself; the others are mounted in dir. It returns false if no mount shows dir.
+// views returns the views of dir by these mounts: first that of dir itself, and then those mounted
+// in dir. It returns false if no mount shows dir.
 func views(dir string, mounts []mount) ([]view, bool) {
 	dir = resolve(dir)
 	top, found := mountOf(dir, mounts)
 	if !found {
 		return nil, false
 	}
+
 	rel, _ := pathFrom(top.point, dir)
 	result := []view{{device: top.device, path: filepath.Join(top.root, rel)}}
 	for _, m := range mounts {
@@ -57,9 +58,9 @@ func views(dir string, mounts []mount) ([]view, bool) {
 	return result, true
 }
 
-// mountOf returns the mount that shows path. If several mounts with the same parent contain path,
-// the mount with the shortest mount point hides the others. It was made after the others. If it
-// were older, it would be their parent.
+// mountOf returns the mount that shows path. Of several mounts with the same parent that contain
+// path, the one with the shortest mount point hides the others: it was made after them, because an
+// older one would be their parent.
 func mountOf(path string, mounts []mount) (top mount, found bool) {
 	// Begin with the roots, and go from each mount to the one in it that hides the path.
 	candidates := rootMounts(mounts)
@@ -80,6 +81,7 @@ func rootMounts(mounts []mount) (roots []mount) {
 	for _, m := range mounts {
 		ids[m.id] = true
 	}
+
 	for _, m := range mounts {
 		if !ids[m.parent] || m.parent == m.id {
 			roots = append(roots, m)
@@ -98,7 +100,7 @@ func childMounts(parent mount, mounts []mount) (children []mount) {
 	return children
 }
 
-// outermost returns the mount with the shortest mount point of those that contain path.
+// outermost returns the mount that contains path with the shortest mount point.
 func outermost(path string, candidates []mount) (shortest mount, found bool) {
 	for _, m := range candidates {
 		if _, contains := pathFrom(m.point, path); !contains {
@@ -136,9 +138,8 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories certainly have no file in common. If the directories
-// are on different file systems, the answer is not certain, and mountsApart returns false. For
-// example, a network file system may show the files of a local file system.
+// mountsApart reports whether two directories certainly have no file in common. On different file
+// systems this is never certain, because a network file system may show the files of a local one.
 func mountsApart(a, b string) bool {
 	first, second, ok := viewsOf(a, b)
 	if !ok {
@@ -148,6 +149,7 @@ func mountsApart(a, b string) bool {
 		// This system has no mounts.
 		return true
 	}
+
 	for _, v := range first {
 		for _, w := range second {
 			_, contains := v.holds(w)
@@ -168,8 +170,7 @@ func mountsApart(a, b string) bool {
 // or ends in a slash.
 type Meeting struct{ A, B string }
 
-// Meetings returns the folders of a and b that show the same files, according to the mounts of this
-// machine.
+// Meetings returns the folders of a and b that show the same files, by the mounts of this machine.
 func Meetings(a, b []Place) (all []Meeting) {
 	for _, first := range a {
 		for _, second := range b {
@@ -186,14 +187,14 @@ func meetings(a, b string) (all []Meeting) {
 	aViews, bViews, _ := viewsOf(a, b)
 	for _, aView := range aViews {
 		for _, bView := range bViews {
-			if rest, holds := aView.holds(bView); holds {
+			if rest, contains := aView.holds(bView); contains {
 				all = append(all, Meeting{
 					A: asFolder(filepath.Join(aView.folder, rest)),
 					B: asFolder(bView.folder),
 				})
 				continue
 			}
-			if rest, holds := bView.holds(aView); holds {
+			if rest, contains := bView.holds(aView); contains {
 				all = append(all, Meeting{
 					A: asFolder(aView.folder),
 					B: asFolder(filepath.Join(bView.folder, rest)),
@@ -204,7 +205,7 @@ func meetings(a, b string) (all []Meeting) {
 	return all
 }
 
-// asFolder returns a relative path with slashes, also at its end. It returns "" for "".
+// asFolder returns a relative path with slashes and one at its end, or "" for "".
 func asFolder(path string) string {
 	if path == "" {
 		return ""
@@ -212,8 +213,8 @@ func asFolder(path string) string {
 	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
 }
 
-// MountedIn returns the mount points below the local directories among the given places. Each mount
-// point is a path that is relative to its local directory and ends in a slash.
+// MountedIn returns the mount points below the local directories among places. Each is a path that
+// is relative to its directory and ends in a slash.
 func MountedIn(places []Place) (folders []string) {
 	mounts, _ := readMounts()
 	for _, place := range places {
@@ -224,6 +225,7 @@ func MountedIn(places []Place) (folders []string) {
 		if !found {
 			continue
 		}
+
 		// The first view is that of the directory itself.
 		for _, v := range dirViews[1:] {
 			folders = append(folders, asFolder(v.folder))

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// readMounts reads the mounts that this process sees. The format is described in
-// proc_pid_mountinfo(5).
+// readMounts reads the mounts that this process sees, in the format of proc_pid_mountinfo(5).
 func readMounts() ([]mount, bool) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -17,9 +16,9 @@ func readMounts() ([]mount, bool) {
 	defer f.Close()
 
 	var mounts []mount
+	const maxLine = 1 << 20 // the line of an overlay with many layers is long
 	lines := bufio.NewScanner(f)
-	// The line of an overlay with many layers is long.
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 5 {

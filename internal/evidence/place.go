@@ -46,7 +46,7 @@ func (p Place) sameAccount(q Place) bool {
 	return EqualValues(unwrapOpaque(p.Account), unwrapOpaque(q.Account))
 }
 
-// unwrapOpaque returns the value of which Opaque has made account. It returns any other account unchanged.
+// unwrapOpaque returns the account that Opaque has hidden, and any other account unchanged.
 func unwrapOpaque(account any) any {
 	if o, ok := account.(opaque); ok {
 		return o.account
@@ -54,8 +54,7 @@ func unwrapOpaque(account any) any {
 	return account
 }
 
-// In returns the places of a folder. The first argument has the places of the whole bucket. prefix
-// is the path of the folder.
+// In returns the places of the folder prefix of a bucket with these places.
 func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
@@ -69,11 +68,11 @@ func In(places []Place, prefix string) []Place {
 }
 
 // Below reports whether a Place in the list inner is known to be inside a Place in the list outer.
-// prefix is the path from the outer Place to the inner one: "", or a text that ends in a slash.
+// prefix is the path from the outer Place to the inner one, which is "" or ends in a slash.
 func Below(inner, outer []Place) (prefix string, ok bool) {
-	for _, i := range inner {
-		for _, o := range outer {
-			if prefix, ok := i.below(o); ok {
+	for _, innerPlace := range inner {
+		for _, outerPlace := range outer {
+			if prefix, ok := innerPlace.below(outerPlace); ok {
 				return prefix, true
 			}
 		}
@@ -102,9 +101,9 @@ func eachIn(a, b []Place) bool {
 // Apart reports whether a and b certainly have no object in common, whatever addresses they have.
 // If a place is unknown, it returns false.
 func Apart(a, b []Place) bool {
-	for _, p := range a {
-		for _, q := range b {
-			if !p.apart(q) {
+	for _, aPlace := range a {
+		for _, bPlace := range b {
+			if !aPlace.apart(bPlace) {
 				return false
 			}
 		}
@@ -131,7 +130,7 @@ func (p Place) directory() string {
 }
 
 // below reports whether p is known to be inside outer, or the same place. prefix is the path from
-// outer to p: "", or a text that ends in a slash.
+// outer to p, which is "" or ends in a slash.
 func (p Place) below(outer Place) (prefix string, ok bool) {
 	isSameBucket := p.sameBucket(outer)
 	if isSameBucket {
@@ -139,21 +138,22 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 			return rest, true
 		}
 	}
+
 	dir := p.directory()
 	outerDir := outer.directory()
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
 
-	// Two prefixes of one bucket may differ only in case. The prefixes are two places, even if the
-	// file system ignores case and leads both to one directory. Therefore ask the system only if
-	// the places are in different buckets.
+	// Two prefixes of one bucket that differ only in case are two places, even if the file system
+	// ignores case and leads both to one directory. The system is therefore asked only if the places
+	// are in different buckets.
 	rel, ok := relative(dir, outerDir, !isSameBucket)
 	return asFolder(rel), ok
 }
 
-// KeyIn converts a key in p to the key of the same object in a second place. It returns false if
-// the object is not known to be in the second place.
+// KeyIn converts a key in p to the key of the same object in other, and returns false if the object
+// is not known to be there.
 func (p Place) KeyIn(key string, other Place) (string, bool) {
 	if prefix, ok := p.below(other); ok {
 		return prefix + key, true

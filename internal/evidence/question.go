@@ -51,8 +51,8 @@ type Question struct {
 	prefix, name string
 }
 
-// Ask begins a new Question. It stores an object at the given end, and its key begins with prefix.
-// The caller must call [Question.End], which removes the object.
+// Ask begins a new Question by storing an object at end, with a key that begins with prefix. The
+// caller must call [Question.End], which removes the object.
 func Ask(ctx context.Context, end End, prefix string) (*Question, error) {
 	q := &Question{at: end, prefix: prefix, name: NewKey("")}
 	if err := end.Put(Asking(ctx), prefix+q.name); err != nil {
@@ -75,8 +75,7 @@ func (q *Question) End(ctx context.Context) error {
 }
 
 // Appears stores an object below prefix at one end, looks for it below otherPrefix at the other
-// end, and removes it. It reports whether it found the object. If so, the two prefixes show the
-// same objects.
+// end, and removes it. If it found the object, the two prefixes show the same objects.
 func Appears(ctx context.Context, end End, prefix string, other End, otherPrefix string) (found bool, err error) {
 	q, err := Ask(ctx, end, prefix)
 	if err != nil {
