@@ -30,17 +30,21 @@ var Analyzer = &analysis.Analyzer{
 	Run:      run,
 }
 
+// run checks the fields of each struct in a package of this module, unless its type is listed in
+// allowed.
 func run(pass *analysis.Pass) (any, error) {
 	if !isOurs(pass.Pkg) {
 		return nil, nil
 	}
+
 	files := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	files.Preorder([]ast.Node{(*ast.TypeSpec)(nil)}, func(n ast.Node) {
 		spec := n.(*ast.TypeSpec)
 		if isTest(pass, spec.Pos()) {
 			return
 		}
-		if _, ok := allowed[strings.TrimSuffix(pass.Pkg.Path(), "_test")+"."+spec.Name.Name]; ok {
+		name := strings.TrimSuffix(pass.Pkg.Path(), "_test") + "." + spec.Name.Name
+		if _, isAllowed := allowed[name]; isAllowed {
 			return
 		}
 		if s, ok := spec.Type.(*ast.StructType); ok {
@@ -50,7 +54,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// checkFields reports the embedded fields of a struct that isInherited refuses. name is the name of the struct.
+// checkFields reports the embedded fields of the struct named name that isInherited refuses.
 func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	for _, field := range s.Fields.List {
 		if len(field.Names) > 0 {
@@ -65,8 +69,9 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	}
 }
 
-// isInherited reports whether t is a type that a struct must not embed: a type of this module with
-// methods, unless it has only exported fields. The types named Unimplemented… are made for embedding.
+// isInherited reports whether t is a type that a struct must not embed, which is a type of this
+// module with methods, unless it has only exported fields. The types named Unimplemented… are made
+// for embedding.
 func isInherited(t types.Type) bool {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
@@ -100,6 +105,7 @@ func isTest(pass *analysis.Pass, pos token.Pos) bool {
 	return strings.HasSuffix(pass.Fset.Position(pos).Filename, "_test.go")
 }
 
+// isOurs reports whether a package is one of this module.
 func isOurs(p *types.Package) bool {
 	if p == nil {
 		return false
