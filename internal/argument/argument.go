@@ -26,8 +26,8 @@ func InvalidFor(op, name, rule, hint string) *storage.Error {
 	return e
 }
 
-// NeedBucket returns Unsupported for a value that is not a bucket of package storage, and nil for a bucket. The error
-// names the operation and the key.
+// NeedBucket returns nil for a bucket of package storage, and Unsupported, with the operation and
+// the key, for any other value.
 func NeedBucket(b any, op, key string) error {
 	if serving.IsBucket(b) {
 		return nil

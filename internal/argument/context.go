@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ContextCode returns the code for err, which is the error of a context: DeadlineExceeded or Canceled.
+// ContextCode returns the code for the error of a context, which is DeadlineExceeded or Canceled.
 func ContextCode(err error) storage.Code {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return storage.DeadlineExceeded

@@ -21,6 +21,7 @@ func Size(name, text string) (int64, error) {
 	if match == nil {
 		return 0, Invalid(name, "must be a size, such as 1024, 10k, 1.5M or 2GiB", "")
 	}
+
 	digits := match[1]
 	unit := strings.ToUpper(match[2])
 	number, err := strconv.ParseFloat(digits, 64)
@@ -38,14 +39,15 @@ var dayForm = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(.*)$`)
 })
 
-// Duration parses a Go duration. Weeks and days may precede it, as in 2w or 1d12h. name is the name
-// of the flag or field, for errors.
+// Duration parses a Go duration, which weeks and days may precede, as in 2w or 1d12h. name is the
+// name of the flag or field, for errors.
 func Duration(name, text string) (time.Duration, error) {
 	malformed := Invalid(name, "must be a duration, such as 90m, 36h, 7d or 2w", "")
 	match := dayForm().FindStringSubmatch(text)
 	if match == nil || text == "" {
 		return 0, malformed
 	}
+
 	const day = 24 * time.Hour
 	weeks, ok := parseCount(match[1], 7*day)
 	if !ok {
@@ -70,8 +72,8 @@ func Duration(name, text string) (time.Duration, error) {
 	return total, nil
 }
 
-// parseCount returns as many units as the digits say, or 0 if there are no digits. It returns false
-// if the result is more than half of the longest Duration, so that the sum of two never overflows.
+// parseCount returns as many units as the digits say, or 0 if there are none. It returns false if
+// that is more than half of the longest Duration, so that the sum of two never overflows.
 func parseCount(digits string, unit time.Duration) (total time.Duration, ok bool) {
 	if digits == "" {
 		return 0, true

@@ -12,19 +12,21 @@ import (
 // exists today has the field.
 const formField = `"form"`
 
-// CheckForm returns an error with the code Unsupported if the JSON document text has a form whose number is
-// greater than newest, the last form that the caller reads. A document without a number, and a text
-// that is not JSON, are left to the caller. The error has op and key.
+// CheckForm returns an error with the code Unsupported, op and key if the JSON document text has a
+// form whose number is greater than newest, the last form that the caller reads. A document without
+// a number, and a text that is not JSON, are left to the caller.
 func CheckForm(op, key string, text []byte, newest int) error {
 	if !bytes.Contains(text, []byte(formField)) {
 		return nil
 	}
+
 	var document struct {
 		Form int `json:"form"`
 	}
 	if json.Unmarshal(text, &document) != nil || document.Form <= newest {
 		return nil
 	}
+
 	return &storage.Error{
 		Code: storage.Unsupported,
 		Op:   op,

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Within returns err with the prefix "what: " in its text. If err is a *storage.Error, the result
-// keeps its code and its hint.
+// Within returns err with the prefix "what: " in its text. A *storage.Error keeps its code and its
+// hint.
 func Within(what string, err error) error {
 	e, isOurs := errors.AsType[*storage.Error](err)
 	if !isOurs {

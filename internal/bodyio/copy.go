@@ -6,30 +6,30 @@ import (
 	"sync"
 )
 
-// Copy reads all bytes of a reader, and writes them to w. It uses a pooled buffer. Unlike
-// [io.Copy], it calls only Read and Write, because a WriterTo or ReaderFrom would bypass the checks
-// that Read makes.
+// Copy copies all bytes of src to w with a pooled buffer. Unlike [io.Copy], it calls only Read and
+// Write, because a WriterTo or ReaderFrom would bypass the checks that Read makes.
 func Copy(w io.Writer, src io.Reader) (int64, error) {
 	chunk := GetChunk()
 	defer PutChunk(chunk)
-	var written int64
+
+	var total int64
 	for {
 		n, err := src.Read(chunk[:])
 		if n > 0 {
-			k, failure := w.Write(chunk[:n])
-			written += int64(k)
-			if failure == nil && k < n {
-				failure = io.ErrShortWrite
+			written, writeErr := w.Write(chunk[:n])
+			total += int64(written)
+			if writeErr == nil && written < n {
+				writeErr = io.ErrShortWrite
 			}
-			if failure != nil {
-				return written, failure
+			if writeErr != nil {
+				return total, writeErr
 			}
 		}
 		if err == io.EOF {
-			return written, nil
+			return total, nil
 		}
 		if err != nil {
-			return written, err
+			return total, err
 		}
 	}
 }

@@ -18,8 +18,8 @@ type LimitedReader struct {
 	More func() (int64, error)
 }
 
-// LimitReader returns a reader of body that fails with tooLarge if body is longer than limit. If [Length]
-// shows that body is short enough, LimitReader returns body itself.
+// LimitReader returns a reader of body that fails with tooLarge if body is longer than limit, or
+// body itself if [Length] shows that it is short enough.
 func LimitReader(body io.Reader, limit int64, tooLarge error) io.Reader {
 	if remaining, ok := Length(body); ok && remaining <= limit {
 		return body
@@ -27,7 +27,7 @@ func LimitReader(body io.Reader, limit int64, tooLarge error) io.Reader {
 	return &LimitedReader{Body: body, Left: limit, TooLarge: tooLarge}
 }
 
-// Ask calls More and adds the result to Left. If More was called before, Ask does nothing.
+// Ask calls More once, and adds the result to Left.
 func (r *LimitedReader) Ask() error {
 	if r.More == nil {
 		return nil
@@ -41,7 +41,8 @@ func (r *LimitedReader) Ask() error {
 	return nil
 }
 
-// Read implements [io.Reader].
+// Read implements [io.Reader]. It fails with r.TooLarge if the body is longer than r.Left and what
+// More adds.
 func (r *LimitedReader) Read(p []byte) (int, error) {
 	// One byte more than is permitted shows that the body is too long.
 	permitted := max(0, r.Left)
@@ -66,9 +67,9 @@ func (r *LimitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Length returns the number of bytes left in body, if body is a bytes.Reader, strings.Reader,
-// bytes.Buffer or io.SectionReader. For any other type, known is false, even if it wraps one of
-// these readers, because it may deliver other bytes.
+// Length returns the number of bytes left in body, if it is a bytes.Reader, strings.Reader,
+// bytes.Buffer or io.SectionReader. For any other type, even one that wraps such a reader, known is
+// false, because it may deliver other bytes.
 func Length(body io.Reader) (left int64, known bool) {
 	switch b := body.(type) {
 	case *bytes.Reader:

@@ -25,33 +25,35 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a Client that sends requests with a copy of the given HTTP client. If the HTTP client
-// is nil, New uses a new [http.Client] with the default transport. The Client does not follow
-// redirects, because a redirect could send the token to another host.
+// New returns a Client that sends requests with a copy of client, or with the default transport if
+// client is nil. The Client does not follow redirects, because a redirect could send the token to
+// another host.
 func New(provider string, client *http.Client) *Client {
-	c := &http.Client{}
+	httpClient := &http.Client{}
 	if client != nil {
-		*c = *client
+		*httpClient = *client
 	}
-	c.Transport = driver.WrapTransport(c.Transport)
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{provider, c}
+	httpClient.Transport = driver.WrapTransport(httpClient.Transport)
+	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{provider, httpClient}
 }
 
-// Do sends a request, and returns the first 64 KiB of the response's body. If the status is not
-// 2xx, it returns an error, too. The text of the error contains nothing of the body, because the
-// body could repeat the token.
+// Do sends a request, and returns the first 64 KiB of the response's body, with an error if the
+// status is not 2xx. The text of the error has nothing of the body, because that could repeat the
+// token.
 func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	response, err := c.http.Do(r.WithContext(attempt))
+	resp, err := c.http.Do(r.WithContext(attempt))
 	if err != nil {
 		return nil, c.failed(ctx, driver.NetworkError(err))
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		e := driver.StatusError(response)
+	defer resp.Body.Close()
+
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	isSuccess := resp.StatusCode >= 200 && resp.StatusCode <= 299
+	if !isSuccess {
+		e := driver.StatusError(resp)
 		if e.Code == storage.ObjectNotFound {
 			e.Code = storage.InvalidArgument
 			e.Hint = "check the id of the zone or distribution"
@@ -64,8 +66,8 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// failed completes the error of a request. If only the request timed out, and ctx has not ended,
-// the code is Unavailable.
+// failed completes the error of a request. If the request timed out before ctx ended, the code is
+// Unavailable.
 func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 	e = storage.AsError(ctx, e)
 	e.Op = "Purge"
@@ -74,8 +76,8 @@ func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 	return e
 }
 
-// Refused returns the error for a purge that cannot be made, or for a response whose status is 2xx, but
-// whose body says that the purge failed.
+// Refused returns the error for a purge that cannot be made, or for a response of status 2xx whose
+// body says that the purge failed.
 func (c *Client) Refused(code storage.Code, reason string) error {
 	return &storage.Error{
 		Code:      code,

@@ -44,7 +44,7 @@ func Encode(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// Decode parses a result of [Encode]. It returns false if the text is not a valid checksum.
+// Decode parses a result of [Encode], and returns false if the text is not a valid checksum.
 func Decode(text string) (uint32, bool) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != 4 {

@@ -34,8 +34,8 @@ func (c CRC) multiply(a, b uint64) (product uint64) {
 	return product
 }
 
-// powerOfX returns x^n, modulo the polynomial of c. It multiplies the powers x^1, x^2, x^4 and so on
-// whose bit is set in n.
+// powerOfX returns x^n modulo the polynomial of c, by multiplying the powers x^1, x^2, x^4 and so
+// on whose bit is set in n.
 func (c CRC) powerOfX(n uint64) uint64 {
 	product := uint64(1) << (c.Width - 1) // the polynomial 1
 	square := uint64(1) << (c.Width - 2)  // the polynomial x

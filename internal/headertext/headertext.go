@@ -31,8 +31,8 @@ func ValidMediaType(value string) bool {
 		return false
 	}
 	mediaType, _, err := mime.ParseMediaType(value)
-	kind, sub, ok := strings.Cut(mediaType, "/")
-	return err == nil && ok && kind != "" && sub != ""
+	kind, subtype, hasSlash := strings.Cut(mediaType, "/")
+	return err == nil && hasSlash && kind != "" && subtype != ""
 }
 
 // Lines joins all values of a header with commas, in sorted order. It leaves out empty and repeated

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// RangeApplies evaluates the If-Range header (RFC 9110, section 13.1.5) for an object with the
-// given ETag and modification time. modified is zero if it is unknown.
+// RangeApplies evaluates the If-Range header (RFC 9110, section 13.1.5) for an object with this
+// ETag and modification time, which is zero if it is unknown.
 //
 // It returns false if the client has a part of an earlier object, so that the server must ignore
-// the Range header. Entity tags are compared strongly. Dates are compared to the second.
+// the Range header. Entity tags are compared strongly, and dates to the second.
 func RangeApplies(header http.Header, etag string, modified time.Time) bool {
 	condition := strings.Trim(header.Get("If-Range"), " \t\r\n")
 	if condition == "" {
@@ -23,13 +23,14 @@ func RangeApplies(header http.Header, etag string, modified time.Time) bool {
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
 }
 
-// CutTag splits s after the entity tag at its beginning, such as "abc" or W/"abc" with its quotes. If
-// s does not begin with an entity tag, tag is "".
+// CutTag splits s after the entity tag at its beginning, such as "abc" or W/"abc" with its quotes.
+// If s does not begin with one, tag is "".
 func CutTag(s string) (tag, rest string) {
 	quoted := strings.TrimPrefix(s, "W/")
 	if quoted == "" || quoted[0] != '"' {
 		return "", ""
 	}
+
 	afterQuote := len(s) - len(quoted) + 1
 	for i := afterQuote; i < len(s); i++ {
 		c := s[i]

@@ -2,8 +2,8 @@ package headertext
 
 import "strings"
 
-// MediaTypeByExtension returns the media type for the extension of name, which is a file name or a key. It
-// returns "" if the extension is missing or unknown.
+// MediaTypeByExtension returns the media type for the extension of name, a file name or a key, or
+// "" if the extension is missing or unknown.
 func MediaTypeByExtension(name string) string {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {

@@ -18,9 +18,9 @@ import (
 // the object before it is read.
 const attempts = 20
 
-// Now returns the current time of the clock that sets Attrs.Modified. To read the clock, it writes
-// an empty object with the given key, and does not remove it. Other programs may write and remove
-// the same object at the same time.
+// Now returns the current time of the clock that sets Attrs.Modified. To read it, Now writes an
+// empty object with the given key, and does not remove it. Other programs may write and remove the
+// same object at the same time.
 func Now(ctx context.Context, b storage.ReadWriter, key string) (time.Time, error) {
 	attrs, err := writeEmpty(ctx, b, key)
 	if err != nil {
@@ -29,7 +29,8 @@ func Now(ctx context.Context, b storage.ReadWriter, key string) (time.Time, erro
 	return attrs.Modified, nil
 }
 
-// writeEmpty writes an empty object, and returns its attributes with the time of the write.
+// writeEmpty writes an empty object, and returns its attributes with the time of the write. It
+// tries again if another program removes the object first.
 func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
 		attrs, err := b.Upload(ctx, key, strings.NewReader(""))
@@ -43,6 +44,7 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 		if err != nil {
 			return nil, err
 		}
+
 		if attrs.Modified.IsZero() {
 			return nil, &storage.Error{
 				Code: storage.Internal,
@@ -55,9 +57,9 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 }
 
 // AskTime returns the current time of the clock that sets Attrs.Modified, for a job that removes
-// objects by their age. The clock of this machine may be wrong. AskTime writes an empty object
-// below the folder of prefix, and removes it. Jobs skip such an object. If it cannot be removed, as in
-// an archive, it stays.
+// objects by their age, because the clock of this machine may be wrong. AskTime writes an empty
+// object below the folder of prefix, and removes it. If it cannot be removed, as in an archive, it
+// stays, and jobs skip it.
 func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Time, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	key := evidence.NewKey(prefix[:strings.LastIndexByte(prefix, '/')+1])
@@ -65,6 +67,7 @@ func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Tim
 	if err != nil {
 		return time.Time{}, unknown(err)
 	}
+
 	end := &bucket{write: b, version: attrs.Version}
 	// If it fails, the object stays, and jobs skip it.
 	_ = end.Discard(ctx, key)

@@ -25,7 +25,7 @@ func OfBucket(reader storage.AttrsReader, writer storage.ReadWriter) evidence.En
 	return &bucket{read: reader, write: writer}
 }
 
-// Put stores the object. If it is unknown whether the object was stored, Put removes it.
+// Put stores the object, and removes it if it is unknown whether it was stored.
 func (b *bucket) Put(ctx context.Context, key string) error {
 	if b.write == nil {
 		return storage.Unsupported
@@ -42,6 +42,7 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 	return nil
 }
 
+// Has reports whether the bucket has the object.
 func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
 	_, err := b.read.Attrs(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -50,9 +51,9 @@ func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Discard removes the version that Put has stored. If removing the version is not permitted, it
-// removes the object. If nothing may be removed, as in an archive, the object stays, and Discard
-// returns nil.
+// Discard removes the version that Put has stored, or the object if removing a version is not
+// permitted. If nothing may be removed, as in an archive, the object stays, and Discard returns
+// nil.
 func (b *bucket) Discard(ctx context.Context, key string) error {
 	if b.version != "" && b.write.Remove(ctx, key, storage.WithVersion(b.version)) == nil {
 		return nil
@@ -83,6 +84,7 @@ func OfDirectory(root *os.Root) evidence.End { return directory{root} }
 // call.
 func OfPath(dir string) evidence.End { return directory{below(dir)} }
 
+// Put stores the file, whole or not at all.
 func (d directory) Put(_ context.Context, key string) error {
 	f, err := d.files.OpenFile(key, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -96,6 +98,7 @@ func (d directory) Put(_ context.Context, key string) error {
 	return err
 }
 
+// Has reports whether the directory has the file.
 func (d directory) Has(_ context.Context, key string) (bool, error) {
 	_, err := d.files.Lstat(key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,6 +107,7 @@ func (d directory) Has(_ context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
+// Discard removes the file, and succeeds if it is missing.
 func (d directory) Discard(_ context.Context, key string) error {
 	if err := d.files.Remove(key); !errors.Is(err, fs.ErrNotExist) {
 		return err

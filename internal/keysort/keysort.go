@@ -58,6 +58,7 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	if s.sealed {
 		return errors.New("keysort: Add after Sorted or Close")
 	}
+
 	size := len(key) + len(value)
 	if len(s.records) > 0 && s.held+size+recordBytes > s.memory {
 		if err := s.spill(ctx); err != nil {
