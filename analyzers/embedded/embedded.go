@@ -31,7 +31,8 @@ func run(pass *analysis.Pass) (any, error) {
 	files := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	files.Preorder([]ast.Node{(*ast.StructType)(nil)}, func(n ast.Node) {
 		for _, field := range n.(*ast.StructType).Fields.List {
-			if len(field.Names) == 0 && isBucket(pass.TypesInfo.TypeOf(field.Type)) {
+			isEmbedded := len(field.Names) == 0
+			if isEmbedded && isBucket(pass.TypesInfo.TypeOf(field.Type)) {
 				pass.Reportf(
 					field.Pos(),
 					"functions of package storage refuse a struct that embeds a Bucket: embed a storage.Core, and call storage.Wrap",
@@ -42,6 +43,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
+// isBucket reports whether t is the interface Bucket of package storage.
 func isBucket(t types.Type) bool {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok || named.Obj().Pkg() == nil {

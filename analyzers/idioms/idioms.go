@@ -74,7 +74,8 @@ func (c *checker) visit(n ast.Node) bool {
 	return true
 }
 
-// checkIf reports an if whose first statement does more than define variables. "if err = f(); err != nil" is permitted.
+// checkIf reports an if whose first statement has an effect, other than to set the err that the
+// condition checks.
 func (c *checker) checkIf(s *ast.IfStmt) {
 	switch init := s.Init.(type) {
 	case nil:
@@ -93,8 +94,8 @@ func (c *checker) checkIf(s *ast.IfStmt) {
 	}
 }
 
-// checkSwitch reports a switch without a value to compare that begins with a statement, or that has a case with several
-// conditions.
+// checkSwitch reports a switch without a tag that begins with a statement or has several conditions
+// in a case.
 func (c *checker) checkSwitch(s *ast.SwitchStmt) {
 	if s.Tag != nil {
 		return
@@ -109,7 +110,7 @@ func (c *checker) checkSwitch(s *ast.SwitchStmt) {
 	}
 }
 
-// checkLiteral reports a literal of several lines that has several named fields on one of them.
+// checkLiteral reports a literal of several lines with several named fields on one of them.
 func (c *checker) checkLiteral(l *ast.CompositeLit) {
 	if c.file.Line(l.Lbrace) == c.file.Line(l.Rbrace) {
 		return
@@ -123,6 +124,7 @@ func (c *checker) checkLiteral(l *ast.CompositeLit) {
 		if !isNamed || i == 0 {
 			continue
 		}
+
 		line := c.file.Line(element.Pos())
 		lineBefore := c.file.Line(l.Elts[i-1].Pos())
 		if line == lineBefore && line != c.file.Line(l.Lbrace) {
@@ -132,8 +134,7 @@ func (c *checker) checkLiteral(l *ast.CompositeLit) {
 	}
 }
 
-// checkCall reports a call whose arguments are one line of their own although they fit behind the opening bracket.
-// Such a call has three lines: "f(", "args," and ")".
+// checkCall reports a call of three lines, "f(", "args," and ")", that fits on one.
 func (c *checker) checkCall(call *ast.CallExpr) {
 	first := c.file.Line(call.Lparen)
 	last := c.file.Line(call.Rparen)
@@ -161,6 +162,7 @@ func width(line string) int {
 	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
 }
 
+// mentions reports whether an expression has an identifier with the given name.
 func mentions(e ast.Expr, name string) bool {
 	found := false
 	ast.Inspect(e, func(n ast.Node) bool {

@@ -9,6 +9,7 @@ var pending = []string{
 	"/tools/examples/migrating/minio",
 }
 
+// isPending reports whether the package with this path is in a folder of pending.
 func isPending(path string) bool {
 	for _, folder := range pending {
 		if path == module+folder || strings.HasPrefix(path, module+folder+"/") {

@@ -34,8 +34,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// yieldsError reports whether t is the type of an iterator that yields an error as the second
-// value.
+// yieldsError reports whether t is an iterator that yields an error as its second value.
 func yieldsError(t types.Type) bool {
 	if t == nil {
 		return false
@@ -44,11 +43,13 @@ func yieldsError(t types.Type) bool {
 	if !ok || iterator.Params().Len() != 1 {
 		return false
 	}
+
 	yield, ok := iterator.Params().At(0).Type().Underlying().(*types.Signature)
 	return ok && yield.Params().Len() == 2 &&
 		types.Identical(yield.Params().At(1).Type(), types.Universe.Lookup("error").Type())
 }
 
+// isDropped reports whether a loop ignores the value that it ranges over.
 func isDropped(value ast.Expr) bool {
 	if value == nil {
 		return true

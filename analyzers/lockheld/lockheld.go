@@ -68,8 +68,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// check checks one function, without the function literals in it. A lock is held from its beginning if
-// lock is not nil.
+// check checks one function body without the function literals in it, with the lock held from its
+// beginning if lock is not nil.
 func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
 	c := &checker{pass: pass}
 	locks := make(map[string]bool)
@@ -79,7 +79,8 @@ func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
 	c.block(body.List, locks)
 }
 
-// checkOnce checks the function literal that a method or function of package sync calls once.
+// checkOnce checks the function literal that a method or function of package sync calls while it
+// holds a lock.
 func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	f := called(pass, call)
 	if f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || len(call.Args) != 1 {
@@ -93,7 +94,7 @@ func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	}
 }
 
-// called returns the function or method that is called, or nil if it is a value.
+// called returns the function or method that is called, or nil for a function value.
 func called(pass *analysis.Pass, call *ast.CallExpr) *types.Func {
 	var name *ast.Ident
 	switch fun := ast.Unparen(call.Fun).(type) {
@@ -120,7 +121,8 @@ func fullName(f *types.Func) string {
 	return name + f.Name()
 }
 
-// typeName returns the name of a type, or of the type that a pointer points to.
+// typeName returns the name of a type, or of the type that a pointer points to, or "" if it has
+// none.
 func typeName(t types.Type) string {
 	if pointer, ok := t.(*types.Pointer); ok {
 		t = pointer.Elem()
@@ -134,8 +136,8 @@ func typeName(t types.Type) string {
 
 type checker struct{ pass *analysis.Pass }
 
-// block checks statements in the order in which they run. locks has the locks that are held, and block updates it. It
-// reports whether the statements end with a jump out of the block, such as a return.
+// block checks statements in their order, updates the held locks, and reports whether the
+// statements end with a jump out of the block.
 func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
 	for _, s := range list {
 		if c.statement(s, locks) {
@@ -145,8 +147,8 @@ func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
 	return false
 }
 
-// statement checks the calls in a statement, in the order in which they run. locks has the locks that are held, and
-// statement updates it. It reports whether the statement always jumps out of its block.
+// statement checks the calls in a statement in their order, updates the held locks, and reports
+// whether the statement always leaves its block.
 func (c *checker) statement(s ast.Stmt, locks map[string]bool) (jumps bool) {
 	switch s := s.(type) {
 	case *ast.ReturnStmt:
@@ -201,8 +203,8 @@ func (c *checker) optional(s ast.Stmt, locks map[string]bool) {
 	}
 }
 
-// branch checks statements that may not run, such as the body of an if. Afterwards, locks has the locks that they hold
-// at their end. If they jump out of the block, what follows runs only without them, so locks stays as it is.
+// branch checks statements that may not run, such as the body of an if, and updates locks unless
+// they jump out of the block.
 func (c *checker) branch(list []ast.Stmt, locks map[string]bool) {
 	locksInside := maps.Clone(locks)
 	if jumps := c.block(list, locksInside); jumps {
@@ -224,7 +226,7 @@ func (c *checker) clauses(body *ast.BlockStmt, locks map[string]bool) {
 	}
 }
 
-// calls checks the calls of a statement or an expression, in their order.
+// calls checks the calls in a statement or an expression in their order.
 func (c *checker) calls(n ast.Node, locks map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -237,8 +239,8 @@ func (c *checker) calls(n ast.Node, locks map[string]bool) {
 	})
 }
 
-// call checks one call. A call of Lock or Unlock changes locks. A call that takes a context is reported for each lock
-// that is held, unless it cannot wait.
+// call updates locks for a call of Lock or Unlock, and reports a call that takes a context while a
+// lock is held.
 func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	f := called(c.pass, call)
 	if lock := lockOf(call, f); lock != "" {
@@ -250,6 +252,7 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 		}
 		return
 	}
+
 	if len(locks) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
 		return
 	}
@@ -259,13 +262,14 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	if f != nil && f.Pkg() != nil && f.Pkg().Path() == "context" {
 		return
 	}
+
 	for _, lock := range slices.Sorted(maps.Keys(locks)) {
 		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package running", lock)
 	}
 }
 
-// lockOf returns the expression of the lock whose method f is called, such as "s.mu". If f is not a method of a lock of
-// package sync, it returns "".
+// lockOf returns the expression of the lock of package sync whose method f is called, such as
+// "s.mu", or "".
 func lockOf(call *ast.CallExpr, f *types.Func) string {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || f == nil || f.Pkg() == nil {
