@@ -241,8 +241,8 @@ func keyNeeds(key string) storage.Features {
 	return 0
 }
 
-// openTwice opens one empty bucket twice, with the given options and the faults of the case as b,
-// and without them as other, for a second client of the store.
+// openTwice opens one empty bucket for two clients, and only b with the given options and the
+// faults of the case.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
 	var inner driver.Driver

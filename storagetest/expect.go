@@ -226,8 +226,7 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
-// body returns n bytes that depend on the seed. They are a part of one long text in memory, which
-// repeats after a prime number of bytes, so that no two parts of an upload are equal.
+// body returns n bytes that depend on the seed, of which no two parts of an upload are equal.
 func body(n int64, seed byte) string {
 	// Each seed begins elsewhere in the text.
 	const distance = 251

@@ -16,9 +16,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// RunService proves the rules for a [storage.Service]. open opens an account, which cases may
-// share: each case creates its own buckets, with names that begin with "storagetest-", and deletes
-// them.
+// RunService proves the rules for a [storage.Service] in accounts that open opens, and that cases
+// may share.
+//
+// Each case creates buckets of its own with names that begin with "storagetest-", and deletes them.
 func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)

@@ -268,8 +268,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// tamperExpiry returns a function that replaces the expiry in a URL's query with what change
-// returns. change receives the signed parameter, and the same parameter with a later expiry.
+// tamperExpiry returns a function that replaces the expiry in a URL's query with what change makes
+// of it and of a later expiry.
 func tamperExpiry(change func(signed, later string) []string) func(t *T, s *storage.SignedURL) {
 	return tamperQuery(func(pairs []string, _ int) []string {
 		var altered []string

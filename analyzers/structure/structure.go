@@ -69,9 +69,10 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	}
 }
 
-// isInherited reports whether t is a type that a struct must not embed, which is a type of this
-// module with methods, unless it has only exported fields. The types named Unimplemented… are made
-// for embedding.
+// isInherited reports whether a struct must not embed t, a type of this module with methods and not
+// only exported fields.
+//
+// The types named Unimplemented… are made for embedding.
 func isInherited(t types.Type) bool {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()

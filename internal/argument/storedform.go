@@ -12,9 +12,10 @@ import (
 // exists today has the field.
 const formField = `"form"`
 
-// CheckForm returns an error with the code Unsupported, op and key if the JSON document text has a
-// form whose number is greater than newest, the last form that the caller reads. A document without
-// a number, and a text that is not JSON, are left to the caller.
+// CheckForm returns an Unsupported error with op and key if the JSON document text has a form with
+// a greater number than newest.
+//
+// A document without a number and a text that is not JSON are left to the caller.
 func CheckForm(op, key string, text []byte, newest int) error {
 	if !bytes.Contains(text, []byte(formField)) {
 		return nil

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// relative reports whether the directory dir lies in the directory outer, also by a mount, or is
-// the same. rel is the path from outer to dir, or "" if both are the same. If compareFiles is true,
-// it also asks the system whether different paths lead to the same directory, as in a file system
-// that ignores case.
+// relative returns the path from the directory outer to dir, or "" for the same directory, and
+// whether dir lies in outer, also by a mount.
+//
+// With compareFiles, it asks the system whether different paths lead to the same directory, as in a
+// file system that ignores case.
 func relative(dir, outer string, compareFiles bool) (rel string, ok bool) {
 	dir = resolve(dir)
 	outer = resolve(outer)

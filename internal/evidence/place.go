@@ -80,8 +80,8 @@ func Below(inner, outer []Place) (prefix string, ok bool) {
 	return "", false
 }
 
-// Same reports whether a and b are known to be the same places: each place of a is a place of b,
-// and each place of b is a place of a.
+// Same reports whether each place of a is known to be a place of b, and each place of b a place of
+// a.
 func Same(a, b []Place) bool {
 	return len(a) > 0 && len(b) > 0 && eachIn(a, b) && eachIn(b, a)
 }

@@ -57,9 +57,10 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 }
 
 // AskTime returns the current time of the clock that sets Attrs.Modified, for a job that removes
-// objects by their age, because the clock of this machine may be wrong. AskTime writes an empty
-// object below the folder of prefix, and removes it. If it cannot be removed, as in an archive, it
-// stays, and jobs skip it.
+// objects by their age. The clock of this machine may be wrong.
+//
+// It writes an empty object below the folder of prefix and removes it. An object that cannot be
+// removed, as in an archive, stays, and jobs skip it.
 func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Time, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	key := evidence.NewKey(prefix[:strings.LastIndexByte(prefix, '/')+1])

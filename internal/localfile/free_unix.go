@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Free returns the number of bytes that this user may still write to the file system of dir, or -1
-// if that is unknown. dir need not exist.
+// Free returns the number of bytes that this user may still write to the file system of dir, which
+// need not exist, or -1 if it is unknown.
 func Free(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {

@@ -102,8 +102,8 @@ func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) er
 	return removeAside(root, name, aside, info)
 }
 
-// removeAside removes a file under its private name if it is the one that was found under its own
-// name, and gives any other file its name back.
+// removeAside removes a file under its private name, or gives it its own name back if another file
+// than that of info was renamed.
 func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {

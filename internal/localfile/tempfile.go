@@ -2,9 +2,10 @@ package localfile
 
 import "os"
 
-// CreateTemp creates a file in [os.TempDir] and removes its name, so that the system frees the file
-// when it is closed or the process ends, even if it is killed. On Windows, an open file cannot lose
-// its name, and only [CloseTemp] removes it.
+// CreateTemp creates a file in [os.TempDir] without a name, which the system frees when the file is
+// closed or the process ends.
+//
+// On Windows, an open file cannot lose its name, and only [CloseTemp] removes it.
 func CreateTemp(pattern string) (*os.File, error) {
 	f, err := os.CreateTemp("", pattern)
 	if err == nil {

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Fields writes the fields of a struct that are not zero. For a field that secret names, it writes
-// REDACTED in place of the value, and for a pointer, function or interface, which may lead to more
-// secrets, only the type.
+// Fields writes the fields of a struct that are not zero.
+//
+// It writes REDACTED in place of the fields that secret names, and only the type of a pointer,
+// function or interface, which may lead to more secrets.
 func Fields(w io.Writer, v any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(v).Fields() {

@@ -9,10 +9,10 @@ import (
 
 const maxHost = 255 // largest number of bytes of a host that a hint shows
 
-// Redirect returns the meaning of a redirect, which comes from something other than the store, such
-// as a proxy that requires https, a login page or a host that has moved. Drivers do not follow it,
-// because the signature is only valid for the original host. ok is false if status is not a
-// redirect.
+// Redirect returns the meaning of a redirect, or false for another status.
+//
+// Something other than the store sends a redirect, such as a login page. Drivers do not follow it,
+// because the signature is only valid for the original host.
 func Redirect(status int, header http.Header) (m Meaning, ok bool) {
 	is3xx := status >= http.StatusMultipleChoices && status < http.StatusBadRequest
 	if !is3xx || status == http.StatusNotModified {

@@ -6,9 +6,8 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// maxConnections returns how many connections to one host the transport may open, which is half as
-// many as the process may open files, or 0 for no limit. Further requests wait for a free
-// connection.
+// maxConnections returns how many connections to one host the transport may open at the same time,
+// or 0 for no limit.
 func maxConnections() int {
 	files, ok := localfile.OpenLimit()
 	if !ok || files > math.MaxInt32 {

@@ -126,14 +126,13 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// start starts the timer for a request. The limit is long with our own transport, because the
-// request may first wait for a connection, and usual with a user's transport, because that may not
-// tell about such a wait.
+// start starts the timer for a request.
 func (x *exchange) start() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
 	case !x.usersBase:
+		// The request may first wait for a connection. A user's transport may not tell about such a wait.
 		x.startTimerLocked(connectionWait)
 	case x.bodyRead:
 		x.startTimerLocked(x.answer)

@@ -16,9 +16,10 @@ func HostName(host string) string {
 	return strings.ToLower(host)
 }
 
-// IsKnownHost reports whether host is an IP address, localhost or one of the given names. A server
-// that refuses other hosts is safe from DNS rebinding, by which a website makes its own name point
-// to the server so that its pages can read the responses.
+// IsKnownHost reports whether host is an IP address, localhost or one of the names.
+//
+// A server that refuses other hosts is safe from DNS rebinding, by which the pages of a website
+// read the responses.
 func IsKnownHost(host string, names []string) bool {
 	host = strings.Trim(HostName(host), "[]")
 	if _, err := netip.ParseAddr(host); err == nil {

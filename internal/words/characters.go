@@ -13,9 +13,8 @@ func Beginning(text string, limit int) string {
 	return text[:limit]
 }
 
-// WholeCharacters returns the range of data that has only whole UTF-8 characters. It leaves out a
-// partial character at the start if cutStart is true, because more text comes before data, and
-// likewise at the end if cutEnd is true.
+// WholeCharacters returns the range of data without a partial UTF-8 character at the start if
+// cutStart is true, and at the end if cutEnd is true.
 func WholeCharacters(data []byte, cutStart, cutEnd bool) (from, to int) {
 	to = len(data)
 	if cutStart {

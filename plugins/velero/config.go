@@ -167,9 +167,10 @@ func checkParameters(address string, parameters map[string]string) error {
 	return nil
 }
 
-// checkBucket fails if Velero's name of the bucket is not that of the address, because a reader of
-// the BackupStorageLocation would look for the backups in the wrong bucket. The bucket of a
-// directory may have any name.
+// checkBucket fails if Velero's name of the bucket is not that of the address, which would mislead
+// a reader of the BackupStorageLocation.
+//
+// The bucket of a directory may have any name.
 func (s *settings) checkBucket() error {
 	if s.bucket == "" {
 		return invalid(keyBucket, "must not be empty", "set spec.objectStorage.bucket")

@@ -82,9 +82,10 @@ func SlowBody(rate int64) Rule { return Rule{kind: slowBody, calls: Get, amount:
 // Delay delays the beginning of the call. It waits with the function of [Injector.SetSleep].
 func Delay(calls Calls, d time.Duration) Rule { return Rule{kind: delay, calls: calls, wait: d} }
 
-// Corrupt changes one byte in the body of a Get, a Put, a PutPart, or a CompleteParts with a last
-// part. offset is the offset of that byte. If the body is shorter, or the call has no
-// body, nothing changes.
+// Corrupt changes the byte at the given offset in the body of a Get, a Put, a PutPart, or a
+// CompleteParts with a last part.
+//
+// A shorter body is not changed.
 func Corrupt(calls Calls, offset int64) Rule {
 	return Rule{kind: corrupt, calls: calls, amount: offset}
 }

@@ -305,10 +305,11 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	}
 }
 
-// respondPage sends an empty page. It sends an error if the request is not a listing, which has no
-// contentType, and after maxPages, because a driver that follows all pages would never end.
+// respondPage sends an empty page, or an error for a request that is not a listing and after
+// maxPages.
 func (x *exchange) respondPage(contentType, body string) {
 	isListing := contentType != ""
+	// A driver that follows all pages would never end without maxPages.
 	if !isListing || x.number > maxPages {
 		x.respond(http.StatusBadRequest, "text/plain", "no listing")
 		return

@@ -388,8 +388,10 @@ func bubble(t *testing.T, f func(t *testing.T)) (failure string) {
 	return ""
 }
 
-// watchdog stops the program if no schedule ends for a long time: a goroutine then waits for a lock of package
-// sync that another one holds during a request, or computes for ever. The result ends the watchdog.
+// watchdog stops the program if no schedule ends for a long time, as when a goroutine waits for a
+// lock held during a request.
+//
+// The result ends the watchdog.
 func (e *exploration) watchdog() (end func()) {
 	done := make(chan struct{})
 	go e.watch(done)

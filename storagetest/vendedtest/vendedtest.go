@@ -37,8 +37,10 @@ type Store struct {
 	Advance func(time.Duration)
 }
 
-// Run tests that the credentials of [storage.Vend] permit the requested rights, only for keys with
-// the requested prefix, and only until they expire. open returns a new store for each subtest.
+// Run tests that credentials of [storage.Vend] permit only the requested rights, for the requested
+// prefix, until they expire.
+//
+// The function open returns a new store for each subtest.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, right := range rightsByName {
 		t.Run("the right to "+right.name+" permits that and nothing else", func(t *testing.T) {

@@ -29,8 +29,8 @@ func Run(t *testing.T, scene func(s *interleave.Scene)) {
 	interleave.Run(t, Config(), scene)
 }
 
-// RunOnSome is like Run, for a scene that takes long: without [All], it explores the scene only on the
-// stores that lack nothing and that lack the most.
+// RunOnSome is like Run, but without [All] it explores the scene only on the stores that lack
+// nothing and that lack the most.
 func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
 	interleave.Run(t, onSome(Config()), scene)

@@ -91,8 +91,8 @@ func drawSky(img *image.RGBA, colors scene, random *rand.Rand) {
 	}
 }
 
-// drawHills fills the picture below a random line, which is a sum of three sine waves at the height
-// base, a share of the picture's height from the top.
+// drawHills fills the picture below a random line, a sum of three sine waves around base, which is
+// a share of the height from the top.
 func drawHills(img *image.RGBA, hill color.RGBA, base float64, random *rand.Rand) {
 	width := float64(img.Rect.Dx())
 	height := float64(img.Rect.Dy())

@@ -62,8 +62,8 @@ func (x *Exchange) classify() {
 	}
 }
 
-// classifyGoogle sets the key of an upload, which Google has in the body, and the source and the
-// key of a copy, which it has in the path.
+// classifyGoogle sets the key of an upload from the body, and the source and the key of a copy from
+// the path.
 func (x *Exchange) classifyGoogle() {
 	r := &x.Request
 	isWrite := x.Kind == Put || x.Kind == PutIf

@@ -201,8 +201,8 @@ func listed(x *Exchange) []string {
 	)
 }
 
-// remember keeps what later requests need of the response to a repeated one: which object was
-// written, and the stand-in's tokens, revisions and entity tags in place of the recorded ones.
+// remember keeps the object that a repeated request wrote, and the tokens, revisions and entity
+// tags that replace the recorded ones.
 func (c *comparison) remember(x *Exchange, resp *Response) {
 	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true

@@ -76,8 +76,8 @@ func (s *scrubber) addSecrets(values ...string) {
 	}
 }
 
-// addSetting adds the value of a setting and the secrets in it: the password of a URL, and the
-// values in a query, such as a shared access signature, or in a connection string.
+// addSetting adds the value of a setting, the password of a URL in it, and the values of its query
+// or connection string.
 func (s *scrubber) addSetting(value string) {
 	s.addSecrets(value)
 	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
@@ -299,8 +299,8 @@ var (
 	)
 )
 
-// readings returns the forms in which text may hide a secret, in lower case: as it is, without the
-// escapes of URLs, XML and JSON, and with + and / of Base64 in place of - and _.
+// readings returns the forms in which text may hide a secret, in lower case: as it is, unescaped,
+// and with standard Base64 for the URL form.
 func readings(text string) []string {
 	if len(text) < minSecret {
 		return nil

@@ -158,8 +158,8 @@ func render(w io.Writer, columns []support) {
 	renderWithout(w, append(buckets, services...))
 }
 
-// sortOut separates the results of buckets from those of services, and drops a bucket with the name
-// of a driver, which has run all cases of the bucket and more.
+// sortOut separates buckets from services, and drops a bucket with the name of a driver, which has
+// run all its cases and more.
 func sortOut(columns []support) (buckets, services []support) {
 	drivers := map[string]bool{}
 	for _, column := range columns {
