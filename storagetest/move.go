@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// movePaths returns two buckets. The first moves objects in one step, if the store can. The second
-// copies and removes them.
+// movePaths returns a bucket that moves objects in one step if the store can, and one that copies
+// and removes them.
 func (t *T) movePaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{"in one step": t.open(opts...), "by a copy": openCopiedMoves(t, opts...)}
 }

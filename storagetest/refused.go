@@ -415,8 +415,8 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	return nil // no call is refused
 }
 
-// optionValues returns calls on the object "a". Each passes a value to a method of the Core that no
-// With function can set. A Core that embeds the Core of a store may pass such values.
+// optionValues returns calls that pass values which no With function can set, as a Core that embeds
+// the Core of a store may.
 func optionValues(t *T, b storage.Bucket, revision string) []optionValue {
 	var c storage.Core
 	_, err := storage.Wrap(b, func(wrapped storage.Core) storage.Core {

@@ -397,7 +397,7 @@ func putNumbered(t *T, b storage.Bucket, number int) {
 }
 
 // readNumbered reads the object "a", and reports whether its content, size and metadata belong
-// together. If they do not, it also fails the case. The error Changed is no fault.
+// together. It fails the case otherwise.
 func readNumbered(t *T, b storage.Bucket) bool {
 	data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 	if errors.Is(err, storage.Changed) {

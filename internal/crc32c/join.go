@@ -15,10 +15,10 @@ func (c CRC) Join(first, second uint64, bytes int64) uint64 {
 	return c.multiply(c.powerOfX(8*uint64(bytes)), first) ^ second
 }
 
-// multiply returns the product of the polynomials a and b, modulo the polynomial of c. As in long
-// multiplication, it adds b*x^i for each term x^i of a. A sum of such polynomials is an exclusive or.
+// multiply returns the product of the polynomials a and b modulo the polynomial of c.
 func (c CRC) multiply(a, b uint64) (product uint64) {
-	// In the reflected form, the most significant bit of a is its constant term.
+	// Long multiplication adds b*x^i for each term x^i of a, and an exclusive or adds polynomials. In
+	// the reflected form, the most significant bit of a is its constant term.
 	for term := uint64(1) << (c.Width - 1); term != 0; term >>= 1 {
 		if a&term != 0 {
 			product ^= b

@@ -119,9 +119,10 @@ func (f *File) verify() bool {
 	return len(f.done) > 0
 }
 
-// Create creates a File for target. Its name follows from target, so that [Find] can find it after
-// a crash. If this name is taken, for example by another process that writes the same target, the
-// File has a random name, which Find does not find.
+// Create creates a File for target with the name by which [Find] finds it after a crash.
+//
+// If the name is taken, as by another process that writes the same target, the File has a random
+// name, which Find does not find.
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {

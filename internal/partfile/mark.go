@@ -91,9 +91,7 @@ type mark struct {
 	spans  []span
 }
 
-// nameFor returns the name of the mark file for a temporary file. target is the final
-// path of the temporary file. The same target always gives the same name, so that a later call
-// finds the mark file.
+// nameFor returns the name of the mark file of a target, which is always the same.
 func nameFor(target string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(target)))
 	return localfile.TempPrefix + hex.EncodeToString(sum[:8])
@@ -101,9 +99,10 @@ func nameFor(target string) string {
 
 var errForeign = errors.New("the file is not a mark, or its process is alive")
 
-// createMark creates and locks a mark. It takes over an empty file, which a process leaves that is
-// killed right after creating its mark. If the file exists and is not empty, it fails with
-// [os.ErrExist].
+// createMark creates and locks a mark, or takes over an empty file of a process that was killed
+// right after it had created its mark.
+//
+// It fails with [os.ErrExist] if the file has any content.
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
 	created := err == nil
@@ -309,8 +308,7 @@ func (m *mark) write(lines ...any) error {
 	return err
 }
 
-// close closes the mark file. The file stays on the disk, so that a later call can use it. If m is
-// nil, close does nothing.
+// close closes the mark file, if m is not nil, and leaves it on the disk for a later call.
 func (m *mark) close() {
 	if m != nil {
 		_ = m.file.Close()

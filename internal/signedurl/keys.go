@@ -95,9 +95,10 @@ func (k key) sign(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(k.sum(parts...))
 }
 
-// verify reports whether signature is the signature of parts. It takes constant time. It compares
-// the encoded texts, because several texts may decode to the same bytes, and only one of them may
-// be valid.
+// verify reports in constant time whether signature is the signature of parts.
+//
+// It compares the encoded texts, because several texts may decode to the same bytes, and only one
+// may be valid.
 func (k key) verify(signature string, parts ...string) bool {
 	return subtle.ConstantTimeCompare([]byte(signature), []byte(k.sign(parts...))) == 1
 }

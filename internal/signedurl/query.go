@@ -74,9 +74,11 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a query of a signed URL without its signature. It ignores invalid values,
-// because only a forged query has them, which the caller refuses for its signature. The attributes
-// of the Grant get their values from the headers later.
+// parseQuery parses the query of a signed URL without its signature and the attributes that come
+// from headers.
+//
+// It ignores invalid values, which only a forged query has, because the caller refuses its
+// signature.
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{

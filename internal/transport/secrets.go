@@ -54,7 +54,8 @@ func lowerEscapes(escaped string) string {
 	return string(text)
 }
 
-// isSecretHeader reports whether the value of a header is secret. name must be in lower case.
+// isSecretHeader reports whether the header with this name in lower case has a secret value.
+//
 // Google's idempotency token is not secret, because it grants no access.
 func isSecretHeader(name string) bool {
 	marks := []string{"authorization", "cookie", "token", "customer-key", "encryption-key", "api-key"}

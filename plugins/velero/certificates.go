@@ -8,9 +8,10 @@ import (
 	"sync"
 )
 
-// trust adds certificates to those that this process trusts. A process can have only one value of
-// caCert, because Go reads the system's certificates once. Velero starts a process for each
-// location that it works on.
+// trust adds certificates to those that this process trusts, which has one value of caCert because
+// Go reads the system's certificates once.
+//
+// Velero starts a process for each location that it works on.
 func trust(certificates string) error {
 	if certificates == "" {
 		return nil

@@ -138,8 +138,10 @@ type result struct {
 
 var checksum = regexp.MustCompile(` crc32c=\w*`)
 
-// compare makes a call on both buckets, and returns how the results differ, or "". The text what
-// describes the call. If key is not "", compare remembers the revision of the result.
+// compare makes the call that the text what describes on both buckets, and returns how the results
+// differ, or "".
+//
+// It remembers the revision of the result if key is not "".
 func (p *player) compare(what, key string, call func(b storage.Bucket) result) string {
 	return p.compareEach(what, key, func(b storage.Bucket, _ bool) result { return call(b) })
 }

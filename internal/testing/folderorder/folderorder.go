@@ -141,9 +141,10 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-// isBefore reports whether the position comes before key, so that the page lists key. After the
-// name of a folder, the page skips all keys in that folder. If the position does not begin with
-// prefix, the page is empty (seaweedfs#11321).
+// isBefore reports whether the page from the position lists key.
+//
+// After the name of a folder, it skips all keys in that folder. It is empty if the position does
+// not begin with prefix (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true

@@ -116,8 +116,7 @@ func drawHills(img *image.RGBA, hill color.RGBA, base float64, random *rand.Rand
 	}
 }
 
-// mix returns a mixture of the colors a and b. share is a number from 0 to 1. With 0
-// the result is a, and with 1 it is b.
+// mix returns a mixture of two colors, from a for a share of 0 to b for a share of 1.
 func mix(a, b color.RGBA, share float64) color.RGBA {
 	share = min(1, max(0, share))
 	between := func(x, y uint8) uint8 { return uint8(float64(x) + (float64(y)-float64(x))*share) }

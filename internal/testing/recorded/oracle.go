@@ -291,9 +291,10 @@ func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	return key, value
 }
 
-// azureSums sets the checksums of an object. Azure has no CRC32C, so the driver stores it in
-// metadata with the size of the object, such as "e3069283-9". It does not trust the MD5 of objects
-// without it.
+// azureSums sets the checksums of an object from the metadata in which the driver stores the CRC32C
+// and the size, as in "e3069283-9".
+//
+// The driver does not trust the MD5 of objects without it.
 func azureSums(a *storage.Attrs, h http.Header) {
 	sum, size, _ := strings.Cut(a.Metadata["omnibucket_crc32c"], "-")
 	delete(a.Metadata, "omnibucket_crc32c")
@@ -556,8 +557,7 @@ func googlePage(document []byte) Result {
 	return r
 }
 
-// azurePage returns the entries of a listing of Azure. Without a delimiter it has no prefixes, even
-// if the document is that of another listing. A document of another kind has no entries.
+// azurePage returns the entries of a listing of Azure, without prefixes if there is no delimiter.
 func azurePage(document []byte, delimiter string) Result {
 	var page struct {
 		NextMarker string

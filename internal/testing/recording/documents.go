@@ -216,8 +216,10 @@ func scrubJSON(document []byte) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// scrubValue returns a value of a JSON document in which only kept fields have their values. It
-// changes objects and arrays in place. name is the field of the value, or of the array around it.
+// scrubValue returns the value of the field with this name, or of an element of its array, without
+// the values of fields that are not kept.
+//
+// It changes objects and arrays in place.
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:

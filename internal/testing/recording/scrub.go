@@ -217,9 +217,8 @@ func withoutSignature(match []byte) []byte {
 	return append(slices.Clone(match[:i]), bytes.Repeat([]byte("0"), len(match)-i)...)
 }
 
-// address replaces the host, the bucket and the parameters of a URL, which then has the form of the
-// cloud's own addresses. On Amazon, a bucket in the path becomes a host. On Azure, an emulator's
-// account in the path is left out.
+// address replaces the host, the bucket and the parameters of a URL, and gives it the form of the
+// cloud's own addresses.
 func (s *scrubber) address(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil {

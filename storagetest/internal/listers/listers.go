@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// NoStart is a layer that cannot begin a listing after a key. If a listing request has StartAfter,
-// the layer returns no entries. The layer declares that it does not support StartAfter. It also
-// declares that a full page may have a token even if no entry follows.
+// NoStart is a layer that cannot begin a listing after a key, and returns no entries for a request
+// with StartAfter.
+//
+// It declares so, and that a full page may have a token even if no entry follows.
 func NoStart(next driver.Driver) driver.Driver { return &earlyEnd{next} }
 
 // An earlyEnd ends a listing at once if it must begin after a key.
