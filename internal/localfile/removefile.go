@@ -70,15 +70,15 @@ func identity(info fs.FileInfo) string {
 	return fmt.Sprintf("%016x", sum.Sum64())
 }
 
-// RemoveUnchanged removes the file name, a path with slashes below root, if same returns true for
-// it. If same returns false, or another file has the name by the time of the removal,
+// RemoveUnchanged removes the file name, a path with slashes below root, if isUnchanged returns true
+// for it. If isUnchanged returns false, or another file has the name by the time of the removal,
 // RemoveUnchanged removes nothing and returns [ErrReplaced]. It succeeds if no file has the name.
 //
 // Between a look at a file and its removal by name, another program may give the name to another
 // file. RemoveUnchanged therefore renames the file to a private name first, and then compares. If
 // it holds another file, it gives that file its name back. If the process is killed in between, the
 // file keeps its private name until [RecoverAside] decides what becomes of it.
-func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
+func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) bool) error {
 	info, closeFile, err := look(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -87,7 +87,7 @@ func RemoveUnchanged(root *os.Root, name string, same func(fs.FileInfo) bool) er
 		return err
 	}
 	defer closeFile()
-	if !info.Mode().IsRegular() || !same(info) {
+	if !info.Mode().IsRegular() || !isUnchanged(info) {
 		return ErrReplaced
 	}
 

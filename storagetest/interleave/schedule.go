@@ -438,7 +438,7 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 	if chosen.timePasses {
 		s.budget.Ticks--
 		s.disturb(nil)
-		s.note("time", "passes: "+s.tick.String())
+		s.addEvent("time", "passes: "+s.tick.String())
 		time.Sleep(s.tick)
 		return
 	}
@@ -451,7 +451,7 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 
 	if chosen.verdict == killProcess {
 		s.budget.Deaths--
-		s.note(w.actor.name, "dies before "+w.request.String())
+		s.addEvent(w.actor.name, "dies before "+w.request.String())
 		s.kill(w.actor.process)
 		s.current = nil
 		return
@@ -524,8 +524,8 @@ func (s *schedule) disturb(r *request) {
 	}
 }
 
-// note adds a line without a request to the trace.
-func (s *schedule) note(who, what string) {
+// addEvent adds a line without a request to the trace.
+func (s *schedule) addEvent(who, what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trace = append(s.trace, event{who: who, text: what})

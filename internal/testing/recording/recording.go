@@ -231,7 +231,7 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 		Reader: io.TeeReader(body, respCopy),
 		close: func() error {
 			once.Do(func() {
-				t.finish(req, reqCopy, resp, respCopy)
+				t.record(req, reqCopy, resp, respCopy)
 			})
 			return body.Close()
 		},
@@ -239,9 +239,9 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	return resp, nil
 }
 
-// finish records an exchange when its response body is closed. It leaves the exchange out if a body
-// is too large, or the caller has not read the whole response.
-func (t *recordingTransport) finish(
+// record adds an exchange to the recorder, unless a body is too large or the caller has not read the
+// whole response.
+func (t *recordingTransport) record(
 	req *http.Request, reqCopy *limitedCopy, resp *http.Response, respCopy *limitedCopy,
 ) {
 	// The response to HEAD has a length, but no body.

@@ -31,8 +31,8 @@ func Counting(b storage.Bucket) (storage.Bucket, *CountingCore, error) {
 	return counted, c, err
 }
 
-// note appends keys to one of the lists of c.
-func (c *CountingCore) note(list *[]string, keys ...string) {
+// addKeys appends keys to one of the lists of c.
+func (c *CountingCore) addKeys(list *[]string, keys ...string) {
 	c.mu.Lock()
 	*list = append(*list, keys...)
 	c.mu.Unlock()
@@ -42,13 +42,13 @@ func (c *CountingCore) note(list *[]string, keys ...string) {
 func (c *CountingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
-	c.note(&c.Uploads, key)
+	c.addKeys(&c.Uploads, key)
 	return c.Core.Upload(ctx, key, body, o)
 }
 
-// Download records the key in c.Downloads.
+// Download adds the key to c.Downloads.
 func (c *CountingCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
-	c.note(&c.Downloads, key)
+	c.addKeys(&c.Downloads, key)
 	return c.Core.Download(ctx, key, o)
 }
 
@@ -64,13 +64,13 @@ func (c *CountingCore) Source(key string) storage.CopySource {
 func (c *CountingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	c.note(&c.Copies, key)
+	c.addKeys(&c.Copies, key)
 	return c.Core.CopyFrom(ctx, key, src, o)
 }
 
-// RemoveAll records the keys in c.Removals.
+// RemoveAll adds the keys to c.Removals.
 func (c *CountingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	all := slices.Collect(keys)
-	c.note(&c.Removals, all...)
+	c.addKeys(&c.Removals, all...)
 	return c.Core.RemoveAll(ctx, slices.Values(all))
 }
