@@ -55,34 +55,34 @@ func (d dir) files() map[string]string {
 func TestRemoveUnchanged(t *testing.T) {
 	long := strings.Repeat("n", 255)
 	tests := []struct {
-		name, file string
-		same       func(d dir, info fs.FileInfo) bool
-		want       map[string]string
-		err        error
+		name, file  string
+		isUnchanged func(d dir, info fs.FileInfo) bool
+		want        map[string]string
+		err         error
 	}{
 		{
-			name: "the same file",
-			file: "k",
-			same: func(dir, fs.FileInfo) bool { return true },
-			want: map[string]string{},
+			name:        "the same file",
+			file:        "k",
+			isUnchanged: func(dir, fs.FileInfo) bool { return true },
+			want:        map[string]string{},
 		},
 		{
-			name: "a long name",
-			file: long,
-			same: func(dir, fs.FileInfo) bool { return true },
-			want: map[string]string{},
+			name:        "a long name",
+			file:        long,
+			isUnchanged: func(dir, fs.FileInfo) bool { return true },
+			want:        map[string]string{},
 		},
 		{
-			name: "the caller sees another file",
-			file: "k",
-			same: func(dir, fs.FileInfo) bool { return false },
-			want: map[string]string{"k": "one"},
-			err:  ErrReplaced,
+			name:        "the caller sees another file",
+			file:        "k",
+			isUnchanged: func(dir, fs.FileInfo) bool { return false },
+			want:        map[string]string{"k": "one"},
+			err:         ErrReplaced,
 		},
 		{
 			name: "another file after the look",
 			file: "k",
-			same: func(d dir, _ fs.FileInfo) bool {
+			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/k", "two")
 				return true
 			},
@@ -92,7 +92,7 @@ func TestRemoveUnchanged(t *testing.T) {
 		{
 			name: "another file with a long name after the look",
 			file: long,
-			same: func(d dir, _ fs.FileInfo) bool {
+			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/"+long, "two")
 				return true
 			},
@@ -102,7 +102,7 @@ func TestRemoveUnchanged(t *testing.T) {
 		{
 			name: "the file was written after the look",
 			file: "k",
-			same: func(d dir, _ fs.FileInfo) bool {
+			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.WriteFile("sub/k", []byte("two"), 0o666))
 				return true
 			},
@@ -112,7 +112,7 @@ func TestRemoveUnchanged(t *testing.T) {
 		{
 			name: "the file was removed after the look",
 			file: "k",
-			same: func(d dir, _ fs.FileInfo) bool {
+			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.Remove("sub/k"))
 				return true
 			},
@@ -124,7 +124,7 @@ func TestRemoveUnchanged(t *testing.T) {
 			d := newDir(t)
 			d.replace("sub/"+tt.file, "one")
 			err := RemoveUnchanged(d.root, "sub/"+tt.file,
-				func(info fs.FileInfo) bool { return tt.same(d, info) })
+				func(info fs.FileInfo) bool { return tt.isUnchanged(d, info) })
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.want, d.files())
 		})
@@ -133,8 +133,8 @@ func TestRemoveUnchanged(t *testing.T) {
 
 // RemoveUnchanged returns no error for a file that does not exist.
 func TestRemoveUnchangedMissingFile(t *testing.T) {
-	same := func(fs.FileInfo) bool { return true }
-	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", same))
+	isUnchanged := func(fs.FileInfo) bool { return true }
+	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", isUnchanged))
 }
 
 // If a killed process left a file under its private name, RecoverAside removes it if it is the file to remove. Any
