@@ -81,7 +81,11 @@ var moveCases = []Case{
 		Explanation: "the old versions of both keys stay",
 		Needs:       storage.Versioning,
 		run: func(t *T) {
-			for path, b := range map[string]storage.Bucket{"in one step": t.openVersioned(), "by a copy": t.openVersioned(withoutFeatures(storage.ServerMove))} {
+			paths := map[string]storage.Bucket{
+				"in one step": t.openVersioned(),
+				"by a copy":   t.openVersioned(withoutFeatures(storage.ServerMove)),
+			}
+			for path, b := range paths {
 				first := t.put(b, "a", "one")
 				second := t.put(b, "b", "two")
 				moved, err := storage.Move(t.Context(), b, "a", "b")

@@ -80,7 +80,8 @@ var settingCases = []serviceCase{
 			attrs := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
 			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(attrs.Version)), storage.Locked)
 			remove("kept", attrs.Version)
-			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.isSupported(err) {
+			info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1))
+			if s.isSupported(err) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")
 				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)

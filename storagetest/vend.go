@@ -3,6 +3,7 @@ package storagetest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,8 @@ var vendCases = []Case{
 			require.NotEmpty(t, v.Bucket)
 			require.Positive(t, time.Until(v.Expires))
 			require.LessOrEqual(t, time.Until(v.Expires), time.Hour+time.Minute, "a minute between the clocks")
-			shown := strings.Join(append(append(loggedForms(v), loggedForms(*v)...), v.String(), fmt.Sprintf("%q", v)), "\n")
+			forms := slices.Concat(loggedForms(v), loggedForms(*v), []string{v.String(), fmt.Sprintf("%q", v)})
+			shown := strings.Join(forms, "\n")
 			secret := 0
 			for _, text := range []string{v.SecretKey, v.SessionToken, v.Token} {
 				if text != "" {

@@ -9,7 +9,7 @@ import "os"
 func CreateTemp(pattern string) (*os.File, error) {
 	f, err := os.CreateTemp("", pattern)
 	if err == nil {
-		// Remove fails on Windows, where our CloseTemp removes the file.
+		// Remove fails on Windows, where CloseTemp removes the file.
 		_ = os.Remove(f.Name())
 	}
 	return f, err

@@ -108,9 +108,9 @@ func (x *exchange) beforeBodyRead() {
 }
 
 // requestContext returns the context for net/http, with a trace that reports when the head of the
-// request was written. A large body of known length on our own transport needs none, because the
-// first Read of it shows that.
+// request was written.
 func (x *exchange) requestContext() context.Context {
+	// The first Read of a large body of known length shows that the head was written.
 	if !x.bodyRead && x.length > 0 && !x.usersBase {
 		return x.ctx
 	}

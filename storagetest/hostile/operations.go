@@ -160,7 +160,8 @@ func operations(s *Store, desc *driver.Description) []operation {
 			pages:   true,
 			prepare: putObjects("a", "b"),
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return checkKeys(storage.Versions(ctx, b), func(v storage.VersionEntry) string { return v.Key }, "a", "b")
+				keyOf := func(v storage.VersionEntry) string { return v.Key }
+				return checkKeys(storage.Versions(ctx, b), keyOf, "a", "b")
 			},
 		},
 		{
