@@ -124,7 +124,11 @@ func TestBodyInMemoryIsReadItself(t *testing.T) {
 		{name: "bytes", body: bytes.NewReader([]byte("12345")), isKnown: true},
 		{name: "a text", body: strings.NewReader("12345"), isKnown: true},
 		{name: "a buffer", body: bytes.NewBufferString("12345"), isKnown: true},
-		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, length), isKnown: true},
+		{
+			name:    "a section of a file",
+			body:    io.NewSectionReader(strings.NewReader("0123456"), 1, length),
+			isKnown: true,
+		},
 		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}, isKnown: false},
 	}
 	for _, tt := range tests {

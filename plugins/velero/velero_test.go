@@ -113,7 +113,7 @@ func newLocation(t *testing.T, scheme string, query url.Values) location {
 	return location{bucket: u.Host, config: map[string]string{"bucketURL": address}}
 }
 
-// locationOn returns the location of the bucket backups on one of our servers. Its credentials are in a file.
+// locationOn returns the location of the bucket backups on a server, with its credentials in a file.
 func locationOn(server *s3server.Server) location {
 	key := server.Credentials()
 	return location{
