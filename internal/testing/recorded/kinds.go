@@ -171,6 +171,7 @@ func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind
 	return kind, bucket, key
 }
 
+// kindOfGoogle returns the kind of a request to Google, its bucket and its key.
 func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
 	path := address.EscapedPath()
 	query := address.Query()
@@ -181,33 +182,18 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 		}
 		return conditional(Put, PutIf, query.Get("ifGenerationMatch")), bucket, query.Get("name")
 	}
+
 	rest, isJSON := strings.CutPrefix(path, "/storage/v1/b")
 	if !isJSON {
-		bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		key = unescape(key)
-		if method == http.MethodGet && header.Get("Range") != "" {
-			return GetRange, bucket, key
-		}
-		if method == http.MethodGet && !strings.HasPrefix(path, "/storage/") {
-			return Get, bucket, key
-		}
-		if method == http.MethodHead {
-			return Kind("HEAD object"), bucket, key
-		}
-		if method == http.MethodPut || method == http.MethodDelete {
-			return xmlWrite, bucket, key
-		}
-		if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
-			_, resource, _ := strings.Cut(rest, "/") // the page does not name the project of whoever recorded
-			return Kind(method + " " + resource), bucket, key
-		}
-		return Kind(method + " " + path), bucket, key
+		return kindOfGoogleXML(method, path, header)
 	}
+
 	segments := strings.Split(strings.TrimPrefix(rest, "/"), "/")
 	bucket = unescape(segments[0])
 	if len(segments) > 2 {
 		key = unescape(segments[2])
 	}
+
 	kinds := map[string]Kind{
 		"GET 0":            ListBuckets,
 		"POST 0":           CreateBucket,
@@ -232,6 +218,7 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	case len(segments) > 3:
 		name += " " + segments[3]
 	}
+
 	kind = kinds[name]
 	switch {
 	case kind == List && query.Has("fields") && !strings.Contains(query.Get("fields"), "md5Hash"):
@@ -249,6 +236,29 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 		kind = Kind(method + " " + collection)
 	}
 	return kind, bucket, key
+}
+
+// kindOfGoogleXML is kindOfGoogle for a path outside the JSON API for buckets.
+func kindOfGoogleXML(method, path string, header http.Header) (kind Kind, bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	key = unescape(key)
+	if method == http.MethodGet && header.Get("Range") != "" {
+		return GetRange, bucket, key
+	}
+	if method == http.MethodGet && !strings.HasPrefix(path, "/storage/") {
+		return Get, bucket, key
+	}
+	if method == http.MethodHead {
+		return Kind("HEAD object"), bucket, key
+	}
+	if method == http.MethodPut || method == http.MethodDelete {
+		return xmlWrite, bucket, key
+	}
+	if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
+		_, resource, _ := strings.Cut(rest, "/") // the page does not name the project of whoever recorded
+		return Kind(method + " " + resource), bucket, key
+	}
+	return Kind(method + " " + path), bucket, key
 }
 
 // conditional returns whenSet if there is a condition, and otherwise base.
