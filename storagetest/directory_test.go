@@ -169,6 +169,7 @@ func (d *directoryDriver) open(r *driver.GetRequest) (*os.File, *storage.Attrs, 
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
+
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, missing(err)
@@ -180,6 +181,7 @@ func (d *directoryDriver) open(r *driver.GetRequest) (*os.File, *storage.Attrs, 
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
+
 	attrs := attrsOf(r.Key, info)
 	switch {
 	case r.Condition.Revision != "" && r.Condition.Revision != attrs.Revision:
@@ -226,6 +228,7 @@ func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*sto
 	slash := strings.LastIndex(r.Prefix, "/")
 	folder := r.Prefix[:slash+1]
 	namePrefix := r.Prefix[slash+1:]
+
 	path := d.objects
 	if folder != "" {
 		var err error
