@@ -42,7 +42,7 @@ func Opaque(places []Place) []Place {
 	return hidden
 }
 
-func (p Place) sameAccount(q Place) bool {
+func (p Place) isInAccountOf(q Place) bool {
 	return EqualValues(unwrapOpaque(p.Account), unwrapOpaque(q.Account))
 }
 
@@ -103,7 +103,7 @@ func eachIn(a, b []Place) bool {
 func Apart(a, b []Place) bool {
 	for _, aPlace := range a {
 		for _, bPlace := range b {
-			if !aPlace.apart(bPlace) {
+			if !aPlace.isApartFrom(bPlace) {
 				return false
 			}
 		}
@@ -114,11 +114,11 @@ func Apart(a, b []Place) bool {
 // Beside reports whether a and b are known to be two folders of the same bucket, neither of which
 // contains the other.
 func Beside(a, b []Place) bool {
-	return len(a) == 1 && len(b) == 1 && a[0].sameBucket(b[0]) && a[0].apart(b[0])
+	return len(a) == 1 && len(b) == 1 && a[0].isInBucketOf(b[0]) && a[0].isApartFrom(b[0])
 }
 
-func (p Place) sameBucket(q Place) bool {
-	return p.sameAccount(q) && p.Bucket == q.Bucket
+func (p Place) isInBucketOf(q Place) bool {
+	return p.isInAccountOf(q) && p.Bucket == q.Bucket
 }
 
 // directory returns the directory of this machine that contains the objects of the place, or "".
@@ -132,7 +132,7 @@ func (p Place) directory() string {
 // below reports whether p is known to be inside outer, or the same place. prefix is the path from
 // outer to p, which is "" or ends in a slash.
 func (p Place) below(outer Place) (prefix string, ok bool) {
-	isSameBucket := p.sameBucket(outer)
+	isSameBucket := p.isInBucketOf(outer)
 	if isSameBucket {
 		if rest, ok := strings.CutPrefix(p.Prefix, outer.Prefix); ok {
 			return rest, true
@@ -163,8 +163,8 @@ func (p Place) KeyIn(key string, other Place) (string, bool) {
 	return rest, ok && hasPrefix
 }
 
-// apart reports whether p and q certainly have no object in common.
-func (p Place) apart(q Place) bool {
+// isApartFrom reports whether p and q certainly have no object in common.
+func (p Place) isApartFrom(q Place) bool {
 	if _, ok := p.below(q); ok {
 		return false
 	}
@@ -176,7 +176,7 @@ func (p Place) apart(q Place) bool {
 	otherDir := q.directory()
 	areLocal := dir != "" && otherDir != ""
 	areDirect := p.Direct && q.Direct
-	if p.sameBucket(q) {
+	if p.isInBucketOf(q) {
 		// Two folders of a bucket may still show the same file through a mount.
 		return !areLocal || mountsApart(dir, otherDir)
 	}
@@ -188,5 +188,5 @@ func (p Place) apart(q Place) bool {
 		return true
 	}
 	// Within one account, two names are two buckets, unless one of them is a second name.
-	return p.sameAccount(q) && !p.Alias && !q.Alias
+	return p.isInAccountOf(q) && !p.Alias && !q.Alias
 }

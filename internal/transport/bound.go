@@ -63,7 +63,7 @@ func (x *exchange) limitBody(r *http.Request, resp *http.Response, call *serving
 	x.reply.bounded = true
 	if resp.ContentLength > x.reply.left {
 		_ = x.reply.Close()
-		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
+		return nil, &Error{Sent: true, Err: lengthError(x.reply.left)}
 	}
 
 	// Even a response with status 200 may have an error that repeats the request's credentials.
@@ -81,7 +81,7 @@ func hasNoBody(r *http.Request, response *http.Response) bool {
 		response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified
 }
 
-func tooLong(bound int64) error {
+func lengthError(bound int64) error {
 	return fmt.Errorf("%w: more than %d KiB", ErrTooLong, bound>>10)
 }
 

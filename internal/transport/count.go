@@ -22,21 +22,21 @@ func (c *Counter) Unanswered() int { return int(c.unanswered.Load()) }
 // LastAnswered reports whether the latest request got a response.
 func (c *Counter) LastAnswered() bool { return c.answered.Load() }
 
-// request counts a request that is about to be sent. Without a Counter, it does nothing.
-func (c *Counter) request() {
+// addRequest counts a request that is about to be sent. Without a Counter, it does nothing.
+func (c *Counter) addRequest() {
 	if c != nil {
 		c.requests.Add(1)
 		c.answered.Store(false)
 	}
 }
 
-func (c *Counter) lost() {
+func (c *Counter) addUnanswered() {
 	if c != nil {
 		c.unanswered.Add(1)
 	}
 }
 
-func (c *Counter) response() {
+func (c *Counter) addAnswer() {
 	if c != nil {
 		c.answered.Store(true)
 	}

@@ -131,12 +131,12 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	if t.usersBase && counter == nil && call == nil {
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
-	counter.request()
-
+	counter.addRequest()
 	content, err := readSmall(ctx, r)
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
+
 	hasSmallBody := content != nil || !hasBody(r)
 	stall, answer := t.timeouts(call, hasSmallBody)
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
@@ -151,6 +151,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	if call != nil {
 		call.Requests.Add(1)
 	}
+
 	x.start()
 	resp, err := t.next().RoundTrip(req)
 	if err != nil {
@@ -158,12 +159,13 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		failure.Err = maskError(failure.Err, r)
 		x.end()
 		if failure.Sent {
-			counter.lost()
+			counter.addUnanswered()
 		}
 		return nil, failure
 	}
+
 	x.responseArrived()
-	counter.response()
+	counter.addAnswer()
 	return x.limitBody(r, resp, call)
 }
 

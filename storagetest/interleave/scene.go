@@ -98,13 +98,14 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 // Bucket returns a bucket of the store that belongs to no process. Its requests take effect at once. It
 // is for the first objects of a scene, and for Check.
 func (s *Store) Bucket(opts ...storage.OpenOption) storage.Bucket {
-	return s.scene.closed(engine.New(s.driver, opts...))
+	return s.scene.closeAtEnd(engine.New(s.driver, opts...))
 }
 
 // Driver returns the driver of the store that belongs to no process, as Bucket does.
 func (s *Store) Driver() driver.Driver { return s.driver }
 
-func (s *Scene) closed(b storage.Bucket) storage.Bucket {
+// closeAtEnd closes b at the end of the scene.
+func (s *Scene) closeAtEnd(b storage.Bucket) storage.Bucket {
 	s.Cleanup(func() { _ = storage.Close(b) })
 	return b
 }
@@ -133,7 +134,7 @@ func (s *Scene) Process(name string) *Process {
 
 // Bucket opens a store in this process. Its requests wait until the schedule lets them take effect.
 func (p *Process) Bucket(store *Store, opts ...storage.OpenOption) storage.Bucket {
-	return p.scene.closed(engine.New(p.Driver(store), opts...))
+	return p.scene.closeAtEnd(engine.New(p.Driver(store), opts...))
 }
 
 // Driver returns the driver of a store in this process, as Bucket does.
