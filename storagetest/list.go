@@ -347,7 +347,7 @@ func listingTable(t *T) {
 					storage.WithStartAfter(startAfter),
 				}
 				pageSizes := sizes
-				if t.remote() {
+				if t.isRemote() {
 					pageSizes = []int{sizes[turn%len(sizes)]}
 					turn++
 				}
@@ -374,8 +374,8 @@ func (t *T) requireListing(b storage.Lister, want []string, pageSizes []int, opt
 	}
 }
 
-// remote reports whether a request to the store goes over a network.
-func (t *T) remote() bool {
+// isRemote reports whether a request to the store goes over a network.
+func (t *T) isRemote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
 

@@ -311,7 +311,7 @@ var partCases = []Case{
 				aborts := t.faults.Count(faults.AbortParts)
 				require.Positive(t, aborts, "%v", t.faults)
 				// A real server may refuse the first abort while another part is still on its way.
-				if !t.remote() {
+				if !t.isRemote() {
 					require.Equal(t, 1, aborts, "%v", t.faults)
 				}
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)

@@ -60,7 +60,7 @@ var memoryCases = []Case{
 		alone:       true, // it measures the allocations of the whole process
 		run: func(t *T) {
 			uploads := 1000
-			if t.remote() {
+			if t.isRemote() {
 				uploads = 100
 			}
 			b := t.open(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))

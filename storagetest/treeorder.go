@@ -226,7 +226,7 @@ func listingOfATree(t *T) {
 	sizes := []int{1, 2, 3, 1000} // 1000 is more than there are keys
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
-	if t.remote() {
+	if t.isRemote() {
 		// More requests would prove nothing new.
 		sizes = []int{2}
 		prefixes = []string{""}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// oneFileSystem reports whether two directories are on the same volume.
-func oneFileSystem(a, b string) bool {
+// areOnOneFileSystem reports whether two directories are on the same volume.
+func areOnOneFileSystem(a, b string) bool {
 	return strings.EqualFold(filepath.VolumeName(nearestExisting(a)), filepath.VolumeName(nearestExisting(b)))
 }

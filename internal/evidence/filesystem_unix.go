@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// oneFileSystem reports whether two directories are on the same device. If they are not, they may
+// areOnOneFileSystem reports whether two directories are on the same device. If they are not, they may
 // still be the same directory, for example through a network mount.
-func oneFileSystem(a, b string) bool {
+func areOnOneFileSystem(a, b string) bool {
 	first, ok := device(nearestExisting(a))
 	second, both := device(nearestExisting(b))
 	return ok && both && first == second

@@ -139,9 +139,9 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories certainly have no file in common. On different file
+// areMountsApart reports whether two directories certainly have no file in common. On different file
 // systems this is never certain, because a network file system may show the files of a local one.
-func mountsApart(a, b string) bool {
+func areMountsApart(a, b string) bool {
 	first, second, ok := viewsOf(a, b)
 	if !ok {
 		return false

@@ -178,11 +178,11 @@ func (p Place) isApartFrom(q Place) bool {
 	areDirect := p.Direct && q.Direct
 	if p.isInBucketOf(q) {
 		// Two folders of a bucket may still show the same file through a mount.
-		return !areLocal || mountsApart(dir, otherDir)
+		return !areLocal || areMountsApart(dir, otherDir)
 	}
 	if areLocal {
 		// A network file system may show the files of a local one.
-		return areDirect && oneFileSystem(dir, otherDir) && mountsApart(dir, otherDir)
+		return areDirect && areOnOneFileSystem(dir, otherDir) && areMountsApart(dir, otherDir)
 	}
 	if areDirect {
 		return true

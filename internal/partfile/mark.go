@@ -169,7 +169,7 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || !ownedAlone(info) {
+	if !info.Mode().IsRegular() || !isOwnedAlone(info) {
 		return nil, errForeign
 	}
 
@@ -178,7 +178,7 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 		return nil, err
 	}
 	fileInfo, err := f.Stat()
-	if err != nil || !os.SameFile(info, fileInfo) || !ownedAlone(fileInfo) {
+	if err != nil || !os.SameFile(info, fileInfo) || !isOwnedAlone(fileInfo) {
 		_ = f.Close()
 		return nil, errForeign
 	}

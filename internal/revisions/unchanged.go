@@ -39,7 +39,7 @@ func RemoveUnchanged(
 		if err != nil && !isMissing {
 			return err
 		}
-		if err == nil && (!current.Same(source) || writtenAgain(b, current, source)) {
+		if err == nil && (!current.Same(source) || wasWrittenAgain(b, current, source)) {
 			return conflict
 		}
 	}
@@ -54,10 +54,10 @@ func RemoveUnchanged(
 	return err
 }
 
-// writtenAgain reports whether an object was written again after it was listed, by its modification
+// wasWrittenAgain reports whether an object was written again after it was listed, by its modification
 // time, if the store's revisions do not show that. Fractions of a second do not count, because
 // listings and inventories may lack them.
-func writtenAgain(b storage.ReadWriter, current, listed *storage.Attrs) bool {
+func wasWrittenAgain(b storage.ReadWriter, current, listed *storage.Attrs) bool {
 	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
 		return false
 	}

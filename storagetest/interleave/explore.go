@@ -345,12 +345,12 @@ func (s *schedule) play(scene *Scene, build func(s *Scene)) {
 		build(scene)
 	})
 
-	if !s.broken() {
+	if !s.isBroken() {
 		s.run()
 	}
 
 	for _, check := range scene.checks {
-		if !s.broken() {
+		if !s.isBroken() {
 			s.runAside("Check", check)
 		}
 	}

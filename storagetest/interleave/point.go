@@ -165,8 +165,8 @@ type processDriver struct {
 	store   *Store
 }
 
-// free reports whether requests take effect at once.
-func (d *processDriver) free() bool { return d.process.scene.schedule.free() }
+// isFree reports whether requests take effect at once.
+func (d *processDriver) isFree() bool { return d.process.scene.schedule.isFree() }
 
 func key(k string) []string { return []string{k} }
 
@@ -296,7 +296,7 @@ func (d *processDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	dst := d.Locate(r.Key)
 	isOtherBucket := r.Source.Account != dst.Account || r.Source.Bucket != dst.Bucket
-	if d.free() || isOtherBucket {
+	if d.isFree() || isOtherBucket {
 		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
@@ -322,7 +322,7 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 
 // Compose reads each source at one moment, and writes the result at another.
 func (d *processDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	if d.free() {
+	if d.isFree() {
 		return d.Driver.Compose(ctx, r)
 	}
 	var data []byte

@@ -131,8 +131,8 @@ func (s *schedule) storeTime() time.Time {
 	return time.Now().Add(time.Duration(s.changes) * time.Millisecond)
 }
 
-// free reports whether requests take effect at once, because the actors do not run yet or any more.
-func (s *schedule) free() bool {
+// isFree reports whether requests take effect at once, because the actors do not run yet or any more.
+func (s *schedule) isFree() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.running
@@ -239,7 +239,7 @@ func (s *schedule) run() {
 
 // settle waits until all actors have ended, which retries may delay. Requests no longer wait.
 func (s *schedule) settle() {
-	for synctest.Wait(); !s.allEnded(); synctest.Wait() {
+	for synctest.Wait(); !s.haveAllEnded(); synctest.Wait() {
 		if !s.waitForActors(patience) {
 			return
 		}
@@ -284,7 +284,7 @@ func (s *schedule) start(a *Actor) {
 // next takes one step, and returns false when the run has ended.
 func (s *schedule) next() bool {
 	synctest.Wait()
-	if s.broken() {
+	if s.isBroken() {
 		return false
 	}
 
@@ -298,7 +298,7 @@ func (s *schedule) next() bool {
 		return true
 	}
 
-	if s.allEnded() {
+	if s.haveAllEnded() {
 		return false
 	}
 	if s.waitForActors(patience) {
@@ -315,15 +315,15 @@ func (s *schedule) next() bool {
 	return false
 }
 
-// broken reports whether the run ends before its actors do.
-func (s *schedule) broken() bool {
+// isBroken reports whether the run ends before its actors do.
+func (s *schedule) isBroken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cut || len(s.failures) > 0
 }
 
-// allEnded reports whether all actors have ended.
-func (s *schedule) allEnded() bool {
+// haveAllEnded reports whether all actors have ended.
+func (s *schedule) haveAllEnded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended == len(s.actors)
@@ -553,7 +553,7 @@ func (s *schedule) kill(p *Process) {
 // stop lets all requests take effect at once from now on. If the run has failed or was cut off, it
 // first kills all processes.
 func (s *schedule) stop() {
-	if s.broken() {
+	if s.isBroken() {
 		processes := make(map[*Process]bool)
 		for _, a := range s.actors {
 			processes[a.process] = true

@@ -17,14 +17,14 @@ import (
 // A Hiding is a Core that hides some objects from listings. It overrides List and ListPage.
 type Hiding struct{ storage.Core }
 
-// hidden reports whether a Hiding hides an entry.
-func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
+// isHidden reports whether a Hiding hides an entry.
+func isHidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
 
 // List leaves out hidden objects.
 func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range h.Core.List(ctx, o) {
-			if !hidden(entry) && !yield(entry, err) {
+			if !isHidden(entry) && !yield(entry, err) {
 				return
 			}
 		}
@@ -38,7 +38,7 @@ func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptio
 	if err != nil {
 		return nil, err
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, hidden)
+	page.Entries = slices.DeleteFunc(page.Entries, isHidden)
 	return page, nil
 }
 
