@@ -80,13 +80,13 @@ var listCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d", "e")
-			all := slices.Collect(untilError(b.List(t.Context(), t.anyOrder()...)))
+			entries := slices.Collect(untilError(b.List(t.Context(), t.anyOrder()...)))
 			listing := b.List(t.Context(), t.anyOrder(storage.WithPageSize(2))...)
 			for stop := range 5 {
 				i := 0
 				for entry, err := range listing {
 					require.NoError(t, err)
-					require.Equal(t, all[i], entry, "each range must list again")
+					require.Equal(t, entries[i], entry, "each range must list again")
 					if i == stop {
 						break
 					}

@@ -119,9 +119,9 @@ var readRangesCases = []Case{
 				var ranges []storage.Range
 				var want []string
 				for _, row := range rows {
-					one := storage.Range{Offset: row.offset, Length: row.length}
+					section := storage.Range{Offset: row.offset, Length: row.length}
 					if row.code == "" {
-						ranges = append(ranges, one)
+						ranges = append(ranges, section)
 						want = append(want, row.want)
 					}
 					readOneRange(t, b, key, row)
@@ -194,8 +194,8 @@ var readRangesCases = []Case{
 				got, _, err := storage.ReadRanges(t.Context(), b, "a", row.ranges, row.opts...)
 				require.NoError(t, err, row.name)
 				require.Equal(t, row.requests, t.faults.Count(faults.Get)-n, row.name)
-				for i, one := range row.ranges {
-					start := one.Offset
+				for i, section := range row.ranges {
+					start := section.Offset
 					if start < 0 {
 						start += int64(len(text))
 					}

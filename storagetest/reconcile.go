@@ -448,9 +448,9 @@ var reconcileCases = []Case{
 				joined, ok := err.(interface{ Unwrap() []error })
 				require.True(t, ok, "%v", err)
 				require.Len(t, joined.Unwrap(), 2)
-				for _, one := range joined.Unwrap() {
-					require.ErrorIs(t, one, storage.OutcomeUnknown)
-					t.requireCode(one, storage.PermissionDenied)
+				for _, err := range joined.Unwrap() {
+					require.ErrorIs(t, err, storage.OutcomeUnknown)
+					t.requireCode(err, storage.PermissionDenied)
 				}
 				t.requireMissing(b, "x")
 			}

@@ -32,14 +32,14 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			upload, err := b.SignedUploadURL(t.Context(), "a")
 			require.NoError(t, err)
-			all := []*storage.SignedURL{download, upload}
+			signedURLs := []*storage.SignedURL{download, upload}
 			if t.has(storage.SignedRemovals) {
 				removal, err := storage.SignedRemoveURL(t.Context(), b, "a")
 				require.NoError(t, err)
-				all = append(all, removal)
+				signedURLs = append(signedURLs, removal)
 			}
 			for _, a := range tamperings {
-				for _, signedURL := range all {
+				for _, signedURL := range signedURLs {
 					altered := *signedURL
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("evil"), nil)

@@ -186,7 +186,7 @@ var userCoreCases = []Case{
 		Explanation: "who holds a result of Ref or Prefixed must not reach the rest, and a bucket has a Core",
 		run: func(t *T) {
 			b := t.open()
-			same := func(c storage.Core) storage.Core { return c }
+			unchanged := func(c storage.Core) storage.Core { return c }
 			never := func(storage.Core) storage.Core {
 				require.Fail(t, "a Core was given away")
 				return nil
@@ -195,7 +195,7 @@ var userCoreCases = []Case{
 				"Prefixed":                  storage.Prefixed(b, "p/"),
 				"Ref":                       storage.Ref[storage.Downloader](b).(storage.Bucket),
 				"Ref to all methods":        storage.Ref[storage.Bucket](b),
-				"Ref of a wrapped bucket":   storage.Ref[storage.Downloader](t.wrap(b, same)).(storage.Bucket),
+				"Ref of a wrapped bucket":   storage.Ref[storage.Downloader](t.wrap(b, unchanged)).(storage.Bucket),
 				"Prefixed of another value": storage.Prefixed(&embedding{Bucket: b}, "p/"),
 				"no Core":                   storage.NewBucket(nil),
 			} {
@@ -248,13 +248,13 @@ var userCoreCases = []Case{
 				inner, first := t.counting(parent)
 				outer, second := t.counting(inner)
 				other, third := t.counting(parent)
-				all := []storage.Bucket{inner, outer, other, parent}
-				for _, b := range all {
+				buckets := []storage.Bucket{inner, outer, other, parent}
+				for _, b := range buckets {
 					t.put(b, "a", "x")
 				}
 				require.Equal(t, []int{2, 1, 1}, []int{len(first.Uploads), len(second.Uploads), len(third.Uploads)})
-				require.NoError(t, storage.Close(all[closed]), name)
-				for _, b := range all {
+				require.NoError(t, storage.Close(buckets[closed]), name)
+				for _, b := range buckets {
 					_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
 					t.requireNothingDone(err, storage.InvalidArgument)
 					require.NoError(t, storage.Close(b), name)
@@ -353,8 +353,8 @@ var userCoreCases = []Case{
 				view := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core {
 					return cores.Failing{Core: c, Err: joined}
 				}), "p/")
-				_, all := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b"}))
-				for op, err := range map[string]error{"RemoveAll": all, "Remove": view.Remove(t.Context(), "a")} {
+				_, removeErr := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b"}))
+				for op, err := range map[string]error{"RemoveAll": removeErr, "Remove": view.Remove(t.Context(), "a")} {
 					require.Equal(t, []string{"a", "b"}, errorKeys(err), "%s of %s", op, name)
 					require.ErrorIs(t, err, cause, "%s of %s", op, name)
 					require.NotContains(t, err.Error(), "p/", "%s of %s", op, name)

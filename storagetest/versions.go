@@ -100,10 +100,10 @@ var versionCases = []Case{
 			require.Equal(t, "b", e.Key)
 			require.Equal(t, []string{two.Version, other.Version}, versionIDs(t.versions(b)))
 			require.NoError(t, b.Remove(t.Context(), "b"))
-			all := t.versions(b)
+			entries := t.versions(b)
 			n, err = storage.RemoveVersions(
 				t.Context(), b,
-				slices.Values(slices.DeleteFunc(all, func(v storage.VersionEntry) bool { return v.Version == "" })),
+				slices.Values(slices.DeleteFunc(entries, func(v storage.VersionEntry) bool { return v.Version == "" })),
 			)
 			require.NoError(t, err)
 			require.Positive(t, n)
