@@ -91,7 +91,7 @@ func explainFlag(c *cobra.Command, err error) error {
 		// This is a long flag with one dash, as in find -name.
 		name = letters
 	} else if letters != "" {
-		return explainLetter(c, unknown)
+		return explainShortFlag(c, unknown)
 	}
 
 	hint := otherFlagHint(c, name)

@@ -43,7 +43,7 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 	root.SetErr(env.Err)
 
 	command := root
-	err := checkLeading(root, args)
+	err := checkLeadingFlags(root, args)
 	if err == nil {
 		command, err = root.ExecuteContextC(runCtx)
 	}
@@ -149,7 +149,7 @@ Exit codes:
 		if !*showVersion {
 			return c.Help()
 		}
-		return printProgram(p)
+		return printVersion(p)
 	}
 	root.SetFlagErrorFunc(explainFlag)
 	p.Global.Register(root)
@@ -157,14 +157,14 @@ Exit codes:
 		root.CompletionOptions.DisableDefaultCmd = true
 		c := make(p)
 		root.AddCommand(c)
-		addLetters(c)
+		addShortFlags(c)
 		return root
 	}
 	for name, make := range commands() {
 		c := make(p)
 		c.SuggestFor = otherNames[name]
 		root.AddCommand(c)
-		addLetters(c)
+		addShortFlags(c)
 	}
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))

@@ -72,6 +72,8 @@ type batch struct {
 	flags   *runFlags
 	global  []string // global flags that apply to all lines
 
+	stop context.CancelFunc // lets running lines end, and starts no further one
+
 	mu          sync.Mutex // locked while the output of one command line is printed
 	lines       int
 	failures    int
@@ -79,8 +81,8 @@ type batch struct {
 	code        int // exit code of the first line that failed
 }
 
-// runFile runs the command lines of a file. If some of them fail, the result has the exit code of
-// the first of these lines.
+// runFile runs the command lines of a file. If some of them fail, its error has the exit code of the
+// first one.
 func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) error {
 	if p.InBatch {
 		return argument.Invalid("run must not be used in a file of run", "")
@@ -92,13 +94,11 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 
-	b := &batch{program: p, flags: f, global: changedGlobals(c)}
-	// After a call of stop, no command of the file is started. Running commands continue to their
-	// end.
 	startCtx, stop := context.WithCancel(c.Context())
 	defer stop()
 
-	err = b.run(c.Context(), startCtx, stop, src)
+	b := &batch{program: p, flags: f, global: changedGlobals(c), stop: stop}
+	err = b.run(c.Context(), startCtx, src)
 	if c.Context().Err() != nil {
 		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
 	}
@@ -107,7 +107,8 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 
 	if p.Global.JSON {
-		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failures}) // p.Out keeps the error
+		// p.Out keeps the error.
+		_ = p.Out.JSON(batchLine{Event: "summary", Commands: b.lines, Failed: b.failures})
 	} else {
 		commands := "commands"
 		if b.lines == 1 {
@@ -123,7 +124,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 }
 
 // openLines opens a file of command lines, or standard input if path is "-". The caller must call
-// release at the end.
+// release when it has read the lines.
 func openLines(ctx context.Context, p *program.Program, path string) (src io.Reader, release func(), err error) {
 	if path == "-" {
 		src, release := p.Input(ctx)
@@ -136,8 +137,8 @@ func openLines(ctx context.Context, p *program.Program, path string) (src io.Rea
 	return file, func() { _ = file.Close() }, nil
 }
 
-// changedGlobals returns the global flags that the user gave, as arguments of the form
-// --name=value.
+// changedGlobals returns the global flags that the user set, in the form --name=value. It leaves out
+// --verbose and --quiet, which concern the batch and not its lines.
 func changedGlobals(c *cobra.Command) (args []string) {
 	c.Root().PersistentFlags().VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "verbose" && flag.Name != "quiet" {
@@ -147,9 +148,9 @@ func changedGlobals(c *cobra.Command) (args []string) {
 	return args
 }
 
-// run runs the lines in parallel and waits for them. After a call of stop, or when ctx is done, run
-// starts no further line.
-func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) error {
+// run runs each line of src as a command, several at a time, and waits for all of them. When startCtx
+// is done, it starts no further command.
+func (b *batch) run(ctx, startCtx context.Context, src io.Reader) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 
@@ -160,13 +161,14 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
 		if err != nil {
-			b.refuse(stop, number, lines.Text(), err)
+			b.reportInvalid(number, lines.Text(), err)
 			continue
 		}
 		if len(words) == 0 {
 			continue
 		}
-		if len(words) == 1 && words[0] == "wait" {
+		isWait := len(words) == 1 && words[0] == "wait"
+		if isWait {
 			wg.Wait()
 			continue
 		}
@@ -176,6 +178,7 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 		case <-startCtx.Done():
 			return nil
 		}
+		// If both cases were ready, select may have chosen the slot.
 		if startCtx.Err() != nil {
 			return nil
 		}
@@ -183,7 +186,7 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 		text := lines.Text()
 		wg.Go(func() {
 			defer func() { <-slots }()
-			b.line(ctx, stop, number, text, words)
+			b.runLine(ctx, number, text, words)
 		})
 	}
 
@@ -197,32 +200,36 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 	return nil
 }
 
-// refuse reports a line that is not a command, with the error that says why.
-func (b *batch) refuse(stop func(), number int, text string, err error) {
+// reportInvalid reports a line that could not be split into words, for the reason that err tells.
+func (b *batch) reportInvalid(number int, text string, err error) {
 	output := &lineOutput{batch: b}
 	defer output.end()
-	var errs bytes.Buffer
-	printer := &program.Program{Around: program.Environment{Err: &errs}, Global: b.program.Global}
+
+	var stderr bytes.Buffer
+	printer := &program.Program{Around: program.Environment{Err: &stderr}, Global: b.program.Global}
 	printer.PrintError(err)
-	b.report(stop, number, text, program.ExitUsage, output, errs.String(), 0)
+	b.report(number, text, program.ExitUsage, output, stderr.String(), 0)
 }
 
-// line runs the command that one line of the file contains. It also reports the result.
-func (b *batch) line(ctx context.Context, stop func(), number int, text string, words []string) {
+// runLine runs one line of the file as a command and reports the result.
+func (b *batch) runLine(ctx context.Context, number int, text string, words []string) {
 	if words[0] == "omnibucket" {
 		words = words[1:]
 	}
+	args := append(slices.Clone(b.global), words...)
+
 	output := &lineOutput{batch: b}
 	defer output.end()
-	var errs bytes.Buffer
+	var stderr bytes.Buffer
+	env := program.Environment{In: failingInput{}, Out: output, Err: &stderr, Lookup: b.program.Around.Lookup}
+
 	start := time.Now()
-	env := program.Environment{In: failingInput{}, Out: output, Err: &errs, Lookup: b.program.Around.Lookup}
-	code := runShared(ctx, append(slices.Clone(b.global), words...), env, b.program.Stores.Buckets)
-	b.report(stop, number, text, code, output, errs.String(), time.Since(start))
+	code := runShared(ctx, args, env, b.program.Stores.Buckets)
+	b.report(number, text, code, output, stderr.String(), time.Since(start))
 }
 
-// commandOf returns the first argument that is not a flag. It relies on flags before the command
-// having the form --name=value.
+// commandOf returns the name of the command in args, or "" if there is none. Flags before the name
+// must have the form --name=value, as changedGlobals writes them.
 func commandOf(args []string) string {
 	for _, arg := range args {
 		if !strings.HasPrefix(arg, "-") {
@@ -248,17 +255,17 @@ type batchLine struct {
 	Failed   int    `json:"failed"`
 }
 
-// report prints the output of a line, and then its errors and its result. The caller must call
-// output.end afterwards, so that other lines can print.
+// report prints the output of a line, then its errors, then its exit code. Until the caller calls
+// output.end, no other line can print.
 func (b *batch) report(
-	stop func(), number int, text string, code int, output *lineOutput, errs string, duration time.Duration,
+	number int, text string, code int, output *lineOutput, stderr string, duration time.Duration,
 ) {
-	// After flush, output holds the lock of b.
+	// After flush, output holds b.mu, which guards the counts below.
 	output.flush()
 
-	for line := range strings.Lines(errs) {
+	for line := range strings.Lines(stderr) {
 		if b.program.Global.JSON {
-			// Each line of errs is a JSON object, which gets a member "line".
+			// Each line of stderr is a JSON object, which gets a member "line".
 			_, _ = fmt.Fprintf(b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"))
 			continue
 		}
@@ -267,7 +274,13 @@ func (b *batch) report(
 
 	b.lines++
 	if b.program.Global.JSON {
-		_ = b.program.Out.JSON(commandLine{"command", number, text, code, duration.Round(time.Millisecond).Seconds()})
+		_ = b.program.Out.JSON(commandLine{
+			Event:    "command",
+			Line:     number,
+			Command:  text,
+			ExitCode: code,
+			Seconds:  duration.Round(time.Millisecond).Seconds(),
+		})
 	} else if b.program.Global.Verbose {
 		b.program.Out.Printf("line %d: exit code %d: %s\n", number, code, b.program.Out.Printable(text))
 	}
@@ -279,7 +292,7 @@ func (b *batch) report(
 			b.code = code
 		}
 		if b.flags.stopOnError {
-			stop()
+			b.stop()
 		}
 	}
 }
@@ -293,6 +306,7 @@ type lineOutput struct {
 	hasLock bool // true while it holds the lock of the batch
 }
 
+// Write keeps data until the line ends, or prints it at once if it is too much to keep.
 func (o *lineOutput) Write(data []byte) (int, error) {
 	if !o.hasLock && o.buffer.Len()+len(data) <= keptOutput {
 		return o.buffer.Write(data)
@@ -301,7 +315,8 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 	return o.batch.program.Out.Write(data)
 }
 
-// flush prints the kept output, and locks the batch. Other lines cannot print until this line ends.
+// flush prints the kept output. It also locks the batch, so that no other line prints before this
+// one ends.
 func (o *lineOutput) flush() {
 	if !o.hasLock {
 		o.batch.mu.Lock()

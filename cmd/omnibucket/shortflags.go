@@ -17,27 +17,28 @@ import (
 var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag",
 	"undelete"}
 
-// addLetters adds one-letter flags that users know from other programs. The help does not show
-// them.
-func addLetters(c *cobra.Command) {
+// addShortFlags adds -R for --recursive and -n for --dry-run, which users know from other programs.
+// The help does not show them.
+func addShortFlags(c *cobra.Command) {
 	flags := c.Flags()
 	if recursive := flags.Lookup("recursive"); recursive != nil {
-		addLetter(flags, "R", recursive.Value)
+		addShortFlag(flags, "R", recursive.Value)
 	}
 	if slices.Contains(dryRunByLetter, c.Name()) {
-		addLetter(flags, "n", c.Root().PersistentFlags().Lookup("dry-run").Value)
+		addShortFlag(flags, "n", c.Root().PersistentFlags().Lookup("dry-run").Value)
 	}
 }
 
-func addLetter(flags *pflag.FlagSet, letter string, value pflag.Value) {
+// addShortFlag adds a hidden one-letter flag that sets the Boolean value of another flag.
+func addShortFlag(flags *pflag.FlagSet, letter string, value pflag.Value) {
 	alias := flags.VarPF(value, letter, letter, "")
 	alias.NoOptDefVal = "true"
 	alias.Hidden = true
 }
 
-// otherLetters maps a one-letter flag of another program to a hint, either for one command or for
-// all commands.
-var otherLetters = map[string]string{
+// otherShortFlags maps a one-letter flag of another program to a hint. A key names one command and
+// the flag, or only the flag, for all other commands.
+var otherShortFlags = map[string]string{
 	"cp -n":   "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"mv -n":   "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"cp -a":   "use -r",
@@ -48,9 +49,9 @@ var otherLetters = map[string]string{
 	"-u":      "leave it out: sync and cp -r copy what differs; --ignore-existing keeps what is there",
 }
 
-// checkLeading refuses an unknown flag before the name of a command. Cobra would read the name of
-// the command as the value of that flag.
-func checkLeading(root *cobra.Command, args []string) error {
+// checkLeadingFlags refuses an unknown flag before the command, because cobra would take the name of
+// the command for the value of that flag.
+func checkLeadingFlags(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
 		flag, known := rootFlag(root, args[i])
 		if !known {
@@ -61,20 +62,21 @@ func checkLeading(root *cobra.Command, args []string) error {
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),
-				Hint: leadingHint(root, args[i]),
+				Hint: leadingFlagHint(root, args[i]),
 			}
 		}
+
+		// The value of a flag may be the next argument.
 		takesValue := flag != nil && flag.NoOptDefVal == ""
 		if takesValue && !strings.Contains(args[i], "=") {
-			// The next argument is the value of this flag.
 			i++
 		}
 	}
 	return nil
 }
 
-// rootFlag returns the flag that an argument sets. known is true if the root command has the flag.
-// For -h and for several letters in one argument, flag is nil.
+// rootFlag returns the flag of root that arg sets, and whether root knows it. The flag is nil for
+// --help and for one-letter flags, none of which takes a value.
 func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") {
@@ -92,23 +94,25 @@ func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	return nil, true
 }
 
-func leadingHint(root *cobra.Command, arg string) string {
+// leadingFlagHint returns a hint for the unknown flag arg before a command. The flag may be that of
+// another program, such as -m of gsutil.
+func leadingFlagHint(root *cobra.Command, arg string) string {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	flag := strings.TrimPrefix(otherFlags[name], "--")
 	if flag != "" && root.PersistentFlags().Lookup(flag) != nil {
 		return "use --" + flag
 	}
-	if arg == "-m" { // a flag of gsutil
+	if arg == "-m" {
 		return "leave -m out: requests are made in parallel, and --concurrency sets how many"
 	}
 	return "write the flags of a command after its name"
 }
 
-// explainLetter adds a hint to the error of an unknown one-letter flag that another program has.
-func explainLetter(c *cobra.Command, unknown *pflag.NotExistError) error {
-	hint := otherLetters[c.Name()+" -"+unknown.GetSpecifiedName()]
+// explainShortFlag adds a hint to the error of an unknown one-letter flag if another program has it.
+func explainShortFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
+	hint := otherShortFlags[c.Name()+" -"+unknown.GetSpecifiedName()]
 	if hint == "" {
-		hint = otherLetters["-"+unknown.GetSpecifiedName()]
+		hint = otherShortFlags["-"+unknown.GetSpecifiedName()]
 	}
 	if hint == "" {
 		return unknown

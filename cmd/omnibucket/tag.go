@@ -75,7 +75,7 @@ type tagLine struct {
 	Tags map[string]string `json:"tags"`
 }
 
-// tag changes the tags of an object as the flags say. Without such flags, it prints the tags.
+// tag changes the tags of an object, or prints them if no flag asks for a change.
 func tag(
 	ctx context.Context, p *program.Program, f *tagFlags, set map[string]string, b storage.Bucket, key string,
 ) error {
@@ -88,8 +88,8 @@ func tag(
 		return printTags(p, key, tags)
 	}
 
-	// With --clear, the old tags are not needed, because all of them are removed. A dry run reads
-	// the old tags nevertheless, so that it fails if the object does not exist.
+	// --clear removes the old tags without reading them. Only a dry run reads them even then, so
+	// that it fails if the object does not exist.
 	tags := map[string]string{}
 	if !f.clear || p.Global.DryRun {
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
@@ -113,16 +113,18 @@ func tag(
 	return nil
 }
 
-// printTags prints the key and the tags of an object. Programs should parse only the output of
-// --json.
+// printTags prints the key and the tags of an object in one line. In the text format, spaces within
+// a tag are not escaped, so only the output of --json can be parsed.
 func printTags(p *program.Program, key string, tags map[string]string) error {
 	if p.Global.JSON {
-		return p.Out.JSON(tagLine{key, tags})
+		return p.Out.JSON(tagLine{Key: key, Tags: tags})
 	}
-	var b strings.Builder
+
+	var line strings.Builder
+	line.WriteString(key)
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		b.WriteString("  " + name + "=" + tags[name])
+		line.WriteString("  " + name + "=" + tags[name])
 	}
-	p.Out.Printf("%s\n", p.Out.Printable(key+b.String()))
+	p.Out.Printf("%s\n", p.Out.Printable(line.String()))
 	return p.Out.Err
 }

@@ -23,14 +23,14 @@ func versionCommand(p *program.Program) *cobra.Command {
 		Example: `  omnibucket version
   omnibucket version --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return printProgram(p) },
+		RunE: func(*cobra.Command, []string) error { return printVersion(p) },
 	}
 }
 
-// printProgram prints the version of the program.
-func printProgram(p *program.Program) error {
+// printVersion prints the version of the program.
+func printVersion(p *program.Program) error {
 	if p.Global.JSON {
-		return p.Out.JSON(versionReport{version(), runtime.GOOS, runtime.GOARCH})
+		return p.Out.JSON(versionReport{Version: version(), OS: runtime.GOOS, Arch: runtime.GOARCH})
 	}
 	p.Out.Printf("%s\n", version())
 	return nil

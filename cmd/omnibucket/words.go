@@ -7,16 +7,17 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// splitWords splits a line into words as a POSIX shell does, but without expansions. A word that
-// begins with "#" begins a comment.
+// splitWords splits a line into words as a POSIX shell does, with its quotes and comments but
+// without expansions.
 func splitWords(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
-	// inWord is also true for an empty word in quotes.
+	// A word may be empty, in quotes, and so its length does not tell that it has begun.
 	inWord := false
 	for i := 0; i < len(line); i++ {
 		c := line[i]
-		if c == ' ' || c == '\t' || c == '\r' {
+		isBlank := c == ' ' || c == '\t' || c == '\r'
+		if isBlank {
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()
@@ -61,15 +62,14 @@ func splitWords(line string) ([]string, error) {
 	return words, nil
 }
 
-// unquote appends text to word, up to the next unescaped double quote. It returns the position of
-// that quote.
+// unquote appends the part of text before the closing double quote to word, without its escapes. It
+// returns the index of that quote.
 func unquote(word *strings.Builder, text string) (end int, err error) {
 	for i := 0; i < len(text); i++ {
 		if text[i] == '"' {
 			return i, nil
 		}
-		// In double quotes, a backslash only escapes these characters. Before any other one, it is
-		// literal.
+		// Within double quotes, a backslash before any other character is literal.
 		isEscape := text[i] == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0
 		if isEscape {
 			i++
