@@ -9,24 +9,23 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// counting is a listing of folders that counts its calls.
-type counting struct {
-	folders map[string][]storage.ListEntry
-	listed  []string // the prefixes
-	found   []string
+// A recordingLister lists the entries of folders, and records the prefix of each listing.
+type recordingLister struct {
+	folders  map[string][]storage.ListEntry
+	prefixes []string
 }
 
-// List lists the entries of one folder that begin with the prefix.
-func (c *counting) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+// List lists the entries of one folder whose keys begin with the prefix.
+func (r *recordingLister) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	var applied storage.ListOptions
 	for _, opt := range opts {
 		_ = applied.Apply(opt)
 	}
 	prefix := applied.Prefix
-	c.listed = append(c.listed, prefix)
+	r.prefixes = append(r.prefixes, prefix)
 	return func(yield func(storage.ListEntry, error) bool) {
 		folder, _ := location.ParentOf(prefix)
-		for _, entry := range c.folders[folder] {
+		for _, entry := range r.folders[folder] {
 			if !strings.HasPrefix(entry.Key, prefix) {
 				continue
 			}

@@ -236,7 +236,7 @@ func TestLsStartBeforeTheFolder(t *testing.T) {
 	}
 }
 
-// If a credentials service fails temporarily, the error does not blame the user's credentials.
+// If the credentials service fails temporarily, the error is "unavailable" and not "unauthenticated".
 func TestCredentialsServiceFails(t *testing.T) {
 	s := newShell(t)
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -248,18 +248,15 @@ func TestCredentialsServiceFails(t *testing.T) {
 		"config":      "[profile app]\nrole_arn = arn:aws:iam::123456789012:role/app\nsource_profile = own\nregion = eu-west-1\n",
 		"credentials": "[own]\naws_access_key_id = key\naws_secret_access_key = secret\n",
 	})
-	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE":             filepath.Join(dir, "config"),
-		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"),
-		"AWS_PROFILE":                 "app",
-		"AWS_ENDPOINT_URL_STS":        sts.URL,
-		"AWS_MAX_ATTEMPTS":            "1",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
+	t.Setenv("AWS_PROFILE", "app")
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 
+	// Setenv restores the variable after the test.
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
-		t.Setenv(name, "") // it is put back
+		t.Setenv(name, "")
 		require.NoError(t, os.Unsetenv(name))
 	}
 
@@ -268,14 +265,20 @@ func TestCredentialsServiceFails(t *testing.T) {
 	require.NotContains(t, stderr, "unauthenticated")
 }
 
-// The hosts of Amazon are known.
+// sign takes the region from a host of Amazon, in any of its partitions.
 func TestSignForHostsOfAmazon(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	for host, region := range map[string]string{"s3-us-west-2.amazonaws.com": "us-west-2", "s3.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1", "s3.us-iso-east-1.c2s.ic.gov": "us-iso-east-1"} {
-		u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?endpoint=https://"+host)))
+
+	tests := []struct{ host, region string }{
+		{host: "s3-us-west-2.amazonaws.com", region: "us-west-2"},
+		{host: "s3.eusc-de-east-1.amazonaws.eu", region: "eusc-de-east-1"},
+		{host: "s3.us-iso-east-1.c2s.ic.gov", region: "us-iso-east-1"},
+	}
+	for _, tt := range tests {
+		u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?endpoint=https://"+tt.host)))
 		require.NoError(t, err)
-		require.Contains(t, u.Query().Get("X-Amz-Credential"), "/"+region+"/s3/")
+		require.Contains(t, u.Query().Get("X-Amz-Credential"), "/"+tt.region+"/s3/")
 	}
 }

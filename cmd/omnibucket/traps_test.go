@@ -41,9 +41,12 @@ func TestInterruptEndsCat(t *testing.T) {
 		s := newShell(t)
 		s.setBox(newAddress(t))
 		s.put("box:large", strings.Repeat("x", size))
+
 		ctx, cancel := context.WithCancel(t.Context())
 		stdout := &cancelingWriter{cancel: cancel}
-		require.Equal(t, exitInterrupted, run(ctx, []string{"cat", "box:large"}, s.environment(nil, stdout, io.Discard)))
+		code := run(ctx, []string{"cat", "box:large"}, s.environment(nil, stdout, io.Discard))
+
+		require.Equal(t, exitInterrupted, code)
 		require.Less(t, stdout.written, int64(size/2))
 	}
 }
@@ -52,39 +55,43 @@ func TestInterruptEndsCat(t *testing.T) {
 func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	bucket := "file://" + filepath.ToSlash(dir)
-	for _, name := range []string{"object", "file", "moved"} {
+	names := []string{"object", "file", "moved"}
+	for _, name := range names {
 		writeFiles(t, dir, map[string]string{name: "old"})
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), 0o600))
 	}
 
 	src := newMemoryAddress(t)
 	s.put(src+"/a", "new")
-	s.put(bucket+"#object", "new")
+	s.put("file://"+filepath.ToSlash(dir)+"#object", "new")
 	s.ok("cp", src+"/a", filepath.Join(dir, "file"))
 	s.ok("mv", src+"/a", filepath.Join(dir, "moved"))
 
-	for _, name := range []string{"object", "file", "moved"} {
-		require.Equal(t, "new", readFile(t, filepath.Join(dir, name)))
-		info, err := os.Stat(filepath.Join(dir, name))
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		require.Equal(t, "new", readFile(t, path))
+		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.EqualValues(t, 0o600, info.Mode().Perm(), name)
 	}
 }
 
-// If an age is too long for a duration, expire and rm refuse it. A lifecycle rule with so many days removes
-// nothing.
+// expire and rm refuse an age that is too long for a time.Duration.
 func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
-	dir := t.TempDir()
-	fillBox(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
-	long := time.Now().Add(-24 * time.Hour)
-	require.NoError(t, os.Chtimes(filepath.Join(dir, "tmp", "a"), long, long))
+	fillBoxWithOldFile(t, s, "tmp/a")
+
 	for _, age := range []string{"213504d", "99999w", strconv.Itoa(math.MaxInt64) + "d"} {
 		s.exits(exitUsage, "expire", "--age", age, "box:tmp")
 		s.exits(exitUsage, "rm", "-r", "--older", age, "box:tmp")
 	}
+	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
+}
 
+// A lifecycle rule with more days than fit into a time.Duration removes nothing.
+func TestExpireLifecycleOfManyYears(t *testing.T) {
+	s := newShell(t)
+	fillBoxWithOldFile(t, s, "tmp/a")
 	s.in = `[{"ExpireAfterDays":213504}]`
 	s.ok("bucket", "--lifecycle", "-", "box:")
 
@@ -92,13 +99,23 @@ func TestExpireAgeOfManyYears(t *testing.T) {
 	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
 }
 
-// If the range of cat begins after the end of the object, the error is not an internal one.
+// fillBoxWithOldFile makes "box:" stand for a directory with one object, which is a day old.
+func fillBoxWithOldFile(t *testing.T, s *shell, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	fillBox(t, s, "file://"+filepath.ToSlash(dir), key)
+	yesterday := time.Now().Add(-24 * time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(key)), yesterday, yesterday))
+}
+
+// If a range begins after the end of the object, cat says that it cannot be satisfied.
 func TestCatRangeAfterTheEnd(t *testing.T) {
+	maxInt := strconv.Itoa(math.MaxInt64)
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		fillBox(t, s, newAddress(t), "a")
-		for _, span := range []string{strconv.Itoa(math.MaxInt64), "9:" + strconv.Itoa(math.MaxInt64)} {
-			_, stderr := s.exits(exitFailure, "cat", "--range", span, "box:a")
+		for _, byteRange := range []string{maxInt, "9:" + maxInt} {
+			_, stderr := s.exits(exitFailure, "cat", "--range", byteRange, "box:a")
 			require.Contains(t, stderr, "range not satisfiable")
 		}
 	}
@@ -107,7 +124,8 @@ func TestCatRangeAfterTheEnd(t *testing.T) {
 // An error does not repeat a long key.
 func TestErrorsShortenLongKeys(t *testing.T) {
 	s := newShell(t)
-	object := newMemoryAddress(t) + "/" + strings.Repeat("k", 1<<20)
+	longKey := strings.Repeat("k", 1<<20)
+	object := newMemoryAddress(t) + "/" + longKey
 	for _, command := range []string{"cat", "stat", "rm", "head", "hash"} {
 		var stderr bytes.Buffer
 		require.NotZero(t, run(t.Context(), []string{command, object}, s.environment(nil, io.Discard, &stderr)))
@@ -115,7 +133,7 @@ func TestErrorsShortenLongKeys(t *testing.T) {
 	}
 }
 
-// With profile=spaces, requests go to the server of DigitalOcean, without an endpoint in the address.
+// With profile=spaces, an address needs no endpoint: its server is that of DigitalOcean.
 func TestProfileNamesItsServer(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -125,12 +143,14 @@ func TestProfileNamesItsServer(t *testing.T) {
 	require.Equal(t, "my-bucket.nyc3.digitaloceanspaces.com", u.Host)
 }
 
-// If a server of unknown kind gets a condition, the error says that a profile declares it, and names no Go option.
+// If a server may not support a condition, the error asks for a profile that declares it, and names no Go option.
 func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", "s3://photos/a?region=us-east-1&endpoint=http://127.0.0.1:1")
+	const object = "s3://photos/a?region=us-east-1&endpoint=http://127.0.0.1:1"
+
+	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", object)
 	require.Contains(t, stderr, "profile=")
 	require.NotContains(t, stderr, "IfAbsent")
 }
@@ -142,8 +162,7 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 	require.NotContains(t, s.ok("sign", "--upload", key), "Content-Type")
 }
 
-// The consoles of S3 and Google create a folder as an object whose key ends in a slash. Every command works with
-// such folders.
+// Every command works with folders that the consoles of S3 and Google create: objects whose keys end in a slash.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
 	newMarkedBox(t, s, "mark/inner/")
@@ -169,7 +188,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.exits(exitNotFound, "ls", "box:mark")
 }
 
-// If a host with a fast clock wrote an object, so that its time is in the future, sync still copies later edits.
+// If the clock of the writer was fast, so that the time of the object is in the future, sync still copies later edits.
 func TestSyncObjectOfTheFuture(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -177,8 +196,8 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	bucket := "file://" + filepath.ToSlash(dst)
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
 	s.exits(exitOK, "sync", dir, bucket)
-	ahead := time.Now().Add(24 * time.Hour)
-	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), ahead, ahead))
+	tomorrow := time.Now().Add(24 * time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), tomorrow, tomorrow))
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
 
 	_, report := s.runSync(dir, bucket)
@@ -193,19 +212,20 @@ func TestCpInputFails(t *testing.T) {
 		s.setBox(newAddress(t))
 		s.put("box:old", "old")
 		for _, key := range []string{"new", "old"} {
-			tornTape := iotest.ErrReader(errors.New("the tape is torn"))
-			stdin := io.MultiReader(strings.NewReader("half"), tornTape)
+			errReader := iotest.ErrReader(errors.New("the tape is torn"))
+			stdin := io.MultiReader(strings.NewReader("half"), errReader)
 			var stderr bytes.Buffer
 			code := run(t.Context(), []string{"cp", "-", "box:" + key}, s.environment(stdin, io.Discard, &stderr))
-			require.Equal(t, 1, code)
+			require.Equal(t, exitFailure, code)
 			require.Contains(t, stderr.String(), "the tape is torn")
 		}
+
 		require.Equal(t, "old", s.ok("cat", "box:old"))
 		s.exits(exitNotFound, "cat", "box:new")
 	}
 }
 
-// If rb fails, the bucket keeps its settings.
+// If rb fails, because the bucket is not empty, the bucket keeps its settings, its signing key and its versions.
 func TestRbFailureKeepsSettings(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -213,25 +233,27 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	s.ok("mb", "--versioned", "--public", bucket)
 	s.put(bucket+"#a", "one")
 	s.ok("sign", bucket+signingBase+"#a")
-	key := readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key"))
+	keyFile := filepath.Join(dir, "kept", ".omnibucket", "signing.key")
+	key := readFile(t, keyFile)
 
 	s.exits(exitFailure, "rb", bucket)
+
 	require.Regexp(t, `(?m)^versioning +true$`, s.ok("bucket", bucket))
 	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
-	require.Equal(t, key, readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key")))
+	require.Equal(t, key, readFile(t, keyFile))
 
 	s.ok("rm", bucket+"#a")
 	s.exits(exitOK, "undelete", bucket+"#a")
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
-// Any text fits into metadata if it is encoded. Without that, text with control characters, invalid UTF-8 or spaces at
-// its ends is refused, because some stores trim values, and some cut them off.
+// Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded, because some stores
+// trim values, and some cut them off.
 func TestMetadataEncoded(t *testing.T) {
 	tests := []struct{ value, encoded string }{
-		{" leading.txt", "%20leading.txt"},
-		{"tab\t.txt", "tab%09.txt"},
-		{"caf\xc3", "caf%C3"},
+		{value: " leading.txt", encoded: "%20leading.txt"},
+		{value: "tab\t.txt", encoded: "tab%09.txt"},
+		{value: "caf\xc3", encoded: "caf%C3"},
 	}
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
@@ -244,21 +266,24 @@ func TestMetadataEncoded(t *testing.T) {
 			s.ok("cp", "--metadata", "name="+tt.encoded, "-", "box:a")
 			require.Equal(t, tt.encoded, statOf(s, "box:a").Metadata["name"])
 		}
+
+		// Other text needs no encoding.
 		s.ok("cp", "--metadata", "name=日本 é.txt", "-", "box:a")
 		require.Equal(t, "日本 é.txt", statOf(s, "box:a").Metadata["name"])
 	}
 }
 
-// Attributes are kept in a copy of the files: zip, tar and cp -r copy no extended attributes.
+// With sidecars, attributes survive a copy of the files by zip, tar or cp -r, which copy no extended attributes.
 func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	duplicate := filepath.Join(t.TempDir(), "copied")
-	addressOf := func(dir string) string { return "file://" + filepath.ToSlash(dir) + "?sidecars=true#a/b" }
-	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", addressOf(dir))
-	require.NoError(t, os.CopyFS(duplicate, os.DirFS(dir)))
+	copied := filepath.Join(t.TempDir(), "copied")
+	const object = "?sidecars=true#a/b"
+	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", "file://"+filepath.ToSlash(dir)+object)
 
-	attrs := statOf(s, addressOf(duplicate))
+	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+
+	attrs := statOf(s, "file://"+filepath.ToSlash(copied)+object)
 	require.Equal(t, "text/x-test", attrs.ContentType)
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 }
@@ -280,12 +305,13 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 	staged := filepath.Join(dir, ".omnibucket", "tmp")
 
 	// Write until there is a temporary file.
-	size := 0
+	const tooMuch = 1 << 30
+	written := 0
 	for {
 		n, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
-		size += n
-		require.Less(t, size, 1<<30)
+		written += n
+		require.Less(t, written, tooMuch, "the upload must stage its first bytes")
 		entries, err := os.ReadDir(staged)
 		if err == nil && len(entries) > 0 {
 			break
@@ -298,15 +324,26 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 	newShell(t).exits(exitNotFound, "stat", "file://"+filepath.ToSlash(dir)+"#a")
 }
 
-// A key of metadata must be ASCII without spaces. Some letters, such as the Kelvin sign, become ASCII in lower case.
+// A key of metadata must be ASCII without spaces.
 func TestMetadataKeysAreASCII(t *testing.T) {
-	s := newShell(t)
-	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
-		s.exits(exitUsage, "cp", "--metadata", pair, "-", newMemoryAddress(t)+"/a")
+	tests := []struct {
+		name string
+		pair string
+	}{
+		{name: "the Kelvin sign, which is k in lower case", pair: "\u212aey=v"},
+		{name: "not ASCII", pair: "é=v"},
+		{name: "no key", pair: "=v"},
+		{name: "a space", pair: "a b=v"},
+		{name: "no value", pair: "none"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			newShell(t).exits(exitUsage, "cp", "--metadata", tt.pair, "-", newMemoryAddress(t)+"/a")
+		})
 	}
 }
 
-// Many open buckets need few open files. A bucket of a directory once needed 256.
+// A process that may open 256 files can write into many buckets at once, each a local directory.
 func TestOpenFilesOfManyBuckets(t *testing.T) {
 	var commands strings.Builder
 	for range 8 {
@@ -317,9 +354,9 @@ func TestOpenFilesOfManyBuckets(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "commands")
 	require.NoError(t, os.WriteFile(file, []byte(commands.String()), 0o600))
+
 	program, err := os.Executable()
 	require.NoError(t, err)
-
 	process := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
 	process.Env = append(os.Environ(), asProgram+"=1")
 	output, err := process.CombinedOutput()
@@ -327,8 +364,8 @@ func TestOpenFilesOfManyBuckets(t *testing.T) {
 	require.Contains(t, string(output), "160 commands, 0 failed")
 }
 
-// A file is synced to the disk before it gets its name, so that a power failure leaves no incomplete file. Its
-// directory is synced afterwards. With --no-sync, neither is.
+// A file is synced to the disk before it gets its name, and its directory afterwards, so that a power failure leaves
+// no incomplete file. With --no-sync, neither is synced.
 func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -360,9 +397,12 @@ func TestDurabilityOrder(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := traceFileCalls(t, tt.args...)
+
 			lastRename := strings.LastIndex(calls, "rename")
-			require.Equal(t, tt.wantSync, lastRename > 0 && strings.Contains(calls[:lastRename], "sync("), calls)
-			require.Equal(t, tt.wantSync, lastRename > 0 && strings.Contains(calls[lastRename:], "sync("), calls)
+			syncedBefore := lastRename > 0 && strings.Contains(calls[:lastRename], "sync(")
+			syncedAfter := lastRename > 0 && strings.Contains(calls[lastRename:], "sync(")
+			require.Equal(t, tt.wantSync, syncedBefore, calls)
+			require.Equal(t, tt.wantSync, syncedAfter, calls)
 		})
 	}
 }
