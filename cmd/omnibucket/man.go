@@ -11,9 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// With the build tag man, the program has a hidden command that writes its manual pages. The
-// release and "make man" use it. The date in the pages comes from SOURCE_DATE_EPOCH, or else is
-// today's.
+// init adds the hidden command man, which writes the manual pages, to a program with the build tag
+// man. The date in the pages is that of SOURCE_DATE_EPOCH, or else today.
 func init() {
 	addBuildCommands = func(root *cobra.Command) {
 		root.AddCommand(&cobra.Command{
@@ -26,7 +25,8 @@ func init() {
 				}
 				root.DisableAutoGenTag = true
 				asMarkdown(root)
-				return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "omnibucket", Manual: "omnibucket"}, args[0])
+				header := &doc.GenManHeader{Section: "1", Source: "omnibucket", Manual: "omnibucket"}
+				return doc.GenManTree(root, header, args[0])
 			},
 		})
 	}
@@ -42,14 +42,15 @@ func asMarkdown(c *cobra.Command) {
 			flag.Usage = markdownOf(flag.Usage)
 		})
 	}
-	for _, below := range c.Commands() {
-		asMarkdown(below)
+	for _, subcommand := range c.Commands() {
+		asMarkdown(subcommand)
 	}
 }
 
 var markdownCharacters = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "<", `\<`, "#", `\#`)
 
-// markdownOf returns Markdown that looks like the text. Indented lines become code blocks.
+// markdownOf converts plain text to Markdown that is shown as the text is. Indented lines become code
+// blocks.
 func markdownOf(text string) string {
 	const fence = "```"
 	var lines []string

@@ -5,9 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// limitMemory makes the garbage collector run after the heap has grown by 30 percent instead of
-// 100. The heap is small, so this costs little time. If GOGC is set in the environment, it applies
-// instead.
+// limitMemory makes the garbage collector run when the heap has grown by 30 percent instead of 100,
+// which costs little because the heap is small. A value of GOGC in the environment comes first.
 func limitMemory() {
 	const percent = 30
 	if os.Getenv("GOGC") == "" {

@@ -79,13 +79,14 @@ var otherFlags = map[string]string{
 	"limit-download":   "--bwlimit",
 }
 
-// explainFlag adds a hint to the error of an unknown flag. The hint is for a flag of another
-// program, or for a misspelled flag.
+// explainFlag adds a hint to the error of an unknown flag, which may be one of another program or
+// misspelled.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return err
 	}
+
 	name := unknown.GetSpecifiedName()
 	if letters := unknown.GetSpecifiedShortnames(); otherFlags[letters] != "" {
 		// This is a long flag with one dash, as in find -name.
@@ -104,8 +105,8 @@ func explainFlag(c *cobra.Command, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 }
 
-// otherFlagHint returns the hint for a flag of another program, or "" if the command c has no flag
-// for that purpose.
+// otherFlagHint returns the hint for a flag of another program, or "" if c has no flag for that
+// purpose.
 func otherFlagHint(c *cobra.Command, name string) string {
 	hint := otherFlags[name]
 	if flag, isFlag := strings.CutPrefix(hint, "--"); isFlag {
@@ -120,14 +121,14 @@ func otherFlagHint(c *cobra.Command, name string) string {
 	return hint
 }
 
-// nearestFlags returns a hint with the flags whose names resemble name. If there are none, it
-// returns "". Cobra suggests only names of commands.
+// nearestFlags returns a hint with the flags of c whose names resemble name, or "" if there are none.
 func nearestFlags(c *cobra.Command, name string) string {
-	flags := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
+	// Cobra suggests only names of commands, so each flag becomes a command.
+	root := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		flags.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
+		root.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
 	})
-	names := flags.SuggestionsFor(name)
+	names := root.SuggestionsFor(name)
 	if len(names) == 0 {
 		return ""
 	}

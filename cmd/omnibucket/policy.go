@@ -64,21 +64,22 @@ A note names the permissions that only failures need, such as the one to abort a
 	return c
 }
 
-// policyOperations returns a list of the groups and their operations, for the help.
+// policyOperations lists all groups and operations for the help.
 func policyOperations() string {
 	var b strings.Builder
 	b.WriteString("Groups:\n")
 	for _, g := range permissions.Groups() {
 		fmt.Fprintf(&b, "  %-28s %s\n", g.Name, g.Detail)
 	}
+
 	section := ""
 	for _, o := range permissions.Operations() {
 		if o.Section() != section {
 			section = o.Section()
 			fmt.Fprintf(&b, "\n%s:\n", section)
 		}
-		about := strings.TrimSpace(o.Call() + " " + strings.ReplaceAll(o.Detail(), "`", ""))
-		fmt.Fprintf(&b, "  %-28s %s\n", o, about)
+		description := strings.TrimSpace(o.Call() + " " + strings.ReplaceAll(o.Detail(), "`", ""))
+		fmt.Fprintf(&b, "  %-28s %s\n", o, description)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -143,8 +144,8 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	return nil
 }
 
-// grant returns the permissions that the flags and the location describe. The parameters are those
-// in the query of the location.
+// grant returns the permissions that the flags and the location describe, and the provider that
+// gives them. The parameters are the query of the location.
 func (f *policyFlags) grant(
 	l location.Location, parameters url.Values,
 ) (g permissions.Grant, provider permissions.Provider, err error) {
@@ -182,8 +183,7 @@ func (f *policyFlags) grant(
 	}, provider, nil
 }
 
-// providerOf returns the provider that --provider names. Without the flag, it returns the provider
-// of the location.
+// providerOf returns the provider that --provider names, or else that of the location.
 func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (permissions.Provider, error) {
 	if l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob" {
 		return "", &storage.Error{
@@ -216,8 +216,8 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 		"set --provider aws or --provider minio")
 }
 
-// isAmazonURL reports whether the host of a URL belongs to Amazon's regions, including those of
-// China, whose hosts end in ".amazonaws.com.cn".
+// isAmazonURL reports whether the host of a URL is one of Amazon. In China, these hosts end in
+// ".amazonaws.com.cn".
 func isAmazonURL(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil {

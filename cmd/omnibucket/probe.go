@@ -88,10 +88,15 @@ type checkLine struct {
 	Detail  string `json:"detail,omitempty"`
 }
 
+// newProbeLine converts a report to the line that --json prints.
 func newProbeLine(r *s3probe.Report) probeLine {
 	line := probeLine{Server: r.Server, Bucket: r.Bucket, Profile: r.Answers, Left: r.Left}
 	for _, c := range r.Checks {
-		line.Checks = append(line.Checks, checkLine{c.Name, strings.ToLower(c.Verdict.String()), c.Detail})
+		line.Checks = append(line.Checks, checkLine{
+			Name:    c.Name,
+			Verdict: strings.ToLower(c.Verdict.String()),
+			Detail:  c.Detail,
+		})
 	}
 	return line
 }

@@ -22,14 +22,15 @@ func run(ctx context.Context, args []string, env program.Environment) int {
 	return runShared(ctx, args, env, nil)
 }
 
-// runShared does the same as the function run, but for a line of "omnibucket run". It uses the open
-// buckets in shared, and does not close these buckets.
+// runShared is like run, but for one line of "omnibucket run" if shared is not nil. The line uses the
+// open buckets in shared and leaves them open.
 func runShared(ctx context.Context, args []string, env program.Environment, shared *program.OpenBuckets) int {
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := program.New(env, console.NewOutput(env.Out, cancel), shared)
 	p.InBatch = shared != nil
 
+	// A line needs no command but its own.
 	name := ""
 	if shared != nil {
 		name = commandOf(args)

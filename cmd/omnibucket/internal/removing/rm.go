@@ -148,7 +148,7 @@ func rmArgument(
 			return finishWith(err)
 		}
 		if !f.filter.Given() {
-			dir.printLeft(p, folder)
+			dir.printRemaining(p, folder)
 		}
 		return finishWith(nil)
 	}

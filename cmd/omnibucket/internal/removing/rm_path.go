@@ -54,8 +54,8 @@ func mayBeBucket(dir string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// isLink reports whether a location is the path of a symbolic link, without a slash at its end.
-// Like the rm of the system, "rm -r" does not follow such a link.
+// isLink reports whether l is the path of a symbolic link, which "rm -r" removes without following
+// it. A path that ends in a slash means the directory that a link leads to.
 func (d *plainDirectory) isLink(l location.Location) bool {
 	if d == nil || location.EndsAsFolder(l.Path) {
 		return false
@@ -64,8 +64,8 @@ func (d *plainDirectory) isLink(l location.Location) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// Exists reports whether a file of any kind exists. Links and pipes count, because Remove removes
-// them, too.
+// Exists reports whether a file of any kind exists, including links and pipes, because Remove
+// removes those too.
 func (d *plainDirectory) Exists(ctx context.Context, key string, o *storage.DownloadOptions) (bool, error) {
 	if o.Version != "" {
 		return d.Core.Exists(ctx, key, o)
@@ -93,23 +93,25 @@ func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.Remo
 	return d.remove(key)
 }
 
-// RemoveAll removes files in parallel.
+// RemoveAll removes files, those of a group in parallel. It ends early when ctx is done or after
+// piecemeal.MaxFailures failures.
 func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	removed, failures := running.EachGroup(
-		keys, piecemeal.Together, piecemeal.MaxFailures,
-		func(group []string) (errs []error, more bool) {
-			if err := ctx.Err(); err != nil {
-				return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
-			}
-			return running.All(len(group), piecemeal.AtOnce, func(i int) error {
-				return keyError(group[i], d.remove(group[i]))
-			}), true
-		},
-	)
+	removeGroup := func(group []string) (errs []error, more bool) {
+		if err := ctx.Err(); err != nil {
+			return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
+		}
+		errs = running.All(len(group), piecemeal.AtOnce, func(i int) error {
+			return keyError(group[i], d.remove(group[i]))
+		})
+		return errs, true
+	}
+
+	removed, failures := running.EachGroup(keys, piecemeal.Together, piecemeal.MaxFailures, removeGroup)
 	return removed, errors.Join(failures...)
 }
 
-// keyError converts an error of the file system to an error of the library that names the key.
+// keyError converts an error of the file system to one that names the key and has a code, and nil to
+// nil.
 func keyError(key string, err error) error {
 	if err == nil {
 		return nil
@@ -117,8 +119,7 @@ func keyError(key string, err error) error {
 	return argument.OfPath(key, err)
 }
 
-// remove removes a file, and then the parent directories that are empty. A file that does not exist
-// is no error.
+// remove removes a file, if it exists, and then the parent directories that are empty.
 func (d *plainDirectory) remove(key string) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
@@ -131,36 +132,40 @@ func (d *plainDirectory) remove(key string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		info, err := root.Lstat(filepath.FromSlash(dir))
-		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil {
-			// dir is a link, or not empty.
-			break
+		if err != nil || !info.IsDir() {
+			return nil
+		}
+		// A directory that is not empty cannot be removed.
+		if root.Remove(filepath.FromSlash(dir)) != nil {
+			return nil
 		}
 	}
 	return nil
 }
 
-// printLeft prints how many files remain in a folder after its objects were removed. It first
-// removes temporary files of downloads whose process was killed.
-func (d *plainDirectory) printLeft(p *program.Program, folder string) {
+// printRemaining prints how many files remain in a folder after its objects were removed. It first
+// removes temporary files that killed downloads left behind.
+func (d *plainDirectory) printRemaining(p *program.Program, folder string) {
 	if d == nil || d.dryRun {
 		return
 	}
+
 	if root, err := os.OpenRoot(d.path); err == nil {
 		partfile.SweepAll(root, cmp.Or(strings.TrimSuffix(folder, "/"), "."))
 		_ = root.Close()
 	}
+
 	remaining := 0
-	_ = filepath.WalkDir(
-		filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator),
-		func(_ string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() {
-				remaining++
-			}
-			return nil
-		},
-	)
+	dir := filepath.Join(d.path, filepath.FromSlash(folder)) + string(filepath.Separator)
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			remaining++
+		}
+		return nil
+	})
 	if remaining > 0 {
 		p.Note(
 			"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d",

@@ -53,7 +53,7 @@ func undelete(
 			return transfer.Undelete(ctx, b, opts...)
 		},
 	}
-	return job.start(ctx, p, text)
+	return job.runOn(ctx, p, text)
 }
 
 // restoreFlags are the flags of restore.
@@ -123,7 +123,7 @@ stat shows when they can be read.
 	return c
 }
 
-// restoreAt makes the versions that were current at the time of --at current again.
+// restoreAt makes those versions current again that were current at the time of --at.
 func (f *restoreFlags) restoreAt(ctx context.Context, p *program.Program, args []string) error {
 	if len(args) != 1 {
 		return argument.Invalid("--at must be used with one location", "")
@@ -142,7 +142,7 @@ func (f *restoreFlags) restoreAt(ctx context.Context, p *program.Program, args [
 	if f.remove {
 		job.opts = append(job.opts, transfer.WithDelete())
 	}
-	return job.start(ctx, p, args[0])
+	return job.runOn(ctx, p, args[0])
 }
 
 // unarchive requests the restoration of archived objects.
@@ -164,8 +164,8 @@ func (f *restoreFlags) unarchive(ctx context.Context, p *program.Program, args [
 		if err := program.OfDryRun(storage.Restore(ctx, b, l.Key, opts...)); err != nil {
 			return err
 		}
+		// A dry run also fails if the object does not exist.
 		if p.Global.DryRun {
-			// The object must exist.
 			if _, err := b.Attrs(ctx, l.Key, attrsOpts...); err != nil {
 				return err
 			}
@@ -188,9 +188,9 @@ type versionsJob struct {
 	run         func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)
 }
 
-// start runs the job on what an argument names. It fails if the bucket has neither versions nor the
-// substitutes. It also fails if nothing was changed because there are no versions.
-func (j *versionsJob) start(ctx context.Context, p *program.Program, text string) error {
+// runOn runs the job on the objects that text names. It fails if the bucket keeps neither versions
+// nor what can stand in for them, or if there was no version to work on.
+func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string) error {
 	l, err := p.Stores.LocateExisting(text)
 	if err != nil {
 		return err
@@ -200,6 +200,7 @@ func (j *versionsJob) start(ctx context.Context, p *program.Program, text string
 		return err
 	}
 	opts = append(opts, j.opts...)
+
 	scope, err := newVersionScope(ctx, p, program.WithVersions(l), j.literal)
 	if err != nil {
 		return err
@@ -223,7 +224,7 @@ func (j *versionsJob) start(ctx context.Context, p *program.Program, text string
 	return err
 }
 
-// checkReport fails if a job has changed nothing because it had no versions to work on.
+// checkReport fails if a job changed nothing because it found no versions to work on.
 func (j *versionsJob) checkReport(
 	ctx context.Context, p *program.Program, scope *versionScope, report *transfer.Report,
 ) error {
@@ -242,7 +243,8 @@ func (j *versionsJob) checkReport(
 			return missingErr
 		}
 	}
-	// That the bucket keeps no versions says more than that the object is missing.
+
+	// If the bucket keeps no versions, that explains more than a missing object.
 	if err := scope.requireVersioning(ctx, p); err != nil {
 		return err
 	}
@@ -258,14 +260,14 @@ type versionScope struct {
 	match    func(key string) bool
 }
 
-// newVersionScope opens the folder of a location. It does not check whether objects exist, because
-// all objects may have been removed.
+// newVersionScope opens the folder of a location, in which all objects may have been removed.
 func newVersionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (*versionScope, error) {
 	scope := &versionScope{location: l, isWild: l.HasWildcard && !literal}
 	folder := l.Key
-	rest := "" // pattern or name in the folder, or "" for the whole folder
+	// rest is the pattern or name within the folder, or "" for the whole folder.
+	rest := ""
 	if scope.isWild {
 		folder, rest = location.SplitPattern(l.Glob())
 	} else if !l.IsFolder() {
@@ -293,9 +295,9 @@ func newVersionScope(
 	return scope, nil
 }
 
-// requireVersioning fails if it is certain that the bucket keeps no old versions. A listing of
-// versions does not show this, because most stores list current objects as versions even without
-// versioning. So requireVersioning looks at the settings of the bucket, or at the ids of versions.
+// requireVersioning fails if the bucket certainly keeps no old versions. Most stores list current
+// objects as versions even without versioning, so it looks at the settings of the bucket or at the
+// ids of versions.
 func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program) error {
 	// Google gives every object a version, even in a bucket without versioning. Only the settings
 	// of the bucket show whether it keeps old versions.
@@ -303,10 +305,12 @@ func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program
 		return s.requireSetting(ctx, p)
 	}
 
+	const sampleSize = 1000
 	hasUnversioned := false
-	for v, err := range storage.Versions(ctx, s.bucket, storage.WithLimit(1000)) {
+	for v, err := range storage.Versions(ctx, s.bucket, storage.WithLimit(sampleSize)) {
 		if err != nil {
-			return nil // not known
+			// It is not known whether there are old versions.
+			return nil
 		}
 		// On S3, the version is "null" only if the object was written without versioning.
 		if v.Version != "null" {
@@ -329,7 +333,8 @@ func (s *versionScope) requireSetting(ctx context.Context, p *program.Program) e
 	return p.Stores.UseService(ctx, l, func(service storage.Service, bucket string) error {
 		info, err := service.BucketInfo(ctx, bucket)
 		if err != nil {
-			return nil // not known
+			// The settings are not known.
+			return nil
 		}
 		if info.Versioning || info.SoftDelete > 0 {
 			return nil

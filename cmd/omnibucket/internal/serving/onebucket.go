@@ -16,6 +16,7 @@ type oneBucketService struct {
 	name string
 }
 
+// CreateBucket creates the bucket, and refuses any other name.
 func (s oneBucketService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Name != s.name {
 		return nil, &storage.Error{
@@ -26,6 +27,7 @@ func (s oneBucketService) CreateBucket(ctx context.Context, r *driver.BucketRequ
 	return s.ServiceDriver.CreateBucket(ctx, r)
 }
 
+// BucketInfo returns the settings of the bucket. Other buckets do not exist.
 func (s oneBucketService) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	if name != s.name {
 		return nil, storage.BucketNotFound
@@ -33,6 +35,7 @@ func (s oneBucketService) BucketInfo(ctx context.Context, name string) (*storage
 	return s.ServiceDriver.BucketInfo(ctx, name)
 }
 
+// UpdateBucket changes the settings of the bucket. Other buckets do not exist.
 func (s oneBucketService) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Name != s.name {
 		return nil, storage.BucketNotFound
@@ -40,6 +43,7 @@ func (s oneBucketService) UpdateBucket(ctx context.Context, r *driver.BucketRequ
 	return s.ServiceDriver.UpdateBucket(ctx, r)
 }
 
+// DeleteBucket deletes the bucket. Other buckets do not exist.
 func (s oneBucketService) DeleteBucket(ctx context.Context, name string) error {
 	if name != s.name {
 		return storage.BucketNotFound
@@ -47,6 +51,7 @@ func (s oneBucketService) DeleteBucket(ctx context.Context, name string) error {
 	return s.ServiceDriver.DeleteBucket(ctx, name)
 }
 
+// ListBuckets lists the bucket, or nothing if it does not exist.
 func (s oneBucketService) ListBuckets(ctx context.Context, _ string) ([]storage.BucketInfo, string, error) {
 	info, err := s.ServiceDriver.BucketInfo(ctx, s.name)
 	if info != nil {
@@ -59,6 +64,7 @@ func (s oneBucketService) ListBuckets(ctx context.Context, _ string) ([]storage.
 	return nil, "", err
 }
 
+// Driver returns the driver of the bucket. Other buckets do not exist.
 func (s oneBucketService) Driver(name string) (driver.Driver, error) {
 	if name != s.name {
 		return nil, storage.BucketNotFound

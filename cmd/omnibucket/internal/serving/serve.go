@@ -83,7 +83,7 @@ A named location has the layers of the configuration in front of it. --cache and
 			if asS3 || c.Flags().Changed("health") {
 				return serveS3(p, c, args, &s3, listen)
 			}
-			if err := s3.refuse(c); err != nil {
+			if err := s3.refuseAll(c); err != nil {
 				return err
 			}
 			if ui.ui {
@@ -114,13 +114,17 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	if err != nil {
 		return err
 	}
+
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
+
 	base := "http://" + webserver.ReachableAddress(listener.Addr())
-	guard := func(files http.Handler) http.Handler { return webserver.Guard(listener.Addr(), names, files) }
+	guard := func(files http.Handler) http.Handler {
+		return webserver.Guard(listener.Addr(), names, files)
+	}
 	handler, err := newHandler(ctx, p, l, base, listing, guard)
 	if err != nil {
 		return err
@@ -129,9 +133,8 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	return webserver.Serve(ctx, listener, handler)
 }
 
-// newHandler returns a handler that serves a folder as files. If the store cannot serve signed URLs
-// itself, the handler also serves those. Requests for files pass through guard, which checks them
-// first.
+// newHandler returns a handler that serves a folder as files, after guard has checked the request. If
+// the store cannot serve signed URLs itself, the handler also serves those.
 func newHandler(
 	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
 	guard func(http.Handler) http.Handler,
@@ -145,6 +148,7 @@ func newHandler(
 	if err != nil {
 		return nil, err
 	}
+
 	var opts []serve.Option
 	if listing {
 		opts = append(opts, serve.WithListing(files))
@@ -157,22 +161,21 @@ func newHandler(
 	return routeMount(mount, serve.NewHandler(bucket), fileServer), nil
 }
 
-// routeMount returns a handler that passes each request to one of two handlers. Requests below the
-// given path go to the first handler. All other requests go to the second handler.
-func routeMount(mount string, signed, others http.Handler) http.Handler {
+// routeMount returns a handler that passes requests for paths that begin with mount to signed, and all
+// others to rest.
+func routeMount(mount string, signed, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, mount) {
 			signed.ServeHTTP(w, r)
 			return
 		}
-		others.ServeHTTP(w, r)
+		rest.ServeHTTP(w, r)
 	})
 }
 
-// openSigning opens a bucket that can sign URLs. Some stores cannot serve signed URLs themselves.
-// For such a store, this program serves the signed URLs at the path that is returned as mount. If
-// the address of the store has no signing_base_url, isOwn is false. In this case, signed URLs begin
-// with base, followed by mount.
+// openSigning opens a bucket that can sign URLs. A local directory and memory cannot serve signed
+// URLs, so this program serves those below the path mount. They begin with base, unless isOwn says
+// that the bucket has a base URL of its own.
 func openSigning(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (bucket storage.Bucket, mount string, isOwn bool, err error) {
@@ -187,10 +190,9 @@ func openSigning(
 	return bucket, mount, isOwn, err
 }
 
-// signingMount returns the path below which this program serves signed URLs. If the bucket's
-// address has the parameter signing_base_url, signingMount returns its path and true. If
-// signing_base_url has no path, signingMount returns "" and true. In this case, the program serves
-// no signed URLs, because the root is for files.
+// signingMount returns the path below which this program serves signed URLs, and whether it is that
+// of the signing_base_url in the bucket's address. The path is "" if that URL has none: no signed
+// URLs are served then, because the root is for files.
 func signingMount(l location.Location) (path string, isOwn bool) {
 	// storage.Open refuses a malformed query.
 	query, _ := url.ParseQuery(l.Query)

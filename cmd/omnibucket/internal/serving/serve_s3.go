@@ -24,19 +24,20 @@ type S3Flags struct {
 	Names  []string // names of the flags that need --s3
 }
 
-// Register adds the flags to a command.
+// Register adds the flags of the S3 server to c, and notes the names of those that need --s3.
 func (f *S3Flags) Register(c *cobra.Command) {
 	set := flag.NewFlagSet("s3", flag.ContinueOnError)
 	f.server.Register(set)
-	set.VisitAll(func(g *flag.Flag) {
-		f.Names = append(f.Names, g.Name)
+	set.VisitAll(func(s3Flag *flag.Flag) {
+		f.Names = append(f.Names, s3Flag.Name)
 	})
+	// The flags for hosts do not need --s3.
 	f.server.RegisterHosts(set)
 	c.Flags().AddGoFlagSet(set)
 }
 
-// refuse is for commands without --s3. It fails if a flag is set that needs --s3.
-func (f *S3Flags) refuse(c *cobra.Command) error {
+// refuseAll fails if a flag is set that needs --s3. It is called if --s3 is not set.
+func (f *S3Flags) refuseAll(c *cobra.Command) error {
 	for _, name := range f.Names {
 		if c.Flags().Changed(name) {
 			return argument.Invalid("--"+name+" must be used with --s3", "")
@@ -45,12 +46,13 @@ func (f *S3Flags) refuse(c *cobra.Command) error {
 	return nil
 }
 
-// serveS3 serves a location as an S3 server until the context of the command is done. With --health,
-// it only checks whether such a server runs.
+// serveS3 runs an S3 server in front of a location until the context of c is done. With --health, it
+// only checks whether such a server runs.
 func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, listen string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
+
 	ctx := c.Context()
 	if c.Flags().Changed("health") {
 		return checkHealth(ctx, c.Flags(), f.server.Health)
@@ -70,7 +72,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	var service driver.ServiceDriver
 	if len(args) > 0 {
 		var err error
-		if service, err = serviceDriver(ctx, p, args[0]); err != nil {
+		if service, err = openAccount(ctx, p, args[0]); err != nil {
 			return err
 		}
 	}
@@ -82,28 +84,27 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	)
 }
 
-// checkHealth fails if no S3 server runs at a URL. It refuses other flags, because none of them has a
-// meaning with --health.
+// checkHealth fails if no S3 server runs at the URL of --health, or if any other flag is set.
 func checkHealth(ctx context.Context, flags *pflag.FlagSet, server string) error {
 	if server == "" {
 		return argument.Invalid("--health must be the URL of a server", "")
 	}
-	other := ""
+	otherFlag := ""
 	flags.Visit(func(flag *pflag.Flag) {
 		if flag.Name != "health" {
-			other = flag.Name
+			otherFlag = flag.Name
 		}
 	})
-	if other != "" {
-		return argument.Invalid("--health must not be used with --"+other, "")
+	if otherFlag != "" {
+		return argument.Invalid("--health must not be used with --"+otherFlag, "")
 	}
 	return s3command.CheckHealth(ctx, server)
 }
 
-// serviceDriver opens the account that a location names. If the location is one bucket, the account
-// has only that bucket. If it is a path, the account is that directory, and its subdirectories are
-// the buckets. A missing directory is created.
-func serviceDriver(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
+// openAccount opens the account that text names. If text names a bucket, the account has only that
+// bucket. If it names a directory, which is created if it is missing, its subdirectories are the
+// buckets.
+func openAccount(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
 	l, err := p.Stores.Locate(text)
 	if err != nil {
 		return nil, err
@@ -116,12 +117,13 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if err != nil {
 		return nil, err
 	}
+
 	service, err := engine.OpenServiceDriver(ctx, address)
 	if err != nil {
 		return nil, err
 	}
 	if bucket != "" {
-		service = oneBucketService{service, bucket}
+		service = oneBucketService{ServiceDriver: service, name: bucket}
 	}
 	service = driver.ServiceWithLayers(service, layers...)
 	if p.Stores.IsReadOnly(l) {
@@ -130,9 +132,9 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	return service, nil
 }
 
-// servedAccount returns the address of a location's account. If only one bucket is served, it also returns
-// the name of that bucket. A directory is usually an account. If the location of the directory has
-// a layer of two stores, such as mirror, the directory is one bucket.
+// servedAccount returns the address of the account that serve offers for l, and the name of the
+// bucket if it offers only one. A directory is an account, unless l has a layer of two stores, such
+// as mirror, which makes it one bucket.
 func servedAccount(p *program.Program, l location.Location) (address, bucket string, err error) {
 	if l.Kind == location.LocalPath {
 		path, err := filepath.Abs(l.Path)
@@ -152,6 +154,7 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 			"",
 		)
 	}
+
 	isDirectoryOfBuckets := l.Scheme == "file" && !p.Stores.HasTwoStores(l)
 	if l.Kind == location.Account || isDirectoryOfBuckets {
 		return l.Address(), "", nil

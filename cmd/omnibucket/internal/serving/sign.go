@@ -66,7 +66,8 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	return c
 }
 
-// sign prints a URL for each object that an argument names. The key of an upload has no wildcards.
+// sign prints a URL for each object that text names. The key of an upload is literal, because its
+// object need not exist.
 func sign(ctx context.Context, p *program.Program, f *signFlags, text string) error {
 	isLiteral := f.literal || f.upload
 	return p.EachMatch(ctx, text, isLiteral, func(b storage.Bucket, l location.Location) error {
@@ -80,6 +81,7 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	if err != nil {
 		return err
 	}
+
 	var signedURL *storage.SignedURL
 	if f.upload {
 		signedURL, err = signedUpload(ctx, f, bucket, key, ttl)
@@ -89,6 +91,7 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	if err != nil {
 		return err
 	}
+
 	switch {
 	case p.Global.JSON:
 		return p.Out.JSON(signedURL)
@@ -100,7 +103,8 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	return nil
 }
 
-// signedDownload returns a URL for reading an object.
+// signedDownload returns a URL with which anyone can read an object. It refuses flags that only an
+// upload has.
 func signedDownload(
 	ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
@@ -134,7 +138,8 @@ func signedDownload(
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
-// signedUpload returns a URL for uploading an object.
+// signedUpload returns a URL with which anyone can upload an object. It refuses flags that only a
+// download has.
 func signedUpload(
 	ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
@@ -154,13 +159,13 @@ func signedUpload(
 	return b.SignedUploadURL(ctx, key, opts...)
 }
 
-// Curl returns a curl command for a POSIX shell. The command uploads a file named FILE with a
-// signed URL.
+// Curl returns a command line that uploads the file FILE to a signed URL with curl, quoted for a
+// POSIX shell.
 func Curl(signedURL *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
 	if strings.ContainsAny(signedURL.URL, "[]{}") {
-		// The program curl would otherwise expand these characters.
+		// Without this flag, curl would expand these characters.
 		b.WriteString(" --globoff")
 	}
 	if signedURL.Method != http.MethodPut {

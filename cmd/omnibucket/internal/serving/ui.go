@@ -88,23 +88,23 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	if err != nil {
 		return err
 	}
-	var all http.Handler = page
+	var handler http.Handler = page
 	if t.signedHandler != nil {
-		all = routeMount(defaultMount, t.signedHandler, page)
+		handler = routeMount(defaultMount, t.signedHandler, page)
 	}
 
 	p.PrintURL(base + "/" + c.Token + "/")
-	err = serveBoth(ctx, listener, all, content, page.Content())
+	err = serveBoth(ctx, listener, handler, content, page.Content())
 
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return errors.Join(err, page.Close(closeCtx))
 }
 
-// addressFor returns the host and port in the page's URL. If other machines can connect, the host
-// is the first name of --domain, so that links also work on these machines. The first name of
-// --domain is names[1]. names[0] is the name of this machine.
+// addressFor returns the host and port in the page's URL. If other machines can connect, the host is
+// the first name of --domain, if it is set, so that links work there as well.
 func addressFor(listening net.Addr, names []string) string {
+	// names has the name of this machine, and then those of --domain.
 	if addr, ok := listening.(*net.TCPAddr); ok && addr.IP.IsUnspecified() && len(names) > 1 {
 		return net.JoinHostPort(names[1], strconv.Itoa(addr.Port))
 	}
@@ -120,7 +120,7 @@ type target struct {
 	close         func() error
 }
 
-// openForUI opens the bucket or account that an argument names.
+// openForUI opens the bucket or account that text names.
 func openForUI(ctx context.Context, p *program.Program, text, base string) (*target, error) {
 	l, err := p.Stores.Locate(text)
 	if err != nil {
@@ -128,11 +128,11 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 	}
 
 	if l.Kind == location.Account {
-		driver, err := serviceDriver(ctx, p, text)
+		account, err := openAccount(ctx, p, text)
 		if err != nil {
 			return nil, err
 		}
-		service := engine.NewService(driver)
+		service := engine.NewService(account)
 		return &target{
 			source:   console.Account(service),
 			title:    nameOf(l),
@@ -154,12 +154,13 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		source:        console.One(info, files),
 		readOnly:      p.Stores.IsReadOnly(l),
 		signedHandler: signed,
-		close:         func() error { return nil }, // the program closes its buckets
+		// The program closes its buckets.
+		close: func() error { return nil },
 	}, nil
 }
 
-// nameOf returns the name that the page shows for a location. For a directory, it is only the last
-// part of the path, because a page may be shown to others.
+// nameOf returns the name that the page shows for a location. Others may see the page, so the name
+// has only the last part of a directory's path and no parameters of an address.
 func nameOf(l location.Location) string {
 	if l.Name != "" {
 		return l.Name + ":" + l.Key
@@ -167,14 +168,13 @@ func nameOf(l location.Location) string {
 	if l.Scheme == "file" {
 		return path.Base(l.Dir + "/" + l.Prefix + l.Key)
 	}
-	address, _, _ := strings.Cut(l.Address(), "?") // parameters may be secret
+	address, _, _ := strings.Cut(l.Address(), "?")
 	return strings.TrimSuffix(address+"#"+l.Prefix+l.Key, "#")
 }
 
-// openFolderForUI opens a folder. It also returns a handler for signed URLs of the folder's bucket.
-// The handler is nil if the store serves signed URLs itself. It is also nil for a directory on a
-// page that must not write, because the first signed URL would write the key of the signatures to
-// the directory.
+// openFolderForUI opens a folder, and a handler for signed URLs of its bucket if this program must
+// serve them. A read-only page of a directory has no such handler, because the first signed URL would
+// write a signing key into the directory.
 func openFolderForUI(ctx context.Context, p *program.Program, l location.Location, base string, versions bool) (
 	files storage.Bucket, signed http.Handler, err error,
 ) {
@@ -182,6 +182,7 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 	if versions {
 		opts = append(opts, storage.WithVersioning(true))
 	}
+
 	parent := l
 	parent.Prefix = ""
 	parent.Key = ""
@@ -193,12 +194,13 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 	if err != nil {
 		return nil, nil, err
 	}
+
 	files, _, err = p.Stores.OpenServed(ctx, l)
 	return files, signed, err
 }
 
-// openSigned opens a bucket. It returns a handler for signed URLs, or nil if the store serves them
-// itself.
+// openSigned opens a bucket and returns a handler for its signed URLs, or nil if this program need
+// not serve them.
 func openSigned(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (http.Handler, error) {
@@ -209,15 +211,15 @@ func openSigned(
 	return serve.NewHandler(bucket), nil
 }
 
-// infoOf asks the store whether the bucket keeps versions. If the store cannot tell, the page shows
-// versions only if the address has versions=true.
+// infoOf returns what the store says about its bucket. Without an answer, it returns only the name.
 func infoOf(ctx context.Context, p *program.Program, l location.Location) storage.BucketInfo {
 	info := storage.BucketInfo{Name: nameOf(l)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+
 	l.Prefix = ""
 	l.Key = ""
-	// Without an answer, the fields stay false.
+	// The page needs none of these settings, so an error does not matter.
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		settings, err := s.BucketInfo(ctx, bucket)
 		if settings != nil {
@@ -229,12 +231,9 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	return info
 }
 
-// listenForContent listens at a second port for the bytes of objects. With that port, the bytes
-// have another origin than the page.
-//
-// If other machines can connect, the result is nil. Other machines may use host names that this
-// program does not know, so the page could not link to the second port. For IPv6, the result is
-// also nil, because the content policy of a page cannot name an IPv6 address.
+// listenForContent listens at a second port for the bytes of objects, which gives them another origin
+// than the page. It returns nil unless the page is at an IPv4 loopback address: other machines may
+// use host names that are not known, and a content policy cannot name an IPv6 address.
 func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) {
 	addr, ok := page.(*net.TCPAddr)
 	if !ok || !addr.IP.IsLoopback() || addr.IP.To4() == nil {
@@ -243,21 +242,24 @@ func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) 
 	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(addr.IP.String(), "0"))
 }
 
-// serveBoth serves the page, and the bytes of objects if content is not nil. If one of them fails, it ends the other.
+// serveBoth serves the page at listener and, unless content is nil, the bytes of objects at content. If one of the
+// servers fails, the other ends too.
 func serveBoth(
-	ctx context.Context, listener net.Listener, page http.Handler, content net.Listener, bytes http.Handler,
+	ctx context.Context, listener net.Listener, page http.Handler, content net.Listener, contentHandler http.Handler,
 ) error {
 	if content == nil {
 		return webserver.Serve(ctx, listener, page)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errc := make(chan error, 1)
+
+	contentErr := make(chan error, 1)
 	go func() {
 		defer cancel()
-		errc <- webserver.Serve(ctx, content, bytes)
+		contentErr <- webserver.Serve(ctx, content, contentHandler)
 	}()
+
 	err := webserver.Serve(ctx, listener, page)
 	cancel()
-	return errors.Join(err, <-errc)
+	return errors.Join(err, <-contentErr)
 }
