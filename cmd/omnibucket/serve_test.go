@@ -193,27 +193,28 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 	}
 }
 
-// The path of signing_base_url in the served address is where serve accepts signed URLs.
+// serve accepts signed URLs below the path of the signing_base_url in the served address.
 func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	parameters := "?signing_base_url=https://files.example.com/private/x"
 	base := s.serve(bucket + parameters)
-	u, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
-	require.NoError(t, err)
 
-	status, body := get(t, strings.TrimSuffix(base, "/")+u.RequestURI())
+	signedURL, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
+	require.NoError(t, err)
+	status, body := get(t, strings.TrimSuffix(base, "/")+signedURL.RequestURI())
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "a", body)
 }
 
-// serve fails if there is no such location, or if its port is taken.
+// serve fails if its location does not exist, or if its port is taken.
 func TestServeFails(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.exits(exitNotFound, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
 	s.exits(exitNotFound, "serve", "photos")
+
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()

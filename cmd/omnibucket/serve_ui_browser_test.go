@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -87,22 +85,19 @@ func TestServeUIInABrowser(t *testing.T) {
 			}
 			page := s.serve("--ui", "--write", location)
 			empty := newEmptyFolder(t, location)
-			var info struct{ One string }
-			_, body := askPage(t, "GET", page+"api/info", "")
-			require.NoError(t, json.Unmarshal([]byte(body), &info))
+			bucket := bucketOfPage(t, page)
 			consoletest.Fill(t, func(key, contentType string, content []byte) {
-				q := url.Values{"bucket": {info.One}, "key": {key}, "type": {contentType}}
-				r, err := http.NewRequestWithContext(t.Context(), "PUT", page+"api/upload?"+q.Encode(), bytes.NewReader(content))
-				require.NoError(t, err)
-				r.Header.Set("X-Console", "1")
-				status, body := ask(t, r)
+				query := url.Values{"bucket": {bucket}, "key": {key}, "type": {contentType}}
+				status, body := askPage(t, "PUT", page+"api/upload?"+query.Encode(), string(content))
 				require.Equal(t, http.StatusOK, status, body)
 			})
+
 			about := map[string]any{
-				"bucket":        info.One,
-				"files":         consoletest.Files(t),
-				"emptied":       store.emptied,
-				"looked":        true, // the test of memory looks at the pages
+				"bucket":  bucket,
+				"files":   consoletest.Files(t),
+				"emptied": store.emptied,
+				// The test of memory looks at the pages.
+				"looked":        true,
 				"empty":         s.serve("--ui", "--write", empty),
 				"readOnlyEmpty": s.serve("--ui", empty),
 				"readOnly":      s.serve("--ui", location),

@@ -19,6 +19,15 @@ func askPage(t *testing.T, method, address, body string) (status int, answer str
 	return ask(t, r)
 }
 
+// bucketOfPage returns the id of the one bucket that a page shows.
+func bucketOfPage(t *testing.T, page string) string {
+	t.Helper()
+	_, body := askPage(t, "GET", page+"api/info", "")
+	var info struct{ One string }
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	return info.One
+}
+
 // serve --ui serves a page under a path that nobody can guess. Without --write, the page changes nothing.
 func TestServeUI(t *testing.T) {
 	s := newShell(t)
@@ -31,14 +40,14 @@ func TestServeUI(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "<!doctype html>")
 
+	_, body = askPage(t, "GET", page+"api/info", "")
 	var info struct {
 		One   string
 		Write bool
 	}
-	_, body = askPage(t, "GET", page+"api/info", "")
-
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
 	require.False(t, info.Write)
+
 	query := "bucket=" + url.QueryEscape(info.One)
 	_, body = askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"2026/"`)
@@ -61,15 +70,13 @@ func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
 	page := s.serve("--ui", dir)
-	var info struct{ One string }
-	_, body := askPage(t, "GET", page+"api/info", "")
 
-	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	require.Equal(t, filepath.Base(dir), info.One, "the page does not show where the directory is")
-	_, body = askPage(t, "GET", page+"api/bucket?bucket="+url.QueryEscape(info.One), "")
+	bucket := bucketOfPage(t, page)
+	require.Equal(t, filepath.Base(dir), bucket, "must not show where the directory is")
+	_, body := askPage(t, "GET", page+"api/bucket?bucket="+url.QueryEscape(bucket), "")
 	require.Contains(t, body, `"sign":false`)
 
-	linkRequest, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
+	linkRequest, err := json.Marshal(map[string]any{"bucket": bucket, "key": "a.txt", "seconds": 60})
 	require.NoError(t, err)
 	status, _ := askPage(t, "POST", page+"api/link", string(linkRequest))
 	require.GreaterOrEqual(t, status, http.StatusBadRequest)
@@ -83,19 +90,18 @@ func TestServeUIOfAFolder(t *testing.T) {
 	s.put(bucket+"#public/a.txt", "text")
 	s.put(bucket+"#secret.txt", "secret")
 	page := s.serve("--ui", "--write", bucket+"#public/")
-	var info struct{ One string }
-	_, body := askPage(t, "GET", page+"api/info", "")
-	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	query := "bucket=" + url.QueryEscape(info.One)
+	query := "bucket=" + url.QueryEscape(bucketOfPage(t, page))
 
-	_, body = askPage(t, "GET", page+"api/list?"+query, "")
+	_, body := askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"a.txt"`)
 	require.NotContains(t, body, "secret")
 
 	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+query, "new")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "new", s.ok("cat", bucket+"#public/b.txt"))
-	status, _ = askPage(t, "PUT", page+"api/upload?key="+url.QueryEscape("../secret.txt")+"&replace=1&"+query, "new")
+
+	outside := url.QueryEscape("../secret.txt")
+	status, _ = askPage(t, "PUT", page+"api/upload?key="+outside+"&replace=1&"+query, "new")
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
 }
@@ -106,17 +112,15 @@ func TestServeUILinks(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#public/a.txt", "text")
 	page := s.serve("--ui", "--write", bucket+"#public/")
-	var info struct{ One string }
-	_, body := askPage(t, "GET", page+"api/info", "")
-	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	linkRequest, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
-	require.NoError(t, err)
 
+	linkRequest, err := json.Marshal(map[string]any{"bucket": bucketOfPage(t, page), "key": "a.txt", "seconds": 60})
+	require.NoError(t, err)
 	status, body := askPage(t, "POST", page+"api/link", string(linkRequest))
 	require.Equal(t, http.StatusOK, status, body)
 	var link struct{ URL string }
 	require.NoError(t, json.Unmarshal([]byte(body), &link))
-	require.NotContains(t, link.URL, strings.Split(page, "/")[3], "no link has the token")
+	token := strings.Split(page, "/")[3]
+	require.NotContains(t, link.URL, token)
 
 	status, body = get(t, link.URL)
 	require.Equal(t, http.StatusOK, status)
@@ -129,32 +133,34 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a.pdf", "%PDF-1.7")
 	page := s.serve("--ui", bucket)
-	var info struct{ One string }
-	_, body := askPage(t, "GET", page+"api/info", "")
-	require.NoError(t, json.Unmarshal([]byte(body), &info))
-	_, body = askPage(t, "GET", page+"api/object?key=a.pdf&bucket="+url.QueryEscape(info.One), "")
+
+	query := "key=a.pdf&bucket=" + url.QueryEscape(bucketOfPage(t, page))
+	_, body := askPage(t, "GET", page+"api/object?"+query, "")
 	var object struct{ View string }
 	require.NoError(t, json.Unmarshal([]byte(body), &object))
-	u, err := url.Parse(page)
-	require.NoError(t, err)
 
-	other, err := url.Parse(object.View)
+	pageURL, err := url.Parse(page)
 	require.NoError(t, err)
-	require.NotEqual(t, u.Host, other.Host)
+	viewURL, err := url.Parse(object.View)
+	require.NoError(t, err)
+	require.NotEqual(t, pageURL.Host, viewURL.Host)
 
 	status, body := get(t, object.View)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "%PDF-1.7", body)
 }
 
-// serve --ui refuses flags that do not fit it.
+// serve refuses flags and arguments that do not fit --ui.
 func TestServeUIRefusesFlags(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	for _, args := range [][]string{
-		{"--write", bucket}, {"--ui", "--listing", bucket}, {"--ui", "--s3"},
+		{"--write", bucket},
+		{"--ui", "--listing", bucket},
+		{"--ui", "--s3"},
 		{"--ui", "--write", "--read-only", bucket},
-		{"--ui", "--create", "photos", bucket}, {"--ui"},
+		{"--ui", "--create", "photos", bucket},
+		{"--ui"},
 	} {
 		s.exits(exitUsage, append([]string{"serve"}, args...)...)
 	}

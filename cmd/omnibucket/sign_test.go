@@ -72,22 +72,33 @@ func sendSignedCurl(t *testing.T, command, body string) (status int, answer stri
 	return ask(t, r)
 }
 
-// Words are quoted for a shell.
+// A shell reads a quoted word as it was before.
 func TestShellQuote(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
 		require.Equal(t, []string{"x", word}, shellWords(t, "x "+serving.ShellQuote(word)))
 	}
-	signedURL := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
-	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, serving.Curl(signedURL))
 }
 
-// sign --json prints the URL with its method, headers and end.
+// Curl quotes the method, the headers and the URL, and sorts the headers.
+func TestCurl(t *testing.T) {
+	signedURL := &storage.SignedURL{
+		URL:    "http://h/[a]",
+		Method: "POST",
+		Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}},
+	}
+	want := `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`
+	require.Equal(t, want, serving.Curl(signedURL))
+}
+
+// sign --json prints the URL with its method, its headers and the time at which it expires.
 func TestSignAsJSON(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 
 	text := s.ok("sign", "--json", "--upload", "--ttl", "10m", "--content-type", "image/png", bucket+"/a"+signingBase)
-	require.NotContains(t, text, `\u0026`)
+
+	const escapedAmpersand = `\u0026`
+	require.NotContains(t, text, escapedAmpersand)
 	var result storage.SignedURL
 	require.NoError(t, json.Unmarshal([]byte(text), &result))
 	require.Equal(t, http.MethodPut, result.Method)
@@ -95,58 +106,35 @@ func TestSignAsJSON(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(10*time.Minute), result.ExpiresAt, time.Minute)
 }
 
-// sign refuses flags that the request cannot have, and buckets that cannot sign.
+// sign refuses flags that do not fit together, values that are invalid, and buckets that cannot sign.
 func TestSignRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
+	object := bucket + "/a" + signingBase
 	tests := []struct {
 		name string
 		code int
 		args []string
 	}{
-		{name: "a size of a download", code: 2, args: []string{"--size", "3", bucket + "/a" + signingBase}},
-		{
-			name: "a condition of a download",
-			code: 2,
-			args: []string{"--if-absent", bucket + "/a" + signingBase},
-		},
-		{
-			name: "a name of an upload",
-			code: 2,
-			args: []string{"--upload", "--filename", "a", bucket + "/a" + signingBase},
-		},
-		{
-			name: "a version of an upload",
-			code: 2,
-			args: []string{"--upload", "--version", "1", bucket + "/a" + signingBase},
-		},
+		{name: "a size of a download", code: exitUsage, args: []string{"--size", "3", object}},
+		{name: "a condition of a download", code: exitUsage, args: []string{"--if-absent", object}},
+		{name: "a name of an upload", code: exitUsage, args: []string{"--upload", "--filename", "a", object}},
+		{name: "a version of an upload", code: exitUsage, args: []string{"--upload", "--version", "1", object}},
 		{
 			name: "a disposition of an upload",
-			code: 2,
-			args: []string{"--upload", "--disposition", "inline", bucket + "/a" + signingBase},
+			code: exitUsage,
+			args: []string{"--upload", "--disposition", "inline", object},
 		},
-		{
-			name: "HEAD for an upload",
-			code: 2,
-			args: []string{"--upload", "--head", bucket + "/a" + signingBase},
-		},
+		{name: "HEAD for an upload", code: exitUsage, args: []string{"--upload", "--head", object}},
 		{
 			name: "a name and a disposition",
-			code: 2,
-			args: []string{"--filename", "a", "--disposition", "inline", bucket + "/a" + signingBase},
+			code: exitUsage,
+			args: []string{"--filename", "a", "--disposition", "inline", object},
 		},
-		{
-			name: "a disposition that is none",
-			code: 2,
-			args: []string{"--disposition", "in line;", bucket + "/a" + signingBase},
-		},
-		{
-			name: "a time that is too long",
-			code: 2,
-			args: []string{"--ttl", "169h", bucket + "/a" + signingBase},
-		},
-		{name: "a bucket", code: 2, args: []string{bucket + signingBase}},
-		{name: "a bucket that cannot sign", code: 1, args: []string{bucket + "/a"}},
+		{name: "an invalid disposition", code: exitUsage, args: []string{"--disposition", "in line;", object}},
+		{name: "a time that is too long", code: exitUsage, args: []string{"--ttl", "169h", object}},
+		{name: "a bucket", code: exitUsage, args: []string{bucket + signingBase}},
+		{name: "a bucket that cannot sign", code: exitFailure, args: []string{bucket + "/a"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

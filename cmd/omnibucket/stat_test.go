@@ -16,7 +16,7 @@ import (
 // splitLines returns the lines of a text.
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
 
-// stat prints the attributes of an object, with --json as one line.
+// stat prints the attributes of an object in aligned lines, or with --json as one object.
 func TestStat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -28,25 +28,30 @@ func TestStat(t *testing.T) {
 	lines := splitLines(s.ok("stat", bucket+"/a.bin"))
 	require.Equal(t, "key                  a.bin", lines[0])
 	for _, want := range []string{
-		"size                 9", "content type         text/plain", "cache control        no-cache",
-		"content language     en", "content encoding     identity", "content disposition  inline",
-		"metadata colour      red=blue", "metadata owner       me, and you", "crc32c               e3069283",
+		"size                 9",
+		"content type         text/plain",
+		"cache control        no-cache",
+		"content language     en",
+		"content encoding     identity",
+		"content disposition  inline",
+		"metadata colour      red=blue",
+		"metadata owner       me, and you",
+		"crc32c               e3069283",
 	} {
 		require.Contains(t, lines, want)
 	}
 
-	var attrs reading.AttrsLine
-	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket+"/a.bin")), &attrs))
+	attrs := statOf(s, bucket+"/a.bin")
 	require.Equal(t, map[string]string{"colour": "red=blue", "owner": "me, and you"}, attrs.Metadata)
 	require.Equal(t, "e3069283", attrs.CRC32C)
 	require.NotEmpty(t, attrs.Revision)
 	require.False(t, attrs.Modified.IsZero())
 }
 
-// stat prints the number of tags, which copies keep, the retention and the legal hold.
-func TestStatShowsTagsAndLocks(t *testing.T) {
+// stat prints the number of tags, which a copy keeps unless it has tags of its own.
+func TestStatShowsTags(t *testing.T) {
 	s := newShell(t)
-	src := newDirectoryAddress(t) + "?object_lock=true"
+	src := newDirectoryAddress(t)
 	dst := newMemoryAddress(t)
 	s.in = "x"
 	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
@@ -62,8 +67,15 @@ func TestStatShowsTagsAndLocks(t *testing.T) {
 	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
 	s.exits(exitUsage, "cp", "--tag", "none", "-", dst+"/b")
 	s.exits(exitUsage, "cp", "--tag", "a,b=c", "-", dst+"/b")
+}
 
-	b, err := storage.Open(t.Context(), src)
+// stat prints the retention and the legal hold of an object.
+func TestStatShowsLocks(t *testing.T) {
+	s := newShell(t)
+	bucket := newDirectoryAddress(t) + "?object_lock=true"
+	s.put(bucket+"#a", "x")
+
+	b, err := storage.Open(t.Context(), bucket)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, storage.Close(b))
@@ -72,12 +84,12 @@ func TestStatShowsTagsAndLocks(t *testing.T) {
 	require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Governance, Until: end}))
 	require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
 
-	attrs := statOf(s, src+"#a")
+	attrs := statOf(s, bucket+"#a")
 	require.Equal(t, "governance", attrs.RetentionMode)
 	require.Equal(t, end, attrs.RetainUntil)
 	require.True(t, attrs.LegalHold)
 
-	text := s.ok("stat", src+"#a")
+	text := s.ok("stat", bucket+"#a")
 	require.Regexp(t, `(?m)^retention +governance until `, text)
 	require.Regexp(t, `(?m)^legal hold +true$`, text)
 }

@@ -53,23 +53,30 @@ var realStores = []struct {
 	},
 }
 
+// randomBucketName returns a name that no other test uses on the same server.
+func randomBucketName() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	return "cli-" + hex.EncodeToString(random[:])
+}
+
 // The newer commands work on real servers.
 func TestRealServersNewCommands(t *testing.T) {
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
-			var random [8]byte
-			_, _ = rand.Read(random[:])
-			address := store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			address := store.address(t, randomBucketName(), endpoint)
 			s.setBox(address)
 			s.ok("mb", "box:")
+
 			testNewCommands(t, s)
 			if store.keeps {
 				testVersionsOf(t, s)
 			}
-			if store.name != "GCS" { // fake-gcs-server refuses with 412 to delete a bucket that is not empty, and Google with 409
-				beginUpload(t, address) // which keeps a bucket of Azure
+			// fake-gcs-server refuses with 412 to delete a bucket that is not empty, and Google with 409.
+			if store.name != "GCS" {
+				beginUpload(t, address)
 			}
 			s.ok("rb", "--force", "box:")
 		})
@@ -135,9 +142,7 @@ func TestMvKilledOnRealServers(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
-			var random [8]byte
-			_, _ = rand.Read(random[:])
-			s.setBox(store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint))
+			s.setBox(store.address(t, randomBucketName(), endpoint))
 			t.Setenv("OMNIBUCKET_BOX", s.env["OMNIBUCKET_BOX"])
 			s.ok("mb", "box:")
 			dir := t.TempDir()
@@ -145,8 +150,9 @@ func TestMvKilledOnRealServers(t *testing.T) {
 				writeFiles(t, dir, map[string]string{strconv.Itoa(i): strings.Repeat("x", i)})
 			}
 			s.ok("cp", "-r", dir+"/", "box:from")
-			kills := 0
 
+			// Each mv runs longer than the one before it, until one has nothing left to move.
+			kills := 0
 			for wait := 20 * time.Millisecond; wait < time.Minute; wait += wait / 3 {
 				process, stdin, stdout := startProcess(t, "mv", "-r", "box:from/", "box:to")
 				require.NoError(t, stdin.Close())
@@ -156,16 +162,18 @@ func TestMvKilledOnRealServers(t *testing.T) {
 				_, _ = io.Copy(io.Discard, stdout)
 				timer.Stop()
 				err := process.Wait()
-				keys := map[string]bool{}
-				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
-					keys[path.Base(key)] = true
-				}
 
-				require.Len(t, keys, objects)
-				if err == nil || process.ProcessState.ExitCode() == program.ExitNotFound { // the killed one had moved all
+				names := map[string]bool{}
+				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
+					names[path.Base(key)] = true
+				}
+				require.Len(t, names, objects)
+
+				killedOneMovedAll := process.ProcessState.ExitCode() == program.ExitNotFound
+				if err == nil || killedOneMovedAll {
 					break
 				}
-				require.Equal(t, -1, process.ProcessState.ExitCode(), "it was killed: %s", process.Stderr)
+				require.Equal(t, -1, process.ProcessState.ExitCode(), "must have been killed: %s", process.Stderr)
 				kills++
 			}
 			require.Positive(t, kills)

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // runSync runs sync. It returns the report on standard error, and the printed changes
@@ -60,25 +58,17 @@ func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s.put(bucket+"/site/kept/x", "")
 	s.put(bucket+"/site-other", "")
 
-	list := s.ok("ls", "-r", "-l", bucket)
+	before := s.ok("ls", "-r", "-l", bucket)
 	changes, report := s.runSync("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
-	require.Equal(t, []string{"deleted site/old", "transferred a"}, prefixed(changes, "old", "site/old"))
+	require.Equal(t, []string{"deleted old", "transferred a"}, changes)
 	require.Contains(t, report, "dry run: 1 transferred")
-	require.Equal(t, list, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
+	require.Equal(t, before, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
 	s.runSync("--delete", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
 }
 
-// prefixed returns a list of changes with one key replaced.
-func prefixed(changes []string, key, as string) []string {
-	for i := range changes {
-		changes[i] = strings.Replace(changes[i], " "+key, " "+as, 1)
-	}
-	return changes
-}
-
-// Patterns without a slash match at any depth.
+// Patterns without a slash match at any depth, and those that begin with one only at the top.
 func TestSyncPatternsWithoutASlash(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -123,12 +113,13 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	}
 }
 
-// If some files cannot be stored, sync stores the others, and names each that failed.
+// If some files cannot be stored, sync stores the others and prints an error for each that failed.
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
+
 	_, stderr := s.exits(exitUsage, "sync", dir, bucket)
 
 	lines := splitLines(stderr)
@@ -136,6 +127,13 @@ func TestSyncFailures(t *testing.T) {
 	require.Contains(t, lines[0], "1 transferred (0 B), 0 the same, 2 failed")
 	require.Contains(t, lines[1]+lines[2], "worse.")
 	require.Equal(t, "good\n", s.ok("ls", "-r", bucket))
+}
+
+// sync refuses arguments that it cannot use, and fails if the source does not exist.
+func TestSyncRefuses(t *testing.T) {
+	s := newShell(t)
+	bucket := newMemoryAddress(t)
+	dir := t.TempDir()
 
 	s.exits(exitUsage, "sync", "-", bucket)
 	s.exits(exitUsage, "sync", bucket, "mem://")
@@ -145,25 +143,34 @@ func TestSyncFailures(t *testing.T) {
 	s.exits(exitNotFound, "sync", filepath.Join(dir, "none"), bucket)
 }
 
-// sync ignores symbolic links, but follows them with --links. --resume makes its directory.
-func TestSyncResumesAndFollowsLinks(t *testing.T) {
+// sync --resume creates its directory.
+func TestSyncResumeCreatesItsDirectory(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	partials := filepath.Join(t.TempDir(), "kept")
+
+	s.runSync("--resume", partials, dir, newMemoryAddress(t))
+	require.DirExists(t, partials)
+}
+
+// sync ignores symbolic links, and follows them with --links.
+func TestSyncFollowsLinks(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	partials := filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
 
-	_, report := s.runSync("--resume", partials, dir, bucket)
+	_, report := s.runSync(dir, bucket)
 	require.Contains(t, report, "1 ignored")
-	require.DirExists(t, partials)
 
 	_, report = s.runSync("--links", dir, bucket)
 	require.Contains(t, report, "1 transferred")
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-// An empty source removes nothing.
+// sync --delete refuses an empty source without --empty-source, so that a misspelled name removes nothing.
 func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -175,14 +182,14 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 
 	tests := []struct {
 		name, source string
-		code         int // without --delete
+		code         int // exit code without --delete
 	}{
-		{"a misspelled folder", bucket + "/phtoos", program.ExitNotFound},
-		{"a name of such a folder", "bk:", 0},
-		{"a folder below it", "bk:2026/", program.ExitNotFound},
-		{"an empty bucket", "mem://empty-source-of-a-sync", 0},
-		{"an empty directory", empty, 0},
-		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty), 0},
+		{name: "a misspelled folder", source: bucket + "/phtoos", code: exitNotFound},
+		{name: "a name of such a folder", source: "bk:", code: exitOK},
+		{name: "a folder below it", source: "bk:2026/", code: exitNotFound},
+		{name: "an empty bucket", source: "mem://empty-source-of-a-sync", code: exitOK},
+		{name: "an empty directory", source: empty, code: exitOK},
+		{name: "an empty directory as a bucket", source: "file://" + filepath.ToSlash(empty), code: exitOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,6 +205,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
+
 			s.exits(tt.code, "sync", tt.source, dir)
 
 			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
@@ -207,7 +215,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// An invalid address is not taken for a local path. A nightly job with a missing variable must fail.
+// An invalid address is not taken for a local path, so that a job with a missing variable fails.
 func TestInvalidAddressIsNoPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -215,11 +223,11 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"src/a": "a"})
 
 	tests := []struct{ address, wantErr string }{
-		{"nosuch:dst", "OMNIBUCKET_NOSUCH is not set"},
-		{"nosuch:", "OMNIBUCKET_NOSUCH is not set"},
-		{"s3:/site/x", "two slashes"},
-		{"file:/srv/files", "two slashes"},
-		{"no.such:dst", "name of letters"},
+		{address: "nosuch:dst", wantErr: "OMNIBUCKET_NOSUCH is not set"},
+		{address: "nosuch:", wantErr: "OMNIBUCKET_NOSUCH is not set"},
+		{address: "s3:/site/x", wantErr: "two slashes"},
+		{address: "file:/srv/files", wantErr: "two slashes"},
+		{address: "no.such:dst", wantErr: "name of letters"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
@@ -250,10 +258,16 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing was created")
+}
 
-	s.t = t
+// A path whose name has a colon must begin with "./".
+func TestPathWithAColon(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
 	bucket := newMemoryAddress(t)
 	writeFiles(t, dir, map[string]string{"a:b": "colon"})
+
 	s.ok("cp", "./a:b", bucket)
 	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
 }
@@ -261,14 +275,14 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 // sync --delete and cp -r refuse a destination that contains the source, or is in it, however the two are spelled.
 func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	tests := []struct{ name, from, to string }{
-		{"a directory in the bucket", "site/public", "file://TOP/site"},
-		{"a bucket in the bucket", "file://TOP/site/public", "file://TOP/site"},
-		{"a folder of the bucket that is a directory", "file://TOP/site#public", "site/public"},
-		{"a bucket in the directory", "file://TOP/site/public", "site"},
-		{"the bucket around the destination", "file://TOP/site", "file://TOP/site/public"},
-		{"the directory around the destination", "site", "file://TOP/site/public"},
-		{"through a symbolic link", "link", "file://TOP/site"},
-		{"through ..", "site/public/../public", "file://TOP/site"},
+		{name: "a directory in the bucket", from: "site/public", to: "file://TOP/site"},
+		{name: "a bucket in the bucket", from: "file://TOP/site/public", to: "file://TOP/site"},
+		{name: "a folder of the bucket that is a directory", from: "file://TOP/site#public", to: "site/public"},
+		{name: "a bucket in the directory", from: "file://TOP/site/public", to: "site"},
+		{name: "the bucket around the destination", from: "file://TOP/site", to: "file://TOP/site/public"},
+		{name: "the directory around the destination", from: "site", to: "file://TOP/site/public"},
+		{name: "through a symbolic link", from: "link", to: "file://TOP/site"},
+		{name: "through ..", from: "site/public/../public", to: "file://TOP/site"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -277,14 +291,15 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 			t.Chdir(dir)
 			writeFiles(t, dir, map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one"})
 			require.NoError(t, os.Symlink("site/public", "link"))
-			address := func(text string) string { return strings.Replace(text, "TOP", filepath.ToSlash(dir), 1) }
+			from := strings.Replace(tt.from, "TOP", filepath.ToSlash(dir), 1)
+			to := strings.Replace(tt.to, "TOP", filepath.ToSlash(dir), 1)
 
 			for _, command := range [][]string{
 				{"sync", "--delete"},
 				{"sync", "--delete", "--exclude", "*.tmp"},
 				{"cp", "-r"},
 			} {
-				_, stderr := s.exits(exitUsage, append(command, address(tt.from)+"/", address(tt.to))...)
+				_, stderr := s.exits(exitUsage, append(command, from+"/", to)...)
 				require.Contains(t, stderr, "must not overlap")
 			}
 			require.Equal(t, "one", readFile(t, "site/public/index.html"))
@@ -293,8 +308,8 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// sync refuses an invalid place for its state or backups, such as one inside the source. It accepts a journal
-// beside the destination.
+// sync refuses an invalid place for its state or backups, such as one inside the source, but accepts a journal beside
+// the destination.
 func TestSyncStateHasItsPlace(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

@@ -7,15 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tag prints, sets, removes and clears tags of objects. It changes nothing else of them.
+// tag prints, sets, removes and clears tags of objects, and changes nothing else of them.
 func TestTag(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.setBox(bucket(t))
+		s.setBox(newAddress(t))
 		s.in = "a"
 		s.ok("cp", "--tag", "state=new", "-", "box:p/a")
-
 		s.ok("cp", "-", "box:p/b")
+
 		require.Equal(t, "p/a  state=new\n", s.ok("tag", "box:p/a"))
 		require.Equal(t, "p/b\n", s.ok("tag", "box:p/b"))
 
@@ -34,14 +34,30 @@ func TestTag(t *testing.T) {
 		require.Equal(t, "p/a\n", s.ok("tag", "box:p/a"))
 		lines, _ := s.events(exitOK, "tag", "--set", "a=b", "box:p/a")
 		require.Equal(t, []map[string]any{{"event": "changed", "key": "p/a"}}, lines)
+	}
+}
 
-		for code, rows := range map[int][][]string{
-			2: {{"--set", "a", "box:p/a"}, {"--set", "a=1", "--set", "a=2", "box:p/a"}, {"--clear", "--remove", "a", "box:p/a"}, {"--set", strings.Repeat("k", 200) + "=v", "box:p/a"}},
-			3: {{"box:none"}, {"--set", "a=b", "box:none"}, {"--clear", "box:none"}, {"box:none*"}},
-		} {
-			for _, args := range rows {
-				s.exits(code, append([]string{"tag"}, args...)...)
-			}
+// tag refuses invalid tags and combinations of flags, and fails if the object does not exist.
+func TestTagFails(t *testing.T) {
+	tests := []struct {
+		code int
+		args []string
+	}{
+		{code: exitUsage, args: []string{"--set", "a", "box:p/a"}},
+		{code: exitUsage, args: []string{"--set", "a=1", "--set", "a=2", "box:p/a"}},
+		{code: exitUsage, args: []string{"--clear", "--remove", "a", "box:p/a"}},
+		{code: exitUsage, args: []string{"--set", strings.Repeat("k", 200) + "=v", "box:p/a"}},
+		{code: exitNotFound, args: []string{"box:none"}},
+		{code: exitNotFound, args: []string{"--set", "a=b", "box:none"}},
+		{code: exitNotFound, args: []string{"--clear", "box:none"}},
+		{code: exitNotFound, args: []string{"box:none*"}},
+	}
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+		s := newShell(t)
+		s.setBox(newAddress(t))
+		s.put("box:p/a", "a")
+		for _, tt := range tests {
+			s.exits(tt.code, append([]string{"tag"}, tt.args...)...)
 		}
 	}
 }

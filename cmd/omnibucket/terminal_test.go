@@ -79,15 +79,20 @@ func (w *terminal) showsText(text string) string {
 	return w.shows(text, func(screen string) bool { return strings.Contains(screen, text) })
 }
 
-// In a terminal, a transfer shows a bar with its progress, and removes it at the end. A pipe gets none.
+// In a terminal, a transfer shows a bar with its progress and removes it at the end.
 func TestTerminalProgress(t *testing.T) {
 	w := newTerminal(t, "sh")
-	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
+	large := strings.Repeat("x", 3<<20)
+	writeFiles(t, w.dir, map[string]string{"src/a": large, "src/b": large, "out/.keep": ""})
 
 	tests := []struct{ name, command, shows string }{
-		{"a job", "omnibucket sync -v --bwlimit 2M src file://$PWD/out", "/2 files, "},
-		{"several files", "omnibucket cp --bwlimit 2M src/a src/b file://$PWD/out#both/", "/2 files, "},
-		{"a large file", "omnibucket cp --bwlimit 2M src/a file://$PWD/out#copy", " MiB, "},
+		{name: "a job", command: "omnibucket sync -v --bwlimit 2M src file://$PWD/out", shows: "/2 files, "},
+		{
+			name:    "several files",
+			command: "omnibucket cp --bwlimit 2M src/a src/b file://$PWD/out#both/",
+			shows:   "/2 files, ",
+		},
+		{name: "a large file", command: "omnibucket cp --bwlimit 2M src/a file://$PWD/out#copy", shows: " MiB, "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,18 +103,24 @@ func TestTerminalProgress(t *testing.T) {
 			})
 			require.Contains(t, screen, "[")
 			screen = w.showsText("exit=0")
-			require.NotContains(t, screen, "ETA 0:", "the bar is removed at the end")
+			require.NotContains(t, screen, "ETA 0:")
 		})
 	}
+}
 
-	w.t = t
+// A pipe gets no progress, but what -v prints.
+func TestTerminalNoProgressInAPipe(t *testing.T) {
+	w := newTerminal(t, "sh")
+	large := strings.Repeat("x", 3<<20)
+	writeFiles(t, w.dir, map[string]string{"src/a": large, "src/b": large, "out/.keep": ""})
+
 	w.types("clear; omnibucket sync -v --bwlimit 2M src file://$PWD/out#again/ 2>log | cat; cat log; echo end=$?", "Enter")
 	screen := w.showsText("end=0")
-	require.NotContains(t, screen, "ETA", "a pipe gets no progress")
+	require.NotContains(t, screen, "ETA")
 	require.Contains(t, screen, "transferred a")
 }
 
-// Control-C ends a transfer with 130, and removes the bar.
+// Control-C ends a transfer with exit code 130 and removes the bar of its progress.
 func TestTerminalControlC(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 1<<20), "out/.keep": ""})
@@ -118,7 +129,7 @@ func TestTerminalControlC(t *testing.T) {
 	w.showsText("ETA 0:")
 	w.tmux("send-keys", "C-c")
 	screen := w.showsText("exit=130")
-	require.NotContains(t, screen, "ETA", "the bar is removed")
+	require.NotContains(t, screen, "ETA")
 	require.NoFileExists(t, filepath.Join(w.dir, "out", "a"))
 }
 
@@ -192,42 +203,58 @@ func testCompletion(t *testing.T, start []string, load string) {
 	}
 }
 
-// Each name begins with another letter. As a command, each would make the file pwned.
+// commandsAsNames are names of files that would create the file pwned if a shell executed them. Each begins with a
+// different letter.
 var commandsAsNames = []string{
 	"a$(touch${IFS}pwned)", "b`touch${IFS}pwned`", "c;touch pwned;", "d&touch pwned&", "e|touch pwned|", "f'$(touch pwned)'", `g"$(touch pwned)"`,
 	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
 }
 
-// No shell executes the text of a completed name. If two names begin alike, the shell inserts their common
-// beginning.
+// No shell executes the text of a completed name, not even the common beginning of two names.
 func TestCompletionIsNotExecuted(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
 			w := newTerminal(t, shell.start...)
-			files := map[string]string{"disk/pair x1": "", "disk/pair x2": ""}
+			writeFiles(t, w.dir, map[string]string{"disk/pair x1": "", "disk/pair x2": ""})
 			for _, name := range commandsAsNames {
-				files["disk/"+name+"1"], files["disk/"+name+"2"] = "", ""
-				files["files/"+name+"1/below"], files["files/"+name+"2/below"] = "", ""
+				writeFiles(t, w.dir, map[string]string{
+					"disk/" + name + "1":        "",
+					"disk/" + name + "2":        "",
+					"files/" + name + "1/below": "",
+					"files/" + name + "2/below": "",
+				})
 			}
-			writeFiles(t, w.dir, files)
 
 			w.types(shell.load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 			w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
-			texts := []string{"omnibucket ls disk:pair\\ x", "omnibucket cp 'disk:a$(touch pwned)1' disk:pair", "omnibucket ls 'disk:m-x=$(touch${IFS}pwned)="}
+
+			texts := []string{
+				"omnibucket ls disk:pair\\ x",
+				"omnibucket cp 'disk:a$(touch pwned)1' disk:pair",
+				"omnibucket ls 'disk:m-x=$(touch${IFS}pwned)=",
+			}
 			for _, name := range commandsAsNames {
-				texts = append(texts, "omnibucket ls disk:"+name[:1], "omnibucket ls files/"+name[:1], "omnibucket ls file://"+w.dir+"/disk#"+name[:1])
+				texts = append(texts,
+					"omnibucket ls disk:"+name[:1],
+					"omnibucket ls files/"+name[:1],
+					"omnibucket ls file://"+w.dir+"/disk#"+name[:1],
+				)
 			}
 
 			for i, text := range texts {
 				w.types(text, "Tab", "Tab")
-				w.types(strings.Repeat("'", strings.Count(text, "'")%2), "Enter", "Enter") // the first one chooses in fish
+				// In fish, the first Enter chooses a name.
+				closingQuote := strings.Repeat("'", strings.Count(text, "'")%2)
+				w.types(closingQuote, "Enter", "Enter")
+
 				next := fmt.Sprintf("next%d", i)
 				started := func(screen string) bool { return strings.HasPrefix(screen, next+"\n") }
 				w.types("clear; echo "+next, "Enter")
 				screen := w.shows(next+" after "+text, func(screen string) bool {
 					return started(screen) || strings.Contains(screen, "quote> clear; echo "+next)
 				})
-				if !started(screen) { // a quote is open: readline opens one for a file's name of several lines
+				if !started(screen) {
+					// readline has opened a quote for a file name of several lines.
 					w.types("", "C-c")
 					w.shows("a prompt", func(screen string) bool { return strings.HasSuffix(strings.TrimSpace(screen), "\n>") })
 					w.types("clear; echo "+next, "Enter")

@@ -115,33 +115,44 @@ var traps = []trap{
 	{what: "Windows: a key below another key hangs", why: "it needs Windows code: make wine runs the suite there"},
 }
 
-// Every trap has a test.
+// Each listed defect has a test, or a reason why it has none.
 func TestTrapsHaveTests(t *testing.T) {
 	require.Len(t, traps, 86)
-	for i, row := range traps {
-		name := fmt.Sprintf("D%d: %s", i+1, row.what)
-		require.NotEmpty(t, row.what)
-		require.Equal(t, row.in != "" || row.test == "", row.why != "", name)
-
-		if row.test == "" {
+	for i, defect := range traps {
+		name := fmt.Sprintf("D%d: %s", i+1, defect.what)
+		require.NotEmpty(t, defect.what)
+		needsReason := defect.in != "" || defect.test == ""
+		require.Equal(t, needsReason, defect.why != "", name)
+		if defect.test == "" {
 			continue
 		}
+
 		dir := "."
-		if row.in != "" {
-			dir = filepath.Join("../..", row.in)
+		if defect.in != "" {
+			dir = filepath.Join("../..", defect.in)
 		}
-		sought := "func " + row.test + "("
-		if strings.Contains(row.test, " ") {
-			sought = `"` + row.test + `"`
+		declaration := "func " + defect.test + "("
+		if strings.Contains(defect.test, " ") {
+			declaration = `"` + defect.test + `"`
 		}
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		require.NoError(t, err)
-		ok := false
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			ok = ok || filepath.Base(file) != "traps_list_test.go" && strings.Contains(string(text), sought)
-		}
-		require.True(t, ok, "%s: %s has no test %q", name, dir, row.test)
+		require.True(t, sourceContains(t, dir, declaration), "%s: %s has no test %q", name, dir, defect.test)
 	}
+}
+
+// sourceContains reports whether a Go file of a directory, other than this one, contains text.
+func sourceContains(t *testing.T, dir, text string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	for _, file := range files {
+		if filepath.Base(file) == "traps_list_test.go" {
+			continue
+		}
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if strings.Contains(string(content), text) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// SeaweedFS lists all of a/ before a-b. Without its profile, commands that need the order fail. With it, sync --delete
-// does not take the later key for missing.
+// If a server lists all of a/ before a-b, as SeaweedFS does, commands that rely on the order of keys fail, unless the
+// address has the server's profile.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
@@ -57,19 +58,20 @@ func TestSyncThrottled(t *testing.T) {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
 	}
 	server.Inject(s3server.Throttle("PutObject", files/2))
+
 	s.exits(exitOK, "sync", dir, "box:")
 	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), files)
 }
 
-// If a listing fails, at its first or its second page, the exit code says so, because a script must not take the
-// bucket for empty. Nothing is removed.
+// If the first or the second page of a listing fails, the command fails and removes nothing, so that nobody takes the
+// bucket for empty.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
-	for _, pages := range []int{0, 1} { // that succeed
+	for _, goodPages := range []int{0, 1} {
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
-		fault.Skip = pages
+		fault.Skip = goodPages
 		for _, args := range [][]string{
 			{"ls", "-r", "box:in"},
 			{"ls", "box:in/*"},
@@ -88,20 +90,22 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 			}
 			writeFiles(t, backup, map[string]string{"a": "x", "e": "x"})
 
-			undo := server.Inject(fault)
+			removeFault := server.Inject(fault)
 			_, stderr := s.exits(exitFailure, args...)
-			undo()
+			removeFault()
+
 			require.Contains(t, stderr, "permission denied", args)
 			require.FileExists(t, filepath.Join(backup, "e"))
 		}
 	}
 }
 
-// If the content of a download does not have its checksum, no file is left.
+// If the content of a download does not match its checksum, no file is left.
 func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=minio" // it keeps checksums
+	// A server with this profile keeps checksums.
+	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
 	dir := t.TempDir()
 	s.put("box:in/a", "0123456789")
 	server.Inject(s3server.FlipAt("GetObject", 3))
@@ -130,6 +134,7 @@ func TestBucketSettingsForbidden(t *testing.T) {
 	server.Inject(s3server.Fail("GetBucketPolicy*", "AccessDenied"))
 	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
 	s.ok("bucket", "--cors", "-", "box:")
+
 	stdout, stderr := s.exits(exitOK, "bucket", "box:")
 	require.Contains(t, stdout, "GET")
 	require.Regexp(t, `public +unknown`, stdout)
@@ -137,7 +142,7 @@ func TestBucketSettingsForbidden(t *testing.T) {
 	require.Contains(t, s.ok("--quiet", "bucket", "--json", "box:"), `"unread":["Public"]`)
 }
 
-// If the name of the bucket is misspelled, each command says that the bucket is missing, with a hint.
+// If the name of a bucket is misspelled, each command says with a hint that the bucket was not found.
 func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
@@ -161,14 +166,26 @@ func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "token")
-	var result storage.SignedURL
+
 	output := s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")
+
+	var result storage.SignedURL
 	require.NoError(t, json.Unmarshal([]byte(output), &result))
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), result.ExpiresAt, time.Minute)
 }
 
-// A signed URL names the requester who pays. An access point of FSx knows no signed URLs, and sign says so.
+// sign refuses an access point of FSx, which knows no signed URLs.
 func TestSignOtherKindsOfBuckets(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+	_, stderr := s.exits(exitFailure, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1")
+	require.Contains(t, stderr, "unsupported")
+}
+
+// With request_payer in the address, a signed URL says that the requester pays.
+func TestSignRequesterPays(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -176,9 +193,6 @@ func TestSignOtherKindsOfBuckets(t *testing.T) {
 	u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?region=eu-west-1&request_payer=requester")))
 	require.NoError(t, err)
 	require.Equal(t, "requester", u.Query().Get("x-amz-request-payer"))
-
-	_, stderr := s.exits(exitFailure, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1") // FSx, which knows no signed URLs
-	require.Contains(t, stderr, "unsupported")
 }
 
 // With --disposition inline, a browser shows the object of a signed URL instead of saving it.
@@ -189,42 +203,44 @@ func TestSignInline(t *testing.T) {
 	text := strings.TrimSpace(s.ok("sign", "--disposition", `inline; filename="test.pdf"`, "box:a"))
 
 	status, body := get(t, text)
-	require.Equal(t, 200, status, body)
+	require.Equal(t, http.StatusOK, status, body)
 	require.Contains(t, text, "inline")
-
-	head := strings.TrimSpace(s.ok("sign", "--head", "box:a"))
-	status, _ = ask(t, request(t, "HEAD", head, ""))
-	require.Equal(t, 200, status)
-
-	status, _ = get(t, head)
-	require.Equal(t, 403, status)
 }
 
-// If credentials are missing, one error says so. Amazon's SDK would look for a service of virtual machines, and
-// print warnings.
+// With --head, a signed URL is for a HEAD request and no other.
+func TestSignHead(t *testing.T) {
+	s := newShell(t)
+	startS3Box(t, s, s3server.Config{})
+	s.put("box:a", "text")
+
+	signedURL := strings.TrimSpace(s.ok("sign", "--head", "box:a"))
+
+	status, _ := ask(t, request(t, http.MethodHead, signedURL, ""))
+	require.Equal(t, http.StatusOK, status)
+	status, _ = get(t, signedURL)
+	require.Equal(t, http.StatusForbidden, status)
+}
+
+// If credentials are missing, the program prints one error with a hint, and no warnings of Amazon's SDK.
 func TestCredentialsMissingAreOneError(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID":                      "",
-		"AWS_SECRET_ACCESS_KEY":                  "",
-		"AWS_SESSION_TOKEN":                      "",
-		"AWS_PROFILE":                            "",
-		"AWS_CONFIG_FILE":                        none,
-		"AWS_SHARED_CREDENTIALS_FILE":            none,
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT":      "http://127.0.0.1:1",
-		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI":     "",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	t.Setenv("AWS_PROFILE", "")
+	t.Setenv("AWS_CONFIG_FILE", none)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "")
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
 
 	process, stdin, stdout := startProcess(t, "ls", "s3://photos?region=eu-west-1")
 	require.NoError(t, stdin.Close())
 	require.NoError(t, stdout.Close())
 
 	require.Equal(t, exitFailure, waitForExit(t, process))
-	text := process.Stderr.(fmt.Stringer).String()
-	require.Equal(t, 1, strings.Count(text, "omnibucket: "), text)
-	require.Len(t, splitLines(text), 2, text)
-	require.Contains(t, text, "hint: set AWS_ACCESS_KEY_ID")
+	stderr := process.Stderr.(fmt.Stringer).String()
+	require.Equal(t, 1, strings.Count(stderr, "omnibucket: "), stderr)
+	require.Len(t, splitLines(stderr), 2, stderr)
+	require.Contains(t, stderr, "hint: set AWS_ACCESS_KEY_ID")
 }

@@ -48,8 +48,8 @@ func withoutUnderscores(t *testing.T, s *shell) {
 	s.setBox(strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1))
 }
 
-// If a server returns "-" for "_" in names of metadata, its profile undoes that. Without the profile, the library's own
-// metadata is still not shown.
+// If a server returns "-" for "_" in names of metadata, its profile undoes that. The library's own metadata is never
+// shown.
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	withoutUnderscores(t, s)
@@ -58,13 +58,16 @@ func TestMetadataRenamedByTheServer(t *testing.T) {
 		name string
 		want map[string]string
 	}{
-		{"ceph", map[string]string{"owner_id": "7", "a-b": "c"}},
-		{"box", map[string]string{"owner-id": "7", "a-b": "c"}}, // nobody said what server it is
+		{name: "ceph", want: map[string]string{"owner_id": "7", "a-b": "c"}},
+		// Without a profile, the names are shown as the server returns them.
+		{name: "box", want: map[string]string{"owner-id": "7", "a-b": "c"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			s.in = strings.Repeat("x", 17<<20) // in parts, which have the library's own id
+			// An upload of this size has several parts, for which the library adds metadata of its own.
+			s.in = strings.Repeat("x", 17<<20)
+
 			s.ok("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", tt.name+":a")
 			require.Equal(t, tt.want, statOf(s, tt.name+":a").Metadata)
 			s.ok("cp", tt.name+":a", tt.name+":copy")
@@ -125,6 +128,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 			{"bucket", "box:"},
 		} {
 			start := time.Now()
+
 			_, stderr := s.exits(exitFailure, append(args, "--timeout", "100ms", "--retries", "0")...)
 			require.Contains(t, stderr, "unavailable", "%s: %q", name, args)
 			require.Less(t, time.Since(start), 25*time.Second, "%s: %q", name, args)
@@ -132,16 +136,30 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	}
 }
 
-// --retries is the number of attempts after the first one. Negative or malformed values are refused.
+// --retries is the number of attempts after the first one.
 func TestRetriesAreCounted(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
 	server.Inject(s3server.Fail("GetObject", "InternalError"))
-	for retries, want := range map[string]int{"0": 1, "2": 3} {
-		server.Reset()
-		s.exits(exitFailure, "cat", "--retries", retries, "box:a")
-		require.Equal(t, want, server.Count("GetObject"))
+
+	tests := []struct {
+		retries  string
+		requests int
+	}{
+		{retries: "0", requests: 1},
+		{retries: "2", requests: 3},
 	}
+	for _, tt := range tests {
+		server.Reset()
+		s.exits(exitFailure, "cat", "--retries", tt.retries, "box:a")
+		require.Equal(t, tt.requests, server.Count("GetObject"))
+	}
+}
+
+// Negative or malformed values of --retries and --timeout are refused.
+func TestRetriesAndTimeoutRefused(t *testing.T) {
+	s := newShell(t)
+	startS3Box(t, s, s3server.Config{})
 	for _, flags := range [][]string{
 		{"--retries", "-1"},
 		{"--retries", "x"},
@@ -153,8 +171,8 @@ func TestRetriesAreCounted(t *testing.T) {
 	}
 }
 
-// If the source changes during cp --if-absent, the exit code is not that of a failed condition. Otherwise a script
-// would think that the target exists already.
+// If the source changes during cp --if-absent, the exit code is not that of a failed condition, from which a script
+// would conclude that the target exists.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -192,7 +210,7 @@ func startGCSBox(t *testing.T, s *shell, respond func(path, prefix string) (stat
 	s.setBox("gs://photos?anonymous=true&endpoint=" + server.URL)
 }
 
-// Google's test server returns an object "a/" and a prefix "a/" in one page. ls prints each once.
+// If a server returns "a/" both as an object and as a prefix, as Google's test server does, ls prints it once.
 func TestLsFolderBesideAnObject(t *testing.T) {
 	s := newShell(t)
 	item := func(name string) string {
@@ -200,39 +218,44 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 	}
 	startGCSBox(t, s, func(_, prefix string) (int, string) {
 		if strings.HasPrefix(prefix, "a/") {
-			return 200, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
+			return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
-		return 200, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
+		return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
 	})
 	require.Equal(t, "a/\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, ".\n├── a/\n│   └── x\n└── b\n", s.ok("tree", "box:"))
 	require.Equal(t, "a/x\n", s.ok("ls", "box:*/x"))
 }
 
-// If an object is missing, the error does not say that the bucket is missing.
+// If an object is missing, the error does not say that the bucket is missing, even if the answer names a bucket.
 func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
 	startGCSBox(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
-			return 200, `{"kind":"storage#bucket","name":"photos"}`
+			return http.StatusOK, `{"kind":"storage#bucket","name":"photos"}`
 		}
-		return 404, `{"error":{"code":404,"message":"Live version of object b/my-bucket does not exist."}}`
+		return http.StatusNotFound, `{"error":{"code":404,"message":"Live version of object b/my-bucket does not exist."}}`
 	})
-	for _, args := range [][]string{{"stat", "box:my-bucket"}, {"cat", "box:bucket does not exist"}} {
+
+	for _, args := range [][]string{
+		{"stat", "box:my-bucket"},
+		{"cat", "box:bucket does not exist"},
+	} {
 		_, stderr := s.exits(exitNotFound, args...)
 		require.Contains(t, stderr, "object not found")
 	}
 }
 
-// If the key of --start-after is before the folder, ls does not send it.
+// ls does not send a key of --start-after that is before the folder, because some servers then list nothing.
 func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
 	s.put("box:a/1", "x")
 	server.Reset()
+
 	require.Equal(t, "a/1\n", s.ok("ls", "--start-after", "a", "box:a/"))
-	for _, r := range server.Requests() {
-		require.Empty(t, r.Query.Get("start-after"), "some servers then list nothing")
+	for _, req := range server.Requests() {
+		require.Empty(t, req.Query.Get("start-after"))
 	}
 }
 
