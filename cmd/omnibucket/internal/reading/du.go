@@ -64,44 +64,43 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	if f.inventory != "" && len(args) > 1 {
 		return argument.Invalid("--inventory must be used with one location", "")
 	}
-	w, err := program.NewWalk(&f.filter, f.literal)
+	walk, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
 	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachRoot(ctx, text, w, func(r program.Root) error {
+		return p.EachRoot(ctx, text, walk, func(r program.Root) error {
 			bucket, err := p.Inventoried(ctx, f.inventory, r.Bucket)
 			if err != nil {
 				return err
 			}
 			r.Bucket = bucket
-			return duRoot(ctx, p, f, w, r)
+			return duRoot(ctx, p, f, walk, r)
 		})
 	})
 }
 
-// duRoot prints the size of each folder, after the sizes of its subfolders. If the store lists in
-// order, it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
-// folders at the end.
-func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
+// duRoot prints the size of each folder after those of its subfolders. If the store lists in order, it
+// prints a folder when the first key after it comes, and otherwise all folders at the end.
+func duRoot(ctx context.Context, p *program.Program, f *duFlags, walk *program.Walk, r program.Root) error {
 	folders := newFolderUsages(r.Name(), f.depth)
 	isOrdered := storage.Supports(r.Bucket, storage.OrderedListing)
-	for entry, err := range w.Files(ctx, r) {
+	for entry, err := range walk.Files(ctx, r) {
 		if _, ok := errors.AsType[program.Unreadable](err); ok && folders.hasObjects() {
-			// The sizes of what could be read are printed, too.
-			return errors.Join(err, printUsages(p, f, folders.takeAll()))
+			// What could be read is printed, too.
+			return errors.Join(err, printUsages(p, f, folders.drainAll()))
 		}
 		if err != nil {
 			return err
 		}
 		if isOrdered && !strings.HasPrefix(entry.Key, folders.last) {
-			if err := printUsages(p, f, folders.takeBefore(entry.Key)); err != nil {
+			if err := printUsages(p, f, folders.drainBefore(entry.Key)); err != nil {
 				return err
 			}
 		}
 		folders.add(entry)
 	}
-	return printUsages(p, f, folders.takeAll())
+	return printUsages(p, f, folders.drainAll())
 }
 
 // folderUsages adds up the sizes of the folders below a root.
@@ -112,7 +111,8 @@ type folderUsages struct {
 	last  string // deepest counted folder of the object that was added last
 }
 
-// newFolderUsages returns the usages of a root without objects.
+// newFolderUsages returns the usages of a root in which no object has been counted yet. It counts
+// folders down to depth.
 func newFolderUsages(root string, depth int) *folderUsages {
 	return &folderUsages{
 		root:  root,
@@ -124,7 +124,7 @@ func newFolderUsages(root string, depth int) *folderUsages {
 
 func (u *folderUsages) hasObjects() bool { return u.byKey[u.root].Objects > 0 }
 
-// add adds an object to the root, and to each counted folder that contains it.
+// add counts an object in the root, and in each folder above it down to the depth of u.
 func (u *folderUsages) add(e storage.ListEntry) {
 	folder := u.root
 	for level := 0; ; level++ {
@@ -139,29 +139,30 @@ func (u *folderUsages) add(e storage.ListEntry) {
 	u.last = folder
 }
 
-// takeBefore removes and returns the folders that do not contain a key. In an ordered listing, they
+// drainBefore removes and returns the folders that do not contain a key. In an ordered listing, they
 // are complete when that key comes.
-func (u *folderUsages) takeBefore(key string) []usage {
-	return u.take(func(folder string) bool { return !strings.HasPrefix(key, folder) })
+func (u *folderUsages) drainBefore(key string) []usage {
+	return u.drain(func(folder string) bool { return !strings.HasPrefix(key, folder) })
 }
 
-// takeAll removes and returns all folders.
-func (u *folderUsages) takeAll() []usage {
-	return u.take(func(string) bool { return true })
+// drainAll removes and returns all folders.
+func (u *folderUsages) drainAll() []usage {
+	return u.drain(func(string) bool { return true })
 }
 
-// take removes and returns some folders, each after its subfolders.
-func (u *folderUsages) take(isTaken func(folder string) bool) []usage {
+// drain removes and returns the selected folders, each after its subfolders.
+func (u *folderUsages) drain(isSelected func(folder string) bool) []usage {
 	// The byte 0xFF, which no text in UTF-8 has, sorts a folder after everything in it.
 	compare := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
-	var taken []usage
+
+	var usages []usage
 	for _, folder := range slices.SortedFunc(maps.Keys(u.byKey), compare) {
-		if isTaken(folder) {
-			taken = append(taken, u.byKey[folder])
+		if isSelected(folder) {
+			usages = append(usages, u.byKey[folder])
 			delete(u.byKey, folder)
 		}
 	}
-	return taken
+	return usages
 }
 
 // printUsages prints the sizes of folders.

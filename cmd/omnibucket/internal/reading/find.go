@@ -57,26 +57,28 @@ slash matches at any depth. Nothing selected is no error.
 
 // find prints the keys of the objects that the flags select.
 func find(ctx context.Context, p *program.Program, f *findFlags, args []string) error {
-	w, err := program.NewWalk(&f.filter, f.literal)
+	walk, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
+
 	printed := 0
-	return p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
-		if f.maxDepth > 0 && r.Entry.IsPrefix {
-			foldersBelow := strings.Count(e.Key[len(r.Name()):], "/")
+	return p.EachFile(ctx, args, walk, func(root program.Root, entry storage.ListEntry) error {
+		if f.maxDepth > 0 && root.Entry.IsPrefix {
+			foldersBelow := strings.Count(entry.Key[len(root.Name()):], "/")
 			if foldersBelow >= f.maxDepth {
 				return nil
 			}
 		}
+
 		printed++
 		if f.limit > 0 && printed > f.limit {
 			return program.ErrEnough
 		}
 		if f.print0 && !f.ls.json {
-			p.Out.Printf("%s\x00", e.Key)
+			p.Out.Printf("%s\x00", entry.Key)
 			return p.Out.Err
 		}
-		return printEntry(p, &f.ls, e)
+		return printEntry(p, &f.ls, entry)
 	})
 }

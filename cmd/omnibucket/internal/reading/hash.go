@@ -79,26 +79,26 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 		names := slices.Sorted(maps.Keys(algorithms))
 		return argument.Invalid("--algorithm must be one of "+strings.Join(names, ", "), "")
 	}
-	w, err := program.NewWalk(&f.filter, f.literal)
+	walk, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
 
 	// Objects are read in parallel, but their checksums are printed in order.
-	q := p.NewQueue(ctx)
-	defer q.Cancel()
-	err = p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
-		return q.Add(func(ctx context.Context) func() error {
-			sum, size, err := f.computeSum(ctx, r.Bucket, e.Key, newHash())
+	queue := p.NewQueue(ctx)
+	defer queue.Cancel()
+	err = p.EachFile(ctx, args, walk, func(root program.Root, entry storage.ListEntry) error {
+		return queue.Add(func(ctx context.Context) func() error {
+			sum, size, err := f.computeSum(ctx, root.Bucket, entry.Key, newHash())
 			return func() error {
 				if err != nil {
 					return err
 				}
-				return printHash(p, hashLine{Key: e.Key, Size: size, Algorithm: f.algorithm, Hash: sum})
+				return printHash(p, hashLine{Key: entry.Key, Size: size, Algorithm: f.algorithm, Hash: sum})
 			}
 		})
 	})
-	return errors.Join(err, q.Wait())
+	return errors.Join(err, queue.Wait())
 }
 
 // printHash prints the checksum of one object.
@@ -110,8 +110,8 @@ func printHash(p *program.Program, line hashLine) error {
 	return p.Out.Err
 }
 
-// computeSum returns the checksum of an object in hexadecimal digits, and the object's size. If the
-// store has no such checksum, it reads the object.
+// computeSum returns the checksum of an object in hexadecimal digits, and the size of the object. It
+// reads the object only if the store does not keep that checksum, or with --read.
 func (f *hashFlags) computeSum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {
@@ -127,6 +127,7 @@ func (f *hashFlags) computeSum(
 			return fmt.Sprintf("%08x", attrs.CRC32C.Sum), attrs.Size, nil
 		}
 	}
+
 	reader, err := b.Download(ctx, key)
 	if err != nil {
 		return "", 0, err

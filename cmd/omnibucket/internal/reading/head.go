@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -59,20 +60,19 @@ func Head(p *program.Program) *cobra.Command {
 	return c
 }
 
-// head writes the first bytes of an object. If bytes is negative, it writes the first lines
-// instead.
+// head writes the first lines of an object to standard output or, if bytes is not negative, its first
+// bytes.
 func head(
 	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64,
 	opts []storage.DownloadOption,
 ) error {
 	if bytes >= 0 {
-		opts = append(opts[:len(opts):len(opts)], storage.WithRange(0, bytes))
+		opts = append(slices.Clip(opts), storage.WithRange(0, bytes))
 	}
 	reader, err := b.Download(ctx, key, opts...)
 	if err != nil {
 		return err
 	}
-	// Close early, because the rest of the object is not needed.
 	defer reader.Close()
 
 	if bytes >= 0 {

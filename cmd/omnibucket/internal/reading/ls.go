@@ -102,18 +102,18 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	return lsObjects(ctx, p, f, bucket, l)
 }
 
-// lsObjects lists the object of a location or, if there is none, the folder of this name. If the
-// location has wildcards, it lists what matches.
+// lsObjects lists the object of a location or, if there is none, the folder of this name. For a
+// location with wildcards, it lists what matches.
 func lsObjects(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Bucket, l location.Location) error {
 	if f.filter.Given() && f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
-	w, err := program.NewWalk(&f.filter, f.literal)
+	walk, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
 	if l.HasWildcard && !f.literal {
-		return lsMatching(ctx, p, f, w, bucket, l)
+		return lsMatching(ctx, p, f, walk, bucket, l)
 	}
 
 	if !l.IsFolder() {
@@ -126,13 +126,13 @@ func lsObjects(ctx context.Context, p *program.Program, f *lsFlags, bucket stora
 		}
 	}
 
-	return lsFolder(ctx, p, f, w, bucket, l.Key)
+	return lsFolder(ctx, p, f, walk, bucket, l.Key)
 }
 
 // lsMatching lists the objects and folders that match wildcards. With -r, it lists the content of
 // these folders.
 func lsMatching(
-	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location,
+	ctx context.Context, p *program.Program, f *lsFlags, walk *program.Walk, bucket storage.Bucket, l location.Location,
 ) error {
 	if f.startAfter != "" {
 		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
@@ -146,7 +146,7 @@ func lsMatching(
 			return err
 		}
 		hasMatch = true
-		for entry, err := range f.entriesOf(ctx, w, program.Root{Bucket: bucket, Entry: match, Top: top}) {
+		for entry, err := range f.entriesOf(ctx, walk, program.Root{Bucket: bucket, Entry: match, Top: top}) {
 			if err != nil {
 				return err
 			}
@@ -166,26 +166,25 @@ func lsMatching(
 	return nil
 }
 
-// entriesOf yields the entries that are listed for a match of wildcards, if the filter selects them.
-// Without -r, a folder is listed itself, and not its content.
+// entriesOf yields what is listed for a match of wildcards: an object, or a folder, or with -r the
+// content of a folder. The filter of walk selects what is listed.
 func (f *lsFlags) entriesOf(
-	ctx context.Context, w *program.Walk, match program.Root,
+	ctx context.Context, walk *program.Walk, match program.Root,
 ) iter.Seq2[storage.ListEntry, error] {
 	if f.recursive || !match.Entry.IsPrefix {
-		return w.Files(ctx, match)
+		return walk.Files(ctx, match)
 	}
 	return func(yield func(storage.ListEntry, error) bool) {
-		if program.SelectsBelow(w.Filter, match.Top, match.Entry) {
+		if program.SelectsBelow(walk.Filter, match.Top, match.Entry) {
 			yield(match.Entry, nil)
 		}
 	}
 }
 
-// lsFolder lists a folder. It leaves out the folder's marker, an empty object that consoles and
-// rclone create. A folder without objects counts as missing unless it has a marker or is the whole
-// bucket.
+// lsFolder lists a folder without its marker, an empty object that consoles and rclone create. A
+// folder other than the bucket itself is missing if it has neither objects nor a marker.
 func lsFolder(
-	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string,
+	ctx context.Context, p *program.Program, f *lsFlags, walk *program.Walk, bucket storage.Lister, key string,
 ) error {
 	folder := location.AsFolder(key)
 	entries := bucket.List(ctx, f.folderOptions(folder)...)
@@ -201,7 +200,7 @@ func lsFolder(
 		}
 		hasEntry = true
 		isMarker := !f.recursive && entry.Key == folder
-		if isMarker || !program.SelectsBelow(w.Filter, folder, entry) {
+		if isMarker || !program.SelectsBelow(walk.Filter, folder, entry) {
 			continue
 		}
 		if err := printEntry(p, f, entry); err != nil {
@@ -259,21 +258,27 @@ type folderLine struct {
 func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
 	switch {
 	case f.json && e.IsPrefix:
-		return p.Out.JSON(folderLine{e.Key, true})
+		return p.Out.JSON(folderLine{Key: e.Key, IsPrefix: true})
 	case f.json:
-		return p.Out.JSON(EntryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
+		return p.Out.JSON(EntryLine{
+			Key:      e.Key,
+			Size:     e.Size,
+			Modified: e.Modified,
+			ETag:     e.ETag,
+			Revision: e.Revision,
+		})
 	case f.long && e.IsPrefix:
 		p.Out.Printf("%12s  %-20s  %s\n", "-", "-", p.Out.Printable(e.Key))
 	case f.long:
-		p.Out.Printf("%12s  %-20s  %s\n", f.size(e.Size), console.FormatTime(e.Modified), p.Out.Printable(e.Key))
+		p.Out.Printf("%12s  %-20s  %s\n", f.formatSize(e.Size), console.FormatTime(e.Modified), p.Out.Printable(e.Key))
 	default:
 		p.Out.Printf("%s\n", p.Out.Printable(e.Key))
 	}
 	return p.Out.Err
 }
 
-// size returns a size in the form that the flags ask for.
-func (f *lsFlags) size(n int64) string {
+// formatSize returns a size as a number of bytes or, if the flags ask for it, in KiB, MiB and so on.
+func (f *lsFlags) formatSize(n int64) string {
 	if f.human {
 		return console.FormatSize(n)
 	}

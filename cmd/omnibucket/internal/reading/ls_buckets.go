@@ -67,7 +67,7 @@ func printBuckets(ctx context.Context, p *program.Program, f *lsFlags, service s
 func printBucket(p *program.Program, f *lsFlags, info storage.BucketInfo) error {
 	switch {
 	case f.json:
-		return p.Out.JSON(BucketLine{info.Name, info.Region, info.Created})
+		return p.Out.JSON(BucketLine{Name: info.Name, Region: info.Region, Created: info.Created})
 	case f.long:
 		p.Out.Printf("%-20s  %s\n", console.FormatTime(info.Created), p.Out.Printable(info.Name))
 	default:

@@ -18,8 +18,8 @@ type VersionLine struct {
 	IsDelete bool   `json:"isDelete"`
 }
 
-// lsVersions lists the versions of the object of a location. If there are none, it lists the
-// versions of all objects in the folder with this name.
+// lsVersions lists the versions of one object or, if there are none, those of all objects in the
+// folder of this name.
 func lsVersions(
 	ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Bucket, l location.Location,
 ) error {
@@ -65,8 +65,8 @@ func printVersions(
 		if err != nil {
 			return printed, err
 		}
+		// In an ordered listing, all versions of the object come before any other key.
 		if v.Key != prefix && !isFolder {
-			// This is another key. In an ordered listing, all versions of the object came before.
 			break
 		}
 		if err := printVersion(p, f, v); err != nil {
@@ -85,6 +85,7 @@ func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error 
 	} else if v.Current {
 		state = "current"
 	}
+
 	switch {
 	case f.json:
 		return p.Out.JSON(VersionLine{

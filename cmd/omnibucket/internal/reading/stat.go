@@ -60,7 +60,7 @@ type statPrinter struct {
 	count   int // number of objects and buckets that were printed
 }
 
-// print prints the attributes of what an argument names.
+// print prints the attributes of the objects that text names, or the settings of a bucket.
 func (s *statPrinter) print(ctx context.Context, text string) error {
 	l, err := s.program.Stores.LocateExisting(text)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *statPrinter) print(ctx context.Context, text string) error {
 		if len(s.opts) > 0 {
 			return argument.Invalid("--version must be used with a key", "")
 		}
-		s.separate()
+		s.printSeparator()
 		return StatBucket(ctx, s.program, l, s.program.Global.JSON)
 	}
 
@@ -79,13 +79,13 @@ func (s *statPrinter) print(ctx context.Context, text string) error {
 		if err != nil {
 			return err
 		}
-		s.separate()
+		s.printSeparator()
 		return printAttrs(s.program, attrs, s.program.Global.JSON)
 	})
 }
 
-// separate prints an empty line, unless the first result follows.
-func (s *statPrinter) separate() {
+// printSeparator prints an empty line between two results. It is called before each result.
+func (s *statPrinter) printSeparator() {
 	s.count++
 	if s.count > 1 && !s.program.Global.JSON {
 		s.program.Out.Printf("\n")
@@ -236,17 +236,20 @@ type retentionLine struct {
 // infoLine returns the settings of a bucket for JSON.
 func infoLine(i *storage.BucketInfo) InfoLine {
 	line := InfoLine{
-		Name:             i.Name,
-		Provider:         i.Provider,
-		Region:           i.Region,
-		Created:          i.Created,
-		Public:           i.Public,
-		Versioning:       i.Versioning,
-		ObjectLock:       i.ObjectLock,
-		CORS:             bucketrules.CORSLines(i.CORS),
-		Lifecycle:        bucketrules.LifecycleLines(i.Lifecycle),
-		DefaultRetention: retentionLine{string(i.DefaultRetention.Mode), i.DefaultRetention.Days},
-		Unread:           i.Unread,
+		Name:       i.Name,
+		Provider:   i.Provider,
+		Region:     i.Region,
+		Created:    i.Created,
+		Public:     i.Public,
+		Versioning: i.Versioning,
+		ObjectLock: i.ObjectLock,
+		CORS:       bucketrules.CORSLines(i.CORS),
+		Lifecycle:  bucketrules.LifecycleLines(i.Lifecycle),
+		DefaultRetention: retentionLine{
+			Mode: string(i.DefaultRetention.Mode),
+			Days: i.DefaultRetention.Days,
+		},
+		Unread: i.Unread,
 	}
 	if i.SoftDelete > 0 {
 		line.SoftDelete = i.SoftDelete.String()
@@ -262,7 +265,6 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 			return err
 		}
 		if err != nil {
-			// Some settings may not be read.
 			p.Note("omnibucket: not all settings may be read: %s", console.Printable(err.Error()))
 		}
 		if asJSON {
@@ -279,8 +281,8 @@ func infoRows(info *storage.BucketInfo) [][2]string {
 		{"provider", info.Provider},
 		{"region", info.Region},
 		{"created", console.FormatTimeIfSet(info.Created)},
-		{"public", switchText(info, "Public", info.Public)},
-		{"versioning", switchText(info, "Versioning", info.Versioning)},
+		{"public", boolText(info, "Public", info.Public)},
+		{"versioning", boolText(info, "Versioning", info.Versioning)},
 	}
 
 	if info.ObjectLock {
@@ -306,9 +308,8 @@ func infoRows(info *storage.BucketInfo) [][2]string {
 	return rows
 }
 
-// switchText returns the value of a field of a bucket's settings, or "unknown" if the field could not
-// be read.
-func switchText(info *storage.BucketInfo, field string, value bool) string {
+// boolText returns the value of a Boolean setting of a bucket, or "unknown" if it could not be read.
+func boolText(info *storage.BucketInfo, field string, value bool) string {
 	if slices.Contains(info.Unread, field) {
 		return "unknown"
 	}

@@ -49,19 +49,19 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 	if f.depth < 0 {
 		return argument.Invalid("--depth must not be negative", "")
 	}
-	w, err := program.NewWalk(&f.filter, f.literal)
+	walk, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
 	}
 	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachRoot(ctx, text, w, func(r program.Root) error {
+		return p.EachRoot(ctx, text, walk, func(r program.Root) error {
 			if !p.Global.JSON {
 				p.Out.Printf("%s\n", p.Out.Printable(cmp.Or(r.Name(), ".")))
 			}
 			if !r.Entry.IsPrefix {
 				return nil
 			}
-			printer := treePrinter{program: p, flags: f, walk: w, root: r}
+			printer := treePrinter{program: p, flags: f, walk: walk, root: r}
 			return printer.printContent(ctx, treeFolder{key: r.Name(), level: 1})
 		})
 	})
@@ -90,8 +90,8 @@ var (
 	lastBranch   = branch{line: "└── ", below: "    "}
 )
 
-// printContent prints the content of a folder. It prints an entry only when it knows whether another
-// entry follows, because the last one has a different branch.
+// printContent prints the content of a folder. It prints an entry only when the next one has come or
+// the listing has ended, because the branch of the last entry is different.
 func (t *treePrinter) printContent(ctx context.Context, folder treeFolder) error {
 	entries := t.root.Bucket.List(ctx,
 		storage.WithAnyOrder(), storage.WithPrefix(folder.key), storage.WithDelimiter("/"))

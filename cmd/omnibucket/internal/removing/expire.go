@@ -95,22 +95,21 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 		return err
 	}
 
-	listed, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
+	inventoryOpts, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, listed...)
+	opts = append(opts, inventoryOpts...)
 
-	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Expire(ctx, bucket, rules, append(extra, opts...)...)
+	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Expire(ctx, bucket, rules, append(progressOpts, opts...)...)
 	})
 	err = program.InLines(err)
 	p.Summarize(report, err)
 	return err
 }
 
-// expireRules returns the rule that the flags describe, or with --lifecycle the lifecycle rules of
-// the bucket.
+// expireRules returns the rule that the flags describe or, with --lifecycle, those of the bucket.
 func expireRules(
 	ctx context.Context, p *program.Program, f *expireFlags, l location.Location,
 ) ([]transfer.ExpireRule, error) {
@@ -132,7 +131,7 @@ func expireRules(
 	return []transfer.ExpireRule{{Tags: tags, Age: age, OldVersionsAge: oldVersionsAge}}, nil
 }
 
-// parseAge parses a flag whose value is a positive duration. If the value is "", the result is 0.
+// parseAge parses the value of a flag as a positive duration. An empty value is 0.
 func parseAge(flag, value string) (time.Duration, error) {
 	if value == "" {
 		return 0, nil

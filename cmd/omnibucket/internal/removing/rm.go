@@ -84,33 +84,35 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+
 	if f.recursive {
 		// Remove one argument at a time, because a recursive removal is already parallel.
 		return program.Each(ctx, p, args, func(text string) error {
-			finish := rmArgument(ctx, p, f, filter, text)
-			return finish()
+			report := rmArgument(ctx, p, f, filter, text)
+			return report()
 		})
 	}
-	err = program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) (finish func() error) {
+
+	err = program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) (report func() error) {
 		return rmArgument(ctx, p, f, filter, text)
 	})
 	p.SummarizeDone("deleted", len(args), err)
 	return err
 }
 
-// finishWith returns a function that returns err.
-func finishWith(err error) func() error { return func() error { return err } }
+// reportError returns a function that returns err.
+func reportError(err error) func() error { return func() error { return err } }
 
-// rmArgument removes what an argument names. It returns a function that reports the removal.
+// rmArgument removes what text names, and returns a function that reports the result.
 func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
-) (finish func() error) {
+) (report func() error) {
 	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
-		return finishWith(err)
+		return reportError(err)
 	}
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
-		return finishWith(argument.Invalid(
+		return reportError(argument.Invalid(
 			"removing \".\" or \"..\" needs --all",
 			"use the path of the directory, which shows what is removed",
 		))
@@ -118,25 +120,25 @@ func rmArgument(
 
 	bucket, dir, err := openPlain(ctx, p, l)
 	if err != nil {
-		return finishWith(err)
+		return reportError(err)
 	}
 	if dir == nil && !p.Global.DryRun {
-		if f, filter, err = byStoreClock(ctx, f, filter, bucket, l); err != nil {
-			return finishWith(err)
+		if f, filter, err = withStoreClock(ctx, f, filter, bucket, l); err != nil {
+			return reportError(err)
 		}
 	}
 
 	if l.HasWildcard && !f.literal {
-		return finishWith(rmMatching(ctx, p, f, filter, bucket, l))
+		return reportError(rmMatching(ctx, p, f, filter, bucket, l))
 	}
 	if f.recursive && l.Key == "" && !f.all {
-		return finishWith(argument.Invalid(
+		return reportError(argument.Invalid(
 			"removing everything in a bucket needs --all",
 			"use -r --all to remove everything in the bucket",
 		))
 	}
 	if f.inventory != "" {
-		return finishWith(rmListed(ctx, p, f, l))
+		return reportError(rmListed(ctx, p, f, l))
 	}
 
 	if f.recursive {
@@ -145,19 +147,19 @@ func rmArgument(
 		}
 		folder := location.AsFolder(l.Key)
 		if err := rmFolder(ctx, p, f, filter, bucket, folder, folder); err != nil {
-			return finishWith(err)
+			return reportError(err)
 		}
 		if !f.filter.Given() {
 			dir.printRemaining(p, folder)
 		}
-		return finishWith(nil)
+		return reportError(nil)
 	}
 
 	if f.filter.Given() {
-		return finishWith(argument.Invalid("flags that select files need -r or wildcards", ""))
+		return reportError(argument.Invalid("flags that select files need -r or wildcards", ""))
 	}
 	if l.IsFolder() {
-		return finishWith(argument.Invalid(
+		return reportError(argument.Invalid(
 			"key must not be that of a folder",
 			"use -r to remove everything in the folder",
 		))
@@ -165,25 +167,27 @@ func rmArgument(
 	return rmOne(ctx, p, f, bucket, l.Key)
 }
 
-// byStoreClock returns flags, and their filter, whose --older and --newer count from the time of the
-// store. If no flag depends on the time, it returns its arguments.
-func byStoreClock(
+// withStoreClock returns a copy of the flags, and its filter, in which --older and --newer count from
+// the time of the store. If no flag depends on the time, it returns its arguments.
+func withStoreClock(
 	ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location,
 ) (*rmFlags, *transfer.Filter, error) {
 	folder := l.Key
 	if l.HasWildcard && !f.literal {
 		folder, _ = location.SplitPattern(l.Glob())
 	}
-	byStore, err := f.filter.ByClockOf(ctx, bucket, folder)
+
+	filterFlags, err := f.filter.ByClockOf(ctx, bucket, folder)
 	if err != nil {
 		return nil, nil, err
 	}
-	if byStore == &f.filter {
+	if filterFlags == &f.filter {
 		return f, filter, nil
 	}
+
 	flags := *f
-	flags.filter = *byStore
-	filter, err = byStore.Filter()
+	flags.filter = *filterFlags
+	filter, err = filterFlags.Filter()
 	return &flags, filter, err
 }
 
@@ -197,24 +201,25 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	if err != nil {
 		return err
 	}
-	listed, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
+	inventoryOpts, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, listed...)
-	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Remove(ctx, bucket, append(extra, opts...)...)
+	opts = append(opts, inventoryOpts...)
+
+	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Remove(ctx, bucket, append(progressOpts, opts...)...)
 	})
 	err = program.InLines(err)
 	p.Summarize(report, err)
 	return err
 }
 
-// rmOne removes one object. It returns a function that reports the removal. If the object did not
-// exist, the function reports that instead, because the user may have misspelled the key.
+// rmOne removes one object, and returns a function that reports the result. A missing object is
+// reported too, because its key may be misspelled.
 func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
-) (finish func() error) {
+) (report func() error) {
 	exists, existsErr := bucket.Exists(ctx, key, f.attrsOptions...)
 	isMissing := existsErr == nil && !exists
 	err := program.OfDryRun(bucket.Remove(ctx, key, f.options...))
@@ -239,7 +244,8 @@ func rmOne(
 	}
 }
 
-// printNothingRemoved reports that an object does not exist.
+// printNothingRemoved tells the user that an object does not exist, and if there is a folder of this
+// name, how to remove that.
 func printNothingRemoved(ctx context.Context, p *program.Program, bucket storage.Lister, key string) {
 	message := fmt.Sprintf("object %q does not exist", key)
 	if program.HasAny(ctx, bucket, location.AsFolder(key)) {
@@ -248,7 +254,7 @@ func printNothingRemoved(ctx context.Context, p *program.Program, bucket storage
 	p.Note("omnibucket: nothing was removed: %s", console.Printable(message))
 }
 
-// printNothingBelow reports that a folder has no objects, or none that the flags select.
+// printNothingBelow tells the user that a folder has no objects, or none that the flags select.
 func printNothingBelow(ctx context.Context, p *program.Program, bucket storage.Lister, folder string) {
 	message := fmt.Sprintf("no object is under %q", folder)
 	if program.HasAny(ctx, bucket, folder) {

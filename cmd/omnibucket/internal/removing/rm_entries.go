@@ -32,14 +32,14 @@ func removeOrShow(
 	return nil
 }
 
-// removeEntries removes objects, and reports for each whether it was removed or failed. It stops
-// after an error of the listing, or after maxRemoveFailures failures.
+// removeEntries removes objects and reports the result of each. It stops after an error of the
+// listing, or after maxRemoveFailures failures.
 func removeEntries(
 	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
 ) error {
-	// EachGroup takes no error of the listing, so listErr keeps it.
+	// A sequence for EachGroup has no errors, so listErr keeps that of the listing.
 	var listErr error
-	listed := func(yield func(storage.VersionEntry) bool) {
+	versions := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
 			if err != nil {
 				listErr = err
@@ -52,12 +52,11 @@ func removeEntries(
 	}
 
 	var removed removedCount
-	_, failures := running.EachGroup(
-		listed, piecemeal.MaxFailures, maxRemoveFailures,
-		func(group []storage.VersionEntry) (errs []error, more bool) {
-			return removeGroup(ctx, p, bucket, group, &removed), ctx.Err() == nil
-		},
-	)
+	remove := func(group []storage.VersionEntry) (errs []error, more bool) {
+		return removeGroup(ctx, p, bucket, group, &removed), ctx.Err() == nil
+	}
+	_, failures := running.EachGroup(versions, piecemeal.MaxFailures, maxRemoveFailures, remove)
+
 	if n := removed.objects.Load(); n > 0 && !p.Global.JSON && ctx.Err() == nil {
 		p.Note("%d deleted (%s)", n, console.FormatSize(removed.bytes.Load()))
 	}
@@ -73,6 +72,7 @@ func removeGroup(
 	count *removedCount,
 ) []error {
 	errs, earlyErr := piecemeal.Remove(ctx, bucket, group, false)
+
 	var failures []error
 	for i, err := range errs {
 		switch err {
@@ -90,6 +90,7 @@ func removeGroup(
 		}
 	}
 	p.FlushEvents()
+
 	if earlyErr != nil {
 		failures = append(failures, earlyErr)
 	}

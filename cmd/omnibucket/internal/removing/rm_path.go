@@ -28,9 +28,8 @@ type plainDirectory struct {
 	dryRun bool
 }
 
-// openPlain opens the bucket of a location. If the location is a path in a directory that is not a
-// bucket, plain is the bucket's Core and removes files like the rm of the system. Otherwise plain
-// is nil.
+// openPlain opens the bucket of a location. If the location is in a directory that is not a bucket,
+// it also returns the Core of this directory, which removes files as the rm of the system does.
 func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
@@ -39,6 +38,7 @@ func openPlain(
 		bucket, err = p.Stores.Open(ctx, l)
 		return bucket, nil, err
 	}
+
 	plain = &plainDirectory{path: dir, dryRun: p.Global.DryRun}
 	bucket, err = p.Stores.OpenWrapped(ctx, l, func(c storage.Core) storage.Core {
 		plain.Core = c
