@@ -76,7 +76,7 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	}
 }
 
-// On MinIO, permission to read includes old versions, and policy says so.
+// policy says that on MinIO the permission to read includes old versions.
 func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.exits(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
@@ -85,10 +85,10 @@ func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-// policy names the permissions that are only needed after failures.
+// policy names the permissions that are only needed after a failure.
 func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 	s := newShell(t)
-	for _, tt := range []struct {
+	tests := []struct {
 		name, location, want string
 	}{
 		{
@@ -102,15 +102,22 @@ func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 			location: "azblob://photos?account=acme",
 			want:     "only failures need containers/blobs/read\n",
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, stderr := s.exits(exitOK, "policy", "--for", "write,upload-if-absent-lost", tt.location)
 			require.Equal(t, tt.want, stderr)
 		})
 	}
-	_, stderr := s.exits(exitOK, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
-	require.Empty(t, stderr, "reads need storage.objects.get, too")
 
+	// Reads need storage.objects.get even without a failure.
+	_, stderr := s.exits(exitOK, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
+	require.Empty(t, stderr)
+}
+
+// In JSON, each document has the permissions that are only needed after a failure.
+func TestPolicyInJSONNamesWhatOnlyFailuresNeed(t *testing.T) {
+	s := newShell(t)
 	var line policyLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("policy", "--json", "--for", "write", "s3://photos")), &line))
 	require.Equal(t, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, line.OnlyAfterFailures)

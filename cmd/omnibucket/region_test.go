@@ -10,11 +10,11 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// The region of a bucket is found.
+// Without a region, the program asks Amazon for that of the bucket.
 func TestRegionOfABucket(t *testing.T) {
-	region := ""
+	lastRequest := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		region = r.Method + " " + r.URL.Path
+		lastRequest = r.Method + " " + r.URL.Path
 		require.Empty(t, r.Header.Get("Authorization"))
 		if r.URL.Path != "/none" {
 			w.Header().Set("x-amz-bucket-region", "eu-west-1")
@@ -22,10 +22,11 @@ func TestRegionOfABucket(t *testing.T) {
 		w.WriteHeader(http.StatusMovedPermanently)
 	}))
 	defer server.Close()
-	defer func(was string) {
-		program.RegionServer = was
-	}(program.RegionServer)
+	realServer := program.RegionServer
 	program.RegionServer = server.URL
+	defer func() {
+		program.RegionServer = realServer
+	}()
 	for _, variable := range []string{
 		"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
 	} {
@@ -37,11 +38,12 @@ func TestRegionOfABucket(t *testing.T) {
 	s := newShell(t)
 
 	require.Contains(t, s.ok("sign", "s3://photos/a"), "eu-west-1")
-	require.Equal(t, "HEAD /photos", region)
-	region = ""
+	require.Equal(t, "HEAD /photos", lastRequest)
+
+	lastRequest = ""
 	require.Contains(t, s.ok("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
 	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
-	require.Empty(t, region)
+	require.Empty(t, lastRequest)
 
 	_, stderr := s.exits(exitUsage, "sign", "s3://none/a")
 	require.Contains(t, stderr, "hint: set region=")

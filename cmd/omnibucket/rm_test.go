@@ -175,11 +175,18 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 		_, stderr := s.exits(exitOK, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
 		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
 	}
-	_, stderr := s.exits(exitOK, "rm", "--json", "box:none")
-	require.Equal(t, `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`+"\n", stderr)
 }
 
-// rm refuses to remove more than its arguments clearly say.
+// With --json, rm prints as an event that an object does not exist.
+func TestRmOfAMissingObjectAsJSON(t *testing.T) {
+	s := newShell(t)
+	s.setBox(newMemoryAddress(t))
+	_, stderr := s.exits(exitOK, "rm", "--json", "box:none")
+	want := `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`
+	require.Equal(t, want+"\n", stderr)
+}
+
+// rm refuses to remove more than its arguments clearly ask for.
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -255,17 +262,17 @@ func TestRmOfALinkAndOfAPipe(t *testing.T) {
 
 		_, err := os.Lstat(path)
 		require.NoError(t, err, "a dry run removes nothing")
+
 		stdout, stderr = s.exits(exitOK, "rm", "-v", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
-
 		_, err = os.Lstat(path)
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	}
 	require.FileExists(t, target)
 }
 
-// rm -r of a local tree says how many links and special files stay, because a bucket does not have them.
+// rm -r of a local tree says how many links and special files it leaves, because a bucket does not have them.
 func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
 	s := newShell(t)
@@ -273,9 +280,9 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 		name, wantErr string
 		args          []string
 	}{
-		{"a tree", "2 deleted (2 B)\n" + note, []string{"rm", "-r"}},
-		{"a dry run, which removes nothing", "", []string{"rm", "-r", "--dry-run"}},
-		{"a part of a tree, as the flags say", "1 deleted (1 B)\n", []string{"rm", "-r", "--include", "a"}},
+		{name: "a tree", args: []string{"rm", "-r"}, wantErr: "2 deleted (2 B)\n" + note},
+		{name: "a dry run, which removes nothing", args: []string{"rm", "-r", "--dry-run"}},
+		{name: "a part of a tree", args: []string{"rm", "-r", "--include", "a"}, wantErr: "1 deleted (1 B)\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -283,27 +290,30 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 			writeFiles(t, dir, map[string]string{"a": "x", "sub/b": "x"})
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+
 			_, stderr := s.exits(exitOK, append(tt.args, dir)...)
 			require.Equal(t, tt.wantErr, stderr)
 		})
 	}
 }
 
-// If rm empties the target of a link to a directory, it keeps the link.
+// If the path of "rm -r" is a link to a directory with a slash at its end, rm empties the directory and keeps the link.
 func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
 	link := filepath.Join(dir, "link")
 	files := map[string]string{}
 	for i := range 100 {
-		files[fmt.Sprint("a", i)], files[fmt.Sprint("sub/a", i)] = "x", "x"
+		files[fmt.Sprint("a", i)] = "x"
+		files[fmt.Sprint("sub/a", i)] = "x"
 	}
 	writeFiles(t, tree, files)
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
 
 	_, stderr := newShell(t).exits(exitOK, "rm", "-r", link+"/")
-	require.Equal(t, "200 deleted (200 B)\nomnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
+	require.Equal(t, "200 deleted (200 B)\n"+
+		"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
 	require.Len(t, leftovers, 1)
@@ -342,11 +352,19 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 		s.put("box:"+key, "x")
 	}
 
+	tests := []struct {
+		args         []string
+		failedEvents int
+	}{
+		{args: []string{"-r", "box:d"}, failedEvents: 3},
+		{args: []string{"box:d/*"}, failedEvents: 3},
+		{args: []string{"box:d/1", "box:d/2"}, failedEvents: 0},
+	}
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
-	for args, failures := range map[string]int{"-r box:d": 3, "box:d/*": 3, "box:d/1 box:d/2": 0} {
-		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, strings.Fields(args)...)...)
-		require.NotContains(t, stdout, `"removed"`, args)
-		require.Equal(t, failures, strings.Count(stdout, `"event":"failed"`), stdout)
+	for _, tt := range tests {
+		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)
+		require.NotContains(t, stdout, `"removed"`, tt.args)
+		require.Equal(t, tt.failedEvents, strings.Count(stdout, `"event":"failed"`), stdout)
 		require.Contains(t, stderr, "d/1")
 	}
 

@@ -275,7 +275,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// An interrupted command exits with 130, and changes nothing.
+// An interrupted command exits with code 130 and changes nothing.
 func TestInterruptExitsWith130(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -307,15 +307,17 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	stdin, keyboard := io.Pipe() // nobody ever ends it
+	stdin, keyboard := io.Pipe()
 	exit := make(chan int)
 	go func() {
 		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.environment(stdin, io.Discard, io.Discard))
 	}()
+
+	// The input does not end before the interrupt.
 	_, err := io.WriteString(keyboard, "half")
 	require.NoError(t, err)
-
 	cancel()
+
 	require.Equal(t, exitInterrupted, <-exit)
 	require.NoError(t, keyboard.Close())
 	s.exits(exitNotFound, "cat", bucket+"/a")
@@ -328,7 +330,7 @@ func (brokenPipe) Write([]byte) (int, error) {
 	return 0, &os.PathError{Op: "write", Path: "|1", Err: io.ErrClosedPipe}
 }
 
-// If the reader of the output closes its pipe, a command ends with 141 and no message. rm then removes no more.
+// If the reader of the output closes its pipe, a command ends with code 141 and no message, and rm removes no more.
 func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -348,7 +350,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 			require.Empty(t, stderr.String())
 		})
 	}
-	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm stops if nobody reads its output")
+	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm must stop")
 }
 
 // A fullDisk takes no byte.
@@ -356,7 +358,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
 
-// If a command cannot write its output, it fails with the reason.
+// If a command cannot write its output, it fails and says why.
 func TestOutputCannotBeWritten(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -375,7 +377,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 }
 
-// An error does not repeat credentials that stand in an address, or in the variable of a location.
+// An error does not repeat credentials of an address, even if the address is in the variable of a location.
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	tests := []struct{ name, address string }{
@@ -398,22 +400,25 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	}
 }
 
-// Control characters of a name are not printed to a terminal, and not in errors. A program gets the original name.
-func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
+// Errors do not contain the control characters of a name.
+func TestErrorsHaveNoControlCharacters(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	_, stderr := s.exits(exitNotFound, "cat", "--literal", bucket+"/\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 	_, stderr = s.exits(exitUsage, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
+}
 
+// A terminal gets no control characters of a name, but a pipe gets the original name.
+func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	output := console.NewOutput(io.Discard, func() {})
 	require.Equal(t, "\x1b[31m", output.Printable("\x1b[31m"))
 	output.Terminal = true
 	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
-// IsTerminal is false for the null device, although that is a character device, as a terminal is.
+// The null device is not a terminal, although it is a character device too.
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)
@@ -423,18 +428,19 @@ func TestIsTerminal(t *testing.T) {
 	require.False(t, console.IsTerminal(null))
 }
 
-// Every command has help, with at least two examples. Each flag of an example is one of the command.
+// Every command has help with at least two examples, which use only its own flags.
 func TestHelpOfEveryCommand(t *testing.T) {
 	s := newShell(t)
 	p := program.New(s.environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	for _, command := range rootCommand(p).Commands() {
-		if command.Name() == "completion" { // cobra's own
+		isOfCobra := command.Name() == "completion"
+		if isOfCobra {
 			continue
 		}
 		t.Run(command.Name(), func(t *testing.T) {
 			require.NotEmpty(t, command.Short)
 			require.NotEmpty(t, command.Long)
-			require.NotNil(t, command.Args, "wrong argument counts are refused")
+			require.NotNil(t, command.Args, "must refuse a wrong number of arguments")
 
 			examples := strings.Split(command.Example, "\n")
 			require.GreaterOrEqual(t, len(examples), 2)

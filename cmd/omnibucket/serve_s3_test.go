@@ -27,19 +27,20 @@ func TestServeS3(t *testing.T) {
 	s := newShell(t)
 	url := s.serveS3("--create", "photos")
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, url)
+	s.ok("serve", "--health", url)
+
 	status, body := get(t, url+"/photos/a")
 	require.Equal(t, http.StatusForbidden, status, body)
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
-	bucket := "s3://photos/folder/?path_style=true&region=us-east-1&endpoint=" + url
-	s.put(strings.Replace(bucket, "folder/", "folder/a.txt", 1), "hello")
-	require.Equal(t, "folder/a.txt\n", s.ok("ls", "-r", bucket))
-	require.Equal(t, "hello", s.ok("cat", strings.Replace(bucket, "folder/", "folder/a.txt", 1)))
-	s.ok("serve", "--health", url)
+	parameters := "?path_style=true&region=us-east-1&endpoint=" + url
+	s.put("s3://photos/folder/a.txt"+parameters, "hello")
+	require.Equal(t, "folder/a.txt\n", s.ok("ls", "-r", "s3://photos/folder/"+parameters))
+	require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
 }
 
-// Generated credentials are printed to standard error only.
+// serve --s3 prints the credentials that it generates to standard error, and only there.
 func TestServeS3GeneratedCredentials(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	stdout, printed := io.Pipe()
@@ -60,7 +61,7 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 	require.Regexp(t, `(?m)^# .*: s3://photos\?endpoint=http.*&profile=omnibucket&`, errs.String())
 }
 
-// serve --s3 writes its URL to --ready-file. After SIGTERM, it removes the file, and exits with 0.
+// serve --s3 writes its URL to the file of --ready-file. After SIGTERM, it removes the file and exits with 0.
 func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	process, _, stdout := startProcess(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", name)
@@ -72,7 +73,7 @@ func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 	require.Equal(t, line, string(text))
 
 	require.NoError(t, process.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, process.Wait(), "exit code 0")
+	require.NoError(t, process.Wait())
 	require.NoFileExists(t, name)
 }
 
@@ -168,15 +169,15 @@ func TestServeS3Fails(t *testing.T) {
 	}
 }
 
-// serve --s3 of a location stores natural objects there: other programs of the store see them, and it sees theirs.
+// serve --s3 of a location stores its objects there as they are, so that it shares them with other programs.
 func TestServeS3OverALocation(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	dir := filepath.ToSlash(t.TempDir())
 	tests := []struct{ name, location, bucket string }{
-		{"a path", dir + "/made", "file://" + dir + "/made/photos#"},
-		{"an address", "file://" + dir + "/made", "file://" + dir + "/made/photos#"},
-		{"another store", "mem://", "mem://photos/"},
+		{name: "a path", location: dir + "/made", bucket: "file://" + dir + "/made/photos#"},
+		{name: "an address", location: "file://" + dir + "/made", bucket: "file://" + dir + "/made/photos#"},
+		{name: "another store", location: "mem://", bucket: "mem://photos/"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,7 +187,7 @@ func TestServeS3OverALocation(t *testing.T) {
 
 			s.put("s3://photos/folder/a.txt"+parameters, "hello")
 			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
-			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"), "a natural object of the store")
+			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"))
 
 			s.put(tt.bucket+"folder/b.txt", "from elsewhere")
 			require.Equal(t, "from elsewhere", s.ok("cat", "s3://photos/folder/b.txt"+parameters))

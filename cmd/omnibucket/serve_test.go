@@ -66,7 +66,8 @@ func (s *shell) serve(args ...string) string {
 // serve --json prints its URL as JSON.
 func TestServeURLAsJSON(t *testing.T) {
 	s := newShell(t)
-	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
+	s.env["AWS_ACCESS_KEY_ID"] = "key"
+	s.env["AWS_SECRET_ACCESS_KEY"] = "secret-of-a-test"
 	for _, args := range [][]string{{newDirectoryAddress(t)}, {"--s3"}} {
 		var line program.ServingLine
 		require.NoError(t, json.Unmarshal([]byte(s.serve(append(args, "--json")...)), &line))
@@ -76,7 +77,7 @@ func TestServeURLAsJSON(t *testing.T) {
 	}
 }
 
-// serve serves the files of a bucket or a folder to browsers. It lists nothing without --listing, and stores nothing.
+// serve serves the objects of a bucket as files. It neither lists nor stores anything.
 func TestServe(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -98,15 +99,24 @@ func TestServe(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status, "nothing is listed")
 	status, _ = ask(t, request(t, http.MethodPut, base+"new", "x"))
 	require.Equal(t, http.StatusMethodNotAllowed, status)
-
-	folder := s.serve("--listing", bucket+"#public")
-	_, body = get(t, folder+"x/")
-	require.Contains(t, body, `href="y"`)
-	status, _ = get(t, folder+"a%20b%3F.txt")
-	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
-// serve answers only requests for names of this machine. Otherwise a web page could read files by DNS rebinding.
+// serve --listing of a folder lists its subfolders, and serves nothing outside of it.
+func TestServeListingOfAFolder(t *testing.T) {
+	s := newShell(t)
+	bucket := newDirectoryAddress(t)
+	for _, key := range []string{"outside.txt", "public/x/y"} {
+		s.put(bucket+"#"+key, key)
+	}
+
+	base := s.serve("--listing", bucket+"#public")
+	_, body := get(t, base+"x/")
+	require.Contains(t, body, `href="y"`)
+	status, _ := get(t, base+"outside.txt")
+	require.Equal(t, http.StatusNotFound, status)
+}
+
+// serve answers only requests for names of this machine, so that no web page can read files by DNS rebinding.
 func TestServeChecksHost(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -153,9 +163,10 @@ func TestServeChecksHost(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := request(t, http.MethodGet, s.serve(append(tt.args, bucket)...)+"a", "")
-			r.Host = tt.host
-			status, body := ask(t, r)
+			base := s.serve(append(tt.args, bucket)...)
+			req := request(t, http.MethodGet, base+"a", "")
+			req.Host = tt.host
+			status, body := ask(t, req)
 			require.Equal(t, tt.want, status, body)
 		})
 	}
@@ -163,29 +174,27 @@ func TestServeChecksHost(t *testing.T) {
 
 // serve accepts the URLs of sign for its bucket, under the path that signing_base_url names.
 func TestServeAcceptsSignedURLs(t *testing.T) {
-	for _, row := range []struct{ name, bucket string }{
-		{name: "memory", bucket: newMemoryAddress(t) + "/"},
-		{name: "directory", bucket: newDirectoryAddress(t) + "#"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	memory := newMemoryAddress(t)
+	directory := newDirectoryAddress(t)
+	const parameter = "?signing_base_url=BASE.signed"
+	tests := []struct{ name, bucket, object string }{
+		{name: "memory", bucket: memory + "/", object: memory + "/a b" + parameter},
+		{name: "directory", bucket: directory + "#", object: directory + parameter + "#a b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			base := s.serve(row.bucket)
-			parameters := "?signing_base_url=" + base + ".signed"
-			addressOf := func(key string) string {
-				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
-					return address + parameters + "#" + key
-				}
-				return row.bucket + key + parameters
-			}
+			base := s.serve(tt.bucket)
+			object := strings.Replace(tt.object, "BASE", base, 1)
 
-			status, body := sendSignedCurl(t, s.ok("sign", "--upload", addressOf("a b")), "uploaded")
+			status, body := sendSignedCurl(t, s.ok("sign", "--upload", object), "uploaded")
 			require.Equal(t, http.StatusOK, status, body)
-			status, body = get(t, strings.TrimSpace(s.ok("sign", addressOf("a b"))))
+			status, body = get(t, strings.TrimSpace(s.ok("sign", object)))
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
 
 			status, _ = get(t, base+".signed/a%20b")
-			require.Equal(t, http.StatusForbidden, status, "not without a signature")
+			require.Equal(t, http.StatusForbidden, status, "without a signature")
 			status, body = get(t, base+"a%20b")
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
