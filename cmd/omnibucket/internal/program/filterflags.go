@@ -170,7 +170,7 @@ func (f *FilterFlags) patternOptions() ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// withPatternsOf returns patterns, followed by the patterns in the files that a flag names.
+// withPatternsOf returns patterns, followed by those in the files that are the values of flag.
 func withPatternsOf(patterns []string, flag string, files []string) ([]string, error) {
 	all := slices.Clone(patterns)
 	for _, path := range files {
@@ -183,9 +183,8 @@ func withPatternsOf(patterns []string, flag string, files []string) ([]string, e
 	return all, nil
 }
 
-// matchesEverything reports whether a pattern matches every key. Users of the AWS CLI write
-// --exclude '*' before an --include. In this program, these two flags together would select
-// nothing.
+// matchesEverything reports whether a pattern matches every key. Users of the AWS CLI write such an
+// --exclude before an --include, which would select nothing in this program.
 func matchesEverything(pattern string) bool {
 	switch strings.TrimPrefix(strings.TrimPrefix(pattern, "./"), "/") {
 	case "*", "**", "**/*", "**/**":
@@ -194,7 +193,7 @@ func matchesEverything(pattern string) bool {
 	return false
 }
 
-// Filter returns the filter for a listing.
+// Filter returns the filter that the flags describe.
 func (f *FilterFlags) Filter() (*transfer.Filter, error) {
 	opts, err := f.Options()
 	if err != nil {

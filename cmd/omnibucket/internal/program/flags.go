@@ -65,7 +65,7 @@ func (f *globalFlags) Register(root *cobra.Command) {
 	flags.StringVar(&f.config, "config", "", "`file` of named locations and settings")
 }
 
-// IsSetting reports whether the environment and the configuration file may set a flag.
+// IsSetting reports whether the environment and the configuration file may set the global flag name.
 func IsSetting(name string) bool {
 	switch name {
 	case "config", "dry-run", "help", "version":
@@ -74,7 +74,7 @@ func IsSetting(name string) bool {
 	return true
 }
 
-// Settings calls visit for each flag that the environment and the file may set.
+// Settings calls visit for each global flag that the environment and the configuration file may set.
 func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 	root.PersistentFlags().VisitAll(func(flag *pflag.Flag) {
 		if IsSetting(flag.Name) {
@@ -83,15 +83,14 @@ func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 	})
 }
 
-// Prepare reads the configuration before a command runs. If a flag is not given, its value comes
-// from the environment, and else from the configuration file.
+// Prepare reads the configuration before a command runs. A flag that was not given gets its value from
+// the environment or else from the configuration file.
 func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
 
+	// A server keeps a store in memory until it stops, and sign needs no object in the store.
 	switch c.Name() {
 	case "mcp", "serve", "sign":
-		// These commands may use a store in memory. For mcp and serve, the store lasts until the
-		// server stops. The command sign needs no object in the store.
 		p.Stores.isTemporary = false
 	}
 
@@ -104,19 +103,19 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		err = p.CheckGlobals(c)
 	}
 	if isConfigCommand(c) && c.Name() != "set" {
-		// Without an error, "config unset" can remove an invalid setting.
+		// The error does not matter, so that "config unset" can remove an invalid setting.
 		return nil
 	}
 	return err
 }
 
-// applySettings sets the flags that are not given, and returns the first error.
+// applySettings sets the flags that were not given to their settings, and returns the first error.
 func (p *Program) applySettings(c *cobra.Command) error {
 	var firstErr error
 	Settings(c.Root(), func(flag *pflag.Flag) {
-		// A command may have another flag of this name.
-		isHidden := c.Flags().Lookup(flag.Name) != flag
-		if firstErr != nil || flag.Changed || isHidden {
+		// The command may have a flag of its own with this name.
+		isShadowed := c.Flags().Lookup(flag.Name) != flag
+		if firstErr != nil || flag.Changed || isShadowed {
 			return
 		}
 		firstErr = p.applySetting(flag)
@@ -124,8 +123,8 @@ func (p *Program) applySettings(c *cobra.Command) error {
 	return firstErr
 }
 
-// applySetting sets a flag to the value that the environment, or else the configuration file, has for
-// it. An empty value counts as none.
+// applySetting sets a flag to its value in the environment or else in the configuration file. An empty
+// value counts as none.
 func (p *Program) applySetting(flag *pflag.Flag) error {
 	source := config.SettingVariable(flag.Name)
 	value, _ := p.Around.Lookup(source)
@@ -146,8 +145,8 @@ func (p *Program) applySetting(flag *pflag.Flag) error {
 	return nil
 }
 
-// needsConfig reports whether a command needs a valid configuration. Commands that only print facts about the program
-// do not.
+// needsConfig reports whether a command needs a valid configuration. Those that only print facts about the program do
+// not.
 func needsConfig(c *cobra.Command) bool {
 	if !c.HasParent() || c.Parent().Name() == "completion" {
 		return false
@@ -178,13 +177,14 @@ func (p *Program) CheckGlobals(c *cobra.Command) error {
 	return p.selectCredentials()
 }
 
-// checkRetries checks --timeout and --retries. It sets the retry policy of all buckets.
+// checkRetries checks --timeout and --retries, and sets the retry policy of all buckets.
 func (p *Program) checkRetries(c *cobra.Command) error {
 	f := &p.Global
 	if f.timeout <= 0 && c.Flag("timeout").Changed {
 		return argument.Invalid("--timeout must be positive", "write it as 30s or 2m")
 	}
 	p.Stores.retry = storage.RetryPolicy{Stall: f.timeout}
+
 	if !c.Flag("retries").Changed {
 		return nil
 	}
@@ -195,8 +195,8 @@ func (p *Program) checkRetries(c *cobra.Command) error {
 	return nil
 }
 
-// withParameters adds parameters for the global flags to the address of a location. It does not
-// replace parameters that the address already has.
+// withParameters returns the location with the global flags as parameters of its address. Parameters
+// that the address already has stay as they are.
 func (f *globalFlags) withParameters(l location.Location) location.Location {
 	if l.Kind != location.InBucket && l.Kind != location.Account {
 		return l

@@ -22,8 +22,8 @@ func (p *Program) Input(ctx context.Context) (body io.Reader, release func()) {
 	return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(p.Around.In), nil })
 }
 
-// interruptible returns a body that reads the result of open. Opening or reading a pipe may block
-// forever, so the body fails when ctx is done. The upload then stores nothing.
+// interruptible returns a body that reads what open opens, and fails when ctx is done. Without that, an
+// upload could not be interrupted while a pipe is opened or read. The caller must call release.
 func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (body io.Reader, release func()) {
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
@@ -43,7 +43,7 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 	}
 }
 
-// UploadPath uploads a file, or the bytes that another process writes to a named pipe.
+// UploadPath uploads a file, or what another process writes to a named pipe.
 func (p *Program) UploadPath(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
@@ -59,8 +59,8 @@ func (p *Program) UploadPath(
 	return bucket.Upload(ctx, key, body, opts...)
 }
 
-// uploadFile uploads a file. If another program changes the file during the upload, uploadFile
-// stores nothing and fails.
+// uploadFile uploads a file. If another program changes the file meanwhile, it fails and stores
+// nothing.
 func uploadFile(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
@@ -71,11 +71,13 @@ func uploadFile(
 	}
 	// Nothing was written to the file, so an error of Close does not matter.
 	defer file.Close()
+
 	info, err := file.Stat()
 	// A file of /proc has content although its size is 0.
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return bucket.Upload(ctx, key, file, opts...)
 	}
+
 	content := localfile.NewStable(file, info)
 	attrs, err := bucket.Upload(ctx, key, content.Reader(), opts...)
 	if err != nil && content.Changed() {

@@ -20,8 +20,8 @@ func InventoryFlag(flags *pflag.FlagSet, text *string) {
 	)
 }
 
-// OpenInventory opens the inventory of a bucket. text is the location of the inventory's manifest.
-// If text is "", OpenInventory returns nil.
+// OpenInventory opens the inventory of a bucket whose manifest is at the location text. If text is "",
+// it returns nil.
 func (s *Stores) OpenInventory(ctx context.Context, text string, bucket storage.ReadWriter) (*transfer.Inventory, error) {
 	if text == "" {
 		return nil, nil
@@ -55,9 +55,8 @@ func (s *Stores) InventoryOption(ctx context.Context, text string, bucket storag
 	return []transfer.Option{transfer.WithInventory(inventory)}, nil
 }
 
-// Inventoried returns a bucket whose listing comes from its inventory, and prints how old the
-// inventory is. text is the location of the inventory's manifest. If text is "", Inventoried returns
-// the bucket itself.
+// Inventoried returns a bucket whose listing is the inventory with the manifest at the location text,
+// and prints how old the inventory is. If text is "", it returns b.
 func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
 	inventory, err := p.Stores.OpenInventory(ctx, text, b)
 	if err != nil {

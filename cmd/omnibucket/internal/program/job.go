@@ -19,7 +19,7 @@ func (p *Program) RunJob(run func(opts ...transfer.Option) (*transfer.Report, er
 	return report, err
 }
 
-// jobOptions returns the options of the global flags.
+// jobOptions returns the options of a job that the global flags ask for.
 func (p *Program) jobOptions() []transfer.Option {
 	var opts []transfer.Option
 	if p.Global.Concurrency > 0 {

@@ -19,7 +19,7 @@ type namedLayers struct {
 	closers []io.Closer
 }
 
-// close closes the layers in the reverse of the order in which they were opened.
+// close closes the layers in the reverse order of their opening.
 func (n *namedLayers) close() error {
 	var failures []error
 	for _, c := range slices.Backward(n.closers) {
@@ -28,20 +28,19 @@ func (n *namedLayers) close() error {
 	return errors.Join(failures...)
 }
 
-// configuredLayers returns the layers of a location, from the store outwards. They come from the
-// configuration and from flags of serve. The cache of serve is nearer to the store than encryption,
-// so that the cached bytes are encrypted.
+// configuredLayers returns the layers that the configuration and the flags of serve give a location,
+// from the store outwards. The cache of serve is below encryption, so that it holds encrypted bytes.
 func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	layers := s.layersInFile(l)
 	if s.CacheDir != "" {
-		outer := slices.IndexFunc(layers, func(c locations.Layer) bool {
-			return c.Name == "encrypt" || c.Name == "readonly"
+		index := slices.IndexFunc(layers, func(layer locations.Layer) bool {
+			return layer.Name == "encrypt" || layer.Name == "readonly"
 		})
-		if outer < 0 {
-			outer = len(layers)
+		if index < 0 {
+			index = len(layers)
 		}
 		cache := locations.Layer{Name: "diskcache", Settings: map[string]any{"dir": s.CacheDir}}
-		layers = slices.Insert(layers, outer, cache)
+		layers = slices.Insert(layers, index, cache)
 	}
 	if s.ReadOnly {
 		layers = append(layers, locations.Layer{Name: "readonly"})
@@ -55,7 +54,8 @@ func (s *Stores) layersInFile(l location.Location) []locations.Layer {
 	return slices.Clone(loc.Layers)
 }
 
-// openOther opens the second store of a mirror, or the old store of an overlay.
+// openOther opens the store at an address that the configuration of a layer names: the second store
+// of a mirror, or the old store of an overlay.
 func (s *Stores) openOther(ctx context.Context, address string, _ ...storage.OpenOption) (storage.Bucket, error) {
 	l, err := location.ParseAddress(address)
 	if err != nil {
@@ -66,8 +66,8 @@ func (s *Stores) openOther(ctx context.Context, address string, _ ...storage.Ope
 	})
 }
 
-// layersKey returns the key of a location's layers in namedLayers. That key is the name of the
-// location's environment variable. If the location has no layers, layersKey returns "".
+// layersKey returns the key of a location in namedLayers, which is the name of its environment
+// variable, or "" if it has no layers.
 func (s *Stores) layersKey(l location.Location) string {
 	if len(s.configuredLayers(l)) == 0 {
 		return ""
@@ -119,34 +119,37 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 	return slices.Concat(s.layers, layers), nil
 }
 
-// openLayers opens the configured layers of a location, unless they are open already. The caller
-// must hold the lock of the open buckets.
+// openLayers returns the configured layers of a location, which it opens at the first call. The
+// caller must hold s.Buckets.mu.
 func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	key := s.layersKey(l)
 	if key == "" {
 		return nil, nil
 	}
+
 	open := &s.Buckets.layers
 	if layers, ok := open.byName[key]; ok {
 		return layers, nil
 	}
 
+	// A layer such as mirror opens its second store with openOther.
 	cfg := *s.Config
 	cfg.Lookup = s.Lookup
 	cfg.OpenBucket = s.openOther
-	layered := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
+	withLayers := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
 	if l.Kind == location.LocalPath {
 		dir, err := l.InDirectory(l.Path, "")
 		if err != nil {
 			return nil, err
 		}
-		layered.Address = dir.Address()
+		withLayers.Address = dir.Address()
 	}
 
-	opened, err := cfg.OpenLayers(ctx, l.Name, layered)
+	opened, err := cfg.OpenLayers(ctx, l.Name, withLayers)
 	if err != nil {
 		return nil, err
 	}
+
 	open.closers = append(open.closers, opened)
 	if open.byName == nil {
 		open.byName = map[string][]driver.Layer{}
@@ -172,8 +175,8 @@ func (s *Stores) IsEncrypted(l location.Location) bool {
 	return slices.ContainsFunc(s.layersInFile(l), func(c locations.Layer) bool { return c.Name == "encrypt" })
 }
 
-// serviceOptions returns the options for opening the account of a location. If the location has the
-// layer "readonly", the opened account refuses to create, update and delete buckets.
+// serviceOptions returns the options for opening the account of a location. With the layer "readonly",
+// the account refuses to create, update and delete buckets.
 func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
 		return nil
@@ -185,7 +188,7 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 func refuseBucketChanges(
 	_ context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
-	// DeleteBucket also removes. To read about buckets has other effects.
+	// DeleteBucket has the effect of a removal, too. A request that only reads has others.
 	isChange := op.Effects&^storage.EffectRemove == storage.EffectAdminister
 	if isChange {
 		return nil, nil, ErrReadOnly

@@ -30,9 +30,9 @@ func (s *Stores) startLimit() error {
 
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
+	// Lines of "omnibucket run" with the same flag share a limit.
 	layer, ok := s.Buckets.limits[s.flags.bwlimit]
 	if !ok {
-		// Lines of "omnibucket run" with the same flag share a limit.
 		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (s *Stores) startLimit() error {
 	return nil
 }
 
-// selectCredentials selects the AWS profile of --aws-profile, by setting the variable AWS_PROFILE.
+// selectCredentials sets the variable AWS_PROFILE to the value of --aws-profile.
 func (p *Program) selectCredentials() error {
 	if p.Global.awsProfile == "" {
 		return nil
@@ -59,15 +59,15 @@ func (p *Program) selectCredentials() error {
 	return os.Setenv("AWS_PROFILE", p.Global.awsProfile)
 }
 
-// openOptions returns the options with which every bucket is opened, including its layers.
+// openOptions returns the options for opening a bucket with these layers and the global flags.
 func (s *Stores) openOptions(layers []driver.Layer) []storage.OpenOption {
 	opts := []storage.OpenOption{storage.WithRetry(s.retry)}
 	for _, layer := range layers {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if s.flags.DryRun {
-		opts = append(opts, storage.WithHook(refuseChanges),
-			driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})))
+		readOnly := readonly.New(readonly.Config{Refusal: errDryRun})
+		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readOnly))
 	}
 	return opts
 }

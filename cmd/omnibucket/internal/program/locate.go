@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// Locate parses an argument of any kind. It adds the parameters that global flags set, such as
-// --region, to the address.
+// Locate parses an argument of any kind. Global flags such as --region become parameters of the
+// address.
 func (s *Stores) Locate(text string) (location.Location, error) {
 	l, err := location.Parse(text, s.LookupLocation)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	}
 }
 
-// LocateExisting does the same as [Stores.LocateInBucket], for an argument that a command only
-// reads. It refuses the name of a bucket without its address, unless a file has this name.
+// LocateExisting is like [Stores.LocateInBucket], for an argument that a command only reads. It refuses
+// what looks like the name of a bucket without its address, unless a file has this name.
 func (s *Stores) LocateExisting(text string) (location.Location, error) {
 	l, err := s.LocateInBucket(text)
 	if err != nil {
@@ -59,6 +59,7 @@ func (s *Stores) LocateExisting(text string) (location.Location, error) {
 	if !mayBeBucket {
 		return l, nil
 	}
+
 	if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
 		return l, argument.OfPath(l.Path, err)
 	}
@@ -66,8 +67,7 @@ func (s *Stores) LocateExisting(text string) (location.Location, error) {
 }
 
 // LocateEntry parses an argument that must name something in a bucket. For a local path without
-// wildcards, the bucket is the parent directory of the path. A local directory is therefore a
-// folder in the bucket, and a command can change or remove this folder.
+// wildcards, the bucket is the parent directory, so that a command can remove or move the path itself.
 func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	l, err := s.Locate(text)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	return s.LocateInBucket(text)
 }
 
-// checkPath refuses a path if no such file exists, but a location with this name does. The user has
+// checkPath refuses a path that does not exist but is the name of a location, because the user has
 // probably forgotten the colon after the name.
 func (s *Stores) checkPath(path string) error {
 	if !locations.IsName(path) {

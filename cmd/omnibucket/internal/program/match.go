@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// EachMatch calls the given function for each object that an argument names. An argument with
-// wildcards names all objects that match. If the function fails, EachMatch prints the error and
-// continues.
+// EachMatch calls do for the object that text names or, if text has wildcards, for each object that
+// matches. After a failure with wildcards it prints the error and continues.
 func (p *Program) EachMatch(
 	ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error,
 ) error {
@@ -35,6 +34,7 @@ func (p *Program) EachMatch(
 			continue
 		}
 		hasMatch = true
+
 		match := l
 		match.Key = entry.Key
 		match.HasWildcard = false

@@ -34,6 +34,7 @@ type bucketKey struct {
 	requests       bool
 }
 
+// bucketKey returns the key of an open bucket, which has all that determines how the bucket is opened.
 func (s *Stores) bucketKey(l location.Location) bucketKey {
 	return bucketKey{
 		address:  l.Address(),
@@ -46,7 +47,7 @@ func (s *Stores) bucketKey(l location.Location) bucketKey {
 	}
 }
 
-// Open opens the bucket of a location. It opens each address only once. The program closes all
+// Open opens the bucket of a location, or returns it if it is open already. The program closes all
 // buckets at its end.
 func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.OpenOption) (storage.Bucket, error) {
 	if err := s.checkMemory(l.Scheme); err != nil {
@@ -72,7 +73,7 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 }
 
 // openNew opens a bucket with its layers. It fails if the bucket lacks a feature that the
-// configuration of the location requires. The caller must hold the lock of the open buckets.
+// configuration of the location requires. The caller must hold s.Buckets.mu.
 func (s *Stores) openNew(
 	ctx context.Context, l location.Location, opts []storage.OpenOption,
 ) (storage.Bucket, error) {
@@ -80,6 +81,7 @@ func (s *Stores) openNew(
 	if err != nil {
 		return nil, err
 	}
+
 	opts = append(opts, s.openOptions(layers)...)
 	bucket, err := InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
 		return storage.Open(ctx, s.addressToOpen(l), opts...)
@@ -97,8 +99,8 @@ func (s *Stores) openNew(
 	return bucket, nil
 }
 
-// checkMemory refuses a store in memory if the process ends after this command. For example, mv
-// would lose the objects.
+// checkMemory refuses a store in memory if the process ends after this command, because its objects
+// would be lost.
 func (s *Stores) checkMemory(scheme string) error {
 	if scheme != "mem" || !s.isTemporary {
 		return nil
@@ -109,8 +111,8 @@ func (s *Stores) checkMemory(scheme string) error {
 	)
 }
 
-// OpenWrapped opens a bucket and replaces its Core with the result of wrap. That Core receives
-// whole keys, which begin with the location's prefix.
+// OpenWrapped opens a bucket and replaces its Core by the result of wrap. The new Core receives whole
+// keys, which begin with the prefix of l.
 func (s *Stores) OpenWrapped(
 	ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {
@@ -154,7 +156,7 @@ func (s *Stores) openObject(ctx context.Context, text string) (storage.Bucket, l
 	return bucket, l, err
 }
 
-// OpenService opens the account at an address.
+// OpenService opens the account at an address. The caller must close it.
 func (s *Stores) OpenService(ctx context.Context, address string, extra ...storage.OpenOption) (storage.Service, error) {
 	scheme, _, _ := strings.Cut(address, ":")
 	if err := s.checkMemory(scheme); err != nil {
@@ -167,11 +169,11 @@ func (s *Stores) OpenService(ctx context.Context, address string, extra ...stora
 	return storage.OpenService(ctx, address, opts...)
 }
 
-// UseService calls do with the account of a bucket, and the bucket's name.
+// UseService calls do with the account that has the bucket of l, and with the bucket's name.
 func (s *Stores) UseService(
 	ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error,
 ) error {
-	bucket := ""
+	var bucket string
 	service, err := InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
 		address, name, err := l.SplitAccount()
 		if err != nil {

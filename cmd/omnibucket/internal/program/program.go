@@ -39,8 +39,8 @@ type Program struct {
 	Global   globalFlags
 }
 
-// New returns a program that prints to output. If shared is not nil, the program uses the open buckets
-// in it.
+// New returns a program that prints to output. It uses the open buckets in shared, unless shared is
+// nil.
 func New(around Environment, output *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: output}
 	p.Stores = Stores{
@@ -53,8 +53,8 @@ func New(around Environment, output *console.Output, shared *OpenBuckets) *Progr
 	return p
 }
 
-// WantsJSON reports whether the environment or the arguments ask for JSON. It is used after an
-// error, when args could not be parsed.
+// WantsJSON reports whether the environment or the arguments ask for JSON. It is for arguments that
+// could not be parsed.
 func (p *Program) WantsJSON(args []string) bool {
 	text, _ := p.Around.Lookup(config.SettingVariable("json"))
 	for _, arg := range args {
@@ -64,13 +64,13 @@ func (p *Program) WantsJSON(args []string) bool {
 			text = value
 		}
 	}
-	// For an invalid value, ParseBool returns false.
+	// An invalid value counts as false.
 	wantsJSON, _ := strconv.ParseBool(text)
 	return wantsJSON
 }
 
-// Each calls the given function for each argument. If the function fails, Each prints the error and
-// continues. Each returns the first error.
+// Each calls do for each argument. After a failure it prints the error and continues. It returns the
+// first error.
 func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argument T) error) error {
 	f := failures{program: p}
 	for _, argument := range arguments {
@@ -81,20 +81,23 @@ func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argumen
 	return f.first
 }
 
-// EachAtOnce calls the function work for each argument in parallel. Each of these calls returns a
-// function. EachAtOnce calls the returned functions one after another, in the order of the
-// arguments. After a failure it prints the error and continues.
+// EachAtOnce calls work for the arguments in parallel, and then each function that work returned, in
+// the order of the arguments. After a failure it prints the error and continues. It returns the first
+// error.
 func EachAtOnce[T any](
-	ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (finish func() error),
+	ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (report func() error),
 ) error {
-	q := p.NewQueue(ctx)
-	defer q.Cancel()
+	queue := p.NewQueue(ctx)
+	defer queue.Cancel()
 	for _, argument := range arguments {
-		if err := q.Add(func(ctx context.Context) func() error { return work(ctx, argument) }); err != nil {
+		err := queue.Add(func(ctx context.Context) (report func() error) {
+			return work(ctx, argument)
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return q.Wait()
+	return queue.Wait()
 }
 
 // failures collects the errors of a command that continues after an error.
@@ -103,8 +106,8 @@ type failures struct {
 	first   error // first error that was printed, or nil
 }
 
-// add prints err, unless it is nil, and returns nil so that the command continues. If ctx is done,
-// add returns err instead, and the command ends.
+// add prints err, if it is not nil, and returns nil, so that the command continues. If ctx is done, it
+// only returns err, which ends the command.
 func (f *failures) add(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// StartProgress returns a progress bar. It returns nil if there is no terminal, or if a flag turns
-// progress off.
+// StartProgress returns a progress bar, or nil if there is no terminal or a flag turns progress off.
 func (p *Program) StartProgress() *console.ProgressBar {
 	if !console.IsTerminal(p.Around.Err) || p.Global.quiet || p.Global.noProgress {
 		return nil
@@ -18,19 +17,20 @@ func (p *Program) StartProgress() *console.ProgressBar {
 		// The bar would be mixed with the lines of JSON.
 		return nil
 	}
-	b := console.NewProgressBar(p.Around.Err)
-	p.Out.Redirect(b.Screen)
-	return b
+
+	bar := console.NewProgressBar(p.Around.Err)
+	p.Out.Redirect(bar.Screen)
+	return bar
 }
 
 // EndProgress removes a bar, which may be nil.
-func (p *Program) EndProgress(b *console.ProgressBar) {
-	if b == nil {
+func (p *Program) EndProgress(bar *console.ProgressBar) {
+	if bar == nil {
 		return
 	}
 	p.Out.Redirect(nil)
-	b.Bar.Abort(true)
-	b.Screen.Wait()
+	bar.Bar.Abort(true)
+	bar.Screen.Wait()
 }
 
 // A sharedProgress shows the progress of several objects in one bar.
@@ -44,8 +44,8 @@ type sharedProgress struct {
 	state      transfer.Progress
 }
 
-// StartTogether returns one bar for n objects. It returns nil if there is no terminal, or if a flag
-// turns progress off.
+// StartTogether returns one bar for n objects, or nil if there is no terminal or a flag turns progress
+// off.
 func (p *Program) StartTogether(n int) *sharedProgress {
 	bar := p.StartProgress()
 	if bar == nil {
@@ -63,8 +63,8 @@ func (t *sharedProgress) End() {
 	}
 }
 
-// Begin returns the progress of one object. The total of all objects is complete only after Begin
-// was called for every object.
+// Begin returns the progress of one more object. The total is complete when Begin was called for each
+// object.
 func (t *sharedProgress) Begin() *objectProgress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,7 @@ func (t *sharedProgress) Begin() *objectProgress {
 	return &objectProgress{shared: t}
 }
 
-// update shows the state in the bar. The caller must hold t.mu.
+// update computes the rate and shows the state in the bar. The caller must hold t.mu.
 func (t *sharedProgress) update() {
 	t.state.Elapsed = time.Since(t.startTime)
 	if t.state.Elapsed > 0 {
@@ -90,9 +90,12 @@ type objectProgress struct {
 	total  int64 // size of the last report, or 0 if it was not known
 }
 
-// Report adds what has changed since the last report, as for storage.WithProgress.
+// Report adds to the shared progress what has changed since the last report. Its arguments are those
+// of storage.WithProgress.
 func (o *objectProgress) Report(done, total int64) {
+	// An unknown total is negative.
 	total = max(total, 0)
+
 	o.shared.mu.Lock()
 	defer o.shared.mu.Unlock()
 	o.shared.state.Bytes += done - o.done
@@ -102,7 +105,7 @@ func (o *objectProgress) Report(done, total int64) {
 	o.shared.update()
 }
 
-// End counts the object as done.
+// End counts the object as transferred.
 func (o *objectProgress) End() {
 	o.shared.mu.Lock()
 	defer o.shared.mu.Unlock()

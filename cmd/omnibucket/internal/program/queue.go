@@ -8,9 +8,9 @@ import (
 // atOnce is the number of arguments or objects that a command handles in parallel.
 const atOnce = 16
 
-// A queue runs functions in parallel, and finishes them in the order in which they were added. If a
-// function fails, the queue prints the error and continues. Only one goroutine may call Add and
-// Wait.
+// A queue runs functions in parallel, and reports their results in the order in which they were
+// added: each function returns another one, which does that. If a result is an error, the queue prints
+// it and continues. Only one goroutine may call Add and Wait.
 type queue struct {
 	ctx     context.Context // of the running functions
 	cancel  context.CancelFunc
@@ -19,7 +19,8 @@ type queue struct {
 	failed  failures
 }
 
-// NewQueue returns an empty queue. The caller must call Cancel at the end.
+// NewQueue returns an empty queue, whose limit is --concurrency. The caller must call Cancel at the
+// end.
 func (p *Program) NewQueue(ctx context.Context) *queue {
 	ctx, cancel := context.WithCancel(ctx)
 	q := &queue{ctx: ctx, cancel: cancel, limit: atOnce, failed: failures{program: p}}
@@ -29,8 +30,8 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	return q
 }
 
-// Cancel cancels the context of the running functions. It waits until they return, so that no
-// goroutine outlives the command.
+// Cancel cancels the running functions and waits until they return, so that no goroutine outlives the
+// command.
 func (q *queue) Cancel() {
 	q.cancel()
 	for _, done := range q.pending {
@@ -39,34 +40,34 @@ func (q *queue) Cancel() {
 	q.pending = nil
 }
 
-// Add starts the function work in a goroutine. If the queue is full, Add first waits for the oldest
-// function. If the oldest function fails, Add prints the error of that function and returns nil. But
-// if the context of the queue is done, Add returns that error instead.
-func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
+// Add starts work in a goroutine. If the queue is full, it first waits for the oldest function and
+// reports that result. Add returns an error only if the context of the queue is done.
+func (q *queue) Add(work func(ctx context.Context) (report func() error)) error {
 	var err error
 	if len(q.pending) == q.limit {
-		err = q.finishOldest()
+		err = q.reportOldest()
 	}
-	// The channel has a buffer, so that a function whose result nobody takes ends, too.
+
+	// With its buffer, the goroutine also ends if nobody receives the result.
 	done := make(chan func() error, 1)
 	q.pending = append(q.pending, done)
 	go func() { done <- work(q.ctx) }()
 	return err
 }
 
-// finishOldest waits until the oldest function returns. The oldest function returns a finish function, and
-// finishOldest calls that function.
-func (q *queue) finishOldest() error {
+// reportOldest waits for the oldest function and reports its result. It returns an error only if the
+// context of the queue is done.
+func (q *queue) reportOldest() error {
 	done := q.pending[0]
 	q.pending = q.pending[1:]
-	finish := <-done
-	return q.failed.add(q.ctx, finish())
+	report := <-done
+	return q.failed.add(q.ctx, report())
 }
 
-// Wait finishes all functions and returns the first error.
+// Wait waits for all functions, reports their results in order, and returns the first error.
 func (q *queue) Wait() error {
 	for len(q.pending) > 0 {
-		if err := q.finishOldest(); err != nil {
+		if err := q.reportOldest(); err != nil {
 			q.Cancel()
 			return errors.Join(err, q.failed.first)
 		}

@@ -16,10 +16,10 @@ func asFile(next driver.Driver) driver.Driver { return &fileDriver{next} }
 
 type fileDriver struct{ driver.Driver }
 
-// Get returns a range of the file, which consists of the header and the stored bytes. To find the
-// range, Get reads the object from its start. It skips the bytes of the file before the range.
+// Get returns a range of the file that consists of the header and the stored bytes of an object. It
+// reads the object from its start and skips what is before the range.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	// Read the whole file, because the range counts from the start of the header.
+	// The range counts from the start of the header, so it is not that of the stored bytes.
 	req := *r
 	req.Offset = 0
 	req.Length = -1
@@ -28,6 +28,7 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	if err != nil {
 		return nil, nil, err
 	}
+
 	file, err := fileRange(attrs, body, r)
 	if err != nil {
 		_ = body.Close()
@@ -39,8 +40,8 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	}{file, body}, nil
 }
 
-// fileRange returns the range of a file that a request asks for. The file consists of the header in
-// the attributes, and the body. fileRange changes the attributes, so that they describe the file.
+// fileRange returns the range that r asks for of the file that consists of the header in attrs and
+// body. It changes attrs so that they describe this file.
 func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.Reader, error) {
 	header, err := encrypt.Header(attrs.Metadata)
 	if err != nil {
@@ -51,6 +52,7 @@ func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.R
 		attrs.CRC32C = storage.CRC32C{}
 		attrs.MD5 = nil
 	}
+
 	start, end, err := r.Span(attrs.Size)
 	if err != nil {
 		return nil, err

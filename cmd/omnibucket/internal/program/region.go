@@ -21,8 +21,8 @@ const (
 // RegionServer is Amazon's server, which tells the region of any bucket.
 var RegionServer = "https://s3.amazonaws.com"
 
-// InRegion calls open with a location. If that fails because the address lacks a region, it asks
-// Amazon for the region and calls open again.
+// InRegion calls open. If that fails because the address of l lacks a region, InRegion asks Amazon for
+// the region and calls open again.
 func InRegion[T any](ctx context.Context, l location.Location, open func(l location.Location) (T, error)) (T, error) {
 	result, err := open(l)
 	if err == nil {
@@ -35,9 +35,9 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 	return open(regional)
 }
 
-// withRegion adds the bucket's region, which Amazon returns, to a location's address. If err does
-// not say that the region is unknown, withRegion adds nothing.
-func withRegion(ctx context.Context, l location.Location, err error) (result location.Location, found bool) {
+// withRegion returns the location with the region of its bucket, if err says that the address lacks a
+// region and Amazon knows it.
+func withRegion(ctx context.Context, l location.Location, err error) (result location.Location, ok bool) {
 	lacksRegion := storage.CodeOf(err) == storage.InvalidArgument &&
 		strings.Contains(err.Error(), "region is not known")
 	if l.Scheme != "s3" || !lacksRegion {
@@ -50,8 +50,8 @@ func withRegion(ctx context.Context, l location.Location, err error) (result loc
 	return l.WithDefault("region", region), region != ""
 }
 
-// regionOf returns the region of a bucket, or "" if Amazon does not return it. The request needs no
-// signature, because even a response that denies access contains the region.
+// regionOf asks Amazon for the region of a bucket, and returns "" if there is no answer. The request
+// needs no signature, because even a response that denies access contains the region.
 func regionOf(ctx context.Context, bucket string) string {
 	ctx, cancel := context.WithTimeout(ctx, regionTime)
 	defer cancel()
@@ -59,6 +59,7 @@ func regionOf(ctx context.Context, bucket string) string {
 	if err != nil {
 		return ""
 	}
+
 	// A redirect has the region in its own header, so it need not be followed.
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)

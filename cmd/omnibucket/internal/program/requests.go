@@ -8,12 +8,13 @@ import (
 	"github.com/omnibucket/storage/layers/meter"
 )
 
-// startMeter creates the meter of --requests, which counts the requests of all buckets. The meter
-// is the innermost layer, so that it counts the requests that reach the store.
+// startMeter creates the meter of --requests, which all buckets share. It is their innermost layer, so
+// that it counts the requests that reach a store.
 func (s *Stores) startMeter() {
 	if !s.flags.requests {
 		return
 	}
+
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
 	if s.Buckets.meter == nil {
@@ -33,15 +34,23 @@ type requestCounts struct {
 	Received int64  `json:"received"`
 }
 
-// SummarizeRequests prints the counts of --requests. The command "omnibucket run" runs several
-// commands. Its counts are the sums for all of these commands.
+// SummarizeRequests prints the counts of --requests, for "omnibucket run" those of all its lines.
 func (p *Program) SummarizeRequests() {
 	if p.Stores.Buckets.meter == nil {
 		return
 	}
 	c := p.Stores.Buckets.meter.Counts()
 	if p.Global.JSON {
-		_ = p.Out.JSON(requestCounts{"requests", c.Reads, c.Writes, c.Lists, c.Removals, c.Sent, c.Received})
+		// p.Out keeps a write error.
+		_ = p.Out.JSON(requestCounts{
+			Event:    "requests",
+			Reads:    c.Reads,
+			Writes:   c.Writes,
+			Lists:    c.Lists,
+			Removals: c.Removals,
+			Sent:     c.Sent,
+			Received: c.Received,
+		})
 		return
 	}
 	_, _ = fmt.Fprintf(p.Around.Err, "requests: %d reads, %d writes, %d lists, %d removals; %s sent, %s received\n",

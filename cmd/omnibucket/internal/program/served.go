@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// LocateServed parses the argument of a server command. The argument names a bucket, a folder in a
-// bucket, or a local directory.
+// LocateServed parses the argument of a server command, which must name a bucket, a folder in a
+// bucket or a local directory.
 func (s *Stores) LocateServed(text string) (location.Location, error) {
 	l, err := s.LocateInBucket(text)
 	if err != nil {
@@ -20,10 +20,9 @@ func (s *Stores) LocateServed(text string) (location.Location, error) {
 	return l, nil
 }
 
-// OpenServed opens the folder of a location for a server. If the bucket does not exist, OpenServed
-// fails. If listing the folder fails with any other error, OpenServed returns that error as the
-// result listErr, and the server still starts. The error may be temporary. Clients may also be
-// able to read objects without permission to list.
+// OpenServed opens the folder of a location for a server, and fails if the bucket does not exist. Any
+// other error of a listing is returned as listErr: it may be temporary, or the server may be allowed
+// to read objects but not to list them.
 func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files storage.Bucket, listErr, err error) {
 	if files, err = s.OpenFolder(ctx, l); err != nil {
 		return nil, nil, err
@@ -41,7 +40,8 @@ func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files sto
 // PrintURL prints the URL of a server. The server must already accept requests.
 func (p *Program) PrintURL(url string) {
 	if p.Global.JSON {
-		_ = p.Out.JSON(ServingLine{"serving", url}) // p.Out keeps a write error
+		// p.Out keeps a write error.
+		_ = p.Out.JSON(ServingLine{Event: "serving", URL: url})
 	} else {
 		p.Out.Printf("%s\n", url)
 	}

@@ -20,8 +20,8 @@ func (u Unreadable) Error() string { return errors.Join(u...).Error() }
 // Unwrap returns the errors.
 func (u Unreadable) Unwrap() []error { return u }
 
-// ListBelow yields the objects below a folder. It skips folders of a directory that this user may
-// not read, such as lost+found. If it skipped any, it yields the error [Unreadable] at the end.
+// ListBelow yields the objects below a folder. It skips folders that this user may not read, such as
+// lost+found of a local directory, and yields an error of type [Unreadable] for them at the end.
 func ListBelow(
 	ctx context.Context, bucket storage.Lister, folder string, opts ...storage.ListOption,
 ) iter.Seq2[storage.ListEntry, error] {
@@ -29,11 +29,14 @@ func ListBelow(
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)
 		for entry, err := range piecemeal.List(ctx, bucket, folder, "", list) {
-			if err != nil && entry.IsPrefix {
+			isUnreadable := err != nil && entry.IsPrefix
+			if isUnreadable {
 				if len(unreadable) < maxUnreadable {
 					unreadable = append(unreadable, err)
 				}
-			} else if !yield(entry, err) {
+				continue
+			}
+			if !yield(entry, err) {
 				return
 			}
 		}

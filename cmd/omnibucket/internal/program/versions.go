@@ -7,11 +7,10 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// WithVersions adds versions=true to the address of a location, so that the bucket shows its
-// versions. It does not change a mem or file address.
+// WithVersions returns the location with versions=true in its address, so that the bucket shows its
+// versions. A mem or file address stays as it is.
 func WithVersions(l location.Location) location.Location {
-	// For mem and file, versions=true would turn versioning on. A bucket with versioning shows its
-	// versions even without versions=true.
+	// For mem and file, versions=true would turn versioning on, and is not needed to show versions.
 	if l.Scheme == "mem" || l.Scheme == "file" {
 		return l
 	}

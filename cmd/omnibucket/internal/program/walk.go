@@ -33,10 +33,9 @@ type Root struct {
 // Name returns the key of the root. For a whole bucket it returns "".
 func (r Root) Name() string { return r.Entry.Key }
 
-// EachRoot calls the function visit for the object with the given address. If there is no such
-// object, EachRoot calls the function for the folder of that name. If the address has wildcards,
-// EachRoot calls the function for each match. If EachRoot finds nothing, it fails with
-// ObjectNotFound.
+// EachRoot calls visit for the object that text names or, if there is none, for the folder of that
+// name. If text has wildcards, it calls visit for each match. It fails with ObjectNotFound if there
+// is nothing.
 func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func(Root) error) error {
 	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
@@ -48,7 +47,7 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 		if err != nil {
 			return err
 		}
-		return visit(Root{bucket, entry, topOf(entry)})
+		return visit(Root{Bucket: bucket, Entry: entry, Top: topOf(entry)})
 	}
 
 	top, _ := location.SplitPattern(l.Glob())
@@ -58,7 +57,7 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 			return err
 		}
 		hasMatch = true
-		if err := visit(Root{bucket, entry, top}); err != nil {
+		if err := visit(Root{Bucket: bucket, Entry: entry, Top: top}); err != nil {
 			return err
 		}
 	}
@@ -75,6 +74,7 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	if l.Key == "" {
 		return folder, nil
 	}
+
 	isOrdered := storage.Supports(bucket, storage.OrderedListing)
 	folderExists := false
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
@@ -99,8 +99,8 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	return folder, nil
 }
 
-// topOf returns the folder to which the patterns of a filter are relative. For a folder it is the
-// folder itself, and for an object the folder that contains the object.
+// topOf returns the folder to which the patterns of a filter are relative: the entry itself if it is a
+// folder, or else the folder that contains the object.
 func topOf(e storage.ListEntry) string {
 	if e.IsPrefix {
 		return e.Key
@@ -139,12 +139,14 @@ func IsMarker(e storage.ListEntry) bool {
 	return !e.IsPrefix && e.Size == 0 && strings.HasSuffix(e.Key, "/")
 }
 
-// EachFile calls the function do for each object that the arguments name, if the filter selects the
-// object.
+// EachFile calls do for each object that the arguments name and the filter of w selects. If do returns
+// ErrEnough, EachFile ends without an error.
 func (p *Program) EachFile(
 	ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error,
 ) error {
-	visit := func(r Root) error { return w.eachFile(ctx, r, do) }
+	visit := func(r Root) error {
+		return w.eachFile(ctx, r, do)
+	}
 	isDone := false
 	return Each(ctx, p, args, func(text string) error {
 		if isDone {
@@ -159,7 +161,7 @@ func (p *Program) EachFile(
 	})
 }
 
-// eachFile calls the function do for each object of a root that the filter selects.
+// eachFile calls do for each object of a root that the filter of w selects.
 func (w *Walk) eachFile(ctx context.Context, r Root, do func(r Root, e storage.ListEntry) error) error {
 	for entry, err := range w.Files(ctx, r) {
 		if err != nil {

@@ -48,7 +48,7 @@ bytes; a negative OFFSET counts from the end, and has no LENGTH.
 	return c
 }
 
-// readOptions returns options for the flags of cat.
+// readOptions returns the options of a download that the flags of cat ask for.
 func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOption, error) {
 	var opts []storage.DownloadOption
 	if c.Flags().Changed("range") {
@@ -82,14 +82,14 @@ func parseRange(text string) (offset, length int64, err error) {
 	return offset, length, nil
 }
 
-// cat writes the objects that an argument names to standard output. The argument "-" names standard
-// input.
+// cat writes the objects that text names, or standard input if text is "-", to standard output.
 func cat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.DownloadOption) error {
 	if text != "-" {
 		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
 			return p.Download(ctx, b, l.Key, opts)
 		})
 	}
+
 	if len(opts) > 0 {
 		return argument.Invalid("--range and --version must not be used with standard input", "")
 	}
