@@ -43,13 +43,13 @@ func waitForExit(t *testing.T, process *exec.Cmd) int {
 // moreThanAPipeHolds can only be written while another process reads.
 var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
-// A signal ends an upload with the exit code 130, and nothing is stored.
+// A signal ends an upload with exit code 130, and nothing is stored.
 func TestSignalInterrupts(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		process, stdin, _ := startProcess(t, "cp", "-", bucket+"#a")
 
-		// As the write returns, the process reads its input.
+		// When the write returns, the process must have begun to read.
 		_, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
 
@@ -59,8 +59,7 @@ func TestSignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-// A signal ends a command that opens a named pipe. The system call blocks until another program opens the pipe to
-// write.
+// A signal ends a command that opens a named pipe, which blocks until another program opens the pipe to write.
 func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
@@ -71,7 +70,7 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 
 	require.Equal(t, exitInterrupted, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
 
-	// A goroutine still waits in the system call. A writer ends the wait.
+	// A writer ends the system call, in which a goroutine still waits.
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())
@@ -95,7 +94,7 @@ func TestCpFromANamedPipe(t *testing.T) {
 	require.Equal(t, "piped", newShell(t).ok("cat", bucket+"#a"))
 }
 
-// If the reader of the output closes its pipe, as head does, the command exits with 141.
+// If the reader of the output closes its pipe, as head does, the command exits with code 141.
 func TestBrokenPipeOfHead(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -108,7 +107,7 @@ func TestBrokenPipeOfHead(t *testing.T) {
 	require.Equal(t, exitBrokenPipe, waitForExit(t, process))
 }
 
-// If standard output is on a full disk, the command fails, and the hint says so.
+// If standard output is on a full disk, a command fails and a hint says so.
 func TestOutputFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -132,7 +131,8 @@ func TestOutputFull(t *testing.T) {
 		var stderr strings.Builder
 		process := exec.CommandContext(t.Context(), program, args...)
 		process.Env = append(os.Environ(), asProgram+"=1")
-		process.Stdin = strings.NewReader("version\n") // a line of run
+		// Only run reads this line.
+		process.Stdin = strings.NewReader("version\n")
 		process.Stdout = full
 		process.Stderr = &stderr
 		require.NoError(t, process.Start())
@@ -143,8 +143,7 @@ func TestOutputFull(t *testing.T) {
 	}
 }
 
-// If mv is killed in its middle, each file is complete at the source or at the destination. The test kills mv again
-// and again, until one run moves the last files.
+// If mv is killed, again and again, each file is complete at its source or at its destination.
 func TestMvKilled(t *testing.T) {
 	const files = 100
 	src := t.TempDir()
@@ -163,6 +162,7 @@ func TestMvKilled(t *testing.T) {
 		return count
 	}
 
+	// Kill mv until one run moves the last files.
 	kills := 0
 	for finished := false; !finished; {
 		unmoved := countUnmoved()
@@ -171,7 +171,8 @@ func TestMvKilled(t *testing.T) {
 		exited := make(chan struct{})
 		go func() {
 			defer close(exited)
-			_, _ = io.Copy(io.Discard, stdout) // ends with the process
+			// The output ends with the process.
+			_, _ = io.Copy(io.Discard, stdout)
 		}()
 
 		// Wait until this run has moved an eighth of the files, or has ended.
@@ -183,7 +184,8 @@ func TestMvKilled(t *testing.T) {
 			}
 		}
 
-		_ = process.Process.Kill() // it may have ended
+		// The process may have ended already.
+		_ = process.Process.Kill()
 		<-exited
 		finished = process.Wait() == nil
 		if !finished {

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// The pages show the help as it is: patterns keep their asterisks, and tables their lines.
+// The manual pages show the help as it is: patterns keep their asterisks, and tables their lines.
 func TestManualPages(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1795219200")
 	t.Setenv("MANWIDTH", "200")
@@ -20,14 +20,20 @@ func TestManualPages(t *testing.T) {
 	s := newShell(t)
 	s.ok("man", dir)
 
-	page := func(name string) string {
-		out, err := exec.CommandContext(t.Context(), testserver.Program(t, "man"), "-E", "ascii", "-l", filepath.Join(dir, name+".1")).Output()
-		require.NoError(t, err)
-		return string(out)
-	}
-	require.Contains(t, page("omnibucket-sync"), "'*.jpg'")
-	require.Contains(t, page("omnibucket-cp"), "[a-z] matches one of several")
-	require.Regexp(t, `take "\*", "\?" and "\[" in keys`, page("omnibucket-cp"))
-	require.Regexp(t, `(?m)^ +3    the object, bucket, source file or source directory does not exist, or nothing\n +matches wildcards$`, page("omnibucket"))
-	require.Contains(t, page("omnibucket-serve"), "Nov 2026")
+	require.Contains(t, manualPage(t, dir, "omnibucket-sync"), "'*.jpg'")
+	require.Contains(t, manualPage(t, dir, "omnibucket-cp"), "[a-z] matches one of several")
+	require.Regexp(t, `take "\*", "\?" and "\[" in keys`, manualPage(t, dir, "omnibucket-cp"))
+	exitCode3 := `(?m)^ +3    the object, bucket, source file or source directory does not exist, or nothing\n` +
+		` +matches wildcards$`
+	require.Regexp(t, exitCode3, manualPage(t, dir, "omnibucket"))
+	require.Contains(t, manualPage(t, dir, "omnibucket-serve"), "Nov 2026")
+}
+
+// manualPage returns a manual page of dir as the program man prints it.
+func manualPage(t *testing.T, dir, name string) string {
+	t.Helper()
+	man := testserver.Program(t, "man")
+	page, err := exec.CommandContext(t.Context(), man, "-E", "ascii", "-l", filepath.Join(dir, name+".1")).Output()
+	require.NoError(t, err)
+	return string(page)
 }

@@ -33,59 +33,89 @@ func newMarkedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	return b
 }
 
-// Consoles and rclone mark a folder by an empty object whose key ends in a slash. Commands handle such markers at
-// every level.
-func TestFolderMarkersAtEveryLevel(t *testing.T) {
-	tree := []string{"a/b/c", "a/d", "a/empty/", "top/x"}
-	for _, row := range []struct {
+// Listings show a folder with a marker, an empty object that consoles and rclone create, as a folder.
+func TestFolderMarkersInListings(t *testing.T) {
+	tests := []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"ls of a bucket", []string{"ls", "box:"}, "a/\ntop/\n"},
-		{"ls of a folder", []string{"ls", "box:a"}, "a/b/\na/d\na/empty/\n"},
-		{"ls of a folder, with a slash", []string{"ls", "box:a/"}, "a/b/\na/d\na/empty/\n"},
-		{"ls of an empty folder", []string{"ls", "box:a/empty"}, ""},
-		{"ls with a limit", []string{"ls", "--limit", "1", "box:a/"}, "a/b/\n"},
-		{"ls after a key", []string{"ls", "--start-after", "a/b/", "box:a/"}, "a/d\na/empty/\n"},
-		{"ls of wildcards", []string{"ls", "box:a/*"}, "a/b/\na/d\na/empty/\n"},
-		{"ls of wildcards at any depth", []string{"ls", "box:**"}, "a/b/c\na/d\ntop/x\n"},
-		{"ls -r shows every object", []string{"ls", "-r", "box:a"}, "a/\na/b/\na/b/c\na/d\na/empty/\n"},
-		{"ls -r of wildcards", []string{"ls", "-r", "box:a/*"}, "a/b/c\na/d\n"},
-		{"find", []string{"find", "box:"}, "a/b/c\na/d\ntop/x\n"},
-		{"find in an empty folder", []string{"find", "box:a/empty"}, ""},
-		{"tree", []string{"tree", "box:"},
-			".\n├── a/\n│   ├── b/\n│   │   └── c\n│   ├── d\n│   └── empty/\n└── top/\n    └── x\n"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "ls of a bucket", args: []string{"ls", "box:"}, want: "a/\ntop/\n"},
+		{name: "ls of a folder", args: []string{"ls", "box:a"}, want: "a/b/\na/d\na/empty/\n"},
+		{name: "ls of a folder, with a slash", args: []string{"ls", "box:a/"}, want: "a/b/\na/d\na/empty/\n"},
+		{name: "ls of an empty folder", args: []string{"ls", "box:a/empty"}, want: ""},
+		{name: "ls with a limit", args: []string{"ls", "--limit", "1", "box:a/"}, want: "a/b/\n"},
+		{
+			name: "ls after a key",
+			args: []string{"ls", "--start-after", "a/b/", "box:a/"},
+			want: "a/d\na/empty/\n",
+		},
+		{name: "ls of wildcards", args: []string{"ls", "box:a/*"}, want: "a/b/\na/d\na/empty/\n"},
+		{name: "ls of wildcards at any depth", args: []string{"ls", "box:**"}, want: "a/b/c\na/d\ntop/x\n"},
+		{
+			name: "ls -r shows every object",
+			args: []string{"ls", "-r", "box:a"},
+			want: "a/\na/b/\na/b/c\na/d\na/empty/\n",
+		},
+		{name: "ls -r of wildcards", args: []string{"ls", "-r", "box:a/*"}, want: "a/b/c\na/d\n"},
+		{name: "find", args: []string{"find", "box:"}, want: "a/b/c\na/d\ntop/x\n"},
+		{name: "find in an empty folder", args: []string{"find", "box:a/empty"}, want: ""},
+		{
+			name: "tree",
+			args: []string{"tree", "box:"},
+			want: ".\n├── a/\n│   ├── b/\n│   │   └── c\n│   ├── d\n│   └── empty/\n└── top/\n    └── x\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			newMarkedBox(t, s, tree...)
-			require.Equal(t, row.want, s.ok(row.args...))
+			newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
+			require.Equal(t, tt.want, s.ok(tt.args...))
 		})
 	}
-	for _, row := range []struct {
+}
+
+// Commands that change a tree remove the markers of its folders with the tree, but do not copy them.
+func TestFolderMarkersAtEveryLevel(t *testing.T) {
+	tests := []struct {
 		name string
 		args []string
-		left []string // in the bucket, without the markers that the row need not name
+		left []string // all keys in the bucket
 	}{
-		{"rm -r", []string{"rm", "-r", "box:a"}, []string{"top/", "top/x"}},
-		{"rm -r of an empty folder", []string{"rm", "-r", "box:a/empty/"},
-			[]string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"}},
-		{"rm -r of wildcards", []string{"rm", "-r", "box:a/*"}, []string{"a/", "top/", "top/x"}},
-		{"rm -r of everything", []string{"rm", "-r", "--all", "box:"}, nil},
-		{"cp -r", []string{"cp", "-r", "box:a/", "box:new/"}, []string{
-			"a/", "a/b/", "a/b/c", "a/d", "a/empty/", "new/b/c", "new/d", "top/", "top/x",
-		}},
-		{"mv -r", []string{"mv", "-r", "box:a/", "box:new/"},
-			[]string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"}},
-		{"sync", []string{"sync", "--delete", "box:top/", "box:a/"},
-			[]string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "rm -r", args: []string{"rm", "-r", "box:a"}, left: []string{"top/", "top/x"}},
+		{
+			name: "rm -r of an empty folder",
+			args: []string{"rm", "-r", "box:a/empty/"},
+			left: []string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"},
+		},
+		{
+			name: "rm -r of wildcards",
+			args: []string{"rm", "-r", "box:a/*"},
+			left: []string{"a/", "top/", "top/x"},
+		},
+		{name: "rm -r of everything", args: []string{"rm", "-r", "--all", "box:"}, left: nil},
+		{
+			name: "cp -r",
+			args: []string{"cp", "-r", "box:a/", "box:new/"},
+			left: []string{"a/", "a/b/", "a/b/c", "a/d", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
+		},
+		{
+			name: "mv -r",
+			args: []string{"mv", "-r", "box:a/", "box:new/"},
+			left: []string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
+		},
+		{
+			name: "sync",
+			args: []string{"sync", "--delete", "box:top/", "box:a/"},
+			left: []string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			b := newMarkedBox(t, s, tree...)
-			s.exits(exitOK, row.args...)
-			require.Equal(t, row.left, foldermarker.Keys(t, b))
+			b := newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
+			s.exits(exitOK, tt.args...)
+			require.Equal(t, tt.left, foldermarker.Keys(t, b))
 		})
 	}
 }

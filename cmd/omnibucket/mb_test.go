@@ -8,24 +8,25 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Buckets are created and removed.
+// mb creates a bucket, and rb removes it, but not its objects and versions without --force.
 func TestMbAndRb(t *testing.T) {
+	const inMemory = "mem://test-made"
+	inDirectory := newDirectoryAddress(t) + "/made"
 	tests := []struct {
-		name, address string
-		versions      string
-		key           func(address string) string
+		name, address                string
+		object, objectWithVersioning string
 	}{
 		{
-			name:     "memory",
-			address:  "mem://test-made",
-			versions: "?versions=true",
-			key:      func(a string) string { return a + "/a" },
+			name:                 "memory",
+			address:              inMemory,
+			object:               inMemory + "/a",
+			objectWithVersioning: inMemory + "/a?versions=true",
 		},
 		{
-			name:     "directory",
-			address:  newDirectoryAddress(t) + "/made",
-			versions: "?versions=true",
-			key:      func(a string) string { return a + "#a" },
+			name:                 "directory",
+			address:              inDirectory,
+			object:               inDirectory + "#a",
+			objectWithVersioning: inDirectory + "?versions=true#a",
 		},
 	}
 	for _, tt := range tests {
@@ -35,7 +36,7 @@ func TestMbAndRb(t *testing.T) {
 
 			_, stderr := s.exits(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")
-			s.put(tt.key(tt.address), "x")
+			s.put(tt.object, "x")
 			_, stderr = s.exits(exitFailure, "rb", tt.address)
 			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
 
@@ -45,16 +46,10 @@ func TestMbAndRb(t *testing.T) {
 
 			s.ok("mb", "--versioned", "--public", tt.address)
 			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", tt.address))
-			key := tt.key(tt.address)
-			if tt.name == "memory" {
-				key += tt.versions
-			} else {
-				key = tt.key(tt.address + tt.versions)
-			}
 			for range 3 {
-				s.put(key, "x")
+				s.put(tt.objectWithVersioning, "x")
 			}
-			s.ok("rm", key)
+			s.ok("rm", tt.objectWithVersioning)
 			s.exits(exitFailure, "rb", tt.address)
 			s.ok("rb", "--force", tt.address)
 			s.exits(exitNotFound, "stat", tt.address)
@@ -62,11 +57,11 @@ func TestMbAndRb(t *testing.T) {
 	}
 }
 
-// If an address declares versions or object locks, mb creates the bucket with them. Object locks cannot be enabled
-// later.
+// If an address declares versions or object locks, mb creates the bucket with them.
 func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
-	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + startS3Box(t, s, s3server.Config{}).URL
+	endpoint := startS3Box(t, s, s3server.Config{}).URL
+	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + endpoint
 	tests := []struct{ name, address, parameter, shows string }{
 		{
 			name:      "versions of a directory",

@@ -109,7 +109,8 @@ func TestMcpAgentFollowsNoLinks(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"secret": outside, "notes/a.txt": "inside"})
 	require.NoError(t, os.Symlink(filepath.Join(dir, "secret"), filepath.Join(dir, "notes", "file")))
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "notes", "up")))
-	client := newShell(t).connectAgent("--allow=list,stat,read,write,move,remove", "--overwrite", filepath.Join(dir, "notes"))
+	notes := filepath.Join(dir, "notes")
+	client := newShell(t).connectAgent("--allow=list,stat,read,write,move,remove", "--overwrite", notes)
 
 	for _, key := range []string{"file", "up/secret", "up/notes/a.txt"} {
 		callRefusedTool(t, client, "read", arguments{"key": key})
@@ -238,7 +239,7 @@ func TestMcpConcurrentWrites(t *testing.T) {
 				s.connectAgent("--allow=write", "box:"),
 			}
 			const writes = 16
-			winners := make(chan string, writes)
+			written := make(chan string, writes)
 			var wg sync.WaitGroup
 			for i := range writes {
 				wg.Go(func() {
@@ -246,20 +247,20 @@ func TestMcpConcurrentWrites(t *testing.T) {
 					call := &mcp.CallToolParams{Name: "write", Arguments: arguments{"key": "a", "text": text}}
 					result, err := clients[i%len(clients)].CallTool(t.Context(), call)
 					if err == nil && !result.IsError {
-						winners <- text
+						written <- text
 					}
 				})
 			}
 			wg.Wait()
 
-			require.Len(t, winners, 1)
-			require.Equal(t, <-winners, s.ok("cat", "box:a"))
+			require.Len(t, written, 1)
+			require.Equal(t, <-written, s.ok("cat", "box:a"))
 		})
 	}
 }
 
-// The errors that an agent sees contain no credentials, and no names of the server, the bucket or the folder. The
-// owner finds the reason in the output of the server, without the secret key.
+// The errors that an agent sees contain no credentials, and no names of the server, the bucket or the folder. The log
+// has the reasons, but not the secret key.
 func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -272,7 +273,14 @@ func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-a-test")
 	client, log := s.connectAgentWithLog("--allow=list,stat,read,write,move,remove", "box:notes")
 	secrets := []string{
-		"secret-of-a-test", "AKIDOFATEST", serverURL.Host, serverURL.Port(), "photos", "notes", "Signature", "RequestId",
+		"secret-of-a-test",
+		"AKIDOFATEST",
+		serverURL.Host,
+		serverURL.Port(),
+		"photos",
+		"notes",
+		"Signature",
+		"RequestId",
 	}
 
 	tests := []struct {
@@ -292,12 +300,12 @@ func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 			require.NotContains(t, failure, secret, tt.tool)
 		}
 	}
-	require.NotEmpty(t, log.String(), "the owner finds the reason there")
+	require.NotEmpty(t, log.String())
 	require.NotContains(t, log.String(), "secret-of-a-test")
 }
 
-// If an agent reads parts of an object of 10 GiB, the server requests only these parts from the store, and keeps no
-// more in memory.
+// If an agent reads parts of a large object, the server reads only these parts from the store and keeps no more in
+// memory.
 func TestMcpReadsOfALargeObject(t *testing.T) {
 	const size = 10 << 30
 	dir := t.TempDir()
@@ -313,17 +321,17 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 		"S3":          "s3://photos?path_style=true&region=us-east-1&endpoint=" + endpoint,
 	} {
 		t.Run(name, func(t *testing.T) {
+			// The server prints its requests when it ends, which is after the inner test.
 			var log *lockedBuffer
-
-			// The server ends with the inner test. Only then does it print its requests.
 			t.Run("reads", func(t *testing.T) {
 				s.t = t
 				var client *mcp.ClientSession
 				client, log = s.connectAgentWithLog("--requests", location)
+				// Without a length, 64 KiB are read.
 				for _, args := range []arguments{
-					{}, // 64 KiB
-					{"length": 1 << 18},
-					{"offset": 9 << 30, "length": 1 << 18},
+					{},
+					{"length": 256 << 10},
+					{"offset": 9 << 30, "length": 256 << 10},
 					{"offset": size - 5},
 				} {
 					args["key"] = "big"
@@ -335,16 +343,17 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 			require.NotNil(t, counts, log.String())
 			received, err := strconv.ParseFloat(counts[1], 64)
 			require.NoError(t, err)
-			require.Less(t, received, 600.0, "64 KiB and 2 times 256 KiB")
+			require.Less(t, received, 600.0, "must be 64 KiB and 2 times 256 KiB")
 		})
 	}
 
+	const maxHeap = 256 << 20
 	var after runtime.MemStats
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.HeapAlloc, uint64(256<<20))
+	require.Less(t, after.HeapAlloc, uint64(maxHeap))
 }
 
-// If a key contains instructions for an agent, the server returns it only as data.
+// Instructions in a key or a text reach an agent only as data.
 func TestMcpNamesAreOnlyData(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
@@ -362,14 +371,14 @@ func TestMcpNamesAreOnlyData(t *testing.T) {
 	}
 }
 
-// An agent cannot read the internal files of a directory, such as the key that signs its links. A key that is the
-// path of such a file names another file.
+// An agent cannot reach the internal files of a directory, such as the key that signs its links: the path of such a
+// file is the key of another one.
 func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 	dir := t.TempDir()
 	address := "file://" + filepath.ToSlash(dir) + "?signing_base_url=http://files.test"
 	client := newShell(t).connectAgent("--allow=list,read,stat,link,write,move,remove", "--overwrite", address)
 
-	// An object with attributes and a link make the internal files.
+	// To store attributes and to sign a link creates the internal files.
 	callTool(t, client, "write", arguments{"key": "a.txt", "text": "text", "contentType": "text/x-test"})
 	link := callTool(t, client, "link", arguments{"key": "a.txt"})
 	require.Contains(t, link["url"], "http://files.test/a.txt?")

@@ -64,7 +64,7 @@ func connectHTTPAgent(t *testing.T, address, token string) *mcp.ClientSession {
 	return client
 }
 
-// mcp --listen serves agents over HTTP that have the token which it prints.
+// mcp --listen prints a token, and serves agents that have it over HTTP.
 func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
@@ -77,8 +77,9 @@ func TestMcpOverHTTP(t *testing.T) {
 	require.Equal(t, []string{"list", "read", "write"}, offeredTools(t, client))
 	require.Equal(t, "text", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
 
-	callTool(t, client, "write", arguments{"key": "b.txt", "text": "new"})
-	require.Contains(t, callRefusedTool(t, client, "write", arguments{"key": "b.txt", "text": "new"}), "precondition failed")
+	newObject := arguments{"key": "b.txt", "text": "new"}
+	callTool(t, client, "write", newObject)
+	require.Contains(t, callRefusedTool(t, client, "write", newObject), "precondition failed")
 	require.Equal(t, []string{"a.txt", "b.txt"}, listKeys(t, client, nil))
 }
 
@@ -229,10 +230,14 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 // If other machines can connect, mcp --listen warns that the token travels without TLS.
 func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
-	const want = "The token travels without TLS"
+	s.setBox(newMemoryAddress(t))
+	s.env["OMNIBUCKET_MCP_TOKEN"] = tokenOfTest
+	const warning = "The token travels without TLS"
+
 	_, log := s.serveMCP("box:")
-	require.NotContains(t, log.String(), want)
-	_, log = s.serveMCP("--listen=0.0.0.0:0", "box:") // the last value counts
-	require.Contains(t, log.String(), want)
+	require.NotContains(t, log.String(), warning)
+
+	// This --listen replaces that of serveMCP.
+	_, log = s.serveMCP("--listen=0.0.0.0:0", "box:")
+	require.Contains(t, log.String(), warning)
 }

@@ -165,7 +165,7 @@ func newShellWithMirror(t *testing.T) *shell {
 	return s
 }
 
-// The tool list shows an agent the keys under its folder, and no other ones.
+// An agent lists the keys under its folder and no others.
 func TestMcpLists(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestMcpReadsFail(t *testing.T) {
 			s := store.newShell(t)
 			putNotes(s)
 			client := s.connectAgent("box:notes")
-			other := callTool(t, client, "stat", arguments{"key": "deep/b.txt"})["revision"]
+			otherRevision := callTool(t, client, "stat", arguments{"key": "deep/b.txt"})["revision"]
 
 			missing := callRefusedTool(t, client, "read", arguments{"key": "none"})
 			require.Equal(t, "object not found: no object has this key; list shows which keys exist", missing)
@@ -226,7 +226,7 @@ func TestMcpReadsFail(t *testing.T) {
 			require.Contains(t, folder, "object not found")
 			beyond := callRefusedTool(t, client, "read", arguments{"key": "a.txt", "offset": 999})
 			require.Contains(t, beyond, "range not satisfiable")
-			changed := callRefusedTool(t, client, "read", arguments{"key": "a.txt", "ifRevision": other})
+			changed := callRefusedTool(t, client, "read", arguments{"key": "a.txt", "ifRevision": otherRevision})
 			require.Contains(t, changed, "precondition failed")
 		})
 	}
@@ -278,7 +278,8 @@ func TestMcpChangesObjects(t *testing.T) {
 			failure = callRefusedTool(t, client, "remove", arguments{"key": "a.txt", "ifRevision": "x"})
 			require.Contains(t, failure, ": ")
 			remove := arguments{"key": "a.txt"}
-			if revision := written["revision"]; revision != nil { // not every store has revisions
+			// Not every store has revisions.
+			if revision := written["revision"]; revision != nil {
 				remove["ifRevision"] = revision
 			}
 			callTool(t, client, "remove", remove)
@@ -290,7 +291,7 @@ func TestMcpChangesObjects(t *testing.T) {
 	}
 }
 
-// With --overwrite, an agent replaces an object if its call asks for it, or names the revision.
+// With --overwrite, an agent may replace an object if its call asks for that or names the revision.
 func TestMcpOverwritesObjects(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -300,7 +301,7 @@ func TestMcpOverwritesObjects(t *testing.T) {
 			callTool(t, client, "write", arguments{"key": "a", "text": "1"})
 
 			failure := callRefusedTool(t, client, "write", arguments{"key": "a", "text": "2"})
-			require.Contains(t, failure, "precondition failed", "the call does not ask for it")
+			require.Contains(t, failure, "precondition failed")
 
 			revision := callTool(t, client, "stat", arguments{"key": "a"})["revision"]
 			callTool(t, client, "write", arguments{"key": "a", "text": "3", "ifRevision": revision})
@@ -316,7 +317,7 @@ func TestMcpOverwritesObjects(t *testing.T) {
 	}
 }
 
-// An agent gets links that anyone can read for a time of at most an hour.
+// An agent gets links with which anyone can read an object for at most an hour.
 func TestMcpLinks(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
@@ -343,7 +344,7 @@ func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 	require.Contains(t, stderr, "leave link out of --allow")
 }
 
-// mcp refuses flags that mean nothing or do not fit together, and locations without a bucket.
+// mcp refuses flags that have no meaning or do not fit together.
 func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
@@ -394,7 +395,12 @@ func TestMcpFlags(t *testing.T) {
 		})
 	}
 
-	s.t = t
+}
+
+// mcp must have one location with a bucket, and cannot be a line of run.
+func TestMcpRefuses(t *testing.T) {
+	s := newShell(t)
+	s.setBox(newMemoryAddress(t))
 	s.exits(exitUsage, "mcp")
 	s.exits(exitUsage, "mcp", "s3://?region=eu-west-1")
 	s.exits(exitNotFound, "mcp", newDirectoryAddress(t)+"/none")
@@ -480,17 +486,13 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.NoError(t, process.Wait())
 }
 
-// If an argument of a call is invalid, the response tells the agent what it must be.
+// If an argument of a call is invalid, the error tells the agent what it must be.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newDirectoryAddress(t))
 	s.put("box:.hidden", "text")
 	client := s.connectAgent("--allow=list,read,write,remove", "--overwrite", "box:")
-	const (
-		invalidRevision = "invalid argument: ifRevision must be a revision that stat or read returned"
-		invalidCursor   = "invalid argument: cursor must be the nextCursor of a page with the same prefix and recursive"
-		largeOffset     = "invalid argument: offset must be at most 9007199254740991"
-	)
+	const invalidRevision = "invalid argument: ifRevision must be a revision that stat or read returned"
 	tests := []struct {
 		name string
 		tool string
@@ -519,13 +521,13 @@ func TestMcpErrorsOfCalls(t *testing.T) {
 			name: "an invented cursor",
 			tool: "list",
 			args: arguments{"cursor": "invented"},
-			want: invalidCursor,
+			want: "invalid argument: cursor must be the nextCursor of a page with the same prefix and recursive",
 		},
 		{
 			name: "an offset that JSON numbers cannot hold",
 			tool: "read",
 			args: arguments{"key": ".hidden", "offset": int64(math.MaxInt64)},
-			want: largeOffset,
+			want: "invalid argument: offset must be at most 9007199254740991",
 		},
 	}
 	for _, tt := range tests {
@@ -536,10 +538,11 @@ func TestMcpErrorsOfCalls(t *testing.T) {
 
 	failure := callRefusedTool(t, client, "list", arguments{"prefix": "./"})
 	require.Contains(t, failure, "prefix must not have a segment")
-	require.Equal(t, []string{".hidden"}, listKeys(t, client, arguments{"prefix": "."}), "a dot alone is a prefix")
+	// A dot may be the beginning of a name.
+	require.Equal(t, []string{".hidden"}, listKeys(t, client, arguments{"prefix": "."}))
 }
 
-// If the store refuses requests, the server still starts, and prints one warning.
+// If the store refuses requests, mcp still starts, with one warning.
 func TestMcpReportsAStoreThatItCannotReach(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")

@@ -26,7 +26,9 @@ func TestSyncShardsAddUp(t *testing.T) {
 	writeFiles(t, dir, files)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/gone/1", "x")
-	transferred, deleted := 0, 0
+
+	transferred := 0
+	deleted := 0
 	for i := range shards {
 		_, report := s.runSync("--delete", "--shard", fmt.Sprintf("%d/%d", i, shards), dir, bucket)
 		transferred += numberBefore(t, report, "transferred")
@@ -35,16 +37,21 @@ func TestSyncShardsAddUp(t *testing.T) {
 
 	require.Equal(t, len(files), transferred)
 	require.Equal(t, 1, deleted)
-	require.Equal(t, len(files), strings.Count(s.ok("ls", "-r", bucket), "\n"))
+	require.Len(t, splitLines(s.ok("ls", "-r", bucket)), len(files))
+}
 
+// A shard must be an index and a number of shards, such as 0/3.
+func TestSyncShardInvalid(t *testing.T) {
+	s := newShell(t)
 	for _, shard := range []string{"", "3", "3/3", "-1/3", "1/0", "a/b", "1/3/4"} {
-		s.exits(exitUsage, "sync", "--shard", shard, dir, bucket)
+		s.exits(exitUsage, "sync", "--shard", shard, t.TempDir(), newMemoryAddress(t))
 	}
 }
 
-// Shards of sync may be ranges of keys, which job split computes. Together they do what one sync does.
+// Shards of sync may be the ranges of keys that job split computes. Together they do what one sync does.
 func TestSyncShardsOfKeyRanges(t *testing.T) {
-	const files, shards = 40, 4
+	const files = 40
+	const shards = 4
 	s := newShell(t)
 	src := newMemoryAddress(t) + "/src"
 	dst := newMemoryAddress(t) + "/dst"
@@ -55,7 +62,8 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	bounds := filepath.Join(t.TempDir(), "bounds.json")
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 
-	transferred, deleted := 0, 0
+	transferred := 0
+	deleted := 0
 	for i := range shards {
 		shard := fmt.Sprintf("%d/%d", i, shards)
 		_, report := s.runSync("--delete", "--shard", shard, "--shard-bounds", bounds, src+"/in/", dst+"/in/")
@@ -65,10 +73,10 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	}
 	require.Equal(t, files, transferred)
 	require.Equal(t, 1, deleted)
-	require.Equal(t, files, strings.Count(s.ok("ls", "-r", dst+"/in/"), "\n"))
+	require.Len(t, splitLines(s.ok("ls", "-r", dst+"/in/")), files)
 }
 
-// Ranges of keys must be a file of job split for the same number of shards.
+// The file of --shard-bounds must be one that job split has written for the same number of shards.
 func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	s := newShell(t)
 	src := newMemoryAddress(t) + "/src"
@@ -80,22 +88,36 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
 
-	for name, args := range map[string][]string{
-		"another number":  {"--shard", "0/5", "--shard-bounds", bounds},
-		"without --shard": {"--shard-bounds", bounds},
-		"another file":    {"--shard", "0/4", "--shard-bounds", text},
-		"no file":         {"--shard", "0/4", "--shard-bounds", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		code int
+		args []string
+	}{
+		{name: "another number", code: exitUsage, args: []string{"--shard", "0/5", "--shard-bounds", bounds}},
+		{name: "without --shard", code: exitUsage, args: []string{"--shard-bounds", bounds}},
+		{name: "another file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", text}},
+		{name: "no file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", ""}},
+		{
+			name: "a missing file",
+			code: exitNotFound,
+			args: []string{"--shard", "0/4", "--shard-bounds", bounds + "x"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			s.exits(exitUsage, append(append([]string{"sync"}, args...), src, dst)...)
+			s.exits(tt.code, append(append([]string{"sync"}, tt.args...), src, dst)...)
 		})
 	}
+}
 
-	s.t = t
-	s.exits(exitNotFound, "sync", "--shard", "0/4", "--shard-bounds", bounds+"x", src, dst)
-	s.exits(exitUsage, "job", "split", "0", src)
-	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", src+"/empty/"))
+// job split returns empty bounds for an empty folder, and refuses 0 shards.
+func TestJobSplitOfAnEmptyFolder(t *testing.T) {
+	s := newShell(t)
+	bucket := newMemoryAddress(t)
+	s.put(bucket+"/in/a", "x")
+	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", bucket+"/empty/"))
+	s.exits(exitUsage, "job", "split", "0", bucket)
 }
 
 // sync takes its shard number from the environment variable of the scheduler.
@@ -187,9 +209,10 @@ func TestSyncShardsByScheduler(t *testing.T) {
 	}
 }
 
-// The status of a job adds up its shards, of which some may be missing or have failed.
+// The status of a job adds up its shards, some of which may not have begun or have failed.
 func TestJobStatusAddsUpShards(t *testing.T) {
-	const files, shards = 40, 4
+	const files = 40
+	const shards = 4
 	s := newShell(t)
 	dir := t.TempDir()
 	journals := filepath.Join(t.TempDir(), "journals")
@@ -209,7 +232,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	s.ok(syncShard(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// The shard with a name that no key can be fails.
+	// A file whose name no key can be makes its shard fail.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	broken := filepath.Join(dir, "broken\xff")
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
@@ -231,7 +254,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	require.Regexp(t, `files +\d+ transferred`, status())
 	require.Contains(t, s.ok("--json", "job", "status", journals), `"shards":4,"done":4,"begun":0`)
 
-	// The whole as one job.
+	// The same job without shards.
 	s.ok("-q", "sync", "--journal", journals, dir, dst)
 	require.Contains(t, status(), "1: 1 done, 0 begun")
 	require.Contains(t, status(), "40 the same")
@@ -244,12 +267,13 @@ func TestJobOfADirectoryAddress(t *testing.T) {
 	dst := newMemoryAddress(t)
 	journals := filepath.Join(t.TempDir(), "journals")
 	s.put(src+"#a", "x")
+
 	address, parameters, _ := strings.Cut(src, "?")
 	for _, source := range []string{src, address + "/?" + parameters, address + "/.?" + parameters} {
 		s.ok("-q", "sync", "--journal", journals, source, dst)
 	}
 
-	require.Equal(t, 1, strings.Count(s.ok("--json", "job", "status", journals), "\n"))
+	require.Len(t, splitLines(s.ok("--json", "job", "status", journals)), 1)
 }
 
 // numberBefore returns the number before a word of a report, or 0.
@@ -278,37 +302,37 @@ func (w *lineCanceler) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// If sync with a journal is interrupted, the next sync continues.
+// If sync with a journal is interrupted, the next sync continues where it ended.
 func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
 	src := t.TempDir()
 	dst := newMemoryAddress(t)
-	newJournals := filepath.Join(t.TempDir(), "new", "journals")
+	journals := filepath.Join(t.TempDir(), "new", "journals")
+	// Long names fill the buffer of the output, so that it is written.
+	longName := strings.Repeat("x", 200)
 	tree := map[string]string{}
 	for i := range files {
-		tree[fmt.Sprintf("%04d%s", i, strings.Repeat("x", 200))] = "x" // long names, so that the output is written
+		tree[fmt.Sprintf("%04d%s", i, longName)] = "x"
 	}
 	writeFiles(t, src, tree)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-
-	args := []string{"sync", "-v", "--concurrency", "1", "--journal", newJournals, "--shard", "0/1", src, dst}
+	args := []string{"sync", "-v", "--concurrency", "1", "--journal", journals, "--shard", "0/1", src, dst}
 	require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, &lineCanceler{1, cancel}, io.Discard)))
-	entries, err := os.ReadDir(newJournals)
+
+	journalFiles, err := filepath.Glob(filepath.Join(journals, "journal-????????????????-0-of-1.json"))
 	require.NoError(t, err)
-	journals := 0
-	for _, entry := range entries {
-		if regexp.MustCompile(`^journal-[0-9a-f]{16}-0-of-1\.json$`).MatchString(entry.Name()) {
-			journals++
-		}
-	}
-	require.Equal(t, 1, journals)
+	require.Len(t, journalFiles, 1)
 
 	stdout, stderr := s.exits(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
 	require.NotContains(t, stdout, "transferred 0000")
-	require.Equal(t, files, strings.Count(s.ok("ls", "-r", dst), "\n"))
-	s.exits(exitUsage, "sync", "--journal", "-", src, dst)
+	require.Len(t, splitLines(s.ok("ls", "-r", dst)), files)
+}
+
+// The folder of --journal cannot be standard input.
+func TestSyncJournalIsNoStream(t *testing.T) {
+	newShell(t).exits(exitUsage, "sync", "--journal", "-", t.TempDir(), newMemoryAddress(t))
 }

@@ -31,16 +31,18 @@ func newMinIOBucket(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
-// The commands work on MinIO.
+// The commands work on a real server.
 func TestRealServerCommands(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
 	dir := t.TempDir()
 	back := t.TempDir()
-	addressOf := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
 	s.setBox(bucket + parameters)
 	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})
+	report := filepath.Join(dir, "report.txt")
+	reportObject := bucket + "/report.txt" + parameters
 
+	// Create the bucket.
 	s.exits(exitNotFound, "ls", bucket+parameters)
 	s.exits(exitNotFound, "stat", bucket+parameters)
 	s.ok("mb", bucket+parameters)
@@ -48,23 +50,26 @@ func TestRealServerCommands(t *testing.T) {
 	require.Contains(t, splitLines(s.ok("ls", "--buckets", "s3://"+parameters)), strings.TrimPrefix(bucket, "s3://"))
 	require.Regexp(t, `(?m)^provider +s3$`, s.ok("stat", bucket+parameters))
 
-	s.ok("cp", "--if-absent", "--metadata", "owner=me", filepath.Join(dir, "report.txt"), bucket+parameters)
-	s.exits(exitPrecondition, "cp", "--if-absent", filepath.Join(dir, "report.txt"), bucket+parameters)
-	s.exits(exitPrecondition, "cp", "--if-revision", statOf(s, addressOf("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
+	// Store and read one object.
+	s.ok("cp", "--if-absent", "--metadata", "owner=me", report, bucket+parameters)
+	s.exits(exitPrecondition, "cp", "--if-absent", report, bucket+parameters)
+	otherRevision := statOf(s, reportObject).Revision + "0"
+	s.exits(exitPrecondition, "cp", "--if-revision", otherRevision, report, bucket+parameters)
 
-	attrs := statOf(s, addressOf("report.txt"))
+	attrs := statOf(s, reportObject)
 	require.EqualValues(t, 10, attrs.Size)
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
-	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", addressOf("report.txt")))
+	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", reportObject))
 
-	s.exits(exitNotFound, "cat", addressOf("none"))
-	s.ok("cp", addressOf("report.txt"), back)
+	s.exits(exitNotFound, "cat", bucket+"/none"+parameters)
+	s.ok("cp", reportObject, back)
 	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
 
+	// Copy and sync a tree.
 	s.ok("cp", "-r", filepath.Join(dir, "photos"), "box:")
 	require.Equal(t, "photos/\nreport.txt\n", s.ok("ls", "box:"))
-	s.ok("cp", addressOf("photos/1.jpg"), addressOf("photos/3.jpg"))
+	s.ok("cp", bucket+"/photos%2F1.jpg"+parameters, bucket+"/photos%2F3.jpg"+parameters)
 	changes, _ := s.runSync("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
 	require.Len(t, changes, 3)
 
@@ -75,6 +80,7 @@ func TestRealServerCommands(t *testing.T) {
 	s.runSync("--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
 
+	// Remove objects, and then the bucket.
 	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))
 	s.ok("rm", "-r", "box:photos")
 	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
@@ -86,7 +92,7 @@ func TestRealServerCommands(t *testing.T) {
 	s.exits(exitNotFound, "ls", "box:")
 }
 
-// Keys that a shell or a URL could misinterpret work on MinIO, also in signed URLs.
+// Keys that a shell or a URL could misinterpret work on a real server, also in signed URLs.
 func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -94,19 +100,22 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.ok("mb", "box:")
 
 	for _, key := range hostile {
-		status, answer := sendSignedCurl(t, s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key), key)
-		require.Equal(t, http.StatusOK, status, answer)
+		upload := s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
+		status, body := sendSignedCurl(t, upload, key)
+		require.Equal(t, http.StatusOK, status, body)
 		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
 		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
-		status, answer = get(t, strings.TrimSpace(s.ok("sign", "--literal", "--filename", key, "box:"+key)))
+
+		signedURL := strings.TrimSpace(s.ok("sign", "--literal", "--filename", key, "box:"+key))
+		status, body = get(t, signedURL)
 		require.Equal(t, http.StatusOK, status)
-		require.Equal(t, key, answer)
+		require.Equal(t, key, body)
 	}
 	require.Equal(t, len(hostile), strings.Count(s.ok("ls", "-r", "box:"), "\n"))
 	s.ok("rb", "--force", "box:")
 }
 
-// MinIO refuses lifecycle rules that only abort uploads.
+// If a server has no lifecycle rules that only abort uploads, such as MinIO, the error says so.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -124,7 +133,7 @@ func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
-// The commands work with versions on MinIO.
+// The commands list, read, restore, sign and remove versions on a real server.
 func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)

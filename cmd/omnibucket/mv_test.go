@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -76,12 +77,20 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 			defer server.Close()
 			t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+
 			dir := filepath.Join(root, "photos")
-			address := "file://" + filepath.ToSlash(dir)
-			s, _ := newConfiguredShell(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+
-				s3server.DefaultRegion+"&endpoint="+server.URL+
-				"\n  both:\n    address: "+newDirectoryAddress(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+
-				newDirectoryAddress(t)+"\n    layers: [{overlay: {old: box}}]\n")
+			config := fmt.Sprintf(`
+locations:
+  box: file://%s
+  served: s3://photos?profile=omnibucket&region=%s&endpoint=%s
+  both:
+    address: %s
+    layers: [{mirror: box}]
+  moving:
+    address: %s
+    layers: [{overlay: {old: box}}]
+`, filepath.ToSlash(dir), s3server.DefaultRegion, server.URL, newDirectoryAddress(t), newDirectoryAddress(t))
+			s, _ := newConfiguredShell(t, config)
 			for i := range args {
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}
@@ -89,9 +98,7 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 			_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
 			require.Regexp(t, "must not (overlap|be the same)", stderr)
 			for name, text := range files {
-				data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
-				require.NoError(t, err)
-				require.Equal(t, text, string(data))
+				require.Equal(t, text, readFile(t, filepath.Join(root, filepath.FromSlash(name))))
 			}
 		})
 	}
