@@ -119,7 +119,8 @@ func (r *remote) countResult(action id, start time.Time, result fetchResult) boo
 	return err == nil
 }
 
-// stop ends all requests, and prevents more of them.
+// stop ends all requests to the store, and prints a warning with the reason. The build continues
+// without the store.
 func (r *remote) stop(err error) {
 	if r.isStopped.Swap(true) {
 		return
@@ -131,7 +132,7 @@ func (r *remote) stop(err error) {
 	r.leave()
 }
 
-// isPermanent reports whether each further request would fail in the same way.
+// isPermanent reports whether each further request would fail for the same reason.
 func isPermanent(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.BucketNotFound, storage.Unauthenticated, storage.InvalidArgument, storage.Unsupported:
@@ -140,13 +141,13 @@ func isPermanent(err error) bool {
 	return false
 }
 
-// download reads the object of an action into the local directory.
+// download copies the output of an action from the store to the local directory.
 func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetchResult {
 	object, err := r.bucket.Download(ctx, key(action))
 	if err != nil {
 		return fetchResult{err: err}
 	}
-	defer func() { _ = object.Close() }()
+	defer object.Close()
 
 	body := bufio.NewReaderSize(io.TeeReader(object, limit), 32<<10)
 	e, err := readEntry(body, action, object.Attrs().Size)
@@ -159,7 +160,7 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 		return fetchResult{err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
 
-	// One more byte shows that the object ends, and the end of an object verifies its checksum.
+	// One byte more shows that the object ends, where its checksum is verified.
 	n, err := io.Copy(output, io.LimitReader(body, e.size+1))
 	if err != nil {
 		output.discard()
@@ -178,7 +179,7 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 	return fetchResult{entry: e, path: path}
 }
 
-// readEntry reads the entry with which an object of the given size begins.
+// readEntry reads the first line of an object of the given size, which is the entry of its output.
 func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
 	line, err := body.ReadSlice('\n')
 	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
@@ -190,6 +191,7 @@ func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("%w: %w", errWrong, err)
 	}
+
 	outputSize := size - int64(len(line))
 	if e.size != outputSize || e.size > maxOutput {
 		return entry{}, fmt.Errorf("%w: its size is not what its entry says", errWrong)
@@ -197,20 +199,23 @@ func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
 	return e, nil
 }
 
-// upload stores the output of an action. If the action has an object, upload leaves it as it is,
-// unless get has refused the object: builds that differ then still agree on one output.
+// upload stores the output of an action. An object that the action already has stays, so that builds
+// agree on one output, unless get has refused that object.
 func (r *remote) upload(ctx context.Context, e entry, progress func()) error {
 	body, err := openObject(e, r.disk.outputPath(e.output), progress)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.file.Close() }()
+	// Nothing was written to the file, so an error of Close does not matter.
+	defer body.file.Close()
+
 	section := io.NewSectionReader(body, 0, int64(len(body.line))+e.size)
 	opts := []storage.UploadOption{storage.WithContentType("application/octet-stream"), storage.WithConcurrency(1)}
 	_, isBad := r.badActions.Load(e.action)
 	if !isBad && storage.Supports(r.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
+
 	_, err = r.bucket.Upload(ctx, key(e.action), section, opts...)
 	if errors.Is(err, storage.PreconditionFailed) {
 		// The action has an object.

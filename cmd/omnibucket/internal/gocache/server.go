@@ -41,17 +41,23 @@ type server struct {
 	closing time.Duration // how long the end took
 }
 
-// newServer returns a server for a local directory and the bucket of a store. It prints warnings by
-// the given function. If ctx is done, the server no longer uses the store.
-func newServer(ctx context.Context, d *disk, bucket storage.Bucket, set settings, warn func(error)) *server {
-	s := &server{settings: set, disk: d, warn: warnOnce(warn)}
-	s.remote = &remote{bucket: bucket, disk: d, stats: &s.stats, patience: newTimeBudget(set.patience), warn: s.warn}
+// newServer returns a server that keeps outputs in a local directory and in a bucket. When ctx is done,
+// it no longer uses the bucket.
+func newServer(ctx context.Context, d *disk, bucket storage.Bucket, cfg settings, warn func(error)) *server {
+	s := &server{settings: cfg, disk: d, warn: warnOnce(warn)}
+	s.remote = &remote{
+		bucket:   bucket,
+		disk:     d,
+		stats:    &s.stats,
+		patience: newTimeBudget(cfg.patience),
+		warn:     s.warn,
+	}
 	s.remote.ctx, s.remote.leave = context.WithCancel(ctx)
-	s.uploads = newUploads(s.remote, set.uploads)
+	s.uploads = newUploads(s.remote, cfg.uploads)
 	return s
 }
 
-// warnOnce returns a function that prints each warning once.
+// warnOnce returns a function that prints a warning, unless one with the same text was printed before.
 func warnOnce(print func(error)) func(text string, err error) {
 	var mu sync.Mutex
 	printed := map[string]bool{}
@@ -65,20 +71,22 @@ func warnOnce(print func(error)) func(text string, err error) {
 	}
 }
 
-// serve answers requests until the request close, or until the input ends. Some go commands end
-// without a request close.
+// serve answers requests until the request close or the end of the input, and then waits for the
+// uploads. Some go commands end without a request close.
 func (s *server) serve(in io.Reader, out io.Writer) error {
 	defer s.remote.leave()
 	w := &responseWriter{dst: out}
 	w.write(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
 	closeReq, err := s.answerAll(newRequestReader(in), w)
+
 	start := time.Now()
 	if err != nil {
 		s.remote.leave()
 	}
-	s.uploads.finish(s.settings.closeTimeout, s.settings.patience)
+	s.uploads.close(s.settings.closeTimeout, s.settings.patience)
 	s.disk.trim()
 	s.closing = time.Since(start)
+
 	if err != nil {
 		return err
 	}
@@ -88,12 +96,12 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 	return w.failure()
 }
 
-// answerAll answers all requests before the request close. It returns that request, or nil if the
-// input ended without one.
+// answerAll answers the requests up to the request close, which it returns. If the input ended without
+// one, it returns nil.
 func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *request, err error) {
 	var gets sync.WaitGroup
 	defer gets.Wait()
-	free := make(chan struct{}, maxGets)
+	slots := make(chan struct{}, maxGets)
 
 	for w.failure() == nil {
 		req, err := r.next()
@@ -106,13 +114,13 @@ func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *reque
 
 		switch req.Command {
 		case commandGet:
-			// At most maxGets run at once. Puts run here, because their bodies follow in the input.
-			free <- struct{}{}
+			slots <- struct{}{}
 			gets.Go(func() {
 				w.write(s.get(req))
-				<-free
+				<-slots
 			})
 		case commandPut:
+			// The body follows in the input, so it must be read before the next request.
 			resp, err := s.put(req, r.body(req.BodySize))
 			if err != nil {
 				return nil, invalidInput(err)
@@ -137,13 +145,14 @@ func invalidInput(err error) error {
 	}
 }
 
-// get returns the response with the output of an action, from the local directory or the store.
+// get looks for the output of an action in the local directory, and then in the store.
 func (s *server) get(req *request) *response {
 	s.stats.gets.Add(1)
 	action, err := parseID(req.ActionID)
 	if err != nil {
 		return &response{ID: req.ID, Err: "ActionID: " + err.Error()}
 	}
+
 	e, path, ok := s.disk.lookup(action)
 	if ok {
 		s.stats.localHits.Add(1)
@@ -156,7 +165,8 @@ func (s *server) get(req *request) *response {
 	return &response{ID: req.ID, OutputID: e.output[:], Size: e.size, Time: &e.storedAt, DiskPath: path}
 }
 
-// put stores an output. It fails if the body cannot be read. All other errors are in the response.
+// put stores an output in the local directory, and later in the store. It fails only if the body
+// cannot be read. All other errors are in the response.
 func (s *server) put(req *request, body io.Reader) (*response, error) {
 	s.stats.puts.Add(1)
 	s.stats.putBytes.Add(req.BodySize)
@@ -181,22 +191,21 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 		return &response{ID: req.ID, Err: writer.err.Error()}, nil
 	}
 
+	// The content of a file may change while the go command sends it. Only this build gets such a file.
 	if output.hash() != e.output {
 		s.warn("an output is not kept for later builds", errors.New("its id is not the SHA-256 of its content"))
-		// The content of a file may change while the go command sends it. This build gets the file, and
-		// no later one.
 		path, err := s.disk.place(output)
 		return putResponse(req, path, err), nil
 	}
 
 	path, err := s.disk.install(output, e)
 	if err == nil && !s.settings.readOnly {
-		s.uploads.add(e)
+		s.uploads.enqueue(e)
 	}
 	return putResponse(req, path, err), nil
 }
 
-// refusePut skips the body of a request, and returns a response that says why it failed.
+// refusePut skips the body of a request and returns a response that says why the request failed.
 func refusePut(req *request, body io.Reader, reason error) (*response, error) {
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return nil, err
@@ -204,8 +213,7 @@ func refusePut(req *request, body io.Reader, reason error) (*response, error) {
 	return &response{ID: req.ID, Err: reason.Error()}, nil
 }
 
-// putResponse returns the response to a request whose output is at path, or could not be stored
-// because of err.
+// putResponse returns the response to a put: the path of the output, or err if it could not be stored.
 func putResponse(req *request, path string, err error) *response {
 	if err != nil {
 		return &response{ID: req.ID, Err: err.Error()}
@@ -213,7 +221,7 @@ func putResponse(req *request, path string, err error) *response {
 	return &response{ID: req.ID, DiskPath: path}
 }
 
-// putEntry returns the entry that a request puts.
+// putEntry returns the entry of the output that a request brings.
 func putEntry(req *request) (entry, error) {
 	action, err := parseID(req.ActionID)
 	if err != nil {
@@ -233,6 +241,8 @@ type firstError struct {
 	err error
 }
 
+// Write writes to dst until that fails. It never fails itself, so that the caller reads its input to
+// the end.
 func (w *firstError) Write(p []byte) (int, error) {
 	if w.err == nil {
 		_, w.err = w.dst.Write(p)

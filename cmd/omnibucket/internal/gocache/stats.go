@@ -37,7 +37,8 @@ type statsLine struct {
 	SecondsAtLast float64 `json:"closeSeconds"` // how long the end waited for uploads
 }
 
-// print prints the numbers in one line.
+// print prints the numbers in one line. total is the time of the whole build, and closing that of the
+// uploads at its end.
 func (s *stats) print(w io.Writer, asJSON bool, total, closing time.Duration) {
 	line := statsLine{
 		Event:         "gocache",
@@ -57,8 +58,10 @@ func (s *stats) print(w io.Writer, asJSON bool, total, closing time.Duration) {
 	}
 
 	line.Misses = line.Gets - line.LocalHits - line.RemoteHits
+
 	if asJSON {
-		text, _ := json.Marshal(line) // never fails for numbers
+		// Marshal never fails for numbers.
+		text, _ := json.Marshal(line)
 		_, _ = fmt.Fprintf(w, "%s\n", text)
 		return
 	}

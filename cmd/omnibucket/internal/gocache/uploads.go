@@ -42,11 +42,14 @@ func newUploads(r *remote, limit int) *uploads {
 	return u
 }
 
-// add uploads an output later.
-func (u *uploads) add(e entry) {
+// enqueue adds an output to the queue of uploads, and starts a worker if fewer than the limit run. An
+// output that cannot be uploaded any more is dropped.
+func (u *uploads) enqueue(e entry) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.isClosed || u.ctx.Err() != nil || e.size > maxOutput || len(u.queue) == maxWaiting {
+
+	isOver := u.isClosed || u.ctx.Err() != nil
+	if isOver || e.size > maxOutput || len(u.queue) == maxWaiting {
 		u.remote.stats.dropped.Add(1)
 		return
 	}
@@ -57,25 +60,26 @@ func (u *uploads) add(e entry) {
 	}
 }
 
-// work uploads outputs until none waits.
+// work uploads the outputs of the queue until it is empty.
 func (u *uploads) work() {
 	for {
-		e, ok := u.next()
+		e, ok := u.dequeue()
 		if !ok {
 			return
 		}
-		u.progress()
-		err := u.remote.upload(u.ctx, e, u.progress)
-		u.progress()
+		u.recordProgress()
+		err := u.remote.upload(u.ctx, e, u.recordProgress)
+		u.recordProgress()
 		u.countResult(err)
 	}
 }
 
-// progress records that an upload has begun, moved on, or ended.
-func (u *uploads) progress() { u.lastProgress.Store(time.Now().UnixNano()) }
+// recordProgress records the time at which an upload has begun, moved on or ended.
+func (u *uploads) recordProgress() { u.lastProgress.Store(time.Now().UnixNano()) }
 
-// next takes the next output from the queue. If there is none, the worker that calls next ends.
-func (u *uploads) next() (entry, bool) {
+// dequeue removes the first output from the queue and returns it. If it returns false, the worker that
+// calls it must end.
+func (u *uploads) dequeue() (entry, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.queue) == 0 || u.ctx.Err() != nil {
@@ -87,7 +91,8 @@ func (u *uploads) next() (entry, bool) {
 	return e, true
 }
 
-// countResult counts the result of an upload. After too many failures it drops what waits.
+// countResult counts the result of an upload. After maxFailures in a row, or one that each further
+// upload would have, it ends all uploads.
 func (u *uploads) countResult(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,36 +100,40 @@ func (u *uploads) countResult(err error) {
 		u.failures = 0
 		return
 	}
+
 	u.remote.stats.dropped.Add(1)
 	if u.ctx.Err() != nil {
 		return
 	}
 	u.failures++
 	u.remote.stats.failures.Add(1)
-	if u.failures < maxFailures && !isPermanent(err) && !errors.Is(err, storage.PermissionDenied) {
+	isHopeless := isPermanent(err) || errors.Is(err, storage.PermissionDenied)
+	if u.failures < maxFailures && !isHopeless {
 		return
 	}
 	u.remote.warn("no more outputs of this build are uploaded", err)
 	u.cancel()
 }
 
-// finish waits until all outputs are uploaded. If that takes longer than limit, or if nothing moves
-// for the time silence, it drops the rest.
-func (u *uploads) finish(limit, silence time.Duration) {
+// close waits until all outputs are uploaded. If that takes longer than limit, or if there is no
+// progress for the time silence, it drops the rest.
+func (u *uploads) close(limit, silence time.Duration) {
 	u.mu.Lock()
 	u.isClosed = true
 	u.mu.Unlock()
+
 	idle := make(chan struct{})
 	go func() {
 		u.workers.Wait()
 		close(idle)
 	}()
-	u.wait(idle, limit, silence)
+	u.waitUntilIdle(idle, limit, silence)
+
+	// A driver may ignore its context, so the wait for the workers has a limit.
 	u.cancel()
 	select {
 	case <-idle:
 	case <-time.After(silence / stallChecks):
-		// A driver may ignore its context.
 	}
 
 	u.mu.Lock()
@@ -133,17 +142,20 @@ func (u *uploads) finish(limit, silence time.Duration) {
 	u.queue = nil
 }
 
-// wait waits until idle is closed, and no longer than finish allows.
-func (u *uploads) wait(idle chan struct{}, limit, silence time.Duration) {
+// waitUntilIdle waits until idle is closed, but not longer than limit, and not without progress for
+// longer than silence.
+func (u *uploads) waitUntilIdle(idle chan struct{}, limit, silence time.Duration) {
 	end := time.NewTimer(limit)
 	defer end.Stop()
 	check := time.NewTicker(max(silence/stallChecks, time.Millisecond))
 	defer check.Stop()
+
 	for u.ctx.Err() == nil {
 		select {
 		case <-idle:
 			return
-		case <-u.ctx.Done(): // the workers end
+		case <-u.ctx.Done():
+			return
 		case <-end.C:
 			u.remote.warn("not all outputs of this build were uploaded", errors.New("--close-timeout is over"))
 			return

@@ -12,17 +12,15 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// Expand yields the objects and folders that match the wildcards of a location. It lists only
-// folders that may contain matches. A pattern with a slash at its end matches only folders. The
-// wildcard ** matches only objects.
+// Expand yields the objects and folders that match the wildcards of a location, and lists only folders
+// that may contain matches. A pattern with a slash at its end matches only folders, and ** matches
+// only objects.
 func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		pattern := l.Glob()
 		if !doublestar.ValidatePattern(pattern) {
-			yield(
-				storage.ListEntry{},
-				argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally"),
-			)
+			err := argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")
+			yield(storage.ListEntry{}, err)
 			return
 		}
 		e := expansion{ctx: ctx, bucket: b, yield: yield}
@@ -37,9 +35,10 @@ type expansion struct {
 	yield  func(storage.ListEntry, error) bool
 }
 
-// walk yields the entries of a folder that match the segments of a pattern. It returns false if
-// yield returned false.
+// walk yields the entries below a folder that match the segments of a pattern. It returns false if it
+// must not continue, after an error or because yield returned false.
 func (e *expansion) walk(folder string, segments []string) bool {
+	// Folders without wildcards need not be listed.
 	for len(segments) > 1 && !isPattern(segments[0]) {
 		text, _ := LiteralStart(segments[0])
 		folder += text + "/"
@@ -52,8 +51,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	}
 
 	rest := segments[1:]
-	// The pattern ends in a slash after this segment.
-	onlyFolders := len(rest) == 1 && rest[0] == ""
+	endsInSlash := len(rest) == 1 && rest[0] == ""
 	entries := e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/"))
 	for entry, err := range entries {
 		if err != nil {
@@ -70,7 +68,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 		switch {
 		case len(rest) == 0:
 			wantsMore = e.yield(entry, nil)
-		case entry.IsPrefix && onlyFolders:
+		case entry.IsPrefix && endsInSlash:
 			wantsMore = e.yield(entry, nil)
 		case entry.IsPrefix:
 			wantsMore = e.walk(entry.Key, rest)
@@ -82,8 +80,8 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	return true
 }
 
-// yieldAll yields the objects in a folder that match a pattern. The pattern begins with **, so
-// the objects may be at any depth.
+// yieldAll yields the objects below a folder that match a pattern that begins with **, at any depth.
+// It returns false if walk must not continue.
 func (e *expansion) yieldAll(folder, pattern string) bool {
 	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
 		if err != nil {

@@ -6,9 +6,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// InFolder returns the location of a name in a folder. Another user may have chosen the name,
-// because it can come from a key. So InFolder makes sure that the name does not lead out of the
-// folder.
+// InFolder returns the location of a name in the folder dst. It refuses a name that leads out of a
+// directory, because others may have chosen the name: it can be the last part of a key.
 func InFolder(dst Location, name string) (Location, error) {
 	switch {
 	case name == "":

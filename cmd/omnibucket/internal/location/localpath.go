@@ -5,23 +5,23 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// AsBucket returns the location of a path in a bucket. A directory is a bucket, and a file is an
-// object in the bucket of its directory. If the path does not exist but has wildcards, the bucket
-// is the folder before the first wildcard. The key is the rest of the path.
+// AsBucket returns the location of a path in a bucket. A directory is the bucket itself, a file is an
+// object in the bucket of its directory, and wildcards are a key in the directory before them.
 func (l Location) AsBucket() (Location, error) {
 	if IsDirectory(l.Path) {
 		return l.InDirectory(l.Path, "")
 	}
+
 	dir, key := splitWildcards(filepath.Clean(l.Path))
-	// exact is true if the path has no wildcards, or a file has this name.
-	exact := key == ""
-	if exact {
+	isLiteral := key == ""
+	if isLiteral {
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}
 	if dir == "" {
@@ -31,12 +31,12 @@ func (l Location) AsBucket() (Location, error) {
 		key = AsFolder(key)
 	}
 	loc, err := l.InDirectory(dir, filepath.ToSlash(key))
-	loc.HasWildcard = loc.HasWildcard && !exact
+	loc.HasWildcard = loc.HasWildcard && !isLiteral
 	return loc, err
 }
 
-// AsEntry returns the location of a path. The bucket is the parent directory of the path. If the
-// path is a directory, the location is a folder in the bucket.
+// AsEntry returns the location of a path whose bucket is its parent directory. If the path is a
+// directory, the location is a folder in that bucket.
 func (l Location) AsEntry() (Location, error) {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {
@@ -52,23 +52,26 @@ func (l Location) AsEntry() (Location, error) {
 	return loc, err
 }
 
-// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard. It
-// is also "" if a file has exactly this path, with the wildcard as part of its name.
+// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard, or
+// if a file has exactly this path.
 func splitWildcards(path string) (dir, key string) {
 	if _, err := os.Lstat(path); err == nil {
 		return path, ""
 	}
+
 	elements := strings.Split(filepath.ToSlash(path), "/")
-	for i, element := range elements {
-		if strings.ContainsAny(element, wildcards) {
-			dir = strings.Join(elements[:i], "/")
-			if i > 0 && dir == "" {
-				dir = "/"
-			}
-			return filepath.FromSlash(dir), strings.Join(elements[i:], "/")
-		}
+	i := slices.IndexFunc(elements, func(element string) bool {
+		return strings.ContainsAny(element, wildcards)
+	})
+	if i < 0 {
+		return path, ""
 	}
-	return path, ""
+	dir = strings.Join(elements[:i], "/")
+	isRoot := i > 0 && dir == ""
+	if isRoot {
+		dir = "/"
+	}
+	return filepath.FromSlash(dir), strings.Join(elements[i:], "/")
 }
 
 // InDirectory returns the location of a key, with a directory as the bucket.
@@ -88,8 +91,7 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 	}, nil
 }
 
-// Directory returns the path of the directory that a location names. If it names none, the result
-// is "".
+// Directory returns the path of the directory that a location names, or "" if it names none.
 func (l Location) Directory() string {
 	if l.Scheme != "file" {
 		return l.Path
@@ -106,8 +108,8 @@ func (l Location) AddressWithKey() string {
 	return l.AddressWith((&url.URL{Path: l.Prefix + l.Key}).EscapedPath())
 }
 
-// AddressWith returns the address of a location with another key, which must be escaped. In an address of a directory,
-// the key follows a "#".
+// AddressWith returns the address of a location with another key, which must be escaped. For a directory, the key
+// follows a "#".
 func (l Location) AddressWith(key string) string {
 	if key == "" {
 		return l.Address()

@@ -54,8 +54,8 @@ const (
 	PathHint    = "write the path of a file as ./name:key"
 )
 
-// Parse parses an argument. It calls lookup to read environment variables. Errors do not quote the
-// argument, because it may contain credentials.
+// Parse parses an argument, and reads the variable of a named location with lookup. Its errors do not
+// quote the argument, which may contain credentials.
 func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	if text == "" {
 		return Location{}, argument.Invalid("location must not be empty", AddressHint)
@@ -94,7 +94,7 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 }
 
 // cutName splits an argument of the form name:key, which has a colon before its first slash. On
-// Windows, a single letter before the colon is a drive, not a name.
+// Windows, one letter before the colon is a drive and not a name.
 func cutName(text string, windows bool) (name, key string, ok bool) {
 	name, key, ok = strings.Cut(text, ":")
 	if !ok || strings.ContainsRune(name, '/') {
@@ -106,9 +106,9 @@ func cutName(text string, windows bool) (name, key string, ok bool) {
 	return name, key, true
 }
 
-// parseName returns the location of name:key, where name stands for address. If the address is that
-// of an account, the key begins with a bucket, as in "all:bucket/key". The key has no escapes.
-// Errors do not quote the address, because it may contain credentials.
+// parseName returns the location of name:key, where name stands for address and key has no escapes. If
+// the address is that of an account, the key begins with a bucket, as in "all:bucket/key". Errors do
+// not quote the address, which may contain credentials.
 func parseName(name, address, key string) (Location, error) {
 	if !locations.IsAddress(address) {
 		return Location{}, argument.Invalid("location "+name+" must have an address",
@@ -128,6 +128,7 @@ func parseName(name, address, key string) (Location, error) {
 				"write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
 		}
 	}
+
 	l.Prefix += AsFolder(l.Key)
 	l.Name = name
 	l.Key = key
@@ -136,7 +137,7 @@ func parseName(name, address, key string) (Location, error) {
 	return l, nil
 }
 
-// ParseAddress splits an address and its key. storage.Open checks the rest.
+// ParseAddress parses an address with an optional key. It does not check what storage.Open does.
 func ParseAddress(text string) (Location, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	l := Location{Scheme: strings.ToLower(scheme)}
@@ -181,8 +182,8 @@ func ParseAddress(text string) (Location, error) {
 	return l, nil
 }
 
-// takePrefix moves the parameter prefix= from the query to Prefix. All commands then treat it like
-// the folder of a named location.
+// takePrefix moves the parameter prefix= from the query to l.Prefix, which all commands take for the
+// folder to work in.
 func (l *Location) takePrefix() error {
 	var others []string
 	for pair := range strings.SplitSeq(l.Query, "&") {
@@ -223,8 +224,8 @@ func (l Location) Parameters() string {
 	return "?" + l.Query
 }
 
-// SplitAccount returns the address of the account, for storage.OpenService, and the name of the
-// bucket in it.
+// SplitAccount splits a location that is a bucket into the address of its account, for
+// storage.OpenService, and the name of the bucket.
 func (l Location) SplitAccount() (address, bucket string, err error) {
 	if l.Path != "" {
 		return l.splitPath()
@@ -247,8 +248,8 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 	return "file://" + l.Host + parent + l.Parameters(), bucket, nil
 }
 
-// splitPath returns the address of the directory that contains a path, and the last name of the
-// path. That directory is an account, and the path is a bucket, even before it exists.
+// splitPath splits a path into the address of its directory, which is the account, and its last name,
+// which is the bucket. Neither needs to exist.
 func (l Location) splitPath() (address, bucket string, err error) {
 	if !strings.ContainsAny(l.Path, `/\`) {
 		// This is probably the name of a location whose colon was forgotten.
@@ -266,7 +267,7 @@ func (l Location) splitPath() (address, bucket string, err error) {
 	return entry.Address(), strings.TrimSuffix(entry.Key, "/"), nil
 }
 
-// WithDefault returns a location with a parameter added to its address, unless the address has the parameter.
+// WithDefault returns the location with a parameter in its address, unless the address already has that parameter.
 func (l Location) WithDefault(parameter, value string) Location {
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		if name, _, _ := strings.Cut(pair, "="); name == parameter {

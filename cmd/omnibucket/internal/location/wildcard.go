@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// PatternOf converts a key with wildcards to a pattern of package doublestar. If escaped is true,
-// the key is from an address: an escaped character, such as %2A for "*", is then literal.
+// PatternOf converts a key with wildcards to a pattern of package doublestar. If escaped is true, the
+// key is that of an address, in which a percent-encoded character is literal.
 func PatternOf(key string, escaped bool) string {
 	var b strings.Builder
 	for i := 0; i < len(key); i++ {
@@ -29,8 +29,8 @@ func PatternOf(key string, escaped bool) string {
 	return b.String()
 }
 
-// escapedByte returns the byte with whose escape, such as %2A, a text begins. If the text begins
-// otherwise, ok is false.
+// escapedByte decodes the escape, such as %2A, with which text begins. If text does not begin with
+// one, ok is false.
 func escapedByte(text string) (c byte, ok bool) {
 	if len(text) < len("%2A") || text[0] != '%' {
 		return 0, false
@@ -39,7 +39,7 @@ func escapedByte(text string) (c byte, ok bool) {
 	return byte(n), err == nil
 }
 
-// writeLiteral writes a byte to a pattern so that it stands for itself.
+// writeLiteral appends a byte to a pattern, escaped if it would have a meaning there.
 func writeLiteral(pattern *strings.Builder, c byte) {
 	if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
 		pattern.WriteByte('\\')
@@ -47,7 +47,7 @@ func writeLiteral(pattern *strings.Builder, c byte) {
 	pattern.WriteByte(c)
 }
 
-// Glob returns the pattern of the key, if it has wildcards.
+// Glob returns the pattern that the wildcards of the key are.
 func (l Location) Glob() string {
 	if l.Pattern != "" {
 		return l.Pattern
@@ -61,15 +61,16 @@ func isPattern(segment string) bool {
 	return !complete
 }
 
-// LiteralStart returns the literal text before the first wildcard of a pattern. isWhole is true if
-// the pattern has no wildcard.
+// LiteralStart returns the text before the first wildcard of a pattern, without escapes. isWhole is
+// true if the pattern has no wildcard.
 func LiteralStart(pattern string) (text string, isWhole bool) {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; c {
 		case '*', '?', '[':
 			return b.String(), false
-		case '\\': // the next character is literal
+		case '\\':
+			// The next character is literal.
 			i++
 			if i < len(pattern) {
 				b.WriteByte(pattern[i])
@@ -81,8 +82,8 @@ func LiteralStart(pattern string) (text string, isWhole bool) {
 	return b.String(), true
 }
 
-// SplitPattern splits a pattern after the last folder that comes before any wildcard. It returns
-// that folder and the rest.
+// SplitPattern splits a pattern into the folder before its first wildcard, without escapes, and the
+// rest.
 func SplitPattern(pattern string) (folder, rest string) {
 	segments := strings.Split(pattern, "/")
 	for len(segments) > 1 && !isPattern(segments[0]) {
@@ -93,8 +94,8 @@ func SplitPattern(pattern string) (folder, rest string) {
 	return folder, strings.Join(segments, "/")
 }
 
-// Matcher returns a function that reports whether a key matches a pattern. If recursive is true and
-// the pattern matches a folder, the function also returns true for all keys in the folder.
+// Matcher returns a function that reports whether a key matches a pattern or, if recursive is true, is
+// below a folder that matches.
 func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")
@@ -129,8 +130,7 @@ func LiteralPattern(text string) string {
 	return b.String()
 }
 
-// IsWild reports whether a location has wildcards. For a path that is exactly the name of a file,
-// it returns false.
+// IsWild reports whether a location has wildcards. The path of an existing file has none.
 func (l Location) IsWild() bool {
 	if l.Kind == LocalPath {
 		_, rest := splitWildcards(l.Path)
@@ -139,8 +139,8 @@ func (l Location) IsWild() bool {
 	return l.HasWildcard
 }
 
-// WildFolder returns the deepest folder that comes before any wildcard of a location, and the
-// pattern below that folder.
+// WildFolder splits a location into the folder before its first wildcard and the pattern below that
+// folder.
 func WildFolder(l Location) (folder Location, pattern string) {
 	folder = l
 	folder.HasWildcard = false

@@ -42,8 +42,7 @@ type WriteOptions struct {
 	Conditional bool                     // true if the write has one of the two conditions
 }
 
-// Read returns options for the flags that are set. It does not check their values, because the
-// library does.
+// Read returns the options for the flags that are set. The library checks their values.
 func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 	var w WriteOptions
 	isSet := c.Flags().Changed
@@ -110,8 +109,8 @@ func (w WriteOptions) ForCopy() []storage.CopyOption {
 	return With(With[storage.CopyOption](nil, w.Attributes), w.Revision)
 }
 
-// With appends options of the type M to options of the type O. Each appended option must implement
-// O. The caller can use opts again, because With copies it if it appends anything.
+// With returns opts followed by the options of another type, which must implement O, too. It does not
+// change opts.
 func With[O, M any](opts []O, extra []M) []O {
 	opts = slices.Clip(opts)
 	for _, o := range extra {

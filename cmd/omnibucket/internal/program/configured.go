@@ -15,10 +15,9 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// ConfigFile returns the path of the configuration file. It is the value of --config, else the
-// environment variable, else the default of the system. Without a default, for example without
-// HOME, it is "". The current directory is never searched, because another user may own a file
-// there.
+// ConfigFile returns the path of the configuration file: the value of --config, of the environment
+// variable, or the default of the system, which is "" without HOME. The current directory is never
+// searched, because another user may own a file there.
 func (p *Program) ConfigFile() string {
 	if p.Global.config != "" {
 		return p.Global.config
@@ -29,8 +28,8 @@ func (p *Program) ConfigFile() string {
 	return locations.DefaultPath(p.Around.Lookup)
 }
 
-// CacheDir returns the user's directory for a cache with this name. It fails if the system has no
-// directory for caches.
+// CacheDir returns the directory of this user for a cache with this name. It fails if the system has
+// no directory for caches.
 func (p *Program) CacheDir(name string) (string, error) {
 	dir, _ := p.Around.Lookup("XDG_CACHE_HOME")
 	if !filepath.IsAbs(dir) {
@@ -42,22 +41,19 @@ func (p *Program) CacheDir(name string) (string, error) {
 	return filepath.Join(dir, "omnibucket", name), nil
 }
 
-// LoadConfig reads the configuration file. A missing file is an error only if the user named it.
+// LoadConfig reads the configuration file. A missing file is an error only if the user named it, and
+// not for the commands that create it.
 func (p *Program) LoadConfig() error {
 	p.Stores.Config = &locations.Config{}
 	path := p.ConfigFile()
 	if path == "" {
 		return nil
 	}
+
 	cfg, err := locations.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !p.namesConfig() {
-			return nil
-		}
-		if p.Command != nil && isConfigCommand(p.Command) {
-			// "config add" creates the file.
-			return nil
-		}
+	mayBeMissing := !p.namesConfig() || p.Command != nil && isConfigCommand(p.Command)
+	if errors.Is(err, fs.ErrNotExist) && mayBeMissing {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -71,7 +67,7 @@ func isConfigCommand(c *cobra.Command) bool {
 	return c.HasParent() && c.Parent().Name() == "config"
 }
 
-// namesConfig reports whether the user named the configuration file.
+// namesConfig reports whether the user named the configuration file, with --config or the environment.
 func (p *Program) namesConfig() bool {
 	if p.Global.config != "" {
 		return true
@@ -97,20 +93,22 @@ func (p *Program) checkSettings(path string) error {
 	return nil
 }
 
-// AddressOf returns the address of a configured location, from the environment if that has one. It
-// returns "…" for an address that seems to hold a secret.
+// AddressOf returns the address of a configured location, from the environment if that has one. An
+// address that seems to hold a secret becomes "…".
 func (s *Stores) AddressOf(name string) string {
-	l := s.Config.Locations[name]
-	one := locations.Config{Locations: map[string]locations.Location{name: l}, Lookup: s.Lookup}
-	address, err := one.Address(name)
+	cfg := locations.Config{
+		Locations: map[string]locations.Location{name: s.Config.Locations[name]},
+		Lookup:    s.Lookup,
+	}
+	address, err := cfg.Address(name)
 	if err != nil {
 		return "…"
 	}
 	return address
 }
 
-// LookupLocation returns the address that an environment variable sets for a location. If the
-// variable is not set, LookupLocation returns the address from the configuration file.
+// LookupLocation returns the address of the location that has this environment variable: the value of
+// the variable or, if it is not set, the address in the configuration file.
 func (s *Stores) LookupLocation(variable string) (address string, set bool) {
 	if variable == locations.PathVariable || strings.HasPrefix(variable, locations.FlagPrefix) {
 		return "", false

@@ -19,7 +19,7 @@ var (
 	errDryRun = &storage.Error{Code: storage.Unsupported, Err: errDryRunReason, Hint: "omit --dry-run to make the change"}
 )
 
-// NotInDryRun fails with --dry-run. Commands that cannot predict their changes call it.
+// NotInDryRun fails if --dry-run is set. It is for commands that cannot predict their changes.
 func (p *Program) NotInDryRun() error {
 	if p.Global.DryRun {
 		return argument.Invalid("--dry-run must not be used with "+p.Command.Name(), "")
@@ -27,30 +27,28 @@ func (p *Program) NotInDryRun() error {
 	return nil
 }
 
-// refuseChanges is a hook that refuses operations that change something. Before the library calls
-// the hook, it checks the arguments and the features of the bucket. A dry run therefore reports
-// invalid arguments and missing features, too.
+// refuseChanges is a hook that refuses operations that change something. It is called after the checks
+// of the arguments and features, so that a dry run fails if they do.
 func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-	if changes(op.Effects) {
+	if isChange(op.Effects) {
 		return nil, nil, errDryRun
 	}
 	return nil, nil, nil
 }
 
-// changes reports whether an operation with these effects changes something itself. An operation that
-// returns a URL or credentials does not. One that describes or lists the buckets of an account has
-// another effect beside EffectAdminister.
-func changes(e storage.Effects) bool {
+// isChange reports whether an operation with these effects changes something itself, unlike one that
+// returns a URL or credentials.
+func isChange(e storage.Effects) bool {
 	signsOrVends := e&(storage.EffectSign|storage.EffectVend) != 0
 	if signsOrVends {
 		return false
 	}
 	writesOrRemoves := e&(storage.EffectWrite|storage.EffectRemove) != 0
+	// An operation that reads about the buckets of an account has a second effect.
 	return writesOrRemoves || e == storage.EffectAdminister
 }
 
-// OfDryRun returns nil if err only says that a dry run refused an operation. Otherwise it returns
-// err.
+// OfDryRun returns err, or nil if err only says that a dry run refused a change.
 func OfDryRun(err error) error {
 	if errors.Is(err, errDryRunReason) {
 		return nil
@@ -58,12 +56,13 @@ func OfDryRun(err error) error {
 	return err
 }
 
-// addressToOpen returns the address that storage.Open needs for a location. With --dry-run, a
-// missing directory is replaced with an empty bucket in memory, so that it is not created.
+// addressToOpen returns the address with which storage.Open opens a location. In a dry run, an empty
+// bucket in memory stands in for a missing directory, which would be created.
 func (s *Stores) addressToOpen(l location.Location) string {
 	if !s.flags.DryRun || l.Scheme != "file" {
 		return l.Address()
 	}
+
 	query, err := url.ParseQuery(l.Query)
 	dir := l.Directory()
 	if err != nil || dir == "" || query.Get("create") != "true" {

@@ -55,6 +55,7 @@ type forecast struct {
 // call it at the same time.
 func (p *Program) Emit(e Event, text string) {
 	e.DryRun = p.Global.DryRun
+
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	if p.Global.JSON {
@@ -77,8 +78,8 @@ type doneCount struct {
 	text  string // what was done to the last one
 }
 
-// CountDone counts a file that the command has copied, moved or removed, for
-// [Program.SummarizeDone]. text says what was done. It must be printable.
+// CountDone counts a file that the command has copied, moved or removed, for [Program.SummarizeDone].
+// text says what was done, and must be printable.
 func (p *Program) CountDone(text string) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
@@ -86,13 +87,13 @@ func (p *Program) CountDone(text string) {
 	p.done.text = text
 }
 
-// SummarizeDone prints a line on standard error: what the command did to its only argument, or how
-// many files it has done. It prints nothing if the events were printed, or for a line of
-// "omnibucket run".
+// SummarizeDone prints on standard error what the command did to its only argument, or how many files
+// it has done. It prints nothing if the events were printed, or for a line of "omnibucket run".
 func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	p.printing.Lock()
 	done := p.done
 	p.printing.Unlock()
+
 	printsEvents := p.Global.JSON || p.Global.Verbose || p.Global.DryRun
 	if done.files == 0 || p.InBatch || printsEvents {
 		return
@@ -120,7 +121,7 @@ func (p *Program) EmitFailure(key string, err error) {
 	p.Emit(Event{Event: failedEvent, Key: key, Code: storage.CodeOf(err), Error: p.Explain(err).What}, "")
 }
 
-// emitChange emits an event for a change that a job made.
+// emitChange prints a change that a job made or, in a dry run, would make.
 func (p *Program) emitChange(c transfer.Change) {
 	if c.Action == transfer.Failed {
 		p.EmitFailure(c.Key, c.Err)
@@ -135,9 +136,8 @@ func (p *Program) emitChange(c transfer.Change) {
 	)
 }
 
-// Summarize prints the report of a job. With --json it prints a line on standard output, and
-// otherwise a line on standard error. If the job failed before it did anything, Summarize prints
-// nothing.
+// Summarize prints the report of a job in one line: with --json on standard output, and otherwise on
+// standard error. If the job failed before it did anything, it prints nothing.
 func (p *Program) Summarize(r *transfer.Report, err error) {
 	if r == nil {
 		return
@@ -162,8 +162,7 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 		})
 		return
 	}
-	// The first line has the numbers. The other lines are failures, which are printed separately
-	// as errors.
+	// The other lines of the report are failures, which are printed as errors.
 	p.Note("%s", FirstLine(r.String()))
 }
 

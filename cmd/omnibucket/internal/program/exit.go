@@ -41,8 +41,8 @@ func Reported(err error) error { return reportedError{err} }
 // InLines returns err in a form that is printed with one line for each joined error.
 func InLines(err error) error { return errors.Join(piecemeal.Errors(err)...) }
 
-// ExitCodeFor prints err and returns the exit code. If writing the output failed, it uses that
-// error instead, because that error ended the command.
+// ExitCodeFor prints err and returns the exit code. If the output could not be written, that error
+// counts instead, because it ended the command.
 func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
 	if p.Out.Err != nil {
 		if console.IsBrokenPipe(p.Out.Err) {
@@ -82,7 +82,7 @@ func usageOf(command *cobra.Command) string {
 	return "usage: " + command.UseLine() + "\n" + usage
 }
 
-// printUsageError prints the error of an invalid command line, and the usage.
+// printUsageError prints the error of an invalid command line with the usage of the command.
 func (p *Program) printUsageError(err error, usage string) {
 	if !p.Global.JSON {
 		p.PrintError(err)
@@ -135,9 +135,8 @@ var argumentHints = map[string]string{
 
 var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for "omnibucket ?([^"]*)"`)
 
-// withSuggestion adds a hint to the error of an unknown command. Another program may use the
-// unknown name for a command that this program has under a different name. The hint lists such
-// commands. If there are none, the hint lists cobra's suggestions, which are spelled similarly.
+// withSuggestion adds a hint to the error of an unknown command. The hint lists the commands for which
+// another program has this name, or else those that are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
 	message, suggestions, hasSuggestions := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 
@@ -155,6 +154,7 @@ func withSuggestion(root *cobra.Command, err error) error {
 		return err
 	}
 
+	// The message quotes the unknown name.
 	isUnknown := func(name string) bool { return strings.Contains(message, fmt.Sprintf(" %q ", name)) }
 	var names []string
 	for _, c := range root.Commands() {
@@ -196,7 +196,13 @@ func (p *Program) PrintError(err error) {
 	x := p.Explain(err)
 	if p.Global.JSON {
 		// Marshal never fails for text.
-		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests})
+		text, _ := json.Marshal(errorLine{
+			Event:    "error",
+			Code:     storage.CodeOf(err),
+			Error:    x.What,
+			Hints:    x.Hints,
+			Requests: x.Requests,
+		})
 		_, _ = fmt.Fprintf(p.Around.Err, "%s\n", text)
 		return
 	}

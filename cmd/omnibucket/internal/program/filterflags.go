@@ -63,9 +63,9 @@ func (f *FilterFlags) Given() bool {
 	return false
 }
 
-// ByClockOf returns a filter whose --older and --newer count from the time of a bucket's store. A
-// command that removes objects uses it, because the clock of this machine may be wrong. To read the
-// time, it stores a small object in the folder. If these flags have no duration, it does nothing.
+// ByClockOf returns a copy of the flags in which --older and --newer count from the time of the store,
+// because the clock of this machine may be wrong. To read the time, it stores a small object in the
+// folder. If neither flag is a duration, it returns f.
 func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, folder string) (*FilterFlags, error) {
 	if !f.countsFromNow() {
 		return f, nil
@@ -94,7 +94,7 @@ func (f *FilterFlags) countsFromNow() bool {
 	return false
 }
 
-// Options returns the filter as options of a job.
+// Options returns the options of a job that the flags describe.
 func (f *FilterFlags) Options() ([]transfer.Option, error) {
 	opts, err := f.patternOptions()
 	if err != nil {
