@@ -42,8 +42,7 @@ func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
 	return infos, nil
 }
 
-// checkEmpty fails with ENOTEMPTY if a directory has an entry. It reads only one page of the
-// listing.
+// checkEmpty fails with ENOTEMPTY if a directory has an entry. It stops at the first one.
 func (b *bucketFs) checkEmpty(name string) error {
 	for _, err := range b.list(name) {
 		if err != nil {
@@ -54,7 +53,8 @@ func (b *bucketFs) checkEmpty(name string) error {
 	return nil
 }
 
-// list yields the files and directories in a directory, in the order of their keys.
+// list yields the files and directories in a directory, without its markers, in the order of their
+// keys.
 func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 	prefix := keyOf(name)
 	if prefix != "" {
@@ -72,6 +72,7 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 			if isMarker {
 				continue
 			}
+
 			var info fs.FileInfo = entryInfo{name: base, size: entry.Size, modified: entry.Modified}
 			if entry.IsPrefix {
 				info = dirInfo(base)
@@ -111,6 +112,7 @@ func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 		d.entries = entries
 		d.listed = true
 	}
+
 	if count > 0 && len(d.entries) == 0 {
 		return nil, io.EOF
 	}
@@ -135,17 +137,18 @@ func (d *dir) Readdirnames(count int) ([]string, error) { return readEach(d, cou
 // readEach reads the next count entries of a directory, as Readdir does, and converts each of them.
 func readEach[T any](d *dir, count int, convert func(fs.FileInfo) T) ([]T, error) {
 	infos, err := d.Readdir(count)
-	all := make([]T, len(infos))
+	converted := make([]T, len(infos))
 	for i, info := range infos {
-		all[i] = convert(info)
+		converted[i] = convert(info)
 	}
-	return all, err
+	return converted, err
 }
 
 func (d *dir) Name() string               { return d.name }
 func (d *dir) Stat() (fs.FileInfo, error) { return d.info, nil }
 func (d *dir) Sync() error                { return nil }
 
+// Close closes the directory. Each later call fails with fs.ErrClosed.
 func (d *dir) Close() error {
 	if d.closed {
 		return pathError("close", d.name, fs.ErrClosed)
@@ -154,7 +157,7 @@ func (d *dir) Close() error {
 	return nil
 }
 
-// Seek supports only the beginning of the directory. After a Seek, Readdir reads the listing again.
+// Seek supports only the start of the directory, from which Readdir then reads the listing again.
 func (d *dir) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekStart {
 		return 0, isDir(d.name)

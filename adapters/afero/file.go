@@ -25,8 +25,8 @@ type readFile struct {
 	closed atomic.Bool
 }
 
-// read opens an object for reading. It makes one request, for the attributes of the object.
-func (b *bucketFs) read(name string) (afero.File, error) {
+// openForReading opens an object for reading, with one request for its attributes.
+func (b *bucketFs) openForReading(name string) (afero.File, error) {
 	ra, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
 		return nil, pathError("open", name, err)
@@ -45,6 +45,7 @@ func (f *readFile) Stat() (fs.FileInfo, error)         { return f.info, nil }
 func (f *readFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
 func (f *readFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
 
+// Sync does nothing, because an object that was opened for reading has no changes.
 func (f *readFile) Sync() error {
 	if f.closed.Load() {
 		return pathError("sync", f.name, fs.ErrClosed)
@@ -52,6 +53,7 @@ func (f *readFile) Sync() error {
 	return nil
 }
 
+// Close closes the object. Each later call fails with fs.ErrClosed.
 func (f *readFile) Close() error {
 	if f.closed.Swap(true) {
 		return pathError("close", f.name, fs.ErrClosed)
@@ -59,6 +61,7 @@ func (f *readFile) Close() error {
 	return pathError("close", f.name, f.object.Close())
 }
 
+// Read reads from the position of the file.
 func (f *readFile) Read(p []byte) (int, error) {
 	if f.closed.Load() {
 		return 0, pathError("read", f.name, fs.ErrClosed)
@@ -66,6 +69,7 @@ func (f *readFile) Read(p []byte) (int, error) {
 	return f.SectionReader.Read(p)
 }
 
+// ReadAt reads at an offset, and does not move the position of the file.
 func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.closed.Load() {
 		return 0, pathError("read", f.name, fs.ErrClosed)
@@ -73,20 +77,21 @@ func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.SectionReader.ReadAt(p, off)
 }
 
-// WriteTo writes the rest of the file to w with one download of the same revision. io.Copy calls
-// it.
+// WriteTo writes the rest of the file to w, with one download of the same revision.
 func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	if f.closed.Load() {
 		return 0, pathError("read", f.name, fs.ErrClosed)
 	}
+
 	offset, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, err
 	}
+	// A store would refuse a range after the end.
 	if offset >= f.Size() {
-		// A store would refuse a range after the end.
 		return 0, nil
 	}
+
 	opts := []storage.DownloadOption{storage.WithRange(offset, -1)}
 	if revision := f.object.Attrs().Revision; revision != "" {
 		opts = append(opts, storage.IfRevision(revision))
@@ -123,15 +128,15 @@ type writeFile struct {
 	options []storage.UploadOption // properties of the object that was opened, which a new version keeps
 	closed  atomic.Bool
 
-	mu      sync.Mutex // guards changed and broken
-	changed bool
-	broken  error // why the content may be incomplete; nil if it is complete
+	mu       sync.Mutex // guards changed and writeErr
+	changed  bool
+	writeErr error // why the content may be incomplete; nil if it is complete
 }
 
-// edit opens an existing object for writing. Unless flag truncates the object, edit downloads its
-// content.
-func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
-	f, err := b.temporary(name, flag)
+// openForWriting opens an existing object for writing. Unless flag truncates the object, it downloads
+// the content.
+func (b *bucketFs) openForWriting(name string, flag int) (afero.File, error) {
+	f, err := b.newWriteFile(name, flag)
 	if err != nil {
 		return nil, err
 	}
@@ -146,13 +151,15 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
-// load downloads the content of an object, and keeps its properties for the next upload.
+// load downloads the content of an object into the temporary file, and keeps its properties for the
+// next upload.
 func (f *writeFile) load(key string) error {
 	r, err := f.fs.bucket.Download(f.fs.ctx, key)
 	if err != nil {
 		return err
 	}
 	f.options = f.fs.propertiesOf(r.Attrs())
+
 	_, err = r.WriteTo(f.temp)
 	if err := errors.Join(err, r.Close()); err != nil {
 		return err
@@ -161,9 +168,8 @@ func (f *writeFile) load(key string) error {
 	return err
 }
 
-// propertiesOf returns options that give a new object the properties and metadata of another
-// object, as far as the store supports them. a has the attributes of that other
-// object.
+// propertiesOf returns options that give a new object the properties and metadata in a, as far as the
+// store supports them.
 func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	if !storage.Supports(b.bucket, storage.ContentProperties) {
 		return nil
@@ -190,15 +196,16 @@ func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	return opts
 }
 
-// temporary returns a writeFile with an empty temporary file.
-func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
+// newWriteFile returns a writeFile with an empty temporary file, which collects the content.
+func (b *bucketFs) newWriteFile(name string, flag int) (*writeFile, error) {
 	temp, err := os.CreateTemp("", "omnibucket-afero-")
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
+
+	// CreateTemp takes no flags, so the file is opened again with O_APPEND.
 	appends := flag&os.O_APPEND != 0
 	if appends {
-		// CreateTemp takes no flags, so the file is opened again with O_APPEND.
 		path := temp.Name()
 		_ = temp.Close()
 		if temp, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o600); err != nil {
@@ -215,7 +222,7 @@ func (f *writeFile) discard() {
 	_ = os.Remove(f.temp.Name())
 }
 
-// renameError replaces the path of the temporary file in err by the name of the file that the caller opened.
+// renameError replaces the path of the temporary file in err by the name of the file that was opened.
 func (f *writeFile) renameError(err error) error {
 	pathErr, ok := errors.AsType[*fs.PathError](err)
 	if !ok || pathErr.Path != f.temp.Name() {
@@ -226,7 +233,7 @@ func (f *writeFile) renameError(err error) error {
 
 func (f *writeFile) Name() string { return f.name }
 
-// Stat describes the content as written so far. The temporary file has its size, but another name.
+// Stat returns the size and time of the content as written so far, with the name of the file.
 func (f *writeFile) Stat() (fs.FileInfo, error) {
 	info, err := f.temp.Stat()
 	if err != nil {
@@ -258,8 +265,8 @@ func (f *writeFile) Write(p []byte) (int, error) {
 	return n, f.recordWrite(err)
 }
 
-// WriteAt writes p at an offset. Like os.File, it fails for a negative offset and for a file that
-// was opened with O_APPEND. Such a failure does not change the file.
+// WriteAt writes p at an offset. Like os.File, it refuses a negative offset, and a file that was opened
+// with O_APPEND, without changing the file.
 func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || f.appends {
 		return 0, pathError("write", f.name, fs.ErrInvalid)
@@ -279,7 +286,7 @@ func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
 	return n, f.recordWrite(err)
 }
 
-// Truncate changes the size of the file. For a negative size, it fails and changes nothing.
+// Truncate changes the size of the file. A negative size is an error and changes nothing.
 func (f *writeFile) Truncate(size int64) error {
 	if size < 0 {
 		return pathError("truncate", f.name, fs.ErrInvalid)
@@ -287,15 +294,15 @@ func (f *writeFile) Truncate(size int64) error {
 	return f.recordWrite(f.temp.Truncate(size))
 }
 
-// recordWrite records that a write to the temporary file ended with err, and returns err with the name of the opened
-// file. After a failure, the content may be incomplete, for example because the disk is full. Close then stores nothing.
+// recordWrite records the result of a write to the temporary file, and returns err with the name of the opened file.
+// After a failure the content may be incomplete, so Close stores nothing.
 func (f *writeFile) recordWrite(err error) error {
 	err = f.renameError(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changed = true
 	if err != nil && !f.closed.Load() {
-		f.broken = err
+		f.writeErr = err
 	}
 	return err
 }
@@ -305,7 +312,7 @@ func (f *writeFile) recordWrite(err error) error {
 func (f *writeFile) TransferError(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.broken = err
+	f.writeErr = err
 }
 
 // Sync stores the present content of the file under its key. The file stays open.
@@ -320,15 +327,16 @@ func (f *writeFile) Sync() error {
 
 // save stores the content if it has changed. The caller must hold f.mu.
 func (f *writeFile) save() error {
-	if f.broken != nil {
-		return pathError("sync", f.name, f.broken)
+	if f.writeErr != nil {
+		return pathError("sync", f.name, f.writeErr)
 	}
 	if !f.changed {
 		return nil
 	}
+
 	err := f.store(f.options)
+	// Another tool may have set properties that this library cannot write.
 	if errors.Is(err, storage.InvalidArgument) && f.options != nil {
-		// Another tool has set properties that this library cannot write.
 		err = f.store(nil)
 	}
 	if err != nil {
@@ -338,7 +346,7 @@ func (f *writeFile) save() error {
 	return nil
 }
 
-// store uploads the content.
+// store uploads the content of the temporary file under the name of f.
 func (f *writeFile) store(opts []storage.UploadOption) error {
 	info, err := f.temp.Stat()
 	if err != nil {
@@ -349,29 +357,30 @@ func (f *writeFile) store(opts []storage.UploadOption) error {
 	return err
 }
 
-// uncreateTimeout limits the time in which a failed Close removes the empty object of O_CREATE.
-const uncreateTimeout = 10 * time.Second
+// removeCreatedTimeout limits the time in which a failed Close removes the empty object of O_CREATE.
+const removeCreatedTimeout = 10 * time.Second
 
-// Close stores the content, unless Sync has stored it already. If that fails, Close removes the
-// empty object that O_CREATE has stored.
+// Close stores the content, unless Sync has stored it already. If that fails, it removes the empty
+// object that O_CREATE stored.
 func (f *writeFile) Close() error {
 	if f.closed.Swap(true) {
 		return pathError("close", f.name, fs.ErrClosed)
 	}
 	defer f.discard()
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.save()
 	if err != nil && f.created != nil {
-		f.uncreate()
+		f.removeCreated()
 	}
 	return err
 }
 
-// uncreate removes the empty object that O_CREATE has stored, even if the context has ended. It
+// removeCreated removes the empty object that O_CREATE has stored, even if the context has ended. It
 // ignores its own error, because Close returns the error that came first.
-func (f *writeFile) uncreate() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.fs.ctx), uncreateTimeout)
+func (f *writeFile) removeCreated() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.fs.ctx), removeCreatedTimeout)
 	defer cancel()
 	_ = f.fs.bucket.Remove(ctx, keyOf(f.name), storage.IfRevision(f.created.Revision))
 }

@@ -80,9 +80,8 @@ func keyOf(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+filepath.ToSlash(name)), "/")
 }
 
-// pathError returns err as an error that the functions of os and io/fs recognize. Without it,
-// os.IsNotExist, which package afero calls, would not recognize errors of this library. If err is
-// nil, pathError returns nil.
+// pathError wraps err in an *os.PathError, and returns nil if err is nil. A missing object becomes
+// fs.ErrNotExist, because os.IsNotExist, which package afero calls, does not unwrap errors.
 func pathError(op, name string, err error) error {
 	if err == nil {
 		return nil
@@ -105,7 +104,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 
 	// A read of an object needs no request for its attributes.
 	if flag&writes == 0 && keyOf(name) != "" {
-		f, err := b.read(name)
+		f, err := b.openForReading(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
@@ -129,12 +128,13 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	}
 
 	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
-		return b.edit(name, flag)
+		return b.openForWriting(name, flag)
 	}
-	return b.read(name)
+	return b.openForReading(name)
 }
 
-// create stores an empty object and opens it.
+// create stores an empty object and opens it. If another writer creates the object first, it opens that
+// one, unless flag has O_EXCL.
 func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if keyOf(name) == "" || path.Base(keyOf(name)) == Marker {
 		return nil, pathError("open", name, fs.ErrInvalid)
@@ -147,7 +147,6 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 
 	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
 	if errors.Is(err, storage.PreconditionFailed) {
-		// Another writer created the object first.
 		if flag&os.O_EXCL != 0 {
 			return nil, pathError("open", name, fs.ErrExist)
 		}
@@ -158,9 +157,9 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	}
 
 	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
-		return b.read(name)
+		return b.openForReading(name)
 	}
-	f, err := b.temporary(name, flag)
+	f, err := b.newWriteFile(name, flag)
 	if err != nil {
 		return nil, err
 	}
@@ -168,17 +167,18 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
-// Mkdir stores a marker in the directory. If it is not known whether the directory exists, storing
-// the marker returns the reason.
+// Mkdir creates a directory by storing a marker in it. It fails if a file or directory with this name
+// exists.
 func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
+	// If a request of stat fails, so does that of storeMarker.
 	if _, err := b.stat(name); err == nil {
 		return pathError("mkdir", name, fs.ErrExist)
 	}
-	return pathError("mkdir", name, b.mark(keyOf(name)))
+	return pathError("mkdir", name, b.storeMarker(keyOf(name)))
 }
 
-// MkdirAll stores a marker in the last directory only. The directories above it exist because of
-// that marker.
+// MkdirAll creates a directory by storing a marker in it. The directories above it exist because of
+// that marker, unless one of them is a file, which is an error.
 func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	for dir := keyOf(name); dir != "" && dir != "."; dir = path.Dir(dir) {
 		info, err := b.stat(dir)
@@ -192,11 +192,11 @@ func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	if keyOf(name) == "" {
 		return nil
 	}
-	return pathError("mkdir", name, b.mark(keyOf(name)))
+	return pathError("mkdir", name, b.storeMarker(keyOf(name)))
 }
 
-// mark stores the marker of a directory.
-func (b *bucketFs) mark(key string) error {
+// storeMarker stores the marker of a directory.
+func (b *bucketFs) storeMarker(key string) error {
 	_, err := b.bucket.Upload(b.ctx, key+"/"+Marker, strings.NewReader(""))
 	return err
 }
@@ -215,10 +215,8 @@ func (b *bucketFs) Remove(name string) error {
 	}
 
 	folder := keyOf(name) + "/"
-	markers := []string{
-		folder + Marker,
-		folder, // the marker of other tools
-	}
+	markerOfOtherTools := folder
+	markers := []string{folder + Marker, markerOfOtherTools}
 	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(markers))
 	return pathError("remove", name, err)
 }
@@ -239,8 +237,8 @@ func (b *bucketFs) RemoveAll(name string) error {
 	return pathError("removeall", name, err)
 }
 
-// Rename moves a file, or all objects below a directory, one after the other. If one of them fails,
-// those before it keep their new names.
+// Rename moves a file, or all objects below a directory, one after another. If a move fails, the
+// objects before it keep their new names.
 func (b *bucketFs) Rename(src, dst string) error {
 	info, err := b.stat(src)
 	if err != nil {
@@ -267,9 +265,10 @@ func (b *bucketFs) Rename(src, dst string) error {
 		if err != nil {
 			return pathError("rename", src, err)
 		}
+
 		newKey := target + strings.TrimPrefix(entry.Key, source)
-		if strings.HasSuffix(newKey, "/") {
-			// This is another tool's marker of a folder.
+		isMarkerOfOtherTool := strings.HasSuffix(newKey, "/")
+		if isMarkerOfOtherTool {
 			newKey += Marker
 		}
 		if err := b.move(entry.Key, newKey); err != nil {
@@ -279,8 +278,7 @@ func (b *bucketFs) Rename(src, dst string) error {
 	return nil
 }
 
-// checkRename fails if source, which is a file or a directory, cannot be renamed to this path by the
-// rules of a local disk.
+// checkRename fails if a local file system would not rename source, a file or directory, to dst.
 func (b *bucketFs) checkRename(source fs.FileInfo, dst string) error {
 	if keyOf(dst) == "" || path.Base(keyOf(dst)) == Marker {
 		return fs.ErrInvalid
@@ -292,6 +290,7 @@ func (b *bucketFs) checkRename(source fs.FileInfo, dst string) error {
 	if err != nil {
 		return err
 	}
+
 	switch {
 	case source.IsDir() && target.IsDir():
 		return b.checkEmpty(dst)
@@ -314,20 +313,22 @@ func (b *bucketFs) Stat(name string) (fs.FileInfo, error) {
 	return info, pathError("stat", name, err)
 }
 
-// stat returns the file with this name. If there is no such file, but there are keys below the
-// directory with this name, stat returns the directory.
+// stat returns the file with this name or, if there is none but keys are below the name, the
+// directory.
 func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
 	key := keyOf(name)
 	if key == "" {
 		return dirInfo("/"), nil
 	}
-	a, err := b.bucket.Attrs(b.ctx, key)
+
+	attrs, err := b.bucket.Attrs(b.ctx, key)
 	if err == nil {
-		return fileInfo{a.FileInfo()}, nil
+		return fileInfo{attrs.FileInfo()}, nil
 	}
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return nil, err
 	}
+
 	for _, err := range b.bucket.List(b.ctx, storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
 		if err != nil {
 			return nil, err
