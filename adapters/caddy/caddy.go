@@ -68,8 +68,8 @@ type Location struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 }
 
-// open opens the bucket. An address from a placeholder may hold a secret by mistake, so no error
-// quotes it.
+// open opens the bucket. No error quotes the address, which may hold a secret by mistake if it comes
+// from a placeholder.
 func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 	address, err := caddy.NewReplacer().ReplaceOrErr(l.Address, true, true)
 	if err != nil {
@@ -81,6 +81,7 @@ func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 	if l.Timeout < 0 {
 		return nil, errors.New("the timeout must not be negative")
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	b, err := openBucket(ctx, address)
@@ -94,11 +95,12 @@ func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 	}, nil
 }
 
-// openBucket opens a bucket by an address, which may end in a folder, or by the name of a location.
+// openBucket opens the bucket at an address, which may end in a folder, or of a named location.
 func openBucket(ctx context.Context, address string) (storage.Bucket, error) {
 	if !locations.IsAddress(address) {
 		return locations.Open(ctx, address)
 	}
+
 	const name = "address"
 	config := &locations.Config{
 		Locations: map[string]locations.Location{name: {Address: address}},
@@ -110,7 +112,7 @@ func openBucket(ctx context.Context, address string) (storage.Bucket, error) {
 	return config.Open(ctx, name)
 }
 
-// timeout returns the time to wait for an answer of the store.
+// timeout returns how long a request to the store may take.
 func (l *Location) timeout() time.Duration {
 	if l.Timeout == 0 {
 		return defaultTimeout
@@ -153,8 +155,7 @@ type sharedBucket struct {
 	users int
 }
 
-// join adds a user, such as a lock that is held, so that the bucket stays open until leave. It reports whether the
-// bucket was still open.
+// join keeps the bucket open until leave, for example while a lock is held. It returns false if the bucket is closed.
 func (b *sharedBucket) join() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -165,7 +166,7 @@ func (b *sharedBucket) join() bool {
 	return true
 }
 
-// leave ends the use that join began. The last user closes the bucket.
+// leave ends a use of the bucket, and closes the bucket after the last one.
 func (b *sharedBucket) leave() error {
 	b.mu.Lock()
 	b.users--

@@ -25,8 +25,8 @@ type objectFile struct {
 
 func (f *objectFile) Stat() (fs.FileInfo, error) { return infoOf(f.key, f.content.Attrs()), nil }
 
-// Read reads from the position of the file. file_server cuts the response short after an error and
-// does not report it, so Read logs it.
+// Read reads from the position of the file. It logs a failure, because file_server only cuts the
+// response short.
 func (f *objectFile) Read(p []byte) (int, error) {
 	timer := f.watch.startTimer()
 	n, err := f.content.Read(p)
@@ -51,7 +51,7 @@ func (f *objectFile) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (f *objectFile) Close() error {
-	f.watch.end()
+	f.watch.cancel()
 	return f.content.Close()
 }
 
@@ -64,8 +64,7 @@ type directory struct {
 	stop  func()
 }
 
-// newDirectory opens a directory. The root has the name ".". The listing is read only as far as ReadDir asks for
-// entries.
+// newDirectory opens a directory, "." for the root. Its listing is read only as far as ReadDir needs it.
 func newDirectory(f *FileSystem, w *watch, name string) *directory {
 	prefix := ""
 	if name != "." {
@@ -89,12 +88,13 @@ func (d *directory) Read([]byte) (int, error) {
 }
 
 func (d *directory) Close() error {
-	d.watch.end()
+	d.watch.cancel()
 	d.stop()
 	return nil
 }
 
-// ReadDir returns the next entries, in the order of the store.
+// ReadDir returns the next n entries, or all if n is not positive, in the order of the store. It
+// leaves out markers of directories and keys that are no file names.
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	entries := []fs.DirEntry{}
 	for n <= 0 || len(entries) < n {
@@ -109,7 +109,6 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 		}
 
 		name := path.Base(entry.Key)
-		// An object whose key ends in a slash marks a directory.
 		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
 		if isMarker || !isFileName(d.name, entry.Key) {
 			continue
@@ -146,7 +145,7 @@ type fileInfo struct {
 	modified time.Time
 }
 
-// infoOf describes an object.
+// infoOf returns the file information of an object.
 func infoOf(key string, a *storage.Attrs) *fileInfo {
 	return &fileInfo{
 		name:     path.Base(key),
@@ -170,11 +169,11 @@ func (i *fileInfo) ModTime() time.Time         { return i.modified }
 func (i *fileInfo) Sys() any                   { return nil }
 func (i *fileInfo) Info() (fs.FileInfo, error) { return i, nil }
 
-// modTime returns the time of modification in seconds, with a fraction made of the revision.
-// file_server makes an ETag of the time and the size, and most stores have times in seconds only:
-// the fraction gives two revisions of one second different ETags. Without a time, file_server
-// must send neither an ETag nor a Last-Modified, as it does for the Unix epoch.
+// modTime returns the time of modification with a fraction of a second that is made of the revision.
+// file_server makes an ETag of the time and the size, so two revisions of the same second need
+// different times.
 func modTime(modified time.Time, revision string) time.Time {
+	// For the Unix epoch, file_server sends neither an ETag nor a Last-Modified.
 	if modified.IsZero() {
 		return time.Unix(0, 0)
 	}

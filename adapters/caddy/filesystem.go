@@ -65,8 +65,7 @@ func (f *FileSystem) Cleanup() error {
 	return f.bucket.leave()
 }
 
-// Stat returns information about an object or a directory. It makes one request for an object, and
-// two for a directory, or if nothing has this name.
+// Stat returns information about an object, with one request, or about a directory, with two.
 func (f *FileSystem) Stat(name string) (fs.FileInfo, error) {
 	key, err := keyOf("stat", name)
 	if err != nil {
@@ -77,8 +76,8 @@ func (f *FileSystem) Stat(name string) (fs.FileInfo, error) {
 	}
 
 	w := f.newWatch()
-	defer w.end()
-	timer := w.startTimer() // it cancels w.ctx after the timeout
+	defer w.cancel()
+	timer := w.startTimer()
 	attrs, err := f.bucket.Attrs(w.ctx, key)
 	timer.Stop()
 	if err == nil {
@@ -99,18 +98,19 @@ func (f *FileSystem) Open(name string) (fs.File, error) {
 	w := f.newWatch()
 	file, err := f.openKey(w, key)
 	if err != nil {
-		w.end()
+		w.cancel()
 		return nil, w.failure("open", name, err)
 	}
 	return file, nil
 }
 
-// openKey opens the object with this key or, if there is none, the directory. Requests of the open file use the context
-// of w, which ends if one of them takes too long.
+// openKey opens the object with this key or, if there is none, the directory. All requests of the open file have the
+// context of w, which is canceled if one of them takes too long.
 func (f *FileSystem) openKey(w *watch, key string) (fs.File, error) {
 	if key == "." {
 		return newDirectory(f, w, key), nil
 	}
+
 	timer := w.startTimer()
 	content, err := storage.NewReaderAt(w.ctx, f.bucket.Bucket, key)
 	timer.Stop()
@@ -123,16 +123,17 @@ func (f *FileSystem) openKey(w *watch, key string) (fs.File, error) {
 	return newDirectory(f, w, key), nil
 }
 
-// checkDirectory returns nil if key is a directory, after a read of the object with this key has
-// failed with readErr. If key is no directory, it returns readErr.
+// checkDirectory returns nil if key is a directory. It is called after a read of the object with this
+// key has failed with readErr, which it returns if there is no directory.
 func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
+	// Azure may have an empty directory.
 	if errors.Is(readErr, syscall.EISDIR) {
-		// This is an empty directory, which Azure may have.
 		return nil
 	}
 	if storage.CodeOf(readErr) != storage.ObjectNotFound {
 		return readErr
 	}
+
 	timer := w.startTimer()
 	defer timer.Stop()
 	opts := []storage.ListOption{
@@ -142,8 +143,8 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 		storage.WithAnyOrder(),
 	}
 	for _, err := range f.bucket.List(w.ctx, opts...) {
+		// The prefix may be longer than any key.
 		if storage.CodeOf(err) == storage.InvalidArgument {
-			// No key is as long as the prefix.
 			return readErr
 		}
 		return err
@@ -151,9 +152,9 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 	return readErr
 }
 
-// keyOf returns the key of the object that is the file with this name, or "." for the root. On
-// Windows, names that Caddy has joined have backslashes.
+// keyOf returns the key of the file with this name, or "." for the root.
 func keyOf(op, name string) (string, error) {
+	// On Windows, names that Caddy has joined have backslashes.
 	key := filepath.ToSlash(name)
 	if !fs.ValidPath(key) {
 		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}

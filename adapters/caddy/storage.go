@@ -54,7 +54,7 @@ func (s *Storage) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Cleanup closes the bucket. If locks are held, Unlock of the last one closes the bucket, because
+// Cleanup closes the bucket. While locks are held, it stays open until the last Unlock, because
 // CertMagic releases its locks after Cleanup.
 func (s *Storage) Cleanup() error {
 	if s.bucket == nil {
@@ -127,21 +127,21 @@ func (s *timedStorage) Stat(ctx context.Context, key string) (cert.KeyInfo, erro
 	return s.stored.Stat(ctx, key)
 }
 
-// Lock waits for a lock. Each lock is a user of the shared bucket, so that the bucket stays open until Unlock, even
-// after Cleanup of the module.
+// Lock waits for a lock. The shared bucket then stays open until Unlock, even after Cleanup of the module.
 func (s *timedStorage) Lock(ctx context.Context, name string) error {
 	if !s.bucket.join() {
 		return errors.New("the storage has been closed")
 	}
-	err := s.stored.Lock(ctx, name)
-	if err != nil {
-		_ = s.bucket.leave() // the caller needs the error of the lock
+	if err := s.stored.Lock(ctx, name); err != nil {
+		// The caller needs the error of the lock, and not that of a close.
+		_ = s.bucket.leave()
 		return err
 	}
 	return nil
 }
 
-// Unlock releases a lock. Even if that fails, the lock no longer keeps the shared bucket open.
+// Unlock releases a lock. Even if that fails, the lock no longer keeps the shared bucket open, unless
+// it was not held.
 func (s *timedStorage) Unlock(ctx context.Context, name string) error {
 	err := s.stored.Unlock(ctx, name)
 	wasHeld := storage.CodeOf(err) != storage.InvalidArgument

@@ -16,7 +16,7 @@ import (
 // A watch ends the requests of an open file if one of them takes too long.
 type watch struct {
 	ctx     context.Context
-	end     context.CancelFunc
+	cancel  context.CancelFunc
 	timeout time.Duration
 	expired atomic.Bool
 }
@@ -24,21 +24,20 @@ type watch struct {
 // newWatch returns the watch of one open file. Its context is for all requests of the file.
 func (f *FileSystem) newWatch() *watch {
 	w := &watch{timeout: f.timeout()}
-	w.ctx, w.end = context.WithCancel(f.ctx)
+	w.ctx, w.cancel = context.WithCancel(f.ctx)
 	return w
 }
 
-// startTimer begins to measure the time of a request, and cancels it after the timeout. The caller must stop the timer
-// after the request.
+// startTimer cancels the context of w after the timeout. The caller must stop the timer when its request has returned.
 func (w *watch) startTimer() *time.Timer {
 	return time.AfterFunc(w.timeout, func() {
 		w.expired.Store(true)
-		w.end()
+		w.cancel()
 	})
 }
 
-// failure returns the error of an operation for file_server. A failure of the store gets its
-// status here, because file_server would answer a *fs.PathError with 400.
+// failure converts the error of an operation to one for Caddy's file_server. A failure of the store
+// has an HTTP status, because file_server would answer a *fs.PathError with 400.
 func (w *watch) failure(op, name string, err error) error {
 	status := http.StatusInternalServerError
 	switch storage.CodeOf(err) {
@@ -50,6 +49,7 @@ func (w *watch) failure(op, name string, err error) error {
 	if w.expired.Load() {
 		status = http.StatusGatewayTimeout
 	}
+
 	// The error does not wrap err: a missing bucket matches fs.ErrNotExist, and Caddy would respond
 	// as for a missing file.
 	return storeError{caddyhttp.HandlerError{StatusCode: status, Err: errors.New(err.Error())}}
