@@ -46,8 +46,8 @@ type Storage struct {
 
 var _ certmagic.Storage = (*Storage)(nil)
 
-// New returns a Storage in b. It makes no request. If b is nil, New fails with InvalidArgument. If
-// b lacks conditional writes, which locks need, New fails with Unsupported.
+// New returns a Storage in b, without making a request. It fails with InvalidArgument if b is nil, and
+// with Unsupported if b lacks conditional writes, which locks need.
 func New(b storage.ReadWriter) (*Storage, error) {
 	if b == nil {
 		return nil, newError(storage.InvalidArgument, "New", "", "bucket must not be nil")
@@ -97,13 +97,15 @@ func (s *Storage) Exists(ctx context.Context, key string) bool {
 // Stat returns information about a value or a folder. If neither exists, the error matches
 // fs.ErrNotExist, as CertMagic requires.
 func (s *Storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
-	a, err := s.bucket.Attrs(ctx, key)
+	attrs, err := s.bucket.Attrs(ctx, key)
 	if err == nil {
-		return certmagic.KeyInfo{Key: key, Modified: a.Modified, Size: a.Size, IsTerminal: true}, nil
+		return certmagic.KeyInfo{Key: key, Modified: attrs.Modified, Size: attrs.Size, IsTerminal: true}, nil
 	}
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return certmagic.KeyInfo{}, err
 	}
+
+	// A folder exists if a key is below it.
 	for _, listErr := range s.bucket.List(ctx, storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
 		if listErr != nil {
 			return certmagic.KeyInfo{}, listErr
@@ -113,9 +115,8 @@ func (s *Storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, erro
 	return certmagic.KeyInfo{}, err
 }
 
-// List returns the keys and folders in a folder. If recursive is true, it also returns those in
-// folders below. If the folder does not exist, the error matches fs.ErrNotExist. The folder ""
-// always exists.
+// List returns the keys and folders in a folder and, if recursive is true, in the folders below it. If
+// the folder does not exist, the error matches fs.ErrNotExist. The folder "" always exists.
 func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]string, error) {
 	prefix := strings.TrimSuffix(folder, "/")
 	if prefix != "" {
@@ -128,7 +129,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 	}
 
 	var keys []string
-	previousFolder := prefix // of the previous key
+	previousFolder := prefix
 	for entry, err := range s.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, err
@@ -150,7 +151,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		return nil, err
 	}
 
-	// Sort for Compact, because a key that is also a folder occurs twice.
+	// A key that is also a folder occurs twice.
 	slices.Sort(keys)
 	return slices.Compact(keys), nil
 }

@@ -14,8 +14,8 @@ import (
 // ttl is how long a lock stays after its holder has died.
 const ttl = 15 * time.Second
 
-// Lock waits until it has acquired the lock. The lock is then renewed until Unlock. If ctx ends
-// first, Lock fails with Canceled or DeadlineExceeded.
+// Lock waits until it has acquired the lock, which is then renewed until Unlock. If ctx is done first,
+// Lock fails with Canceled or DeadlineExceeded.
 func (s *Storage) Lock(ctx context.Context, name string) error {
 	l, err := lease.Acquire(ctx, s.bucket, lockKey(name), lease.WithTTL(ttl), lease.WithRemoval())
 	if err != nil {
@@ -31,9 +31,8 @@ func (s *Storage) Lock(ctx context.Context, name string) error {
 // because a dead server may have left such a file.
 func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(name) + ".lease" }
 
-// Unlock releases a lock of this Storage. If another server has taken the lock over, Unlock changes
-// nothing and returns nil. If this Storage does not hold the lock, Unlock fails with
-// InvalidArgument.
+// Unlock releases a lock of this Storage. If another server has taken the lock over, it changes
+// nothing and returns nil. If this Storage does not hold the lock, it fails with InvalidArgument.
 func (s *Storage) Unlock(_ context.Context, name string) error {
 	l := s.takeLease(name)
 	if l == nil {
@@ -45,12 +44,12 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// takeLease removes the oldest lease of a lock from s.held and returns it, or nil if there is none. Usually a lock has
-// one lease. If a caller loses its lease, another caller can acquire a second one. The first caller still calls Unlock
-// later, which must release the first lease and not the second one.
+// takeLease removes the oldest lease of a lock from s.held and returns it, or nil if there is none. A lock has a second
+// lease if the first was lost and another caller acquired it: the Unlock that comes first is that of the first lease.
 func (s *Storage) takeLease(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	leases := s.held[name]
 	if len(leases) == 0 {
 		return nil
