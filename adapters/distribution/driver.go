@@ -54,6 +54,7 @@ func init() { factory.Register(name, opener{}) }
 // An opener opens the bucket at the address in the registry's configuration.
 type opener struct{}
 
+// Create opens the bucket with the address in the parameters, and returns a storage driver for it.
 func (opener) Create(ctx context.Context, parameters map[string]any) (registry.StorageDriver, error) {
 	address, ok := parameters["address"].(string)
 	if !ok || address == "" {
@@ -64,6 +65,7 @@ func (opener) Create(ctx context.Context, parameters map[string]any) (registry.S
 			return nil, newError(storage.InvalidArgument, fmt.Sprintf("parameter %s is unknown; only address is known", parameter))
 		}
 	}
+
 	b, err := storage.Open(ctx, address)
 	if err != nil {
 		return nil, err
@@ -80,8 +82,8 @@ func newError(code storage.Code, text string) error {
 	return &storage.Error{Code: code, Op: "distribution.New", Err: errors.New(text)}
 }
 
-// New returns a storage driver for the bucket b. It makes no request. If b is nil, New fails with
-// InvalidArgument. If b lacks [storage.OpenUploads], New fails with Unsupported.
+// New returns a storage driver for the bucket b, without making a request. It fails with
+// InvalidArgument if b is nil, and with Unsupported if b lacks [storage.OpenUploads].
 func New(b storage.Bucket) (registry.StorageDriver, error) {
 	if b == nil {
 		return nil, newError(storage.InvalidArgument, "bucket must not be nil")
@@ -97,10 +99,10 @@ type driver struct{ bucket storage.Bucket }
 
 func (*driver) Name() string { return name }
 
-// keyOf returns the key of a path. For the root, it returns "". A bucket permits no name that ends in a dot before a
-// slash, so that "a./b" becomes "a.~/b". This key belongs to no other path, because paths of a registry contain no "~".
+// keyOf returns the key of a path, or "" for the root. A bucket permits no name that ends in a dot before a slash, so
+// "a./b" becomes "a.~/b", which belongs to no other path, because those of a registry contain no "~".
 func keyOf(path string) string {
-	// With a slash at the end, the last name is escaped like the others.
+	// The slash at the end lets the last name be escaped like the others.
 	names := strings.TrimPrefix(path, "/") + "/"
 	escaped := strings.ReplaceAll(names, "./", ".~/")
 	return strings.TrimSuffix(escaped, "/")
@@ -120,7 +122,7 @@ func folderPrefix(path string) string {
 	return keyOf(path) + "/"
 }
 
-// convertError converts an error for this path to the error that the registry expects.
+// convertError converts an error of the bucket to the one that a registry expects for the path.
 func convertError(path string, err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return registry.PathNotFoundError{Path: path}
@@ -138,8 +140,8 @@ func (d *driver) PutContent(ctx context.Context, path string, content []byte) er
 	return err
 }
 
-// Reader reads a file from an offset to its end. If the offset is at or after the end, there are no
-// bytes to read.
+// Reader reads a file from an offset to its end. At an offset beyond the end, there is nothing to
+// read, which is no error.
 func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
 	r, err := d.bucket.Download(ctx, keyOf(path), storage.WithRange(offset, -1))
 	switch storage.CodeOf(err) {
@@ -157,8 +159,7 @@ func (d *driver) Move(ctx context.Context, src, dst string) error {
 	return convertError(src, err)
 }
 
-// Delete removes a file, or a folder with everything below it. It also aborts unfinished uploads
-// there.
+// Delete removes a file, or a folder with everything below it, and aborts the unfinished uploads there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
 	abortUnfinished := func(entry storage.ListEntry) bool {
@@ -171,33 +172,35 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	found := removed > 0
+	hadAny := removed > 0
 
 	exists, err := d.bucket.Exists(ctx, key)
 	if err != nil {
 		return err
 	}
 	if exists {
-		found = true
+		hadAny = true
 		if err := d.bucket.Remove(ctx, key); err != nil {
 			return err
 		}
 	}
+
 	// A registry that died during Commit may leave the upload of a complete file.
 	if d.abort(ctx, key) {
-		found = true
+		hadAny = true
 		if err := d.bucket.Remove(ctx, key+stateSuffix); err != nil {
 			return err
 		}
 	}
-	if !found {
+
+	if !hadAny {
 		return registry.PathNotFoundError{Path: path}
 	}
 	return nil
 }
 
-// RedirectURL returns a signed URL from which a client can download the file. It is valid for the
-// store's default time.
+// RedirectURL returns a signed URL from which a client can download the file, or "" if the registry
+// must serve the file itself.
 func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	if r.Method != http.MethodGet || !storage.Supports(d.bucket, storage.SignedURLs) {
 		return "", nil
@@ -206,8 +209,8 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	if err != nil {
 		return "", convertError(path, err)
 	}
+	// A redirect cannot make the client send headers.
 	if len(signedURL.Header) > 0 {
-		// A redirect cannot send headers with the URL.
 		return "", nil
 	}
 	return signedURL.URL, nil

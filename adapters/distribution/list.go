@@ -60,10 +60,9 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	return paths, nil
 }
 
-// children returns the files and folders directly in a folder, sorted by path. It leaves out two
-// kinds of keys: keys with "//", and the folder's marker, which is an empty object "folder/" from
-// another tool. Both would get the path of the folder itself, and a walk would never end. A folder
-// with only a marker exists and is empty.
+// children returns the files and folders directly in a folder, sorted by path. It leaves out keys with
+// "//" and the folder's marker, an empty object "folder/" of another tool: they would have the path of
+// the folder itself, and a walk would never end.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
 	exists := path == "/"
@@ -72,7 +71,9 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 		if err != nil {
 			return nil, err
 		}
+		// A folder exists even if it has only a marker.
 		exists = true
+
 		name := strings.TrimPrefix(entry.Key, prefix)
 		if name == "" || name == "/" {
 			continue
@@ -93,8 +94,8 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 	return children, nil
 }
 
-// Walk calls f for everything below a folder. After a folder, it visits the content of that folder
-// before the next name. If the options have a StartAfterHint, Walk begins after that path.
+// Walk calls f for everything below a folder, for a folder before its content. If the options have a
+// StartAfterHint, it begins after that path.
 func (d *driver) Walk(
 	ctx context.Context, path string, f registry.WalkFn, options ...func(*registry.WalkOptions),
 ) error {
@@ -107,8 +108,8 @@ func (d *driver) Walk(
 		return err
 	}
 	err = d.walk(ctx, children, sortText(o.StartAfterHint), f)
+	// With this error, the caller says that it has as many paths as it wants.
 	if errors.Is(err, registry.ErrFilledBuffer) {
-		// The caller has as many paths as it wants.
 		return nil
 	}
 	return err
@@ -121,13 +122,11 @@ const nameEnd = "\x00"
 // visits the paths.
 func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd) }
 
-// walk visits children, and what is below them. startAfter is the sortText of the path after which it
-// begins, or "".
+// walk calls f for children and what is below them, after the path whose sortText is startAfter.
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// The child is the path after which the walk begins, or a folder that contains it. It was visited before,
-		// so only its content is visited.
+		// Of the path after which the walk begins, and of each folder around it, only the content is visited.
 		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
 		if !isOrContainsStart {
 			if text <= startAfter {

@@ -40,12 +40,13 @@ type writer struct {
 	ended  bool
 }
 
-// Writer begins a new file. If hasMore is true, it continues an unfinished one.
+// Writer begins a new file or, if hasMore is true, continues an unfinished one.
 func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registry.FileWriter, error) {
 	w := &writer{ctx: ctx, driver: d, key: keyOf(path)}
 	if !hasMore {
 		return w, nil
 	}
+
 	err := w.resume()
 	if err == nil {
 		return w, nil
@@ -54,7 +55,7 @@ func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registr
 		return nil, err
 	}
 
-	// There is no unfinished file. An empty file may grow, because it has no content to keep.
+	// No file is unfinished, but an empty one has no content to keep, so it may be written again.
 	attrs, err := d.bucket.Attrs(ctx, w.key)
 	if err != nil {
 		return nil, convertError(path, err)
@@ -65,7 +66,7 @@ func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registr
 	return w, nil
 }
 
-// resume reads the state of an unfinished file.
+// resume reads the state of an unfinished file, and the bytes after its last part.
 func (w *writer) resume() error {
 	content, _, err := storage.ReadAll(w.ctx, w.driver.bucket, w.key+stateSuffix)
 	if err != nil {
@@ -81,7 +82,7 @@ func (w *writer) resume() error {
 
 func (w *writer) Size() int64 { return w.state.Sent + int64(w.tail.Len()) }
 
-// Write keeps the bytes in memory, and stores each complete part.
+// Write keeps the bytes in memory, and stores each part as soon as it is complete.
 func (w *writer) Write(p []byte) (written int, err error) {
 	if w.ended {
 		return 0, errEnded
@@ -103,7 +104,7 @@ func (w *writer) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// open continues the multipart upload of the file. If there is none, it begins one.
+// open continues the multipart upload of the file, or begins one if there is none.
 func (w *writer) open(ctx context.Context) error {
 	if w.upload != nil {
 		return nil
@@ -116,6 +117,7 @@ func (w *writer) open(ctx context.Context) error {
 		w.upload = upload
 		return nil
 	}
+
 	upload, err := storage.BeginUpload(ctx, w.driver.bucket, w.key)
 	if err != nil {
 		return err
@@ -139,19 +141,21 @@ func (w *writer) putPart(ctx context.Context) error {
 	return nil
 }
 
-// Close stores the bytes and the state, so that a later Writer can continue. It works even if the
-// context has ended.
+// Close stores the bytes and the state of the upload, so that a later Writer can continue. It does so
+// even if the context is done.
 func (w *writer) Close() error {
 	if w.ended {
 		return nil
 	}
 	w.ended = true
+
 	ctx := context.WithoutCancel(w.ctx)
 	if w.fitsPart() {
 		if err := w.putPart(ctx); err != nil {
 			return err
 		}
 	}
+
 	line, err := json.Marshal(w.state)
 	if err != nil {
 		return err
@@ -161,15 +165,14 @@ func (w *writer) Close() error {
 	return err
 }
 
-// fitsPart reports whether the store accepts the bytes in memory as a part that is not the last
-// one.
+// fitsPart reports whether the bytes in memory may be a part that others follow.
 func (w *writer) fitsPart() bool {
 	if w.upload == nil {
 		return false
 	}
 	limits := w.upload.Limits()
+	// If all parts must have the same size, that is partSize, and fewer bytes are in memory.
 	if limits.Equal {
-		// All parts must have the same size, and the bytes in memory are fewer than partSize.
 		return false
 	}
 	size := int64(w.tail.Len())
@@ -177,7 +180,7 @@ func (w *writer) fitsPart() bool {
 	return size > 0 && size >= limits.MinSize && size%unit == 0
 }
 
-// Commit makes the file from all bytes that were written. If it fails, it may be called again.
+// Commit makes the file of all bytes that were written. If it fails, it may be called again.
 func (w *writer) Commit(ctx context.Context) error {
 	if w.ended {
 		return errEnded
@@ -192,7 +195,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// commit makes the file from the parts and the bytes in memory. The object with the state of the upload stays.
+// commit makes the file of the parts and the bytes in memory. It leaves the object with the state of the upload.
 func (w *writer) commit(ctx context.Context) error {
 	if w.state.Parts == 0 {
 		_, err := w.driver.bucket.Upload(ctx, w.key, bytes.NewReader(w.tail.Bytes()))
@@ -207,8 +210,8 @@ func (w *writer) commit(ctx context.Context) error {
 	if err := w.open(ctx); err != nil {
 		return err
 	}
-	// List the parts explicitly, because a registry that died may have stored more parts than the
-	// state has.
+
+	// A registry that died may have stored more parts than the state has, which must be left out.
 	parts := make([]storage.UploadedPart, w.state.Parts)
 	for i := range parts {
 		parts[i].Number = i + 1
@@ -234,12 +237,13 @@ func (w *writer) Cancel(ctx context.Context) error {
 	return w.driver.bucket.Remove(ctx, w.key+stateSuffix)
 }
 
-// abort drops the parts of an unfinished file, and reports whether there was such a file. If the
-// parts cannot be dropped, they stay until the store's own rules remove them.
+// abort aborts the upload of an unfinished file, and reports whether there was such a file. Parts that
+// cannot be removed stay until the store's own rules remove them.
 func (d *driver) abort(ctx context.Context, key string) bool {
 	w := &writer{ctx: ctx, driver: d, key: key}
+	// Without a readable state, there is nothing to abort.
 	if err := w.resume(); err != nil {
-		return false // without a readable state, there is nothing to abort
+		return false
 	}
 
 	hasParts := w.state.Token != ""
