@@ -26,8 +26,8 @@ func needsEndMark(key string) bool {
 	return strings.HasSuffix(key, "/") || strings.HasSuffix(key, ".")
 }
 
-// escapeKey escapes the characters that this library does not permit in a key. The escapes are the
-// same as those of the Go CDK's own drivers, except at the end of a key.
+// escapeKey escapes what this library does not permit in a key, as the Go CDK's own drivers do. Only
+// the end of a key, which may not be a slash or a dot, is marked differently.
 func escapeKey(key string) string {
 	escaped := escapePrefix(key)
 	if needsEndMark(escaped) {
@@ -43,11 +43,11 @@ func escapeDelimiter(delimiter string) string {
 	return strings.TrimPrefix(escapePrefix(before+delimiter), before)
 }
 
-// escapePrefix escapes the beginning of a key. Unlike escapeKey, it appends no suffix, because the
+// escapePrefix escapes the beginning of a key. Unlike escapeKey, it does not mark the end, because the
 // key may continue after the prefix.
 func escapePrefix(prefix string) string {
+	// The library returns an error for invalid UTF-8.
 	if !utf8.ValidString(prefix) {
-		// The library returns an error for it.
 		return prefix
 	}
 	runes := []rune(prefix)
@@ -62,8 +62,8 @@ func escapePrefix(prefix string) string {
 	return out.String()
 }
 
-// mustEscape reports whether runes[i] must be escaped. Either the library does not permit that rune at this place of a
-// key, or the rune is the beginning of a text that looks like an escape.
+// mustEscape reports whether runes[i] must be escaped, because the library does not permit it at this place of a key
+// or because it begins what looks like an escape.
 func mustEscape(runes []rune, i int) bool {
 	switch r := runes[i]; r {
 	case '_':
@@ -82,14 +82,13 @@ func mustEscape(runes []rune, i int) bool {
 // escapeForm matches the escape of one character.
 var escapeForm = regexp.MustCompile(escapeStart + `([0-9a-f]{1,6})__`)
 
-// unescapeKey reverses escapeKey: it returns the original of an escaped key. Another program may have
-// chosen a key that only looks like an escaped one. Such a key stays as it is.
+// unescapeKey reverses escapeKey and escapePrefix. A key that only looks like an escaped one, because
+// another program chose it, stays as it is.
 func unescapeKey(key string) string {
 	if !strings.Contains(key, escapeStart) {
 		return key
 	}
 	original := decode(key)
-	// A listing also has common prefixes, which escapePrefix has escaped.
 	isEscaped := escapeKey(original) == key || escapePrefix(original) == key
 	if !isEscaped {
 		return key
@@ -112,13 +111,9 @@ func decode(key string) string {
 	})
 }
 
-// withStoredKey calls do with the escaped key, because this adapter stores objects under escaped
-// keys.
-//
-// Another program may have stored the object without escapes, for example as "dir/" or "a//b". If
-// the escaped key does not exist but the bucket lists the unescaped key, withStoredKey calls do a
-// second time, with the unescaped key. If the second call also fails, the result is the error of the
-// first call.
+// withStoredKey calls do with the escaped form of key, under which this adapter stores objects. If
+// there is no such object, but the bucket lists key itself, such as "dir/" or "a//b" of another
+// program, it calls do with key. If both calls fail, it returns the first error.
 func withStoredKey[T any](
 	ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error),
 ) (T, error) {
@@ -130,6 +125,7 @@ func withStoredKey[T any](
 	if !isListed(ctx, b, key) {
 		return result, err
 	}
+
 	unescapedResult, unescapedErr := do(key)
 	if unescapedErr != nil {
 		return result, err
@@ -137,14 +133,16 @@ func withStoredKey[T any](
 	return unescapedResult, nil
 }
 
-// isListed reports whether the bucket lists an object with exactly this key. A request for the key is
-// not reliable: MinIO returns the object "a" for "/a". The listing has the limit 2, because MinIO
-// also returns a wrong result for the limit 1.
+// isListed reports whether the bucket lists an object with exactly this key. It does not ask for the
+// object, because MinIO returns the object "a" for "/a".
 func isListed(ctx context.Context, b storage.Bucket, key string) bool {
-	if unescapeKey(key) != key {
-		// This key is the escaped form of another key, whose object this adapter has stored.
+	isEscapedForm := unescapeKey(key) != key
+	if isEscapedForm {
+		// The object with this key is that of another key.
 		return false
 	}
+
+	// MinIO also returns a wrong result for the limit 1.
 	for entry, err := range b.List(ctx, storage.WithPrefix(key), storage.WithLimit(2)) {
 		return err == nil && entry.Key == key
 	}
