@@ -31,14 +31,15 @@ import (
 const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|TestTruncate|TestSeek|TestReadAt|" +
 	"TestReaddirnames|TestReaddirSimple|TestReaddir|TestReaddirRegularFile|TestReaddirAll|TestWalk)$"
 
-// Afero's own tests pass with this adapter on each store. They run in a copy of afero's module, in which an added file
-// puts the adapter into the list of file systems that they test.
+// Afero's own tests pass with this adapter on each store. They run in a copy of its module, with a file that adds the
+// adapter to the file systems to test.
 func TestAferosOwnTests(t *testing.T) {
 	const module = "github.com/spf13/afero"
 	copied := owntests.Copy(t, module)
 	copied.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
 
-	wantPassed := strings.Count(ownTests, "|") + 1 // the pattern has one test between two bars
+	// The pattern has the names of all tests, separated by bars.
+	wantPassed := strings.Count(ownTests, "|") + 1
 	copied.Run(t, module, "OMNIBUCKET_AFERO", wantPassed, "-test.run", ownTests)
 }
 
@@ -178,7 +179,9 @@ func TestRenameReplaces(t *testing.T) {
 			}
 
 			require.NoError(t, files.Mkdir("empty", 0))
+
 			require.ErrorIs(t, files.Rename(tt.from, tt.to), tt.want)
+
 			text, err := afero.ReadFile(files, "second/a")
 			require.NoError(t, err)
 			require.Equal(t, "second/a", string(text))
@@ -191,8 +194,8 @@ func TestRenameReplaces(t *testing.T) {
 	}
 }
 
-// If another caller writes a file between the copy and the removal by which Rename moves it, Rename fails and the
-// written content stays.
+// If another caller writes a file while Rename moves it, between the copy and the removal, Rename fails and that content
+// stays.
 func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	var store *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -217,6 +220,7 @@ func TestRenameKeepsWritesOfOthers(t *testing.T) {
 			}
 
 			require.ErrorIs(t, files.Rename(tt.from, tt.to), storage.Changed)
+
 			text, err := afero.ReadFile(files, tt.file)
 			require.NoError(t, err)
 			require.Equal(t, "newer", string(text))
@@ -249,8 +253,9 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
 	f, err := files.OpenFile("a", os.O_RDWR, 0)
 	require.NoError(t, err)
-	require.NoError(t, f.(*writeFile).temp.Close()) // as a disk that takes no more
 
+	// A closed temporary file fails like a full disk.
+	require.NoError(t, f.(*writeFile).temp.Close())
 	_, err = f.Write([]byte("new"))
 	require.Error(t, err)
 	require.Error(t, f.Close())
@@ -260,10 +265,11 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-// A file that is open for reading shows one revision of the object. If the object is replaced or removed, reads fail
-// with Changed. After Close, all calls fail.
+// If an object is replaced or removed while it is open for reading, reads fail with Changed. After Close, all calls
+// fail.
 func TestOpenForReading(t *testing.T) {
-	const size = 1 << 20 // too much to be buffered by the first read
+	// The first read does not buffer so much.
+	const size = 1 << 20
 	b := memstore.New()
 	files := New(t.Context(), b)
 	require.NoError(t, afero.WriteFile(files, "a", bytes.Repeat([]byte("x"), size), 0))
@@ -275,7 +281,7 @@ func TestOpenForReading(t *testing.T) {
 	// The object is replaced.
 	require.NoError(t, afero.WriteFile(files, "a", bytes.Repeat([]byte("y"), size), 0))
 	_, err = f.ReadAt(make([]byte, 10), size-10)
-	require.ErrorIs(t, err, storage.Changed, "it is one revision throughout")
+	require.ErrorIs(t, err, storage.Changed)
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, storage.Changed)
 
@@ -319,34 +325,39 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 	require.Equal(t, "456789", text.String())
 	require.Equal(t, int32(1), requests.Load())
 
+	// The file is at its end.
 	n, err = io.Copy(&text, f)
 	require.NoError(t, err)
-	require.Zero(t, n, "at its end")
-
+	require.Zero(t, n)
 	offset, err := f.Seek(-2, io.SeekCurrent)
 	require.NoError(t, err)
 	require.Equal(t, int64(len("01234567")), offset)
 	require.NoError(t, f.Close())
 }
 
-// A name is cleaned like a path, and cannot leave the bucket. Names that cannot be keys are refused.
+// A name is cleaned like a path, and cannot leave the bucket.
 func TestHostileNames(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
-	for name, key := range map[string]string{
-		"../../etc/passwd": "etc/passwd",
-		"/a/./b/../c":      "a/c",
-		"a//b":             "a/b",
-		"%2e%2e/x":         "%2e%2e/x",
-		"- $(x)":           "- $(x)",
-	} {
-		require.NoError(t, afero.WriteFile(files, name, []byte("text"), 0), name)
-		exists, err := b.Exists(t.Context(), key)
-		require.NoError(t, err)
-		require.True(t, exists, name)
+	tests := []struct{ name, key string }{
+		{name: "../../etc/passwd", key: "etc/passwd"},
+		{name: "/a/./b/../c", key: "a/c"},
+		{name: "a//b", key: "a/b"},
+		{name: "%2e%2e/x", key: "%2e%2e/x"},
+		{name: "- $(x)", key: "- $(x)"},
 	}
-	refused := []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."}
-	for _, name := range refused {
+	for _, tt := range tests {
+		require.NoError(t, afero.WriteFile(files, tt.name, []byte("text"), 0), tt.name)
+		exists, err := b.Exists(t.Context(), tt.key)
+		require.NoError(t, err)
+		require.True(t, exists, tt.name)
+	}
+}
+
+// Names that cannot be keys are refused.
+func TestNamesThatAreNoKeys(t *testing.T) {
+	files := New(t.Context(), memstore.New())
+	for _, name := range []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."} {
 		_, err := files.Create(name)
 		require.ErrorIs(t, err, fs.ErrInvalid, "%q", name)
 	}
@@ -370,10 +381,14 @@ func TestCreateByOneOfSeveral(t *testing.T) {
 	}
 	group.Wait()
 	require.Equal(t, int32(1), created.Load())
+}
 
+// O_EXCL refuses the name of a folder.
+func TestCreateExclusiveRefusesAFolder(t *testing.T) {
+	files := New(t.Context(), memstore.New())
 	require.NoError(t, files.Mkdir("folder", 0))
 	_, err := files.OpenFile("folder", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
-	require.ErrorIs(t, err, fs.ErrExist, "a folder has the name")
+	require.ErrorIs(t, err, fs.ErrExist)
 }
 
 // If the context is canceled, Close stores nothing.
@@ -389,11 +404,10 @@ func TestWriteCanceledStoresNothing(t *testing.T) {
 	require.ErrorIs(t, f.Close(), context.Canceled)
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.False(t, exists, "the empty object of O_CREATE is removed")
+	require.False(t, exists, "must remove the empty object of O_CREATE")
 }
 
-// If a client disconnects during an upload through io.Copy, so that the context ends and the copy fails, no file
-// is left.
+// If io.Copy into a new file fails and the context is canceled, as when a client disconnects, no file is left.
 func TestCopyCanceledLeavesNoFile(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -429,7 +443,7 @@ func TestCloseFailsKeepsSyncedBytes(t *testing.T) {
 	require.Equal(t, "text", string(text))
 }
 
-// An object whose key ends in a slash, by which other tools mark a folder, is a directory that can be removed.
+// A folder that another tool has marked by an object whose key ends in a slash is a directory that can be removed.
 func TestDirectoriesOfOtherTools(t *testing.T) {
 	b := newOtherToolBucket()
 	_, err := b.Upload(t.Context(), "folder"+slashInKey, strings.NewReader(""))
@@ -452,6 +466,7 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	f, err := New(t.Context(), b).Open("dir")
 	require.NoError(t, err)
 	require.Implements(t, (*fs.ReadDirFile)(nil), f)
@@ -493,7 +508,7 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	require.Len(t, infos, 2)
 }
 
-// An append keeps the object's properties, such as its content type, and its metadata.
+// A write to an existing object keeps its properties, such as the content type, and its metadata.
 func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 	tests := []struct {
 		name string
@@ -530,7 +545,7 @@ func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 	}
 }
 
-// An append succeeds although the object has a content type that this library would refuse to store.
+// An append succeeds even if the object has a content type that this library refuses to store.
 func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	b := newOtherToolBucket()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"),
@@ -577,7 +592,7 @@ func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	return d.Driver.Put(ctx, &changed)
 }
 
-// If WriteAt or Truncate refuses its arguments, the file is unchanged, and later writes work.
+// If WriteAt or Truncate refuses its arguments, the file stays as it is and later writes work.
 func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	tests := []struct {
 		name string
@@ -621,25 +636,25 @@ func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	}
 }
 
-// An error of a call names the file, not the temporary file with its content.
+// An error names the file and not the temporary file with its content.
 func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 	const name = "folder/a"
 	fsys := New(t.Context(), memstore.New())
-	open, err := fsys.Create(name)
+	openFile, err := fsys.Create(name)
 	require.NoError(t, err)
-	closed, err := fsys.Create(name)
+	closedFile, err := fsys.Create(name)
 	require.NoError(t, err)
-	require.NoError(t, closed.Close())
+	require.NoError(t, closedFile.Close())
 
 	tests := []struct {
 		name string
 		call func() error
 	}{
-		{name: "Seek", call: func() error { return onlyError(open.Seek(-1, io.SeekStart)) }},
-		{name: "ReadAt", call: func() error { return onlyError(open.ReadAt(make([]byte, 1), -1)) }},
-		{name: "Write after Close", call: func() error { return onlyError(closed.Write([]byte("x"))) }},
-		{name: "Read after Close", call: func() error { return onlyError(closed.Read(make([]byte, 1))) }},
-		{name: "Stat after Close", call: func() error { return onlyError(closed.Stat()) }},
+		{name: "Seek", call: func() error { return onlyError(openFile.Seek(-1, io.SeekStart)) }},
+		{name: "ReadAt", call: func() error { return onlyError(openFile.ReadAt(make([]byte, 1), -1)) }},
+		{name: "Write after Close", call: func() error { return onlyError(closedFile.Write([]byte("x"))) }},
+		{name: "Read after Close", call: func() error { return onlyError(closedFile.Read(make([]byte, 1))) }},
+		{name: "Stat after Close", call: func() error { return onlyError(closedFile.Stat()) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -649,7 +664,7 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 			require.Equal(t, name, pathErr.Path)
 		})
 	}
-	require.NoError(t, open.Close())
+	require.NoError(t, openFile.Close())
 }
 
 // onlyError returns the error of a call that also has a value.
@@ -657,54 +672,63 @@ func onlyError[T any](_ T, err error) error { return err }
 
 // The flags of OpenFile mean the same as in package os.
 func TestOpenFileFlags(t *testing.T) {
-	tests := map[string]struct {
-		path string
-		flag int
-		read string
-		want error // of a write; nil if it succeeds
+	tests := []struct {
+		name     string
+		path     string
+		flag     int
+		read     string
+		writeErr error
 	}{
-		"O_APPEND reads from the beginning": {
+		{
+			name: "O_APPEND reads from the beginning",
 			path: "a",
 			flag: os.O_RDWR | os.O_APPEND,
 			read: "text",
-			want: nil,
 		},
-		"O_CREATE alone does not write": {path: "new", flag: os.O_CREATE, want: fs.ErrPermission},
-		"O_CREATE alone does not write what exists": {
-			path: "a",
-			flag: os.O_CREATE,
-			read: "text",
-			want: fs.ErrPermission,
+		{
+			name:     "O_CREATE alone does not write",
+			path:     "new",
+			flag:     os.O_CREATE,
+			writeErr: fs.ErrPermission,
 		},
-		"O_APPEND alone does not write": {
-			path: "a",
-			flag: os.O_APPEND,
-			read: "text",
-			want: fs.ErrPermission,
+		{
+			name:     "O_CREATE alone does not write what exists",
+			path:     "a",
+			flag:     os.O_CREATE,
+			read:     "text",
+			writeErr: fs.ErrPermission,
 		},
-		"O_APPEND alone opens a directory": {
-			path: "folder",
-			flag: os.O_APPEND,
-			want: syscall.EISDIR,
+		{
+			name:     "O_APPEND alone does not write",
+			path:     "a",
+			flag:     os.O_APPEND,
+			read:     "text",
+			writeErr: fs.ErrPermission,
+		},
+		{
+			name:     "O_APPEND alone opens a directory",
+			path:     "folder",
+			flag:     os.O_APPEND,
+			writeErr: syscall.EISDIR,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			fsys := New(t.Context(), memstore.New())
 			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
 			require.NoError(t, fsys.Mkdir("folder", 0o755))
 			f, err := fsys.OpenFile(tt.path, tt.flag, 0o644)
 			require.NoError(t, err)
-			text := make([]byte, 10)
 
-			n, _ := f.Read(text)
-			require.Equal(t, tt.read, string(text[:n]))
+			buf := make([]byte, 10)
+			n, _ := f.Read(buf)
+			require.Equal(t, tt.read, string(buf[:n]))
 			_, err = f.WriteString(" and more")
-			require.ErrorIs(t, err, tt.want)
-
+			require.ErrorIs(t, err, tt.writeErr)
 			require.NoError(t, f.Close())
-			text, err = afero.ReadFile(fsys, tt.path)
-			if tt.want == nil {
+
+			if tt.writeErr == nil {
+				text, err := afero.ReadFile(fsys, tt.path)
 				require.NoError(t, err)
 				require.Equal(t, "text and more", string(text))
 			}
@@ -723,34 +747,38 @@ func TestSyncAfterCloseFails(t *testing.T) {
 	}
 }
 
-// Several goroutines may use one File, as one os.File. Package github.com/pkg/sftp calls WriteAt and ReadAt in
-// this way.
+// Several goroutines may use one File, as package github.com/pkg/sftp does.
 func TestFileInGoroutines(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
 	require.NoError(t, err)
+	const goroutines = 8
+	const calls = 8
 	inParallel := func(call func(offset int64) error) {
 		var group sync.WaitGroup
-		for i := range 8 {
+		for i := range goroutines {
 			group.Go(func() {
-				for j := range 8 {
-					assert.NoError(t, call(int64(i*8+j)))
+				for j := range calls {
+					assert.NoError(t, call(int64(i*calls+j)))
 				}
 			})
 		}
 		group.Wait()
 	}
+
 	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
 	inParallel(func(int64) error { return f.Sync() })
 	require.NoError(t, f.Close())
 
 	text, err := afero.ReadFile(fsys, "a")
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat("x", 64), string(text))
+	require.Equal(t, strings.Repeat("x", goroutines*calls), string(text))
 
 	f, err = fsys.Open("a")
 	require.NoError(t, err)
 	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
+
+	// Close may run during a read.
 	var group sync.WaitGroup
 	group.Go(func() {
 		_, _ = f.ReadAt(make([]byte, 1), 0)
@@ -767,7 +795,8 @@ func TestCloseDuringWrites(t *testing.T) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			for err := error(nil); err == nil; {
+			var err error
+			for err == nil {
 				_, err = f.WriteAt([]byte("x"), 0)
 			}
 		})

@@ -23,10 +23,10 @@ func walkPaths(t *testing.T, files afero.Fs, root string) (paths []string) {
 	return paths
 }
 
-// Consoles and rclone store a marker in each folder, which is an empty object whose key ends in a slash. A tree with
-// such markers is walked, removed and renamed like any other.
+// A tree with markers of folders, the empty objects that consoles and rclone store, is walked, removed and renamed like
+// any other.
 func TestWalkWithFolderMarkers(t *testing.T) {
-	const ownMarker = "a/marked/" + Marker // this adapter marks an empty folder so
+	const ownMarker = "a/marked/" + Marker
 	keys := []string{
 		"a/b/file",
 		"a/file",
@@ -64,7 +64,7 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 	t.Run("Remove of each folder", func(t *testing.T) {
 		files, b := newTree(t)
 
-		require.Error(t, files.Remove("a/b"), "it is not empty")
+		require.Error(t, files.Remove("a/b"), "must not remove what is not empty")
 		for _, name := range []string{"a/b/file", "a/b", "a/empty", "a/marked"} {
 			require.NoError(t, files.Remove(name), name)
 		}

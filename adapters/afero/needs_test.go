@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
-// The adapter needs only the features that New asks for.
+// A bucket without optional features is enough to write, append, read, rename and remove files.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/afero.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		files := afero.New(t.Context(), b)
