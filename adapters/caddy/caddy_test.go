@@ -33,7 +33,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			err:  "unrecognized parameter 'region'",
 		},
 		{name: "timeout without a unit", text: "omnibucket a {\n timeout 10\n}", err: "timeout must be"},
-		{name: "timeout of nothing", text: "omnibucket a {\n timeout 0s\n}", err: "timeout must be"},
+		{name: "timeout of 0", text: "omnibucket a {\n timeout 0s\n}", err: "timeout must be"},
 		{name: "two timeouts", text: "omnibucket a {\n timeout 1s 2s\n}", err: "wrong argument count"},
 	}
 	for _, tt := range tests {
@@ -42,6 +42,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			var f FileSystem
 			storageErr := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
 			fsErr := f.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
+
 			if tt.err != "" {
 				require.ErrorContains(t, storageErr, tt.err)
 				require.ErrorContains(t, fsErr, tt.err)
@@ -64,13 +65,13 @@ func TestProvisionWrongAddress(t *testing.T) {
 		name     string
 		location Location
 	}{
-		{"none", Location{}},
-		{"unknown scheme", Location{Address: "ftp://" + secret}},
-		{"unknown parameter", Location{Address: "s3://bucket?region=x&key=" + secret}},
-		{"credentials", Location{Address: "{env.ADDRESS}"}},
-		{"empty placeholder", Location{Address: "{env.EMPTY}"}},
-		{"unknown placeholder", Location{Address: "s3://{bucket}"}},
-		{"negative timeout", Location{Address: "s3://bucket?region=x", Timeout: -1}},
+		{name: "none", location: Location{}},
+		{name: "unknown scheme", location: Location{Address: "ftp://" + secret}},
+		{name: "unknown parameter", location: Location{Address: "s3://bucket?region=x&key=" + secret}},
+		{name: "credentials", location: Location{Address: "{env.ADDRESS}"}},
+		{name: "empty placeholder", location: Location{Address: "{env.EMPTY}"}},
+		{name: "unknown placeholder", location: Location{Address: "s3://{bucket}"}},
+		{name: "negative timeout", location: Location{Address: "s3://bucket?region=x", Timeout: -1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestProvisionWrongAddress(t *testing.T) {
 	}
 }
 
-// A name stands for a location of omnibucket's configuration.
+// The address may be the name of a location in omnibucket's configuration.
 func TestProvisionNameOfLocation(t *testing.T) {
 	t.Setenv("OMNIBUCKET_CADDYTEST", "file://"+filepath.ToSlash(t.TempDir())+"/b?create=true")
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -104,8 +105,9 @@ func TestProvisionNameOfLocation(t *testing.T) {
 	require.NoError(t, s.Cleanup())
 }
 
-// An address that ends in a folder stands for the objects in it.
+// The address may end in a folder, in which the objects are then stored.
 func TestProvisionFolder(t *testing.T) {
+	// This variable must have no effect, although the configuration uses the name "address".
 	t.Setenv("OMNIBUCKET_ADDRESS", "s3://other?region=eu-west-1")
 	dir := filepath.Join(t.TempDir(), "bucket")
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -123,8 +125,7 @@ func TestProvisionFolder(t *testing.T) {
 	require.NoError(t, f.Cleanup())
 }
 
-// A lock that is held keeps the bucket open after Cleanup, because CertMagic releases its locks
-// later.
+// A lock keeps the bucket open after Cleanup, because CertMagic releases its locks later.
 func TestStorageUnlockAfterCleanup(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
@@ -136,17 +137,23 @@ func TestStorageUnlockAfterCleanup(t *testing.T) {
 	require.NoError(t, s.Cleanup())
 
 	require.NoError(t, stored.Unlock(context.WithoutCancel(ctx), "a"))
-	require.Error(t, stored.Store(t.Context(), "a", nil), "the bucket is closed")
+
+	// Now the bucket is closed.
+	require.Error(t, stored.Store(t.Context(), "a", nil))
 	require.Error(t, stored.Lock(t.Context(), "a"))
 	require.Error(t, stored.Unlock(t.Context(), "a"))
 }
 
-// modTime differs for two revisions within one second, so that file_server gives them other ETags.
+// modTime differs for two revisions of one second, so that file_server gives them different ETags.
 func TestModTime(t *testing.T) {
 	second := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	modified := modTime(second.Add(time.Millisecond), "one")
 	require.Equal(t, second, modified.Truncate(time.Second))
 	require.Equal(t, modified, modTime(second, "one"))
 	require.NotEqual(t, modified, modTime(second, "two"))
-	require.Zero(t, modTime(time.Time{}, "one").UnixNano(), "file_server sends no ETag")
+}
+
+// If the time of modification is not known, modTime is the Unix epoch, for which file_server sends no ETag.
+func TestModTimeUnknown(t *testing.T) {
+	require.Zero(t, modTime(time.Time{}, "one").UnixNano())
 }

@@ -1,13 +1,14 @@
 package caddy
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// A request to file_server costs these requests to the store, as documented in docs/caddy.md.
+// A request to file_server takes as many requests to the store as docs/caddy.md says.
 func TestFileSystemRequests(t *testing.T) {
 	s := newSite(t, "s3")
 	s.put(t, "a", "content")
@@ -17,18 +18,31 @@ func TestFileSystemRequests(t *testing.T) {
 	tests := []struct {
 		name   string
 		path   string
-		header []string // name and value
+		header []string // a name and a value
 		status int
 		heads  int
 		gets   int
 		lists  int
 	}{
-		{name: "file", path: "/a", status: 200, heads: 2, gets: 1},
-		{name: "range", path: "/a", header: []string{"Range", "bytes=1-2"}, status: 206, heads: 2, gets: 1},
-		{name: "not modified", path: "/a", header: []string{"If-None-Match", etag}, status: 304, heads: 2},
-		{name: "missing", path: "/missing", status: 404, heads: 1, lists: 1},
-		{name: "index", path: "/dir/", status: 200, heads: 3, gets: 1, lists: 1},
-		{name: "folder", path: "/", status: 200, heads: 2, lists: 3},
+		{name: "file", path: "/a", status: http.StatusOK, heads: 2, gets: 1},
+		{
+			name:   "range",
+			path:   "/a",
+			header: []string{"Range", "bytes=1-2"},
+			status: http.StatusPartialContent,
+			heads:  2,
+			gets:   1,
+		},
+		{
+			name:   "not modified",
+			path:   "/a",
+			header: []string{"If-None-Match", etag},
+			status: http.StatusNotModified,
+			heads:  2,
+		},
+		{name: "missing", path: "/missing", status: http.StatusNotFound, heads: 1, lists: 1},
+		{name: "index", path: "/dir/", status: http.StatusOK, heads: 3, gets: 1, lists: 1},
+		{name: "folder", path: "/", status: http.StatusOK, heads: 2, lists: 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,8 +58,8 @@ func TestFileSystemRequests(t *testing.T) {
 	}
 }
 
-// An instance that finds its certificate in the bucket needs at most 10 requests to load it. The test logs the numbers
-// that docs/caddy.md has. To obtain a certificate takes more, for the lock, the checks and the account.
+// An instance that finds its certificate in the bucket needs at most 10 requests to load it. The test also logs how
+// many requests it takes to obtain one, which docs/caddy.md tells.
 func TestStorageRequests(t *testing.T) {
 	store := newStore(t, "s3")
 	env := append(store.env, "BUCKET="+store.address)

@@ -175,20 +175,21 @@ func TestFileSystemServesFiles(t *testing.T) {
 	}
 }
 
-// A revision of the same size and the same second has another ETag.
+// Revisions of the same size have different ETags, even within one second.
 func TestFileSystemETagDiffersForEachRevision(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, kind)
+			contents := []string{"one", "two", "six", "ten"}
 			etags := map[string]bool{}
-			for _, content := range []string{"one", "two", "six", "ten"} {
+			for _, content := range contents {
 				s.put(t, "a", content)
 				resp, body := s.get(t, "/a")
 				require.Equal(t, content, body)
 				etags[resp.Header.Get("Etag")] = true
 			}
-			require.Len(t, etags, 4)
+			require.Len(t, etags, len(contents))
 		})
 	}
 }
@@ -208,7 +209,7 @@ func (s *site) browse(t *testing.T, path string, headers ...string) (names []str
 	return names, resp.StatusCode
 }
 
-// The page of a directory shows that a file was removed, also to a client that has the old page.
+// The page of a directory no longer shows a file that was removed, also to a client that has the old page.
 func TestFileSystemBrowseShowsRemoval(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
@@ -220,8 +221,8 @@ func TestFileSystemBrowseShowsRemoval(t *testing.T) {
 			names, _ := s.browse(t, "/dir/")
 			require.Equal(t, []string{"sub/", "a", "b"}, names)
 			resp, _ := s.get(t, "/dir/")
-			require.NoError(t, s.bucket.Remove(t.Context(), "dir/b"))
 
+			require.NoError(t, s.bucket.Remove(t.Context(), "dir/b"))
 			require.Eventually(t, func() bool {
 				names, status := s.browse(t, "/dir/", "If-Modified-Since", resp.Header.Get("Last-Modified"))
 				return status == http.StatusOK && len(names) == 2
@@ -255,11 +256,11 @@ func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
 	return vars.Memstats.HeapAlloc, goroutines
 }
 
-// The page of a folder of more files than file_server shows takes one listing, and its memory is freed.
+// The page of a folder with more files than file_server shows takes at most two listings, and its memory is freed.
 func TestFileSystemBrowseManyFiles(t *testing.T) {
-	const maxShown = 10_000   // by file_server
-	const pageSize = 1000     // of ListObjectsV2
-	const tolerance = 4 << 20 // bytes of memory
+	const maxShown = 10_000 // number of files that file_server shows
+	const pageSize = 1000   // number of objects in a page of ListObjectsV2
+	const tolerance = 4 << 20
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, kind)
@@ -285,12 +286,12 @@ func TestFileSystemBrowseManyFiles(t *testing.T) {
 	}
 }
 
-// While clients read a large file slowly, Caddy does not read ahead without limit.
+// While several clients read a large file slowly, Caddy keeps only a part of it in memory.
 func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 	const fileSize = 64 << 20
 	const readSize = 1 << 20
 	const clients = 8
-	const maxMemory = fileSize / 2 // for all clients
+	const maxMemory = fileSize / 2
 	t.Parallel()
 	s := newSite(t, "s3")
 	s.put(t, "large", strings.Repeat("x", fileSize))
@@ -312,7 +313,7 @@ func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 	}
 }
 
-// A request to a store that fails ends with a status of the 5xx, in time.
+// If the store fails or does not answer, a client soon gets a status of 5xx.
 func TestFileSystemStoreFails(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -320,48 +321,90 @@ func TestFileSystemStoreFails(t *testing.T) {
 		path   string
 		status int
 	}{
-		{name: "error", fault: s3server.Fail("", "InternalError"), path: "/a", status: 503},
-		{name: "error in a folder", fault: s3server.Fail("", "InternalError"), path: "/x/y/z", status: 503},
-		{name: "throttled", fault: s3server.Fail("", "SlowDown"), path: "/a", status: 504},
-		{name: "silent", fault: s3server.Delay("", time.Hour), path: "/a", status: 504},
-		{name: "silent in a folder", fault: s3server.Delay("", time.Hour), path: "/x/y/z", status: 504},
+		{
+			name:   "an error",
+			fault:  s3server.Fail("", "InternalError"),
+			path:   "/a",
+			status: http.StatusServiceUnavailable,
+		},
+		{
+			name:   "an error in a folder",
+			fault:  s3server.Fail("", "InternalError"),
+			path:   "/x/y/z",
+			status: http.StatusServiceUnavailable,
+		},
+		{
+			name:   "throttled",
+			fault:  s3server.Fail("", "SlowDown"),
+			path:   "/a",
+			status: http.StatusGatewayTimeout,
+		},
+		{
+			name:   "silent",
+			fault:  s3server.Delay("", time.Hour),
+			path:   "/a",
+			status: http.StatusGatewayTimeout,
+		},
+		{
+			name:   "silent in a folder",
+			fault:  s3server.Delay("", time.Hour),
+			path:   "/x/y/z",
+			status: http.StatusGatewayTimeout,
+		},
 		{
 			name:   "silent at a listing",
 			fault:  s3server.Delay("ListObjectsV2", time.Hour),
 			path:   "/",
-			status: 504,
+			status: http.StatusGatewayTimeout,
 		},
-		{name: "connection", fault: s3server.Drop(""), path: "/a", status: 503},
-		{name: "bucket", fault: s3server.Fail("", "NoSuchBucket"), path: "/", status: 500},
-		{name: "credentials", fault: s3server.Fail("", "InvalidAccessKeyId"), path: "/a", status: 500},
+		{
+			name:   "a lost connection",
+			fault:  s3server.Drop(""),
+			path:   "/a",
+			status: http.StatusServiceUnavailable,
+		},
+		{
+			name:   "a missing bucket",
+			fault:  s3server.Fail("", "NoSuchBucket"),
+			path:   "/",
+			status: http.StatusInternalServerError,
+		},
+		{
+			name:   "invalid credentials",
+			fault:  s3server.Fail("", "InvalidAccessKeyId"),
+			path:   "/a",
+			status: http.StatusInternalServerError,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, "s3")
 			s.put(t, "a", "content")
-			undo := s.store.server.Inject(tt.fault)
+			removeFault := s.store.server.Inject(tt.fault)
+
 			start := time.Now()
 			resp, _ := s.get(t, tt.path)
 			require.Equal(t, tt.status, resp.StatusCode)
 			require.Less(t, time.Since(start), 10*time.Second)
 
-			undo()
+			removeFault()
 			resp, _ = s.get(t, "/a")
-			require.Equal(t, 200, resp.StatusCode, "the store answers again")
+			require.Equal(t, http.StatusOK, resp.StatusCode)
 		})
 	}
 }
 
-// If the store stops in the middle of a file, the client does not take the part for the whole.
+// If the store stops in the middle of a file, the client gets an error.
 func TestFileSystemStoreStopsInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "s3")
 	s.put(t, "a", strings.Repeat("x", 4<<20))
 	s.store.server.Inject(s3server.StallAfter("GetObject", 1<<20))
+
 	resp, err := http.Get(s.url + "/a")
 	require.NoError(t, err)
-	defer func() { _ = resp.Body.Close() }()
+	defer resp.Body.Close()
 	start := time.Now()
 	_, err = io.Copy(io.Discard, resp.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -369,10 +412,11 @@ func TestFileSystemStoreStopsInTheMiddle(t *testing.T) {
 	s.waitFor(t, "reading a file")
 }
 
-// Reloading closes the buckets of the old configuration, so that the number of goroutines does not grow.
+// A reload closes the buckets of the old configuration, so that the number of goroutines does not grow.
 func TestReloadLeavesNoGoroutines(t *testing.T) {
 	t.Parallel()
-	const tolerance = 5 // goroutines that come and go
+	// Some goroutines come and go.
+	const tolerance = 5
 	s := newSite(t, "s3")
 	s.put(t, "a", "content")
 	s.reload(t)
@@ -408,9 +452,8 @@ func (s *site) reload(t *testing.T) {
 	require.Equal(t, "content", body)
 }
 
-// A hostile path finds no file, or one of the bucket.
+// A hostile path finds no file outside of the bucket.
 func TestFileSystemHostilePaths(t *testing.T) {
-	long := strings.Repeat("x", 1100)
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -420,34 +463,45 @@ func TestFileSystemHostilePaths(t *testing.T) {
 				path   string
 				status int
 			}{
-				{"/../../../../etc/passwd", 404},
-				{"/a/../../../etc/passwd", 404},
-				{"/..%2f..%2fetc%2fpasswd", 404},
-				{"/%2e%2e/%2e%2e/etc/passwd", 404},
-				{"/a/..%5c..%5cetc", 404},
-				{"/a%2fb", 200},
-				{"/a//b", 200},
-				{"//a/b", 200},
-				{"/a/./b", 200},
-				{"/a/b%00", 404},
-				{"/%00", 404},
-				{"/a/%ff%fe", 400},
-				{"/.omnibucket/", 404},
-				{"/a/%0d%0aSet-Cookie:x", 404},
-				{"/" + long, 400},
-				{"/a/" + strings.Repeat("y/", 500) + "z", 404},
-				{"/" + strings.Repeat("../", 2000), 200},
+				{path: "/../../../../etc/passwd", status: http.StatusNotFound},
+				{path: "/a/../../../etc/passwd", status: http.StatusNotFound},
+				{path: "/..%2f..%2fetc%2fpasswd", status: http.StatusNotFound},
+				{path: "/%2e%2e/%2e%2e/etc/passwd", status: http.StatusNotFound},
+				{path: "/a/..%5c..%5cetc", status: http.StatusNotFound},
+				{path: "/a%2fb", status: http.StatusOK},
+				{path: "/a//b", status: http.StatusOK},
+				{path: "//a/b", status: http.StatusOK},
+				{path: "/a/./b", status: http.StatusOK},
+				{path: "/a/b%00", status: http.StatusNotFound},
+				{path: "/%00", status: http.StatusNotFound},
+				{path: "/a/%ff%fe", status: http.StatusBadRequest},
+				{path: "/.omnibucket/", status: http.StatusNotFound},
+				{path: "/a/%0d%0aSet-Cookie:x", status: http.StatusNotFound},
+				{path: "/" + strings.Repeat("x", 1100), status: http.StatusBadRequest},
+				{path: "/a/" + strings.Repeat("y/", 500) + "z", status: http.StatusNotFound},
+				{path: "/" + strings.Repeat("../", 2000), status: http.StatusOK},
 			}
 			for _, tt := range tests {
 				resp, body := s.get(t, tt.path)
 				require.Equal(t, tt.status, resp.StatusCode, tt.path)
 				require.NotContains(t, body, "root:", tt.path)
 			}
+		})
+	}
+}
+
+// file_server stores nothing.
+func TestFileSystemRefusesWrites(t *testing.T) {
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, kind)
+			s.put(t, "a/b", "content")
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/a/b",
 				strings.NewReader("new"))
 			require.NoError(t, err)
 			resp, err := http.DefaultClient.Do(req)
-			require.Equal(t, 405, closed(t, resp, err).StatusCode)
+			require.Equal(t, http.StatusMethodNotAllowed, closed(t, resp, err).StatusCode)
 		})
 	}
 }

@@ -18,8 +18,8 @@ const (
 	alpnPort = "OMNIBUCKET_ALPN_PORT"
 )
 
-// TestMain runs Caddy in place of the tests if asCaddy is set. The tests start this program as their Caddy, so that it
-// contains the modules of this package.
+// TestMain runs Caddy with the modules of this package in place of the tests if asCaddy is set. The tests start this
+// program in that way.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) == "" {
 		os.Exit(m.Run())

@@ -143,8 +143,7 @@ func (a *authority) get(t *testing.T, port string) string {
 	return resp.TLS.PeerCertificates[0].SerialNumber.String()
 }
 
-// Two instances with one bucket obtain one certificate, and both serve it. It is kept in the bucket only, not in
-// their data directories.
+// Two instances with one bucket obtain one certificate, which both serve and keep only in the bucket.
 func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
@@ -154,7 +153,8 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 			firstPort := freePort(t)
 			secondPort := freePort(t)
 			ca := newAuthority(t, forward(t, secondPort))
-			// Both start at the same time, before either serves.
+
+			// Both start before either serves.
 			first := launchCaddy(t, ca.site(firstPort, "hello"), env...)
 			second := launchCaddy(t, ca.site(secondPort, "hello"), env...)
 
@@ -180,7 +180,8 @@ func waitForCertificate(t *testing.T, ca *authority, c *instance, port string) s
 // If an instance is killed while it obtains a certificate, another one obtains it when the lock expires.
 func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	t.Parallel()
-	const maxWait = 40 * time.Second // the lock of the killed instance expires after 15 seconds
+	// The lock of the killed instance expires after 15 seconds.
+	const maxWait = 40 * time.Second
 	store := newStore(t, "s3")
 	env := append(store.env, "BUCKET="+store.address)
 	port := freePort(t)
@@ -210,17 +211,19 @@ func (s *testStore) locks(t *testing.T) (keys []string) {
 func TestStorageStoppedInstanceReleasesItsLock(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, "s3")
-	ca := newAuthority(t, freePort(t)) // nothing listens there, so that no order ends
+	// Nothing listens at the port of this CA, so no order ends.
+	ca := newAuthority(t, freePort(t))
 	c := startCaddy(t, ca.site(freePort(t), "stopped"), append(store.env, "BUCKET="+store.address)...)
 	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
 	require.NotEmpty(t, store.locks(t))
+
 	require.NoError(t, c.process.Process.Signal(os.Interrupt))
 	c.waitForEnd(t)
 	require.Empty(t, store.locks(t))
 }
 
-// If the store does not answer, Caddy serves the certificate that it has loaded. An instance that
-// starts meanwhile says in time why it has none.
+// If the store does not answer, Caddy serves the certificate that it has loaded, and an instance that starts meanwhile
+// logs why it has none.
 func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, "s3")
@@ -229,6 +232,7 @@ func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	ca := newAuthority(t, port)
 	startCaddy(t, ca.site(port, "hello"), env...)
 	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+
 	store.server.Inject(s3server.Delay("", time.Hour))
 	require.NotEmpty(t, ca.get(t, port))
 
@@ -237,7 +241,7 @@ func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	require.NotContains(t, second.log.String(), s3server.DefaultSecretKey)
 }
 
-// If the store is full, no certificate is ordered that could not be kept.
+// If the store is full, Caddy orders no certificate, because it could not keep it.
 func TestStorageFullStore(t *testing.T) {
 	t.Parallel()
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"bucket"}, MaxBytes: 1})
