@@ -14,11 +14,12 @@ const skippedTests = "^(TestFileStorageWriteLock|TestGetEmailFromRecent)$"
 const storageTests = "^Test(NewAccount|SaveAccount|GetAccount.*|GetEmail.*|SaveCertResource|Renew(Lock|Cert).*|SaveAndLoad.*|Load.*|" +
 	"LocalCache.*|WarmLocalCache|StapleOCSP.*|FileStorage.*|QueueRenewalTask.*)$"
 
-// CertMagic's own tests pass with this adapter on each store. They run in a copy of CertMagic's module, in which the
-// adapter replaces FileStorage.
+// CertMagic's own tests pass with this adapter on each store. They run in a copy of its module, in which the adapter
+// replaces FileStorage.
 func TestCertMagicsOwnTests(t *testing.T) {
 	const module = "github.com/caddyserver/certmagic"
-	const wantPassed = 29 // all tests that storageTests selects and skippedTests does not
+	// wantPassed is the number of tests that storageTests selects and skippedTests does not.
+	const wantPassed = 29
 	copied := owntests.Copy(t, module)
 	copied.Add(t, "testdata/filestorage.go.txt", "filestorage.go")
 	copied.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")

@@ -16,14 +16,15 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If several servers call Lock, one of them holds the lock at a time. The last Unlock leaves no object.
+// If several servers call Lock, one at a time holds the lock, and the last Unlock leaves no object.
 func TestLockHasOneHolder(t *testing.T) {
 	const lockName = "issue_cert_a.example"
 	const servers = 3
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			b := open(t)
-			var holders, locked atomic.Int64
+			var holders atomic.Int64
+			var lockCount atomic.Int64
 			var group sync.WaitGroup
 			for range servers {
 				s := newStorage(t, b)
@@ -35,7 +36,7 @@ func TestLockHasOneHolder(t *testing.T) {
 					if holders.Add(1) != 1 {
 						t.Error("two hold the lock")
 					}
-					locked.Add(1)
+					lockCount.Add(1)
 					holders.Add(-1)
 					if err := s.Unlock(t.Context(), lockName); err != nil {
 						t.Error(err)
@@ -44,39 +45,41 @@ func TestLockHasOneHolder(t *testing.T) {
 			}
 			group.Wait()
 
-			require.EqualValues(t, servers, locked.Load())
+			require.EqualValues(t, servers, lockCount.Load())
 			keys, err := newStorage(t, b).List(t.Context(), "", true)
 			require.NoError(t, err)
-			require.Empty(t, keys, "a lock that is released leaves no object")
+			require.Empty(t, keys)
 		})
 	}
 }
 
-// If the server that holds a lock dies, and so neither renews its lease nor calls Unlock, another server gets the lock
-// when the lease ends. A late Unlock of the first server does not release it.
+// If the server that holds a lock dies, another server gets the lock when the lease ends. A late Unlock of the first
+// server does not release that.
 func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const delay = 2 * time.Second // for the requests and the pauses between them
-		firstBucket, bucket, cut := newSwitch()
+		// maxDelay is for the requests and the pauses between them.
+		const maxDelay = 2 * time.Second
+		firstBucket, bucket, disconnectFirst := newSwitch()
 		first := newStorage(t, firstBucket)
 		second := newStorage(t, bucket)
 		require.NoError(t, first.Lock(t.Context(), "a"))
-		cut()
+		disconnectFirst()
 
 		start := time.Now()
 		require.NoError(t, second.Lock(t.Context(), "a"))
-		require.LessOrEqual(t, time.Since(start), ttl+delay)
+		require.LessOrEqual(t, time.Since(start), ttl+maxDelay)
 
-		require.NoError(t, first.Unlock(t.Context(), "a"), "the other one has it")
+		// The second server keeps the lock.
+		require.NoError(t, first.Unlock(t.Context(), "a"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		require.ErrorIs(t, newStorage(t, bucket).Lock(ctx, "a"), storage.DeadlineExceeded, "it keeps it")
+		require.ErrorIs(t, newStorage(t, bucket).Lock(ctx, "a"), storage.DeadlineExceeded)
 		require.NoError(t, second.Unlock(t.Context(), "a"))
 	})
 }
 
-// If a caller lost its lease and another caller of the same server locked the name, the first Unlock keeps the current
-// lease, and the second one ends it.
+// If a caller has lost its lease and another caller of the same server has locked the name, the first Unlock keeps the
+// new lease and the second one releases it.
 func TestLockOfTwoCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -91,14 +94,14 @@ func TestLockOfTwoCallers(t *testing.T) {
 		require.NoError(t, s.Unlock(t.Context(), "a"))
 		exists, err := b.Exists(t.Context(), lockKey("a"))
 		require.NoError(t, err)
-		require.True(t, exists, "one of both still works")
+		require.True(t, exists)
 
 		require.NoError(t, s.Unlock(t.Context(), "a"))
 		require.ErrorIs(t, s.Unlock(t.Context(), "a"), storage.InvalidArgument)
 	})
 }
 
-// If ctx has ended, Lock fails, and there is no lock to release.
+// If ctx is done, Lock fails and there is no lock to release.
 func TestLockHonorsItsContext(t *testing.T) {
 	s := newStorage(t, memstore.New())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -123,7 +126,7 @@ func newSwitch() (first, second storage.Bucket, cut func()) {
 	return first, second, func() { isCut.Store(true) }
 }
 
-// If a server with FileStorage has died and left its lock file, Lock still succeeds.
+// Lock ignores the lock file of a server with FileStorage that has died.
 func TestLockIgnoresFilesOfFileStorage(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "locks/a.lock",

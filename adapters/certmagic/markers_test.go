@@ -81,8 +81,8 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist, "no marker, no folder")
 }
 
-// CertMagic's clean-up removes expired certificates and their empty folders, even if other tools have marked the
-// folders by empty objects.
+// CertMagic's clean-up removes expired certificates with their folders, even if other tools have marked the folders by
+// empty objects.
 func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	const issuer = "certificates/issuer"
 	b, put := foldermarker.New(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
-// The adapter needs only the features that New asks for.
+// A bucket with only the features that New asks for is enough to lock and store.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/certmagic.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		s, err := New(b)
@@ -26,6 +26,10 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return s.Unlock(t.Context(), "a")
 		}, nil
 	})
+}
+
+// New refuses a nil bucket.
+func TestNewNil(t *testing.T) {
 	_, err := New(nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
