@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Walk returns the error of its callback, even one that says that a path is missing. If Walk hid it, the garbage
-// collection would remove layers that images need.
+// Walk returns the error of its callback, even one that says that a path is missing. Otherwise, the garbage collection
+// would remove layers that images need.
 func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
@@ -32,24 +32,27 @@ func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	}
 }
 
-// If a folder is removed during Walk, Walk does not fail.
+// If a folder is removed during Walk, Walk goes on with the next one.
 func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/d"} {
 		require.NoError(t, d.PutContent(t.Context(), path, nil))
 	}
+
 	var paths []string
-	require.NoError(t, d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
+	err := d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
 		paths = append(paths, info.Path())
 		if info.Path() == "/a/b" {
 			return d.Delete(t.Context(), "/a/b")
 		}
 		return nil
-	}))
+	})
+
+	require.NoError(t, err)
 	require.Equal(t, []string{"/a", "/a/b", "/a/d"}, paths)
 }
 
-// If Commit has completed the file but cannot remove the state of the upload, calling Commit again succeeds.
+// If Commit completes the file but cannot remove the state of the upload, a second Commit succeeds.
 func TestCommitTwice(t *testing.T) {
 	tests := []struct {
 		name string
