@@ -155,7 +155,8 @@ const hexPrefix = "x-hex-"
 // plainName matches the names of metadata that the library permits.
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
-// escapeMetadata returns metadata in which names that the library does not permit are escaped.
+// escapeMetadata returns metadata with its values encoded, and with names escaped that the library does
+// not permit or that look like escaped ones.
 func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	result := make(map[string]string, len(metadata))
 	for name, value := range metadata {

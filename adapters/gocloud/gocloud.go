@@ -77,7 +77,8 @@ type URLOpener struct {
 	Options []storage.OpenOption
 }
 
-// OpenBucketURL opens the bucket at the address u. Closing the result closes that bucket.
+// OpenBucketURL opens the bucket whose address follows the scheme of u. Closing the result closes that
+// bucket.
 func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	rest, ok := strings.CutPrefix(u.EscapedPath(), "/")
 	if u.Host == "" || !ok {
@@ -87,6 +88,7 @@ func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket,
 			Scheme,
 		)
 	}
+
 	address := u.Host + "://" + rest
 	if u.RawQuery != "" {
 		address += "?" + u.RawQuery
@@ -104,6 +106,7 @@ type bucket struct {
 	owned bool // true if Close closes the Bucket
 }
 
+// Close closes the bucket of this library, if the adapter has opened it.
 func (b *bucket) Close() error {
 	if b.owned {
 		return storage.Close(b.Bucket)
@@ -111,13 +114,14 @@ func (b *bucket) Close() error {
 	return nil
 }
 
-// As sets target to the [storage.Bucket], or to the provider's client, depending on the type of
-// target.
+// As sets target to the [storage.Bucket] or to the provider's client, whichever has the type that target
+// points to.
 func (b *bucket) As(target any) bool {
 	if p, ok := target.(*storage.Bucket); ok {
 		*p = b.Bucket
 		return true
 	}
+
 	client, ok := storage.As[any](b.Bucket)
 	if !ok {
 		return false
@@ -133,7 +137,8 @@ func (b *bucket) As(target any) bool {
 	return true
 }
 
-// ErrorAs sets target to the *storage.Error in err, or to the provider's error that it wraps.
+// ErrorAs sets target to the *storage.Error in err or to the provider's error that it wraps, whichever
+// has the type that target points to.
 func (b *bucket) ErrorAs(err error, target any) bool {
 	// errors.As panics if target is not a pointer to an interface or to an error type.
 	typ := reflect.TypeOf(target)
@@ -147,7 +152,7 @@ func (b *bucket) ErrorAs(err error, target any) bool {
 	return errors.As(err, target)
 }
 
-// ErrorCode returns the Go CDK's category of an error.
+// ErrorCode returns the code of an error in the Go CDK.
 func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.BucketNotFound:
@@ -183,8 +188,8 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// runCallback runs a callback of the program, such as BeforeWrite of the Go CDK. The callback gets a function like As of
-// the CDK. By passing it a **[]T, the callback gets a pointer to opts, and so may change the options.
+// runCallback runs a callback of the Go CDK, such as BeforeWrite, unless it is nil. A callback that passes a **[]T to its
+// As function gets a pointer to opts, and so may change the options.
 func runCallback[T any](callback func(asFunc func(any) bool) error, opts *[]T) error {
 	if callback == nil {
 		return nil
@@ -199,6 +204,7 @@ func runCallback[T any](callback func(asFunc func(any) bool) error, opts *[]T) e
 	})
 }
 
+// Attributes returns the attributes of an object.
 func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
 	a, err := withStoredKey(ctx, b.Bucket, key, func(key string) (*storage.Attrs, error) {
 		return b.Attrs(ctx, key)
@@ -221,8 +227,7 @@ func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 	}, nil
 }
 
-// attrsAs returns a function like As of the Go CDK, which gives a program the value behind a type of the CDK. Here, a
-// program gets a by passing a **storage.Attrs.
+// attrsAs returns the As function of attributes in the Go CDK: a program that passes it a **storage.Attrs gets a.
 func attrsAs(a *storage.Attrs) func(any) bool {
 	return func(target any) bool {
 		p, ok := target.(**storage.Attrs)
@@ -234,6 +239,7 @@ func attrsAs(a *storage.Attrs) func(any) bool {
 	}
 }
 
+// Copy copies an object within the bucket.
 func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOptions) error {
 	opts := []storage.CopyOption{storage.WithoutAttrs()}
 	if err := runCallback(o.BeforeCopy, &opts); err != nil {
@@ -245,7 +251,7 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 	return err
 }
 
-// Delete removes an object. If the object does not exist, Delete fails with NotFound.
+// Delete removes an object, and fails with NotFound if it does not exist.
 func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions) error {
 	var opts []storage.RemoveOption
 	if err := runCallback(o.BeforeDelete, &opts); err != nil {
@@ -257,14 +263,15 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 	if err != nil {
 		return err
 	}
+
+	// Another program may have stored the same key without escapes.
 	if escapeKey(key) == key || !isListed(ctx, b.Bucket, key) {
 		return nil
 	}
-	// Another program has stored the same key without escapes. Remove that object, too.
 	return b.removeExisting(ctx, key, opts)
 }
 
-// removeExisting removes an object. If the object does not exist, it fails with ObjectNotFound.
+// removeExisting removes an object, and fails with ObjectNotFound if it does not exist.
 func (b *bucket) removeExisting(ctx context.Context, key string, opts []storage.RemoveOption) error {
 	if _, err := b.Attrs(ctx, key); err != nil {
 		return err
@@ -272,7 +279,7 @@ func (b *bucket) removeExisting(ctx context.Context, key string, opts []storage.
 	return b.Remove(ctx, key, opts...)
 }
 
-// SignedURL returns a URL for a GET or PUT request.
+// SignedURL returns a signed URL for a GET or PUT request.
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	key = escapeKey(key)
 	switch {
@@ -284,20 +291,20 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 	return "", newUnsupported("SignedURL", "a signed URL is for GET, or for PUT with or without a content type")
 }
 
-// signedDownload returns a URL for a GET request.
+// signedDownload returns a signed URL for a GET request.
 func (b *bucket) signedDownload(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
 	if err := runCallback(o.BeforeSign, &opts); err != nil {
 		return "", err
 	}
-	signed, err := b.SignedDownloadURL(ctx, key, opts...)
+	signedURL, err := b.SignedDownloadURL(ctx, key, opts...)
 	if err != nil {
 		return "", err
 	}
-	return signed.URL, nil
+	return signedURL.URL, nil
 }
 
-// signedUpload returns a URL for a PUT request.
+// signedUpload returns a signed URL for a PUT request.
 func (b *bucket) signedUpload(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 	if o.ContentType != "" {
@@ -313,11 +320,12 @@ func (b *bucket) signedUpload(ctx context.Context, key string, o *driver.SignedU
 	if err := runCallback(o.BeforeSign, &opts); err != nil {
 		return "", err
 	}
-	signed, err := b.SignedUploadURL(ctx, key, opts...)
+
+	signedURL, err := b.SignedUploadURL(ctx, key, opts...)
 	if err != nil {
 		return "", err
 	}
-	return signed.URL, nil
+	return signedURL.URL, nil
 }
 
 // newUnsupported returns an error with the Code Unsupported, which says why.

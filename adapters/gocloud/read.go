@@ -38,9 +38,9 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 		NextPageToken: []byte(page.Token),
 	}
 	for _, entry := range page.Entries {
+		// The prefix may have matched only a part of an escape, and not the key itself.
 		key := unescapeKey(entry.Key)
 		if !strings.HasPrefix(key, o.Prefix) {
-			// The prefix only matched a part of an escape, and not the key itself.
 			continue
 		}
 		list.Objects = append(list.Objects, &driver.ListObject{
@@ -60,8 +60,8 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	return list, nil
 }
 
-// NewRangeReader opens length bytes of an object from offset. If length is negative, it opens the
-// rest of the object.
+// NewRangeReader opens length bytes of an object from offset, or the rest of the object if length is
+// negative.
 func (b *bucket) NewRangeReader(
 	ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions,
 ) (driver.Reader, error) {
@@ -72,6 +72,7 @@ func (b *bucket) NewRangeReader(
 	if err := runCallback(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
+
 	src, err := withStoredKey(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) {
 		return b.Download(ctx, key, opts...)
 	})

@@ -18,8 +18,8 @@ const (
 	partUnit  = 1 << 20
 )
 
-// NewTypedWriter begins a write. Close stores the object. The Go CDK checks ContentMD5 itself: if
-// the content has another MD5, it cancels ctx before it calls Close.
+// NewTypedWriter begins a write, and Close of the writer stores the object. The Go CDK checks
+// ContentMD5 itself: if the content has another MD5, it cancels ctx before it calls Close.
 func (b *bucket) NewTypedWriter(
 	ctx context.Context, key, contentType string, o *driver.WriterOptions,
 ) (driver.Writer, error) {
@@ -30,6 +30,7 @@ func (b *bucket) NewTypedWriter(
 	if err := b.checkWriter(o); err != nil {
 		return nil, err
 	}
+
 	opts := b.uploadOptions(contentType, metadata, o)
 	if err := runCallback(o.BeforeWrite, &opts); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 	return nil
 }
 
-// uploadOptions converts the Go CDK's options to options of this library.
+// uploadOptions converts the options of the Go CDK for a write to those of this library.
 func (b *bucket) uploadOptions(
 	contentType string, metadata map[string]string, o *driver.WriterOptions,
 ) (opts []storage.UploadOption) {
@@ -91,8 +92,8 @@ func (b *bucket) uploadOptions(
 	return opts
 }
 
-// mediaType returns a content type that the library accepts. The Go CDK also permits an empty type,
-// and types without a slash.
+// mediaType returns contentType, or a general type in place of one that the library does not accept.
+// The Go CDK also permits an empty type, and types without a slash.
 func mediaType(contentType string) string {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil || !strings.Contains(kind, "/") {
@@ -111,7 +112,7 @@ type writer struct {
 	uploaded bool            // true if Upload was called, so that Close has nothing to store
 }
 
-// open returns the writer of the upload. The first call begins the upload.
+// open returns the writer of the upload, which it begins at the first call.
 func (w *writer) open() *storage.Writer {
 	if w.writer == nil {
 		w.writer = storage.NewWriter(w.ctx, w.bucket, w.key, w.opts...)
@@ -129,13 +130,13 @@ func (w *writer) Upload(r io.Reader) error {
 	return err
 }
 
-// Close stores the object. If the context has ended, it stores nothing and fails.
+// Close stores the object. If the context is done, it fails and stores nothing.
 func (w *writer) Close() error {
 	if w.uploaded {
 		return nil
 	}
-	open := w.open()
-	defer open.Close()
-	_, err := open.Commit()
+	upload := w.open()
+	defer upload.Close()
+	_, err := upload.Commit()
 	return err
 }
