@@ -63,7 +63,8 @@ type IO struct {
 	root   string
 }
 
-// key returns the key of a location. For the root, it returns "".
+// key returns the key of a location below the root, or "" for the root. A location without a scheme is
+// a key already.
 func (o *IO) key(location string) (string, error) {
 	if location == o.root {
 		return "", nil
@@ -80,7 +81,7 @@ func (o *IO) key(location string) (string, error) {
 	return location, nil
 }
 
-// pathError wraps err in a *fs.PathError. If err is nil, it returns nil.
+// pathError wraps err in a *fs.PathError, and returns nil if err is nil.
 func pathError(op, location string, err error) error {
 	if err == nil {
 		return nil
@@ -98,15 +99,14 @@ func (o *IO) ReadFile(location string) ([]byte, error) {
 	return content, pathError("read", location, err)
 }
 
-// Create returns a writer for a new file, which may replace an existing one. Close of the writer
-// stores the file, and must be called. The writer uses a limited amount of memory, even for a large
-// file.
+// Create returns a writer for a new file, which may replace an existing one. The caller must call Close
+// of the writer, which stores the file. The memory of the writer is limited, even for a large file.
 func (o *IO) Create(location string) (iceio.FileWriter, error) {
 	key, err := o.key(location)
 	if err != nil {
 		return nil, pathError("create", location, err)
 	}
-	return &writer{storage.NewWriter(o.ctx, o.bucket, key), location}, nil
+	return &writer{dst: storage.NewWriter(o.ctx, o.bucket, key), location: location}, nil
 }
 
 // A writer stores its file in Close. iceberg-go has no method that discards a writer.
@@ -139,12 +139,12 @@ func (o *IO) WriteFile(location string, content []byte) error {
 // meanwhile, Rename fails with Changed.
 func (o *IO) Rename(src, dst string) error { return o.move(src, dst) }
 
-// RenameNoReplace moves a file to a location that must not exist. If the new location exists, it
-// fails with fs.ErrExist. If the store has no conditional writes, it fails with Unsupported.
+// RenameNoReplace moves a file to a location that must not exist. It fails with fs.ErrExist if the new
+// location exists, and with Unsupported if the store has no conditional writes.
 //
-// The file appears at the new location atomically, and is then removed from the old location. If
-// that removal fails, RenameNoReplace still returns nil, and the old file stays. The commit of the
-// catalog has succeeded in this case, so the catalog must not get an error.
+// The file appears at the new location atomically, and is then removed from the old one. If that
+// removal fails, the old file stays, and RenameNoReplace still returns nil, because the commit of the
+// catalog has succeeded.
 func (o *IO) RenameNoReplace(src, dst string) error {
 	err := o.move(src, dst, storage.IfAbsent())
 	moveErr, ok := errors.AsType[*storage.Error](err)
@@ -195,7 +195,8 @@ func (o *IO) Remove(location string) error {
 // removeDirectory removes the markers in an empty directory: the [Marker] of this package, and the
 // object "directory/" of other tools.
 func (o *IO) removeDirectory(dir string) error {
-	const limit = 3 // two markers, and one more key if the directory is not empty
+	// The two markers, and one more key if the directory is not empty.
+	const limit = 3
 	var markers []string
 	for entry, err := range o.bucket.List(o.ctx, storage.WithPrefix(dir+"/"), storage.WithLimit(limit)) {
 		if err != nil {
@@ -207,6 +208,7 @@ func (o *IO) removeDirectory(dir string) error {
 		}
 		markers = append(markers, entry.Key)
 	}
+
 	for _, key := range markers {
 		if err := o.bucket.Remove(o.ctx, key); err != nil {
 			return err
@@ -215,8 +217,8 @@ func (o *IO) removeDirectory(dir string) error {
 	return nil
 }
 
-// RemoveAll removes a file and everything below it. If nothing exists, it returns nil. For the
-// root, it fails with fs.ErrInvalid.
+// RemoveAll removes a file and everything below it, and returns nil if there is nothing. It refuses the
+// root with fs.ErrInvalid.
 func (o *IO) RemoveAll(location string) error {
 	key, err := o.key(location)
 	if err != nil {
@@ -243,8 +245,8 @@ func (o *IO) files() fs.FS { return storage.FS(o.ctx, o.bucket) }
 // pathOf converts a key to a path in the bucket's file system.
 func pathOf(key string) string { return path.Clean(key) }
 
-// Stat describes a file or a directory. If a file and a directory have this name, Stat describes
-// the file. If neither exists, it fails with fs.ErrNotExist.
+// Stat describes a file or, if there is none, a directory. If neither exists, it fails with
+// fs.ErrNotExist.
 func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	key, err := o.key(location)
 	if err != nil {
@@ -257,8 +259,7 @@ func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// stat looks for a file before it looks for a directory. Most locations are files, so usually one
-// request is enough.
+// stat describes a file or, if there is none, a directory. For a file, it makes one request.
 func (o *IO) stat(key string) (fs.FileInfo, error) {
 	if fs.ValidPath(key) && key != "." {
 		attrs, err := o.bucket.Attrs(o.ctx, key)
@@ -272,39 +273,42 @@ func (o *IO) stat(key string) (fs.FileInfo, error) {
 	return fs.Stat(o.files(), pathOf(key))
 }
 
-// MkdirAll stores a [Marker] in a directory that does not exist yet.
+// MkdirAll creates a directory by storing a [Marker] in it, unless the directory exists.
 func (o *IO) MkdirAll(location string) error {
 	key, err := o.key(location)
 	if err != nil {
 		return pathError("mkdir", location, err)
 	}
+
 	info, err := fs.Stat(o.files(), pathOf(key))
+	if err == nil && !info.IsDir() {
+		return pathError("mkdir", location, syscall.ENOTDIR)
+	}
 	if err == nil {
-		if !info.IsDir() {
-			return pathError("mkdir", location, syscall.ENOTDIR)
-		}
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return pathError("mkdir", location, err)
 	}
+
 	_, err = o.bucket.Upload(o.ctx, pathOf(key)+"/"+Marker, strings.NewReader(""))
 	return pathError("mkdir", location, err)
 }
 
-// WalkDir calls fn for a file or directory and everything below it, in the order of fs.WalkDir. It passes locations to
-// fn, such as "s3://lake/db/a", although it walks keys. It makes one listing for each directory.
+// WalkDir calls fn with the locations of a file or directory and everything below it, such as "s3://lake/db/a", in the
+// order of fs.WalkDir. It makes one listing for each directory.
 func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	key, err := o.key(location)
 	if err != nil {
 		return pathError("walk", location, err)
 	}
 
-	// root is the part of the location before the key. It is empty if the location is a key.
+	// root is the part of the location before the key, or "" if the location is a key.
 	root := strings.TrimSuffix(location, key)
 	if root != "" && !strings.HasSuffix(root, "/") {
 		root += "/"
 	}
+
 	return fs.WalkDir(o.files(), pathOf(key), func(name string, entry fs.DirEntry, err error) error {
 		isMarker := err == nil && !entry.IsDir() && entry.Name() == Marker
 		if isMarker {

@@ -16,8 +16,10 @@ func (o *IO) Open(location string) (iceio.File, error) {
 	if err != nil {
 		return nil, pathError("open", location, err)
 	}
+
 	var f *file
-	if path.Ext(key) == ".avro" {
+	isReadWhole := path.Ext(key) == ".avro"
+	if isReadWhole {
 		f, err = o.openWhole(key)
 	} else {
 		f, err = o.openAt(key)
@@ -42,6 +44,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.content.ReadA
 
 func (f *file) Seek(offset int64, whence int) (int64, error) { return f.content.Seek(offset, whence) }
 
+// Close closes the file and its request, if one is still open.
 func (f *file) Close() error {
 	if f.download != nil {
 		f.download.close()
@@ -49,7 +52,7 @@ func (f *file) Close() error {
 	return f.content.Close()
 }
 
-// openAt opens a file that is read at any offset.
+// openAt opens a file that is read in ranges.
 func (o *IO) openAt(key string) (*file, error) {
 	r, err := storage.NewReaderAt(o.ctx, o.bucket, key)
 	if err != nil {
@@ -58,15 +61,15 @@ func (o *IO) openAt(key string) (*file, error) {
 	return &file{content: r}, nil
 }
 
-// openWhole opens a file and immediately requests its whole content. The file can still be read at
-// any offset.
+// openWhole opens a file with a request for its whole content, which a reader from the start needs. The
+// file can still be read at any offset.
 func (o *IO) openWhole(key string) (*file, error) {
 	content, err := o.bucket.Download(o.ctx, key)
 	if err != nil {
 		return nil, err
 	}
 
-	// The reader asks the download in place of the bucket, and so gets the content that is already requested.
+	// The reader asks d in place of the bucket, and so gets the content that was requested.
 	d := &download{Bucket: o.bucket, attrs: content.Attrs(), content: content}
 	r, err := storage.NewReaderAt(o.ctx, d, key)
 	if err != nil {
@@ -88,14 +91,15 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 	return d.attrs, nil
 }
 
-// Download returns content of the file to the [storage.ReaderAt]. The first request for the whole file, which only Read
-// makes, gets the content that openWhole has already requested. Ranges, for which ReadAt asks, come from the bucket. So
-// Read and ReadAt may run at the same time.
+// Download returns content of the file for a [storage.ReaderAt]. The first request for the whole file, which only Read
+// makes, gets what openWhole has requested. Ranges, for which ReadAt asks, come from the bucket, so that Read and ReadAt
+// may run at the same time.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var applied storage.DownloadOptions
 	if err := applied.Apply(opts...); err != nil {
 		return nil, err
 	}
+
 	isWhole := applied.Offset == 0 && applied.Length < 0
 	if isWhole && d.content != nil {
 		content := d.content
@@ -105,7 +109,7 @@ func (d *download) Download(ctx context.Context, key string, opts ...storage.Dow
 	return d.Bucket.Download(ctx, key, opts...)
 }
 
-// close ends the request, unless the first Read has used it.
+// close closes the response, unless the first Read has taken it.
 func (d *download) close() {
 	if d.content != nil {
 		// Close of a storage.Reader returns nil.

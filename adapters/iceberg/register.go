@@ -19,11 +19,12 @@ var registered = struct {
 	schemes map[string]bool
 }{buckets: map[string]storage.Bucket{}, schemes: map[string]bool{}}
 
-// Register makes iceberg-go use b for all locations below root, until [Unregister]. root must be a
-// scheme and a name, such as "s3://lake". Otherwise Register fails with InvalidArgument. Register
-// replaces the function that iceberg-go has for the scheme. So every location with that scheme
-// needs a registered bucket. The properties of a catalog have no effect on b. Unregister does not
-// close b.
+// Register makes iceberg-go use b for all locations below root, until [Unregister], which does not
+// close b. root must be a scheme and a name, such as "s3://lake", or else Register fails with
+// InvalidArgument.
+//
+// Register replaces the function that iceberg-go has for the scheme, so every location with that
+// scheme needs a registered bucket. The properties of a catalog have no effect on b.
 func Register(root string, b storage.Bucket) error {
 	u, err := url.Parse(root)
 	if err != nil || u.Scheme == "" || u.Host == "" || root != u.Scheme+"://"+u.Host {
@@ -33,6 +34,7 @@ func Register(root string, b storage.Bucket) error {
 			Err:  errors.New(`root must be as in "s3://lake"`),
 		}
 	}
+
 	registered.Lock()
 	defer registered.Unlock()
 	registered.buckets[root] = b
@@ -52,7 +54,8 @@ func Unregister(root string) {
 	delete(registered.buckets, root)
 }
 
-// open is the function that iceberg-go calls to open a location of a registered scheme.
+// open returns the file system of the bucket that is registered for a location. iceberg-go calls it for
+// each location of a registered scheme.
 func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO, error) {
 	root := location.Scheme + "://" + location.Host
 	b, ok := lookup(root)

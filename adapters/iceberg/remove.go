@@ -12,14 +12,14 @@ import (
 // failures. A call with at most 1,000 files therefore tries to remove every file.
 const maxTogether = 1000
 
-// DeleteFiles removes files, in batches if the provider supports them. After a failure, it
-// continues with the other files. A file that does not exist counts as deleted. err joins the
-// errors of the files that were not deleted.
+// DeleteFiles removes files, in batches if the provider supports them, and continues after a failure.
+// A file that does not exist counts as deleted. err joins the errors of the files that were not
+// deleted.
 func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	for batch := range slices.Chunk(locations, maxTogether) {
-		deletedHere, err := o.deleteBatch(ctx, batch)
-		deleted = append(deleted, deletedHere...)
+		deletedInBatch, err := o.deleteBatch(ctx, batch)
+		deleted = append(deleted, deletedInBatch...)
 		errs = append(errs, err)
 	}
 	return deleted, errors.Join(errs...)
@@ -29,7 +29,7 @@ func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []str
 func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	var keys []string
-	var locationOf []string // location of each key
+	var locationsOfKeys []string
 	for _, location := range locations {
 		key, err := o.key(location)
 		if err != nil {
@@ -37,7 +37,7 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 			continue
 		}
 		keys = append(keys, key)
-		locationOf = append(locationOf, location)
+		locationsOfKeys = append(locationsOfKeys, location)
 	}
 
 	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
@@ -46,8 +46,8 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 	for _, err := range causes(err) {
 		errs = append(errs, err)
 		storageErr, ok := errors.AsType[*storage.Error](err)
+		// If the error names no file, each of the files may still exist.
 		if !ok || storageErr.Key == "" {
-			// The error names no file, so each of the files may still exist.
 			mayHaveFailedAll = true
 			continue
 		}
@@ -59,13 +59,13 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 
 	for i, key := range keys {
 		if !failedKeys[key] {
-			deleted = append(deleted, locationOf[i])
+			deleted = append(deleted, locationsOfKeys[i])
 		}
 	}
 	return deleted, errors.Join(errs...)
 }
 
-// causes returns the errors that errors.Join has combined.
+// causes returns the errors that errors.Join has combined in err, or err alone.
 func causes(err error) []error {
 	switch joined := err.(type) {
 	case nil:
