@@ -90,14 +90,16 @@ func (b *bucket) Exists(ctx context.Context, name string) (bool, error) {
 	return b.bucket.Exists(ctx, name)
 }
 
+// Attributes returns the size, the time and the version of an object.
 func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttributes, error) {
-	a, err := b.bucket.Attrs(ctx, name)
+	attrs, err := b.bucket.Attrs(ctx, name)
 	if err != nil {
 		return thanos.ObjectAttributes{}, err
 	}
-	return b.attributes(a), nil
+	return b.convertAttributes(attrs), nil
 }
 
+// Get reads an object.
 func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	r, err := b.bucket.Download(ctx, name)
 	if err != nil {
@@ -106,9 +108,8 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return reader{r}, nil
 }
 
-// GetRange reads length bytes from off. If length is -1, it reads to the end. For any other
-// negative number, it fails with InvalidArgument, because the library would accept some of them
-// with another meaning.
+// GetRange reads length bytes from off, or the rest if length is -1. It refuses other negative numbers
+// with InvalidArgument, because the library would give some of them another meaning.
 func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
 	if off < 0 || length < -1 {
 		return nil, &storage.Error{
@@ -172,15 +173,17 @@ func (b *bucket) IterWithAttributes(
 		if err != nil {
 			return err
 		}
-		if !entry.IsPrefix && strings.HasSuffix(entry.Key, thanos.DirDelim) {
-			// Skip folder markers of consoles and rclone, which the caller would show as folders.
+		// The caller would take markers of consoles and rclone for folders.
+		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, thanos.DirDelim)
+		if isMarker {
 			continue
 		}
-		a := thanos.IterObjectAttributes{Name: entry.Key}
+
+		attributes := thanos.IterObjectAttributes{Name: entry.Key}
 		if params.LastModified {
-			a.SetLastModified(entry.Modified)
+			attributes.SetLastModified(entry.Modified)
 		}
-		if err := f(a); err != nil {
+		if err := f(attributes); err != nil {
 			return err
 		}
 	}

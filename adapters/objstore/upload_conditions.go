@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// SupportedObjectUploadOptions returns the options that Upload supports. It includes a condition
-// only if the store guarantees that condition.
+// SupportedObjectUploadOptions returns the options that Upload supports, with the conditions that the
+// store guarantees.
 func (b *bucket) SupportedObjectUploadOptions() []thanos.ObjectUploadOptionType {
 	supported := []thanos.ObjectUploadOptionType{thanos.ContentType}
 	if storage.Supports(b.bucket, storage.ConditionalCreate) {
@@ -30,6 +30,7 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	if err := thanos.ValidateUploadOptions(b.SupportedObjectUploadOptions(), options...); err != nil {
 		return err
 	}
+
 	params := thanos.ApplyObjectUploadOptions(options...)
 	opts := contentType(params)
 	if params.IfNotExists {
@@ -41,8 +42,8 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	return err
 }
 
-// uploadIfMatch replaces the object that has the given version. If the object has another one, or
-// does not exist, it fails with PreconditionFailed.
+// uploadIfMatch replaces an object that has the given version. If it has another one or does not
+// exist, uploadIfMatch fails with PreconditionFailed.
 func (b *bucket) uploadIfMatch(
 	ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption,
 ) error {
@@ -52,12 +53,14 @@ func (b *bucket) uploadIfMatch(
 	if version.Type != thanos.ETag {
 		return notMet(errors.New("the versions of this bucket are of type ETag"))
 	}
+
 	_, err := b.bucket.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
 	}
-	// Upload also fails with InvalidArgument if no object of this store can have this version. In
-	// this case, the condition is not met.
+
+	// Upload also fails with InvalidArgument if no object of this store can have this version, and so
+	// the condition is not met.
 	attrs, attrsErr := b.bucket.Attrs(ctx, name)
 	isMissing := errors.Is(attrsErr, storage.ObjectNotFound)
 	hasOtherVersion := attrsErr == nil && attrs.Revision != version.Value
@@ -67,10 +70,12 @@ func (b *bucket) uploadIfMatch(
 	return err
 }
 
-func (b *bucket) attributes(a *storage.Attrs) thanos.ObjectAttributes {
-	attributes := thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}
+// convertAttributes converts attributes to those of Thanos. They have a version only if the store can
+// use it in a condition.
+func (b *bucket) convertAttributes(attrs *storage.Attrs) thanos.ObjectAttributes {
+	converted := thanos.ObjectAttributes{Size: attrs.Size, LastModified: attrs.Modified}
 	if storage.Supports(b.bucket, storage.ConditionalUpdate) {
-		attributes.Version = &thanos.ObjectVersion{Type: thanos.ETag, Value: a.Revision}
+		converted.Version = &thanos.ObjectVersion{Type: thanos.ETag, Value: attrs.Revision}
 	}
-	return attributes
+	return converted
 }
