@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// List lists one folder, sorted by name. The token of a page is the name of its last entry. If that
-// entry is a folder, the token ends in a slash.
+// List lists one folder, sorted by name. The token of a page is the name of its last entry, with a
+// slash at its end if that is a folder.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	page := &storage.Page{}
@@ -21,10 +21,11 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if dir != "" && !isPossibleKey(dir) {
 		return page, nil
 	}
+
 	entries, err := d.remote.List(ctx, dir)
 	if err != nil {
 		err = convertError(err)
-		// A folder does not exist if nothing, or an object, has its name.
+		// A folder is empty if nothing, or an object, has its name.
 		if storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir) {
 			return page, nil
 		}
@@ -65,9 +66,8 @@ func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.underObject(ctx, dir+"/x")
 }
 
-// appendEntry appends entry if it is a folder or an object. It leaves out an object whose name ends
-// in a slash, because such an object could not be read. Other tools store such objects to mark
-// folders.
+// appendEntry appends entry to entries, unless it could not be read. Such an entry is a marker of a
+// folder, whose name ends in a slash, or a link.
 func appendEntry(ctx context.Context, entries []storage.ListEntry, entry fs.DirEntry) []storage.ListEntry {
 	switch e := entry.(type) {
 	case fs.Directory:

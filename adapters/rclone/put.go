@@ -22,20 +22,21 @@ func revisionOf(modified time.Time, size int64) string {
 	return fmt.Sprintf("%d-%d", modified.UnixNano(), size)
 }
 
-// Put stores an object. A remote that can rename gets it under a temporary name first, so that nobody reads a part of
-// it.
+// Put stores an object. If the remote can rename, the object has a temporary name until it is complete, so that nobody
+// reads a part of it.
 func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if !isPossibleKey(r.Key) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
 
-	replaced, err := d.replaced(ctx, r.Key)
+	replaced, err := d.objectToReplace(ctx, r.Key)
 	if err != nil {
 		return nil, err
 	}
+
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
+	// A backend may store an empty object without reading its body.
 	if r.Size == 0 {
-		// A backend may store an empty object without reading its body.
 		if err := body.check(); err != nil {
 			return nil, err
 		}
@@ -61,8 +62,8 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // another call has removed the last object in the target's folder, and with it the folder.
 const maxRenames = 10
 
-// rename moves a complete object from its temporary name to its key. If that fails, it removes the
-// object.
+// rename moves a complete object from its temporary name to its key, and tries again if the remote is
+// unavailable. If that fails, it removes the object.
 func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
 	var err error
 	for range maxRenames {
@@ -78,13 +79,13 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 		}
 	}
 
-	// If a rename took effect, this fails.
+	// If a rename took effect after all, there is nothing to remove.
 	_ = partial.Remove(context.WithoutCancel(ctx))
 	return nil, err
 }
 
-// tryRename makes one attempt to rename a complete object. If the rename may have taken effect, the
-// error is Unknown.
+// tryRename tries once to rename a complete object. If a failed rename may have taken effect, the error
+// is Unknown.
 func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
 	obj, err := d.features.Move(ctx, partial, key)
 	if err == nil {
@@ -93,12 +94,12 @@ func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key str
 	if conflict := d.nameConflict(ctx, key, err); conflict != nil {
 		return nil, conflict
 	}
+	// If the source is still there, the rename has not taken effect.
 	if _, findErr := d.remote.NewObject(ctx, partial.Remote()); findErr == nil {
-		// The source is still there, so the rename has not taken effect.
 		return nil, convertWriteError(err)
 	}
 
-	// The source is gone. If the target has its size and time, the rename has taken effect.
+	// If the target has the size and time of the source, the rename has taken effect.
 	current, _, findErr := d.object(ctx, key)
 	if findErr == nil && current.Size() == partial.Size() && current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
 		return attrsOf(ctx, key, current), nil
@@ -106,8 +107,8 @@ func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key str
 	return nil, &storage.Error{Code: storage.CodeOf(convertWriteError(err)), Err: err, Unknown: true}
 }
 
-// convertWriteError converts an error of a write. If a folder is missing, another caller has removed it
-// meanwhile, so the result is Unavailable, which can be retried.
+// convertWriteError converts an error of a write. A missing folder was removed by another caller
+// meanwhile, so that error becomes Unavailable, which can be retried.
 func convertWriteError(err error) error {
 	converted := convertError(err)
 	if storage.CodeOf(converted) == storage.ObjectNotFound {
@@ -116,11 +117,11 @@ func convertWriteError(err error) error {
 	return converted
 }
 
-// replaced returns the object that a write of this key replaces. If there is none, it returns nil.
-func (d *remoteDriver) replaced(ctx context.Context, key string) (fs.Object, error) {
-	o, err := d.find(ctx, key)
+// objectToReplace returns the object that a write of this key replaces, or nil if there is none.
+func (d *remoteDriver) objectToReplace(ctx context.Context, key string) (fs.Object, error) {
+	obj, err := d.find(ctx, key)
 	if err == nil {
-		return o, nil
+		return obj, nil
 	}
 	if errors.Is(err, fs.ErrorIsDir) {
 		return nil, besideFolder(err)
@@ -137,8 +138,8 @@ func besideFolder(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
 }
 
-// nameConflict returns a clearer error for a write that has failed, if a name is the reason. Either
-// there is a folder with this key, or a folder in the key's path is really an object.
+// nameConflict returns a clearer error for a failed write if the reason is a folder with this key, or
+// an object in place of a folder in its path. Otherwise it returns nil.
 func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure error) error {
 	if d.features.BucketBased {
 		return nil
@@ -152,8 +153,8 @@ func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure err
 	return nil
 }
 
-// timeAfter returns the modification time for a new object. It is later than that of the replaced object, so that the
-// two have different revisions. Usually it is the present time.
+// timeAfter returns the modification time for a new object: the present time, or a later one if the object would
+// otherwise have the same time as the replaced one, and so the same revision.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	now := time.Now()
 	unit := d.precision()
@@ -168,7 +169,8 @@ func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	return now
 }
 
-// upload uploads a body. If the stored object does not have the size of the body, upload fails.
+// upload uploads a body with the given modification time. It fails if the stored object does not have
+// the size of the body.
 func (d *remoteDriver) upload(
 	ctx context.Context, key string, body io.Reader, size int64, modified time.Time,
 ) (fs.Object, error) {
@@ -176,7 +178,9 @@ func (d *remoteDriver) upload(
 	if size < 0 {
 		put = d.features.PutStream
 	}
-	obj, err := put(ctx, body, object.NewStaticObjectInfo(key, modified, size, true, nil, d.remote))
+	const storable = true
+	info := object.NewStaticObjectInfo(key, modified, size, storable, nil, d.remote)
+	obj, err := put(ctx, body, info)
 	if err != nil {
 		return nil, err
 	}
@@ -189,15 +193,14 @@ func (d *remoteDriver) upload(
 	return obj, nil
 }
 
-// uploadPartial uploads a body into the folder of unfinished objects. The result differs in time or
-// size from the object that it will replace, so that its revision differs, too.
+// uploadPartial uploads a body under a random name in the folder of unfinished objects. After a
+// failure, it removes what the backend may have kept.
 func (d *remoteDriver) uploadPartial(
 	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
 	name := partials + "/" + rand.Text()
 	obj, err := d.uploadDistinct(ctx, name, body, size, replaced)
 	if err != nil {
-		// The backend may have kept the unfinished object.
 		ctx := context.WithoutCancel(ctx)
 		if partial, findErr := d.remote.NewObject(ctx, name); findErr == nil {
 			_ = partial.Remove(ctx)
@@ -207,8 +210,8 @@ func (d *remoteDriver) uploadPartial(
 	return obj, nil
 }
 
-// uploadDistinct uploads a body to name. The result differs in time or size from the object that it will replace, because
-// the two make its revision. If they are equal, uploadDistinct gives the result a later time.
+// uploadDistinct uploads a body under a name. If the object has the size and time of the one that it will replace, of
+// which its revision is made, uploadDistinct gives it a later time.
 func (d *remoteDriver) uploadDistinct(
 	ctx context.Context, name string, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
@@ -222,6 +225,7 @@ func (d *remoteDriver) uploadDistinct(
 	if replaced == nil {
 		return obj, nil
 	}
+
 	for obj.Size() == replaced.Size() && obj.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
 		obj, err = d.rewriteLater(ctx, name, obj)
 		if err != nil {
@@ -231,10 +235,10 @@ func (d *remoteDriver) uploadDistinct(
 	return obj, nil
 }
 
-// rewriteLater gives an object a later time on a remote whose times cannot be set. It waits, and then writes the object
-// again.
+// rewriteLater gives an object a later time on a remote whose times cannot be set, by waiting and then writing it again.
 func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
-	const pause = time.Second / 4 // the caller repeats it if the times are still equal
+	// The caller repeats the call if the time is still the same.
+	const pause = time.Second / 4
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -247,12 +251,12 @@ func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Obj
 	if err != nil {
 		return nil, err
 	}
-	// A copy under another name, because the object is still being read.
-	second, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
+	// The copy has another name, because the object is still being read.
+	duplicate, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
 	if err := errors.Join(err, content.Close()); err != nil {
 		return nil, err
 	}
-	return d.features.Move(ctx, second, name)
+	return d.features.Move(ctx, duplicate, name)
 }
 
 // A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right. Some
@@ -264,7 +268,7 @@ type checkedBody struct {
 	err       error // first error of Read, except io.EOF
 }
 
-// Read reads from the body of the request. With the last bytes, it checks the checksum.
+// Read reads from the body of the request, and checks the checksum when it has read the last bytes.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Body.Read(p)
 	b.sum.Write(p[:n])
@@ -284,8 +288,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check fails with ChecksumMismatch if the bytes that were read do not have the checksum of the
-// request.
+// check fails with ChecksumMismatch if the bytes read so far do not have the checksum of the request.
 func (b *checkedBody) check() error {
 	if b.r.CRC32C.Known && b.r.CRC32C.Sum != b.sum.Sum32() {
 		return storage.ChecksumMismatch
@@ -293,27 +296,27 @@ func (b *checkedBody) check() error {
 	return nil
 }
 
-// partialError returns the error for a Put whose upload under a temporary name has failed with err. If reading the body
-// has failed, or err is an error of this library, that error is returned instead.
+// partialError converts err, with which an upload under a temporary name failed, to an error of this library. An error
+// of the body comes first.
 func (b *checkedBody) partialError(err error) error {
-	if known := b.knownError(err); known != nil {
-		return known
+	if libraryErr := b.libraryError(err); libraryErr != nil {
+		return libraryErr
 	}
 	return convertWriteError(err)
 }
 
-// inPlaceError returns the error for a Put whose upload under the key itself has failed with err. As the object may have
-// been stored nevertheless, the error is Unknown, unless reading the body has failed or err is an error of this
-// library.
+// inPlaceError converts err, with which an upload under the key itself failed, to an error of this library. An error of
+// the remote is Unknown, because the object may have been stored nevertheless.
 func (b *checkedBody) inPlaceError(err error) error {
-	if known := b.knownError(err); known != nil {
-		return known
+	if libraryErr := b.libraryError(err); libraryErr != nil {
+		return libraryErr
 	}
 	return &storage.Error{Code: storage.CodeOf(convertWriteError(err)), Err: err, Unknown: true}
 }
 
-// knownError returns the error of the body, if there is one, or else err, if it is an error of this library.
-func (b *checkedBody) knownError(err error) error {
+// libraryError returns the error of the body, if there is one, or else err, if it is an error of this library.
+// Otherwise it returns nil.
+func (b *checkedBody) libraryError(err error) error {
 	if b.err != nil {
 		return b.err
 	}

@@ -47,11 +47,11 @@ import (
 // partials is the folder of objects that are not complete yet.
 const partials = ".omnibucket-partial"
 
-// New returns a bucket for a remote. It makes no request. Closing the bucket shuts the remote down.
-// If remote is nil, New fails with InvalidArgument.
+// New returns a bucket for a remote, without making a request. Closing the bucket shuts the remote
+// down.
 //
-// New fails with Unsupported if the remote does not distinguish upper case from lower case in
-// names, or if it may have several files with the same name. It also fails with Unsupported if the
+// New fails with InvalidArgument if remote is nil. It fails with Unsupported if names in the remote do
+// not distinguish upper case from lower case, if several files may have the same name, or if the
 // remote shows files while they are being written and cannot rename them.
 func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(remote)
