@@ -9,26 +9,26 @@ import (
 	"testing"
 )
 
-// Loop runs f as a benchmark loop. It reports the allocations and the CPU time of one call, in
+// Loop runs f in the loop of a benchmark, and reports the allocations of a call and its CPU time in
 // nanoseconds.
 func Loop(b *testing.B, f func() error) {
 	b.Helper()
 	b.ReportAllocs()
-	start := used(b)
+	start := processTime(b)
 	for b.Loop() {
 		if err := f(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(used(b)-start)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(processTime(b)-start)/float64(b.N), "cpu-ns/op")
 }
 
-// used returns the CPU time of this process in nanoseconds.
-func used(b *testing.B) int64 {
+// processTime returns the CPU time of this process so far, in nanoseconds.
+func processTime(b *testing.B) int64 {
 	b.Helper()
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		b.Fatal(err)
 	}
-	return r.Utime.Nano() + r.Stime.Nano()
+	return usage.Utime.Nano() + usage.Stime.Nano()
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// NewBucket creates a bucket on MinIO and returns its configuration. If MinIO is not running, the
-// test fails.
+// NewBucket creates a bucket on MinIO and returns its configuration. The test fails if MinIO is not
+// running.
 func NewBucket(t *testing.T) s3.Config {
 	t.Helper()
 	c := minio.Config(t)
@@ -23,8 +23,8 @@ func NewBucket(t *testing.T) s3.Config {
 	return c
 }
 
-// Address creates a bucket on MinIO and returns its address. It sets the credentials in the
-// environment of the test.
+// Address creates a bucket on MinIO, sets its credentials in the environment of the test, and returns
+// its address.
 func Address(t *testing.T) string {
 	t.Helper()
 	c := NewBucket(t)

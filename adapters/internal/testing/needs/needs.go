@@ -62,11 +62,9 @@ var features = map[string]storage.Features{
 // that work, which includes sending all bytes.
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
-// Check runs the code under test on stores that lack one feature each. The row of needs.txt with the given name lists
-// the features that the code needs, each with a text.
-//
-// Without a feature of the row, begin must fail with Unsupported and with that text. Without any other feature, begin
-// and the function that it returns must succeed.
+// Check runs the code under test on stores that lack one feature each. Without a feature that the row of needs.txt
+// lists, begin must fail with Unsupported and with the text in the row. Without any other feature, begin and the
+// function that it returns must succeed.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
 	CheckDriver(t, row, func(t *testing.T, withoutFeature driver.Layer) (func() error, error) {
@@ -80,31 +78,31 @@ func Check(t *testing.T, row string, begin Begin) {
 	})
 }
 
-// CheckDriver makes the checks of [Check] for code that uses drivers instead of buckets. The
-// function begin receives a layer that removes one feature from a driver.
+// CheckDriver makes the checks of [Check] for code that uses drivers instead of buckets: begin
+// receives a layer that removes one feature from a driver.
 func CheckDriver(
 	t *testing.T, row string,
 	begin func(t *testing.T, withoutFeature driver.Layer) (finish func() error, err error),
 ) {
 	t.Helper()
-	needed := listed(t, row) // features that are listed, and whose check is still missing
+	needed := neededFeatures(t, row)
 	for name, feature := range features {
 		finish, err := begin(t, faults.WithLimits(faults.Limits{Disable: feature}))
 		if err == nil {
-			// The code must complete its work, because it has not asked for the feature.
+			// The code has not asked for the feature, so it must complete its work.
 			require.NoError(t, finish(), "%s without %s fails after the first byte", row, name)
 			continue
 		}
 		require.ErrorIs(t, err, storage.Unsupported, "%s without %s", row, name)
 		require.Contains(t, needed, name, "needs.txt does not say that %s needs it: %v", row, err)
-		require.Contains(t, text(err), needed[name], "%s without %s", row, name)
+		require.Contains(t, errorWithHint(err), needed[name], "%s without %s", row, name)
 		delete(needed, name)
 	}
-	require.Empty(t, needed, "needs.txt says that %s needs this", row)
+	require.Empty(t, needed, "needs.txt says that %s needs these, but it does not", row)
 }
 
-// text returns the text of an error, followed by its hint.
-func text(err error) string {
+// errorWithHint returns the text of an error, followed by its hint.
+func errorWithHint(err error) string {
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok {
 		return err.Error()
@@ -120,9 +118,9 @@ var (
 	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and the error's text if the feature is missing
 )
 
-// listed returns the features that a row lists, each with the text of the error if the feature is
+// neededFeatures returns the features in a row of needs.txt, each with the text of the error if it is
 // missing.
-func listed(t *testing.T, row string) map[string]string {
+func neededFeatures(t *testing.T, row string) map[string]string {
 	t.Helper()
 	needs := map[string]string{}
 	exists := false

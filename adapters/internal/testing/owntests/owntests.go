@@ -21,15 +21,16 @@ type Judge struct {
 	work   string // directory for other files, such as judge.mod
 }
 
-// Copy copies a module that the module in the working directory requires. If parts are given, it
-// copies only these files and directories.
+// Copy copies a module that the module in the working directory requires, or only the given files and
+// directories of it.
 func Copy(t *testing.T, module string, parts ...string) *Judge {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	require.NoError(t, err)
+	dir := strings.TrimSpace(string(output))
+
 	work := t.TempDir()
 	j := &Judge{Dir: filepath.Join(work, "judge"), module: module, work: work}
-	dir := strings.TrimSpace(string(output))
 	if len(parts) == 0 {
 		require.NoError(t, os.CopyFS(j.Dir, os.DirFS(dir)))
 	}
@@ -52,7 +53,7 @@ func copyPart(t *testing.T, src, dst string) {
 	copyFile(t, src, dst, "")
 }
 
-// copyFile copies a file, and appends extra text to the copy.
+// copyFile copies a file and appends extra to the copy.
 func copyFile(t *testing.T, src, dst, extra string) {
 	t.Helper()
 	text, err := os.ReadFile(src)
@@ -66,7 +67,7 @@ func (j *Judge) Add(t *testing.T, src, dst string) {
 	copyFile(t, src, filepath.Join(j.Dir, dst), "")
 }
 
-// Replace replaces a text in a file of the copy. The text must occur exactly once.
+// Replace replaces old, which must occur exactly once, in a file of the copy.
 func (j *Judge) Replace(t *testing.T, path, old, repl string) {
 	t.Helper()
 	path = filepath.Join(j.Dir, path)
@@ -76,15 +77,15 @@ func (j *Judge) Replace(t *testing.T, path, old, repl string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, repl, 1)), 0o600))
 }
 
-// Run runs the tests of a package in the copy three times: with a store in memory, in a directory,
-// and on MinIO. The tests read the address of the store from the environment variable with the
-// given name. The flags are for the test program, and select the tests. Exactly the given number of
-// tests must pass.
+// Run runs the tests of a package in the copy that flags select: with a store in memory, in a directory
+// and on MinIO. The tests read the address of the store from the given environment variable. Exactly
+// passed of them must pass.
 func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {
 	t.Helper()
 	mod := filepath.Join(j.work, "judge.mod")
 	copyFile(t, "go.mod", mod, "\nreplace "+j.module+" => "+j.Dir+"\n")
 	copyFile(t, "go.sum", filepath.Join(j.work, "judge.sum"), "")
+
 	program := filepath.Join(j.work, "judge.test")
 	built, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-modfile", mod, "-o", program,
 		pkg).CombinedOutput()
