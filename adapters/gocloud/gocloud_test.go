@@ -197,8 +197,7 @@ func checkAs(ok bool, wanted string) error {
 	return errors.New("As does not give " + wanted)
 }
 
-// As gives the SDK's client for a bucket on S3, and an *os.Root for one in a directory. For a prefix or memory, it
-// gives neither.
+// As gives the SDK's client for a bucket on S3, an *os.Root for one in a directory, and neither for a prefix or memory.
 func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	dir := t.TempDir()
 	directory, err := local.Open(dir, local.Config{})
@@ -215,28 +214,31 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	tests := map[string]struct {
-		bucket       storage.Bucket
-		root, client bool
+	tests := []struct {
+		name       string
+		bucket     storage.Bucket
+		wantRoot   bool
+		wantClient bool
 	}{
-		"a directory": {bucket: directory, root: true},
-		"S3":          {bucket: onS3, client: true},
-		"a prefix":    {bucket: storage.Prefixed(onS3, "2024/")}, // the client would reach all keys
-		"memory":      {bucket: memstore.New()},
+		{name: "a directory", bucket: directory, wantRoot: true},
+		{name: "S3", bucket: onS3, wantClient: true},
+		// The client could reach all keys, and not only those with the prefix.
+		{name: "a prefix", bucket: storage.Prefixed(onS3, "2024/")},
+		{name: "memory", bucket: memstore.New()},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := OpenBucket(tt.bucket)
 			var root *os.Root
-			require.Equal(t, tt.root, b.As(&root))
-			require.Equal(t, tt.root, root != nil)
+			require.Equal(t, tt.wantRoot, b.As(&root))
+			require.Equal(t, tt.wantRoot, root != nil)
 
 			var client *awss3.Client
-			require.Equal(t, tt.client, b.As(&client))
-			require.Equal(t, tt.client, client != nil)
+			require.Equal(t, tt.wantClient, b.As(&client))
+			require.Equal(t, tt.wantClient, client != nil)
 
-			var other int
-			require.False(t, b.As(&other))
+			var number int
+			require.False(t, b.As(&number))
 		})
 	}
 }
@@ -259,15 +261,15 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	b := OpenBucket(onS3)
 	_, err = b.ReadAll(t.Context(), "absent")
 
-	var api smithy.APIError
-	require.True(t, b.ErrorAs(err, &api))
-	require.Equal(t, "NoSuchKey", api.ErrorCode())
+	var apiErr smithy.APIError
+	require.True(t, b.ErrorAs(err, &apiErr))
+	require.Equal(t, "NoSuchKey", apiErr.ErrorCode())
+	var storageErr *storage.Error
+	require.True(t, b.ErrorAs(err, &storageErr))
 
-	var e *storage.Error
-	require.True(t, b.ErrorAs(err, &e))
+	// These types are no errors.
 	var number int
 	require.False(t, b.ErrorAs(err, &number))
-
 	var text *strings.Builder
 	require.False(t, b.ErrorAs(err, &text))
 }
@@ -292,32 +294,35 @@ func TestOpenByAddress(t *testing.T) {
 			require.NoError(t, b.Close())
 		})
 	}
+}
 
-	for _, invalid := range []string{"omnibucket://", "omnibucket:mem", "omnibucket://nosuch/bucket"} {
-		_, err := blob.OpenBucket(t.Context(), invalid)
-		require.Error(t, err, invalid)
+// blob.OpenBucket refuses an address without a bucket, or of an unknown provider.
+func TestOpenByInvalidAddress(t *testing.T) {
+	for _, address := range []string{"omnibucket://", "omnibucket:mem", "omnibucket://nosuch/bucket"} {
+		_, err := blob.OpenBucket(t.Context(), address)
+		require.Error(t, err, address)
 	}
 }
 
-// A key has the same name in the store if the library permits it. Other keys are escaped, and listed as they were
-// written.
+// A key is escaped only if the library does not permit it or if it looks like an escaped one.
 func TestEscapedKeys(t *testing.T) {
-	for key, value := range map[string]string{
-		"photos/1.jpg":  "photos/1.jpg",
-		"a//b":          "a/__0x2f__b",
-		"dir/":          "dir/__0x__",
-		"/a":            "__0x2f__a",
-		"../a":          "..__0x2f__a",
-		"a.":            "a.__0x__",
-		"dir//":         "dir/__0x2f__",
-		"tab\tand\\":    "tab__0x9__and__0x5c__",
-		"☺/größe":       "☺/größe",
-		"a__0x2f__b":    "a__0x5f___0x2f__b",
-		"__0x2f_\t":     "__0x5f___0x2f___0x9__",
-		"a\uFFFE\uFFFF": "a__0xfffe____0xffff__",
-	} {
-		require.Equal(t, value, escapeKey(key))
-		require.Equal(t, key, unescapeKey(value))
+	tests := []struct{ key, escaped string }{
+		{key: "photos/1.jpg", escaped: "photos/1.jpg"},
+		{key: "a//b", escaped: "a/__0x2f__b"},
+		{key: "dir/", escaped: "dir/__0x__"},
+		{key: "/a", escaped: "__0x2f__a"},
+		{key: "../a", escaped: "..__0x2f__a"},
+		{key: "a.", escaped: "a.__0x__"},
+		{key: "dir//", escaped: "dir/__0x2f__"},
+		{key: "tab\tand\\", escaped: "tab__0x9__and__0x5c__"},
+		{key: "☺/größe", escaped: "☺/größe"},
+		{key: "a__0x2f__b", escaped: "a__0x5f___0x2f__b"},
+		{key: "__0x2f_\t", escaped: "__0x5f___0x2f___0x9__"},
+		{key: "a\uFFFE\uFFFF", escaped: "a__0xfffe____0xffff__"},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.escaped, escapeKey(tt.key))
+		require.Equal(t, tt.key, unescapeKey(tt.escaped))
 	}
 }
 
@@ -339,14 +344,15 @@ func FuzzKeys(f *testing.F) {
 func TestPrefixesOfEscapedKeys(t *testing.T) {
 	keys := []string{
 		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb",
-		"a_b", "a__0x", "a__0x2f__b", "a__b", // these look like escapes, or like their beginning
 		"/", "//", "/a", ".", "_", "__0x__",
+		// These look like escapes, or like their beginning.
+		"a_b", "a__0x", "a__0x2f__b", "a__b",
 	}
 	b := OpenBucket(memstore.New())
 	for _, key := range keys {
 		require.NoError(t, b.WriteAll(t.Context(), key, []byte(key), nil), key)
 	}
-	prefixes := map[string]bool{"": true} // all that a key has
+	prefixes := map[string]bool{"": true}
 	for _, key := range keys {
 		for end := range key {
 			prefixes[key[:end+1]] = true
@@ -365,7 +371,7 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 	}
 }
 
-// A listing accepts a delimiter of several characters, one that begins with a slash, and one that is escaped in keys.
+// The delimiter of a listing may have several characters, begin with a slash, or be escaped in keys.
 func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"} {
@@ -408,33 +414,43 @@ func listKeys(t *testing.T, b *blob.Bucket, opts *blob.ListOptions) (keys []stri
 	}
 }
 
-// A listing of a folder contains the object that marks the folder, such as "a/".
+// A listing of a folder contains its marker, such as the object "dir/".
 func TestListPagedFolderMark(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"dir/", "dir/a", "other"} {
 		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
 	}
-	for prefix, want := range map[string][]string{
-		"":     {"dir/ true", "other false"},
-		"dir/": {"dir/ false", "dir/a false"},
-	} {
+
+	type entry struct {
+		key   string
+		isDir bool
+	}
+	tests := []struct {
+		prefix string
+		want   []entry
+	}{
+		{prefix: "", want: []entry{{key: "dir/", isDir: true}, {key: "other"}}},
+		{prefix: "dir/", want: []entry{{key: "dir/"}, {key: "dir/a"}}},
+	}
+	for _, tt := range tests {
 		page, _, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{
-			Prefix:    prefix,
+			Prefix:    tt.prefix,
 			Delimiter: "/",
 		})
 		require.NoError(t, err)
-		var listed []string
-		for _, entry := range page {
-			listed = append(listed, fmt.Sprint(entry.Key, " ", entry.IsDir))
+		var got []entry
+		for _, object := range page {
+			got = append(got, entry{key: object.Key, isDir: object.IsDir})
 		}
-		require.ElementsMatch(t, want, listed, "%q", prefix)
+		require.ElementsMatch(t, tt.want, got, "%q", tt.prefix)
 	}
 }
 
 // The adapter reads keys and escaped metadata that other programs, such as s3blob, have stored.
 func TestObjectsOfOtherPrograms(t *testing.T) {
+	// The bucket stores these keys as "dir/" and "a//b".
 	bucket := newOtherProgramBucket()
-	for _, key := range []string{"dir!", "a!!b"} { // stored as "dir/" and "a//b"
+	for _, key := range []string{"dir!", "a!!b"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"),
 			storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
 		require.NoError(t, err)
@@ -458,12 +474,12 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// If another program has stored an object under a key that the adapter escapes, Delete also removes that object.
+// Delete also removes the object that another program has stored under a key without the adapter's escapes.
 func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	tests := []struct {
 		name    string
 		key     string
-		foreign bool // another program can store the key without escapes
+		foreign bool // whether another program can store the key without escapes
 	}{
 		{name: "slash at the end", key: "dir/", foreign: true},
 		{name: "two slashes", key: "a//b", foreign: true},
@@ -478,6 +494,7 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 			require.Equal(t, tt.foreign, err == nil, "%v", err)
 
 			require.NoError(t, b.WriteAll(t.Context(), tt.key, []byte("new"), nil))
+
 			require.NoError(t, b.Delete(t.Context(), tt.key))
 			exists, err := b.Exists(t.Context(), tt.key)
 			require.NoError(t, err)
@@ -486,26 +503,31 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	}
 }
 
-// A key that looks like the escaped form of another key names its own object.
+// A key that looks like the escaped form of another key names an object of its own.
 func TestEscapedKeyIsAnotherOne(t *testing.T) {
-	for key, other := range map[string]string{
-		"a//b":  "a/__0x2f__b",
-		"/":     "__0x2f__",
-		"dir/":  "dir/__0x__",
-		"tab\t": "tab__0x9__",
-	} {
-		t.Run(key, func(t *testing.T) {
+	tests := []struct{ key, escapedForm string }{
+		{key: "a//b", escapedForm: "a/__0x2f__b"},
+		{key: "/", escapedForm: "__0x2f__"},
+		{key: "dir/", escapedForm: "dir/__0x__"},
+		{key: "tab\t", escapedForm: "tab__0x9__"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.key, func(t *testing.T) {
 			b := OpenBucket(memstore.New())
-			require.NoError(t, b.WriteAll(t.Context(), key, []byte("text"), nil))
+			require.NoError(t, b.WriteAll(t.Context(), tt.key, []byte("text"), nil))
 
-			_, err := b.ReadAll(t.Context(), other)
+			// There is no object with the other key.
+			_, err := b.ReadAll(t.Context(), tt.escapedForm)
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
-			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Copy(t.Context(), "copy", other, nil)))
-			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), other)))
+			err = b.Copy(t.Context(), "copy", tt.escapedForm, nil)
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+			err = b.Delete(t.Context(), tt.escapedForm)
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 
-			require.NoError(t, b.WriteAll(t.Context(), other, []byte("other"), nil))
-			require.NoError(t, b.Delete(t.Context(), other))
-			text, err := b.ReadAll(t.Context(), key)
+			// An object with the other key does not touch the first one.
+			require.NoError(t, b.WriteAll(t.Context(), tt.escapedForm, []byte("other"), nil))
+			require.NoError(t, b.Delete(t.Context(), tt.escapedForm))
+			text, err := b.ReadAll(t.Context(), tt.key)
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
 		})
@@ -548,7 +570,7 @@ func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*stora
 	return d.Driver.Put(ctx, &changed)
 }
 
-// Closing a writer without a write stores an empty object.
+// A writer without content stores an empty object.
 func TestWriters(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)
@@ -557,14 +579,14 @@ func TestWriters(t *testing.T) {
 	_, err = io.WriteString(w, "")
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	require.NoError(t, w.Close(), "again")
+	require.NoError(t, w.Close(), "must permit a second Close")
 
 	attrs, err := bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Zero(t, attrs.Size)
 }
 
-// If the context of a writer has ended, Close fails and stores nothing.
+// If the context of a writer is canceled, Close fails and stores nothing.
 func TestWriterCanceledStoresNothing(t *testing.T) {
 	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -580,7 +602,7 @@ func TestWriterCanceledStoresNothing(t *testing.T) {
 	require.False(t, exists)
 }
 
-// If several writers store an object at the same time, it has the content of one of them.
+// If several writers store an object at the same time, it has the content of exactly one of them.
 func TestConcurrentWriters(t *testing.T) {
 	const length = 10
 	b := OpenBucket(memstore.New())
@@ -618,13 +640,17 @@ func TestContentMD5IsVerified(t *testing.T) {
 	exists, err := bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
-
-	require.NoError(t, b.Close())
-	require.NoError(t, storage.Close(bucket), "Close of the adapter leaves the bucket open")
 }
 
-// Writes of any BufferSize succeed, also on stores that limit part sizes, and on stores without multipart uploads
-// or content types.
+// Close of the adapter leaves the bucket open.
+func TestCloseLeavesTheBucketOpen(t *testing.T) {
+	bucket := memstore.New()
+	require.NoError(t, OpenBucket(bucket).Close())
+	require.NoError(t, storage.Close(bucket))
+}
+
+// Writes of any BufferSize succeed, even if the store limits the sizes of parts, or has neither multipart uploads nor
+// content types.
 func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	const minPartSize = 5 << 20
 	stores := []struct {
@@ -634,7 +660,7 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 		{
 			name: "as on Google",
 			change: func(d *omnidriver.Description) {
-				d.PartUnit = 256 << 10 // the size of a part is a multiple of it
+				d.PartUnit = 256 << 10
 			},
 		},
 		{
@@ -644,7 +670,7 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 			},
 		},
 	}
-	content := []byte(strings.Repeat("0123456789", 2<<20)) // of several parts
+	contentOfSeveralParts := []byte(strings.Repeat("0123456789", 2<<20))
 
 	for _, store := range stores {
 		for _, bufferSize := range []int{1, minPartSize, minPartSize + 1, 10_000_000} {
@@ -654,13 +680,13 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 				}
 				b := OpenBucket(memstore.New(omnidriver.WithLayer(layer)))
 
-				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{
+				require.NoError(t, b.WriteAll(t.Context(), "a", contentOfSeveralParts, &blob.WriterOptions{
 					BufferSize:     bufferSize,
 					MaxConcurrency: 2,
 				}))
 				text, err := b.ReadAll(t.Context(), "a")
 				require.NoError(t, err)
-				require.Equal(t, content, text)
+				require.Equal(t, contentOfSeveralParts, text)
 			})
 		}
 	}
@@ -680,7 +706,8 @@ func (d otherParts) Describe() omnidriver.Description {
 
 // Errors have the codes of the Go CDK.
 func TestCodes(t *testing.T) {
-	b := OpenBucket(memstore.New()) // without a signing base URL
+	// This bucket has no signing base URL.
+	b := OpenBucket(memstore.New())
 	require.NoError(t, b.WriteAll(t.Context(), "a", nil, nil))
 
 	tests := []struct {
@@ -719,8 +746,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// If the bucket has no signing base URL, the error of SignedURL names WithSigningBaseURL, whatever is to be
-// signed.
+// If the bucket has no signing base URL, the error of each SignedURL names WithSigningBaseURL.
 func TestSignedURLWithoutAHandler(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	options := []*blob.SignedURLOptions{
@@ -741,7 +767,7 @@ func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 		name    string
 		body    io.Reader
 		opts    *blob.WriterOptions
-		wantErr error // nil if any error will do
+		wantErr error // nil for any error
 	}{
 		{
 			name:    "body ends early",

@@ -26,7 +26,7 @@ func write(o *blob.WriterOptions) needs.Begin {
 	}
 }
 
-// The adapter needs only the features that OpenBucket asks for, and each option of a write its own.
+// The adapter needs no optional features but those that the options of a write name.
 func TestOpenBucketAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/gocloud.OpenBucket", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		bucket := gocloud.OpenBucket(b)
