@@ -50,8 +50,9 @@ func newBucketCatalog(t *testing.T, root string) *hadoop.Catalog {
 // Iceberg-go's test suite for catalogs passes with its two catalogs that need no server.
 func TestCatalogSuite(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
+		// Each catalog needs an empty root.
 		folders := 0
-		newRoot := func(t *testing.T) string { // each catalog needs an empty root
+		newRoot := func(t *testing.T) string {
 			folders++
 			return register(t, storage.Prefixed(b, fmt.Sprintf("%d/", folders)))
 		}
@@ -129,8 +130,8 @@ func idRange(first, end int64) (all []int64) {
 	return all
 }
 
-// Rows of a table can be appended, deleted and read over the adapter, with each of iceberg-go's catalogs that need no
-// server. Files that no snapshot needs are removed, and a purge leaves nothing.
+// With each of iceberg-go's catalogs that need no server, rows of a table can be appended, deleted and read. Expired
+// files are removed, and a purge leaves nothing.
 func TestCatalogTable(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		root := register(t, b)
@@ -146,7 +147,7 @@ func TestCatalogTable(t *testing.T) {
 				tbl, err := c.CreateTable(ctx, trips, tripSchema)
 				require.NoError(t, err)
 
-				// The ids 0 to 1499 are appended, and those below 100 deleted.
+				// Append the ids 0 to 1499, and delete those below 100.
 				tbl, err = tbl.Append(ctx, newTrips(t, tbl, 0, 1000), nil)
 				require.NoError(t, err)
 				firstSnapshot := tbl.CurrentSnapshot().SnapshotID
@@ -155,6 +156,7 @@ func TestCatalogTable(t *testing.T) {
 				_, err = tbl.Delete(ctx, iceberg.LessThan(iceberg.Reference("id"), int64(100)), nil)
 				require.NoError(t, err)
 
+				// Read all rows, those of the first snapshot, and those that a filter selects.
 				tbl, err = c.LoadTable(ctx, trips)
 				require.NoError(t, err)
 				require.True(t, strings.HasPrefix(tbl.MetadataLocation(), root+"/warehouse/"))
@@ -163,6 +165,7 @@ func TestCatalogTable(t *testing.T) {
 				from1490 := iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490))
 				require.Equal(t, idRange(1490, 1500), ids(t, tbl, table.WithRowFilter(from1490)))
 
+				// Expire all snapshots but the last.
 				objects := count(t, b)
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
@@ -170,7 +173,7 @@ func TestCatalogTable(t *testing.T) {
 				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
 				tbl, err = transaction.Commit(ctx)
 				require.NoError(t, err)
-				require.Less(t, count(t, b), objects+1, "what no snapshot needs is removed")
+				require.Less(t, count(t, b), objects+1, "must remove what no snapshot needs")
 				require.Equal(t, idRange(100, 1500), ids(t, tbl))
 
 				require.NoError(t, c.PurgeTable(ctx, trips))
@@ -197,8 +200,7 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 	return objects
 }
 
-// If several appends commit at the same time, the table has exactly those that succeeded. The catalog commits by
-// RenameNoReplace, which has one winner.
+// If several appends commit at the same time, the table has exactly the rows of those that succeeded.
 func TestCatalogCommitsAtOnce(t *testing.T) {
 	const writers = 4
 	const rowsOfWriter = 10
@@ -225,7 +227,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 				want = append(want, idRange(int64(i*rowsOfWriter), int64((i+1)*rowsOfWriter))...)
 			}
 		}
-		require.NotEmpty(t, want, "one succeeds: %v", errs)
+		require.NotEmpty(t, want, "one append must succeed: %v", errs)
 		tbl, err = c.LoadTable(t.Context(), trips)
 		require.NoError(t, err)
 		require.Equal(t, want, ids(t, tbl))
@@ -233,7 +235,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 	})
 }
 
-// If a location names a bucket that is not registered, the call fails.
+// A catalog fails with BucketNotFound at a location whose bucket is not registered.
 func TestRegisterUnknownBucket(t *testing.T) {
 	register(t, nil)
 	_, err := hadoop.NewCatalog("test", "s3://other/warehouse", iceberg.Properties{
@@ -241,6 +243,10 @@ func TestRegisterUnknownBucket(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// Register refuses a root that is not a scheme and a name.
+func TestRegisterInvalidRoot(t *testing.T) {
 	for _, root := range []string{"lake", "s3://", "s3://lake/", "s3://lake/warehouse", "s3://user@lake", "s3://la ke"} {
 		require.ErrorIs(t, Register(root, nil), storage.InvalidArgument, root)
 	}

@@ -213,22 +213,27 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 // DeleteFiles returns only the files that it has deleted.
 func TestDeleteFilesFailure(t *testing.T) {
 	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
-	noBatches := faults.WithLimits(faults.Limits{MaxBatch: -1}) // each file is removed by a call of Delete
+	// Without batches, each file is removed by a call of Delete.
+	noBatches := faults.WithLimits(faults.Limits{MaxBatch: -1})
 	b := memstore.New(driver.WithLayer(failRemoval.Layer()), driver.WithLayer(noBatches))
 	o := New(t.Context(), b, "s3://lake")
 
 	deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/a", "s3://lake/b", "s3://lake/c"})
 	require.Equal(t, []string{"s3://lake/a", "s3://lake/c"}, deleted)
 	require.ErrorIs(t, err, fs.ErrPermission)
+}
 
-	canceled, cancel := context.WithCancel(t.Context())
+// If its context is canceled, DeleteFiles returns no files.
+func TestDeleteFilesCanceled(t *testing.T) {
+	o := New(t.Context(), memstore.New(), "s3://lake")
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	deleted, err = o.DeleteFiles(canceled, []string{"s3://lake/a"})
+	deleted, err := o.DeleteFiles(ctx, []string{"s3://lake/a"})
 	require.Empty(t, deleted)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// If the store cannot do RenameNoReplace atomically, the call fails.
+// RenameNoReplace fails if the store cannot do it atomically.
 func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
 	o := New(t.Context(), b, "s3://lake")
@@ -236,7 +241,7 @@ func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
 }
 
-// RenameNoReplace fails if its old location is no file of the bucket, so that a catalog does not take a commit for
+// RenameNoReplace refuses an old location that is no file of the bucket, so that a catalog does not take its commit for
 // done.
 func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
@@ -245,11 +250,12 @@ func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 	}
 }
 
-// If RenameNoReplace made the new file but cannot remove the old one, it succeeds. A catalog would otherwise
+// If RenameNoReplace has made the new file but cannot remove the old one, it succeeds, so that a catalog does not
 // repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
 	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove}) // so that Rename copies and removes
+	// Without a move of the server, a rename copies and removes.
+	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove})
 	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(failRemoval.Layer()))
 	o := New(t.Context(), b, "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
@@ -260,13 +266,14 @@ func TestRenameLeavesTheOldFile(t *testing.T) {
 	require.Equal(t, "text", string(text))
 
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
-	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission, "only RenameNoReplace succeeds")
+	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission, "Rename must fail")
 }
 
-// If the old file is replaced during Rename, Rename fails with Changed, and the new content stays.
+// If the old file is replaced during Rename, Rename fails with Changed and the new content stays.
 func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	beforeRemoval := faults.New(faults.Delay(faults.Delete, 1))
-	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove}) // so that Rename copies and removes
+	// Without a move of the server, Rename copies and removes.
+	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove})
 	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(beforeRemoval.Layer()))
 	o := New(t.Context(), b, "s3://lake")
 	// In place of a delay before the removal, another caller writes.
@@ -349,7 +356,7 @@ func TestIORequests(t *testing.T) {
 	}, hook)
 }
 
-// A manifest file, which Open requests as a whole, still supports ReadAt and Seek. If it is replaced, reads fail.
+// A manifest, which Open requests as a whole, supports ReadAt and Seek, and reads fail if it is replaced.
 func TestOpenManifestAtOffsets(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
@@ -357,40 +364,47 @@ func TestOpenManifestAtOffsets(t *testing.T) {
 		f, err := o.Open("a.avro")
 		require.NoError(t, err)
 		read := func(length int) string {
-			p := make([]byte, length)
-			_, err := io.ReadFull(f, p)
+			buf := make([]byte, length)
+			_, err := io.ReadFull(f, buf)
 			require.NoError(t, err)
-			return string(p)
+			return string(buf)
 		}
 
 		// ReadAt does not change the position of Read.
 		require.Equal(t, "012", read(3))
-		p := make([]byte, 4)
-		_, err = f.ReadAt(p, 5)
+		buf := make([]byte, 4)
+		_, err = f.ReadAt(buf, 5)
 		require.NoError(t, err)
-		require.Equal(t, "5678", string(p))
+		require.Equal(t, "5678", string(buf))
 		require.Equal(t, "34", read(2))
 
+		// Reads after a Seek make requests of their own.
 		_, err = f.Seek(1, io.SeekStart)
 		require.NoError(t, err)
 		require.Equal(t, "123", read(3))
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
-		require.Equal(t, "0123456789", read(10), "the first request is used once")
+		require.Equal(t, "0123456789", read(10))
 
+		// The file is replaced.
 		require.NoError(t, o.WriteFile("a.avro", []byte("abcdefghij")))
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
-		_, err = f.Read(p)
+		_, err = f.Read(buf)
 		require.ErrorIs(t, err, storage.Changed)
-
 		require.NoError(t, f.Close())
-		_, err = o.Open("none.avro")
+	})
+}
+
+// Open of a missing manifest fails with fs.ErrNotExist.
+func TestOpenMissingManifest(t *testing.T) {
+	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
+		_, err := New(t.Context(), b, "s3://lake").Open("none.avro")
 		require.ErrorIs(t, err, fs.ErrNotExist)
 	})
 }
 
-// If a file and a directory have the same name, Stat and Remove first find the file.
+// If a file and a directory have the same name, Stat and Remove find the file first.
 func TestOpenBesideADirectory(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))

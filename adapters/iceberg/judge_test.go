@@ -15,11 +15,12 @@ import (
 // does not show: a file "root" beside "root/child.txt". FS shows the directory.
 const skippedTest = "^TestMemIO_WalkDirTreatsFileRootAsFile$"
 
-// Iceberg-go's own tests of its files in memory pass with this adapter on each store. They run in a copy of package io
-// of iceberg-go, whose other tests are removed. In the copy, they call a function that returns the adapter.
+// Iceberg-go's own tests of files in memory pass with this adapter on each store. They run in a copy of its package io,
+// in which they open the adapter.
 func TestIcebergsOwnTests(t *testing.T) {
 	const module = "github.com/apache/iceberg-go"
-	const wantPassed = 12 // all tests of memory except skippedTest
+	// wantPassed is the number of tests of files in memory, without skippedTest.
+	const wantPassed = 12
 	copied := owntests.Copy(t, module, "go.mod", "io", "internal")
 	testFiles, err := filepath.Glob(filepath.Join(copied.Dir, "io", "*_test.go"))
 	require.NoError(t, err)

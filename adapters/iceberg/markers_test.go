@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// Consoles, rclone and Hadoop's S3A mark each folder by an empty object whose key ends in a slash. The files of such a
-// tree are walked and removed, and a marker does not count as a file.
+// In a tree with markers of folders, the empty objects that consoles, rclone and Hadoop's S3A store, files are walked and
+// removed, and a marker does not count as a file.
 func TestCatalogWithFolderMarkers(t *testing.T) {
 	const root = "s3://lake"
 	const sales = root + "/sales"
@@ -36,13 +36,13 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 		sales + "/metadata",
 		sales + "/metadata/v1.json",
 	}, walk(t, o, sales))
-	require.Equal(t,
-		[]string{root + "/other", root + "/other/x"},
-		walk(t, o, root+"/")[1:3]) // the first location is the root, and the sales follow
+	// The root comes first, and the sales come last.
+	locations := walk(t, o, root+"/")
+	require.Equal(t, []string{root + "/other", root + "/other/x"}, locations[1:3])
 
 	require.ErrorIs(t, o.Remove(sales+"/metadata"), syscall.ENOTEMPTY)
 	require.NoError(t, o.Remove(sales+"/metadata/v1.json"))
-	require.NoError(t, o.Remove(sales+"/metadata"), "a marker is no file in it")
+	require.NoError(t, o.Remove(sales+"/metadata"))
 	require.NoError(t, o.Remove(sales+"/empty"))
 	require.NoError(t, o.RemoveAll(sales))
 	require.Equal(t, []string{"/", "other/", "other/x"}, foldermarker.Keys(t, b))
