@@ -22,14 +22,14 @@ func iterate(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterOp
 	return names
 }
 
-// Iter leaves out folder markers, because Thanos' own buckets in a directory and in memory have none.
+// Iter leaves out markers of folders, because Thanos' own buckets in a directory and in memory have none.
 func TestIterLeavesOutFolderMarkers(t *testing.T) {
-	bucket, plant := foldermarker.New(t)
-	plant("block/chunks/1", "block/meta.json", "empty/", "/")
-	plant(foldermarker.Of("block/chunks/1")...)
+	bucket, put := foldermarker.New(t)
+	put("block/chunks/1", "block/meta.json", "empty/", "/")
+	put(foldermarker.Of("block/chunks/1")...)
 	b := New(bucket, Config{})
 
-	for _, row := range []struct {
+	tests := []struct {
 		name, dir string
 		options   []thanos.IterOption
 		want      []string
@@ -50,9 +50,10 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 			options: []thanos.IterOption{thanos.WithRecursiveIter()},
 			want:    []string{"block/chunks/1", "block/meta.json"},
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.want, iterate(t, b, row.dir, row.options...))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, iterate(t, b, tt.dir, tt.options...))
 		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/adapters/objstore"
 )
 
-// The adapter needs only the features that New asks for.
+// A bucket without optional features is enough to upload, list, read and delete objects.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/objstore.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		bucket := objstore.New(b, objstore.Config{})

@@ -46,46 +46,50 @@ func TestAcceptance(t *testing.T) {
 	}
 }
 
-// Iter lists folders or all objects, and their times if the caller asks for them.
-func TestIterTimes(t *testing.T) {
+// Without a name in the configuration, the provider is OMNIBUCKET.
+func TestProvider(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.Equal(t, thanos.ObjProvider("OMNIBUCKET"), b.Provider())
+}
+
+// IterWithAttributes lists folders or all objects, with their times if the caller asks for them.
+func TestIterTimes(t *testing.T) {
+	b := New(memstore.New(), Config{})
 	err := b.Upload(t.Context(), "a/b", strings.NewReader("text"), thanos.WithContentType("text/x-test"))
 	require.NoError(t, err)
 
-	tests := map[string]struct {
-		options []thanos.IterOption
-		want    []string
-		timed   bool // entries have their times
+	tests := []struct {
+		name      string
+		options   []thanos.IterOption
+		want      []string
+		wantTimes bool
 	}{
-		"a folder": {
-			options: nil,
-			want:    []string{"a/"},
-			timed:   false,
+		{name: "a folder", want: []string{"a/"}},
+		{
+			name:      "recursive, with times",
+			options:   []thanos.IterOption{thanos.WithRecursiveIter(), thanos.WithUpdatedAt()},
+			want:      []string{"a/b"},
+			wantTimes: true,
 		},
-		"below, with times": {
-			options: []thanos.IterOption{thanos.WithRecursiveIter(), thanos.WithUpdatedAt()},
-			want:    []string{"a/b"},
-			timed:   true,
-		},
-		"below, as they are": {
+		{
+			name:    "recursive, without times",
 			options: []thanos.IterOption{thanos.WithRecursiveIter()},
 			want:    []string{"a/b"},
-			timed:   false,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var names []string
 			visit := func(attrs thanos.IterObjectAttributes) error {
 				names = append(names, attrs.Name)
 				modified, ok := attrs.LastModified()
-				require.Equal(t, tt.timed, ok)
+				require.Equal(t, tt.wantTimes, ok)
 				if ok {
 					require.WithinDuration(t, time.Now(), modified, time.Minute)
 				}
 				return nil
 			}
+
 			require.NoError(t, b.IterWithAttributes(t.Context(), "", visit, tt.options...))
 			require.Equal(t, tt.want, names)
 		})
