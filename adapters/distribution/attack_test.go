@@ -92,12 +92,12 @@ func TestCommitTwice(t *testing.T) {
 	}
 }
 
-// If a registry dies at the end of Commit, the state of the upload may stay beside the committed file. Delete of the
-// file also removes that state.
+// Delete of a file also removes the state of its upload, which a registry that died at the end of Commit may have left.
 func TestDeleteRemovesStateOfACommit(t *testing.T) {
 	b := memstore.New()
 	d := newDriver(t, b)
-	require.NoError(t, create(t, b, []byte("text")).Close()) // leaves the state
+	// Close stores the state.
+	require.NoError(t, create(t, b, []byte("text")).Close())
 	require.NoError(t, d.PutContent(t.Context(), "/up/data", []byte("text")))
 
 	require.NoError(t, d.Delete(t.Context(), "/up/data"))

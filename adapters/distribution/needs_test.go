@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
-// The adapter needs only the features that New asks for.
+// A bucket with only the features that New asks for is enough to write, move, redirect to and delete files.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/distribution.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b)

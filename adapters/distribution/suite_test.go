@@ -31,8 +31,8 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// The registry's test suite for drivers passes on each store. It includes files of 5 GiB if OMNIBUCKET_LARGE_FILES is
-// set; these are not tested in memory.
+// The registry's test suite for drivers passes on each store, with files of 5 GiB if OMNIBUCKET_LARGE_FILES is set. Those
+// are not tested in memory.
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {
@@ -46,7 +46,8 @@ func TestRegistrysSuite(t *testing.T) {
 				continue
 			}
 			t.Run(name, func(t *testing.T) {
-				t.Parallel() // the suite sleeps
+				// The suite sleeps most of the time.
+				t.Parallel()
 				runSuite(t, open(t))
 			})
 		}

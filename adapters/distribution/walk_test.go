@@ -41,10 +41,12 @@ func walkAfter(t *testing.T, d registry.StorageDriver, from, hint string, limit 
 	return lines
 }
 
-// Walk visits random trees in the same order as the registry's filesystem driver, although bytes and folders order
-// some names differently: "a-b/" sorts before "a/", and the folder "a" before "a-b".
+// Walk visits random trees in the same order as the registry's filesystem driver, although keys sort differently: "a-b/"
+// is before "a/", but the folder "a" is before "a-b".
 func TestWalkAsTheRegistryDoes(t *testing.T) {
-	const trees, filesOfTree, walksOfTree = 20, 25, 40
+	const trees = 20
+	const filesOfTree = 25
+	const walksOfTree = 40
 	names := []string{"a", "a-b", "a.b", "a.", "a0", "b", "skipped"}
 	randomPath := func(random *rand.Rand) string {
 		p := ""
@@ -60,7 +62,8 @@ func TestWalkAsTheRegistryDoes(t *testing.T) {
 		require.NoError(t, err)
 		theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: t.TempDir(), MaxThreads: 25})
 		for range filesOfTree {
-			file := randomPath(random) + "/data" // no folder has this name
+			// No folder has the name data.
+			file := randomPath(random) + "/data"
 			require.NoError(t, ours.PutContent(t.Context(), file, []byte("text")))
 			require.NoError(t, theirs.PutContent(t.Context(), file, []byte("text")))
 		}
@@ -76,8 +79,9 @@ func TestWalkAsTheRegistryDoes(t *testing.T) {
 				hint = randomPath(random)
 			}
 
+			// After a hint, their driver may continue after the limit.
 			want := walkAfter(t, theirs, from, hint, limit)
-			want = want[:min(len(want), limit)] // after a hint, theirs may continue after the limit
+			want = want[:min(len(want), limit)]
 			got := walkAfter(t, ours, from, hint, limit)
 			require.Equal(t, want, got, "seed %d: from %s after %q", seed, from, hint)
 		}

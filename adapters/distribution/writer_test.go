@@ -61,15 +61,15 @@ func countUploads(t *testing.T, b storage.Bucket) (count int) {
 	return count
 }
 
-// If a registry dies during a write, the next Writer continues after the last Close, and drops the parts stored
-// since.
+// If a registry dies during a write, the next Writer continues after the last Close and drops the parts stored since.
 func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
 			moreThanAPart := bytes.Repeat([]byte("a"), partSize+6<<20)
 			require.NoError(t, create(t, b, moreThanAPart).Close())
-			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize)) // without Close, as if the registry had died
+			// This writer is not closed, as if the registry had died.
+			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize))
 
 			end := bytes.Repeat([]byte("c"), 100)
 			w := resume(t, b, end)
@@ -121,11 +121,12 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 			require.NoError(t, create(t, b, make([]byte, partSize+1)).Close())
 			require.Equal(t, 1, countUploads(t, b))
 
+			// Neither the uncommitted file nor its state is a file.
 			_, err := d.Stat(t.Context(), "/up/data")
-			require.ErrorAs(t, err, &registry.PathNotFoundError{}, "it is not committed")
+			require.ErrorAs(t, err, &registry.PathNotFoundError{})
 			paths, err := d.List(t.Context(), "/up")
 			require.NoError(t, err)
-			require.Empty(t, paths, "a state is not a file")
+			require.Empty(t, paths)
 
 			require.NoError(t, tt.drop(t, b))
 			require.Zero(t, countUploads(t, b))
@@ -135,8 +136,7 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 	}
 }
 
-// If the context of a request ends, Close keeps what the request has written, so that the next one can append. The
-// closed writer refuses further calls.
+// If the context of a request is canceled, Close keeps what the request has written, so that the next one can append.
 func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -147,8 +147,9 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 
 	cancel()
 	require.NoError(t, w.Close())
-	require.NoError(t, w.Close(), "again")
+	require.NoError(t, w.Close())
 
+	// The closed writer refuses further calls.
 	_, err = w.Write([]byte("more"))
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorIs(t, w.Commit(t.Context()), errEnded)
@@ -158,7 +159,7 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	require.EqualValues(t, len("text"), next.Size())
 }
 
-// A Writer cannot append to a committed file, nor to a missing one.
+// A Writer can append neither to a committed file nor to a missing one.
 func TestWriterAfterCommit(t *testing.T) {
 	const hasMore = true
 	d := newDriver(t, memstore.New())
@@ -170,10 +171,11 @@ func TestWriterAfterCommit(t *testing.T) {
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 }
 
-// The registry's configuration names the bucket by its address, and has no other parameter.
+// The registry's configuration has the address of the bucket, and no other parameter.
 func TestFromParametersAddress(t *testing.T) {
 	dir := t.TempDir()
-	_ = local.Config{} // registers file://
+	// Package local registers file://.
+	_ = local.Config{}
 
 	d, err := factory.Create(t.Context(), "omnibucket", map[string]any{"address": "file://" + dir})
 	require.NoError(t, err)
@@ -197,23 +199,30 @@ func TestFromParametersAddress(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
+}
 
-	_, err = New(nil)
+// New refuses a nil bucket.
+func TestNewNil(t *testing.T) {
+	_, err := New(nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Errors of the driver wrap the errors of the store.
+// Errors of the driver wrap those of the store.
 func TestErrorsWrapThoseOfTheStore(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, err := d.GetContent(ctx, "/a")
-
-	e, ok := errors.AsType[registry.Error](err)
+	registryErr, ok := errors.AsType[registry.Error](err)
 	require.True(t, ok, "%v", err)
-	require.ErrorIs(t, e.Detail, storage.Canceled)
+	require.ErrorIs(t, registryErr.Detail, storage.Canceled)
+}
 
-	for _, p := range []string{"/a b", "/ä", "a"} {
-		require.ErrorAs(t, d.PutContent(t.Context(), p, nil), &registry.InvalidPathError{}, p)
+// The driver refuses paths that a registry does not use.
+func TestInvalidPaths(t *testing.T) {
+	d := newDriver(t, memstore.New())
+	for _, path := range []string{"/a b", "/ä", "a"} {
+		require.ErrorAs(t, d.PutContent(t.Context(), path, nil), &registry.InvalidPathError{}, path)
 	}
 }
