@@ -334,8 +334,8 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 	CheckDriver(t, "diskcache.Cache.Layer", readThroughCache)
 }
 
-// Handlers and jobs fail with Unsupported before they have read or written a byte, if the bucket lacks a
-// feature that they need. Each name is that of a row in needs.txt.
+// Handlers and jobs fail with Unsupported before they read or write a byte, if the bucket lacks a feature that they
+// need. Each name is that of a row in needs.txt.
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	withStates := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
 	plain := uploads.Target{Key: "a", Overwrite: true}
@@ -351,31 +351,37 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 		name  string
 		begin Begin
 	}{
-		{"uploads.New with Begin", tusUpload(plain, uploads.Config{})},
-		{"uploads.New with Begin, States and Unguarded", tusUpload(plain, withStates)},
-		{"uploads.Target without Overwrite", tusUpload(withoutOverwrite, withStates)},
-		{"uploads.Target with Tags", tusUpload(withTags, withStates)},
-		{"uploads.Target with Metadata", tusUpload(withMetadata, withStates)},
-		{"uploads.Target with ContentType", tusUpload(withContentType, withStates)},
-		{"uploads.New", upload(uploads.Config{})},
-		{"uploads.New with Unguarded", upload(uploads.Config{Unguarded: true})},
-		{"uploads.New with SignedLink", upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink})},
-		{"uploads.New with PublicRead", upload(uploads.Config{Unguarded: true, PublicRead: true})},
-		{"uploads.New with Tags", upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}})},
-		{"uploads.Service.Sign", signedUpload},
-		{"uploads.New with BucketRecords", storeWithRecord},
-		{"uploads.Service.PutPiece with records", putPieces},
-		{"transfer.Upload, Copy and Download", transfers},
-		{"transfer.Sync", syncJob},
-		{"transfer.Undelete", undelete},
-		{"transfer.RestoreAt", restoreAt},
-		{"transfer.Expire with Tags", expire(transfer.ExpireRule{
-			Age:  time.Hour,
-			Tags: map[string]string{"a": "b"},
-		})},
-		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
-		{"transfer.Every with WithLease", everyWithLease},
-		{"serve.FileServer", fileServer},
+		{name: "uploads.New with Begin", begin: tusUpload(plain, uploads.Config{})},
+		{name: "uploads.New with Begin, States and Unguarded", begin: tusUpload(plain, withStates)},
+		{name: "uploads.Target without Overwrite", begin: tusUpload(withoutOverwrite, withStates)},
+		{name: "uploads.Target with Tags", begin: tusUpload(withTags, withStates)},
+		{name: "uploads.Target with Metadata", begin: tusUpload(withMetadata, withStates)},
+		{name: "uploads.Target with ContentType", begin: tusUpload(withContentType, withStates)},
+		{name: "uploads.New", begin: upload(uploads.Config{})},
+		{name: "uploads.New with Unguarded", begin: upload(uploads.Config{Unguarded: true})},
+		{
+			name:  "uploads.New with SignedLink",
+			begin: upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink}),
+		},
+		{name: "uploads.New with PublicRead", begin: upload(uploads.Config{Unguarded: true, PublicRead: true})},
+		{
+			name:  "uploads.New with Tags",
+			begin: upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}}),
+		},
+		{name: "uploads.Service.Sign", begin: signedUpload},
+		{name: "uploads.New with BucketRecords", begin: storeWithRecord},
+		{name: "uploads.Service.PutPiece with records", begin: putPieces},
+		{name: "transfer.Upload, Copy and Download", begin: transfers},
+		{name: "transfer.Sync", begin: syncJob},
+		{name: "transfer.Undelete", begin: undelete},
+		{name: "transfer.RestoreAt", begin: restoreAt},
+		{
+			name:  "transfer.Expire with Tags",
+			begin: expire(transfer.ExpireRule{Age: time.Hour, Tags: map[string]string{"a": "b"}}),
+		},
+		{name: "transfer.Expire with UploadsAge", begin: expire(transfer.ExpireRule{UploadsAge: time.Hour})},
+		{name: "transfer.Every with WithLease", begin: everyWithLease},
+		{name: "serve.FileServer", begin: fileServer},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
