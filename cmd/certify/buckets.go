@@ -21,7 +21,7 @@ type ledger struct {
 	names map[string]bool
 }
 
-// add adds a name to the ledger. It reports whether the name is new to the ledger.
+// add adds a name to the ledger, and reports whether it is new there.
 func (l *ledger) add(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,25 +50,25 @@ func (l *ledger) all() []string {
 // An account is a driver that records in a ledger which buckets are created and deleted.
 type account struct {
 	driver.ServiceDriver
-	made        *ledger
+	ledger      *ledger
 	interrupted *atomic.Bool
 }
 
-// CreateBucket creates a bucket, and records it in the ledger. After an interruption, it fails with Canceled.
+// CreateBucket creates a bucket and records it in the ledger. After an interruption, it fails with Canceled.
 func (a *account) CreateBucket(ctx context.Context, req *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}
 
 	// Record the name first, because the bucket may exist even if the response is lost.
-	isNew := a.made.add(req.Name)
+	isNew := a.ledger.add(req.Name)
 	info, err := a.ServiceDriver.CreateBucket(ctx, req)
 
+	// A new bucket whose creation is refused belongs to somebody else, or does not exist.
 	code := storage.CodeOf(err)
 	isRefused := code == storage.BucketExists || code == storage.PermissionDenied || code == storage.Unauthenticated
 	if isRefused && isNew {
-		// The bucket belongs to somebody else, or does not exist.
-		a.made.remove(req.Name)
+		a.ledger.remove(req.Name)
 	}
 	return info, err
 }
@@ -77,7 +77,7 @@ func (a *account) CreateBucket(ctx context.Context, req *driver.BucketRequest) (
 func (a *account) DeleteBucket(ctx context.Context, name string) error {
 	err := a.ServiceDriver.DeleteBucket(ctx, name)
 	if err == nil || storage.CodeOf(err) == storage.BucketNotFound {
-		a.made.remove(name)
+		a.ledger.remove(name)
 	}
 	return err
 }
@@ -87,11 +87,11 @@ func (a *account) DeleteBucket(ctx context.Context, name string) error {
 // fails before the program creates more buckets.
 func (c *certification) try(ctx context.Context) error {
 	err := c.tryBucket(ctx, c.name+"-0")
-	return errors.Join(err, c.sweep(context.WithoutCancel(ctx)))
+	return errors.Join(err, c.deleteBuckets(context.WithoutCancel(ctx)))
 }
 
-// tryBucket creates a bucket, and writes, reads and removes an object in it. It also finds out
-// whether the account can keep versions.
+// tryBucket creates a bucket, and writes, reads and removes an object in it. It also finds out whether
+// the account can keep versions, and records that in c.
 func (c *certification) tryBucket(ctx context.Context, name string) error {
 	if _, err := c.service.CreateBucket(ctx, name); err != nil {
 		return err
@@ -116,42 +116,41 @@ func (c *certification) tryBucket(ctx context.Context, name string) error {
 	return bucket.Remove(ctx, "try")
 }
 
-// sweep deletes every bucket that still exists. Its error names the buckets that could not be
-// deleted.
-func (c *certification) sweep(ctx context.Context) error {
+// deleteBuckets deletes every bucket of the ledger. Its error names those that could not be deleted.
+func (c *certification) deleteBuckets(ctx context.Context) error {
 	var failures []error
-	for _, name := range c.made.all() {
-		if err := c.erase(ctx, name); err != nil {
+	for _, name := range c.ledger.all() {
+		if err := c.deleteBucket(ctx, name); err != nil {
 			failures = append(failures, fmt.Errorf("bucket %s may still exist: %w", name, err))
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// erase empties a bucket and deletes it. It succeeds if there is no such bucket.
-func (c *certification) erase(ctx context.Context, name string) error {
-	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
-	defer stop()
+// deleteBucket empties a bucket and deletes it. A bucket that does not exist is no error.
+func (c *certification) deleteBucket(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	bucket, err := c.service.Bucket(name, storage.WithHook(c.count), storage.WithVersioning(true))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = storage.Close(bucket) }()
-	if err := empty(ctx, bucket); err != nil {
+
+	if err := emptyBucket(ctx, bucket); err != nil {
 		return err
 	}
 	err = c.service.DeleteBucket(ctx, name)
 	if storage.CodeOf(err) == storage.BucketNotFound {
-		// The service lists the bucket before it calls DeleteBucket of the account. If the bucket
-		// is gone, the listing fails, and the ledger still has the name.
-		c.made.remove(name)
+		// The service has listed the bucket before DeleteBucket of the account could update the ledger.
+		c.ledger.remove(name)
 		return nil
 	}
 	return err
 }
 
-// empty aborts all uploads of a bucket and removes all its objects and versions.
-func empty(ctx context.Context, bucket storage.Bucket) error {
+// emptyBucket aborts all uploads of a bucket and removes all its objects and versions.
+func emptyBucket(ctx context.Context, bucket storage.Bucket) error {
 	for upload, err := range storage.ListUploads(ctx, bucket) {
 		if err != nil {
 			// The store does not list uploads, or the bucket is gone.
@@ -161,6 +160,7 @@ func empty(ctx context.Context, bucket storage.Bucket) error {
 			return err
 		}
 	}
+
 	for version, err := range storage.Versions(ctx, bucket) {
 		if err != nil {
 			// The store keeps no versions.
@@ -170,6 +170,7 @@ func empty(ctx context.Context, bucket storage.Bucket) error {
 			return err
 		}
 	}
+
 	_, err := storage.RemoveMatching(ctx, bucket, nil)
 	if storage.CodeOf(err) == storage.BucketNotFound {
 		return nil

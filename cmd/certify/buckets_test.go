@@ -44,21 +44,21 @@ func TestRefusedBucketCreation(t *testing.T) {
 					ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
 					code:          tt.code,
 				},
-				made:        &c.made,
+				ledger:      &c.ledger,
 				interrupted: &c.interrupted,
 			}
 
 			_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
 			require.Equal(t, tt.code, storage.CodeOf(err))
 			if tt.mayBeThere {
-				require.Equal(t, []string{"b"}, c.made.all())
+				require.Equal(t, []string{"b"}, c.ledger.all())
 			} else {
-				require.Empty(t, c.made.all())
+				require.Empty(t, c.ledger.all())
 			}
 
-			c.made.add("b")
+			c.ledger.add("b")
 			_, _ = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
-			require.Equal(t, []string{"b"}, c.made.all(), "an earlier attempt may have made it")
+			require.Equal(t, []string{"b"}, c.ledger.all(), "an earlier attempt may have made it")
 		})
 	}
 }

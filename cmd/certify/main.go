@@ -133,8 +133,8 @@ func main() {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
 }
 
-// prepare checks before the first case that the result can be written and that the credentials
-// suffice. After that, a signal stops the program as the package comment says.
+// prepare checks before the first case that the result can be written and that the credentials suffice.
+// It also begins to handle signals.
 func prepare(c *certification) error {
 	if err := checkWritable(c.out); err != nil {
 		return fmt.Errorf("-o: %w", err)
@@ -163,8 +163,8 @@ func prepare(c *certification) error {
 	return err
 }
 
-// endOnSignals waits for signals. After the first one, no further case begins, and it calls cancel.
-// The second one ends the program.
+// endOnSignals waits for signals. At the first one, it calls cancel and lets no further case begin. The
+// second one ends the program.
 func (c *certification) endOnSignals(signals <-chan os.Signal, cancel context.CancelFunc) {
 	<-signals
 	c.interrupted.Store(true)
@@ -174,13 +174,15 @@ func (c *certification) endOnSignals(signals <-chan os.Signal, cancel context.Ca
 		"certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once",
 	)
 
-	// A sender may signal both the process and its process group, so the signal arrives twice. For
-	// that reason, signals within the first second are ignored.
+	// Signals within the first second are ignored, because a sender may signal both the process and
+	// its process group.
 	for first := time.Now(); time.Since(first) < time.Second; {
 		<-signals
 	}
-	_ = os.RemoveAll(c.dir) // the operating system removes temporary files at some time
-	fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
+
+	// The operating system removes temporary files at some time.
+	_ = os.RemoveAll(c.dir)
+	fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.ledger.all(), " "))
 	os.Exit(1)
 }
 

@@ -41,46 +41,45 @@ type answer struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// notHere is the error of a question that this account cannot answer. Its text is the reason.
-type notHere string
+// notApplicable is the error of a question that this account cannot answer. Its text is the reason.
+type notApplicable string
 
 // Error returns the reason why the account cannot answer the question.
-func (n notHere) Error() string { return string(n) }
+func (n notApplicable) Error() string { return string(n) }
 
 // An inquiry is the state of one question while the program asks it.
 type inquiry struct {
-	c      *certification
-	made   []string // names of the buckets that the program created for this question
-	detail string
-	clean  []func(context.Context) error // called before the buckets are deleted
+	c        *certification
+	buckets  []string // names of the buckets that were created for this question
+	detail   string
+	cleanups []func(context.Context) error // called before the buckets are deleted
 }
 
-// bucket creates a bucket with the given settings. cleanUp deletes the bucket. If the store does
-// not support the settings, the error has the type notHere.
-func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
+// newBucket creates a bucket with the given settings, which cleanUp deletes. If the store does not
+// support the settings, the error has the type notApplicable.
+func (i *inquiry) newBucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
 	name := i.newName()
 	_, err := i.c.service.CreateBucket(ctx, name, settings...)
 	if storage.CodeOf(err) == storage.Unsupported {
-		return nil, notHere("the store has no such bucket: " + err.Error())
+		return nil, notApplicable("the store has no such bucket: " + err.Error())
 	}
 	if err != nil {
 		return nil, err
 	}
-	i.made = append(i.made, name)
+	i.buckets = append(i.buckets, name)
 	return i.open(name)
 }
 
 // newName returns the name of the next bucket that the program creates for a question.
 func (i *inquiry) newName() string { return fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1)) }
 
-// open opens a bucket, whose operations are counted and fail after an interruption. cleanUp closes
-// the bucket.
+// open opens a bucket until cleanUp. Its operations are counted, and fail after an interruption.
 func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	b, err := i.c.service.Bucket(name, append(opts, storage.WithHook(i.c.countUntilInterrupted))...)
 	if err != nil {
 		return nil, err
 	}
-	i.clean = append(i.clean, func(context.Context) error { return storage.Close(b) })
+	i.cleanups = append(i.cleanups, func(context.Context) error { return storage.Close(b) })
 	return b, nil
 }
 
@@ -88,14 +87,14 @@ func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket,
 func clientOf[C any](b storage.Bucket) (C, error) {
 	client, ok := storage.As[C](b)
 	if !ok {
-		return client, notHere("the bucket has no client of the SDK")
+		return client, notApplicable("the bucket has no client of the SDK")
 	}
 	return client, nil
 }
 
-// bucketWithClient creates a bucket, and also returns the SDK's client of the bucket.
+// bucketWithClient creates a bucket, and returns it with the SDK's client of the bucket.
 func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket, client C, err error) {
-	b, err = i.bucket(ctx)
+	b, err = i.newBucket(ctx)
 	if err != nil {
 		return nil, client, err
 	}
@@ -104,10 +103,10 @@ func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket,
 }
 
 // name returns the name of the bucket that was created last.
-func (i *inquiry) name() string { return i.made[len(i.made)-1] }
+func (i *inquiry) name() string { return i.buckets[len(i.buckets)-1] }
 
-// note keeps a detail for the result.
-func (i *inquiry) note(format string, args ...any) { i.detail = fmt.Sprintf(format, args...) }
+// setDetail sets the detail of the answer.
+func (i *inquiry) setDetail(format string, args ...any) { i.detail = fmt.Sprintf(format, args...) }
 
 // put stores a short object.
 func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.UploadOption) error {
@@ -115,12 +114,12 @@ func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.Up
 	return err
 }
 
-// get makes a request without a signature, and returns the status and body of the response.
+// get makes a request without credentials, and returns the status and the body of the response.
 func (i *inquiry) get(
 	ctx context.Context, method, address string, header http.Header, body string,
 ) (int, string, error) {
-	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
-	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
@@ -134,13 +133,15 @@ func (i *inquiry) get(
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	const maxText = 1 << 10 // more than the bodies of interest have
+
+	// The bodies of interest are shorter.
+	const maxText = 1 << 10
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	return resp.StatusCode, string(text), err
 }
 
-// questionsToAsk returns the questions that apply to this provider. Questions that lock objects need
-// -locks.
+// questionsToAsk returns the questions that apply to this provider, without those that lock objects
+// unless -locks is set.
 func (c *certification) questionsToAsk() []question {
 	var asked []question
 	for _, q := range c.all {
@@ -155,7 +156,7 @@ func (c *certification) questionsToAsk() []question {
 	return asked
 }
 
-// askAll asks the questions, one after the other, and keeps all answers.
+// askAll asks all questions, one after another, until an interruption.
 func (c *certification) askAll(t *testing.T) {
 	for _, q := range c.all {
 		if c.interrupted.Load() {
@@ -185,9 +186,10 @@ func (c *certification) ask(t *testing.T, q question) answer {
 	return a
 }
 
-// inquire asks one question. It then deletes everything that the question made, even if the
-// question failed. The error comes from the question or from the deletion.
+// inquire asks one question, and then deletes what was created for it, even if the question panics. Its
+// error is that of the question or of the deletion.
 func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
+
 	i := &inquiry{c: c}
 	a = answer{ID: q.id}
 	defer func() {
@@ -199,7 +201,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	}()
 
 	text, err := q.ask(ctx, i)
-	var reason notHere
+	var reason notApplicable
 	if errors.As(err, &reason) {
 		a.Open = string(reason)
 		return a, nil
@@ -221,16 +223,15 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	return a, nil
 }
 
-// cleanUp undoes the changes that were made to answer a question. If a bucket cannot be deleted, it
-// stays in the ledger. Before the program ends, it tries to delete that bucket again. If that
-// fails, too, the program prints the bucket's name.
+// cleanUp undoes what was done for a question, and deletes its buckets. A bucket that cannot be deleted
+// stays in the ledger, so that the program tries again at its end.
 func (i *inquiry) cleanUp(ctx context.Context) error {
 	var failures []error
-	for _, undo := range slices.Backward(i.clean) {
+	for _, undo := range slices.Backward(i.cleanups) {
 		failures = append(failures, undo(ctx))
 	}
-	for _, name := range i.made {
-		failures = append(failures, i.c.erase(ctx, name))
+	for _, name := range i.buckets {
+		failures = append(failures, i.c.deleteBucket(ctx, name))
 	}
 	return errors.Join(failures...)
 }
@@ -238,11 +239,11 @@ func (i *inquiry) cleanUp(ctx context.Context) error {
 // printAnswers prints each question for this provider with its answer, or with the reason why it is open.
 func (c *certification) printAnswers() {
 	for _, q := range c.all {
-		isAnswerToQ := func(a answer) bool { return a.ID == q.id }
-		index := slices.IndexFunc(c.answers, isAnswerToQ)
+		index := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
 		if index < 0 || q.provider != c.driver.Provider() {
 			continue
 		}
+
 		a := c.answers[index]
 		switch {
 		case a.Answer != "" && a.Detail != "":

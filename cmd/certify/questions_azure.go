@@ -157,23 +157,24 @@ var azureQuestions = []question{
 // askTagsOfAttrs asks whether Attrs counts the tags of an object if the credentials may not read
 // them.
 func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
 	err = put(ctx, b, "a", storage.WithTags(map[string]string{"team": "blue"}))
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return "", notHere("the credentials may not write tags")
+		return "", notApplicable("the credentials may not write tags")
 	}
 	if err != nil {
 		return "", err
 	}
 
-	if _, err := storage.Tags(ctx, b, "a"); storage.CodeOf(err) != storage.PermissionDenied {
-		if err != nil {
-			return "", err
-		}
-		return "", notHere("the credentials may read tags")
+	_, err = storage.Tags(ctx, b, "a")
+	if err == nil {
+		return "", notApplicable("the credentials may read tags")
+	}
+	if storage.CodeOf(err) != storage.PermissionDenied {
+		return "", err
 	}
 
 	attrs, err := b.Attrs(ctx, "a")
@@ -190,13 +191,13 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 // validity starts in the past.
 const signedSlack = 15 * time.Minute
 
-// askSASLimit asks whether a signed URL works whose term is exactly the limit of the account's
-// policy.
+// askSASLimit asks whether a signed URL works if it is valid for exactly as long as the account's policy
+// permits.
 func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.sasLimit <= signedSlack {
-		return "", notHere("-sas-limit tells no limit above 15 minutes")
+		return "", notApplicable("-sas-limit tells no limit above 15 minutes")
 	}
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -204,7 +205,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	// The validity begins signedSlack before the present, so that the whole term is the limit.
+	// A signed URL is valid from signedSlack before the present.
 	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
 	if err != nil {
 		return "", err
@@ -213,14 +214,15 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("status %d", status)
+	i.setDetail("status %d", status)
 	if status == http.StatusOK {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askCopySource copies an object from a signed URL, as the driver does for the parts of a copy.
+// askCopySource asks whether the service refuses a signed URL as the source of a copy, as the driver
+// uses it for parts.
 func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -232,33 +234,32 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	}
 	link, err := b.SignedDownloadURL(ctx, "source")
 	if storage.CodeOf(err) == storage.Unsupported {
-		return "", notHere("the credentials sign nothing")
+		return "", notApplicable("the credentials sign nothing")
 	}
 	if err != nil {
 		return "", err
 	}
 
-	// Use the signed URL as the source of a copy on the server.
 	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, link.URL, nil)
 	if err == nil {
 		return "the service reads its sources", nil
 	}
-	refused, ok := errors.AsType[*azcore.ResponseError](err)
+	respErr, ok := errors.AsType[*azcore.ResponseError](err)
 	if !ok {
 		return "", err
 	}
 
-	i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
-	if refused.ErrorCode == "CannotVerifyCopySource" {
+	i.setDetail("status %d, %s", respErr.StatusCode, respErr.ErrorCode)
+	if respErr.ErrorCode == "CannotVerifyCopySource" {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askRefusedCharacters asks which characters the service refuses in a key, although this library allows them. It tries
-// the control, private and replacement characters about which Azure's documentation and servers differ.
+// askRefusedCharacters asks which characters the service refuses in a key although this library permits them. It tries
+// those about which Azure's documentation and servers differ.
 func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -276,7 +277,7 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 		refused = append(refused, fmt.Sprintf("U+%04X", char))
 	}
 
-	i.note("%s", strings.Join(refused, " "))
+	i.setDetail("%s", strings.Join(refused, " "))
 	if len(refused) > 0 {
 		return "some", nil
 	}
@@ -286,10 +287,10 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 // verdictTime is the longest wait for the verdict of Microsoft Defender about an object.
 const verdictTime = time.Minute
 
-// askVerdict copies an object after a scanner has tagged it.
+// askVerdict asks whether a copy leaves out the tags that a scanner for malware has set.
 func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if !i.c.defender {
-		return "", notHere("without -defender, nobody waits for a verdict")
+		return "", notApplicable("without -defender, nobody waits for a verdict")
 	}
 	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -304,7 +305,7 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
-		i.note("%s", storage.CodeOf(err))
+		i.setDetail("%s", storage.CodeOf(err))
 		return "no, it fails", nil
 	}
 	isTagged, err := hasTags(ctx, client, "copy")
@@ -317,8 +318,8 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none
-// after verdictTime, the error has the type notHere, because this account cannot answer the question.
+// waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none after
+// verdictTime, the error has the type notApplicable.
 func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key string) error {
 	const pollInterval = 2 * time.Second
 	for start := time.Now(); time.Since(start) < verdictTime; {
@@ -331,7 +332,7 @@ func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key
 			return err
 		}
 	}
-	return notHere("no scanner tagged an object")
+	return notApplicable("no scanner tagged an object")
 }
 
 // hasTags reports whether an object has tags.

@@ -14,35 +14,36 @@ import (
 
 // askTier asks which error an upload has with a storage class that the account lacks.
 func askTier(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
+
 	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
 	if err == nil {
 		return "none: the account has it", nil
 	}
-	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Status == 0 {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Status == 0 {
 		return "", err
 	}
-	if e.Code == storage.InvalidArgument {
+	if storageErr.Code == storage.InvalidArgument {
 		return "invalid argument", nil
 	}
-	i.note("%s, status %d", e.Code, e.Status)
+	i.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
 	return "another", nil
 }
 
 // askKeptTier asks whether an object keeps its tier if an upload without a storage class replaces
 // it.
 func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
 	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
 	if storage.CodeOf(err) == storage.Unsupported {
-		return "", notHere("the account has no tiers")
+		return "", notApplicable("the account has no tiers")
 	}
 	if err != nil {
 		return "", err
@@ -55,7 +56,7 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("%s", attrs.StorageClass)
+	i.setDetail("%s", attrs.StorageClass)
 	if attrs.StorageClass == "Cool" {
 		return "yes", nil
 	}
@@ -73,7 +74,7 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if account.IsHierarchicalNamespaceEnabled == nil || !*account.IsHierarchicalNamespaceEnabled {
-		return "", notHere("the account has no hierarchical namespace")
+		return "", notApplicable("the account has no hierarchical namespace")
 	}
 
 	pages := client.NewListBlobsFlatPager(
@@ -84,14 +85,14 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "a listing", nil
 	}
 	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		i.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "a refusal", nil
 	}
 	return "", err
 }
 
-// askDefaultImmutability reads the properties of a new container. The account certainly permits
-// deleting that container, because the program has already created and deleted a first bucket.
+// askDefaultImmutability asks whether the properties of a new container tell if it has version-level
+// immutability.
 func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -110,12 +111,11 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	return "yes, it has none", nil
 }
 
-// askVersionImmutability stores an object in a container that the user names. The program cannot
-// use its own containers, because they have no version-level immutability unless the account's
-// default sets it.
+// askVersionImmutability asks whether a locked version is kept until its lock is ended. It uses the
+// container of -immutable, because a new one usually has no version-level immutability.
 func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.immutable == "" {
-		return "", notHere("-immutable names no container")
+		return "", notApplicable("-immutable names no container")
 	}
 	b, err := i.open(i.c.immutable, storage.WithVersioning(true))
 	if err != nil {
@@ -126,17 +126,17 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	attrs, err := b.Upload(ctx, key, strings.NewReader("text"),
 		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	if storage.CodeOf(err) == storage.Unsupported {
-		return "", notHere("the container has no version-level immutability")
+		return "", notApplicable("the container has no version-level immutability")
 	}
 	if err != nil {
 		return "", err
 	}
 
-	// The user's container must not keep the object, whatever the answer is.
+	// Whatever the answer is, the container must not keep the object.
 	endLock := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
-	i.clean = append(i.clean, endLock)
+	i.cleanups = append(i.cleanups, endLock)
 
-	// The current version cannot be removed by its id. This makes it an old version.
+	// A version cannot be removed by its id while it is current.
 	if err := b.Remove(ctx, key); err != nil {
 		return "", err
 	}
@@ -150,7 +150,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 
 	// The version is locked. In the mode Governance, these credentials may end the lock.
 	if err := endLock(ctx); err != nil {
-		i.note("%s", storage.CodeOf(err))
+		i.setDetail("%s", storage.CodeOf(err))
 		return "no, it stays", nil
 	}
 	return "yes", nil

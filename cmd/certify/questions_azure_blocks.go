@@ -19,7 +19,7 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	resp, err := stage(ctx, client, blockID)
+	resp, err := stageBlock(ctx, client, blockID)
 	if err != nil {
 		return "", err
 	}
@@ -32,29 +32,29 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 // blockID is an id of 4 bytes, in base64.
 const blockID = "MDAwMQ=="
 
-// stage uploads a block of the blob "a" without committing it.
-func stage(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
+// stageBlock uploads a block of the blob "a" without committing it.
+func stageBlock(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
 	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
 }
 
-// askBlockIDs asks whether the ids of the blocks of a blob may have 4 and 6 bytes. The encodings of
-// both have 8 characters.
+// askBlockIDs asks whether the ids of the blocks of one blob may have 4 and 6 bytes, whose encodings are
+// equally long.
 func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, blockID); err != nil {
+	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
 
-	const longID = "MDAwMDAy" // 6 bytes, whose encoding is as long as that of 4
-	_, err = stage(ctx, client, longID)
+	const idOf6Bytes = "MDAwMDAy"
+	_, err = stageBlock(ctx, client, idOf6Bytes)
 	if err == nil {
 		return "yes", nil
 	}
 	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		i.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "no", nil
 	}
 	return "", err
@@ -66,7 +66,7 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, blockID); err != nil {
+	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
 	if err := put(ctx, b, "a"); err != nil {
@@ -89,7 +89,7 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := stage(ctx, client, blockID); err != nil {
+	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
 	_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
@@ -99,10 +99,10 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", err
 }
 
-// askPartVersions asks whether a container with versions also keeps versions of the parts of an
-// open upload.
+// askPartVersions asks whether a container that keeps versions also keeps those of the parts of an open
+// upload.
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.bucket(ctx)
+	_, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -117,7 +117,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if attrs.Version == "" {
-		return "", notHere("the account keeps no versions")
+		return "", notApplicable("the account keeps no versions")
 	}
 
 	client, err := clientOf[*container.Client](b)
@@ -132,14 +132,15 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	i.note("%d", count)
+	i.setDetail("%d", count)
 	if count > 0 {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// countPartVersions returns the number of versions under the prefix for the parts of open uploads.
+// countPartVersions returns the number of versions below ".omnibucket", where the parts of open uploads
+// are.
 func countPartVersions(ctx context.Context, client *container.Client) (int, error) {
 	count := 0
 	pages := client.NewListBlobsFlatPager(

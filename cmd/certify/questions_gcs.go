@@ -104,11 +104,11 @@ type cachedObject struct {
 	newGeneration string
 }
 
-// newCachedObject makes a public object, reads it so that the cache has it, and overwrites it.
+// newCachedObject creates a public object, reads it so that Google's caches have it, and overwrites it.
 func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return nil, notHere("the account makes no bucket public")
+		return nil, notApplicable("the account makes no bucket public")
 	}
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 
-	// Fill the caches with the old object. Several reads reach several of Google's caches.
+	// Several reads reach several of the caches.
 	const reads = 3
 	for range reads {
 		status, _, err := i.get(ctx, http.MethodGet, o.address, nil, "")
@@ -134,7 +134,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 			return nil, err
 		}
 		if status != http.StatusOK {
-			return nil, notHere("the object is not public: " + http.StatusText(status))
+			return nil, notApplicable("the object is not public: " + http.StatusText(status))
 		}
 	}
 
@@ -149,8 +149,8 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 	return o, nil
 }
 
-// askPublicCache reads an overwritten public object in several ways, to see which of them return
-// the old bytes from Google's cache.
+// askPublicCache asks whether a read with credentials returns the new bytes of an overwritten public
+// object. Its detail tells which reads without credentials return old bytes from Google's cache.
 func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.newCachedObject(ctx)
 	if err != nil {
@@ -174,7 +174,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 		}
 		results = append(results, read.name+": "+text)
 	}
-	i.note("without credentials, %s", strings.Join(results, ", "))
+	i.setDetail("without credentials, %s", strings.Join(results, ", "))
 
 	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
 	if err != nil {
@@ -186,8 +186,8 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askConditionalRead reads an overwritten object on the condition that it still has its old
-// generation. The condition is false, but Google's cache may ignore it.
+// askConditionalRead asks whether Google's cache ignores a condition of a read: it reads an overwritten
+// object on the condition that the old generation is current.
 func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.newCachedObject(ctx)
 	if err != nil {
@@ -198,7 +198,7 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("status %d", status)
+	i.setDetail("status %d", status)
 	if status == http.StatusPreconditionFailed {
 		return "no", nil
 	}
@@ -206,7 +206,7 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 }
 
 // googleClient returns a client of the JSON API, and the project of the address. For an emulator, or
-// without a project, the error has the type notHere.
+// without a project, the error has the type notApplicable.
 func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error) {
 	address, err := url.Parse(i.c.address)
 	if err != nil {
@@ -215,13 +215,13 @@ func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error
 	isEmulator := address.Query().Has("endpoint") || os.Getenv("STORAGE_EMULATOR_HOST") != ""
 	project := cmp.Or(address.Query().Get("project"), os.Getenv("GOOGLE_CLOUD_PROJECT"))
 	if isEmulator || project == "" {
-		return nil, "", notHere("it needs Google itself, and gs://?project=")
+		return nil, "", notApplicable("it needs Google itself, and gs://?project=")
 	}
 	service, err := raw.NewService(ctx)
 	return service, project, err
 }
 
-// newHierarchicalBucket makes a bucket with a hierarchical namespace, which has folders. It returns a
+// newHierarchicalBucket creates a bucket with a hierarchical namespace, which has folders. It returns a
 // client of the JSON API and the name of the bucket.
 func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, string, error) {
 	service, project, err := i.googleClient(ctx)
@@ -230,8 +230,8 @@ func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, stri
 	}
 
 	name := i.newName()
-	i.c.made.add(name)
-	i.made = append(i.made, name)
+	i.c.ledger.add(name)
+	i.buckets = append(i.buckets, name)
 	_, err = service.Buckets.Insert(project, &raw.Bucket{
 		Name:                  name,
 		HierarchicalNamespace: &raw.BucketHierarchicalNamespace{Enabled: true},
@@ -242,7 +242,7 @@ func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, stri
 	if err != nil {
 		return nil, "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
 	return service, name, nil
 }
 
@@ -264,7 +264,7 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if len(folders.Items) > 0 {
-		i.note("%d folders", len(folders.Items))
+		i.setDetail("%d folders", len(folders.Items))
 		return "yes", nil
 	}
 	return "no", nil
@@ -285,20 +285,20 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	if apiErr, ok := errors.AsType[*googleapi.Error](err); ok {
-		i.note("status %d", apiErr.Code)
+		i.setDetail("status %d", apiErr.Code)
 		return "no", nil
 	}
 	return "", err
 }
 
-// askToken sends a request twice with the same idempotency token: first to create an object, and
-// then to remove it. It returns which of the repeated requests succeed.
+// askToken asks which requests succeed a second time with the same idempotency token: those that insert
+// an object, those that remove one, or both.
 func askToken(ctx context.Context, i *inquiry) (string, error) {
 	service, _, err := i.googleClient(ctx)
 	if err != nil {
 		return "", err
 	}
-	if _, err := i.bucket(ctx); err != nil {
+	if _, err := i.newBucket(ctx); err != nil {
 		return "", err
 	}
 
@@ -313,6 +313,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	deletes, err := succeedsTwice(func(token string) error {
 		call := service.Objects.Delete(i.name(), "a").Context(ctx)
 		call.Header().Set(header, token)
@@ -334,8 +335,8 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	return "neither", nil
 }
 
-// succeedsTwice calls do twice with the same token, and reports whether the second call succeeds,
-// too. An error of the API for the second call means that it does not. Other errors are returned.
+// succeedsTwice calls do twice with the same token, and reports whether the second call succeeds too. It
+// returns an error of the first call, or one of the second that is not of the API.
 func succeedsTwice(do func(token string) error) (bool, error) {
 	token := rand.Text()
 	if err := do(token); err != nil {
@@ -348,15 +349,16 @@ func succeedsTwice(do func(token string) error) (bool, error) {
 	return err == nil, err
 }
 
-// removeFolders removes the folders of a bucket, the deepest first.
+// removeFolders removes the folders of a bucket, if it still exists, the deepest first.
 func removeFolders(ctx context.Context, service *raw.Service, bucket string) error {
 	folders, err := service.Folders.List(bucket).Context(ctx).Do()
-	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Code == http.StatusNotFound {
-		return nil // the bucket is gone
+	if apiErr, ok := errors.AsType[*googleapi.Error](err); ok && apiErr.Code == http.StatusNotFound {
+		return nil
 	}
 	if err != nil {
 		return err
 	}
+
 	slices.SortFunc(folders.Items, func(a, b *raw.Folder) int { return cmp.Compare(len(b.Name), len(a.Name)) })
 	var failures []error
 	for _, folder := range folders.Items {
@@ -381,9 +383,9 @@ func uploadOnePart(ctx context.Context, b storage.Bucket) (storage.MultipartUplo
 }
 
 // newHeldBucket creates a bucket that sets an event-based hold on every new object. If the server has
-// no such buckets, the error has the type notHere.
+// no such buckets, the error has the type notApplicable.
 func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -395,14 +397,14 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	if _, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{DefaultEventBasedHold: true}); err != nil {
 		return nil, err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
+	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
 
 	attrs, err := bucket.Attrs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !attrs.DefaultEventBasedHold {
-		return nil, notHere("the server has no default holds")
+		return nil, notApplicable("the server has no default holds")
 	}
 	return b, nil
 }
@@ -454,14 +456,14 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	if err := setRetentionPeriod(ctx, bucket, time.Minute); err != nil {
 		return "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return setRetentionPeriod(ctx, bucket, 0) })
+	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return setRetentionPeriod(ctx, bucket, 0) })
 
 	attrs, err := bucket.Attrs(ctx)
 	if err != nil {
 		return "", err
 	}
 	if attrs.RetentionPolicy == nil {
-		return "", notHere("the server has no retention policies")
+		return "", notApplicable("the server has no retention policies")
 	}
 	_, err = storage.BeginUpload(ctx, b, "a")
 	return refusalAnswer(err, storage.Unsupported)

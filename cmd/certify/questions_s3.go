@@ -130,7 +130,7 @@ var s3Questions = []question{
 		cost:     "nothing: it cannot be provoked for so little",
 		answers:  []string{"yes", "no"},
 		ask: func(context.Context, *inquiry) (string, error) {
-			return "", notHere("it cannot be provoked for so little")
+			return "", notApplicable("it cannot be provoked for so little")
 		},
 	}, {
 		id:       "s3-unchecked-parts",
@@ -172,7 +172,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error {
+	i.cleanups = append(i.cleanups, func(ctx context.Context) error {
 		_, err := client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
 			Bucket:   aws.String(i.name()),
 			Key:      key,
@@ -197,7 +197,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		return "enforced", nil
 	}
 	if status > 0 {
-		i.note("status %d", status)
+		i.setDetail("status %d", status)
 		return "refused", nil
 	}
 	return "", err
@@ -211,7 +211,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if endpoint := client.Options().BaseEndpoint; endpoint != nil && strings.HasPrefix(*endpoint, "http://") {
-		return "", notHere("a customer's key must not be sent without TLS")
+		return "", notApplicable("a customer's key must not be sent without TLS")
 	}
 
 	const keySize = 32 // of AES-256
@@ -227,7 +227,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	})
 
 	if status := statusOf(err); status > 0 {
-		i.note("status %d", status)
+		i.setDetail("status %d", status)
 		return "refused", nil
 	}
 	if err != nil {
@@ -247,7 +247,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 // askHeadWithKMS asks for the checksum of an object whose key the credentials may not use.
 func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
-		return "", notHere("-kms names no key")
+		return "", notApplicable("-kms names no key")
 	}
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -259,7 +259,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	// Only credentials that must not decrypt can answer the question.
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	if err == nil {
-		return "", notHere("the credentials may decrypt")
+		return "", notApplicable("the credentials may decrypt")
 	}
 	if storage.CodeOf(err) != storage.PermissionDenied {
 		return "", err
@@ -274,7 +274,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 		return "not refused", nil
 	}
 	if status := statusOf(err); status > 0 {
-		i.note("status %d", status)
+		i.setDetail("status %d", status)
 		return "refused", nil
 	}
 	return "", err
@@ -327,7 +327,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		}
 		return "", err
 	}
-	return "", notHere("no conflict came up in 10 attempts")
+	return "", notApplicable("no conflict came up in 10 attempts")
 }
 
 // beginOnePart begins a multipart upload, and uploads its only part.
@@ -360,14 +360,14 @@ func beginOnePart(
 
 // askUncheckedParts uploads a part without a checksum to a bucket with a default retention.
 func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.bucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
+	if _, err := i.newBucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
 		return "", err
 	}
 	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
+	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
 	u, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
 	if err != nil {
 		return "", err
@@ -390,7 +390,7 @@ func storeRefusal(i *inquiry, err error) (string, error) {
 	if !ok {
 		return "", err
 	}
-	i.note("%s, status %d", e.Code, e.Status)
+	i.setDetail("%s, status %d", e.Code, e.Status)
 	return "no", nil
 }
 

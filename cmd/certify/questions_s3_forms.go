@@ -38,7 +38,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("status %d, and %d for a body that is too long", status, longStatus)
+	i.setDetail("status %d, and %d for a body that is too long", status, longStatus)
 
 	if status >= 300 {
 		return "refused", nil
@@ -68,7 +68,7 @@ func (i *inquiry) postForm(ctx context.Context, address string, fields map[strin
 
 // askFormDollar asks whether the server reads an escaped dollar sign in the policy of a form.
 func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
+	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	const key = "a$b"
 	form, err := storage.SignedUploadForm(ctx, b, key, 1, 10)
 	if storage.CodeOf(err) == storage.Unsupported {
-		return "", notHere("the profile declares no forms")
+		return "", notApplicable("the profile declares no forms")
 	}
 	if err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("status %d", status)
+	i.setDetail("status %d", status)
 
 	exists, err := b.Exists(ctx, key)
 	if err != nil {

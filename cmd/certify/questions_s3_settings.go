@@ -13,7 +13,7 @@ import (
 
 // askVersionsAtOnce asks whether a bucket keeps every version directly after versioning was enabled.
 func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
+	if _, err := i.newBucket(ctx, storage.WithVersioning(true)); err != nil {
 		return "", err
 	}
 	b, err := i.open(i.name(), storage.WithVersioning(true))
@@ -40,7 +40,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 		count++
 	}
 
-	i.note("%d of %d", count, written)
+	i.setDetail("%d of %d", count, written)
 	if count < written {
 		return "some lost", nil
 	}
@@ -50,7 +50,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 // askSettingsAtOnce asks whether a bucket takes its settings directly after it was created.
 func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
-	if _, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
+	if _, err := i.newBucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
 		return storeRefusal(i, err)
 	}
 	return "yes", nil
@@ -58,7 +58,7 @@ func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 
 // askPublicBucket asks whether everybody can read an object of a public bucket at its PublicURL.
 func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "no, and CreateBucket says so", nil
 	}
@@ -82,7 +82,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.note("status %d", status)
+	i.setDetail("status %d", status)
 	if status == http.StatusOK {
 		return "yes", nil
 	}
@@ -94,8 +94,8 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	const short = 5 * time.Second // as in the answers to the question
 	start := time.Now()
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
-	i.note("%.1f s", time.Since(start).Seconds())
+	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
+	i.setDetail("%.1f s", time.Since(start).Seconds())
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
 	}
@@ -110,9 +110,9 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 
 // askPolicyStatus asks whether GetBucketPolicyStatus shows that the account blocks public access.
 func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return "", notHere("the account refuses a public policy")
+		return "", notApplicable("the account refuses a public policy")
 	}
 	if err != nil {
 		return "", err
@@ -138,7 +138,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if status == http.StatusOK {
-		return "", notHere("the account has no block: the object can be read")
+		return "", notApplicable("the account has no block: the object can be read")
 	}
 
 	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})

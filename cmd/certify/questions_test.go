@@ -183,7 +183,7 @@ func TestQuestionCleansUp(t *testing.T) {
 		},
 		{
 			name: "it is not for this account",
-			ask:  func(context.Context, *inquiry) (string, error) { return "", notHere("why") },
+			ask:  func(context.Context, *inquiry) (string, error) { return "", notApplicable("why") },
 			want: answer{Open: "why"},
 		},
 		{
@@ -204,7 +204,7 @@ func TestQuestionCleansUp(t *testing.T) {
 			name: "it is interrupted",
 			ask: func(ctx context.Context, i *inquiry) (string, error) {
 				i.c.interrupted.Store(true)
-				_, err := i.bucket(ctx)
+				_, err := i.newBucket(ctx)
 				require.Error(t, err)
 				return "", nil
 			},
@@ -213,7 +213,7 @@ func TestQuestionCleansUp(t *testing.T) {
 		{
 			name: "its own cleaning fails",
 			ask: func(_ context.Context, i *inquiry) (string, error) {
-				i.clean = append(i.clean, func(context.Context) error { return broken })
+				i.cleanups = append(i.cleanups, func(context.Context) error { return broken })
 				return "yes", nil
 			},
 			want: answer{Answer: "yes"},
@@ -233,7 +233,7 @@ func TestQuestionCleansUp(t *testing.T) {
 			c.driver = driver
 			c.service = engine.NewService(&account{
 				ServiceDriver: driver,
-				made:          &c.made,
+				ledger:        &c.ledger,
 				interrupted:   &c.interrupted,
 			})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
@@ -241,7 +241,7 @@ func TestQuestionCleansUp(t *testing.T) {
 				id:      "q",
 				answers: []string{"yes"},
 				ask: func(ctx context.Context, i *inquiry) (string, error) {
-					b, err := i.bucket(ctx, storage.WithVersioning(true))
+					b, err := i.newBucket(ctx, storage.WithVersioning(true))
 					require.NoError(t, err)
 					require.NoError(t, put(ctx, b, "a"))
 					require.NoError(t, put(ctx, b, "a"))
@@ -256,7 +256,7 @@ func TestQuestionCleansUp(t *testing.T) {
 			} else {
 				require.ErrorContains(t, err, tt.err)
 			}
-			require.Empty(t, c.made.all(), "no bucket stays")
+			require.Empty(t, c.ledger.all(), "no bucket stays")
 		})
 	}
 }
@@ -300,7 +300,7 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 			}
 			c.service = engine.NewService(&account{
 				ServiceDriver: driver,
-				made:          &c.made,
+				ledger:        &c.ledger,
 				interrupted:   &c.interrupted,
 			})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })

@@ -42,9 +42,9 @@ type result struct {
 
 // finish deletes the buckets that still exist, and writes the recording and the result.
 func (c *certification) finish(t *testing.T) {
-	sweepErr := c.sweep(context.WithoutCancel(t.Context()))
-	if sweepErr != nil {
-		fmt.Fprintln(os.Stderr, "certify:", sweepErr)
+	deleteErr := c.deleteBuckets(context.WithoutCancel(t.Context()))
+	if deleteErr != nil {
+		fmt.Fprintln(os.Stderr, "certify:", deleteErr)
 	}
 	if c.recorder != nil {
 		c.writeRecording(t)
@@ -58,7 +58,7 @@ func (c *certification) finish(t *testing.T) {
 	}
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
-	if sweepErr != nil && !c.locks {
+	if deleteErr != nil && !c.locks {
 		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason
 		// may be a locked object.
 		t.Fail()

@@ -66,7 +66,7 @@ type certification struct {
 	// API.
 	unversioned bool
 
-	made        ledger
+	ledger      ledger
 	interrupted atomic.Bool
 
 	buckets  atomic.Int64
@@ -157,7 +157,7 @@ func (c *certification) open(ctx context.Context) (storage.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted}), nil
+	return engine.NewService(&account{ServiceDriver: driver, ledger: &c.ledger, interrupted: &c.interrupted}), nil
 }
 
 // Averages per case, measured in a run of all cases on MinIO.
@@ -355,7 +355,7 @@ func (c *certification) countUntilInterrupted(
 // remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail.
 // The method finish reports the bucket later. If remove fails for any other reason, the case fails.
 func (c *certification) remove(t *testing.T, name string) {
-	err := c.erase(context.WithoutCancel(t.Context()), name)
+	err := c.deleteBucket(context.WithoutCancel(t.Context()), name)
 	if storage.CodeOf(err) == storage.Locked {
 		return
 	}
