@@ -63,7 +63,7 @@ func compare(a, b string) int {
 // isObject reports whether dir, or a folder that contains it, is really an object. Listing dir then
 // fails with an error that only the backend defines.
 func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
-	return dir != "" && d.underObject(ctx, dir+"/x")
+	return dir != "" && d.isBelowObject(ctx, dir+"/x")
 }
 
 // appendEntry appends entry to entries, unless it could not be read. Such an entry is a marker of a

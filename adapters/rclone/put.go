@@ -147,7 +147,7 @@ func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure err
 	if _, err := d.remote.List(ctx, key); err == nil {
 		return besideFolder(failure)
 	}
-	if d.underObject(ctx, key) {
+	if d.isBelowObject(ctx, key) {
 		return besideFolder(failure)
 	}
 	return nil

@@ -61,12 +61,13 @@ func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver returns a driver for a remote. Use it instead of [New] if you add layers. It fails for
-// the same reasons as New.
+// NewDriver returns a driver for a remote, to which layers can be added. It fails for the same reasons
+// as [New].
 func NewDriver(remote fs.Fs) (driver.Driver, error) {
 	if remote == nil {
 		return nil, newError(storage.InvalidArgument, "remote must not be nil")
 	}
+
 	features := remote.Features()
 	if features.CaseInsensitive {
 		return nil, newError(storage.Unsupported, "the remote must tell upper from lower case")
@@ -93,13 +94,15 @@ type remoteDriver struct {
 
 var _ driver.Driver = (*remoteDriver)(nil)
 
+// Describe describes the remote as a store.
 func (d *remoteDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider:    "rclone",
 		Bucket:      d.remote.Root(),
 		Location:    d.remote.Name() + ":" + d.remote.Root(),
 		FolderOrder: true,
-		MaxPage:     1 << 20, // one page has a whole folder, because the backend lists it as a whole
+		// A page has a whole folder, because the backend lists it as a whole.
+		MaxPage:     1 << 20,
 		Local:       d.features.IsLocal,
 		FeatureHint: "a remote of rclone has no place for it, or rclone does not show it",
 		// A checkedBody returns io.EOF only if the checksum of the body is right.
@@ -116,11 +119,12 @@ func (d *remoteDriver) Describe() driver.Description {
 
 func (d *remoteDriver) Native() any { return d.remote }
 
-// Close shuts the remote down. Close of a bucket has no context, which a shutdown requires.
+// Close shuts the remote down.
 func (d *remoteDriver) Close() error {
 	if d.features.Shutdown == nil {
 		return nil
 	}
+	// A shutdown needs a context, which Close of a bucket does not have.
 	return d.features.Shutdown(context.Background())
 }
 
@@ -148,8 +152,8 @@ func convertError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if storage.CodeOf(err) != storage.Internal {
-		// This is an error of this library already.
+	isOfThisLibrary := storage.CodeOf(err) != storage.Internal
+	if isOfThisLibrary {
 		return err
 	}
 	if fserrors.IsRetryError(err) || fserrors.ShouldRetry(err) {
@@ -158,8 +162,8 @@ func convertError(err error) error {
 	return err
 }
 
-// isNotFound reports whether an error of a backend means that there is no object with the key. A
-// folder is no object.
+// isNotFound reports whether an error of a backend means that no object has the key. A folder may have
+// it.
 func isNotFound(err error) bool {
 	return errors.Is(err, fs.ErrorObjectNotFound) ||
 		errors.Is(err, fs.ErrorDirNotFound) ||
@@ -168,23 +172,22 @@ func isNotFound(err error) bool {
 		errors.Is(err, iofs.ErrNotExist)
 }
 
-// find returns an object of the remote. If a folder in the key is itself an object, no object can
-// have the key. Some backends return an error of their own in this case. find replaces that error
-// by the error for a missing object.
+// find returns an object of the remote. Below an object, there can be no other one: for such a key, it
+// returns fs.ErrorObjectNotFound in place of an error that only some backends have.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
-	o, err := d.remote.NewObject(ctx, key)
+	obj, err := d.remote.NewObject(ctx, key)
 	if err == nil {
-		return o, nil
+		return obj, nil
 	}
 	isMissing := storage.CodeOf(convertError(err)) == storage.ObjectNotFound
-	if !isMissing && d.underObject(ctx, key) {
+	if !isMissing && d.isBelowObject(ctx, key) {
 		return nil, fs.ErrorObjectNotFound
 	}
 	return nil, err
 }
 
-// underObject reports whether one of the folders in the key is really an object.
-func (d *remoteDriver) underObject(ctx context.Context, key string) bool {
+// isBelowObject reports whether one of the folders in the key is really an object.
+func (d *remoteDriver) isBelowObject(ctx context.Context, key string) bool {
 	for folder := path.Dir(key); folder != "."; folder = path.Dir(folder) {
 		if _, err := d.remote.NewObject(ctx, folder); err == nil {
 			return true
@@ -198,24 +201,25 @@ func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *stor
 	if !isPossibleKey(key) {
 		return nil, nil, storage.ObjectNotFound
 	}
-	o, err := d.find(ctx, key)
+	obj, err := d.find(ctx, key)
 	if err != nil {
 		return nil, nil, convertError(err)
 	}
-	if o.Size() < 0 {
-		// This is an office document, whose bytes are generated when it is read.
+	// The bytes of an office document are generated when it is read.
+	isGenerated := obj.Size() < 0
+	if isGenerated {
 		return nil, nil, storage.ObjectNotFound
 	}
-	return o, attrsOf(ctx, key, o), nil
+	return obj, attrsOf(ctx, key, obj), nil
 }
 
-// attrsOf returns the attributes of an object.
-func attrsOf(ctx context.Context, key string, o fs.Object) *storage.Attrs {
-	modified := o.ModTime(ctx).UTC()
-	revision := revisionOf(modified, o.Size())
+// attrsOf returns the attributes of an object, whose revision is made of its time and size.
+func attrsOf(ctx context.Context, key string, obj fs.Object) *storage.Attrs {
+	modified := obj.ModTime(ctx).UTC()
+	revision := revisionOf(modified, obj.Size())
 	return &storage.Attrs{
 		Key:      key,
-		Size:     o.Size(),
+		Size:     obj.Size(),
 		ETag:     `"` + revision + `"`,
 		Revision: revision,
 		Modified: modified,
@@ -227,13 +231,13 @@ func (d *remoteDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// objectFor returns the object with the key of r. If the object does not meet the conditions of r,
-// objectFor fails.
+// objectFor returns the object that r asks for, and fails if it does not meet the conditions of r.
 func (d *remoteDriver) objectFor(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
-	o, attrs, err := d.object(ctx, r.Key)
+
+	obj, attrs, err := d.object(ctx, r.Key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -243,11 +247,11 @@ func (d *remoteDriver) objectFor(ctx context.Context, r *driver.GetRequest) (fs.
 	if r.Condition.NotRevision == attrs.Revision {
 		return nil, nil, storage.NotModified
 	}
-	return o, attrs, nil
+	return obj, attrs, nil
 }
 
-// Get reads the attributes a second time after it has opened the object. If the object was replaced
-// meanwhile, the opened bytes may belong to either object, so Get opens it again.
+// Get opens an object, and reads its attributes once more afterwards. If the object was replaced
+// meanwhile, the bytes may be those of either one, so Get opens it again.
 func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	const attempts = 10
 	for range attempts {
@@ -255,6 +259,7 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		if err != nil {
 			return nil, nil, err
 		}
+
 		_, current, err := d.object(ctx, r.Key)
 		if err != nil {
 			_ = body.Close()
@@ -273,7 +278,7 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 // open opens the range of an object that a request asks for.
 func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	o, attrs, err := d.objectFor(ctx, r)
+	obj, attrs, err := d.objectFor(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -284,19 +289,20 @@ func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage
 	if start == end {
 		return attrs, io.NopCloser(strings.NewReader("")), nil
 	}
+
 	var options []fs.OpenOption
 	if end-start < attrs.Size {
 		options = append(options, &fs.RangeOption{Start: start, End: end - 1})
 	}
-	body, err := o.Open(ctx, options...)
+	body, err := obj.Open(ctx, options...)
 	if err != nil {
 		return nil, nil, convertError(err)
 	}
 	return attrs, body, nil
 }
 
-// Delete removes an object, and then its folders that have become empty. Callers never create
-// folders, so they do not expect empty ones.
+// Delete removes an object, and then the folders that have become empty, because callers do not know
+// folders.
 func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if len(r.Native) > 0 {
 		return storage.Unsupported
@@ -311,13 +317,13 @@ func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
-// removeObject removes an object. If there is none, it fails with ObjectNotFound.
+// removeObject removes an object, and fails with ObjectNotFound if there is none.
 func (d *remoteDriver) removeObject(ctx context.Context, key string) error {
-	o, _, err := d.object(ctx, key)
+	obj, _, err := d.object(ctx, key)
 	if err != nil {
 		return err
 	}
-	return convertError(o.Remove(ctx))
+	return convertError(obj.Remove(ctx))
 }
 
 // removeEmpty removes a folder if it is empty. If the parent folder is empty after that,
@@ -329,8 +335,7 @@ func (d *remoteDriver) removeEmpty(ctx context.Context, folder string) {
 	}
 }
 
-// precision returns the unit in which rclone can set times on the remote. If rclone cannot set
-// times, it returns 0.
+// precision returns the unit in which rclone can set times on the remote, or 0 if it cannot set them.
 func (d *remoteDriver) precision() time.Duration {
 	unit := d.remote.Precision()
 	if unit == fs.ModTimeNotSupported {
