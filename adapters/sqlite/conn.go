@@ -36,7 +36,7 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
-// PrepareContext prepares a statement of modernc.org/sqlite, which the result wraps.
+// PrepareContext prepares a statement, which reports reads of the object that fail.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	prepared, err := callSQLite(ctx, c.session, func() (driver.Stmt, error) {
 		return c.modernConn.PrepareContext(ctx, query)
@@ -94,7 +94,8 @@ type rows struct {
 	ctx     context.Context
 }
 
-// queryRows calls query, and wraps the rows of modernc.org/sqlite that it returns.
+// queryRows calls query and wraps the rows that it returns, so that reads of the object which fail are
+// reported.
 func queryRows(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
 	result, err := callSQLite(ctx, s, query)
 	if err != nil {
@@ -103,8 +104,7 @@ func queryRows(ctx context.Context, s *session, query func() (driver.Rows, error
 	return &rows{modernRows: result.(modernRows), session: s, ctx: ctx}, nil
 }
 
-// Next reads the next row from SQLite. If a read of the object fails meanwhile, Next fails, even if SQLite ignores the
-// failed read.
+// Next reads the next row from SQLite. It fails if a read of the object fails meanwhile, even if SQLite ignores that.
 func (r *rows) Next(row []driver.Value) error {
 	_, err := callSQLite(r.ctx, r.session, func() (struct{}, error) {
 		return struct{}{}, r.modernRows.Next(row)

@@ -21,22 +21,25 @@ type session struct {
 	readErr error           // error of a read during the last call
 }
 
-// callSQLite makes a call of SQLite's driver, such as a query. If ctx ends during the call, reads of the call fail.
-// SQLite reports a failed read without the reason, so callSQLite adds the error of the read.
+// callSQLite makes a call of SQLite's driver, such as a query, whose reads of the object fail when ctx is done. SQLite
+// does not tell why a read failed, and may ignore the failure, so callSQLite adds or returns that error.
 func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx = ctx
 	s.readErr = nil
 	defer func() {
-		s.ctx = context.Background() // for reads outside a call
+		// Reads outside of a call have no other context.
+		s.ctx = context.Background()
 	}()
 
-	result, err = call() // SQLite calls ReadAt of the session, which sets readErr
+	// SQLite calls ReadAt of the session, which sets readErr.
+	result, err = call()
 	if s.readErr == nil {
 		return result, err
 	}
 	if err != nil {
 		return result, fmt.Errorf("%w: %w", err, s.readErr)
 	}
+
 	// SQLite has ignored the failed read, so the result may be wrong.
 	if closer, ok := any(result).(io.Closer); ok {
 		_ = closer.Close()
@@ -49,8 +52,8 @@ func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) 
 // then read zeros.
 var errReadFailed = errors.New("the read failed")
 
-// ReadAt reads from the object with the context of the call in progress. It keeps an error for callSQLite, and gives
-// SQLite errReadFailed instead.
+// ReadAt reads from the object with the context of the call in progress. It records an error for callSQLite, and returns
+// errReadFailed to SQLite.
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
 	if err == nil || err == io.EOF {
@@ -84,11 +87,11 @@ type sessionSet struct {
 	byName map[string]*session
 }
 
-// add adds a session, and returns the name of its file.
+// add adds a session and returns the name of its file. The name is random, so that SQL on another
+// connection cannot attach the file.
 func (set *sessionSet) add(s *session) (name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	// The name is random, so that SQL on another connection cannot attach this file.
 	name = rand.Text()
 	set.byName[name] = s
 	return name
@@ -101,11 +104,11 @@ func (set *sessionSet) remove(name string) {
 	delete(set.byName, name)
 }
 
-// Open opens the file of a session by its name. It fails for any other name, such as that of a
-// journal.
+// Open opens the file of a session. No other file exists, such as a journal.
 func (set *sessionSet) Open(name string) (fs.File, error) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
+
 	s := set.byName[name]
 	if s == nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

@@ -39,17 +39,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open opens the SQLite database in an object. The caller must close the result. As with any
-// *sql.DB, rows that are still open can be read after Close. The object is closed when the last
-// rows are closed.
+// Open opens the SQLite database in an object. The caller must close the result. As with any *sql.DB,
+// open rows can still be read after Close, and the object is closed with the last of them.
 //
-// All reads use ctx until Close, and the reads of a query also use the context of the query. The
-// options are those of [storage.NewReaderAt]. [storage.WithBlockCache] sets how many bytes all
-// connections together keep in memory. Each connection has 2 MB in its own cache in addition.
+// All reads use ctx until Close, and those of a query also use its context. The options are those of
+// [storage.NewReaderAt]: [storage.WithBlockCache] sets how many bytes all connections together keep in
+// memory, in addition to a cache of 2 MB for each connection.
 //
-// Open makes one request, for the object's attributes. If the object does not exist, Open fails
-// with ObjectNotFound. If the object is not a SQLite database, the first query fails with
-// SQLITE_NOTADB.
+// Open makes one request, for the object's attributes, and fails with ObjectNotFound if the object does
+// not exist. If it is not a SQLite database, the first query fails with SQLITE_NOTADB.
 func Open(ctx context.Context, b interface {
 	storage.Downloader
 	storage.AttrsReader
@@ -73,13 +71,14 @@ type connector struct {
 
 func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
 
-// Connect opens the object for a new connection. Each connection uses a different name for the
-// object. The name in a failed read therefore shows which connection made the read.
+// Connect opens a new connection to the object. Each connection has a file name of its own for the
+// object, which tells whose read has failed.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	vfs, err := registered()
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Op: "Connect", Err: err}
 	}
+
 	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
@@ -91,10 +90,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{modernConn: modern.(modernConn), connector: c, session: s, name: name}, nil
 }
 
-// connect makes a connection of modernc.org/sqlite to the file of a session.
+// connect opens a connection of modernc.org/sqlite to the file of a session.
 func connect(ctx context.Context, s *session, name, vfs string) (driver.Conn, error) {
-	// The parameter "immutable" keeps SQLite from looking for a journal before each query.
-	modern, err := sqlite.NewConnector("file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs)
+	// With "immutable", SQLite does not look for a journal before each query.
+	dataSource := "file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs
+	modern, err := sqlite.NewConnector(dataSource)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (c *connector) hold() {
 	c.conns++
 }
 
-// release ends what hold has begun: it counts a connection that was closed. After the last one, it closes the object.
+// release counts a connection that was closed. After the last one, it closes the object if Close was called.
 func (c *connector) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +116,7 @@ func (c *connector) release() error {
 	return c.closeUnused()
 }
 
-// Close closes the object, as soon as no connection is open. Close of the *sql.DB calls it.
+// Close closes the object as soon as no connection is open. Close of the *sql.DB calls it.
 func (c *connector) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,8 +124,8 @@ func (c *connector) Close() error {
 	return c.closeUnused()
 }
 
-// closeUnused closes the object if Close was called and no connection is open. The caller must hold
-// c.mu.
+// closeUnused closes the object, but only after Close and if no connection is open. The caller must
+// hold c.mu.
 func (c *connector) closeUnused() error {
 	if !c.closed || c.conns > 0 {
 		return nil
