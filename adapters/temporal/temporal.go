@@ -64,12 +64,13 @@ type driver struct {
 	options []storage.UploadOption
 }
 
-// New returns a storage driver for the bucket b. It makes no request. If b is nil, New fails with
-// InvalidArgument.
+// New returns a storage driver for the bucket b, without making a request. It fails with
+// InvalidArgument if b is nil.
 func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 	if b == nil {
 		return nil, newError(storage.InvalidArgument, "", "bucket must not be nil")
 	}
+
 	d := &driver{bucket: b, name: cmp.Or(c.Name, "omnibucket")}
 	if storage.Supports(b, storage.ConditionalCreate) {
 		d.options = append(d.options, storage.IfAbsent())
@@ -89,7 +90,7 @@ func newError(code storage.Code, key, text string) error {
 func (d *driver) Name() string { return d.name }
 func (*driver) Type() string   { return "omnibucket" }
 
-// Store stores several payloads at the same time. The SDK's limiter decides how many.
+// Store stores payloads in parallel, as many at a time as the SDK's limiter permits.
 func (d *driver) Store(
 	c converter.StorageDriverStoreContext, payloads []*common.Payload,
 ) ([]converter.StorageDriverClaim, error) {
@@ -115,12 +116,14 @@ func (d *driver) store(ctx context.Context, payload *common.Payload) (claim conv
 	if err != nil {
 		return claim, err
 	}
+
 	hash := digest(content)
 	_, err = d.bucket.Upload(ctx, folder+hash, bytes.NewReader(content), d.options...)
-	hasPayload := storage.CodeOf(err) == storage.PreconditionFailed
-	if err != nil && !hasPayload {
+	isStoredAlready := storage.CodeOf(err) == storage.PreconditionFailed
+	if err != nil && !isStoredAlready {
 		return claim, err
 	}
+
 	claim.ClaimData = map[string]string{
 		claimKey:       folder + hash,
 		claimAlgorithm: algorithm,
@@ -135,8 +138,8 @@ func digest(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Retrieve reads several payloads at the same time. The SDK's limiter decides how many. If the
-// bytes of an object have changed since they were stored, Retrieve fails with ChecksumMismatch.
+// Retrieve reads payloads in parallel, as many at a time as the SDK's limiter permits. If the bytes of
+// an object have changed since they were stored, it fails with ChecksumMismatch.
 func (d *driver) Retrieve(
 	c converter.StorageDriverRetrieveContext, claims []converter.StorageDriverClaim,
 ) ([]*common.Payload, error) {
@@ -165,6 +168,7 @@ func (d *driver) retrieve(ctx context.Context, claim map[string]string) (*common
 			fmt.Sprintf("the claim must have the hash algorithm %s, and has %q", algorithm, claim[claimAlgorithm]),
 		)
 	}
+
 	content, _, err := storage.ReadAll(ctx, d.bucket, key)
 	if err != nil {
 		return nil, err
