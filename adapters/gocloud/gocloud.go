@@ -188,8 +188,8 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// runCallback runs a callback of the Go CDK, such as BeforeWrite, unless it is nil. A callback that passes a **[]T to its
-// As function gets a pointer to opts, and so may change the options.
+// runCallback runs a callback of the Go CDK, such as BeforeWrite, unless it is nil. A callback that passes a **[]T to
+// its As function gets a pointer to opts, and so may change the options.
 func runCallback[T any](callback func(asFunc func(any) bool) error, opts *[]T) error {
 	if callback == nil {
 		return nil

@@ -91,9 +91,9 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 	return d.attrs, nil
 }
 
-// Download returns content of the file for a [storage.ReaderAt]. The first request for the whole file, which only Read
-// makes, gets what openWhole has requested. Ranges, for which ReadAt asks, come from the bucket, so that Read and ReadAt
-// may run at the same time.
+// Download returns content of the file for a [storage.ReaderAt]. The first request for the whole file, which only
+// Read makes, gets what openWhole has requested. Ranges, for which ReadAt asks, come from the bucket, so that Read
+// and ReadAt may run at the same time.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var applied storage.DownloadOptions
 	if err := applied.Apply(opts...); err != nil {

@@ -235,7 +235,8 @@ func (d *remoteDriver) uploadDistinct(
 	return obj, nil
 }
 
-// rewriteLater gives an object a later time on a remote whose times cannot be set, by waiting and then writing it again.
+// rewriteLater gives an object a later time on a remote whose times cannot be set, by waiting and then writing it
+// again.
 func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
 	// The caller repeats the call if the time is still the same.
 	const pause = time.Second / 4

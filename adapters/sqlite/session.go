@@ -52,8 +52,8 @@ func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) 
 // then read zeros.
 var errReadFailed = errors.New("the read failed")
 
-// ReadAt reads from the object with the context of the call in progress. It records an error for callSQLite, and returns
-// errReadFailed to SQLite.
+// ReadAt reads from the object with the context of the call in progress. It records an error for callSQLite, and
+// returns errReadFailed to SQLite.
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
 	if err == nil || err == io.EOF {

@@ -318,8 +318,8 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none after
-// verdictTime, the error has the type notApplicable.
+// waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none
+// after verdictTime, the error has the type notApplicable.
 func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key string) error {
 	const pollInterval = 2 * time.Second
 	for start := time.Now(); time.Since(start) < verdictTime; {

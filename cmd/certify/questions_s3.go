@@ -360,7 +360,8 @@ func beginOnePart(
 
 // askUncheckedParts uploads a part without a checksum to a bucket with a default retention.
 func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.newBucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
+	retention := storage.WithDefaultRetention(storage.Governance, 1)
+	if _, err := i.newBucket(ctx, storage.WithObjectLock(), retention); err != nil {
 		return "", err
 	}
 	b, err := i.open(i.name(), storage.WithVersioning(true))
