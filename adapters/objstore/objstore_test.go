@@ -113,16 +113,16 @@ func TestIsAccessDeniedErr(t *testing.T) {
 	require.False(t, b.IsAccessDeniedErr(err))
 }
 
-// If an upload fails, the object that was there stays.
+// If an upload fails, the old object stays.
 func TestBucketFailuresChangeNothing(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.NoError(t, b.Upload(t.Context(), "a", strings.NewReader("old")))
-	canceled, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	require.ErrorIs(t, b.Upload(canceled, "a", strings.NewReader("new")), context.Canceled)
-	torn := iotest.ErrReader(io.ErrUnexpectedEOF)
-	require.ErrorIs(t, b.Upload(t.Context(), "a", torn), io.ErrUnexpectedEOF)
+	require.ErrorIs(t, b.Upload(ctx, "a", strings.NewReader("new")), context.Canceled)
+	errReader := iotest.ErrReader(io.ErrUnexpectedEOF)
+	require.ErrorIs(t, b.Upload(t.Context(), "a", errReader), io.ErrUnexpectedEOF)
 
 	r, err := b.Get(t.Context(), "a")
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestUploadInvalidName(t *testing.T) {
 	}
 }
 
-// Iter ends at the first error of its function, and when its context has ended.
+// Iter ends at the first error of its function.
 func TestIterEnds(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	for _, name := range []string{"a/1", "a/2", "a/3"} {
@@ -156,17 +156,26 @@ func TestIterEnds(t *testing.T) {
 	})
 	require.ErrorIs(t, err, errStop)
 	require.Equal(t, 1, visited)
+}
 
-	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }),
-		"no object is below the root's slash")
+// Iter visits nothing below "/", because no key begins with a slash.
+func TestIterSlash(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))
+	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }))
+}
 
-	canceled, cancel := context.WithCancel(t.Context())
+// Iter fails if its context is canceled.
+func TestIterCanceled(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err = b.Iter(canceled, "a", func(string) error { return nil })
+	err := b.Iter(ctx, "a", func(string) error { return nil })
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// GetRange returns some bytes of an object with their size, and refuses ranges outside the object.
+// GetRange returns a range of an object, whose size can be asked for.
 func TestGetRange(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))
@@ -180,9 +189,14 @@ func TestGetRange(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "ex", string(text))
 	require.NoError(t, r.Close())
-	require.NoError(t, r.Close(), "again")
+	require.NoError(t, r.Close(), "must permit a second Close")
+}
 
-	invalid := []struct {
+// GetRange refuses a range outside of the object, and negative numbers other than -1 as the length.
+func TestGetRangeInvalid(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))
+	tests := []struct {
 		name   string
 		offset int64
 		length int64
@@ -194,7 +208,7 @@ func TestGetRange(t *testing.T) {
 		{name: "negative length", offset: 0, length: -2, want: storage.InvalidArgument},
 		{name: "negative length after an offset", offset: 2, length: -5, want: storage.InvalidArgument},
 	}
-	for _, tt := range invalid {
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := b.GetRange(t.Context(), "a/1", tt.offset, tt.length)
 			require.ErrorIs(t, err, tt.want)

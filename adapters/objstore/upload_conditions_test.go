@@ -15,28 +15,30 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// SupportedObjectUploadOptions lists the conditions that the store supports, and Upload refuses others.
+// Each store supports all conditions of Thanos but one.
 func TestSupportedConditions(t *testing.T) {
-	full := []thanos.ObjectUploadOptionType{thanos.ContentType, thanos.IfNotExists, thanos.IfMatch}
+	want := []thanos.ObjectUploadOptionType{thanos.ContentType, thanos.IfNotExists, thanos.IfMatch}
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, full, New(open(t), Config{}).SupportedObjectUploadOptions())
+			require.Equal(t, want, New(open(t), Config{}).SupportedObjectUploadOptions())
 		})
 	}
-	t.Run("an S3 server that is not known", func(t *testing.T) {
-		unknown, err := s3.Open(t.Context(), s3.Config{
-			Bucket:      "blocks",
-			Region:      "us-east-1",
-			Endpoint:    "http://127.0.0.1:1",
-			AccessKeyID: "key",
-			SecretKey:   "secret",
-		})
-		require.NoError(t, err)
-		b := New(unknown, Config{})
-		require.Equal(t, full[:1], b.SupportedObjectUploadOptions())
-		err = b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists())
-		require.ErrorIs(t, err, thanos.ErrUploadOptionNotSupported)
+}
+
+// If the S3 server is not known, no condition is supported and Upload refuses them.
+func TestSupportedConditionsOfAnUnknownServer(t *testing.T) {
+	bucket, err := s3.Open(t.Context(), s3.Config{
+		Bucket:      "blocks",
+		Region:      "us-east-1",
+		Endpoint:    "http://127.0.0.1:1",
+		AccessKeyID: "key",
+		SecretKey:   "secret",
 	})
+	require.NoError(t, err)
+	b := New(bucket, Config{})
+	require.Equal(t, []thanos.ObjectUploadOptionType{thanos.ContentType}, b.SupportedObjectUploadOptions())
+	err = b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists())
+	require.ErrorIs(t, err, thanos.ErrUploadOptionNotSupported)
 }
 
 // An upload succeeds only if its condition holds. IsConditionNotMetErr recognizes the failure.
@@ -130,56 +132,64 @@ func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 			var group sync.WaitGroup
 			for i := range errs {
 				group.Go(func() {
-					content := strings.Repeat("x", i) // its length tells who has stored it
+					// The length of the content tells who has stored it.
+					content := strings.Repeat("x", i)
 					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(content), thanos.WithIfNotExists())
 				})
 			}
 			group.Wait()
 
-			var winners []int
+			var succeeded []int
 			for i, err := range errs {
 				if err == nil {
-					winners = append(winners, i)
+					succeeded = append(succeeded, i)
 					continue
 				}
 				require.True(t, b.IsConditionNotMetErr(err), "%v", err)
 			}
-			require.Len(t, winners, 1)
-			require.Len(t, read(t, b, "lock"), winners[0])
+			require.Len(t, succeeded, 1)
+			require.Len(t, read(t, b, "lock"), succeeded[0])
 		})
 	}
 }
 
-// Options that contradict each other, or that no store supports, are refused.
+// Upload refuses options that contradict each other or that no store supports.
 func TestUploadInvalidOptions(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	version := &thanos.ObjectVersion{Type: thanos.ETag, Value: "1"}
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		options []thanos.ObjectUploadOption
 		want    error
 	}{
-		"no version": {
+		{
+			name:    "no version",
 			options: []thanos.ObjectUploadOption{thanos.WithIfMatch(nil)},
 			want:    thanos.ErrUploadOptionInvalid,
 		},
-		"two conditions": {
+		{
+			name:    "two conditions",
 			options: []thanos.ObjectUploadOption{thanos.WithIfNotExists(), thanos.WithIfMatch(version)},
 			want:    thanos.ErrUploadOptionInvalid,
 		},
-		"other than version": {
+		{
+			name:    "another version",
 			options: []thanos.ObjectUploadOption{thanos.WithIfNotMatch(version)},
 			want:    thanos.ErrUploadOptionNotSupported,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			err := b.Upload(t.Context(), "a", strings.NewReader("text"), tt.options...)
 			require.ErrorIs(t, err, tt.want)
 			require.False(t, b.IsConditionNotMetErr(err))
 		})
 	}
+}
 
-	// A condition and a content type do not contradict each other.
+// A condition and a content type do not contradict each other.
+func TestUploadConditionAndContentType(t *testing.T) {
+	b := New(memstore.New(), Config{})
 	err := b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists(),
 		thanos.WithContentType("text/x-test"))
 	require.NoError(t, err)
