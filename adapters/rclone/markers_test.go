@@ -40,7 +40,7 @@ func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error)
 	return append(entries, marker{Object: f.empty, name: ownName}), err
 }
 
-// A listing does not show objects that mark folders.
+// A listing does not show markers of folders.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)

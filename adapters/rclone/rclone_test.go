@@ -75,7 +75,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// The conformance suite also passes on a server of rclone, which "make adapters" starts.
+// The conformance suite passes on rclone's own SFTP server, which "make adapters" starts.
 func TestServerOfRclone(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_REAL_SERVERS") == "" {
 		t.Skip("OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too")
