@@ -83,7 +83,8 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 			tt.change(t, b)
 
 			// The open query reads what is in memory, and then fails.
-			wantNumber := 1 // the first row has the number 0
+			// The first row has the number 0.
+			wantNumber := 1
 			for rows.Next() {
 				var number int
 				require.NoError(t, rows.Scan(&number))
@@ -93,11 +94,12 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 			require.ErrorIs(t, rows.Err(), storage.Changed)
 			require.Less(t, wantNumber, parts)
 			var sqliteErr *sqlite.Error
-			require.ErrorAs(t, rows.Err(), &sqliteErr, "the driver's error is there, too")
+			require.ErrorAs(t, rows.Err(), &sqliteErr)
 			require.NoError(t, rows.Close())
 
+			// A new query also needs the old revision.
 			_, err = readAll(t.Context(), db, scan)
-			require.ErrorIs(t, err, storage.Changed, "a new query is of the same revision")
+			require.ErrorIs(t, err, storage.Changed)
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, "parts.db", storageErr.Key)
@@ -105,7 +107,7 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 	}
 }
 
-// Open fails with the error of storage.NewReaderAt.
+// Open fails as storage.NewReaderAt does.
 func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
 	_, err := Open(t.Context(), memstore.New(), "missing.db")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -113,7 +115,7 @@ func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the object is not a SQLite database, the query fails with the driver's error.
+// If the object is not a SQLite database, a query fails with the driver's error.
 func TestQueryOfNoDatabase(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "text", strings.NewReader(strings.Repeat("text ", 1000)))
@@ -126,12 +128,12 @@ func TestQueryOfNoDatabase(t *testing.T) {
 
 	_, err = readAll(t.Context(), db, "SELECT * FROM parts")
 	require.ErrorContains(t, err, "file is not a database")
-	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
+	require.Equal(t, storage.Internal, storage.CodeOf(err))
 }
 
-// If the database is damaged, the query fails with the driver's error.
+// If the database is damaged, a query fails with the driver's error.
 func TestQueryOfADamagedDatabase(t *testing.T) {
-	const headerSize = 100 // of a SQLite database
+	const headerSize = 100
 	const pageSize = 4096
 	database, err := os.ReadFile(build(t, 500))
 	require.NoError(t, err)
@@ -140,9 +142,9 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 		damage func(content []byte) []byte
 	}{
 		{
-			name: "cut",
+			name: "cut in the middle of a page",
 			damage: func(content []byte) []byte {
-				return content[:len(content)/2+100] // in the middle of a page
+				return content[:len(content)/2+100]
 			},
 		},
 		{
@@ -176,12 +178,12 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 			_, err = readAll(t.Context(), db, scan)
 			var sqliteErr *sqlite.Error
 			require.ErrorAs(t, err, &sqliteErr)
-			require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
+			require.Equal(t, storage.Internal, storage.CodeOf(err))
 		})
 	}
 }
 
-// Statements that write fail.
+// Statements that write to the database fail.
 func TestExecIsRefused(t *testing.T) {
 	db := openDB(t, memstore.New(), 10)
 	for _, statement := range []string{
@@ -198,16 +200,21 @@ func TestExecIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &sqliteErr, statement)
 		require.ErrorContains(t, err, "attempt to write a readonly database", statement)
 	}
-
-	_, err := db.Exec("CREATE TEMP TABLE chosen AS SELECT * FROM parts WHERE number < 5")
-	require.NoError(t, err, "a temporary table is in memory")
-	count, err := readAll(t.Context(), db, scan)
-	require.NoError(t, err)
-	require.Equal(t, 10, count)
 }
 
-// If the connection to the store breaks, the query fails. SQLite would take an unreadable page at the end of the
-// file for zeros.
+// A temporary table, which is in memory, can be created.
+func TestExecTemporaryTable(t *testing.T) {
+	const parts = 10
+	db := openDB(t, memstore.New(), parts)
+	_, err := db.Exec("CREATE TEMP TABLE chosen AS SELECT * FROM parts WHERE number < 5")
+	require.NoError(t, err)
+	count, err := readAll(t.Context(), db, scan)
+	require.NoError(t, err)
+	require.Equal(t, parts, count)
+}
+
+// If the connection to the store breaks, a query fails, although SQLite takes an unreadable page at the end of a file
+// for zeros.
 func TestQueryConnectionLost(t *testing.T) {
 	const parts = 500
 	for _, cause := range []error{io.EOF, io.ErrUnexpectedEOF} {
@@ -225,15 +232,16 @@ func TestQueryConnectionLost(t *testing.T) {
 			require.ErrorIs(t, err, storage.Unavailable)
 			require.Less(t, count, parts)
 
-			injector.Set() // no faults
+			// Without the fault, the next query succeeds.
+			injector.Set()
 			count, err = readAll(t.Context(), db, scan)
-			require.NoError(t, err, "the next query reads again")
+			require.NoError(t, err)
 			require.Equal(t, parts, count)
 		})
 	}
 }
 
-// If a query waits for the store, it ends when its context ends.
+// A query that waits for the store ends when its context, or that of Open, is done.
 func TestQueryEndsWithItsContext(t *testing.T) {
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -281,7 +289,7 @@ func delayReads(injector *faults.Injector, onRead func()) {
 	injector.Set(faults.Delay(faults.Get, time.Hour)) // calls the function of SetSleep
 }
 
-// Rows that are open when the database is closed can still be read. Then, their session is removed.
+// Rows that are open when the database is closed can still be read. Their session is removed when they are closed.
 func TestCloseLeavesOpenRows(t *testing.T) {
 	const parts = 500
 	b := memstore.New()
@@ -294,7 +302,7 @@ func TestCloseLeavesOpenRows(t *testing.T) {
 	require.True(t, rows.Next())
 
 	require.NoError(t, db.Close())
-	require.NoError(t, db.Close(), "again")
+	require.NoError(t, db.Close(), "must permit a second Close")
 
 	count := 1
 	for rows.Next() {
@@ -303,7 +311,8 @@ func TestCloseLeavesOpenRows(t *testing.T) {
 	require.NoError(t, rows.Err())
 	require.Equal(t, parts, count)
 	require.NoError(t, rows.Close())
+
 	_, err = db.Query(scan)
-	require.Error(t, err, "no query begins after Close")
+	require.Error(t, err, "must refuse a query after Close")
 	require.Len(t, sessions.byName, sessionsBefore)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
-// The adapter needs only the features that Open asks for.
+// A bucket without optional features is enough to query a database.
 func TestOpenAsksForItsFeatures(t *testing.T) {
 	content, err := os.ReadFile(build(t, 10))
 	require.NoError(t, err)

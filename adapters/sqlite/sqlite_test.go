@@ -175,7 +175,8 @@ func TestQueryReadsLittle(t *testing.T) {
 func TestConnectionsReadABlockOnce(t *testing.T) {
 	const parts = 500
 	const connections = 4
-	const step = 41 // so that each connection reads some parts in most blocks
+	// With this step, each connection reads some parts in most blocks.
+	const step = 41
 	var counts traffic
 	b := memstore.New(storage.WithHook(counts.hook))
 	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, parts))
@@ -226,17 +227,18 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 
 	require.NoError(t, rows.Err())
 	require.Len(t, sorted, parts)
-	require.Equal(t, []int{1999, 999, 1998}, sorted[:3], "the parts of the prices 999, 999 and 998")
+	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
 }
 
-// A database in the journal mode WAL can be read, if its log was written back to it.
+// A database in the journal mode WAL can be read if its log was written back.
 func TestQueryOfAWriteAheadLog(t *testing.T) {
 	path := build(t, 10)
 	writer, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
 	require.NoError(t, err)
 	_, err = writer.Exec("UPDATE parts SET price = 77 WHERE number = 7")
 	require.NoError(t, err)
-	require.NoError(t, writer.Close()) // writes the log back
+	// Close writes the log back.
+	require.NoError(t, writer.Close())
 	b := memstore.New()
 	_, err = storage.UploadFile(t.Context(), b, "parts.db", path)
 	require.NoError(t, err)
@@ -262,6 +264,7 @@ func TestStatementsAndColumns(t *testing.T) {
 		require.NoError(t, db.Close())
 	}()
 	require.NoError(t, db.PingContext(t.Context()))
+
 	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(t, err)
 	statement, err := tx.PrepareContext(t.Context(), "SELECT number, name FROM parts WHERE number < :below")
