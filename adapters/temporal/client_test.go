@@ -41,10 +41,11 @@ func (s *service) QueryWorkflow(
 	return &workflowservice.QueryWorkflowResponse{QueryResult: s.input}, nil
 }
 
-// The SDK's own client stores a workflow's large input in the bucket, and reads it back. The service only gets a
+// The SDK's own client stores a workflow's large input in the bucket and reads it back, so that the service gets only a
 // reference to it.
 func TestClientOfTemporal(t *testing.T) {
-	const threshold = 1 << 10 // larger payloads go to the bucket
+	// Larger payloads are stored in the bucket.
+	const threshold = 1 << 10
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			temporal := &service{}

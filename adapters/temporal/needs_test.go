@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
-// The adapter needs only the features that New asks for.
+// A bucket without optional features is enough to store and retrieve payloads.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/temporal.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b, Config{})

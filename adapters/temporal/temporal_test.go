@@ -73,8 +73,7 @@ func retrieve(
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
 
-// Retrieve returns the payloads that Store stored. Store makes one request for each payload, and equal payloads are one
-// object.
+// Retrieve returns the payloads that Store has stored with one request each. Equal payloads are one object.
 func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -87,13 +86,16 @@ func TestStoreAndRetrieve(t *testing.T) {
 				}, nil
 			}
 			b := open(t, storage.WithHook(countRequests))
-			large := payload(strings.Repeat("two", 3<<20)) // more than a part would have by default, which is 5 MiB
+			// By default, a part has 5 MiB.
+			large := payload(strings.Repeat("two", 3<<20))
 			want := []*common.Payload{payload("one"), large, {}, payload("one")}
 
 			claims := store(t, newDriver(t, b), want...)
-			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
+			require.EqualValues(t, len(want), requests.Swap(0))
 			require.Equal(t, claims[0], claims[3])
-			require.Equal(t, claims, store(t, newDriver(t, b), want...), "a task that is tried again")
+
+			// A task that is tried again stores the same payloads.
+			require.Equal(t, claims, store(t, newDriver(t, b), want...))
 			require.EqualValues(t, len(want), requests.Load())
 
 			got, err := retrieve(t, newDriver(t, b), claims...)
@@ -109,7 +111,8 @@ func TestStoreAndRetrieve(t *testing.T) {
 				require.True(t, strings.HasPrefix(entry.Key, "v0/d/sha256/"), entry.Key)
 				objects++
 			}
-			require.Equal(t, 3, objects, "equal payloads are one object")
+			const distinctPayloads = 3
+			require.Equal(t, distinctPayloads, objects)
 		})
 	}
 }
@@ -123,37 +126,36 @@ func TestRetrieveFails(t *testing.T) {
 	_, err := b.Upload(t.Context(), damaged.ClaimData["key"], strings.NewReader("other"))
 	require.NoError(t, err)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		claim map[string]string
 		code  storage.Code
 	}{
-		"other bytes": {
-			claim: damaged.ClaimData,
-			code:  storage.ChecksumMismatch,
-		},
-		"no object": {
+		{name: "other bytes", claim: damaged.ClaimData, code: storage.ChecksumMismatch},
+		{
+			name:  "no object",
 			claim: map[string]string{"key": "v0/none", "hash_algorithm": "sha256"},
 			code:  storage.ObjectNotFound,
 		},
-		"another hash": {
+		{
+			name:  "another algorithm",
 			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"},
 			code:  storage.InvalidArgument,
 		},
-		"an empty claim": {
-			claim: nil,
-			code:  storage.InvalidArgument,
-		},
-		"no key": {
+		{name: "an empty claim", claim: nil, code: storage.InvalidArgument},
+		{
+			name:  "no key",
 			claim: map[string]string{"hash_algorithm": "sha256"},
 			code:  storage.InvalidArgument,
 		},
-		"no hash to find": {
+		{
+			name:  "no hash",
 			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"},
 			code:  storage.ChecksumMismatch,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: tt.claim})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
@@ -178,9 +180,10 @@ func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	payloads := []*common.Payload{payload("one"), payload("two")}
 
+	// The limiter permits only one payload.
 	_, err := d.Store(converter.StorageDriverStoreContext{
 		Context: t.Context(),
-		Limiter: &limiter[*common.Payload]{}, // permits only one
+		Limiter: &limiter[*common.Payload]{},
 	}, payloads)
 	require.ErrorIs(t, err, errLimited)
 
@@ -192,7 +195,7 @@ func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	require.ErrorIs(t, err, errLimited)
 }
 
-// The driver has the name of its configuration, and its own type.
+// The driver has the name in its configuration, and a type of its own.
 func TestNames(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -210,7 +213,10 @@ func TestNames(t *testing.T) {
 			require.Equal(t, "omnibucket", d.Type())
 		})
 	}
+}
 
+// New refuses a nil bucket.
+func TestNewNil(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
