@@ -17,15 +17,18 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The code that reads recordings of contributors reads the files of certify -record.
+// The files of certify -record have no secrets or names, and package recorded can read them.
 func TestPlaybackReadsRecordings(t *testing.T) {
-	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
+	const key = "AKIDOFTHERECORDING"
+	const secret = "secret-of-the-recording"
 	hidden := []string{key, secret, "omnibucket-certify", "127.0.0.1", "devstoreaccount1"}
-	stores := map[string]struct {
+	stores := []struct {
+		name     string
 		provider recorded.Provider
 		open     func(t *testing.T) string
 	}{
-		"s3server": {
+		{
+			name:     "s3server",
 			provider: recorded.Amazon,
 			open: func(t *testing.T) string {
 				t.Setenv("AWS_ACCESS_KEY_ID", key)
@@ -37,23 +40,25 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 				return "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
 			},
 		},
-		"fake-gcs-server": {provider: recorded.Google, open: accounts["fake-gcs-server"]},
-		"azurite":         {provider: recorded.Azure, open: accounts["azurite"]},
+		{name: "fake-gcs-server", provider: recorded.Google, open: accounts["fake-gcs-server"]},
+		{name: "azurite", provider: recorded.Azure, open: accounts["azurite"]},
 	}
-	for name, store := range stores {
-		t.Run(name, func(t *testing.T) {
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
 			address := store.open(t)
 			dir := filepath.Join(t.TempDir(), "recording")
 			path := filepath.Join(t.TempDir(), "r.json")
-			said, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path,
+
+			output, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path,
 				address).CombinedOutput()
-			require.NoError(t, err, "%s", said)
-			require.Contains(t, string(said), "exchanges are in "+dir)
+			require.NoError(t, err, "%s", output)
+			require.Contains(t, string(output), "exchanges are in "+dir)
 
 			text := recorded.Text(t, dir)
-			for _, name := range hidden {
-				require.NotContains(t, text, name)
+			for _, word := range hidden {
+				require.NotContains(t, text, word)
 			}
+
 			recording := recorded.ReadFolder(t, store.provider, dir)
 			kinds := map[recorded.Kind]bool{}
 			for i := range recording.Exchanges {
@@ -64,9 +69,10 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 	}
 }
 
-// If a recording cannot be written, certify fails, and says so before it prints the result.
+// If a recording cannot be written, certify fails and says so before it prints the result.
 func TestRecordingFails(t *testing.T) {
-	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
+	const key = "AKIDOFTHERECORDING"
+	const secret = "secret-of-the-recording"
 	t.Setenv("AWS_ACCESS_KEY_ID", key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	dir := filepath.Join(t.TempDir(), "recording")
@@ -84,10 +90,10 @@ func TestRecordingFails(t *testing.T) {
 	address := "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
 
 	cmd := certify(t, "-yes", "-run", "K1", "-record", dir, "-o", path, address)
-	said, err := cmd.CombinedOutput()
+	output, err := cmd.CombinedOutput()
 	require.Error(t, err)
-	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", said)
-	text, _, ok := strings.Cut(string(said), "The result is in "+path)
-	require.True(t, ok, "%s", said)
-	require.Contains(t, text, "the recording cannot be written")
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", output)
+	beforeResult, _, ok := strings.Cut(string(output), "The result is in "+path)
+	require.True(t, ok, "%s", output)
+	require.Contains(t, beforeResult, "the recording cannot be written")
 }
