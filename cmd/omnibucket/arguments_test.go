@@ -16,14 +16,16 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a shell expands *.jpg to many arguments, a command processes several of them at the same time.
+// A command processes several of its arguments at the same time.
 func TestArgumentsRunInParallel(t *testing.T) {
 	const fileCount = 48
-	const delay = 100 * time.Millisecond // so that requests overlap
+	// With this delay, requests overlap.
+	const delay = 100 * time.Millisecond
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
-	var files, objects []string
+	var files []string
+	var objects []string
 	for i := range fileCount {
 		name := fmt.Sprintf("%02d.jpg", i)
 		writeFiles(t, dir, map[string]string{name: "x"})
@@ -49,7 +51,8 @@ func TestArgumentsRunInParallel(t *testing.T) {
 func TestArgumentFailuresInOrder(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
-	var keys, missing []string
+	var keys []string
+	var missing []string
 	for i := range 40 {
 		key := fmt.Sprintf("box:%02d", i)
 		keys = append(keys, key)
@@ -76,7 +79,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	require.IsIncreasing(t, splitLines(stderr))
 }
 
-// cp and mv refuse two sources with the same base name: one would replace the other, and mv would lose it.
+// cp and mv refuse two sources with the same base name, because one would replace the other.
 func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -96,9 +99,14 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
 
-	// The contents of folders are merged, and other names do not collide.
+}
+
+// cp merges the contents of folders, even if they have files of the same name.
+func TestCpMergesFolders(t *testing.T) {
+	s := newShell(t)
+	fillBox(t, s, newMemoryAddress(t), "x/a", "x/t/1", "y/t/1")
 	s.ok("cp", "-r", "box:x/t/", "box:y/t/", "box:to/")
-	s.ok("cp", "box:x/a", "box:x/t/1", dir)
+	s.ok("cp", "box:x/a", "box:x/t/1", t.TempDir())
 }
 
 // mv refuses the contents of several folders, because two files may have the same name.
@@ -119,13 +127,18 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
 
-	// Several sources in one folder are moved.
+}
+
+// mv moves several sources in one folder.
+func TestMvOfSeveralSourcesInOneFolder(t *testing.T) {
+	s := newShell(t)
+	fillBox(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
 	s.ok("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
 	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
 }
 
-// ls and stat accept several addresses. If one is missing, ls prints the others and exits as for a missing object.
-func TestLsAndStatOfSeveralAddresses(t *testing.T) {
+// ls accepts several addresses. If one is missing, it prints the others and exits as for a missing object.
+func TestLsOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "q/2")
 
@@ -133,9 +146,15 @@ func TestLsAndStatOfSeveralAddresses(t *testing.T) {
 	stdout, stderr := s.exits(exitNotFound, "ls", "box:p", "box:none", "box:q")
 	require.Equal(t, "p/1\nq/2\n", stdout)
 	require.Contains(t, stderr, "none")
+}
+
+// stat accepts several addresses, and prints a line of JSON or a block of lines for each.
+func TestStatOfSeveralAddresses(t *testing.T) {
+	s := newShell(t)
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1")
 
 	require.Len(t, splitLines(s.ok("stat", "--json", "box:a", "box:p/1")), 2)
-	blocks := strings.Split(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n") // one for each argument
+	blocks := strings.Split(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n")
 	require.Len(t, blocks, 3)
 }
 
@@ -146,20 +165,21 @@ func TestLsAndFindHumanSizes(t *testing.T) {
 	s.put("box:a", strings.Repeat("x", 1536))
 	s.put("box:f/b", "x")
 
+	const modified = `\S+Z`
 	for _, args := range [][]string{
 		{"ls", "-r", "-l", "-h", "box:"},
 		{"find", "-l", "--human", "box:"},
 		{"find", "-lh", "box:"},
 	} {
-		const modified = `\S+Z`
 		require.Regexp(t, "^     1.5 KiB  "+modified+"  a\n         1 B  "+modified+"  f/b\n$", s.ok(args...))
 	}
 
-	const folderLine = `(?m)^           -  - {19}  f/$` // it has neither a size nor a time
+	// A folder has neither a size nor a time.
+	const folderLine = `(?m)^           -  - {19}  f/$`
 	require.Regexp(t, folderLine, s.ok("ls", "-lh", "box:"))
 }
 
-// cp and mv of trees print a summary, also with --json, and nothing with -q. cp of one file prints one line instead.
+// cp and mv of trees print a summary, as text or with --json, and nothing with -q.
 func TestCpOfTreesPrintsSummary(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -180,11 +200,12 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 		require.Regexp(t, `^2 transferred \(3 B\), 0 the same in [^\n]+\n$`, stderr, args)
 	}
 	_, stderr := s.exits(exitOK, "cp", "-r", dir+"/", "box:one")
-	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "again")
+	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "the second time")
 
+	// The function events adds --json.
 	s.ok("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
-		lines, _ := s.events(exitOK, args...) // it adds --json
+		lines, _ := s.events(exitOK, args...)
 		summary := lines[len(lines)-1]
 		require.Equal(t, "summary", summary["event"], args)
 		require.Equal(t, 2.0, summary["transferred"], args)
@@ -195,8 +216,15 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 		_, stderr := s.exits(exitOK, append(args, "-q")...)
 		require.Empty(t, stderr, args)
 	}
+}
 
-	_, stderr = s.exits(exitOK, "cp", filepath.Join(dir, "a"), "box:one/a")
+// cp of one file prints one line instead of a summary.
+func TestCpOfAFilePrintsALine(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	s.setBox(newMemoryAddress(t))
+	_, stderr := s.exits(exitOK, "cp", filepath.Join(dir, "a"), "box:one/a")
 	require.Regexp(t, "^uploaded .*\n$", stderr)
 }
 
