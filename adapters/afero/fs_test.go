@@ -194,8 +194,8 @@ func TestRenameReplaces(t *testing.T) {
 	}
 }
 
-// If another caller writes a file while Rename moves it, between the copy and the removal, Rename fails and that content
-// stays.
+// If another caller writes a file while Rename moves it, between the copy and the removal, Rename fails and that
+// content stays.
 func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	var store *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {

@@ -31,8 +31,8 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// The registry's test suite for drivers passes on each store, with files of 5 GiB if OMNIBUCKET_LARGE_FILES is set. Those
-// are not tested in memory.
+// The registry's test suite for drivers passes on each store, with files of 5 GiB if OMNIBUCKET_LARGE_FILES is set.
+// Those are not tested in memory.
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {

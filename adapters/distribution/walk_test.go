@@ -41,8 +41,8 @@ func walkAfter(t *testing.T, d registry.StorageDriver, from, hint string, limit 
 	return lines
 }
 
-// Walk visits random trees in the same order as the registry's filesystem driver, although keys sort differently: "a-b/"
-// is before "a/", but the folder "a" is before "a-b".
+// Walk visits random trees in the same order as the registry's filesystem driver, although keys sort differently:
+// "a-b/" is before "a/", but the folder "a" is before "a-b".
 func TestWalkAsTheRegistryDoes(t *testing.T) {
 	const trees = 20
 	const filesOfTree = 25
