@@ -367,19 +367,19 @@ func removeFolders(ctx context.Context, service *raw.Service, bucket string) err
 	return errors.Join(failures...)
 }
 
-// uploadOnePart completes an upload of one part, and returns the upload.
+// uploadOnePart makes a multipart upload of one part, completes it and returns it.
 func uploadOnePart(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, error) {
-	u, err := storage.BeginUpload(ctx, b, "a")
+	upload, err := storage.BeginUpload(ctx, b, "a")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := u.PutPart(ctx, 1, strings.NewReader("text")); err != nil {
+	if _, err := upload.PutPart(ctx, 1, strings.NewReader("text")); err != nil {
 		return nil, err
 	}
-	if _, err := u.Complete(ctx); err != nil {
+	if _, err := upload.Complete(ctx); err != nil {
 		return nil, err
 	}
-	return u, nil
+	return upload, nil
 }
 
 // newHeldBucket creates a bucket that sets an event-based hold on every new object. If the server has
@@ -393,6 +393,7 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	bucket := client.Bucket(i.name())
 	if _, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{DefaultEventBasedHold: true}); err != nil {
 		return nil, err
@@ -409,8 +410,7 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	return b, nil
 }
 
-// askDefaultHold asks whether an open upload ends when it is completed, in a bucket with a default
-// hold.
+// askDefaultHold asks whether a completed upload refuses further parts in a bucket with a default hold.
 func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.newHeldBucket(ctx)
 	if err != nil {
@@ -434,9 +434,9 @@ func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	// Without ForceSendFields, the client would leave out the field, because it is false.
-	o := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
-	object, err := service.Objects.Insert(i.name(), o).Media(strings.NewReader("text")).Context(ctx).Do()
+	// Without ForceSendFields, the client would not send a field that is false.
+	attrs := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
+	object, err := service.Objects.Insert(i.name(), attrs).Media(strings.NewReader("text")).Context(ctx).Do()
 	if err != nil {
 		return "", err
 	}
@@ -469,7 +469,7 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	return refusalAnswer(err, storage.Unsupported)
 }
 
-// setRetentionPeriod sets the retention policy of a bucket. A period of 0 removes the policy.
+// setRetentionPeriod sets the retention policy of a bucket, or removes it if period is 0.
 func setRetentionPeriod(ctx context.Context, bucket *gcs.BucketHandle, period time.Duration) error {
 	_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{
 		RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period},
@@ -489,7 +489,7 @@ func refusalAnswer(err error, code storage.Code) (string, error) {
 	return "", err
 }
 
-// releaseHolds ends the holds of all objects.
+// releaseHolds ends the holds of all objects in a bucket.
 func releaseHolds(ctx context.Context, bucket *gcs.BucketHandle) error {
 	var failures []error
 	objects := bucket.Objects(ctx, nil)

@@ -145,16 +145,17 @@ var s3Questions = []question{
 	},
 }
 
-// statusOf returns the status of a failed request of the SDK, or 0.
+// statusOf returns the status of a request of the SDK that failed with err, or 0 if it has none.
 func statusOf(err error) int {
-	var e interface{ HTTPStatusCode() int }
-	if errors.As(err, &e) {
-		return e.HTTPStatusCode()
+	var statusErr interface{ HTTPStatusCode() int }
+	if errors.As(err, &statusErr) {
+		return statusErr.HTTPStatusCode()
 	}
 	return 0
 }
 
-// askPartCopyCondition copies a part on condition of an ETag that the source does not have.
+// askPartCopyCondition asks whether the server enforces the condition of a part's copy, by copying on
+// condition of an ETag that the source does not have.
 func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -203,8 +204,8 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askCustomerKeys stores an object with a key of the customer, and then reads its attributes without
-// that key. A server that encrypts must refuse that.
+// askCustomerKeys asks whether the server refuses to tell the attributes of an object that was stored
+// with a key of the customer, if a request does not have that key.
 func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -214,8 +215,8 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		return "", notApplicable("a customer's key must not be sent without TLS")
 	}
 
-	const keySize = 32 // of AES-256
-	key := bytes.Repeat([]byte{7}, keySize)
+	const keySizeOfAES256 = 32
+	key := bytes.Repeat([]byte{7}, keySizeOfAES256)
 	sum := md5.Sum(key)
 	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
 		Bucket:               aws.String(i.name()),
@@ -244,7 +245,8 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askHeadWithKMS asks for the checksum of an object whose key the credentials may not use.
+// askHeadWithKMS asks whether the checksum of an object is refused to credentials that may not use its
+// key.
 func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
 		return "", notApplicable("-kms names no key")
@@ -256,6 +258,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a", s3.WithKMSKey(i.c.kms)); err != nil {
 		return "", err
 	}
+
 	// Only credentials that must not decrypt can answer the question.
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	if err == nil {
@@ -280,8 +283,8 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askConflict asks whether a multipart upload still exists after its completion has failed with a conflict. To cause a
-// conflict, it completes uploads on the condition that their keys are new, while it writes to these keys.
+// askConflict asks whether a multipart upload still exists after its completion failed with a conflict. To cause one, it
+// completes uploads on the condition that their keys are new, while it writes to these keys.
 func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -289,8 +292,8 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	const attempts = 10
-	for n := range attempts {
-		upload, part, err := beginOnePart(ctx, client, i.name(), fmt.Sprint("k", n))
+	for attempt := range attempts {
+		upload, part, err := beginOnePart(ctx, client, i.name(), fmt.Sprint("k", attempt))
 		if err != nil {
 			return "", err
 		}
@@ -330,7 +333,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	return "", notApplicable("no conflict came up in 10 attempts")
 }
 
-// beginOnePart begins a multipart upload, and uploads its only part.
+// beginOnePart begins a multipart upload and uploads its only part, but does not complete it.
 func beginOnePart(
 	ctx context.Context, client *awss3.Client, bucket, key string,
 ) (*awss3.CreateMultipartUploadOutput, *awss3.UploadPartOutput, error) {
@@ -341,7 +344,7 @@ func beginOnePart(
 	if err != nil {
 		return nil, nil, err
 	}
-	// Use the names in the request, whatever the response has.
+	// A response may lack the names.
 	upload.Bucket = aws.String(bucket)
 	upload.Key = aws.String(key)
 
@@ -358,7 +361,7 @@ func beginOnePart(
 	return upload, part, nil
 }
 
-// askUncheckedParts uploads a part without a checksum to a bucket with a default retention.
+// askUncheckedParts asks whether a bucket with a default retention accepts a part without a checksum.
 func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	retention := storage.WithDefaultRetention(storage.Governance, 1)
 	if _, err := i.newBucket(ctx, storage.WithObjectLock(), retention); err != nil {
@@ -369,34 +372,34 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
-	u, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
+
+	upload, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
 	if err != nil {
 		return "", err
 	}
-
-	part, err := u.PutPart(ctx, 1, strings.NewReader("text"))
+	part, err := upload.PutPart(ctx, 1, strings.NewReader("text"))
 	if err != nil {
 		return storeRefusal(i, err)
 	}
-	if _, err := u.Complete(ctx, storage.WithParts(*part)); err != nil {
+	if _, err := upload.Complete(ctx, storage.WithParts(*part)); err != nil {
 		return storeRefusal(i, err)
 	}
 	return "yes", nil
 }
 
-// storeRefusal returns the answer "no" if err is an error of the store, and notes its code and
-// status. It returns any other err as an error.
+// storeRefusal returns the answer "no", with the code and status of err as its detail, if err is an error
+// of the library. It returns any other err as an error.
 func storeRefusal(i *inquiry, err error) (string, error) {
-	e, ok := err.(*storage.Error)
+	storageErr, ok := err.(*storage.Error)
 	if !ok {
 		return "", err
 	}
-	i.setDetail("%s, status %d", e.Code, e.Status)
+	i.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
 	return "no", nil
 }
 
-// removeGoverned removes the versions of a bucket, including those under a retention in governance
-// mode.
+// removeGoverned removes all versions of a bucket, including those that a retention in governance mode
+// locks.
 func removeGoverned(ctx context.Context, c *certification, name string) error {
 	b, err := c.service.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
@@ -406,8 +409,8 @@ func removeGoverned(ctx context.Context, c *certification, name string) error {
 	return removeGovernedVersions(ctx, b, "")
 }
 
-// removeGovernedVersions removes all versions with a prefix, including those under a retention in
-// governance mode.
+// removeGovernedVersions removes all versions with a prefix, including those that a retention in
+// governance mode locks.
 func removeGovernedVersions(ctx context.Context, b storage.Bucket, prefix string) error {
 	for v, err := range storage.Versions(ctx, b, storage.WithPrefix(prefix)) {
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// askSignedForms sends a form whose body fits its policy, and one whose body is too long.
+// askSignedForms asks whether the server enforces the policy of a form: it sends a body that fits, and
+// one that is too long.
 func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -40,18 +41,18 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.setDetail("status %d, and %d for a body that is too long", status, longStatus)
 
-	if status >= 300 {
+	if status >= http.StatusMultipleChoices {
 		return "refused", nil
 	}
-	if longStatus < 300 {
+	if longStatus < http.StatusMultipleChoices {
 		return "ignored", nil
 	}
 	return "enforced", nil
 }
 
-// postForm sends a form as a browser does, and returns the status.
+// postForm sends a form with a file, as a browser does, and returns the status of the response.
 func (i *inquiry) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
-	// Errors are ignored, because writing to a bytes.Buffer does not fail.
+	// A write to a bytes.Buffer does not fail.
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	for name, value := range fields {

@@ -89,10 +89,11 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	return "no, and BucketInfo says that it is public", nil
 }
 
-// askRemovedBlock measures for how long a bucket still refuses a public policy after its block of
-// public access was removed. The library removes the block and then repeats the policy until it is accepted.
+// askRemovedBlock asks for how long a bucket still refuses a public policy after its block of public
+// access was removed, by creating a public bucket, for which the library repeats the policy until it is
+// accepted.
 func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
-	const short = 5 * time.Second // as in the answers to the question
+	const limit = 5 * time.Second
 	start := time.Now()
 	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	i.setDetail("%.1f s", time.Since(start).Seconds())
@@ -102,7 +103,7 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if time.Since(start) > short {
+	if time.Since(start) > limit {
 		return "longer", nil
 	}
 	return "at most 5 seconds", nil
@@ -141,11 +142,11 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", notApplicable("the account has no block: the object can be read")
 	}
 
-	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
+	policy, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
 	if err != nil {
 		return "", err
 	}
-	if found.PolicyStatus != nil && aws.ToBool(found.PolicyStatus.IsPublic) {
+	if policy.PolicyStatus != nil && aws.ToBool(policy.PolicyStatus.IsPublic) {
 		return "no", nil
 	}
 	return "yes", nil

@@ -46,6 +46,7 @@ func (c *certification) finish(t *testing.T) {
 	if deleteErr != nil {
 		fmt.Fprintln(os.Stderr, "certify:", deleteErr)
 	}
+
 	if c.recorder != nil {
 		c.writeRecording(t)
 	}
@@ -56,16 +57,18 @@ func (c *certification) finish(t *testing.T) {
 		c.write(t)
 		c.printAnswers()
 	}
+
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
+
+	// With -locks, a locked object may be the reason that a bucket stays.
 	if deleteErr != nil && !c.locks {
-		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason
-		// may be a locked object.
 		t.Fail()
 	}
 }
 
-// writeRecording writes the recording. If that fails, the result is still written.
+// writeRecording writes the recording. If that fails, it fails the test, but the result can still be
+// written.
 func (c *certification) writeRecording(t *testing.T) {
 	written, left, err := c.recorder.Write()
 	if err != nil {
@@ -76,8 +79,8 @@ func (c *certification) writeRecording(t *testing.T) {
 	fmt.Printf("%d exchanges are in %s; %d with a large body or a secret were left out.\n", written, c.record, left)
 }
 
-// write writes the result to the file c.out. If that fails, it prints the result, and the test
-// fails.
+// write writes the result to the file c.out. If that fails, it prints the result instead and fails the
+// test.
 func (c *certification) write(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,6 +108,7 @@ func (c *certification) write(t *testing.T) {
 
 	data, err := json.MarshalIndent(r, "", "\t")
 	require.NoError(t, err)
+
 	where := "in " + c.out
 	if err := os.WriteFile(c.out, append(data, '\n'), 0o600); err != nil {
 		fmt.Fprintln(os.Stderr, "certify: the result cannot be written:", err)
@@ -115,8 +119,8 @@ func (c *certification) write(t *testing.T) {
 	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where)
 }
 
-// readSuites reads the results that the suites have written to files. It leaves out cases that the
-// flags exclude.
+// readSuites reads the results that the suites have written to files, without the cases that the flags
+// exclude.
 func (c *certification) readSuites(t *testing.T) []storagetest.Support {
 	files, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
 	require.NoError(t, err)
@@ -124,16 +128,15 @@ func (c *certification) readSuites(t *testing.T) []storagetest.Support {
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
-		var s storagetest.Support
-		require.NoError(t, json.Unmarshal(data, &s))
-		maps.DeleteFunc(s.Without, func(_, reason string) bool { return reason == notAsked })
-		suites = append(suites, s)
+		var suite storagetest.Support
+		require.NoError(t, json.Unmarshal(data, &suite))
+		maps.DeleteFunc(suite.Without, func(_, reason string) bool { return reason == notAsked })
+		suites = append(suites, suite)
 	}
 	return suites
 }
 
-// checkWritable returns an error if a file cannot be written. It changes no file and leaves no new
-// one.
+// checkWritable fails if a file cannot be written. It neither changes the file nor leaves a new one.
 func checkWritable(path string) error {
 	_, err := os.Stat(path)
 	isNew := errors.Is(err, fs.ErrNotExist)

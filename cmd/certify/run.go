@@ -77,8 +77,7 @@ type certification struct {
 	speed    speed
 }
 
-// begin opens the account that the settings name, and plans the run. It makes no request for a
-// bucket.
+// begin opens the account that the settings name and plans the run. It creates no bucket.
 func begin(ctx context.Context, s settings) (*certification, error) {
 	if u, err := url.Parse(s.address); err == nil && u.Host != "" {
 		return nil, fmt.Errorf(
@@ -98,7 +97,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	}
 	if s.record != "" {
 		c.recorder = recording.New(s.record, s.address, os.Environ())
-		// Observe the drivers that are opened from now on.
+		// This has an effect on drivers that are opened later.
 		transport.Observe(c.recorder.Transport)
 	}
 
@@ -115,7 +114,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	return c, nil
 }
 
-// planText returns a text about what the program will do and what it needs.
+// planText tells what the program will do, and how many buckets, requests and bytes that takes.
 func (c *certification) planText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
@@ -151,7 +150,7 @@ func (c *certification) planText() string {
 // asksQuestions reports whether the program asks its questions. It asks none if -run selects cases.
 func (c *certification) asksQuestions() bool { return c.questions || c.rules == "" }
 
-// open opens the account. It records in the ledger which buckets the returned service creates.
+// open opens the account as a service that records in the ledger which buckets it creates.
 func (c *certification) open(ctx context.Context) (storage.Service, error) {
 	driver, err := engine.OpenServiceDriver(ctx, c.address)
 	if err != nil {
@@ -194,19 +193,19 @@ func (c *certification) selects(rule string) bool {
 	return c.locks || !slices.Contains(lockRules, rule)
 }
 
-// excludedRules returns the rules that the flags exclude. Their cases do not run.
+// excludedRules returns the rules that the flags exclude, sorted.
 func (c *certification) excludedRules() []string {
 	var rules []string
-	for _, k := range storagetest.Cases() {
-		if !c.selects(k.Rule) {
-			rules = append(rules, k.Rule)
+	for _, testCase := range storagetest.Cases() {
+		if !c.selects(testCase.Rule) {
+			rules = append(rules, testCase.Rule)
 		}
 	}
 	slices.Sort(rules)
 	return slices.Compact(rules)
 }
 
-// tests returns the steps of the program, in order.
+// tests returns the steps of the program in order, each as a test.
 func (c *certification) tests() []testing.InternalTest {
 	var all []testing.InternalTest
 	if !c.questions {
@@ -222,7 +221,7 @@ func (c *certification) tests() []testing.InternalTest {
 	return append(all, testing.InternalTest{Name: "result", F: c.finish})
 }
 
-// suite runs the cases of buckets. Each case has a bucket of its own.
+// suite runs the cases about buckets and objects, each with a bucket of its own.
 func (c *certification) suite(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	opts := []storagetest.Option{
@@ -237,15 +236,16 @@ func (c *certification) suite(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return c.newBucket(t) }, opts...)
 }
 
-// withoutVersions returns options that skip the cases about versions and locks if the account keeps
-// no versions.
+// withoutVersions returns options that skip the cases about versions and locks, if the account keeps no
+// versions.
 func (c *certification) withoutVersions() (opts []storagetest.Option) {
 	if !c.unversioned {
 		return nil
 	}
-	for _, k := range c.cases() {
-		if k.Needs&(storage.Versioning|storage.ObjectLock) != 0 {
-			opts = append(opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"))
+	const reason = "the account keeps no versions, which is a setting of the account"
+	for _, testCase := range c.cases() {
+		if testCase.Needs&(storage.Versioning|storage.ObjectLock) != 0 {
+			opts = append(opts, storagetest.Skip(testCase.Name, reason))
 		}
 	}
 	return opts
@@ -255,7 +255,7 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 func (c *certification) suiteOfBuckets(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
-		t.Cleanup(func() { c.note(t) })
+		t.Cleanup(func() { c.recordFailure(t) })
 		c.skipIfInterrupted(t)
 		service, err := c.open(t.Context())
 		require.NoError(t, err)
@@ -263,7 +263,7 @@ func (c *certification) suiteOfBuckets(t *testing.T) {
 	}, c.withoutLocks()...)
 }
 
-// withoutLocks returns an option that skips the cases about retention of objects, unless -locks was given.
+// withoutLocks returns the option that skips the cases about retention, unless -locks was given.
 func (c *certification) withoutLocks() []storagetest.Option {
 	if c.locks {
 		return nil
@@ -271,18 +271,17 @@ func (c *certification) withoutLocks() []storagetest.Option {
 	return []storagetest.Option{storagetest.SkipRules(notAsked, retentionRule)}
 }
 
-// note records the name of a failed case. If a suite failed outside its cases, note records the
-// suite's name.
-func (c *certification) note(t *testing.T) {
+// recordFailure records the name of a test that has failed, unless one below it is recorded already.
+func (c *certification) recordFailure(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	isNoted := slices.ContainsFunc(c.failed, func(name string) bool {
+	isRecorded := slices.ContainsFunc(c.failed, func(name string) bool {
 		return name == t.Name() || strings.HasPrefix(name, t.Name()+"/")
 	})
-	if !isNoted {
+	if !isRecorded {
 		c.failed = append(c.failed, t.Name())
 	}
 }
@@ -295,12 +294,12 @@ func (c *certification) skipIfInterrupted(t *testing.T) {
 	}
 }
 
-// newBucket creates a bucket with settings for a case. If the store does not support the settings,
-// newBucket creates a bucket without them. The case then runs on that bucket and finds what the
-// store does not support. After the case, the bucket is deleted.
+// newBucket creates a bucket for a case, which is deleted after the case. If the store does not support
+// the settings, the bucket has none, and the case finds what is missing.
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
-	t.Cleanup(func() { c.note(t) }) // after the removal, which may fail the case
+	// This runs after the removal of the bucket, which may fail the case.
+	t.Cleanup(func() { c.recordFailure(t) })
 	c.skipIfInterrupted(t)
 
 	name := fmt.Sprintf("%s-%d", c.name, c.buckets.Add(1))
@@ -309,7 +308,7 @@ func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption
 		_, err = c.service.CreateBucket(t.Context(), name)
 	}
 	require.NoError(t, err)
-	t.Cleanup(func() { c.remove(t, name) })
+	t.Cleanup(func() { c.removeBucket(t, name) })
 
 	drv, err := c.driver.Driver(name)
 	require.NoError(t, err)
@@ -321,8 +320,8 @@ func (c *certification) openBucket(_ *testing.T, d driver.Driver, opts ...storag
 	return engine.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
 
-// opener returns a function that creates a bucket with a setting, such as versioning. The option makes the bucket show
-// what the setting does.
+// opener returns a function that creates a bucket with a setting, such as versioning, and opens it with the option that
+// the setting needs.
 func (c *certification) opener(option storage.OpenOption, setting storage.BucketOption) storagetest.Open {
 	return func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		t.Helper()
@@ -352,9 +351,9 @@ func (c *certification) countUntilInterrupted(
 	return c.count(ctx, op)
 }
 
-// remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail.
-// The method finish reports the bucket later. If remove fails for any other reason, the case fails.
-func (c *certification) remove(t *testing.T, name string) {
+// removeBucket deletes the bucket of a case, and fails the case if it cannot. A bucket with locked
+// objects stays until the end of the program.
+func (c *certification) removeBucket(t *testing.T, name string) {
 	err := c.deleteBucket(context.WithoutCancel(t.Context()), name)
 	if storage.CodeOf(err) == storage.Locked {
 		return

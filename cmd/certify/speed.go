@@ -41,7 +41,7 @@ func (c *certification) measure(t *testing.T) {
 	c.measureTransfers(t, bucket)
 }
 
-// measureCalls measures the times of calls. Each call follows the previous one.
+// measureCalls measures the times of small calls, one after another.
 func (c *certification) measureCalls(t *testing.T, bucket storage.Bucket) {
 	ctx := t.Context()
 	content := make([]byte, 1<<10)
@@ -72,7 +72,8 @@ func (c *certification) measureCalls(t *testing.T, bucket storage.Bucket) {
 // smallPrefix begins the keys of the small objects.
 const smallPrefix = "small/"
 
-// timeCalls calls call with the keys of all small objects, and returns the times that it took.
+// timeCalls calls call with the key of each small object, and returns the median and the 90th percentile
+// of the times.
 func timeCalls(t *testing.T, call func(key string) error) quantiles {
 	t.Helper()
 	milliseconds := make([]float64, smallCalls)
@@ -90,7 +91,8 @@ func timeCalls(t *testing.T, call func(key string) error) quantiles {
 func (c *certification) measureTransfers(t *testing.T, bucket storage.Bucket) {
 	ctx := t.Context()
 	content := make([]byte, largeBytes)
-	_, _ = rand.Read(content) // rand.Read never fails
+	// rand.Read never fails.
+	_, _ = rand.Read(content)
 
 	start := time.Now()
 	_, err := bucket.Upload(ctx, "large", bytes.NewReader(content))
