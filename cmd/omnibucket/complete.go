@@ -26,7 +26,8 @@ const (
 	completionLimit = 500
 )
 
-// completeLocations completes the arguments of all commands with locations.
+// completeLocations makes locations the completions of the arguments of all commands that have no other
+// completions.
 func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
 		hasCompletion := c.ValidArgsFunction != nil || len(c.ValidArgs) > 0
@@ -54,8 +55,8 @@ func completion(
 	}
 }
 
-// completeLocation completes a named location, a bucket, a key or a path. After completionTime, it
-// returns only the completions that it has found so far.
+// completeLocation completes the name of a location, a bucket, a key or a path. After completionTime,
+// it returns what it has found so far.
 func completeLocation(
 	p *program.Program, c *cobra.Command, _ []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
@@ -72,6 +73,7 @@ func completeLocation(
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
 	switch l.Kind {
@@ -96,7 +98,7 @@ func completeNames(p *program.Program, text string) []string {
 	return names
 }
 
-// completePaths returns the files that begin with text. Directories end in a slash.
+// completePaths returns the paths that begin with text, those of directories with a slash at the end.
 func completePaths(text string) []string {
 	dir, base := filepath.Split(text)
 	parent := dir
@@ -119,6 +121,7 @@ func completePaths(text string) []string {
 		if isHidden || isUnsafe || looksLikeFlag {
 			continue
 		}
+
 		if entry.IsDir() || location.IsDirectory(filepath.Join(parent, name)) {
 			name += "/"
 		}
@@ -130,9 +133,9 @@ func completePaths(text string) []string {
 	return names
 }
 
-// completeKeys returns the keys and folders that begin with a location's key, one level deep. If
-// the text is an address such as s3://pho, without a slash after the bucket's name, completeKeys
-// returns the buckets whose names begin with pho, if there are any.
+// completeKeys completes a key with the objects and folders that begin with it, one level deep. Text
+// such as s3://pho may also be the beginning of a bucket's name: if there are such buckets, it returns
+// those.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	hasSlashAfterBucket := strings.Count(text, "/") > len("//")
 	hasOnlyBucket := l.Scheme != "file" && !hasSlashAfterBucket && l.Query == ""
@@ -157,8 +160,9 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 		if err != nil {
 			break
 		}
-		if entry.Key == l.Key && !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
-			// This is the marker object of the folder that the argument already names.
+		// The argument already names this folder.
+		isMarker := entry.Key == l.Key && !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
+		if isMarker {
 			continue
 		}
 		if completed := withKey(text, l, entry.Key); completed != "" {
@@ -168,8 +172,8 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 	return names
 }
 
-// withKey returns an argument with its key replaced by key. It returns "" if a shell could
-// interpret characters of the key. In an address, the key is escaped.
+// withKey returns an argument with key in place of the beginning of a key. It returns "" if a shell could
+// interpret characters of the key, which in an address are escaped.
 func withKey(text string, l location.Location, key string) string {
 	if !strings.HasPrefix(key, l.Key) {
 		return ""
@@ -184,8 +188,8 @@ func withKey(text string, l location.Location, key string) string {
 		}
 		return name + ":" + key
 	}
-	// The completion keeps parameters that the user wrote, such as prefix=. It leaves out
-	// parameters that flags have added.
+
+	// Parameters that the user wrote stay, and those that flags have added do not.
 	l.Query = writtenQuery(text)
 	return l.AddressWith(inShell((&url.URL{Path: key}).EscapedPath()))
 }
@@ -197,8 +201,7 @@ func writtenQuery(address string) string {
 	return query
 }
 
-// completeBuckets completes the name of a bucket in an account. l.Host is the beginning of that
-// name.
+// completeBuckets completes the name of a bucket that begins with l.Host.
 func completeBuckets(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	service, err := storage.OpenService(ctx, l.Scheme+"://"+l.Parameters())
 	if err != nil {
@@ -218,14 +221,14 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 	return names
 }
 
-// withBucket returns an argument with the beginning of a bucket's name replaced by the whole name.
+// withBucket returns an argument, such as s3://buck or all:buck, with the name of a bucket in place of
+// its beginning.
 func withBucket(text, scheme, bucket string) string {
 	if !locations.IsAddress(text) {
-		// The text has the form all:buck. In this example, "all" is the name of a location, and
-		// "buck" is the beginning of a bucket's name.
 		name, _, _ := strings.Cut(text, ":")
 		return name + ":" + bucket + "/"
 	}
+
 	completed := scheme + "://" + bucket + "/"
 	if query := writtenQuery(text); query != "" {
 		completed += "?" + query
@@ -241,6 +244,7 @@ func completeConfigNames(
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	var names []string
 	for _, name := range completeNames(p, text) {
 		names = append(names, strings.TrimSuffix(name, ":"))
@@ -248,14 +252,15 @@ func completeConfigNames(
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeSettings completes the names of settings.
+// completeSettings completes the names of settings, which have their usage as a description.
 func completeSettings(
 	p *program.Program, c *cobra.Command, args []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
+	// Only the first argument of "config set" is a name.
 	if len(args) > 0 && c.Name() != "unset" {
-		// Only the first argument of "config set" is a name.
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	var names []string
 	program.Settings(c.Root(), func(flag *pflag.Flag) {
 		if strings.HasPrefix(flag.Name, text) {

@@ -75,12 +75,10 @@ var scriptMends = map[string][]scriptMend{
 	},
 }
 
-// prepareScripts changes the scripts that the command "completion" prints. The changed scripts
-// never evaluate names from a store. The script for bash also works without the package
-// bash-completion.
+// prepareScripts makes the command "completion" print scripts that never evaluate names from a store,
+// and one for bash that does not need the package bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
-	// InitDefaultCompletionCmd makes commands that keep printing to the output that root has now. This buffer
-	// collects what they print.
+	// The commands that InitDefaultCompletionCmd creates always print to the output that root has now.
 	var script bytes.Buffer
 	root.SetOut(&script)
 	root.InitDefaultCompletionCmd()
@@ -93,7 +91,7 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 	// With RunE set, cobra rejects the name of an unknown shell.
 	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	for _, c := range parent.Commands() {
-		writeScript := c.RunE // into the buffer
+		writeScript := c.RunE
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if err := writeScript(c, args); err != nil {
 				return err
@@ -103,7 +101,8 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 	}
 }
 
-// printScript prints the generated script of a shell with the replacements of scriptMends.
+// printScript prints the completion script that cobra has generated for a shell, with the replacements
+// that make it safe.
 func printScript(p *program.Program, shell, script string) error {
 	if shell == "bash" {
 		script = bashFallback + script
@@ -114,6 +113,7 @@ func printScript(p *program.Program, shell, script string) error {
 		}
 		script = strings.Replace(script, mend.old, mend.replacement, 1)
 	}
+
 	_, err := io.WriteString(p.Out, script)
 	return err
 }

@@ -109,8 +109,8 @@ environment variables and files.`,
 	return c
 }
 
-// configAdd stores an address, or the path of a directory, under a name. With replace, the name may
-// have another address already.
+// configAdd stores an address, or the path of a directory, under a name. If the name has another address
+// already, it fails unless replace is true.
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
 	if !locations.IsAddress(address) {
 		l, err := p.Stores.Locate(address)
@@ -136,7 +136,7 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 
 	return changeConfig(ctx, p, func(f *config.File) error {
 		for otherName, other := range f.Config.Locations {
-			// Two names with the same environment variable count as one name.
+			// Names with the same environment variable are the same name.
 			isSameName := locations.Variable(otherName) == locations.Variable(name)
 			isUnchanged := otherName == name && other.Address == address
 			if isSameName && !isUnchanged && !replace {
@@ -151,8 +151,7 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 // noVariables is an environment without variables.
 func noVariables(string) (string, bool) { return "", false }
 
-// checkOpens refuses an address that no command could open, because its scheme or a parameter is
-// unknown.
+// checkOpens refuses an address with an unknown scheme or parameter, which no command could open.
 func checkOpens(address string) error {
 	l, err := location.ParseAddress(address)
 	if err != nil {
@@ -164,8 +163,8 @@ func checkOpens(address string) error {
 	return storage.CheckAddress(l.Address())
 }
 
-// configSet stores the value of a global flag in the configuration file. It fails if the flag does
-// not accept the value.
+// configSet stores the value of a global flag in the configuration file, and fails if the flag does not
+// accept it.
 func configSet(ctx context.Context, p *program.Program, name, value string) error {
 	flag, err := setting(p, name)
 	if err != nil {
@@ -180,8 +179,8 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	})
 }
 
-// checkValue fails if a global flag does not accept a value. The rules about several flags are only checked for values
-// that the flags have. So the flag has the value during the check, and then gets its old one back for this command.
+// checkValue fails if a global flag does not accept a value, alone or together with the values of other flags. The flag
+// has the value only during the check.
 func checkValue(p *program.Program, flag *pflag.Flag, value string) error {
 	oldValue := flag.Value.String()
 	wasChanged := flag.Changed
@@ -191,13 +190,13 @@ func checkValue(p *program.Program, flag *pflag.Flag, value string) error {
 	flag.Changed = true
 	err := p.CheckGlobals(p.Command)
 
-	// The flag has accepted the old value before, so Set does not fail.
+	// The flag has had the old value before, so Set does not fail.
 	_ = flag.Value.Set(oldValue)
 	flag.Changed = wasChanged
 	return err
 }
 
-// setting returns the flag with this name. It fails if the configuration file may not set the flag.
+// setting returns the global flag with this name, and fails if the configuration file may not set it.
 func setting(p *program.Program, name string) (*pflag.Flag, error) {
 	flag := p.Command.Root().PersistentFlags().Lookup(name)
 	if flag == nil || !program.IsSetting(name) {
@@ -209,8 +208,8 @@ func setting(p *program.Program, name string) (*pflag.Flag, error) {
 	return flag, nil
 }
 
-// configRemove removes names from a section of the configuration file. If the section lacks some of
-// the names, configRemove removes the others, and fails with ObjectNotFound.
+// configRemove removes names from a section of the configuration file. If some of them are not there, it
+// removes the others and fails with ObjectNotFound.
 func configRemove(ctx context.Context, p *program.Program, section string, names []string) error {
 	var missing []string
 	err := changeConfig(ctx, p, func(f *config.File) error {
@@ -234,8 +233,8 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 	}
 }
 
-// changeConfig changes the file, or with --dry-run only checks the change. Missing directories are created with
-// permissions for the user only.
+// changeConfig changes the configuration file or, with --dry-run, only checks the change. A missing directory is
+// created with permissions for the user only.
 func changeConfig(ctx context.Context, p *program.Program, change func(*config.File) error) error {
 	path := p.ConfigFile()
 	if path == "" {
@@ -243,8 +242,8 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 			"use --config to name a file")
 	}
 
+	// The target of a link is replaced, so that the link stays.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		// If the file is a link, write to its target, so that the link stays.
 		path = target
 	}
 
@@ -280,7 +279,7 @@ type configLine struct {
 	Layers []string `json:"layers,omitempty"`
 }
 
-// configList prints the names of the configuration with their addresses and layers.
+// configList prints the locations of the configuration with their addresses and layers.
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
@@ -295,6 +294,7 @@ func configList(p *program.Program) error {
 			}
 			continue
 		}
+
 		row := name + "\t" + p.Out.Printable(address)
 		if len(layers) > 0 {
 			row += "\t" + strings.Join(layers, ", ")
@@ -322,6 +322,7 @@ func configShow(p *program.Program) error {
 	for _, name := range p.Stores.Config.Names() {
 		line.Locations[name] = p.Stores.Config.Locations[name].Address
 	}
+
 	rows := [][2]string{{"file", line.File}}
 	program.Settings(p.Command.Root(), func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "json" {
@@ -329,6 +330,7 @@ func configShow(p *program.Program) error {
 		}
 		rows = append(rows, [2]string{flag.Name, settingText(flag)})
 	})
+
 	if p.Global.JSON {
 		return p.Out.JSON(line)
 	}
@@ -341,7 +343,7 @@ func settingText(flag *pflag.Flag) string {
 	if value == "" {
 		return "-"
 	}
-	// If nobody has set the flag, 0 or 0s means the library's default.
+	// In a flag that nobody has set, 0 means the library's default.
 	isZero := value == "0" || value == "0s"
 	if isZero && !flag.Changed {
 		return "-"

@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// helpCommand returns a command like the help of cobra, but it fails if the named command is
-// unknown.
+// helpCommand returns the command help. Unlike that of cobra, it fails if the named command is unknown.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
