@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A bucket accepts the CORS rule that the page for browsers prints in the form of S3's console.
+// A bucket accepts the CORS rule on the page for browsers, which has the form of S3's console.
 func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
@@ -28,7 +28,7 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	require.Regexp(t, `(?m)^cors +\{"origins":\["https://example.com"\]`, s.ok("bucket", bucket))
 }
 
-// The rules that bucket --json prints can be given back to its flags. Invalid rules change nothing.
+// The flags of bucket accept the rules that bucket --json prints. Invalid rules change nothing.
 func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"

@@ -37,7 +37,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
-// cat refuses a --range that is none.
+// cat refuses a malformed --range, and one of standard input.
 func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -48,12 +48,20 @@ func TestCatRefusesInvalidRanges(t *testing.T) {
 			s.exits(exitUsage, "cat", "--range", text, bucket+"/a")
 		})
 	}
+
 	s.t = t
-	s.exits(exitFailure, "cat", "--range", "11", bucket+"/a")
 	s.exits(exitUsage, "cat", "--range", "1", "-")
 }
 
-// If an object is missing, cat prints the others, and exits with 3.
+// cat fails if the range begins after the end of the object.
+func TestCatRangeBeyondTheObject(t *testing.T) {
+	s := newShell(t)
+	bucket := newMemoryAddress(t)
+	s.put(bucket+"/a", "0123456789")
+	s.exits(exitFailure, "cat", "--range", "11", bucket+"/a")
+}
+
+// If an object is missing, cat prints the others and exits with code 3.
 func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -18,17 +18,19 @@ func (s *shell) completions(args ...string) []string {
 	return lines[:len(lines)-1] // the last one is the directive
 }
 
-// Completions have nothing that a shell would execute or expand. Other names of a bucket are completed with escapes.
+// Completions have nothing that a shell would execute or expand. In an address, such characters are escaped.
 func TestCompletionsAreHarmless(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	s.env["XDG_CONFIG_HOME"] = dir // which then has the folder omnibucket
+	// The configuration is then in the folder omnibucket of this directory.
+	s.env["XDG_CONFIG_HOME"] = dir
 	bucket := newMemoryAddress(t)
 	s.ok("config", "add", "box", bucket)
 
 	harmless := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
-	var special []string // names with one character that a shell, or a reader, may misunderstand
+	// A shell, or a reader, may misunderstand each of these characters.
+	var special []string
 	for _, char := range []string{
 		"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~",
 		"#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b",
@@ -57,7 +59,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	require.Len(t, addresses, len(keys))
 	for _, address := range addresses {
 		require.Regexp(t, `^[A-Za-z0-9_./:@%+,=-]+$`, address)
-		require.Empty(t, s.ok("cat", address), "the address is that of the object")
+		require.Empty(t, s.ok("cat", address), "must be the address of an object")
 	}
 }
 
@@ -133,8 +135,7 @@ func TestCompletions(t *testing.T) {
 	}
 }
 
-// No machine of the tests has PowerShell. The script must register itself, ask the program in the
-// way that the tests above do, and have balanced brackets and quotes.
+// The script for PowerShell, which the tests cannot run, has the parts that matter, and balanced brackets and quotes.
 func TestCompletionScriptForPowerShell(t *testing.T) {
 	script := newShell(t).ok("completion", "powershell")
 	for _, part := range []string{

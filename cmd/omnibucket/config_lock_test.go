@@ -34,12 +34,13 @@ func TestConfigChangesAtOnce(t *testing.T) {
 	require.Len(t, splitLines(s.ok("config", "list")), commands)
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "no lock and no temporary file stays")
+	require.Len(t, entries, 1, "must leave no lock and no temporary file")
 }
 
 // If several commands add the same name at the same time, only one succeeds.
 func TestConfigAddOfOneNameAtOnce(t *testing.T) {
-	const attempts = 10 // the race does not occur in each of them
+	// The race does not occur in each attempt.
+	const attempts = 10
 	const commands = 4
 	for range attempts {
 		s, _ := newConfiguredShell(t, "")
@@ -74,9 +75,12 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 		args := []string{"config", "add", "box", "mem://box"}
 		exitCode <- run(ctx, args, s.environment(nil, io.Discard, io.Discard))
 	}()
-	s.ok("config", "list") // reading does not wait for the lock
 
-	cancel() // as SIGINT does
+	// A command that reads does not wait for the lock.
+	s.ok("config", "list")
+
+	// SIGINT cancels the context.
+	cancel()
 	require.Equal(t, exitInterrupted, <-exitCode)
 
 	unlock()

@@ -23,8 +23,7 @@ func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 	return s, filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
-// config add names a location, which commands then accept in place of its address. A variable of the environment comes
-// before it.
+// config add gives a location a name, which commands accept in place of the address.
 func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
 	home := filepath.Join(t.TempDir(), "new", "home")
@@ -40,8 +39,9 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
 
+	// The environment comes before the configuration.
 	s.setBox(bucket)
-	require.Equal(t, "text", s.ok("cat", "box:folder/a"), "the environment comes first")
+	require.Equal(t, "text", s.ok("cat", "box:folder/a"))
 	delete(s.env, "OMNIBUCKET_BOX")
 
 	_, stderr := s.exits(exitUsage, "config", "add", "box", "mem://other")
@@ -116,7 +116,7 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 	tests := []struct {
 		name string
 		args []string
-		want string // the file after the command
+		want string // content of the file after the command
 	}{
 		{
 			name: "locations",
@@ -147,7 +147,8 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 
 // The name of an account in the configuration works for all its buckets.
 func TestConfigNameOfAnAccount(t *testing.T) {
-	const bucket = "photos" // of startS3Box
+	// startS3Box creates this bucket.
+	const bucket = "photos"
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
 	_, parameters, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
@@ -170,7 +171,7 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/b"))
 }
 
-// A setting of the configuration is the default of a global flag. The environment comes before it, and a flag first.
+// A global flag comes before its variable in the environment, and that before the setting in the configuration.
 func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)
@@ -182,12 +183,13 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, "08:00,512K 19:00,off", s.effective("bwlimit"))
 
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
-	require.Equal(t, "4", s.effective("concurrency"), "the environment comes before the file")
-	require.Equal(t, "5", s.effective("concurrency", "--concurrency", "5"), "a flag comes first")
+	require.Equal(t, "4", s.effective("concurrency"))
+	require.Equal(t, "5", s.effective("concurrency", "--concurrency", "5"))
 
+	// Without a setting, the library decides.
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.ok("config", "unset", "concurrency")
-	require.Equal(t, "-", s.effective("concurrency"), "the library decides")
+	require.Equal(t, "-", s.effective("concurrency"))
 	require.Equal(t, "-", s.effective("timeout"))
 	require.Equal(t, "0", s.effective("retries", "--retries", "0"))
 }
@@ -203,8 +205,7 @@ func (s *shell) effective(flag string, args ...string) string {
 	return "none"
 }
 
-// config set refuses what is no setting, and values that the flag does not accept. A command refuses such a value of a
-// variable.
+// config set refuses a name that is no setting, and a value that the flag does not accept.
 func TestConfigSettingsInvalid(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
 	tests := []struct {
@@ -224,7 +225,11 @@ func TestConfigSettingsInvalid(t *testing.T) {
 		})
 	}
 
-	s.t = t
+}
+
+// A command refuses a variable with a value that the flag does not accept.
+func TestSettingOfTheEnvironmentInvalid(t *testing.T) {
+	s, _ := newConfiguredShell(t, "")
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
 	_, stderr := s.exits(exitUsage, "ls", "mem://a")
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
@@ -295,14 +300,14 @@ func TestConfigInvalid(t *testing.T) {
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
 }
 
-// A command checks only the location that it opens. "config check" checks all locations.
+// "config check" checks all locations, and any other command only the location that it opens.
 func TestConfigCheck(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
 
 	tests := []struct {
 		name    string
-		text    string // the location a is valid
+		text    string // in which the location a is valid
 		wantErr string
 	}{
 		{
@@ -331,22 +336,25 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
-// If a location requires a feature that its store lacks, ls of the location fails and names the feature.
+// If a location requires a feature that its store lacks, a command fails and names the feature.
 func TestLocationRequiresFeatures(t *testing.T) {
-	s, _ := newConfiguredShell(t, "locations:\n  a: {address: "+newDirectoryAddress(t)+", require: [ConditionalCreate]}\n"+
+	s, _ := newConfiguredShell(t, "locations:\n"+
+		"  a: {address: "+newDirectoryAddress(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+newDirectoryAddress(t)+", require: [SignedForms, ConditionalCreate]}\n")
 	s.put("a:k", "text")
 	_, stderr := s.exits(exitFailure, "ls", "b:")
 	require.Contains(t, stderr, "does not support signed forms")
 }
 
-// config refuses a setting with which no command would work. If the file already has one, config can remove it.
+// config refuses a setting with which no command would work, and can remove one from the file.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
 	_, stderr := s.exits(exitUsage, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
+
+	// The setting verbose contradicts quiet.
 	s.ok("config", "set", "quiet", "true")
-	s.exits(exitUsage, "config", "set", "verbose", "true") // it contradicts quiet
+	s.exits(exitUsage, "config", "set", "verbose", "true")
 	s.ok("config", "list")
 
 	for _, value := range []string{`"0"`, "many"} {
@@ -360,7 +368,7 @@ func TestConfigRefusesBreakingSetting(t *testing.T) {
 	}
 }
 
-// Without a home, no configuration is read: the current directory may be another user's.
+// Without a home, no configuration is read, not even from the current directory, which may be another user's.
 func TestConfigWithoutHome(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -369,6 +377,7 @@ func TestConfigWithoutHome(t *testing.T) {
 	}
 
 	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": "locations:\n  box: mem://other\n"})
+
 	s := newShell(t)
 	delete(s.env, "OMNIBUCKET_CONFIG")
 	delete(s.env, "XDG_CONFIG_HOME")
@@ -379,7 +388,7 @@ func TestConfigWithoutHome(t *testing.T) {
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
-// --endpoint, --region and --profile complete an address that has no such parameter, if its scheme knows it.
+// --endpoint, --region and --profile add parameters to an address, unless it has them or its scheme does not know them.
 func TestAddressFlags(t *testing.T) {
 	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
@@ -442,7 +451,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	}
 }
 
-// If an environment variable has a secret in the wrong place, config list does not show it.
+// config list does not show a secret that an environment variable has in the wrong place.
 func TestConfigListShowsNoSecretOfAVariable(t *testing.T) {
 	s := newShell(t)
 	s.ok("config", "add", "box", "s3://photos?region=eu-west-1")
