@@ -31,8 +31,8 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// completeCommands returns the subcommands of the command that args name, if their names begin with text. A tab and a
-// description follow each name.
+// completeCommands returns the subcommands of the command that args name whose names begin with text, each with a tab
+// and a description.
 func completeCommands(root *cobra.Command, args []string, text string) (names []string) {
 	parent, _, err := root.Find(args)
 	if err != nil {

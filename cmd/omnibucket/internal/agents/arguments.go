@@ -16,8 +16,8 @@ import (
 // maxInteger is the largest integer that all clients can represent, because many of them have only float64.
 const maxInteger = 1<<53 - 1
 
-// decode decodes the arguments of a call. Its errors name the argument and the violated rule, but
-// quote no values. The SDK's errors quote them, and could be longer than the call.
+// decode decodes the arguments of a call. Unlike those of the SDK, its errors do not quote values, which
+// may be long: they name the argument and the rule that it breaks.
 func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input any) error {
 	if !isUnicode(raw) {
 		return refusal("arguments must have only whole characters of Unicode")
@@ -58,8 +58,8 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 	return nil
 }
 
-// isUnicode reports whether JSON has only whole characters. encoding/json replaces half of a
-// surrogate pair, such as \ud800, and bytes that are not UTF-8.
+// isUnicode reports whether JSON is UTF-8, and its escapes have no half of a surrogate pair, such as
+// \ud800. encoding/json would replace both.
 func isUnicode(raw json.RawMessage) bool {
 	if !utf8.Valid(raw) {
 		return false
@@ -88,8 +88,8 @@ func isUnicode(raw json.RawMessage) bool {
 
 const unitLength = len(`\u0000`)
 
-// escapedUnit returns the unit of UTF-16 with whose escape raw begins. If raw begins otherwise, ok
-// is false.
+// escapedUnit decodes the escape of a unit of UTF-16, such as \u00e4, with which raw begins. If raw does
+// not begin with one, ok is false.
 func escapedUnit(raw []byte) (unit rune, ok bool) {
 	if len(raw) < unitLength || raw[0] != '\\' || raw[1] != 'u' {
 		return 0, false
@@ -105,8 +105,8 @@ const (
 	maxIntegerText = 64
 )
 
-// conformValue returns the value of an argument, or the rule that the value breaks. An integer such
-// as 1.0 becomes 1.
+// conformValue returns the value of an argument in the form that its type needs, such as 1 for 1.0, or
+// the rule that the value breaks.
 func conformValue(property *jsonschema.Schema, value json.RawMessage) (json.RawMessage, string) {
 	types := property.Types
 	if property.Type != "" {
@@ -133,7 +133,7 @@ func conformValue(property *jsonschema.Schema, value json.RawMessage) (json.RawM
 	return value, ""
 }
 
-// conformInteger returns the value of an integer in decimal digits, or the rule that it breaks.
+// conformInteger returns an integer in decimal digits, or the rule that value breaks.
 func conformInteger(value json.RawMessage) (json.RawMessage, string) {
 	if len(value) > maxIntegerText {
 		return nil, "must be an integer"

@@ -79,7 +79,7 @@ With --listen, a client needs a token in the header Authorization, as "Bearer TO
 // maxMaxWrite is the largest value that --max-write accepts, in bytes.
 const maxMaxWrite = 4 << 20
 
-// rules checks the flags and returns what they permit an agent to do.
+// rules checks the flags, and returns what they permit an agent to do.
 func (f *flags) rules(c *cobra.Command) (rules, error) {
 	r := rules{overwrite: f.overwrite}
 
@@ -116,7 +116,7 @@ func (f *flags) rules(c *cobra.Command) (rules, error) {
 	return r, nil
 }
 
-// serve serves the objects of a location, on standard input and output or over HTTP.
+// serve serves the objects of a location to agents, on standard input and output or over HTTP.
 func serve(ctx context.Context, p *program.Program, f *flags, r rules, text string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
@@ -148,6 +148,7 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	if f.listen != "" {
 		return s.serveHTTP(ctx, p, f)
 	}
+
 	if err := s.serveLines(ctx, p.Around.In, p.Out); err != nil {
 		return err
 	}
@@ -156,7 +157,8 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	return nil
 }
 
-// open opens the folder that a location names. It fails if the bucket does not exist.
+// open opens the folder that text names, and fails if its bucket does not exist. If the folder cannot be
+// listed, it only prints a warning.
 func open(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
 	l, err := p.Stores.LocateServed(text)
 	if err != nil {

@@ -38,8 +38,8 @@ var advice = map[storage.Code]string{
 	storage.DeadlineExceeded: "the call took too long",
 }
 
-// failure returns an error for the agent that reveals nothing about the store. If the owner of the
-// server can act on err, failure also reports err to the owner.
+// failure converts an error to one for the agent, which reveals nothing about the store. An error that
+// the owner of the server can act on is also reported to the owner.
 func (s *server) failure(ctx context.Context, tool string, err error) error {
 	var refusalErr refusal
 	if err == nil || errors.As(err, &refusalErr) {
@@ -62,7 +62,7 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 	return errors.New(string(code) + ": " + hint)
 }
 
-// isForAgentOnly reports whether only the agent can act on an error with this code, by another call.
+// isForAgentOnly reports whether nobody but the agent can act on an error with this code, by another call.
 func isForAgentOnly(code storage.Code) bool {
 	switch code {
 	case storage.ObjectNotFound, storage.PreconditionFailed, storage.RangeNotSatisfiable, storage.Canceled:
@@ -71,7 +71,7 @@ func isForAgentOnly(code storage.Code) bool {
 	return false
 }
 
-// hintFor returns the text for the agent about an error that a tool had. isKnown is false if there is none for the code.
+// hintFor returns what an agent can do about an error of a tool. isKnown is false if there is nothing for the code.
 func hintFor(code storage.Code, tool string) (hint string, isKnown bool) {
 	if code == storage.Unsupported {
 		switch tool {
@@ -86,8 +86,8 @@ func hintFor(code storage.Code, tool string) (hint string, isKnown bool) {
 	return hint, isKnown
 }
 
-// revisionError returns err, unless err says that the revision is not one of this store. Then revisionError
-// returns a refusal about the argument ifRevision.
+// revisionError returns a refusal of the argument ifRevision if err says that no object of this store can have the
+// revision, and any other err as it is.
 func revisionError(err error, revision string) error {
 	if revision != "" && storage.CodeOf(err) == storage.InvalidArgument {
 		return refusal("ifRevision must be a revision that stat or read returned")

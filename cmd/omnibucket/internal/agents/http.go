@@ -47,8 +47,8 @@ const (
 	defaultSendTime = 30 * time.Second
 )
 
-// serveHTTP serves clients until ctx is done. It keeps no sessions: each request contains one call,
-// and its response contains the result.
+// serveHTTP serves clients over HTTP until ctx is done. It keeps no sessions: each request has one call,
+// and its response the result.
 func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) error {
 	token, generated, err := tokenOf(p)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 		return err
 	}
 	defer listener.Close()
-	names := webserver.WithOwnHost(f.domains)
+
 	if generated {
 		_, _ = fmt.Fprintf(
 			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
@@ -73,25 +73,26 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 		)
 	}
 	p.PrintURL("http://" + webserver.ReachableAddress(listener.Addr()) + path)
-	return webserver.Serve(ctx, listener, s.setDeadlines(webserver.Guard(listener.Addr(), names, s.handler(token))))
+
+	guarded := webserver.Guard(listener.Addr(), webserver.WithOwnHost(f.domains), s.handler(token))
+	return webserver.Serve(ctx, listener, s.setDeadlines(guarded))
 }
 
-// tokenOf returns the token from the environment. If the environment has none, tokenOf generates
-// one.
+// tokenOf returns the token in the environment, or else generates one.
 func tokenOf(p *program.Program) (token string, generated bool, err error) {
 	token, _ = p.Around.Lookup(tokenVariable)
 	if token == "" {
 		return rand.Text(), true, nil
 	}
-	if len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	hasOtherCharacters := strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+	if len(token) < minToken || hasOtherCharacters {
 		return "", false, argument.Invalid(tokenVariable+" must have at least 16 letters, digits and signs",
 			"leave it out to get a new token")
 	}
 	return token, false, nil
 }
 
-// handler serves requests that have the token. It also refuses requests that a web page of another
-// origin sends, although such a page cannot know the token.
+// handler serves requests that have the token, and refuses those that a web page of another origin sends.
 func (s *server) handler(token string) http.Handler {
 	protocol := mcp.NewStreamableHTTPHandler(
 		func(*http.Request) *mcp.Server { return s.protocol },
@@ -100,17 +101,17 @@ func (s *server) handler(token string) http.Handler {
 			JSONResponse:                 true,
 			PropagateRequestCancellation: true,
 			MaxRequestBodyBytes:          int64(s.maxMessage()),
-			// The SDK's check of the Host header would refuse the names of --domain.
-			// webserver.Guard checks the header instead.
+			// webserver.Guard checks the Host header, and permits the names of --domain.
 			DisableLocalhostProtection: true,
 		},
 	)
+
 	mux := http.NewServeMux()
 	mux.Handle(path, withToken(token, s.limitRequests(protocol)))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// withToken refuses requests without the token.
+// withToken returns a handler that refuses requests without the token, and passes others to next.
 func withToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -125,10 +126,10 @@ func withToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// limitRequests limits how many requests are in memory. Further requests wait. It refuses a batch of
-// calls, because all responses to a batch would be in memory at the same time.
+// limitRequests limits how many requests are in memory, and lets some more wait. It refuses a batch of
+// calls, whose responses would all be in memory at the same time.
 func (s *server) limitRequests(next http.Handler) http.Handler {
-	// Each of these holds one value for each request that it admits.
+	// Each channel has one value for each request that it has admitted.
 	waiting := make(chan struct{}, maxWaiting)
 	slots := make(chan struct{}, s.rules.concurrency)
 	largeSlots := make(chan struct{}, maxLarge)
@@ -161,20 +162,21 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 		}
 		defer func() { <-slots }()
 
-		// The client may take its time from now on, because it may have waited for its turn.
+		// The time for the body begins now, because the request may have waited.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
 		message, err := s.messageOf(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))
 			return
 		}
+
 		r = r.WithContext(withEnd(r.Context()))
 		r.Body = io.NopCloser(bytes.NewReader(message))
 		next.ServeHTTP(w, r)
 	})
 }
 
-// acquire waits for a free slot. It reports whether the caller has one, which is false if ctx has ended.
+// acquire waits for a free slot, and returns false if ctx is done first.
 func acquire(ctx context.Context, slots chan<- struct{}) bool {
 	select {
 	case slots <- struct{}{}:
@@ -184,8 +186,7 @@ func acquire(ctx context.Context, slots chan<- struct{}) bool {
 	}
 }
 
-// tooLong responds that a message is too long. The response has a Content-Length, which package
-// drain requires.
+// tooLong responds that a message is too long, with a Content-Length, which package drain requires.
 func tooLong(w http.ResponseWriter) {
 	text := errLong.Error()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -195,19 +196,17 @@ func tooLong(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, text)
 }
 
-// messageOf reads the body of a request. It refuses a message that would need much memory to
-// decode.
+// messageOf reads the body of a request, and refuses a message that would need much memory to decode.
 func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
 	body := http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))
 	if _, err := message.ReadFrom(body); err != nil {
 		return nil, err
 	}
-	// If the deadline passed during the call, net/http would cancel the call as if the client had
-	// disconnected.
+	// A deadline that passes during the call would cancel it, as if the client had disconnected.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
-	// The SDK responds to an invalid message with its own error.
+	// To a message that cannot be decoded, the SDK responds itself.
 	if _, err := parse(message.Bytes()); err != nil && !errors.Is(err, errNoMessage) {
 		return message.Bytes(), err
 	}
@@ -223,13 +222,12 @@ func statusOf(err error) int {
 	return http.StatusBadRequest
 }
 
-// setDeadlines returns a handler that sets deadlines for the bodies of requests and responses. Without deadlines, a
-// client that does not read its response would block the requests of others. They also apply to clients without a token.
+// setDeadlines sets deadlines for the bodies of requests and responses, even of clients without a token. Without them, a
+// client that does not read its response would block the requests of others.
 func (s *server) setDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)
-		// A connection keeps its deadlines between requests. So the write deadline of the previous
-		// response is removed first.
+		// A connection keeps the write deadline of its previous response.
 		_ = connection.SetWriteDeadline(time.Time{})
 		_ = connection.SetReadDeadline(time.Now().Add(s.bodyTime))
 		next.ServeHTTP(&response{ResponseWriter: w, connection: connection, sendTime: s.sendTime}, r)
@@ -249,8 +247,8 @@ type response struct {
 // Unwrap returns the underlying writer, which [http.ResponseController] needs.
 func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// WriteHeader sends the status. After an error it closes the connection, because the client may
-// still be sending its request.
+// WriteHeader sends the status. With that of an error, it makes the connection close, because the client
+// may still be sending its request.
 func (r *response) WriteHeader(status int) {
 	if status >= http.StatusBadRequest {
 		r.hasFailed = true
@@ -260,13 +258,14 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a part of the body. The first part of an error is shortened, and its other parts are
-// left out. They count as written all the same.
+// Write sends a part of the body. Of an error, it sends only the first part, shortened, although it
+// reports all parts as written.
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
 	if r.isStarted && r.hasFailed {
 		return len(p), nil
 	}
+
 	part := p
 	if !r.isStarted {
 		part = shortenErrorJSON(p, r.hasFailed)
@@ -280,8 +279,8 @@ func (r *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// shortenErrorJSON shortens the error in a response to maxError bytes. If isError is true, the response may also be
-// plain text.
+// shortenErrorJSON shortens the error in a response to maxError bytes. If isError is true, the response may be plain
+// text.
 func shortenErrorJSON(p []byte, isError bool) []byte {
 	if len(p) <= maxError {
 		return p

@@ -39,10 +39,11 @@ func (s *server) serveLines(ctx context.Context, src io.Reader, output *console.
 		closed:   make(chan struct{}),
 	}
 
-	// Calls in progress are canceled when ctx ends, which the SDK does not do itself.
+	// With this context, calls in progress are canceled when ctx is done.
 	err := s.protocol.Run(withEnd(ctx), transport)
+	// An interrupt is the usual end of a server.
 	if ctx.Err() != nil {
-		return nil // an interrupt is the usual end of a server
+		return nil
 	}
 	return err
 }
@@ -80,7 +81,8 @@ func (l *lines) Connect(context.Context) (mcp.Connection, error) {
 // SessionID implements [mcp.Connection].
 func (l *lines) SessionID() string { return "" }
 
-// readAll reads messages from the input and passes them to Read, until the connection is closed.
+// readAll reads the messages in the input and passes them to Read, until the connection is closed or the
+// input ends.
 func (l *lines) readAll() {
 	defer close(l.messages)
 	r := bufio.NewReader(l.in)
@@ -116,7 +118,8 @@ func (l *lines) readAll() {
 	}
 }
 
-// readLine reads a line of at most limit bytes. It skips a longer line, and fails with errLong.
+// readLine reads a line of at most limit bytes. After a longer line, it fails with errLong, and can read
+// the next one.
 func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	isLong := false
 	for {
@@ -144,8 +147,7 @@ func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	}
 }
 
-// decode returns the message of a line, or nil if the line is empty. If the message is a request that needs a
-// response, decode registers it with begin.
+// decode returns the message in a line, or nil if the line is empty. It registers a request that needs a response.
 func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 	message, err := parse(line)
 	if err != nil {
@@ -157,12 +159,12 @@ func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 	return message, nil
 }
 
-// begin registers a request. It refuses the request if too many requests wait for responses, or if
-// one of them has the same id. It returns at once, so that readAll can read the next line. The next
-// line may cancel a call.
+// begin registers a request that waits for its response. It refuses the request at once if too many
+// wait, or if one of them has the same id, because the next line of the input may cancel a call.
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if _, isOpen := l.open[r.ID]; isOpen {
 		return &refusedCall{
 			id:     r.ID,
@@ -177,7 +179,8 @@ func (l *lines) begin(r *jsonrpc.Request, size int) error {
 		if others == openOthers {
 			return busy(r)
 		}
-		l.open[r.ID] = 0 // requests that are no calls do not count for openBytes
+		// The size of such a request does not count for openBytes.
+		l.open[r.ID] = 0
 		return nil
 	}
 
@@ -197,10 +200,12 @@ func busy(r *jsonrpc.Request) error {
 	return &refusedCall{id: r.ID, code: codeBusy, reason: "too many open calls; wait for responses"}
 }
 
-// end records that a request has received its response. In l.open, only calls of tools have a size.
+// end records that a request gets its response.
 func (l *lines) end(id jsonrpc.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
+	// Only calls of tools have a size.
 	size := l.open[id]
 	isToolCall := size > 0
 	if isToolCall {
@@ -210,7 +215,7 @@ func (l *lines) end(id jsonrpc.ID) {
 	delete(l.open, id)
 }
 
-// Read implements [mcp.Connection].
+// Read returns the next message. It implements [mcp.Connection].
 func (l *lines) Read(ctx context.Context) (jsonrpc.Message, error) {
 	select {
 	case message, ok := <-l.messages:
@@ -225,7 +230,7 @@ func (l *lines) Read(ctx context.Context) (jsonrpc.Message, error) {
 	}
 }
 
-// Write implements [mcp.Connection].
+// Write sends a message. It implements [mcp.Connection].
 func (l *lines) Write(ctx context.Context, message jsonrpc.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -234,21 +239,23 @@ func (l *lines) Write(ctx context.Context, message jsonrpc.Message) error {
 	if err != nil {
 		return err
 	}
+
 	l.writeLock.Lock()
 	defer l.writeLock.Unlock()
+	// The call ends before the write, because the client may send its next call as soon as it reads the response.
 	if response, ok := message.(*jsonrpc.Response); ok {
-		// End the call before writing: a client may send its next call as soon as it reads the response.
 		l.end(response.ID)
 	}
 	return l.writeLine(line)
 }
 
-// refuse sends the client an error response for a line that was not accepted.
+// refuse sends the client an error response to a line that was refused.
 func (l *lines) refuse(reason error) error {
 	line, err := responseTo(reason)
 	if err != nil {
 		return err
 	}
+
 	l.writeLock.Lock()
 	defer l.writeLock.Unlock()
 	return l.writeLine(line)
@@ -264,12 +271,12 @@ func (l *lines) writeLine(line []byte) error {
 	return err
 }
 
-// Close implements [mcp.Connection].
+// Close closes the connection and ends a blocked read. It implements [mcp.Connection].
 func (l *lines) Close() error {
 	l.closing.Do(func() {
 		close(l.closed)
+		// To close a pipe ends a read that is blocked.
 		if closer, ok := l.in.(io.Closer); ok {
-			// If the input is a pipe, this ends a blocked read.
 			_ = closer.Close()
 		}
 	})

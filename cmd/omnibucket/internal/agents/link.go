@@ -24,6 +24,7 @@ type linkOut struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
+// addLink offers the tool that signs a link.
 func (s *server) addLink(b storage.SignedDownloader) {
 	add(s, &mcp.Tool{
 		Name:        toolLink,
@@ -51,8 +52,8 @@ func (s *server) addLink(b storage.SignedDownloader) {
 			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
 		}
 
-		output := linkOut{signedURL.URL, signedURL.ExpiresAt}
-		// The URL is also sent as plain text, because JSON escapes each "&" in it.
+		output := linkOut{URL: signedURL.URL, ExpiresAt: signedURL.ExpiresAt}
+		// The plain text has the URL as it is, while JSON escapes each "&" in it.
 		return &mcp.CallToolResult{Content: []mcp.Content{
 			&mcp.TextContent{Text: output.URL},
 			&mcp.TextContent{Text: "The link works until " + output.ExpiresAt.Format(time.RFC3339) + "."},

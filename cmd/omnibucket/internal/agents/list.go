@@ -38,6 +38,7 @@ type listed struct {
 	Modified time.Time `json:"modified,omitzero"`
 }
 
+// addList offers the tool that lists objects and folders.
 func (s *server) addList(b storage.Lister) {
 	add(s, &mcp.Tool{
 		Name:        toolList,
@@ -52,15 +53,16 @@ func (s *server) addList(b storage.Lister) {
 		if size == 0 {
 			size = defaultPage
 		}
+
 		if len(args.Cursor) > maxCursor {
 			return nil, listOut{}, refusal(foreignCursor)
 		}
-		// checkKey would refuse the prefix ".", which is no valid key. But the prefix is useful,
-		// because keys such as ".a" begin with it. With "-" added, checkKey accepts the prefix. It
-		// still refuses the prefix "./", because no valid key begins with "./".
+		// With "-" added, a prefix is refused only if no key can begin with it: "." is accepted, because
+		// of keys such as ".a", but "./" is not.
 		if err := checkKey("prefix", args.Prefix+"-"); err != nil {
 			return nil, listOut{}, err
 		}
+
 		page, err := pageOf(ctx, b, args, size)
 		if args.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
 			err = refusal(foreignCursor)
@@ -74,13 +76,14 @@ func (s *server) addList(b storage.Lister) {
 
 const foreignCursor = "cursor must be the nextCursor of a page with the same prefix and recursive"
 
-// pageOf lists a page whose keys have at most maxListed bytes in total. A page has at least one
-// entry, even if its key is longer.
+// pageOf lists a page whose keys have at most maxListed bytes in total, or one entry if its key is
+// longer.
 func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*storage.Page, error) {
 	opts := []storage.ListOption{storage.WithPrefix(args.Prefix)}
 	if !args.Recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
+
 	for {
 		page, err := storage.ListPage(ctx, b, args.Cursor, append(opts, storage.WithPageSize(size))...)
 		if err != nil {
@@ -94,13 +97,13 @@ func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*stor
 			return page, nil
 		}
 
-		// Keys differ in length, so request only half as many entries as would fit on average.
-		fitting := size * maxListed / keyBytes
-		size = max(1, fitting/2)
+		// Half as many entries as would fit on average probably fit, although keys differ in length.
+		fittingOnAverage := size * maxListed / keyBytes
+		size = max(1, fittingOnAverage/2)
 	}
 }
 
-// listing returns a page as the result of the tool list.
+// listing converts a page to the result of the tool list.
 func listing(page *storage.Page) listOut {
 	output := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
 	for _, entry := range page.Entries {

@@ -31,8 +31,8 @@ var (
 	errID        = errors.New("id must be a string or an integer")
 )
 
-// maxMessage returns the largest size of a message in bytes. It leaves room for escapes in the text
-// of an object.
+// maxMessage returns the largest size of a message in bytes, with room for escapes in the content that a
+// call writes.
 func (s *server) maxMessage() int {
 	if !s.rules.allows(toolWrite) {
 		return shortMessage
@@ -40,8 +40,8 @@ func (s *server) maxMessage() int {
 	return int(2*s.rules.maxWrite) + shortMessage
 }
 
-// parse returns the message in data, or nil if data is only white space. Before it decodes a
-// message, it refuses one whose decoded form would need much memory.
+// parse returns the message in data, or nil if data is only white space. It refuses a message that
+// would need much memory before it decodes it.
 func parse(data []byte) (jsonrpc.Message, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
 	if len(text) == 0 {
@@ -63,21 +63,24 @@ func parse(data []byte) (jsonrpc.Message, error) {
 		return nil, errID
 	}
 	// Only the content that a call writes may make a message long.
-	if len(data) > shortMessage && len(data)-contentOf(message) > shortMessage {
+	if len(data) > shortMessage && len(data)-contentSize(message) > shortMessage {
 		return nil, errLong
 	}
 	return message, nil
 }
 
-// hasFractionalID reports whether the id of a message is a number that is no integer. The SDK would
-// cut its fraction, so that the response would have the id of another request.
+// hasFractionalID reports whether the id of a message is a number that is no integer. The SDK would cut
+// its fraction, so that the response might have the id of another request.
 func hasFractionalID(data []byte) bool {
-	var fields map[string]json.RawMessage // matches names exactly, as the SDK does
+	// Like the SDK, a map does not match names in another case.
+	var fields map[string]json.RawMessage
 	if json.Unmarshal(data, &fields) != nil || len(fields["id"]) == 0 {
 		return false
 	}
+
 	id := string(fields["id"])
-	if id[0] != '-' && (id[0] < '0' || id[0] > '9') {
+	isNumber := id[0] == '-' || '0' <= id[0] && id[0] <= '9'
+	if !isNumber {
 		return false
 	}
 	n, err := strconv.ParseFloat(id, 64)
@@ -102,14 +105,13 @@ func hasManyParts(data []byte) bool {
 	return parts > maxParts
 }
 
-// contentOf returns the size of the arguments in a call of the tool write. For any other message it
-// returns 0.
-func contentOf(message jsonrpc.Message) int {
+// contentSize returns the size of the arguments in a call of the tool write, and 0 for any other message.
+func contentSize(message jsonrpc.Message) int {
 	call, ok := message.(*jsonrpc.Request)
 	if !ok || call.Method != methodCall {
 		return 0
 	}
-	// A map matches names exactly. A struct would also match names in another case.
+	// Unlike a struct, a map does not match names in another case.
 	var params map[string]json.RawMessage
 	if json.Unmarshal(call.Params, &params) != nil || string(params["name"]) != `"`+toolWrite+`"` {
 		return 0
@@ -120,18 +122,19 @@ func contentOf(message jsonrpc.Message) int {
 // methodCall is the method of the protocol that calls a tool.
 const methodCall = "tools/call"
 
-// shortenError returns a response whose error text is cut to maxError bytes. If the error has no code,
-// as errors of the SDK before the request initialize, its code is that of an invalid request.
+// shortenError returns a response with the text of its error cut to maxError bytes. An error without a
+// code, such as those of the SDK before the request initialize, gets that of an invalid request.
 func shortenError(message jsonrpc.Message) jsonrpc.Message {
 	response, ok := message.(*jsonrpc.Response)
 	if !ok || response.Error == nil {
 		return message
 	}
+
 	rpcErr := jsonrpc.Error{Message: response.Error.Error()}
-	var full *jsonrpc.Error
-	if errors.As(response.Error, &full) {
-		rpcErr.Code = full.Code
-		rpcErr.Data = full.Data
+	var originalErr *jsonrpc.Error
+	if errors.As(response.Error, &originalErr) {
+		rpcErr.Code = originalErr.Code
+		rpcErr.Data = originalErr.Data
 	}
 
 	hasCode := rpcErr.Code != 0
@@ -149,7 +152,7 @@ func shortenError(message jsonrpc.Message) jsonrpc.Message {
 	return &jsonrpc.Response{ID: response.ID, Error: &rpcErr}
 }
 
-// beginning cuts the text of an error to maxError bytes.
+// beginning returns the text of an error, cut to maxError bytes.
 func beginning(text string) string {
 	if len(text) <= maxError {
 		return text
@@ -168,8 +171,8 @@ type refusedCall struct {
 
 func (r *refusedCall) Error() string { return r.reason }
 
-// responseTo returns the error response to a message that was refused with err. If err is not of a call, the id of the
-// response is null, as JSON-RPC requires for a message whose id is unknown. The SDK cannot encode such a response.
+// responseTo returns the error response to a message that was refused with err. If the id of the message is not known,
+// that of the response is null, as JSON-RPC requires.
 func responseTo(err error) ([]byte, error) {
 	var call *refusedCall
 	if errors.As(err, &call) {
@@ -179,7 +182,8 @@ func responseTo(err error) ([]byte, error) {
 		})
 	}
 
-	text, _ := json.Marshal(err.Error()) // cannot fail for a string
+	// The SDK cannot encode a null id. Marshal cannot fail for a string.
+	text, _ := json.Marshal(err.Error())
 	const format = `{"jsonrpc":"2.0","id":null,"error":{"code":%d,"message":%s}}`
 	return fmt.Appendf(nil, format, jsonrpc.CodeInvalidRequest, text), nil
 }

@@ -20,6 +20,7 @@ type moveOut struct {
 	Revision string `json:"revision,omitempty" jsonschema:"opaque text for ifRevision"`
 }
 
+// addMove offers the tool that gives an object another key.
 func (s *server) addMove(b storage.ReadWriter) {
 	description := "Gives an object another key, inside the store."
 	if s.rules.overwrite {
@@ -27,6 +28,7 @@ func (s *server) addMove(b storage.ReadWriter) {
 	} else {
 		description += " It fails if an object has the new key: nothing can be replaced."
 	}
+
 	add(s, &mcp.Tool{
 		Name:        toolMove,
 		Annotations: annotations("Move an object", effects{destructive: true}),
@@ -42,6 +44,7 @@ func (s *server) addMove(b storage.ReadWriter) {
 		if args.From == args.To {
 			return nil, moveOut{}, refusal("to must be another key than from")
 		}
+
 		var opts []storage.CopyOption
 		if !s.rules.overwrite || !args.Overwrite {
 			opts = append(opts, storage.IfAbsent())

@@ -48,6 +48,7 @@ type readOut struct {
 	Text string `json:"text"`
 }
 
+// addRead offers the tool that reads text of an object.
 func (s *server) addRead(b storage.Downloader) {
 	add(s, &mcp.Tool{
 		Name:        toolRead,
@@ -78,7 +79,7 @@ func (s *server) addRead(b storage.Downloader) {
 	})
 }
 
-// readRange reads at most args.Length bytes, and requests no more from the store.
+// readRange reads at most args.Length bytes of an object from args.Offset.
 func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage.Attrs, []byte, error) {
 	opts := []storage.DownloadOption{storage.WithRange(args.Offset, args.Length), storage.WithConcurrency(1)}
 	if args.IfRevision != "" {
@@ -89,7 +90,9 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 		return nil, nil, revisionError(err, args.IfRevision)
 	}
 	defer r.Close()
-	data := make([]byte, max(0, min(args.Length, r.Attrs().Size-args.Offset)))
+
+	length := max(0, min(args.Length, r.Attrs().Size-args.Offset))
+	data := make([]byte, length)
 	n, err := io.ReadFull(r, data)
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil
@@ -97,8 +100,8 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 	return r.Attrs(), data[:n], err
 }
 
-// result returns the result of a read whose data begins at in.Offset. Text is cut so that it has
-// only whole characters. Other data is left out.
+// result returns the result of a read whose data begins at in.Offset. Text is cut to whole characters
+// that can be sent, and other data is left out.
 func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	output := readOut{readAbout: readAbout{
 		Key:             a.Key,
@@ -114,29 +117,33 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	// The data may begin and end within a character.
 	start, stop := words.WholeCharacters(data, in.Offset > 0, dataEnd < a.Size)
 	text := data[start:stop]
-	next := dataEnd // offset at which the agent may read on
+	nextOffset := dataEnd
 	if isText(text) {
 		text = text[:fittingLength(text, maxJSON)]
 		output.Text = string(text)
 		output.Offset = in.Offset + int64(start)
-		next = output.Offset + int64(len(text))
+		nextOffset = output.Offset + int64(len(text))
 	} else {
 		output.Binary = true
 	}
-	if next < a.Size {
-		output.NextOffset = next
+
+	if nextOffset < a.Size {
+		output.NextOffset = nextOffset
 	}
 	return output
 }
 
-// content returns the result for clients that do not read structured results. The text follows the
-// attributes as a separate content, because it would be longer in JSON.
+// content returns the result for clients that do not read structured results: the attributes as JSON,
+// and the text as it is, because it would be longer in JSON.
 func (o readOut) content() *mcp.CallToolResult {
+	// Marshal cannot fail for these types.
+	attributes, _ := json.Marshal(o.readAbout)
 	text := o.Text
-	about, _ := json.Marshal(o.readAbout) // cannot fail for these types
-	contents := []mcp.Content{&mcp.TextContent{Text: string(about)}}
 	if o.Binary {
 		text = "The content is not text, so it is not shown."
 	}
-	return &mcp.CallToolResult{Content: append(contents, &mcp.TextContent{Text: text})}
+	return &mcp.CallToolResult{Content: []mcp.Content{
+		&mcp.TextContent{Text: string(attributes)},
+		&mcp.TextContent{Text: text},
+	}}
 }

@@ -17,6 +17,7 @@ type removeOut struct {
 	Key string `json:"key"`
 }
 
+// addRemove offers the tool that removes an object.
 func (s *server) addRemove(b storage.Remover) {
 	add(s, &mcp.Tool{
 		Name:        toolRemove,
@@ -26,6 +27,7 @@ func (s *server) addRemove(b storage.Remover) {
 		if err := checkKey("key", args.Key); err != nil {
 			return nil, removeOut{}, err
 		}
+
 		var opts []storage.RemoveOption
 		if args.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(args.IfRevision))

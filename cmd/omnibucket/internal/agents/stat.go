@@ -36,6 +36,7 @@ type statOut struct {
 	LegalHold          bool              `json:"legalHold,omitempty"`
 }
 
+// addStat offers the tool that reads the attributes of an object.
 func (s *server) addStat(b storage.AttrsReader) {
 	add(s, &mcp.Tool{
 		Name:        toolStat,
@@ -49,12 +50,12 @@ func (s *server) addStat(b storage.AttrsReader) {
 		if err != nil {
 			return nil, statOut{}, err
 		}
-		return nil, described(attrs), nil
+		return nil, describe(attrs), nil
 	})
 }
 
-// described returns the attributes that an agent may see.
-func described(a *storage.Attrs) statOut {
+// describe returns those attributes that an agent may see.
+func describe(a *storage.Attrs) statOut {
 	return statOut{
 		Key:                a.Key,
 		Size:               a.Size,

@@ -2,8 +2,8 @@ package agents
 
 import "unicode/utf8"
 
-// isText reports whether data is UTF-8 and has only those control characters that occur in text: bell, backspace, tab,
-// the line ends, and escape, which begins colors of terminals.
+// isText reports whether data is UTF-8 with only those control characters that occur in text, such as tabs, line ends,
+// and escape, which begins colors of terminals.
 func isText(data []byte) bool {
 	const escape = 0x1B
 	const deletion = 0x7F
@@ -20,8 +20,8 @@ func isText(data []byte) bool {
 	return true
 }
 
-// fittingLength returns how many bytes of text can be sent, counted from the beginning. The JSON form of
-// the first n bytes has at most limit bytes. The first n bytes end with a whole character.
+// fittingLength returns the length of the longest beginning of text, in whole characters, whose JSON form
+// has at most limit bytes.
 func fittingLength(text []byte, limit int) (n int) {
 	for n < len(text) {
 		r, size := utf8.DecodeRune(text[n:])
@@ -34,8 +34,8 @@ func fittingLength(text []byte, limit int) (n int) {
 	return n
 }
 
-// lengthInJSON returns the length of a character as encoding/json writes it. size is its length in
-// UTF-8.
+// lengthInJSON returns the length of a character as encoding/json writes it, where size is its length
+// in UTF-8.
 func lengthInJSON(r rune, size int) int {
 	switch r {
 	case '"', '\\', '\n', '\r', '\t':

@@ -27,6 +27,7 @@ type writeOut struct {
 	Revision string `json:"revision,omitempty" jsonschema:"opaque text for ifRevision"`
 }
 
+// addWrite offers the tool that stores an object.
 func (s *server) addWrite(b storage.Uploader) {
 	description := "Stores a new object of at most " + strconv.FormatInt(s.rules.maxWrite, 10) + " bytes."
 	if s.rules.overwrite {
@@ -60,8 +61,8 @@ func (s *server) addWrite(b storage.Uploader) {
 		}
 
 		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
+		// Without a content type, only the revision can be an invalid argument.
 		if err != nil && args.ContentType == "" {
-			// Only the revision can be an invalid argument.
 			err = revisionError(err, args.IfRevision)
 		}
 		if err != nil {
@@ -71,7 +72,7 @@ func (s *server) addWrite(b storage.Uploader) {
 	})
 }
 
-// content returns the bytes to store. It fails if there are more than limit bytes.
+// content returns the bytes to store, and fails if they are more than limit.
 func (in *writeIn) content(limit int64) ([]byte, error) {
 	tooLarge := refusal("content must have at most " + strconv.FormatInt(limit, 10) + " bytes")
 	hasText := in.Text != nil
@@ -87,7 +88,8 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 		return []byte(*in.Text), nil
 	}
 
-	const maxPadding = 2 // bytes that DecodedLen counts, although they are padding
+	// DecodedLen also counts the padding.
+	const maxPadding = 2
 	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+maxPadding {
 		return nil, tooLarge
 	}
@@ -101,11 +103,11 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 	return content, nil
 }
 
-// schemaOf returns the JSON schema of a tool's arguments or results, without the hidden properties.
+// schemaOf returns the JSON schema of a tool's arguments or results, without hidden properties.
 func schemaOf[T any](hidden ...string) *jsonschema.Schema {
 	schema, err := jsonschema.For[T](nil)
 	if err != nil {
-		// This is a programming error: the types of this package have valid schemas.
+		// All types that are used here have a schema.
 		panic(err)
 	}
 	for _, name := range hidden {
@@ -114,7 +116,8 @@ func schemaOf[T any](hidden ...string) *jsonschema.Schema {
 	return schema
 }
 
-// hiddenUnlessOverwrite returns the names of arguments if the agent may not replace objects, and nil otherwise.
+// hiddenUnlessOverwrite returns names, those of arguments to hide, if the agent may not replace objects. Otherwise, it
+// returns nil.
 func (r *rules) hiddenUnlessOverwrite(names ...string) []string {
 	if r.overwrite {
 		return nil

@@ -14,8 +14,7 @@ func Invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// OfPath returns the error of a path of this machine that cannot be opened. Only a missing file is
-// ObjectNotFound.
+// OfPath converts err, with which a path of this machine could not be opened, to an error of the library.
 func OfPath(path string, err error) error {
 	pathErr := &storage.Error{Code: storage.Internal, Key: path, Err: err}
 	switch {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// ReadPatterns reads the patterns of a file, one in each line, without comments.
+// ReadPatterns reads the patterns in the file that is the value of flag: one in each line, without empty
+// lines and comments.
 func ReadPatterns(flag, path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
