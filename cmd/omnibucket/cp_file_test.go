@@ -52,7 +52,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.NoDirExists(t, path("matched/tree"))
 }
 
-// cp and mv refuse a file as its own destination, also under the name of a link, and files that are not regular.
+// cp and mv refuse to write a file to itself, even through a hard link, and to use a device.
 func TestCpBetweenPathsRefuses(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -70,12 +70,13 @@ func TestCpBetweenPathsRefuses(t *testing.T) {
 	require.Equal(t, "kept", readFile(t, file))
 }
 
-// If a path cannot be opened but exists, the exit code is not 3.
+// A path that exists but cannot be opened is a failure with exit code 1, and not reported as missing.
 func TestUnreadablePathIsNotMissing(t *testing.T) {
 	dir := t.TempDir()
 	loop := filepath.Join(dir, "loop")
 	require.NoError(t, os.Symlink(loop, loop))
 	s := newShell(t)
+
 	for _, args := range [][]string{
 		{"mv", loop, filepath.Join(dir, "new")},
 		{"cp", loop, filepath.Join(dir, "new")},
@@ -90,13 +91,15 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 	}
 }
 
-// If a file changes while cp reads it, cp stores nothing. The file is so large that cp ends only because it
-// changes.
+// If a file changes while cp or mv reads it, the command fails and stores nothing.
 func TestCpOfAChangingFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	writeFiles(t, dir, map[string]string{"file": ""})
-	require.NoError(t, os.Truncate(file, 64<<30)) // it takes no space
+
+	// The file has only a hole, so large that the command ends only because the file changes.
+	require.NoError(t, os.Truncate(file, 64<<30))
+
 	stop := make(chan struct{})
 	var changing sync.WaitGroup
 	changing.Go(func() {
@@ -111,6 +114,7 @@ func TestCpOfAChangingFile(t *testing.T) {
 	})
 	defer changing.Wait()
 	defer close(stop)
+
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 
@@ -128,8 +132,7 @@ func TestCpOfAChangingFile(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
-// cp refuses a link to a file of /proc, such as /dev/stdout, as its destination. Otherwise it would replace the
-// link by a file.
+// cp refuses to replace a link to a file of /proc, such as /dev/stdout.
 func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a")
@@ -149,15 +152,15 @@ func TestCpToALinkToProc(t *testing.T) {
 	}
 }
 
-// An error of cp does not name the temporary file.
+// An error of cp names the destination, and not the temporary file that cp writes first.
 func TestCpErrorHidesTemporaryFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	long := filepath.Join(dir, strings.Repeat("x", 300))
+	tooLong := filepath.Join(dir, strings.Repeat("x", 300)) // names of files have at most 255 bytes
 
-	_, stderr := s.exits(exitFailure, "cp", filepath.Join(dir, "a"), long)
-	require.Contains(t, stderr, "rename "+long+": ")
+	_, stderr := s.exits(exitFailure, "cp", filepath.Join(dir, "a"), tooLong)
+	require.Contains(t, stderr, "rename "+tooLong+": ")
 	require.NotContains(t, stderr, ".omnibucket-")
 
 	entries, err := os.ReadDir(dir)

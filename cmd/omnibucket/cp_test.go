@@ -14,8 +14,7 @@ var hostile = []string{
 	"-rf", "a:b", "~", "!x",
 }
 
-// The destination of cp is a key, a folder, a bucket, a file or a directory. A folder, a bucket and a directory get the
-// file under the name of the source.
+// cp writes to the key or file that is named. A folder, bucket or directory gets the file under the name of the source.
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -68,6 +67,7 @@ func TestCpOfOneFile(t *testing.T) {
 		require.Empty(t, s.ok("cp", object, newFile))
 		require.Equal(t, "object", readFile(t, newFile))
 	}
+
 	require.Empty(t, s.ok("cp", object, filepath.Join(dir, "there")))
 	require.Equal(t, "object", readFile(t, filepath.Join(dir, "there", "object.txt")))
 	require.Equal(t, "object", s.ok("cp", object, "-"))
@@ -185,8 +185,7 @@ func TestCpRefuses(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
 }
 
-// If the condition of --if-absent or --if-revision does not hold, cp and rm exit with 4, and the object stays as
-// it is.
+// If the condition of --if-absent or --if-revision does not hold, cp and rm exit with 4 and change nothing.
 func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -196,6 +195,7 @@ func TestCpConditions(t *testing.T) {
 
 	_, stderr := s.exits(exitPrecondition, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
+
 	revision := statOf(s, key).Revision
 	s.in = "second"
 	s.ok("cp", "--if-revision", revision, "-", key)
@@ -205,7 +205,7 @@ func TestCpConditions(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-// cp copies objects with unusual keys from memory to a disk and to local files.
+// cp copies objects with unusual keys between stores and to local files.
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -230,12 +230,13 @@ func TestCpOfHostileKeys(t *testing.T) {
 	}
 }
 
-// If the source of cp is missing, cp keeps the file at the destination and creates no other file.
+// If its source is missing, cp keeps the file at the destination and creates no new one.
 func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
+
 	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "a"))
 	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
 
@@ -252,13 +253,13 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s.put(object, "new")
 
 	tests := []struct {
-		name string
-		dst  string
-		want string // path of the file
+		name     string
+		dst      string
+		wantPath string // of the file, below the directory
 	}{
-		{name: "a folder", dst: "dl/", want: "dl/x"},
-		{name: "folders", dst: "a/b/c/", want: "a/b/c/x"},
-		{name: "a file in one", dst: "one/file", want: "one/file"},
+		{name: "a directory", dst: "dl/", wantPath: "dl/x"},
+		{name: "nested directories", dst: "a/b/c/", wantPath: "a/b/c/x"},
+		{name: "a file in a directory", dst: "one/file", wantPath: "one/file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -266,8 +267,10 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 			dir := t.TempDir()
 
 			s.ok("cp", object, dir+"/"+tt.dst)
-			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.want))))
-			s.ok("cp", object, dir+"/"+tt.dst) // the directory exists now
+			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.wantPath))))
+
+			// Now the directory exists.
+			s.ok("cp", object, dir+"/"+tt.dst)
 		})
 	}
 
@@ -275,6 +278,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 	s.exits(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
+
 	_, stderr := s.exits(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
 	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
@@ -283,7 +287,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// If the source of cp or sync is missing, the exit code is that of a missing object, as in docs/cli.md.
+// If the source of cp or sync is missing, the command exits with 3, as docs/cli.md says.
 func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -323,7 +327,7 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket))
 }
 
-// cp -r copies a directory under its name, or its content if the source ends in a slash. A bucket is treated the same.
+// cp -r copies a directory or a folder of a bucket under its name, or only its content if the source ends in a slash.
 func TestCpOfTrees(t *testing.T) {
 	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
 	tests := []struct {
@@ -356,15 +360,18 @@ func TestCpOfTrees(t *testing.T) {
 			writeFiles(t, dirWithTree, tree)
 			s.ok("cp", "-r", dirWithTree+"/", bucketWithTree)
 
+			// From a directory to a bucket.
 			s.ok("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
 			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
 
+			// From a bucket to a bucket. The second time, the copies exist.
 			s.ok("rm", "-r", "--all", bucket)
-			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
-			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)), "from a bucket")
-			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
-			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)), "the same command again")
+			for range 2 {
+				s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
+				require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
+			}
 
+			// From a bucket to a directory.
 			if tt.isFile {
 				return
 			}
@@ -377,7 +384,7 @@ func TestCpOfTrees(t *testing.T) {
 	}
 }
 
-// cp -r gives each object the attributes of its flags. A second run copies nothing.
+// cp -r gives each object the attributes that its flags name, and a second run copies nothing.
 func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -385,20 +392,23 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
 	s.ok("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
 
-	line := statOf(s, bucket+"/b/c.txt")
-	require.Equal(t, "no-cache", line.CacheControl)
+	before := statOf(s, bucket+"/b/c.txt")
+	require.Equal(t, "no-cache", before.CacheControl)
+
 	s.ok("cp", "-r", dir+"/", bucket)
-	require.Equal(t, line, statOf(s, bucket+"/b/c.txt"))
+	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
-// If the source tree is missing, the exit code is 3.
+// cp -r exits with 3 if its source is missing, but accepts an empty bucket.
 func TestMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
+
 	s.exits(exitNotFound, "cp", "-r", bucket+"/none", dir)
 	s.exits(exitNotFound, "cp", "-r", bucket+"/none/", dir)
 	s.exits(exitNotFound, "cp", "-r", filepath.Join(dir, "none"), bucket)
+
 	s.ok("cp", "-r", bucket, dir)
 }
 
@@ -408,6 +418,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a/b", "")
 	s.setBox(bucket + "/a")
+
 	for _, args := range [][]string{
 		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"},
 		{"cp", "-r", "box:", bucket},

@@ -129,7 +129,7 @@ func serviceAccount(t *testing.T, token string) (path string) {
 	return path
 }
 
-// A command may use two accounts of one provider. Each request uses the credentials of its own account.
+// A command that uses two accounts of one provider sends each request with the credentials of its account.
 func TestCredentialsOfTwoAccounts(t *testing.T) {
 	for name, accounts := range twoAccounts {
 		t.Run(name, func(t *testing.T) {
@@ -173,10 +173,11 @@ func testTwoAccounts(t *testing.T, s *shell) {
 	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", "old:"))
 }
 
-// If an address names credentials that do not exist, the command fails.
+// If an address names credentials that do not exist, the error names the variable that is missing.
 func TestCredentialsNamedButMissing(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_OTHER"] = "s3://photos?region=us-east-1&credentials=other"
-	_, says := s.exits(exitFailure, "ls", "other:")
-	require.Contains(t, says, "OTHER_AWS_ACCESS_KEY_ID")
+
+	_, stderr := s.exits(exitFailure, "ls", "other:")
+	require.Contains(t, stderr, "OTHER_AWS_ACCESS_KEY_ID")
 }

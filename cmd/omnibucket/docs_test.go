@@ -25,7 +25,7 @@ const (
 	s3Manual = "../../docs/s3server.md"
 )
 
-// The manual has every command and exit code, and names only flags that exist.
+// The manual describes every command and exit code, and names only flags that exist.
 func TestManualHasEveryCommand(t *testing.T) {
 	text := readFile(t, manual)
 	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
@@ -56,7 +56,7 @@ func flagsIn(text string) (names []string) {
 	return names
 }
 
-// The manual of the S3 server has its flags.
+// The manual of the S3 server has all its flags, and no others.
 func TestManualOfS3Server(t *testing.T) {
 	var f serving.S3Flags
 	c := &cobra.Command{}
@@ -71,11 +71,13 @@ func TestManualOfS3Server(t *testing.T) {
 	}
 }
 
-// The shortest session of the manual works in a real shell, in which the test binary is the program.
+// The short session at the start of the manual works as printed, in a real shell.
 func TestManualSession(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, manual), -1)
 	require.Len(t, blocks, 2, "the build and the session")
 	session := blocks[1][1]
+
+	// The test binary takes the place of the program.
 	program, err := os.Executable()
 	require.NoError(t, err)
 	const defineProgram = `omnibucket() { "$PROGRAM" "$@"; }` + "\n"
@@ -88,7 +90,7 @@ func TestManualSession(t *testing.T) {
 	require.Regexp(t, `^uploaded - to .*\n +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(output))
 }
 
-// The Job of the manual has a valid command line. tools/release checks that the rest of the manifest is a Job.
+// The Kubernetes Job in the manual has a valid command line.
 func TestManualJob(t *testing.T) {
 	args := jobArgs(t)
 	s := newShell(t)
@@ -113,8 +115,10 @@ func TestManualJob(t *testing.T) {
 	}
 
 	s.ok(args...)
+
+	// The key is in one of the shards.
 	const shards = 64
-	for i := range shards { // the key is in one of them
+	for i := range shards {
 		s.ok(append(args, fmt.Sprintf("--shard=%d/%d", i, shards))...)
 	}
 	require.Equal(t, "a", s.ok("cat", "new:a"))

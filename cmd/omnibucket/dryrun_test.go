@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A dry run refuses the same arguments as the command, with the same error, and changes nothing.
+// A dry run fails where the command would fail, with the same exit code and error.
 func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
 	parent := newDirectoryAddress(t)
@@ -52,9 +52,9 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, ofDryRun := s.exits(tt.want, append(tt.args, "--dry-run")...)
-			_, ofCommand := s.exits(tt.want, tt.args...)
-			require.Equal(t, splitLines(ofCommand)[0], splitLines(ofDryRun)[0])
+			_, dryRunErr := s.exits(tt.want, append(tt.args, "--dry-run")...)
+			_, commandErr := s.exits(tt.want, tt.args...)
+			require.Equal(t, splitLines(commandErr)[0], splitLines(dryRunErr)[0])
 		})
 	}
 
@@ -208,7 +208,7 @@ func TestDryRunRefuses(t *testing.T) {
 	}
 }
 
-// If a store has no tags, a copy of a tree with --tag fails as unsupported, also as a dry run.
+// A copy of a tree with --tag fails as unsupported if the store has no tags, and so does its dry run.
 func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -230,8 +230,7 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
 }
 
-// A dry run does not read standard input: it must neither wait for somebody who types nor take input from another
-// process.
+// A dry run does not read standard input, because it would wait for somebody who types.
 func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
@@ -239,11 +238,12 @@ func TestDryRunReadsNoInput(t *testing.T) {
 	require.NoError(t, err)
 
 	args := []string{"cp", "--dry-run", "-", "box:a"}
-	require.Equal(t, exitOK, run(t.Context(), args, s.environment(stdin, io.Discard, io.Discard)))
+	code := run(t.Context(), args, s.environment(stdin, io.Discard, io.Discard))
+	require.Equal(t, exitOK, code)
 	require.NoError(t, stdin.Close())
 }
 
-// A dry run of rb refuses a bucket with versions, too.
+// rb refuses a bucket that has only old versions, and so does its dry run.
 func TestRbDryRunWithVersions(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
@@ -267,7 +267,7 @@ func TestServeS3RefusesADryRun(t *testing.T) {
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
 
-// With --requests, sync prints the requests that it has sent. A dry run also prints those that the job would send.
+// With --requests, sync prints how many requests it sent, and in a dry run how many the job would send.
 func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t)
@@ -286,11 +286,13 @@ func TestDryRunCost(t *testing.T) {
 
 	_, stderr = s.exits(exitOK, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
+
 	dir := t.TempDir()
 	_, stderr = s.exits(exitOK, "sync", "--requests", src, dir)
 	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")
 
+	// run prints the requests once, for all lines of its file.
 	s.in = "cat " + src + "#a\ncat --requests " + src + "#b\n"
 	_, stderr = s.exits(exitOK, "run", "--requests", "-")
-	require.Equal(t, 1, strings.Count(stderr, "requests:"), "once, for all lines")
+	require.Equal(t, 1, strings.Count(stderr, "requests:"))
 }

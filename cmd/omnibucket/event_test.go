@@ -94,7 +94,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, "error", failure["event"])
 }
 
-// An error is JSON if a flag or the environment says so, even if the command line is invalid.
+// Errors are printed as JSON if a flag or the environment asks for it, even if the command line is invalid.
 func TestJSONErrors(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {
@@ -125,7 +125,7 @@ func TestJSONErrors(t *testing.T) {
 	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
 }
 
-// completion refuses a shell that it does not know.
+// The command completion refuses a shell that it does not know.
 func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 	s := newShell(t)
 	stdout, stderr := s.exits(exitUsage, "completion", "bsh")
@@ -142,7 +142,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "one"})
 	s.put(bucket+"/a", "old")
 	s.put(bucket+"/folder/b", "b")
-	list := s.ok("ls", "-r", "-l", bucket)
+	before := s.ok("ls", "-r", "-l", bucket)
 
 	for _, args := range [][]string{
 		{"cp", filepath.Join(dir, "a"), bucket},
@@ -157,12 +157,12 @@ func TestDryRunChangesNothing(t *testing.T) {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			s.t = t
 			s.exits(exitOK, append(args, "--dry-run")...)
-			require.Equal(t, list, s.ok("ls", "-r", "-l", bucket))
+			require.Equal(t, before, s.ok("ls", "-r", "-l", bucket))
 		})
 	}
 }
 
-// A dry run makes no directory.
+// A dry run of any command creates no directory and no file.
 func TestDryRunMakesNoDirectory(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -197,7 +197,7 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
-// With --quiet, a command prints nothing but errors.
+// With --quiet, commands print nothing but errors.
 func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -214,16 +214,19 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s.exits(exitUsage, "ls", "-q", "-v", bucket)
 }
 
-// --bwlimit limits the bandwidth of a command.
+// --bwlimit limits the bandwidth of a command, and refuses a rate that it cannot parse.
 func TestBwlimitOfACommand(t *testing.T) {
-	const shortest = 300 * time.Millisecond // 100 KiB at 200 KiB a second take half a second
+	const (
+		size        = 100 << 10
+		minDuration = 300 * time.Millisecond // size at 200 KiB a second takes half a second
+	)
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.in = strings.Repeat("x", 100<<10)
+	s.in = strings.Repeat("x", size)
 
 	start := time.Now()
 	s.ok("cp", "--bwlimit", "200K", "-", bucket+"/a")
-	require.Greater(t, time.Since(start), shortest)
+	require.Greater(t, time.Since(start), minDuration)
 
 	_, stderr := s.exits(exitUsage, "ls", "--bwlimit", "fast", bucket)
 	require.Contains(t, stderr, "--bwlimit: timetable must have rates")
@@ -255,8 +258,7 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
-// With --json, each line of standard error is JSON, also if the command line is invalid. An error in a file of run has
-// the number of its line.
+// With --json, each line of standard error is JSON, even if the command line is invalid.
 func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	s.in = "ls 'box:\nls --none\nnone\n" // for run
@@ -275,6 +277,8 @@ func TestJSONOfInvalidCommandLines(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(text), &line), text)
 			require.Equal(t, "error", line["event"])
 			require.Equal(t, "invalid argument", line["code"])
+
+			// Only an error in a file of run has the number of its line.
 			hasNumber := line["line"] != nil
 			require.Equal(t, args[0] == "run", hasNumber, text)
 		}

@@ -96,8 +96,7 @@ func (b *goBuild) parse(output string) (compiled int, report goCacheReport, warn
 	return compiled, report, warnings
 }
 
-// The go command compiles nothing in a second clone, on another machine, and on the same machine without the
-// store.
+// The first build of a module compiles everything. A second clone, on another machine, compiles nothing.
 func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), store).build()
@@ -124,8 +123,7 @@ func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	require.Empty(t, warnings)
 }
 
-// If the location has layers such as encryption, gocache stores its outputs through them. A second build, with another
-// cache directory, can decrypt the outputs.
+// gocache encrypts its outputs if the location has the layer encrypt, and a later build on another machine uses them.
 func TestGocacheEncryptedLocation(t *testing.T) {
 	testserver.Further(t)
 	identity, err := age.GenerateX25519Identity()
@@ -151,23 +149,24 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	objects, err := filepath.Glob(filepath.Join(store, "folder", "gocache-v1", "*", "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, objects)
-	const header = "gocache1" // of an output that is not encrypted
+	const plainHeader = "gocache1" // start of an output that is not encrypted
 	for _, path := range objects {
-		require.NotContains(t, readFile(t, path), header)
+		require.NotContains(t, readFile(t, path), plainHeader)
 	}
 }
 
-// With --read-only, gocache serves a build, and stores nothing.
+// With --read-only, gocache serves a build without storing its outputs.
 func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), "--read-only", store).build()
+
 	require.Equal(t, goModulePackages, compiled)
 	require.Zero(t, report.Uploads+report.Failures)
 	require.Empty(t, warnings)
 	require.Empty(t, newShell(t).ok("ls", "-r", store))
 }
 
-// Concurrent builds, each in its own clone, share a cache directory and a store.
+// Concurrent builds, each in its own clone of the module, may share a cache directory and a store.
 func TestGocacheBuildsAtOnce(t *testing.T) {
 	testserver.Further(t)
 	const builds = 8
@@ -186,6 +185,7 @@ func TestGocacheBuildsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 
+	// Afterwards the store has all outputs, and the directory only whole files.
 	compiled, _, warnings := newGoBuild(t, t.TempDir(), store).build()
 	require.Zero(t, compiled)
 	require.Empty(t, warnings)
@@ -208,12 +208,13 @@ func requireRightFiles(t *testing.T, dir string) {
 // killsAfter are numbers of files in the local directory, after each of which gocache is killed once.
 var killsAfter = []int{0, 1, 3, 6, 10}
 
-// If gocache is killed during a build, the next build is correct, with the same directory and with a new one.
+// If gocache is killed during a build, the next build is correct, in the same cache directory and in a new one.
 func TestGocacheIsKilled(t *testing.T) {
 	testserver.Further(t)
 	store := newDirectoryAddress(t)
 	dir := t.TempDir()
 
+	// Kill gocache at several points of the build.
 	for _, fileCount := range killsAfter {
 		b := newGoBuild(t, dir, store)
 		pidFile := b.writePID()
@@ -233,6 +234,8 @@ func TestGocacheIsKilled(t *testing.T) {
 		_, _, warnings := b.build()
 		require.Empty(t, warnings)
 		requireRightFiles(t, dir)
+
+		// A build after that finds everything in the cache.
 		compiled, _, _ := b.build()
 		require.Zero(t, compiled)
 	}
@@ -276,7 +279,7 @@ func readPID(path string) (pid int, ok bool) {
 	return pid, n == 1
 }
 
-// If a server is down or never responds, a build waits no longer than --patience.
+// If the server is down or never responds, a build succeeds without it after the time of --patience.
 func TestGocacheWithoutAnAnswer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -322,13 +325,14 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s.put(store+"#gocache-v1/ab/old", "1")
 	s.put(store+"#gocache-v1/ab/new", "1")
 	s.put(store+"#other", "1")
-	long := time.Now().Add(-31 * 24 * time.Hour)
+	longAgo := time.Now().Add(-31 * 24 * time.Hour)
 	for _, name := range []string{"gocache-v1/ab/old", "other"} {
-		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), long, long))
+		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), longAgo, longAgo))
 	}
 
 	s.exits(exitOK, "gocache", "trim", "--dry-run", store)
 	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.ok("ls", "-r", store))
+
 	s.exits(exitOK, "gocache", "trim", "--max-age", "30d", store)
 	require.Equal(t, "gocache-v1/ab/new\nother\n", s.ok("ls", "-r", store))
 
@@ -336,7 +340,7 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s.exits(exitUsage, "gocache", "trim", "--max-age", "soon", store)
 }
 
-// gocache refuses arguments that mean nothing before it answers the go command.
+// gocache refuses invalid arguments before it answers the go command.
 func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	store := newDirectoryAddress(t)
@@ -373,7 +377,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	require.Contains(t, stderr, "must not be used in a file of run")
 }
 
-// After a close request, gocache responds, ends its output and exits with 0.
+// gocache answers a close request, ends its output and exits with 0.
 func TestGocacheAnswersRequests(t *testing.T) {
 	process, stdin, stdout := startProcess(t, "gocache", "--dir", t.TempDir(), newDirectoryAddress(t))
 	lines := bufio.NewScanner(stdout)
@@ -382,6 +386,7 @@ func TestGocacheAnswersRequests(t *testing.T) {
 
 	_, err := io.WriteString(stdin, `{"ID":1,"Command":"close"}`+"\n")
 	require.NoError(t, err)
+
 	require.True(t, lines.Scan())
 	require.Equal(t, `{"ID":1}`, lines.Text())
 	require.False(t, lines.Scan())

@@ -92,7 +92,7 @@ func TestLinesOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// cp, mv and rm of files say in one line what they did. With --quiet, they print nothing.
+// cp, mv and rm of single files report in one line what they did, and nothing with --quiet.
 func TestCommandsSayWhatTheyDid(t *testing.T) {
 	tests := []struct {
 		line string
@@ -120,6 +120,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 				t.Chdir(t.TempDir())
 				writeFiles(t, ".", map[string]string{"file": "file", "tree/a": "a"})
 				fillBox(t, s, "mem://said", "a", "d/b")
+
 				args, err := splitWords(tt.line)
 				require.NoError(t, err)
 				want := tt.want
@@ -127,6 +128,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 					args = append(args, "--quiet")
 					want = ""
 				}
+
 				_, stderr := s.exits(exitOK, args...)
 				require.Equal(t, want, stderr)
 				s.exits(exitOK, "rb", "--force", "mem://said")
@@ -135,12 +137,13 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 	}
 }
 
-// diff prints differences in the order of the keys.
+// diff prints the differences in the order of the keys.
 func TestDiffInOrder(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "b", "d", "e/f")
 	t.Chdir(t.TempDir())
 	writeFiles(t, ".", map[string]string{"tree/b": "other", "tree/c": "c", "tree/d": "d", "tree/e/g": "g"})
+
 	stdout, _ := s.exits(exitFailure, "diff", "tree", "box:")
 	require.Equal(t, "> a\n! b\n< c\n> e/f\n< e/g\n", stdout)
 }

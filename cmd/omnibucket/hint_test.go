@@ -205,13 +205,16 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	}
 }
 
-// The hint for a server without a profile names flags and not Go names.
+// The hint for a server without a profile names parameters of the address, not Go functions.
 func TestHintForServerWithoutProfile(t *testing.T) {
 	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
 	require.NoError(t, err)
-	tests := []struct{ server, want string }{
-		{"MinIO", "hint: this endpoint answers as MinIO: open it with profile=minio"},
-		{"nginx", "hint: name the server with profile= (minio, ceph, …)"},
+	tests := []struct {
+		server string // header Server of its responses
+		want   string
+	}{
+		{server: "MinIO", want: "hint: this endpoint answers as MinIO: open it with profile=minio"},
+		{server: "nginx", want: "hint: name the server with profile= (minio, ceph, …)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.server, func(t *testing.T) {
@@ -226,8 +229,10 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 				require.NoError(t, storage.Close(b))
 			}()
 
-			_, err = b.Attrs(t.Context(), "k") // its response names the server
+			// The first response names the server.
+			_, err = b.Attrs(t.Context(), "k")
 			require.Error(t, err)
+
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			text := printed(explain.Error(command, err, false))
 			require.True(t, strings.HasSuffix(text, tt.want), text)
@@ -235,7 +240,7 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 	}
 }
 
-// An error of a server is printed in one line. --verbose adds the request ids.
+// An error of a server is printed in one line, to which --verbose adds the details and the request id.
 func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -266,7 +271,7 @@ func TestErrorsOfServers(t *testing.T) {
 	require.NotContains(t, stderr, "package")
 }
 
-// An error of Google's servers is printed in one line, too.
+// An error of Google Cloud Storage is printed in one line.
 func TestErrorsOfGoogle(t *testing.T) {
 	s := newShell(t)
 	startGCSBox(t, s, func(path, _ string) (int, string) {
@@ -277,7 +282,8 @@ func TestErrorsOfGoogle(t *testing.T) {
 	})
 
 	_, stderr := s.exits(exitNotFound, "cat", "box:none")
-	require.Equal(t, `omnibucket: "none" in gcs bucket "photos": object not found`+"\n", stderr)
+	const want = `omnibucket: "none" in gcs bucket "photos": object not found` + "\n"
+	require.Equal(t, want, stderr)
 }
 
 // An invalid command line has no flags that a hint could name.

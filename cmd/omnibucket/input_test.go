@@ -11,7 +11,7 @@ import (
 // mark is the byte order mark of UTF-8, which editors of Windows write.
 const mark = "\uFEFF"
 
-// Commands ignore a byte order mark at the beginning of a file, and only there.
+// Commands ignore a byte order mark at the beginning of the files that they read, and only there.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "b")
@@ -55,7 +55,7 @@ func TestByteOrderMark(t *testing.T) {
 	s.ok("bucket", "--lifecycle", file, bucket)
 }
 
-// A file of patterns in UTF-16 is refused.
+// A file of patterns that is in UTF-16 is refused.
 func TestPatternsInUTF16(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "b")

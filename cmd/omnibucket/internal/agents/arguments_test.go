@@ -6,8 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// isUnicode accepts JSON whose escapes give whole characters. A character outside the basic plane has two escapes, a high
-// and a low surrogate.
+// isUnicode accepts JSON in UTF-8 unless an escape is half of a character, which needs a high and a low surrogate.
 func TestIsUnicode(t *testing.T) {
 	tests := []struct {
 		name string
