@@ -46,14 +46,14 @@ func ReadPatterns(flag, path string) ([]string, error) {
 	return patterns, nil
 }
 
-// WithoutMark removes a byte order mark from the start of a text. Editors on Windows write such a
-// mark.
+// WithoutMark returns a reader of text that skips a byte order mark at the start, which editors on Windows write.
 func WithoutMark(text io.Reader) io.Reader {
 	const mark = "\uFEFF"
-	b := bufio.NewReader(text)
-	// An error of Peek comes again when the caller reads.
-	if start, _ := b.Peek(len(mark)); string(start) == mark {
-		_, _ = b.Discard(len(mark))
+	r := bufio.NewReader(text)
+
+	// The caller gets an error of Peek when it reads.
+	if start, _ := r.Peek(len(mark)); string(start) == mark {
+		_, _ = r.Discard(len(mark))
 	}
-	return b
+	return r
 }

@@ -23,8 +23,7 @@ var localLayouts = []string{
 	time.DateOnly,
 }
 
-// ParseTime parses a time, or a duration, which is subtracted from now. A time without a zone is
-// local.
+// ParseTime parses the value of a flag: a time, which is local if it has no zone, or a duration before now.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 	if age, err := Duration(flag, text); err == nil {
 		return now.Add(-age), nil
@@ -32,16 +31,18 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t, nil
 	}
+
 	for _, layout := range localLayouts {
 		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
 			return t, nil
 		}
 	}
+
 	return time.Time{}, Invalid(flag+
 		" must be a time, such as 2026-11-21, 2026-11-21T08:00:00Z, or 7d for that long ago", "")
 }
 
-// ParsePairs parses pairs of the form key=value.
+// ParsePairs parses the values of a flag, each of the form key=value, into a map.
 func ParsePairs(flag string, pairs []string) (map[string]string, error) {
 	parsed := make(map[string]string, len(pairs))
 	for _, pair := range pairs {

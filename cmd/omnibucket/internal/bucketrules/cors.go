@@ -26,8 +26,7 @@ type s3CORS struct {
 	MaxAgeSeconds  int32
 }
 
-// ParseCORS reads CORS rules as JSON, in the form of this program or of S3. Its errors have no
-// hint.
+// ParseCORS reads an array of CORS rules as JSON, each in the form of this program or of S3.
 func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
 	f := form{
 		list:  "CORSRules",
@@ -36,7 +35,7 @@ func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
 	return parse(src, f, CORSLine.rule, s3CORS.rule)
 }
 
-// rule converts a rule in the form of this program.
+// rule converts a CORS rule from the form of this program.
 func (l CORSLine) rule() storage.CORSRule {
 	return storage.CORSRule{
 		Origins:        l.Origins,
@@ -47,7 +46,8 @@ func (l CORSLine) rule() storage.CORSRule {
 	}
 }
 
-// rule converts a rule in the form of S3. It never fails: parse requires the error for forms that can be invalid.
+// rule converts a CORS rule from the form of S3. The error is always nil; parse requires it because other rules may
+// be invalid.
 func (l s3CORS) rule() (storage.CORSRule, error) {
 	return storage.CORSRule{
 		Origins:        l.AllowedOrigins,
@@ -58,7 +58,7 @@ func (l s3CORS) rule() (storage.CORSRule, error) {
 	}, nil
 }
 
-// CORSLines converts rules to the JSON form of this program, which ParseCORS accepts.
+// CORSLines converts CORS rules to this program's JSON form, which ParseCORS accepts.
 func CORSLines(rules []storage.CORSRule) []CORSLine {
 	lines := make([]CORSLine, 0, len(rules))
 	for _, r := range rules {

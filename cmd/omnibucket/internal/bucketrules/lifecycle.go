@@ -42,8 +42,7 @@ type s3Lifecycle struct {
 	}
 }
 
-// ParseLifecycle reads lifecycle rules as JSON, in the form of this program or of S3. Its errors
-// have no hint.
+// ParseLifecycle reads an array of lifecycle rules as JSON, each in the form of this program or of S3.
 func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
 	f := form{
 		list: "Rules",
@@ -57,7 +56,7 @@ func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
 
 func (l LifecycleLine) rule() storage.LifecycleRule { return storage.LifecycleRule(l) }
 
-// rule converts a rule of S3. It fails if a bucket could not have the rule.
+// rule converts a lifecycle rule from the form of S3. It fails for a rule that storage.LifecycleRule cannot express.
 func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	if l.Status != "Enabled" {
 		return storage.LifecycleRule{}, errors.New("the Status must be Enabled: leave a rule out that must not apply")
@@ -67,8 +66,8 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	}
 
 	rule := storage.LifecycleRule{
-		// A rule of S3 has its prefix in one of these three places.
-		ID:                         l.ID,
+		ID: l.ID,
+		// Only one of these three is set.
 		Prefix:                     l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix,
 		ExpireAfterDays:            l.Expiration.Days,
 		ExpireOldVersionsAfterDays: l.NoncurrentVersionExpiration.NoncurrentDays,
@@ -93,7 +92,7 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	return rule, nil
 }
 
-// LifecycleLines converts rules to the JSON form of this program, which ParseLifecycle accepts.
+// LifecycleLines converts lifecycle rules to this program's JSON form, which ParseLifecycle accepts.
 func LifecycleLines(rules []storage.LifecycleRule) []LifecycleLine {
 	lines := make([]LifecycleLine, 0, len(rules))
 	for _, r := range rules {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ type age time.Duration
 // MarshalText implements encoding.TextMarshaler.
 func (a age) MarshalText() ([]byte, error) { return []byte(time.Duration(a).String()), nil }
 
-// UnmarshalJSON refuses a bare number, which could be seconds or nanoseconds.
+// UnmarshalJSON decodes text such as "1h". It refuses a bare number, which could mean seconds or nanoseconds.
 func (a *age) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) != nil {
@@ -41,21 +40,20 @@ type form struct {
 	names []string // names of members that occur only in S3's form of a rule
 }
 
-// hasMember reports whether an object has a member that occurs only in S3's form of a rule.
+// hasMember reports whether a JSON object has a member that occurs only in S3's form of a rule.
 func (f form) hasMember(object map[string]json.RawMessage) bool {
 	for member := range object {
-		isSame := func(name string) bool { return strings.EqualFold(name, member) }
-		if slices.ContainsFunc(f.names, isSame) {
-			return true
+		for _, name := range f.names {
+			if strings.EqualFold(name, member) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
+// parse reads an array of rules, each in one of two forms: Own, that of this program, or S3. It refuses unknown members
 // and text after the rules, because a mistake in the input must not remove rules from a bucket.
-//
-// Own and S3 are the structs for the two forms of a rule. The functions convert them to a Rule.
 func parse[Own, S3, Rule any](
 	src io.Reader, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
 ) ([]Rule, error) {
@@ -74,9 +72,9 @@ func parse[Own, S3, Rule any](
 	return rules, nil
 }
 
-// readRules reads an array of rules. The array may be the only member of an object, as in the
-// documents of AWS. Then list is the name of that member.
-func readRules(src io.Reader, list string) ([]json.RawMessage, error) {
+// readRules reads an array of rules as JSON. The array may also be the only member, with the given name, of an
+// object, as in the documents of AWS.
+func readRules(src io.Reader, memberName string) ([]json.RawMessage, error) {
 	decoder := json.NewDecoder(argument.WithoutMark(src))
 	var document json.RawMessage
 	// Without any text, the array is missing, which is reported below.
@@ -91,7 +89,7 @@ func readRules(src io.Reader, list string) ([]json.RawMessage, error) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
 		for name, value := range object {
-			if strings.EqualFold(name, list) {
+			if strings.EqualFold(name, memberName) {
 				array = value
 			}
 		}
@@ -104,7 +102,7 @@ func readRules(src io.Reader, list string) ([]json.RawMessage, error) {
 	return rules, nil
 }
 
-// parseRule parses one rule, in the form of S3 if it has a member that only that form has.
+// parseRule parses one rule. It expects the form of S3 if the rule has a member that only that form has.
 func parseRule[Own, S3, Rule any](
 	text []byte, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
 ) (rule Rule, err error) {
@@ -119,6 +117,7 @@ func parseRule[Own, S3, Rule any](
 		}
 		return fromS3(line)
 	}
+
 	var line Own
 	if err := decodeStrictly(text, &line); err != nil {
 		return rule, err

@@ -67,7 +67,7 @@ Versioning cannot be switched off on every store; some suspend it.`,
 	return c
 }
 
-// bucketOptions returns options for the flags that are given.
+// bucketOptions converts the flags that are given to options for a bucket.
 func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]storage.BucketOption, error) {
 	var opts []storage.BucketOption
 
@@ -121,7 +121,7 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 	return opts, nil
 }
 
-// parseSwitch parses the value of a flag that is on or off.
+// parseSwitch parses the value of a flag, which must be "on" or "off".
 func parseSwitch(flag, text string) (isOn bool, err error) {
 	switch text {
 	case "on":
@@ -132,8 +132,7 @@ func parseSwitch(flag, text string) (isOn bool, err error) {
 	return false, argument.Invalid(flag+" must be on or off", "")
 }
 
-// readRules reads the rules of a file, or of standard input if path is "-". If path is "none", it
-// returns no rules.
+// readRules reads rules from a file, or from standard input if path is "-". The path "none" means no rules.
 func readRules[T any](p *program.Program, flag, path string, parse func(io.Reader) ([]T, error)) ([]T, error) {
 	if path == "none" {
 		return nil, nil
@@ -147,6 +146,7 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 		defer file.Close()
 		src = file
 	}
+
 	rules, err := parse(src)
 	if err != nil {
 		return nil, argument.Invalid(flag+" must be a file with a JSON array of rules: "+err.Error(),
@@ -155,11 +155,12 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 	return rules, nil
 }
 
-// parseRetention parses the value of --retention. For "none", it returns the zero values.
+// parseRetention parses the value of --retention, such as "governance:30". For "none", it returns the zero values.
 func parseRetention(text string) (mode storage.RetentionMode, days int, err error) {
 	if text == "none" {
 		return "", 0, nil
 	}
+
 	modeText, daysText, _ := strings.Cut(text, ":")
 	mode = storage.RetentionMode(modeText)
 	isMode := mode == storage.Governance || mode == storage.Compliance
@@ -170,7 +171,7 @@ func parseRetention(text string) (mode storage.RetentionMode, days int, err erro
 	return mode, days, nil
 }
 
-// bucket changes the settings of a bucket. Without options, it prints them.
+// bucket changes the settings of a bucket as opts say, or prints the settings if there are no opts.
 func bucket(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -179,13 +180,14 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 	if len(opts) == 0 {
 		return reading.StatBucket(ctx, p, l, p.Global.JSON)
 	}
+
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
 		if err := program.OfDryRun(err); err != nil {
 			return err
 		}
 		if p.Global.DryRun {
-			// The bucket must exist, even if its settings may not be read.
+			// The bucket must exist, but this user may lack permission to read its settings.
 			if info, err := s.BucketInfo(ctx, bucket); info == nil && err != nil {
 				return err
 			}

@@ -39,9 +39,9 @@ must be a whole bucket, without a prefix.`,
 	return command
 }
 
-// finish copies what only the old store of an overlay has, and prints the counts.
+// finish copies the objects that only the old store of an overlay has, and prints the counts.
 func finish(ctx context.Context, p *program.Program, text string, c overlay.FinishConfig) error {
-	bucket, err := openWhole(ctx, p, text)
+	bucket, err := openWholeBucket(ctx, p, text)
 	if err != nil {
 		return err
 	}
@@ -49,50 +49,52 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	if p.Global.DryRun {
 		remaining, err := overlay.Left(ctx, bucket)
 		if err != nil {
-			return withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}")
+			return explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}")
 		}
 		return printNumbers(p, map[string]int64{"left": remaining}, "%d objects left\n", remaining)
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
 	if err != nil && report == (overlay.Report{}) {
-		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
+		return program.InLines(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 
-	printErr := printNumbers(p, map[string]int64{
+	numbers := map[string]int64{
 		"copied":     report.Copied,
 		"bytes":      report.Bytes,
 		"left":       report.Left,
 		"markers":    report.Markers,
 		"tombstones": report.Tombstones,
 		"ignored":    report.Ignored,
-	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
+	}
+	printErr := printNumbers(p, numbers,
+		"%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
-
 	if err != nil {
 		return program.InLines(err)
 	}
 	return printErr
 }
 
-// withoutLayer explains the error of a command that needs a layer of two stores. The error may mean
-// that the location lacks the layer, or that the bucket cannot be reached. A request for any object shows which: if it
-// fails, withoutLayer returns its error. Otherwise it returns an error that says that the location must have the layer.
-func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
+// explainMissingLayer replaces an InvalidArgument error, which a bucket without the layer returns, by one that says how
+// to configure the layer.
+func explainMissingLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
 	}
+
+	// If the bucket cannot be used at all, the layer is not what is missing.
 	const anyKey = "k"
 	if _, err := bucket.Exists(ctx, anyKey); err != nil {
 		return err
 	}
+
 	return argument.Invalid("the location must have the layer "+layer,
 		`add "layers: [{`+layer+": "+settings+`}]" to it in the configuration; if another layer of two stores follows `+
 			layer+", name a location of the same store without that one")
 }
 
-// copyRest copies the objects that are only in the old store of an overlay. It uses the concurrency
-// of the global flags and shows the progress.
+// copyRest copies the objects that only the old store of an overlay has, and shows the progress.
 func copyRest(
 	ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig,
 ) (overlay.Report, error) {
@@ -101,6 +103,7 @@ func copyRest(
 	if bar != nil {
 		c.Progress = func(r overlay.Report) { bar.Update(transfer.Progress{Files: r.Copied, Bytes: r.Bytes}) }
 	}
+
 	report, err := overlay.Finish(ctx, bucket, c)
 	p.EndProgress(bar)
 	return report, err

@@ -44,12 +44,13 @@ object_lock=true in its address, the bucket keeps versions, or can lock objects.
 	return c
 }
 
-// mb creates the bucket that a location names.
+// mb creates the bucket that an address or a location names.
 func mb(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
+
 	// The new bucket must have the features that the address declares.
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		switch pair {
@@ -59,13 +60,14 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 			opts = append(opts, storage.WithObjectLock())
 		}
 	}
+
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.CreateBucket(ctx, bucket, opts...)
 		if err := program.OfDryRun(err); err != nil {
 			return err
 		}
 		if p.Global.DryRun {
-			if err := mustBeMissing(ctx, s, bucket); err != nil {
+			if err := requireMissing(ctx, s, bucket); err != nil {
 				return err
 			}
 		}
@@ -74,8 +76,8 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 	})
 }
 
-// mustBeMissing fails if a bucket exists, with the error that creating it would return.
-func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
+// requireMissing returns a BucketExists error if a bucket exists, as creating it would.
+func requireMissing(ctx context.Context, s storage.Service, bucket string) error {
 	info, err := s.BucketInfo(ctx, bucket)
 	if info != nil {
 		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}

@@ -28,12 +28,13 @@ removes everything in it first.`,
 	return c
 }
 
-// rb removes a bucket. With force, it first removes all objects and versions.
+// rb removes a bucket, which must be empty unless force is true.
 func rb(ctx context.Context, p *program.Program, text string, force bool) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
+
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		var err error
 		if p.Global.DryRun {
@@ -52,28 +53,29 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	})
 }
 
-// checkRemoval fails if removeBucket would fail, as far as that is known without a change.
+// checkRemoval returns the error that removeBucket would return, as far as that is known without removing anything.
 func checkRemoval(ctx context.Context, s storage.Service, bucket string, force bool) error {
+	// If there is some information, the bucket exists, even if reading its settings has failed.
 	info, err := s.BucketInfo(ctx, bucket)
-	// If there is some information, the bucket exists, even if its settings may not be read.
 	if info == nil && err != nil {
 		return err
 	}
 	if force {
 		return nil
 	}
-	check := func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }
+	check := func(b storage.Bucket) error { return requireEmpty(ctx, b, info) }
 	return useBucket(s, bucket, check, storage.WithVersioning(true))
 }
 
-// removeBucket removes a bucket. With force, it empties the bucket if it cannot be removed as it is.
+// removeBucket removes a bucket. If the bucket is not empty and force is true, removeBucket empties it first.
 func removeBucket(ctx context.Context, s storage.Service, bucket string, force bool) error {
 	err := s.DeleteBucket(ctx, bucket)
 	if !force || !errors.Is(err, storage.BucketNotEmpty) {
 		return err
 	}
-	for _, empty := range emptyingSteps(ctx, s, bucket) {
-		if err := empty(ctx, s, bucket); err != nil {
+
+	for _, step := range emptyingSteps(ctx, s, bucket) {
+		if err := step(ctx, s, bucket); err != nil {
 			return err
 		}
 		if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
@@ -83,14 +85,14 @@ func removeBucket(ctx context.Context, s storage.Service, bucket string, force b
 	return err
 }
 
-// emptyingSteps returns functions that empty a bucket, in the order to try them. Versions may exist even
-// if versioning is suspended or unknown, so removeVersions always follows removeObjects. If the
-// bucket certainly keeps versions, removeVersions is also the first function. In such a bucket,
-// removeObjects would only add a delete marker for each object.
+// emptyingSteps returns functions that together empty a bucket, in the order in which to call them.
 func emptyingSteps(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {
+	// The bucket may have versions even if versioning is suspended or unknown.
 	steps := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
+
+	// With versioning, removeObjects would only add a delete marker for each object, so versions go first.
 	// If the settings cannot be read, versioning is unknown.
 	info, _ := s.BucketInfo(ctx, bucket)
 	if info != nil && info.Versioning {
@@ -99,9 +101,8 @@ func emptyingSteps(
 	return steps
 }
 
-// mustBeEmpty fails with BucketNotEmpty if a bucket has objects or versions. A dry run calls it
-// instead of deleting the bucket.
-func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
+// requireEmpty returns a BucketNotEmpty error if a bucket has objects or versions, as deleting it would.
+func requireEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
 	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
 	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		if err != nil {
@@ -123,7 +124,7 @@ func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo
 	return nil
 }
 
-// useBucket opens a bucket of an account, calls do, and closes the bucket.
+// useBucket opens a bucket, calls do with it, and closes it.
 func useBucket(s storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
@@ -140,13 +141,14 @@ func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	})
 }
 
-// removeVersions removes all versions of a bucket if the bucket supports versions.
+// removeVersions removes all versions of all objects of a bucket, if the bucket supports versions.
 func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.Versioning) {
 			return nil
 		}
-		// RemoveVersions accepts no error of a listing, so listErr keeps it.
+
+		// The sequence for RemoveVersions has no errors, so listErr keeps that of the listing.
 		var listErr error
 		versions := func(yield func(storage.VersionEntry) bool) {
 			for v, err := range storage.Versions(ctx, b) {
@@ -159,13 +161,13 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 				}
 			}
 		}
+
 		_, err := storage.RemoveVersions(ctx, b, versions)
 		return errors.Join(listErr, program.InLines(err))
 	}, storage.WithVersioning(true))
 }
 
-// abortUploads aborts all uploads of a bucket, if the store lists uploads. Azure does not delete a
-// bucket that has uploads.
+// abortUploads aborts all unfinished uploads of a bucket, which keep some stores from deleting it.
 func abortUploads(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.ListedUploads) {

@@ -46,30 +46,33 @@ stores. With -v and --json, prints what it did with each object.`,
 	return c
 }
 
-// repair repairs what the notes of failed writes say. In a dry run, it only counts the notes.
+// repair makes the second store of a mirror equal to the first where a failed write left a note. A dry run only counts
+// the notes.
 func repair(ctx context.Context, p *program.Program, text string) error {
-	bucket, err := openWhole(ctx, p, text)
+	bucket, err := openWholeBucket(ctx, p, text)
 	if err != nil {
 		return err
 	}
 	if p.Global.DryRun {
 		state, err := mirror.Status(ctx, bucket)
 		if err != nil {
-			return withoutLayer(ctx, bucket, err, "mirror", "NAME")
+			return explainMissingLayer(ctx, bucket, err, "mirror", "NAME")
 		}
 		return printNumbers(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
 	}
+
 	report, err := mirror.Repair(ctx, bucket)
 	return printRepair(ctx, p, bucket, report, err)
 }
 
-// repairAll compares all objects of both stores, and repairs the second one. If primaryIsRight is
-// true, the first store decides about each difference.
+// repairAll compares all objects of both stores of a mirror, and makes the second store equal to the first. If
+// primaryIsRight is true, it does so even where it is not known which of them is right.
 func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRight bool) error {
-	bucket, err := openWhole(ctx, p, text)
+	bucket, err := openWholeBucket(ctx, p, text)
 	if err != nil {
 		return err
 	}
+
 	emit := func(d mirror.Difference) {
 		text := string(d.Action) + " " + p.Out.Printable(d.Key)
 		p.Emit(program.Event{Event: string(d.Action), Key: d.Key}, text)
@@ -81,16 +84,17 @@ func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRi
 	if p.Global.DryRun {
 		opts = append(opts, mirror.WithDryRun())
 	}
+
 	report, err := mirror.RepairAll(ctx, bucket, opts...)
 	return printRepair(ctx, p, bucket, report, err)
 }
 
-// printRepair prints the report of a repair. err is the error of the repair, which printRepair
-// returns with an explanation.
+// printRepair prints the report of a repair that ended with err, and returns that error, explained.
 func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
 	if err != nil && r == (mirror.Report{}) {
-		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
+		return program.InLines(explainMissingLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
+
 	numbers := map[string]int64{
 		"repaired":  r.Repaired,
 		"removed":   r.Removed,
@@ -108,9 +112,9 @@ func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket,
 	return printErr
 }
 
-// openWhole opens the bucket of a location, which must be a whole bucket. A layer of two stores
-// works on all keys of both: a command for one folder would copy and remove the objects of others.
-func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
+// openWholeBucket opens the bucket of a location, which must not be a folder or an object. The layers mirror and
+// overlay work on all keys of their stores, so a command for one folder would change other folders, too.
+func openWholeBucket(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return nil, err
@@ -119,14 +123,15 @@ func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bu
 		return nil, argument.Invalid("the location must be a whole bucket, and not a folder of it",
 			"name a location without a prefix: the command works on all objects of both stores")
 	}
+
 	return p.Stores.Open(ctx, l)
 }
 
-// printNumbers prints numbers as a line of JSON, or as text with the given format and arguments.
-func printNumbers(p *program.Program, numbers map[string]int64, format string, arguments ...any) error {
+// printNumbers prints the result of a command: numbers with --json, and otherwise the formatted text.
+func printNumbers(p *program.Program, numbers map[string]int64, format string, args ...any) error {
 	if p.Global.JSON {
 		return p.Out.JSON(numbers)
 	}
-	p.Out.Printf(format, arguments...)
+	p.Out.Printf(format, args...)
 	return nil
 }

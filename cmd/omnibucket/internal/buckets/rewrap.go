@@ -40,9 +40,8 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 	return c
 }
 
-// rewrap encrypts the data key of an object again. If recursive is true, it does so for all objects
-// of a folder. If former is not "", it names a file with the only identities whose objects are
-// rewrapped.
+// rewrap encrypts the data key of an object, or of all objects of a folder if recursive is true, again with the keys
+// of today. The file former, if not "", has identities, and rewrap leaves out what they do not decrypt.
 func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -59,24 +58,24 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		return argument.Invalid("key must not be that of a folder", "use -r to rewrap everything in the folder")
 	}
 
-	if !recursive {
-		return rewrapOne(ctx, p, l)
+	if recursive {
+		return rewrapFolder(ctx, p, l, former)
 	}
-	return rewrapFolder(ctx, p, l, former)
+	return rewrapOne(ctx, p, l)
 }
 
-// rewrapFolder rewraps the objects of a folder, and prints the counts.
+// rewrapFolder encrypts the data keys of all objects of a folder again, and prints the counts.
 func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, former string) error {
 	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
 	}
-	folder := location.AsFolder(l.Key)
 	keys, err := formerKeys(former)
 	if err != nil {
 		return err
 	}
 
+	folder := location.AsFolder(l.Key)
 	report, err := encrypt.RewrapAll(ctx, bucket, encrypt.RewrapConfig{
 		Concurrency: p.Global.Concurrency,
 		Former:      keys,
@@ -90,6 +89,7 @@ func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, 
 	if hasFailedEarly || p.Global.DryRun {
 		return program.InLines(err)
 	}
+
 	numbers := map[string]int64{
 		"rewrapped": report.Rewrapped,
 		"current":   report.Current,
@@ -100,7 +100,7 @@ func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, 
 	return program.InLines(errors.Join(err, printErr))
 }
 
-// formerKeys reads the identities of a file. If path is "", it returns nil.
+// formerKeys reads the identities in the file of --former, or returns nil if the flag is not given.
 func formerKeys(path string) (encrypt.Keys, error) {
 	if path == "" {
 		return nil, nil
@@ -110,15 +110,17 @@ func formerKeys(path string) (encrypt.Keys, error) {
 		return nil, argument.Invalid("--former must name a file that can be read: "+err.Error(), "")
 	}
 	defer file.Close()
+
 	return encrypt.ParseKeys(file)
 }
 
-// rewrapOne rewraps one object. In a dry run, it only checks that the object exists.
+// rewrapOne encrypts the data key of one object again. In a dry run, it only checks that the object exists.
 func rewrapOne(ctx context.Context, p *program.Program, l location.Location) error {
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
+
 	var attrs *storage.Attrs
 	if p.Global.DryRun {
 		attrs, err = bucket.Attrs(ctx, l.Key)
@@ -128,6 +130,7 @@ func rewrapOne(ctx context.Context, p *program.Program, l location.Location) err
 	if err != nil {
 		return err
 	}
+
 	emitRewrapped(p, l.Key, attrs.Size)
 	return nil
 }

@@ -19,19 +19,21 @@ type File struct {
 	document yaml.Node
 }
 
-// ReadFile reads a configuration file. If the file does not exist, the result is empty.
+// ReadFile reads a configuration file. A file that does not exist is read as an empty one.
 func ReadFile(path string) (*File, error) {
 	f := &File{path: path}
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
+
 	if f.Config, err = locations.Parse(path, text); err != nil {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(text, &f.document); err != nil {
 		return nil, err
 	}
+
 	isEmpty := len(f.document.Content) == 0 || f.document.Content[0].Kind != yaml.MappingNode
 	if isEmpty {
 		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
@@ -39,12 +41,12 @@ func ReadFile(path string) (*File, error) {
 	return f, nil
 }
 
-// Set sets a value in a section, which is created if necessary.
+// Set sets the value of a name in a section, and adds the section if the file lacks it.
 func (f *File) Set(section, name, value string) {
 	top := f.document.Content[0]
 	entries := valueOf(top, section)
 	if entries == nil || entries.Kind != yaml.MappingNode {
-		// The section is missing, or empty, which is the value null.
+		// The section is missing, or has no entries and is null.
 		removeKey(top, section)
 		entries = &yaml.Node{Kind: yaml.MappingNode}
 		top.Content = append(top.Content, textNode(section), entries)
@@ -77,9 +79,9 @@ func textNode(value string) *yaml.Node {
 	return n
 }
 
-// valueOf returns the value of a key of a mapping, or nil. The content of a mapping alternates
-// between keys and values.
+// valueOf returns the value of a key in a YAML mapping, or nil if the mapping does not have the key.
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
+	// The content alternates between keys and values.
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			return mapping.Content[i+1]
@@ -88,8 +90,9 @@ func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// removeKey removes a key and its value from a mapping. It reports whether the mapping had the key.
+// removeKey removes a key and its value from a YAML mapping, and reports whether the mapping had the key.
 func removeKey(mapping *yaml.Node, key string) bool {
+	// The content alternates between keys and values.
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			mapping.Content = append(mapping.Content[:i], mapping.Content[i+2:]...)
@@ -99,7 +102,7 @@ func removeKey(mapping *yaml.Node, key string) bool {
 	return false
 }
 
-// Write replaces the file atomically.
+// Write writes the configuration to its file, which it replaces atomically.
 func (f *File) Write() error {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
@@ -125,7 +128,7 @@ func (f *File) Write() error {
 	return nil
 }
 
-// writeAndClose writes data to a file, waits until it is on the disk, and closes the file.
+// writeAndClose writes data to a file, syncs the file to the disk and closes it.
 func writeAndClose(file *os.File, data []byte) error {
 	_, err := file.Write(data)
 	if err == nil {

@@ -9,11 +9,12 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// LockBeside locks the file at path, so that other processes that call LockBeside wait. The lock is
-// on a second file, whose name ends in ".lock", because a write replaces the file at path. On a
-// file system without locks, LockBeside locks nothing.
+// LockBeside waits until no other process holds the lock of the file at path, and takes it. Because a write replaces
+// that file, the lock is on one beside it, whose name ends in ".lock". On a file system without locks, LockBeside
+// locks nothing.
 func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 	path += ".lock"
+
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -24,28 +25,29 @@ func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, err
 		}
 		if isFileAt(f, path) {
-			return func() { removeLocked(f, path) }, nil
+			return func() { unlockAndRemove(f, path) }, nil
 		}
-		// The process that held the lock has removed this file.
+
+		// The process that held the lock before has removed this file, so lock the next one.
 		_ = f.Close()
 	}
 }
 
-// waitForLock tries to lock a file until it succeeds or ctx is done. It does not use a blocking
-// system call, because ctx could not interrupt that.
+// waitForLock tries to lock a file until it succeeds or ctx is done. It polls, because ctx could not interrupt a system
+// call that blocks.
 func waitForLock(ctx context.Context, f *os.File) error {
-	const pause = 5 * time.Millisecond
+	const pollInterval = 5 * time.Millisecond
 	for {
-		if free, _ := localfile.TryLock(f); free {
+		if locked, _ := localfile.TryLock(f); locked {
 			return nil
 		}
-		if err := running.Sleep(ctx, pause); err != nil {
+		if err := running.Sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// isFileAt reports whether an open file still has this path.
+// isFileAt reports whether path still names the open file.
 func isFileAt(f *os.File, path string) bool {
 	opened, err := f.Stat()
 	if err != nil {
@@ -58,9 +60,9 @@ func isFileAt(f *os.File, path string) bool {
 	return os.SameFile(opened, current)
 }
 
-// removeLocked removes the lock file before unlocking it, so that a waiting process sees that the
-// file is gone. The lock file stays on a system that cannot remove an open file, such as Windows.
-func removeLocked(f *os.File, path string) {
+// unlockAndRemove removes a lock file, except on a system that cannot remove an open file, and releases the lock.
+func unlockAndRemove(f *os.File, path string) {
+	// The file goes while it is locked, so that a process that waits for the lock finds it gone.
 	if localfile.RemovesOpenFiles() {
 		_ = os.Remove(path)
 	}

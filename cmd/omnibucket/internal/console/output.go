@@ -37,21 +37,24 @@ func NewOutput(w io.Writer, giveUp func()) *Output {
 	return &Output{dst: bufio.NewWriterSize(w, 64<<10), Terminal: IsTerminal(w), cancel: giveUp}
 }
 
-// Write writes to the output or, while there is a progress bar, above the bar. After the first failure, all writes fail.
+// Write implements io.Writer. It writes above the progress bar, if there is one, and returns the first error of the
+// output from then on.
 func (o *Output) Write(p []byte) (int, error) {
 	if above := o.bar(); above != nil {
 		return above.Write(p)
 	}
+
 	n, err := o.dst.Write(p)
 	o.fail(err)
 	if o.Terminal {
-		o.Flush() // so that people see it at once
+		// People want to see each line at once.
+		o.Flush()
 	}
 	return n, o.Err
 }
 
-// Redirect sends the output through a progress bar, if the output is a terminal. If bars is nil,
-// the output goes directly to the terminal again.
+// Redirect makes later writes appear above the bars if the output is a terminal. With nil, writes go directly to the
+// output again.
 func (o *Output) Redirect(bars *mpb.Progress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -82,8 +85,7 @@ func (o *Output) JSON(value any) error {
 	return encoder.Encode(value)
 }
 
-// Printable returns a name in the form that is printed. On a terminal, control characters are
-// replaced.
+// Printable returns a name as it may be printed, which means that a terminal gets no control characters.
 func (o *Output) Printable(name string) string {
 	if o.Terminal {
 		return Printable(name)
@@ -91,7 +93,7 @@ func (o *Output) Printable(name string) string {
 	return name
 }
 
-// Table prints aligned names and values, except for empty values.
+// Table prints rows of a name and a value, aligned in columns. It leaves out rows with an empty value.
 func (o *Output) Table(rows [][2]string) error {
 	w := tabwriter.NewWriter(o, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -102,7 +104,7 @@ func (o *Output) Table(rows [][2]string) error {
 	return w.Flush()
 }
 
-// fail keeps the first error of a write, and cancels the command.
+// fail records the first error of a write, if err is one, and cancels the command.
 func (o *Output) fail(err error) {
 	if err == nil || o.Err != nil {
 		return
@@ -111,8 +113,8 @@ func (o *Output) fail(err error) {
 	o.cancel()
 }
 
-// Printable replaces characters that a terminal would interpret or that would change how the text
-// around them looks.
+// Printable replaces by "?" the characters that a terminal would interpret, or that change how the text around them
+// looks.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {

@@ -30,27 +30,29 @@ type ProgressBar struct {
 // container.
 const assumedWidth = 80
 
-// NewProgressBar returns a bar on a terminal.
+// NewProgressBar returns a progress bar that is drawn on a terminal.
 func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBar {
-	const columns = 22 // of the bar itself, without the text beside it
+	const barColumns = 22 // without the text beside the bar
 	b := &ProgressBar{}
+
 	options := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
 	if !hasSize(terminal) {
 		// mpb would draw nothing in 0 columns. It does not ask a writer that is not a file for its size.
 		notFile := struct{ io.Writer }{terminal}
 		options = append(options, mpb.WithOutput(notFile), mpb.WithWidth(assumedWidth), mpb.WithAutoRefresh())
 	}
+
 	b.Screen = mpb.New(append(options, opts...)...)
 	b.Bar = b.Screen.New(
 		0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.BarWidth(columns),
+		mpb.BarWidth(barColumns),
 		mpb.BarRemoveOnComplete(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })),
 	)
 	return b
 }
 
-// hasSize reports whether mpb can find out the size of a terminal. It assumes one for a writer that is not a file.
+// hasSize reports whether a terminal tells mpb its size. For a writer that is not a file, mpb assumes a size.
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
@@ -64,7 +66,7 @@ func hasSize(terminal io.Writer) bool {
 	return err == nil && width > 0 && height > 0
 }
 
-// Update shows the progress of a job.
+// Update shows the progress of a job that transfers files.
 func (b *ProgressBar) Update(state transfer.Progress) {
 	b.mu.Lock()
 	b.state = state
@@ -73,7 +75,7 @@ func (b *ProgressBar) Update(state transfer.Progress) {
 	b.show(state)
 }
 
-// Bytes returns an option that shows the progress of one object.
+// Bytes returns an option for the transfer of one object, which makes the bar show its progress.
 func (b *ProgressBar) Bytes() storage.TransferOption {
 	start := time.Now()
 	return storage.WithProgress(func(done, total int64) {
@@ -82,6 +84,7 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 		if elapsed > 0 {
 			state.Rate = float64(done) / elapsed.Seconds()
 		}
+
 		b.mu.Lock()
 		b.state = state
 		b.mu.Unlock()
@@ -89,7 +92,7 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 	})
 }
 
-// show moves the bar. It counts bytes or, if nothing has to be transferred, files.
+// show moves the bar to the share of the bytes that are done, or of the files if there are no bytes to transfer.
 func (b *ProgressBar) show(state transfer.Progress) {
 	done := state.Bytes
 	total := state.TotalBytes
@@ -97,21 +100,24 @@ func (b *ProgressBar) show(state transfer.Progress) {
 		done = state.Files
 		total = state.TotalFiles
 	}
-	// mpb removes a bar that has reached its total. With a larger one, the bar stays until the job ends.
+
+	// mpb removes a bar that has reached its total, so a larger total keeps the bar until the job ends.
 	b.Bar.SetTotal(total+1, false)
 	b.Bar.SetCurrent(min(done, total))
 }
 
-// text returns the numbers to the right of the bar.
+// text returns what stands to the right of the bar: files, bytes, rate, remaining time and failures.
 func (b *ProgressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.state
+
 	extra := ""
 	if !s.Listed {
 		// The listing of the source has not ended, so there may be more files.
 		extra = "+"
 	}
+
 	line := " "
 	if b.files {
 		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, extra)
@@ -128,17 +134,17 @@ func (b *ProgressBar) text() string {
 	return line
 }
 
-// remainingTime returns the time that a job will take, as hours, minutes and seconds, or "-" if that is not known or far
-// away.
+// remainingTime returns how long a job will still take, such as "1:02:03" or "2:03", or "-" if that is not known.
 func remainingTime(s transfer.Progress) string {
-	const longest = 99 * 60 * 60 // seconds; more need another column
+	const maxSeconds = 99 * 60 * 60 // so that the hours have at most two digits
 	if !s.Listed || s.Rate < 1 || s.TotalBytes < s.Bytes {
 		return "-"
 	}
 	seconds := float64(s.TotalBytes-s.Bytes) / s.Rate
-	if seconds > longest {
+	if seconds > maxSeconds {
 		return "-"
 	}
+
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	if d >= time.Hour {
 		return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)

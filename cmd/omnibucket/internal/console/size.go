@@ -2,17 +2,18 @@ package console
 
 import "fmt"
 
-// FormatSize returns a number of bytes for people, in units of 1024.
+// FormatSize formats a number of bytes for people, such as "1.5 KiB".
 func FormatSize(n int64) string {
 	const units = "KMGTPE"
 	if n < 1<<10 {
 		return fmt.Sprintf("%d B", n)
 	}
+
 	size := float64(n) / (1 << 10)
 	unit := 0
-	// A larger size would round to 1024.0.
-	for size >= 1023.95 && unit < len(units)-1 {
-		size = size / (1 << 10)
+	const limit = 1023.95 // from here on, "%.1f" would print 1024.0
+	for size >= limit && unit < len(units)-1 {
+		size /= 1 << 10
 		unit++
 	}
 	return fmt.Sprintf("%.1f %ciB", size, units[unit])

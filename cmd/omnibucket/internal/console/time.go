@@ -2,8 +2,7 @@ package console
 
 import "time"
 
-// FormatTime returns a time in the format of all commands, or "-" if the store has
-// none.
+// FormatTime formats a time as all commands print it, in UTC and whole seconds. The zero time is "-".
 func FormatTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -11,7 +10,7 @@ func FormatTime(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// FormatTimeIfSet returns a time, or "" if it is not set.
+// FormatTimeIfSet is like FormatTime, but returns "" for the zero time.
 func FormatTimeIfSet(t time.Time) string {
 	if t.IsZero() {
 		return ""

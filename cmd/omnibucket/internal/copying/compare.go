@@ -71,6 +71,7 @@ files.
 	return c
 }
 
+// register adds the flags that diff and check share to a command.
 func (f *compareFlags) register(c *cobra.Command) {
 	c.Flags().BoolVar(&f.size, "size", false, "compare only sizes")
 	c.Flags().BoolVar(&f.links, "links", false, "follow symbolic links that stay in a directory")
@@ -79,7 +80,7 @@ func (f *compareFlags) register(c *cobra.Command) {
 	f.filter.Register(c)
 }
 
-// options returns the flags as options of a comparison.
+// options converts the flags to options of transfer.Compare.
 func (f *compareFlags) options() ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
 	if err != nil {
@@ -107,8 +108,7 @@ var signs = map[transfer.DifferenceKind]string{
 	transfer.NotCompared: "?",
 }
 
-// compare compares two trees or two files, and prints their differences. If it has printed any, it
-// fails with errDiffer.
+// compare compares two trees or two files, prints their differences, and returns errDiffer if there are any.
 func compare(ctx context.Context, p *program.Program, f *compareFlags, first, second string) error {
 	if f.size && (f.checksum || f.times) {
 		return argument.Invalid("--size must not be used with --checksum or --times", "")
@@ -142,6 +142,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	diffs := differences{sorter: keysort.New(differencesMemory), errs: map[string]error{}}
 	// The files of the sorter are temporary, so an error does not matter.
 	defer func() { _ = diffs.sorter.Close() }()
+
 	result, err := transfer.Compare(ctx, firstEnd, secondEnd, func(d transfer.Difference) {
 		if f.oneWay && d.Kind == transfer.OnlySecond {
 			return
@@ -175,25 +176,26 @@ type differences struct {
 	sorter *keysort.Sorter
 	errs   map[string]error // errors of files that could not be compared
 	hasAny bool
-	err    error // first error of the sorter
+
+	sortErr error // first error of the sorter
 }
 
-// add keeps a difference until print prints it. If that fails, print returns the error.
+// add records a difference. If the sorter fails, print returns the error.
 func (s *differences) add(ctx context.Context, d transfer.Difference) {
 	s.hasAny = true
 	if d.Err != nil && len(s.errs) < maxCompareErrors {
 		s.errs[d.Key] = d.Err
 	}
-	if s.err != nil {
+	if s.sortErr != nil {
 		return
 	}
-	s.err = s.sorter.Add(ctx, []byte(d.Key), []byte(d.Kind))
+	s.sortErr = s.sorter.Add(ctx, []byte(d.Key), []byte(d.Kind))
 }
 
 // print prints the differences in the order of their keys.
 func (s *differences) print(ctx context.Context, p *program.Program) error {
-	if s.err != nil {
-		return s.err
+	if s.sortErr != nil {
+		return s.sortErr
 	}
 	for r, err := range s.sorter.Sorted(ctx) {
 		if err != nil {
@@ -209,7 +211,7 @@ func (s *differences) print(ctx context.Context, p *program.Program) error {
 	return nil
 }
 
-// summarizeComparison prints the counts of a comparison.
+// summarizeComparison prints how many files a comparison found to be the same, different or in one tree only.
 func summarizeComparison(p *program.Program, c *transfer.Comparison) {
 	if p.Global.JSON {
 		// p.Out keeps a write error.
