@@ -214,7 +214,7 @@ func (w *watched) requireBounded(t *testing.T) {
 	t.Logf("at most %d calls and %d MiB", w.highest.Load(), w.heap.Load()>>20)
 }
 
-// If a client sends many or large calls on lines, the server responds to all of them, and needs limited memory.
+// However many or large calls a client sends on standard input, the server answers all of them in limited memory.
 func TestLinesManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func lineLength(t *testing.T, r *bufio.Reader) (length int) {
 	}
 }
 
-// If a client sends many or large calls over HTTP, the server responds to all of them, and needs limited memory.
+// However many or large calls clients send over HTTP, the server answers all of them in limited memory.
 func TestHTTPManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
@@ -307,11 +307,13 @@ func newPost(ctx context.Context, site *httptest.Server, message io.Reader) (*ht
 	return req, nil
 }
 
-// If a client sends calls and reads no responses, the server stops reading its calls.
+// If a client sends calls without reading the responses, the server stops reading its calls.
 func TestLinesClientReadsNothing(t *testing.T) {
-	const concurrency = 2
-	const calls = 1000
-	const maxAccepted = calls / 2 // far more than the server and the pipes keep
+	const (
+		concurrency = 2
+		calls       = 1000
+		maxAccepted = calls / 2 // far more than the server and the pipes keep
+	)
 	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: concurrency, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
@@ -327,6 +329,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 			accepted.Add(1)
 		}
 	}()
+
 	acceptsTooMany := func() bool { return accepted.Load() > maxAccepted }
 	require.Never(t, acceptsTooMany, 200*time.Millisecond, 20*time.Millisecond)
 	require.LessOrEqual(t, w.highest.Load(), int64(concurrency))
@@ -335,7 +338,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 	<-stopped
 }
 
-// If a client cancels a call, the request to the store ends, too.
+// If a client cancels a call, the request to the store ends as well.
 func TestCanceledCallEndsAtStore(t *testing.T) {
 	const calls = 2 // one runs, and one waits for it
 	s, w := newWatchedServer(t, oneReader)
@@ -356,19 +359,20 @@ func TestCanceledCallEndsAtStore(t *testing.T) {
 			errs <- err
 		}()
 	}
+
 	<-w.downloads
 	cancel()
 	for range calls {
 		require.ErrorIs(t, <-errs, context.Canceled)
 	}
 
+	// The session ends only if no call runs. Its error depends on who closes the pipe first.
 	require.NoError(t, clientSession.Close())
-	_ = session.Wait() // it ends only if no call runs; its error depends on who closes the pipe first
+	_ = session.Wait()
 	require.Zero(t, w.current.Load())
 }
 
-// If the server is interrupted while a call runs, the call ends, and so does the server. The cleanup of serveOnLines
-// interrupts it, and waits for its end.
+// If the server is interrupted while a call runs, the call and the server end.
 func TestInterruptEndsCalls(t *testing.T) {
 	s, w := newWatchedServer(t, oneReader)
 	w.pauseDownloads()
@@ -378,15 +382,19 @@ func TestInterruptEndsCalls(t *testing.T) {
 	_, err := io.WriteString(stdin, readCall(1, 1<<10))
 	require.NoError(t, err)
 	<-w.downloads
+
+	// The cleanup of serveOnLines interrupts the server now, and waits for its end.
 }
 
-// A call may take longer than the time limit for its request body.
+// A call may take longer than the time limit for its request body, which ends when the body does.
 func TestHTTPCallOutlastsBody(t *testing.T) {
 	const length = 1 << 10
 	s, w := newWatchedServer(t, oneReader)
 	s.bodyTime = 50 * time.Millisecond
 	resume := w.pauseDownloads()
 	site := startSite(t, s)
+
+	// The download, and with it the call, goes on long after the limit.
 	timer := time.AfterFunc(4*s.bodyTime, resume)
 	defer timer.Stop()
 
@@ -394,7 +402,7 @@ func TestHTTPCallOutlastsBody(t *testing.T) {
 	require.Greater(t, responseLength, length)
 }
 
-// If a request body does not end in time, the server ends the request, and the client gets no successful response.
+// If a request body does not end in time, the server ends the request without a result.
 func TestHTTPBodyWithoutEnd(t *testing.T) {
 	s, _ := newWatchedServer(t, oneReader)
 	s.bodyTime = 50 * time.Millisecond
@@ -408,12 +416,13 @@ func TestHTTPBodyWithoutEnd(t *testing.T) {
 	require.Zero(t, post(t.Context(), site, body))
 }
 
-// A call with the id of a call that still runs is refused. The first call is not affected.
+// A call with the id of a call that still runs is refused, and the first call still gets its result.
 func TestCallIDTwice(t *testing.T) {
 	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	resume := w.pauseDownloads()
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
+
 	call := strings.TrimSpace(readCall(1, 1<<10))
 	_, err := io.WriteString(stdin, call+"\n")
 	require.NoError(t, err)
@@ -429,7 +438,7 @@ func TestCallIDTwice(t *testing.T) {
 	require.Contains(t, result, `"id":1,"result"`)
 }
 
-// The server limits the size of a list page in bytes. All pages together have each object once.
+// A page of a list has a limited size in bytes, and all pages together have each object once.
 func TestListPagesBoundedInBytes(t *testing.T) {
 	const objects = 1000
 	longName := strings.Repeat("x", 900)
@@ -445,11 +454,13 @@ func TestListPagesBoundedInBytes(t *testing.T) {
 	for pages == 0 || args.Cursor != "" {
 		page, err := pageOf(t.Context(), bucket, args, maxPage)
 		require.NoError(t, err)
+
 		keyBytes := 0
 		for _, entry := range page.Entries {
 			keyBytes += len(entry.Key)
 		}
 		require.LessOrEqual(t, keyBytes, maxListed)
+
 		listed += len(page.Entries)
 		pages++
 		args.Cursor = page.Token

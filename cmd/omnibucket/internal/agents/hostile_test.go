@@ -118,7 +118,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// If a client sends a whole long message before it reads, it still gets a response.
+// A client that sends the whole of a message that is too long before it reads still gets the response.
 func TestLongMessageIsAnswered(t *testing.T) {
 	const length = 64 << 20
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
@@ -155,7 +155,7 @@ func postMessage(t *testing.T, site *httptest.Server, message string) (status in
 	return resp.StatusCode, string(body)
 }
 
-// If a client may not write, a message of 64 KiB is too long.
+// If clients may not write, the server refuses messages of more than 64 KiB.
 func TestMessagesAreShortWithoutWrite(t *testing.T) {
 	const maxMessage = 64 << 10
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
@@ -173,8 +173,7 @@ func TestMessagePartsWithinText(t *testing.T) {
 	require.False(t, hasManyParts([]byte(strings.Repeat(`[`, maxParts))))
 }
 
-// Arguments of a call are decoded with the rules of JSON, not of Go: null is no value, and an integer may have an
-// exponent.
+// Arguments are decoded by the rules of JSON, and not of Go, so null is no value and an integer may have an exponent.
 func TestArguments(t *testing.T) {
 	tests := []struct {
 		name string
@@ -206,7 +205,7 @@ func TestArguments(t *testing.T) {
 	require.Equal(t, writeIn{Key: "a", Overwrite: true}, got)
 }
 
-// Arguments that do not fit the schema are refused with the name of the argument and the rule.
+// An argument that does not fit the schema is refused with its name and the rule that it breaks.
 func TestInvalidArguments(t *testing.T) {
 	tests := []struct {
 		name string
@@ -239,8 +238,8 @@ func TestInvalidArguments(t *testing.T) {
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
-// If the server has as many calls as it permits, it still reads from its client: it refuses further calls, responds to a
-// ping, and cancels a call.
+// A server with as many calls as it permits still reads from its client. It refuses further calls, responds to a ping,
+// and cancels a call.
 func TestFullServerReadsOn(t *testing.T) {
 	s, w := newWatchedServer(t, oneReader)
 	w.pauseDownloads()
@@ -256,8 +255,10 @@ func TestFullServerReadsOn(t *testing.T) {
 	require.JSONEq(t,
 		`{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
 		refused)
+
 	pong := answer(t, stdin, stdout, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
 	require.JSONEq(t, `{"jsonrpc":"2.0","id":10,"result":{}}`, pong)
+
 	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
 
@@ -272,7 +273,7 @@ func TestFullServerReadsOn(t *testing.T) {
 	require.Eventually(t, hasNoCalls, 10*time.Second, time.Millisecond)
 }
 
-// The server limits the total size of open calls in bytes.
+// The server refuses a call while the open calls have as many bytes in total as it permits.
 func TestOpenCallsBoundedInBytes(t *testing.T) {
 	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
 	newCall := func(number float64) *jsonrpc.Request { // MakeID takes numbers as JSON has them
@@ -289,8 +290,7 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(second, 1))
 }
 
-// If a client does not read its responses, the server ends its calls after a while. So a call of another client
-// succeeds.
+// If a client does not read its responses, the server ends its calls after a while, so that those of others succeed.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
 	const calls = 10 // their responses do not fit into the buffers
 	s, _ := newWatchedServer(t, oneReader)
@@ -304,12 +304,14 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	defer conn.Close()
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(bufferSize))
 
+	// One client sends calls and reads no response.
 	call := readCall(1, maxRead)
 	for range calls {
 		_, err = fmt.Fprintf(conn, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
 		require.NoError(t, err)
 	}
 
+	// Another client gets its response.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	require.Positive(t, post(ctx, site, strings.NewReader(readCall(1, 16))))
@@ -335,7 +337,7 @@ func headers(extra string) string {
 		"Accept: application/json, text/event-stream\r\n" + extra + "Content-Length: %d\r\n\r\n"
 }
 
-// If a client has no token, it gets an error at once, and the server closes the connection.
+// A client without a token gets an error before it sends its body, and the server closes the connection.
 func TestHTTPClientWithoutToken(t *testing.T) {
 	s, _ := newWatchedServer(t, oneReader)
 	site := startSite(t, s)
@@ -351,6 +353,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 			require.NoError(t, err)
 			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+
 			const bodyLength = 1000 // which is never sent
 			_, err = fmt.Fprintf(conn, headers(tt.extra), bodyLength)
 			require.NoError(t, err)
@@ -363,7 +366,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 	}
 }
 
-// The error of a damaged object says when its owner must act.
+// The error for a damaged object tells the agent when the owner of the object must act.
 func TestAdviceForDamage(t *testing.T) {
 	s, _ := newWatchedServer(t, oneReader)
 	s.report = func(error) {}

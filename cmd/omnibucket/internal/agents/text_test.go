@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// isText accepts UTF-8 with the control characters that texts have.
+// isText accepts UTF-8 with the control characters that occur in texts, and refuses all else as binary.
 func TestIsText(t *testing.T) {
 	tests := []struct {
 		name string
@@ -35,7 +35,7 @@ func TestIsText(t *testing.T) {
 	}
 }
 
-// A client that continues at nextOffset gets the whole text, whatever lengths it asks for.
+// A client that reads on at nextOffset gets the whole text, whatever length it asks for.
 func TestReadContinues(t *testing.T) {
 	text := strings.Repeat("aä€😀", 50) // characters of 1 to 4 bytes
 	attrs := &storage.Attrs{Size: int64(len(text))}
@@ -59,10 +59,12 @@ func TestReadContinues(t *testing.T) {
 	}
 }
 
-// readLine skips lines that are too long, also one that is longer than the buffer.
+// readLine reports a line that is too long, even for the buffer, and continues with the next one.
 func TestLinesTooLong(t *testing.T) {
-	const maxLine = 20
-	const bufferSize = 16
+	const (
+		maxLine    = 20
+		bufferSize = 16
+	)
 	text := "one\n" + strings.Repeat("x", 100) + "\ntwo\n" + strings.Repeat("y", 50)
 	r := bufio.NewReaderSize(strings.NewReader(text), bufferSize)
 
@@ -80,12 +82,14 @@ func TestLinesTooLong(t *testing.T) {
 	require.Error(t, err, "the end")
 }
 
-// The JSON of a text that fits has at most the given number of bytes, besides its quotation marks. It is not much shorter,
-// and ends with a whole character.
+// fittingLength returns how much of a text fits into a number of bytes as JSON, in whole characters.
 func TestTextIsBoundedInJSON(t *testing.T) {
-	const maxJSON = 600
-	const count = 1000
-	const longestEscape = 6 // as in \u003c
+	const (
+		maxJSON       = 600
+		minJSON       = maxJSON - 10
+		count         = 1000
+		longestEscape = 6 // as in \u003c
+	)
 	for _, char := range []string{"a", "ä", "😀", "<", "\n", "\"", "\\", "\x1b", "\u2028"} {
 		t.Run(strconv.Quote(char), func(t *testing.T) {
 			text := strings.Repeat(char, count)
@@ -94,8 +98,10 @@ func TestTextIsBoundedInJSON(t *testing.T) {
 			data, err := json.Marshal(text[:n])
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(data), maxJSON+len(`""`))
-			require.Greater(t, len(data), maxJSON-10)
-			require.Zero(t, n%len(char))
+			require.Greater(t, len(data), minJSON)
+			require.Zero(t, n%len(char), "a whole number of characters")
+
+			// With enough bytes, all of the text fits.
 			require.Equal(t, len(text), fittingLength([]byte(text), count*longestEscape))
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// The text beside a bar has the numbers that are known: files, bytes, the rate and the remaining time.
+// The text beside a bar shows those of the numbers that are known: files, bytes, the rate and the remaining time.
 func TestProgressText(t *testing.T) {
 	const MiB = 1 << 20
 	tests := []struct {
@@ -23,7 +23,11 @@ func TestProgressText(t *testing.T) {
 			state: transfer.Progress{Bytes: MiB, TotalBytes: 3 * MiB, Listed: true, Rate: MiB},
 			want:  " 1.0 MiB/3.0 MiB, 1.0 MiB/s, ETA 0:02",
 		},
-		{name: "an object of unknown size", state: transfer.Progress{Bytes: 191 * MiB, Rate: MiB}, want: " 191.0 MiB, 1.0 MiB/s, ETA -"},
+		{
+			name:  "an object of unknown size",
+			state: transfer.Progress{Bytes: 191 * MiB, Rate: MiB},
+			want:  " 191.0 MiB, 1.0 MiB/s, ETA -",
+		},
 		{
 			name:  "a job that lists",
 			state: transfer.Progress{Files: 1, TotalFiles: 3, Bytes: MiB, TotalBytes: 3 * MiB, Rate: MiB},

@@ -29,7 +29,7 @@ func newTerminal(t *testing.T) (screen, terminal *os.File) {
 	return screen, terminal
 }
 
-// On a terminal that has no size, such as that of a container, a progress bar is still drawn.
+// A progress bar is drawn even on a terminal that reports no size, such as that of a container.
 func TestTerminalWithoutASize(t *testing.T) {
 	screen, terminal := newTerminal(t)
 	require.True(t, IsTerminal(terminal))
@@ -40,6 +40,7 @@ func TestTerminalWithoutASize(t *testing.T) {
 	b.Update(transfer.Progress{Files: 1, TotalFiles: 2, Listed: true})
 	refresh <- time.Time{}
 
+	// Read the screen until it shows the bar.
 	output := ""
 	buf := make([]byte, 1024)
 	for !strings.Contains(output, "1/2 files") {

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// A sync with --delete may store a small file in the source to find out whether both directories are one. The
-// watcher must not start another sync for it.
+// The watcher starts no sync for the small file that a sync stores in the source to learn whether both directories
+// are the same.
 func TestWatchIgnoresQuestions(t *testing.T) {
 	tests := []struct {
 		name       string

@@ -174,7 +174,7 @@ var outputs = map[string]string{
 	"large":  strings.Repeat("0123456789abcde", 200_000),
 }
 
-// Each machine gets the outputs of another one, each with one request.
+// A machine gets each output of another one with one request to the store, and later from its own directory.
 func TestOutputsAreShared(t *testing.T) {
 	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
@@ -220,7 +220,7 @@ func temporaryFiles(t *testing.T, dir string) []os.DirEntry {
 	return files
 }
 
-// With the setting readOnly, outputs are kept in the directory only.
+// With the setting readOnly, outputs go to the directory, and not to the store.
 func TestReadOnlyUploadsNothing(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
@@ -233,7 +233,7 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 	require.Empty(t, foldermarker.Keys(t, bucket))
 }
 
-// If two machines store different outputs of one action, the first output stays, so that later builds agree.
+// If two machines store different outputs of one action, the store keeps the first, so that later builds agree.
 func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	bucket := memstore.New()
 	first := start(t, t.TempDir(), bucket, defaultSettings())
@@ -241,6 +241,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 
 	first.put("a", "first")
 	require.Empty(t, first.close())
+
 	second.put("a", "second")
 	second.hits("a", "second")
 	require.Empty(t, second.close())
@@ -250,7 +251,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	require.Empty(t, third.close())
 }
 
-// An invalid object counts as a cache miss with one warning. The next put replaces it.
+// An invalid object in the store counts as a miss and causes one warning. The next put replaces it.
 func TestWrongObjectsAreRefused(t *testing.T) {
 	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
 	right := other
@@ -286,6 +287,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			require.NoError(t, err)
 			dir := t.TempDir()
 			b := start(t, dir, bucket, defaultSettings())
+
 			b.misses("a")
 			b.misses("a")
 			b.put("a", "text")
@@ -302,7 +304,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 	}
 }
 
-// If the store fails, hangs or is slow, a build ends in time and prints one or two warnings.
+// If the store fails, hangs or is slow, a build still ends in time, and prints one or two warnings.
 func TestStoreFailures(t *testing.T) {
 	const actions = 20
 	permissionDenied := &storage.Error{Code: storage.PermissionDenied}
@@ -339,6 +341,7 @@ func TestStoreFailures(t *testing.T) {
 				}
 				require.Empty(t, first.close())
 
+				// A second build, on another machine, meets the faults.
 				injector.Set(tt.rule)
 				begin := time.Now()
 				b := start(t, t.TempDir(), bucket, defaultSettings())
@@ -357,7 +360,7 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
-// Each cache hit increases the remaining patience, so that a store that is sometimes slow stays in use.
+// Fast hits give back patience that slow ones took, so that a store that is sometimes slow stays in use.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 2 * time.Second
@@ -390,7 +393,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 	})
 }
 
-// If several requests wait for the store at the same time, the time counts once for the patience.
+// If several requests wait for the store at the same time, their wait counts only once against the patience.
 func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := newTimeBudget(2 * time.Second)
@@ -404,7 +407,7 @@ func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	})
 }
 
-// If uploads are not complete at the close timeout, the build ends with a warning, and the rest of them are dropped.
+// If uploads are not complete at the close timeout, the build ends with one warning and drops the rest of them.
 func TestCloseTimeoutDropsUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const outputCount = 100 // each takes a second
@@ -437,15 +440,15 @@ func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := startContext(ctx, t, t.TempDir(), bucket, defaultSettings())
 	cancel()
+
 	b.misses("a")
 	b.put("a", "text")
-
 	b.hits("a", "text")
 	require.Empty(t, b.close())
 	require.Zero(t, injector.Count(faults.Any))
 }
 
-// "go list -export" closes standard input without a close request. gocache ends in the same way.
+// The end of standard input has the effect of a close request, because "go list -export" sends none.
 func TestEndOfInputIsLikeClose(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())
@@ -455,7 +458,7 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 	require.Len(t, foldermarker.Keys(t, bucket), 1)
 }
 
-// If a file of the directory is missing or damaged, a get is a miss, and the next put repairs it.
+// If a file of the cache directory is missing or damaged, a get is a miss, and the next put repairs the file.
 func TestDamagedFilesAreMisses(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
@@ -502,8 +505,10 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 			b := start(t, dir, bucket, set)
 			b.put("a", "text")
 			b.put("b", "other")
+
 			d := b.server.disk
 			tt.damage(t, d, d.indexPath(a), d.outputPath(sha256.Sum256([]byte("text"))))
+
 			b.misses("a")
 			b.put("a", "text")
 
@@ -513,7 +518,7 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 	}
 }
 
-// An invalid request gets an error. If the beginning of the next request is unknown, the program ends, and leaves no
+// An invalid request gets an error. If the server cannot find the next request after it, the server ends, and leaves no
 // temporary file.
 func TestInvalidRequests(t *testing.T) {
 	get := func(fields string) string { return `{"ID":1,"Command":"get",` + fields + "}\n" }
@@ -582,8 +587,7 @@ func (b *build) hitsAfterPut() {
 	b.hits("next", "text")
 }
 
-// If the content of an output does not have the hash that is its id, the build gets it, and no later build does. An
-// output with that hash stays as it is.
+// An output whose content does not have the hash that is its id is given to this build, but is never stored.
 func TestPutContentWithOtherHash(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())
@@ -601,8 +605,7 @@ func TestPutContentWithOtherHash(t *testing.T) {
 	require.Len(t, foldermarker.Keys(t, bucket), 1)
 }
 
-// Wrong objects are no failures of the store: however many there are, the build replaces them, and the next build has
-// them all.
+// A build replaces wrong objects, however many there are, because they do not count as failures of the store.
 func TestGetManyWrongObjects(t *testing.T) {
 	bucket := memstore.New()
 	var names []string
@@ -612,12 +615,12 @@ func TestGetManyWrongObjects(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), key(id(action(name))), strings.NewReader("wrong"))
 		require.NoError(t, err)
 	}
+
 	b := start(t, t.TempDir(), bucket, defaultSettings())
 	for _, name := range names {
 		b.misses(name)
 		b.put(name, "content of "+name)
 	}
-
 	require.Len(t, b.close(), 1)
 
 	next := start(t, t.TempDir(), bucket, defaultSettings())
@@ -627,7 +630,7 @@ func TestGetManyWrongObjects(t *testing.T) {
 	require.Empty(t, next.close())
 }
 
-// Concurrent builds share a directory and a store.
+// Concurrent builds may share a cache directory and a store.
 func TestBuildsAtOnceShareADirectory(t *testing.T) {
 	const builds = 8
 	const actions = 30
@@ -655,7 +658,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
-// At most once a day, a server removes the files of its directory that were not used for some days. A hit counts as use.
+// At most once a day, a server removes the files that were not used for some days. A hit counts as use.
 func TestTrimRemovesUnusedFiles(t *testing.T) {
 	dir := t.TempDir()
 	bucket := memstore.New()
@@ -676,12 +679,14 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 		}
 	}
 	age(index("unused"), output("unused"), index("used"), output("used"), leftover)
+
 	b = start(t, dir, bucket, defaultSettings())
 	b.hits("used", "used") // sets the times of its files
 	require.Empty(t, b.close())
 	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
-	age(filepath.Join(d.dir, "trimmed")) // the time of the last trim
+	// The time of this file is that of the last trim.
+	age(filepath.Join(d.dir, "trimmed"))
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
 	require.NoFileExists(t, index("unused"))
 	require.NoFileExists(t, output("unused"))

@@ -118,41 +118,45 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// An invalid address or name is refused with a reason, which never has a secret.
+// Parse refuses an invalid address or name with a reason, which never has a secret.
 func TestInvalidLocations(t *testing.T) {
-	tests := []struct{ name, text, says string }{
-		{"nothing", "", "must not be empty"},
-		{"credentials", "s3://key:secret@photos/a", "must not hold credentials"},
-		{"a key without a bucket", "s3:///a", "must have a bucket"},
-		{"a fragment, although keys are in the path", "s3://photos/a#b", "%23"},
-		{"an empty one", "s3://photos/a#", "%23"},
-		{"a prefix of an account", "s3://?prefix=a/", "must not have the parameter prefix"},
-		{"an empty prefix", "s3://photos?prefix=", "parameter prefix must be a folder"},
-		{"a prefix without a slash", "s3://photos?prefix=a", "parameter prefix must be a folder"},
-		{"two prefixes", "s3://photos?prefix=a/&prefix=b/", "more than once"},
-		{"a percent sign without an escape", "s3://photos/100%", "%25"},
-		{"in a directory", "file:///srv#100%", "%25"},
-		{"a name whose variable has no address", "bad:a", "location bad must have an address"},
-		{"a key without a bucket of an account", "account:/a", "location account is an account"},
-		{"wildcards in place of a bucket of an account", "account:*/a", "location account is an account"},
-		{"a name that is not set", "videos:a", "OMNIBUCKET_VIDEOS is not set"},
-		{"one without a key", "videos:", "OMNIBUCKET_VIDEOS is not set"},
-		{"one with a dash", "my-videos:a/b", "OMNIBUCKET_MY_VIDEOS is not set"},
-		{"one that is empty", "empty:a", "location empty must have an address"},
-		{"one that begins with a digit", "2photos:a", "name of letters"},
-		{"one with a dot", "my.photos:a", "name of letters"},
-		{"one with a space", "my photos:a", "name of letters"},
-		{"none before the colon", ":a", "name of letters"},
-		{"a scheme with one slash", "s3:/site/x", "two slashes"},
-		{"one with credentials", "s3:/key:secret@photos/a", "two slashes"},
-		{"a file's", "mem:/srv/files", "two slashes"},
-		{"a scheme that is not a name", "git+ssh:/host/a", "two slashes"},
+	tests := []struct {
+		name string
+		text string
+		want string // in the error
+	}{
+		{name: "nothing", text: "", want: "must not be empty"},
+		{name: "credentials", text: "s3://key:secret@photos/a", want: "must not hold credentials"},
+		{name: "a key without a bucket", text: "s3:///a", want: "must have a bucket"},
+		{name: "a fragment, although keys are in the path", text: "s3://photos/a#b", want: "%23"},
+		{name: "an empty one", text: "s3://photos/a#", want: "%23"},
+		{name: "a prefix of an account", text: "s3://?prefix=a/", want: "must not have the parameter prefix"},
+		{name: "an empty prefix", text: "s3://photos?prefix=", want: "parameter prefix must be a folder"},
+		{name: "a prefix without a slash", text: "s3://photos?prefix=a", want: "parameter prefix must be a folder"},
+		{name: "two prefixes", text: "s3://photos?prefix=a/&prefix=b/", want: "more than once"},
+		{name: "a percent sign without an escape", text: "s3://photos/100%", want: "%25"},
+		{name: "in a directory", text: "file:///srv#100%", want: "%25"},
+		{name: "a name whose variable has no address", text: "bad:a", want: "location bad must have an address"},
+		{name: "a key without a bucket of an account", text: "account:/a", want: "location account is an account"},
+		{name: "wildcards in place of a bucket of an account", text: "account:*/a", want: "location account is an account"},
+		{name: "a name that is not set", text: "videos:a", want: "OMNIBUCKET_VIDEOS is not set"},
+		{name: "one without a key", text: "videos:", want: "OMNIBUCKET_VIDEOS is not set"},
+		{name: "one with a dash", text: "my-videos:a/b", want: "OMNIBUCKET_MY_VIDEOS is not set"},
+		{name: "one that is empty", text: "empty:a", want: "location empty must have an address"},
+		{name: "one that begins with a digit", text: "2photos:a", want: "name of letters"},
+		{name: "one with a dot", text: "my.photos:a", want: "name of letters"},
+		{name: "one with a space", text: "my photos:a", want: "name of letters"},
+		{name: "none before the colon", text: ":a", want: "name of letters"},
+		{name: "a scheme with one slash", text: "s3:/site/x", want: "two slashes"},
+		{name: "one with credentials", text: "s3:/key:secret@photos/a", want: "two slashes"},
+		{name: "a file's", text: "mem:/srv/files", want: "two slashes"},
+		{name: "a scheme that is not a name", text: "git+ssh:/host/a", want: "two slashes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse(tt.text, lookupTestNames)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.want)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
@@ -164,24 +168,25 @@ func TestDriveLetters(t *testing.T) {
 		name      string
 		text      string
 		isWindows bool
-		want      string // the name of a location; "" if the text is a path
+		wantName  string // of a location; "" if the text is a path
 	}{
-		{name: "a drive", text: `C:\photos`, isWindows: true, want: ""},
-		{name: "a drive with a slash", text: "c:/photos", isWindows: true, want: ""},
-		{name: "a path of a drive", text: "c:photos", isWindows: true, want: ""},
-		{name: "a path with a colon", text: `dir\a:b`, isWindows: true, want: ""},
-		{name: "a longer name", text: "cc:photos", isWindows: true, want: "cc"},
-		{name: "a letter elsewhere", text: "c:photos", isWindows: false, want: "c"},
-		{name: "a letter and a slash elsewhere", text: "c:/photos", isWindows: false, want: "c"},
+		{name: "a drive", text: `C:\photos`, isWindows: true, wantName: ""},
+		{name: "a drive with a slash", text: "c:/photos", isWindows: true, wantName: ""},
+		{name: "a path of a drive", text: "c:photos", isWindows: true, wantName: ""},
+		{name: "a path with a colon", text: `dir\a:b`, isWindows: true, wantName: ""},
+		{name: "a longer name", text: "cc:photos", isWindows: true, wantName: "cc"},
+		{name: "a letter elsewhere", text: "c:photos", isWindows: false, wantName: "c"},
+		{name: "a letter and a slash elsewhere", text: "c:/photos", isWindows: false, wantName: "c"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			name, _, ok := cutName(tt.text, tt.isWindows)
-			require.Equal(t, tt.want, name)
-			require.Equal(t, tt.want != "", ok)
+			require.Equal(t, tt.wantName, name)
+			require.Equal(t, tt.wantName != "", ok)
 		})
 	}
 
+	// Parse follows the rule of the system on which it runs.
 	l, err := Parse("c:photos", lookupTestNames)
 	require.NoError(t, err)
 	if runtime.GOOS == "windows" {
@@ -190,12 +195,13 @@ func TestDriveLetters(t *testing.T) {
 	}
 	require.Equal(t, "mem://c", l.Address())
 	require.Equal(t, "photos", l.Key)
+
 	_, err = Parse("d:photos", lookupTestNames)
 	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
-// SplitAccount returns the address of the account that has a bucket, and the name of the bucket. It fails for what is no
-// whole bucket.
+// SplitAccount splits a location into the address of its account and the name of its bucket, and fails if the location
+// is not a whole bucket.
 func TestAccountOfABucket(t *testing.T) {
 	tests := []struct {
 		name        string
