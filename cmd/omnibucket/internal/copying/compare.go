@@ -248,27 +248,27 @@ type differenceLine struct {
 	Error      string                  `json:"error,omitempty"`
 }
 
-// printDifference prints the line of a difference.
+// printDifference prints a difference of two trees as one line.
 func printDifference(p *program.Program, d transfer.Difference) {
 	if p.Global.JSON {
 		line := differenceLine{Key: d.Key, Difference: d.Kind}
 		if d.Err != nil {
 			line.Error = p.Explain(d.Err).What
 		}
-		// p.Out keeps the error.
+		// p.Out keeps an error of the write.
 		_ = p.Out.JSON(line)
 		return
 	}
 	p.Out.Printf("%s %s\n", signs[d.Kind], p.Out.Printable(d.Key))
 }
 
-// existingEnd returns an end of a comparison. If the end is a folder without objects, existingEnd
-// fails with ObjectNotFound.
+// existingEnd converts a location to an end of a comparison. It fails with ObjectNotFound for a folder without objects.
 func existingEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	end, err := jobEnd(ctx, p, l)
 	if err != nil {
 		return end, err
 	}
+
 	isFolderInBucket := l.Kind == location.InBucket && l.Key != ""
 	if !isFolderInBucket {
 		return end, nil

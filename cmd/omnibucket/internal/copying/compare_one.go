@@ -25,7 +25,7 @@ type oneObject struct {
 // Source makes copies use the methods below. The embedded Core does not know the new name of the object.
 func (o oneObject) Source(key string) storage.CopySource { return storage.NewCopySource(o, key) }
 
-// List yields the object under its new name.
+// List implements storage.Core. It yields the one object, under the name that it has in the comparison.
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	// The caller may use the options again before it iterates.
 	startAfter := r.StartAfter
@@ -47,7 +47,7 @@ func (o oneObject) Download(ctx context.Context, _ string, r *storage.DownloadOp
 	return o.Core.Download(ctx, o.attrs.Key, r)
 }
 
-// compareEnds returns the ends of a comparison: two trees, or two files.
+// compareEnds returns the two ends of a comparison, which must both be trees or both be files.
 func compareEnds(
 	ctx context.Context, p *program.Program, firstText, secondText string,
 ) (first, second transfer.End, err error) {
@@ -74,7 +74,7 @@ func compareEnds(
 		return first, second, err
 	}
 
-	// A comparison of trees compares files of one name, so both files get the name of the first one.
+	// A comparison pairs files by their names, so both files get the name of the first one.
 	name := path.Base(firstLocation.Key)
 	if first, err = fileEnd(ctx, p, firstLocation, name); err != nil {
 		return first, second, err
@@ -83,8 +83,8 @@ func compareEnds(
 	return first, second, err
 }
 
-// locateCompared parses an argument of a comparison. If the argument names a file or object, isFile
-// is true, and the location is that of an object in a bucket.
+// locateCompared parses an argument of a comparison. For a file or an object, isFile is true, and the location is that
+// of an object in a bucket.
 func locateCompared(
 	ctx context.Context, p *program.Program, text string,
 ) (l location.Location, isFile bool, err error) {
@@ -92,7 +92,7 @@ func locateCompared(
 		return l, false, err
 	}
 	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
-		// The comparison reports the error.
+		// The comparison will refuse the location.
 		return l, false, nil
 	}
 	if l.Kind == location.LocalPath {
@@ -113,7 +113,7 @@ func locateCompared(
 	return l, true, nil
 }
 
-// fileEnd returns an object as an end of a comparison: a tree with one file of the given name.
+// fileEnd returns an end of a comparison that is a tree with only one object, which it calls name.
 func fileEnd(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
 	// oneObject wraps the Core of a bucket, whose keys include the prefix of the location.
 	l.Key = l.Prefix + l.Key

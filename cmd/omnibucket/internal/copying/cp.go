@@ -83,7 +83,7 @@ in which the wildcards begin.
 	return c
 }
 
-// register registers the flags of cp and mv.
+// register adds the flags that cp and mv share to a command.
 func (f *cpFlags) register(c *cobra.Command) {
 	action := "copy trees"
 	if f.move {
@@ -121,7 +121,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 			return err
 		}
 		if f.move {
-			if err := checkContents(sources); err != nil {
+			if err := checkOneFolder(sources); err != nil {
 				return err
 			}
 		}
@@ -146,7 +146,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 	return err
 }
 
-// copySource copies the files or objects that one source names.
+// copySource copies what one source names: a file, an object, a tree, or all that matches wildcards.
 func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSource, dst location.Location) error {
 	if source.err != nil {
 		return source.err
@@ -154,6 +154,7 @@ func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSo
 	if err := checkEnds(f, source, dst); err != nil {
 		return err
 	}
+
 	if source.hasWildcard {
 		return cpMatching(ctx, p, f, source.location, dst)
 	}
@@ -166,8 +167,7 @@ func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSo
 	return cpOne(ctx, p, f, source.location, dst)
 }
 
-// cpOne copies one file or object. If the destination is a folder, the source's name
-// is added to it.
+// cpOne copies or moves one file or object. A destination that is a folder gets it under the name of the source.
 func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	name, err := f.sourceName(src)
 	if err != nil {
@@ -194,24 +194,21 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		err = cpTo(ctx, p, f, src, dst)
 	}
 
-	// Another program has written the destination since ifMissing looked. --ignore-existing skips
-	// the file.
+	// If another program has written the destination since ifMissing looked, --ignore-existing skips it, too.
 	if f.onlyMissing && errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	return f.addFolderHint(ctx, p, src, err)
 }
 
-// ifMissing serves --ignore-existing. It reports whether the destination, which must not be a folder, exists.
-//
-// It also returns a copy of f for the write. If the store has conditional writes, the copy makes the write fail if
-// another program has stored the destination meanwhile.
+// ifMissing reports whether the destination of a copy with --ignore-existing exists. If the store has conditional
+// writes, the returned flags make the copy fail if another program stores the destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
 ) (flags cpFlags, exists bool, err error) {
 	if dst.Kind == location.LocalPath {
+		// If Lstat fails because the path cannot be used, the write will fail, too.
 		_, err := os.Lstat(dst.Path)
-		// If Lstat fails because the path cannot be used, the write fails, too.
 		return f, err == nil, nil
 	}
 	if dst.Kind != location.InBucket {
@@ -222,6 +219,7 @@ func (f cpFlags) ifMissing(
 	if err != nil {
 		return f, false, err
 	}
+
 	flags = f
 	if !f.write.Conditional && storage.Supports(bucket, storage.ConditionalCreate) {
 		flags.write.Attributes = program.With(f.write.Attributes, []storage.WriteOption{storage.IfAbsent()})
@@ -230,7 +228,7 @@ func (f cpFlags) ifMissing(
 	return flags, exists, err
 }
 
-// cpTo copies one file or object to a destination that is not a folder.
+// cpTo copies one file, object or standard input to a destination that is not a folder.
 func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	if src.Kind == location.LocalPath && dst.Kind == location.LocalPath {
 		return cpFile(ctx, p, f, src, dst)
@@ -272,6 +270,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if err != nil {
 		return err
 	}
+
 	opts := program.With[storage.DownloadOption](nil, f.version)
 	if f.noSync {
 		opts = append(opts, storage.WithNoSync())
@@ -279,6 +278,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if dst.Kind == location.Stream {
 		return p.Download(ctx, bucket, src.Key, opts)
 	}
+
 	if err := checkFile(dst); err != nil {
 		return err
 	}
@@ -292,9 +292,8 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 }
 
 // checkFile refuses a destination that exists but is not a regular file, or that lies below a file.
-// It also refuses a link to a device, such as /dev/stdout, which is a link through /proc. A
-// download would replace that link, and would not write to the device.
 func checkFile(dst location.Location) error {
+	// A download would replace a link through /proc, such as /dev/stdout, and not write to the device.
 	if target, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(target, "/proc/") {
 		return errNotRegular
 	}
@@ -304,8 +303,7 @@ func checkFile(dst location.Location) error {
 	return checkDirectory(filepath.Dir(dst.Path))
 }
 
-// checkDirectory refuses a directory that cannot be created, because its path or a parent of it is
-// a file.
+// checkDirectory refuses a directory that cannot exist, because it or one of its parents is a file.
 func checkDirectory(dir string) error {
 	for {
 		info, err := os.Stat(dir)
@@ -314,7 +312,7 @@ func checkDirectory(dir string) error {
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
 		}
 		if err == nil || parent == dir {
-			// Any other problem, such as missing permissions, makes the write fail.
+			// The write will report any other problem, such as missing permissions.
 			return nil
 		}
 		dir = parent
@@ -326,8 +324,7 @@ var errNotRegular = argument.Invalid(
 	`for standard output, use "-" as the destination`,
 )
 
-// makeDirectory creates the directory for a download if it is missing. It first checks that the
-// object exists.
+// makeDirectory creates the directory for a download if it is missing, but only if the object exists.
 func makeDirectory(
 	ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string,
 ) error {
@@ -341,7 +338,7 @@ func makeDirectory(
 	return makeDirectories(dir, !f.noSync)
 }
 
-// cpBetween copies an object to another key or bucket.
+// cpBetween copies an object to another key, in the same bucket or in another one.
 func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	srcBucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
@@ -351,6 +348,7 @@ func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst loc
 	if err != nil {
 		return err
 	}
+
 	opts := program.With(f.write.ForCopy(), f.version)
 	return transferOne(ctx, p, f, "copied", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
 		return storage.Copy(ctx, dstBucket, dst.Key, srcBucket, src.Key, program.With(opts, moveOpts)...)

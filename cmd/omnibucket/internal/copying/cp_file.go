@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// cpFile copies a file of this machine to another path. It keeps the permissions and the
-// modification time. The destination appears only when the copy is complete.
+// cpFile copies a local file to another path, with its permissions and modification time. The destination appears when
+// the copy is complete.
 func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	same, err := isSame(ctx, p, src, dst)
 	if err != nil {
@@ -27,12 +27,14 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	if same {
 		return errSame
 	}
+
 	if err := checkFile(dst); err != nil {
 		return err
 	}
-	if err := checkContent(src.Path, dst.Path); err != nil {
+	if err := checkFiles(src.Path, dst.Path); err != nil {
 		return err
 	}
+
 	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		n, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
 		return &storage.Attrs{Size: n}, err
@@ -41,24 +43,26 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 
 var errSame = argument.Invalid("source and destination must not be the same", "")
 
-// checkContent refuses a source that is not a file, or that is the destination under another name.
-func checkContent(source, destination string) error {
+// checkFiles refuses a source that is not a regular file, or that is the destination under another name.
+func checkFiles(source, destination string) error {
 	info, err := os.Stat(source)
 	if err != nil {
 		// Opening the file reports the error.
 		return nil
 	}
-	if !info.Mode().IsRegular() { // opening a pipe may block
+	if !info.Mode().IsRegular() {
+		// Opening a pipe, for example, could block.
 		return argument.Invalid("source must be a regular file", `for standard input, use "-" as the source`)
 	}
+
 	if current, err := os.Stat(destination); err == nil && os.SameFile(current, info) {
 		return errSame
 	}
 	return nil
 }
 
-// copyFile copies a file of this machine, with its permissions and its time, and returns the number
-// of bytes. With sync, it waits until the copy is on the disk.
+// copyFile copies a file with its permissions and modification time, and returns the number of bytes. With sync, it
+// waits until the copy is on the disk.
 func copyFile(ctx context.Context, source, destination string, sync bool) (int64, error) {
 	f, err := os.Open(source)
 	if err != nil {
@@ -66,6 +70,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 	}
 	// Nothing was written to the file, so an error of Close does not matter.
 	defer f.Close()
+
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -101,6 +106,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 	if err != nil {
 		return n, localfile.WithPath(err, destination)
 	}
+
 	if err := finishFile(dst, info, sync); err != nil {
 		return n, localfile.WithPath(err, destination)
 	}
@@ -109,14 +115,14 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 	}
 	temp.Renamed()
 	isRenamed = true
+
 	if !sync {
 		return n, nil
 	}
 	return n, localfile.SyncDir(dir)
 }
 
-// finishFile gives a complete file the permissions and modification time of another file, and
-// closes it.
+// finishFile gives a file the permissions and modification time of info, syncs it if sync is true, and closes it.
 func finishFile(f *os.File, info fs.FileInfo, sync bool) error {
 	err := os.Chmod(f.Name(), info.Mode().Perm())
 	if err == nil && sync {
@@ -133,10 +139,11 @@ func finishFile(f *os.File, info fs.FileInfo, sync bool) error {
 	return os.Chtimes(f.Name(), info.ModTime(), info.ModTime())
 }
 
-// makeDirectories creates a directory that does not exist. With sync, it waits until the name is on the disk.
+// makeDirectories creates a directory and its parents if they are missing. With sync, it waits until they are on the
+// disk.
 func makeDirectories(dir string, sync bool) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		// If Stat has failed for another reason, the later write fails, too.
+		// If Stat has failed for another reason, writing to the directory will fail, too.
 		return nil
 	}
 	if sync {

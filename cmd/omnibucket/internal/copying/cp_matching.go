@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpMatching copies the objects that match wildcards, and with -r also the folders. The names at
-// the destination are relative to the last folder without a wildcard.
+// cpMatching copies what matches the wildcards of src: objects, and with -r also folders. The names at the destination
+// are relative to the last folder without a wildcard.
 func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	if dst.Kind == location.InBucket && dst.HasWildcard {
 		return argument.Invalid("destination must not have wildcards if a source has",
@@ -45,7 +45,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 
 	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) {
 		// The job creates dst even without a match.
-		if err := mustMatch(ctx, p, src, f.recursive); err != nil {
+		if err := requireMatch(ctx, p, src, f.recursive); err != nil {
 			return err
 		}
 	}
@@ -59,14 +59,14 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	}
 	if program.IsEmpty(report) {
 		// The filter may have skipped all objects.
-		return mustMatch(ctx, p, src, f.recursive)
+		return requireMatch(ctx, p, src, f.recursive)
 	}
 	return nil
 }
 
-// mustMatch fails if no object matches the wildcards. If recursive is true, one
-// matching folder is enough.
-func mustMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
+// requireMatch returns an ObjectNotFound error if no object matches the wildcards. If recursive is true, a folder that
+// matches is enough.
+func requireMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
 	if l.Kind == location.LocalPath {
 		var err error
 		if l, err = l.AsBucket(); err != nil {
@@ -77,6 +77,7 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	if err != nil {
 		return err
 	}
+
 	hasFolder := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
@@ -87,22 +88,18 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 		}
 		hasFolder = true
 	}
+
 	if hasFolder {
 		return location.OnlyFolders(l, "to copy everything in them, use -r")
 	}
 	return location.NoMatch(l, "object")
 }
 
-// excludeOverlap prevents that a job reads what the job itself has written. A job could do so if the
-// source contains the destination, or if the destination contains the source.
+// excludeOverlap returns options that keep a job with wildcards from reading what it has itself written.
 //
-// If the source contains the destination, as in "mv '*.jpg' old/", the returned option excludes the
-// destination from the source.
-//
-// If the destination contains the source, as in "mv -r 'new/*' .", the job may write into the
-// source. For example, the job would move new/new/a to new/a, and new/a is in the source. If a
-// matching key would be written into the source, excludeOverlap returns no option. Without an option,
-// the job fails, because the source and the destination overlap.
+// If the source contains the destination, as in "mv '*.jpg' old/", the options exclude the destination from the
+// source. If the destination contains the source, as in "mv -r 'new/*' .", they exclude the part of the source that the
+// job could write, unless it has a key that matches. Then there are no options, and the job refuses the overlap.
 func excludeOverlap(
 	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
@@ -118,6 +115,7 @@ func excludeOverlap(
 	if folder, ok := serving.Below(target, source); ok {
 		return excludeFolder(folder), nil
 	}
+
 	folder, ok := serving.Below(source, target)
 	if !ok || folder == "" {
 		return nil, nil
@@ -129,8 +127,7 @@ func excludeOverlap(
 	return excludeFolder(folder), nil
 }
 
-// excludeFolder returns the option that excludes a folder of the source. It returns none if folder
-// is "", which is the source itself.
+// excludeFolder returns an option that excludes a folder of the source, or none for "", which is the source itself.
 func excludeFolder(folder string) []transfer.Option {
 	if folder == "" {
 		return nil
@@ -138,8 +135,7 @@ func excludeFolder(folder string) []transfer.Option {
 	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}
 }
 
-// hasMatchBelow reports whether a folder of a location has a matching key. matches is the
-// function that selects keys, and start is the beginning of all keys that it selects.
+// hasMatchBelow reports whether a folder of src has a key that matches. All keys that match begin with start.
 func hasMatchBelow(
 	ctx context.Context, p *program.Program, src location.Location, folder, start string,
 	matches func(key string) bool,
@@ -154,6 +150,7 @@ func hasMatchBelow(
 			return false, err
 		}
 	}
+
 	bucket, err := p.Stores.OpenFolder(ctx, src)
 	if err != nil {
 		return false, err

@@ -24,7 +24,7 @@ type cpSource struct {
 	err         error // error of parsing the argument; returned when this source is copied
 }
 
-// locateSources parses each source once.
+// locateSources parses the sources of cp. A source that is invalid gets its error, so that the others are copied.
 func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	sources := make([]cpSource, len(args))
 	for i, arg := range args {
@@ -39,8 +39,7 @@ func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	return sources
 }
 
-// checkNames refuses two sources with the same base name. The second would replace the first at the
-// destination, and mv would lose the first.
+// checkNames refuses two sources of the same base name, because the second would replace the first at the destination.
 func checkNames(sources []cpSource) error {
 	names := map[string]bool{}
 	for _, source := range sources {
@@ -63,10 +62,9 @@ func checkNames(sources []cpSource) error {
 	return nil
 }
 
-// checkContents refuses to move the contents of several folders into one folder. A file could
-// replace one of the same name from another folder, and mv would lose it unnoticed. Sources that
-// lie in the same folder have different names, so they are permitted.
-func checkContents(sources []cpSource) error {
+// checkOneFolder refuses to move the contents of several folders into one, because a file could replace one of the
+// same name from another folder, which mv would lose unnoticed.
+func checkOneFolder(sources []cpSource) error {
 	folders := map[string]bool{} // parents of the files that are moved
 	movesContents := false       // true if a source stands for several files of a folder
 
@@ -102,8 +100,7 @@ func checkContents(sources []cpSource) error {
 	return nil
 }
 
-// checkEnds refuses sources and destinations that cp does not support. It also refuses flags that
-// would have no effect.
+// checkEnds refuses a source or destination that cp does not support, and flags that would have no effect on them.
 func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	src := source.location
 	if src.Kind == location.Account || dst.Kind == location.Account {
@@ -140,7 +137,7 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	return nil
 }
 
-// sourceName returns the base name of one file or object, or "" for standard input.
+// sourceName returns the base name of a source that is one file or object, or "" for standard input.
 func (f *cpFlags) sourceName(src location.Location) (string, error) {
 	switch src.Kind {
 	case location.Stream:
@@ -151,6 +148,7 @@ func (f *cpFlags) sourceName(src location.Location) (string, error) {
 		}
 		return path.Base(src.Key), nil
 	}
+
 	info, err := os.Stat(src.Path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", argument.OfPath(src.Path, err)
@@ -169,8 +167,8 @@ func (f *cpFlags) treeHint() string {
 	return "use -r to copy a tree"
 }
 
-// addFolderHint adds a hint to err if src is not an object but a folder. It adds the hint only if err
-// has the Code ObjectNotFound. Otherwise it returns err unchanged.
+// addFolderHint adds a hint to an ObjectNotFound error if src is a folder and not an object. It returns any other error
+// unchanged.
 func (f *cpFlags) addFolderHint(ctx context.Context, p *program.Program, src location.Location, err error) error {
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok || storageErr.Code != storage.ObjectNotFound || storageErr.Hint != "" {
@@ -179,10 +177,12 @@ func (f *cpFlags) addFolderHint(ctx context.Context, p *program.Program, src loc
 	if src.Kind != location.InBucket {
 		return err
 	}
+
 	bucket, openErr := p.Stores.Open(ctx, src)
 	if openErr != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
 		return err
 	}
+
 	withHint := *storageErr
 	withHint.Hint = f.treeHint() + ": a folder has this name"
 	return &withHint

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpTree copies a tree. If the source is a single file or object, it copies that.
+// cpTree copies a tree, or the single file or object that the source turns out to be.
 func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	tree, err := isTree(ctx, p, src)
 	if err != nil {
@@ -22,11 +22,13 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	if !tree {
 		return cpOne(ctx, p, f, src, dst)
 	}
+
 	if name := treeName(src); name != "" && location.WrittenAsFolder(dst) {
 		if dst, err = location.InFolder(dst, name); err != nil {
 			return err
 		}
 	}
+
 	opts, err := f.treeOptions()
 	if err != nil {
 		return err
@@ -34,13 +36,13 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	if err := checkAttributes(ctx, p, f, dst); err != nil {
 		return err
 	}
+
 	report, err := syncTrees(ctx, p, dst, src, opts)
 	summarizeCopy(p, src, report, err)
 	return err
 }
 
-// summarizeCopy prints the report of a copy. If links or special files of a directory were skipped,
-// it also prints how many.
+// summarizeCopy prints the report of a copy, and how many links and special files of a directory were skipped.
 func summarizeCopy(p *program.Program, src location.Location, report *transfer.Report, err error) {
 	p.Summarize(report, err)
 	if !p.Global.JSON && report != nil && report.Ignored > 0 && src.Kind == location.LocalPath {
@@ -48,7 +50,7 @@ func summarizeCopy(p *program.Program, src location.Location, report *transfer.R
 	}
 }
 
-// treeOptions returns the flags as options of a job.
+// treeOptions converts the flags to options of transfer.Sync.
 func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
 	if err != nil {
@@ -69,7 +71,7 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// checkAttributes checks in a dry run whether the destination accepts the attributes of the flags.
+// checkAttributes returns the error, in a dry run, with which the destination would refuse the attributes of the flags.
 func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location) error {
 	if !p.Global.DryRun || dst.Kind != location.InBucket || f.write.IsEmpty() {
 		return nil
@@ -78,18 +80,20 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	if err != nil {
 		return err
 	}
-	// The dry run refuses this upload after the options have been checked.
+
+	// A dry run checks the options of this upload, and then refuses it.
 	const anyKey = "any"
 	_, err = bucket.Upload(ctx, anyKey, strings.NewReader(""), f.write.ForUpload()...)
 	return program.OfDryRun(err)
 }
 
-// isTree reports whether a source of cp -r is a tree. A single file or object is not a tree. If
-// there is neither, isTree fails with ObjectNotFound.
+// isTree reports whether a source of cp -r is a directory or a folder, and not a single file or object. If a bucket has
+// neither, it returns an ObjectNotFound error.
 func isTree(ctx context.Context, p *program.Program, src location.Location) (bool, error) {
 	if src.Kind == location.LocalPath {
 		return location.IsDirectory(src.Path), nil
 	}
+
 	hasContent, err := hasObjects(ctx, p, src)
 	if err != nil {
 		return false, err
@@ -113,7 +117,7 @@ func isTree(ctx context.Context, p *program.Program, src location.Location) (boo
 	return false, nil
 }
 
-// hasObjects reports whether a folder has an object.
+// hasObjects reports whether there is any object in a folder or below it.
 func hasObjects(ctx context.Context, p *program.Program, l location.Location) (bool, error) {
 	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
@@ -128,8 +132,7 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 	return false, nil
 }
 
-// treeName returns the base name of a tree. If only the tree's content is copied, as for "dir/", it
-// returns "".
+// treeName returns the base name of a tree, or "" if only its content is copied, as for "dir/".
 func treeName(src location.Location) string {
 	if src.Kind == location.InBucket && !src.IsFolder() {
 		return path.Base(src.Key)
@@ -140,7 +143,7 @@ func treeName(src location.Location) string {
 	return ""
 }
 
-// syncTrees runs a job of package transfer from src to dst.
+// syncTrees copies a tree with transfer.Sync, shows the progress and returns the report.
 func syncTrees(
 	ctx context.Context, p *program.Program, dst, src location.Location, extra []transfer.Option,
 ) (*transfer.Report, error) {
@@ -157,14 +160,14 @@ func syncTrees(
 	if err != nil {
 		return nil, err
 	}
+
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Sync(ctx, dstEnd, srcEnd, append(opts, extra...)...)
 	})
 	return report, program.InLines(err)
 }
 
-// jobEnd converts a location to the source or destination of a job: a directory, or a folder in a
-// bucket.
+// jobEnd converts a location, which must be a directory or a folder in a bucket, to the source or destination of a job.
 func jobEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	switch l.Kind {
 	case location.LocalPath:

@@ -57,8 +57,7 @@ type jobState struct {
 	LastEnd     *time.Time `json:"last_end,omitempty"`
 }
 
-// has reports whether a part belongs to the current run of the job. An earlier run may have had
-// another number of shards.
+// has reports whether a part has the job's number of shards, which may have been another in an earlier run.
 func (s *jobState) has(part string) bool {
 	if part == "all" {
 		return s.Shards == 1
@@ -66,12 +65,13 @@ func (s *jobState) has(part string) bool {
 	return strings.HasSuffix(part, fmt.Sprintf("-of-%d", s.Shards))
 }
 
-// add adds the counts of one part.
+// add adds the counts of one part of the job, and keeps the latest time at which a part ended.
 func (s *jobState) add(part partReport) {
 	s.Transferred += part.Transferred
 	s.Skipped += part.Skipped
 	s.Deleted += part.Deleted
 	s.Bytes += part.Bytes
+
 	if part.Ended.IsZero() {
 		return
 	}
@@ -80,13 +80,14 @@ func (s *jobState) add(part partReport) {
 	}
 }
 
-// jobStatus prints the progress of all jobs whose journals are in a folder.
+// jobStatus prints the progress of all jobs that have their journals in a folder.
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 	unwrapped := func(c storage.Core) storage.Core { return c }
 	bucket, err := journalBucket(ctx, p, folder, false, unwrapped)
 	if err != nil {
 		return err
 	}
+
 	jobs := jobStates{}
 	// If the folder is a directory that is missing, there is no bucket.
 	if bucket != nil {
@@ -94,6 +95,7 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 			return err
 		}
 	}
+
 	if len(jobs) == 0 {
 		return &storage.Error{
 			Code: storage.ObjectNotFound,
@@ -109,8 +111,7 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 // jobStates has the progress of several jobs, by the names of the jobs.
 type jobStates map[string]*jobState
 
-// read reads the state of all jobs: it adds the reports of finished parts and the journals of
-// unfinished parts.
+// read adds the jobs of a bucket: first the reports of their finished parts, then the journals of unfinished ones.
 func (jobs jobStates) read(ctx context.Context, bucket storage.Bucket) error {
 	if err := eachObject(ctx, bucket, reportPrefix, jobs.addReport); err != nil {
 		return err
@@ -118,12 +119,13 @@ func (jobs jobStates) read(ctx context.Context, bucket storage.Bucket) error {
 	return eachObject(ctx, bucket, journalPrefix, jobs.addJournal)
 }
 
-// addReport adds the report of a job's finished parts.
+// addReport adds a job, with the report of those of its parts that are finished.
 func (jobs jobStates) addReport(name string, text []byte) error {
 	report, err := parseReport(reportPrefix+name, text)
 	if err != nil {
 		return err
 	}
+
 	s := &jobState{
 		Source:      report.Source,
 		Destination: report.Destination,
@@ -137,14 +139,14 @@ func (jobs jobStates) addReport(name string, text []byte) error {
 	return nil
 }
 
-// addJournal adds the journal of an unfinished part to its job. It skips a journal that belongs to
-// no job, or that cannot be read.
+// addJournal adds the journal of an unfinished part to its job. It skips a journal that has no job or is not JSON.
 func (jobs jobStates) addJournal(name string, text []byte) error {
 	jobName, partName, _ := strings.Cut(name, "-")
 	s := jobs[jobName]
 	if s == nil || !s.has(partName) {
 		return nil
 	}
+
 	// A journal has the fields of a partReport, too.
 	var part partReport
 	if json.Unmarshal(text, &part) != nil {
@@ -155,20 +157,23 @@ func (jobs jobStates) addJournal(name string, text []byte) error {
 	return nil
 }
 
-// eachObject calls do with the content of each object whose name begins with a prefix. It skips an
-// object that is removed in the meantime.
+// eachObject calls do for each object whose key begins with a prefix. The name is the key without the prefix and
+// ".json", and text is the content.
 func eachObject(ctx context.Context, b storage.Bucket, prefix string, do func(name string, text []byte) error) error {
 	for entry, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix)) {
 		if err != nil {
 			return err
 		}
+
 		text, _, err := storage.ReadAll(ctx, b, entry.Key)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
+			// The object was removed since it was listed.
 			continue
 		}
 		if err != nil {
 			return err
 		}
+
 		name := strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), ".json")
 		if err := do(name, text); err != nil {
 			return err
@@ -177,7 +182,7 @@ func eachObject(ctx context.Context, b storage.Bucket, prefix string, do func(na
 	return nil
 }
 
-// printJobs prints the jobs, sorted by their sources and destinations.
+// printJobs prints the jobs in the order of their sources and destinations.
 func printJobs(p *program.Program, jobs jobStates) error {
 	sorted := slices.SortedFunc(maps.Values(jobs), func(a, b *jobState) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Destination, b.Destination))
@@ -190,15 +195,16 @@ func printJobs(p *program.Program, jobs jobStates) error {
 	return p.Out.Err
 }
 
-// print prints a job as a table, or with --json as a line.
+// print prints the state of a job as a table, or with --json as one line.
 func (s *jobState) print(p *program.Program) error {
 	if p.Global.JSON {
 		return p.Out.JSON(s)
 	}
+
 	shards := fmt.Sprintf("%d: %d done, %d begun", s.Shards, s.Done, s.Begun)
 	files := fmt.Sprintf("%d transferred (%s), %d the same, %d deleted",
 		s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted)
-	lastEnd := "" // "" if no part has ended
+	lastEnd := "" // if no part has ended
 	if s.LastEnd != nil {
 		lastEnd = console.FormatTime(*s.LastEnd)
 	}

@@ -51,8 +51,8 @@ type announcingCore struct {
 	done bool // true after the report was updated; no lock, because journal writes never overlap
 }
 
-// Upload uploads an object. If the object is a journal, and no journal was uploaded before, Upload
-// first updates the job's report.
+// Upload implements storage.Core. Before it uploads the first journal, it removes this part from the job's report of
+// finished parts.
 func (a *announcingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -65,8 +65,7 @@ func (a *announcingCore) Upload(
 	return a.Core.Upload(ctx, key, r, o)
 }
 
-// recordEnd records that a part of a job is finished. If the part was interrupted or had failures,
-// recordEnd records nothing. The journal of that part stays.
+// recordEnd adds a finished part to the report of its job, unless it was interrupted or had failures.
 func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err error) error {
 	if report == nil || err != nil {
 		return nil
@@ -82,12 +81,13 @@ func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err 
 	})
 }
 
-// update changes the job's report object. Commands that run other parts of the same job may change
-// the object at the same time.
+// update changes the job's report object, which commands that run other parts of the job may change at the same time.
+// It does nothing in a dry run, or if the job has no journal.
 func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 	if m.state == nil || m.dryRuns {
 		return nil
 	}
+
 	key := reportPrefix + m.job + ".json"
 	_, err := storage.Update(ctx, m.state, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		r, err := parseReport(key, old)
@@ -95,6 +95,7 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 			return nil, err
 		}
 		if r.Shards != m.shards {
+			// The report is new, or of an earlier run with another number of shards.
 			r = &jobReport{
 				Source:      placeOf(m.src),
 				Destination: placeOf(m.dst),
@@ -112,8 +113,8 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 // (docs/maintainers/stored-forms.md).
 const lastReportForm = 1
 
-// parseReport parses the content of a report object. If text is nil, because there is no such object,
-// the report is empty.
+// parseReport parses the content of a job's report object. A nil text, of an object that does not exist, is an empty
+// report.
 func parseReport(key string, text []byte) (*jobReport, error) {
 	r := &jobReport{Done: map[string]partReport{}}
 	if text == nil {
@@ -134,7 +135,7 @@ func parseReport(key string, text []byte) (*jobReport, error) {
 	return r, nil
 }
 
-// placeOf returns a location in the form that "job status" prints. Addresses contain no secrets.
+// placeOf returns a location as "job status" prints it, which is its path or its address without parameters.
 func placeOf(l location.Location) string {
 	if l.Kind == location.LocalPath {
 		return l.Path
@@ -142,7 +143,7 @@ func placeOf(l location.Location) string {
 	return fmt.Sprintf("%s://%s%s%s", l.Scheme, l.Host, l.Dir, addSlash(l.Prefix+l.Key))
 }
 
-// addSlash returns a key with a slash before it, or "" for no key.
+// addSlash returns a key with a slash before it, or "" for an empty key.
 func addSlash(key string) string {
 	if key == "" {
 		return ""

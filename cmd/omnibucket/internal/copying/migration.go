@@ -32,21 +32,28 @@ type migration struct {
 	dryRuns bool
 }
 
-// newMigration returns the job that --shard, --shard-bounds and --journal describe.
+// newMigration returns the job from src to dst, or the part of it, that the flags of sync describe.
 func newMigration(
 	ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location,
 ) (*migration, error) {
-	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
+	m := &migration{
+		job:     jobName(src, dst),
+		part:    "all",
+		shards:  1,
+		src:     src,
+		dst:     dst,
+		dryRuns: p.Global.DryRun,
+	}
 
 	// An empty value, as from --shard "$UNSET", is an error, because it must not mean all keys.
 	if f.filter.Flags.Changed("shard") {
-		i, n, err := parseShard(p, f.shard)
+		index, count, err := parseShard(p, f.shard)
 		if err != nil {
 			return nil, err
 		}
-		m.opts = append(m.opts, transfer.WithShard(i, n))
-		m.part = fmt.Sprintf("%d-of-%d", i, n)
-		m.shards = n
+		m.opts = append(m.opts, transfer.WithShard(index, count))
+		m.part = fmt.Sprintf("%d-of-%d", index, count)
+		m.shards = count
 	}
 
 	if f.filter.Flags.Changed("shard-bounds") {
@@ -78,13 +85,12 @@ func newMigration(
 		return m, nil
 	}
 
-	// Each pair of source and destination has its own journal, so that one folder can hold the
-	// journals of many jobs.
+	// Each part of each job has a journal of its own, so that one folder can hold the journals of many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
 }
 
-// jobName returns a name for the job from src to dst.
+// jobName returns a short name for the job from src to dst, which is the same in each run.
 func jobName(src, dst location.Location) string {
 	var text strings.Builder
 	for _, l := range []location.Location{src, dst} {
@@ -102,13 +108,14 @@ func jobName(src, dst location.Location) string {
 		}
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
 	}
+
 	const nameSize = 8 // bytes of the hash that the name has
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:nameSize])
 }
 
-// journalBucket opens the folder of --journal. If the directory is missing and create is false, as
-// in a dry run, it returns nil, and the job keeps no journal.
+// journalBucket opens the directory or the folder in a bucket that --journal names. It returns nil if the directory is
+// missing and create is false.
 func journalBucket(
 	ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {

@@ -55,11 +55,10 @@ at the same time if one end is on S3 or a compatible server: both copies may be 
 	return c
 }
 
-// mvOne moves one file or object. If the store cannot move the object in one step, mvOne calls the
-// function cp to copy the source. After the copy, mvOne removes the source.
+// mvOne moves one file or object, in one step if the store can. Otherwise it calls cp to copy the source, and then
+// removes the source.
 func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
-	// The object that is removed must be the object that was read. Without failover, both come from
-	// the same store.
+	// Without failover, the object that is removed is in the same store as the one that was read.
 	ctx = driver.WithoutFailover(ctx)
 
 	if err := checkTwo(ctx, p, src, dst); err != nil {
@@ -96,7 +95,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		return err
 	}
 
-	if err := checkOther(ctx, p, attrs, src, dst); err != nil {
+	if err := checkIsOther(ctx, p, attrs, src, dst); err != nil {
 		return err
 	}
 
@@ -108,8 +107,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 
 var errSeveralSteps = errors.New("the object cannot be moved in one step")
 
-// mvInOneStep moves an object within one bucket if the store can do so in one step. Otherwise it
-// fails with errSeveralSteps.
+// mvInOneStep moves an object within its bucket, or returns errSeveralSteps if the store cannot do so in one step.
 func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	srcBucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
@@ -132,9 +130,9 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	})
 }
 
-// checkOther refuses a destination that seems to be the source at a second address of the same bucket. It compares
-// the key, the ETag, the revision and the time.
-func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src, dst location.Location) error {
+// checkIsOther refuses a destination that has the key, ETag, revision and time of the source, because it seems to be
+// the source under another address of the same bucket.
+func checkIsOther(ctx context.Context, p *program.Program, srcAttrs *storage.Attrs, src, dst location.Location) error {
 	hasSameKey := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
 	if dst.Kind != location.InBucket || !hasSameKey {
 		return nil
@@ -145,12 +143,12 @@ func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src
 	}
 	attrs, err := bucket.Attrs(ctx, dst.Key)
 	if err != nil {
-		// There is no such object, or the copy reports the error.
+		// There is no such object, or the copy will report the error.
 		return nil
 	}
 
-	hasSameContent := old.ETag != "" && attrs.ETag == old.ETag && attrs.Revision == old.Revision
-	if !hasSameContent || !attrs.Modified.Equal(old.Modified) {
+	hasSameContent := srcAttrs.ETag != "" && attrs.ETag == srcAttrs.ETag && attrs.Revision == srcAttrs.Revision
+	if !hasSameContent || !attrs.Modified.Equal(srcAttrs.Modified) {
 		return nil
 	}
 	return argument.Invalid("source and destination seem to be one object",
@@ -159,21 +157,21 @@ func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")
 
-// removeFile removes a file. old has the attributes that the file must still have. If the file has
-// changed, removeFile fails with Changed.
+// removeFile removes a file if it is still the one that old describes. Otherwise it returns a Changed error.
 func removeFile(path string, old fs.FileInfo) error {
 	conflict := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
-	same := func(current fs.FileInfo) bool {
+	isUnchanged := func(current fs.FileInfo) bool {
 		if current.Size() != old.Size() || !current.ModTime().Equal(old.ModTime()) {
 			return false
 		}
-		// A download may replace the file and set the old modification time. So the time of the
-		// last write, which no program can set back, is compared, too.
+		// Because a download may replace the file and set the old modification time, compare the time of the last
+		// write as well, which no program can set back.
 		return localfile.Written(current).Equal(localfile.Written(old))
 	}
+
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return removeLink(path, same, conflict)
+		return removeLink(path, isUnchanged, conflict)
 	}
 
 	dir, name := filepath.Split(path)
@@ -183,7 +181,8 @@ func removeFile(path string, old fs.FileInfo) error {
 	}
 	// Nothing was written through root, so an error of Close does not matter.
 	defer root.Close()
-	err = localfile.RemoveUnchanged(root, name, same)
+
+	err = localfile.RemoveUnchanged(root, name, isUnchanged)
 	if err == localfile.ErrReplaced {
 		return conflict
 	}
