@@ -103,11 +103,11 @@ func requireMatch(ctx context.Context, p *program.Program, l location.Location, 
 func excludeOverlap(
 	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
-	target, err := place(ctx, p, dst)
+	target, err := openPlace(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
-	source, err := place(ctx, p, src)
+	source, err := openPlace(ctx, p, src)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	// Without failover, the object that is removed is in the same store as the one that was read.
 	ctx = driver.WithoutFailover(ctx)
 
-	if err := checkTwo(ctx, p, src, dst); err != nil {
+	if err := requireDistinct(ctx, p, src, dst); err != nil {
 		return err
 	}
 
@@ -189,9 +189,8 @@ func removeFile(path string, old fs.FileInfo) error {
 	return err
 }
 
-// removeLink removes a symbolic link if the file to which it leads is still the same. Otherwise it
-// fails with the error changed. The file stays.
-func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
+// removeLink removes a symbolic link, but not its target, if the target is unchanged. Otherwise it returns errChanged.
+func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged error) error {
 	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -199,14 +198,14 @@ func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 	if err != nil {
 		return err
 	}
-	if !same(current) {
-		return changed
+	if !isUnchanged(current) {
+		return errChanged
 	}
 	return os.Remove(path)
 }
 
-// removeCopied removes an object. old has the attributes that the object must still have. If the
-// object has changed, removeCopied fails with Changed.
+// removeCopied removes an object that was copied, or returns a Changed error if it does not have the attributes of old
+// any more.
 func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs) error {
 	err := revisions.RemoveUnchanged(ctx, bucket, old.Key, old)
 	if errors.Is(err, storage.Changed) {
@@ -215,10 +214,9 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs
 	return err
 }
 
-// checkTwo refuses a move whose source and destination are the same file or object, even if their
-// addresses differ. If the addresses do not decide, it stores an object beside the destination. If
-// that object appears beside the source, the two are the same.
-func checkTwo(ctx context.Context, p *program.Program, src, dst location.Location) error {
+// requireDistinct refuses a move whose source and destination are the same file or object. If their addresses do not
+// decide, it stores an object beside the destination and looks whether it appears beside the source.
+func requireDistinct(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	same, err := isSame(ctx, p, src, dst)
 	if err != nil {
 		return err
@@ -227,23 +225,24 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 		return errSame
 	}
 
-	source, err := place(ctx, p, src)
+	source, err := openPlace(ctx, p, src)
 	if err != nil {
 		return err
 	}
-	destination, err := place(ctx, p, dst)
+	destination, err := openPlace(ctx, p, dst)
 	if err != nil {
 		return err
 	}
+	// A dry run must not store an object.
 	if p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
 		return nil
 	}
 
-	dstEnd, dstFolder, dstName, err := openEnd(ctx, p, dst)
+	dstEnd, dstFolder, dstName, err := openParent(ctx, p, dst)
 	if err != nil {
 		return err
 	}
-	srcEnd, srcFolder, srcName, err := openEnd(ctx, p, src)
+	srcEnd, srcFolder, srcName, err := openParent(ctx, p, src)
 	if err != nil {
 		return err
 	}
@@ -263,9 +262,9 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	return err
 }
 
-// openEnd opens the bucket or directory that contains a file or object. It also returns the folder
-// in that bucket, and the base name.
-func openEnd(
+// openParent opens the directory or bucket of a file or object, and returns it with the folder in the bucket and the
+// base name.
+func openParent(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {
@@ -279,13 +278,13 @@ func openEnd(
 	return inquiry.OfBucket(bucket, bucket), folder, name, nil
 }
 
-// isSame reports whether two locations certainly name the same file or object.
+// isSame reports whether the addresses of two locations show that they are the same file or object.
 func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bool, error) {
-	first, err := place(ctx, p, a)
+	first, err := openPlace(ctx, p, a)
 	if err != nil {
 		return false, err
 	}
-	second, err := place(ctx, p, b)
+	second, err := openPlace(ctx, p, b)
 	if err != nil {
 		return false, err
 	}
@@ -293,9 +292,9 @@ func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bo
 	return ok && rest == "", nil
 }
 
-// place returns the directory or bucket for a call of serving.Below. If the location is a file or
-// object, the result is the directory or folder with the same name.
-func place(ctx context.Context, p *program.Program, l location.Location) (any, error) {
+// openPlace opens a location as an argument for serving.Below. A file or object becomes the directory or folder of its
+// name.
+func openPlace(ctx context.Context, p *program.Program, l location.Location) (any, error) {
 	if l.Kind == location.LocalPath {
 		return serving.Directory(l.Path), nil
 	}

@@ -12,9 +12,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// transferOne copies or moves an object. It calls its parameter move, shows the progress
-// and reports an event. With --dry-run it only checks two things: the source exists, and the
-// destination can be written.
+// transferOne calls move to copy or move one file or object, shows the progress and reports the event name. A dry run
+// only checks that the source exists and that the destination can be written.
 func transferOne(
 	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
 	move func([]storage.TransferOption) (*storage.Attrs, error),
@@ -57,9 +56,7 @@ func transferOne(
 	return nil
 }
 
-// checkDestination fails if a destination in a bucket could not be written, or if the conditions of
-// the write are not met. It writes nothing, so it cannot find every reason for a failure.
-// Credentials that cannot read the destination are not an error, because they may permit the write.
+// checkDestination returns the error, as far as a dry run can know it, with which writing to a bucket would fail.
 func checkDestination(
 	ctx context.Context, p *program.Program, f *cpFlags, dst location.Location,
 	move func([]storage.TransferOption) (*storage.Attrs, error),
@@ -68,7 +65,7 @@ func checkDestination(
 		return nil
 	}
 
-	// The dry run refuses the write after its options have been checked.
+	// A dry run checks the options of the write, and then refuses it.
 	_, refusal := move(nil)
 	if err := program.OfDryRun(refusal); err != nil {
 		return err
@@ -78,6 +75,7 @@ func checkDestination(
 		return err
 	}
 
+	// Ignore other errors, because credentials that cannot read the destination may permit the write.
 	revision := program.With[storage.AttrsOption](nil, f.write.Revision)
 	_, err = bucket.Attrs(ctx, dst.Key, revision...)
 	code := storage.CodeOf(err)
@@ -90,6 +88,7 @@ func checkDestination(
 	if !existsAlready && !isMissing {
 		return nil
 	}
+
 	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
 	// The error of the dry run contains the bucket's name.
 	if e, ok := errors.AsType[*storage.Error](refusal); ok {
@@ -100,7 +99,7 @@ func checkDestination(
 	return conditionErr
 }
 
-// withBar calls the function move, and shows the progress in a bar meanwhile.
+// withBar calls move with options that show its progress in a bar.
 func withBar(
 	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moveOpts []storage.TransferOption,
 ) (*storage.Attrs, error) {
@@ -109,6 +108,7 @@ func withBar(
 		defer progress.End()
 		return move(append(moveOpts, storage.WithProgress(progress.Report)))
 	}
+
 	bar := p.StartProgress()
 	defer p.EndProgress(bar)
 	if bar != nil {
@@ -117,8 +117,7 @@ func withBar(
 	return move(moveOpts)
 }
 
-// sizeOf returns the size of a source. It fails if the source does not exist. For standard input, it
-// returns 0.
+// sizeOf returns the size of a file or object, or 0 for standard input. It fails if the source does not exist.
 func sizeOf(
 	ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption,
 ) (int64, error) {

@@ -36,8 +36,7 @@ const (
 	autoHint  = "run it in an array of Slurm or AWS Batch, or a job of Cloud Run or Kubernetes (as auto/N)"
 )
 
-// parseShard parses the value of --shard: I/N, auto or auto/N. For auto, it reads the variables of
-// a scheduler.
+// parseShard parses the value of --shard, which is I/N, or auto or auto/N to get I from the variables of a scheduler.
 func parseShard(p *program.Program, text string) (index, count int, err error) {
 	indexText, countText, hasCount := strings.Cut(text, "/")
 	if indexText == "auto" {
@@ -48,25 +47,24 @@ func parseShard(p *program.Program, text string) (index, count int, err error) {
 	}
 
 	// ParseUint accepts no sign.
-	const bits = 31 // the numbers fit in an int
+	const bits = 31 // so that the numbers fit into an int
 	i, indexErr := strconv.ParseUint(indexText, 10, bits)
 	n, countErr := strconv.ParseUint(countText, 10, bits)
-	isValid := indexErr == nil && countErr == nil && i < n
-	if !isValid {
+	if indexErr != nil || countErr != nil || i >= n {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}
 	return int(i), int(n), nil
 }
 
-// taskIndex returns the index of this task and the number of tasks. If hasCount is
-// true, the number of tasks is count. If not, the function reads the number from the
-// scheduler's environment variable.
+// taskIndex returns the index of this task, from the variables of a scheduler, and the number of tasks. That number is
+// count if hasCount is true, and otherwise the scheduler's.
 func taskIndex(p *program.Program, count string, hasCount bool) (index, total string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)
 		if !ok {
 			continue
 		}
+
 		if !hasCount {
 			count, _ = p.Around.Lookup(s.count)
 			if count == "" {
@@ -74,14 +72,15 @@ func taskIndex(p *program.Program, count string, hasCount bool) (index, total st
 					" does not tell", "use auto/N")
 			}
 		}
+
 		index, err := s.zeroBased(p, id)
 		return index, count, err
 	}
 	return "", "", argument.Invalid("--shard auto must be used in a task of a scheduler", autoHint)
 }
 
-// zeroBased converts the id of a task to an index that begins with 0. Ids of a Slurm array may begin
-// with another number and have gaps, as in --array=10-40:10.
+// zeroBased converts the id of a task to an index from 0. The ids of a Slurm array may begin with another number, in
+// steps of more than 1, as in --array=10-40:10.
 func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 	if s.first == "" {
 		return id, nil
@@ -91,6 +90,7 @@ func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 		// The caller refuses the id.
 		return id, nil
 	}
+
 	first, firstErr := lookupNumber(p, s.first, 0)
 	step, stepErr := lookupNumber(p, s.step, 1)
 	if firstErr != nil || stepErr != nil || step < 1 || (number-first)%step != 0 {
@@ -99,7 +99,7 @@ func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 	return strconv.Itoa((number - first) / step), nil
 }
 
-// lookupNumber returns the number in an environment variable, or fallback if it is not set.
+// lookupNumber returns the number in an environment variable, or fallback if the variable is not set.
 func lookupNumber(p *program.Program, variable string, fallback int) (int, error) {
 	text, ok := p.Around.Lookup(variable)
 	if !ok {

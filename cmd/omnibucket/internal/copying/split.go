@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// splitCommand returns the command job split.
+// splitCommand returns the command "job split".
 func splitCommand(p *program.Program) *cobra.Command {
 	var inventory string
 	c := &cobra.Command{
@@ -25,7 +25,8 @@ reads them, and lists only its range. Without bounds, each shard lists everythin
 		Example: "  omnibucket job split 64 's3://photos?region=eu-west-1' >bounds.json",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := strconv.ParseUint(args[0], 10, 20)
+			const bits = 20 // so that N is at most about a million
+			n, err := strconv.ParseUint(args[0], 10, bits)
 			if err != nil || n == 0 {
 				return argument.Invalid("N must be a number of shards, at least 1", "")
 			}
@@ -36,7 +37,7 @@ reads them, and lists only its range. Without bounds, each shard lists everythin
 	return c
 }
 
-// split prints the bounds of n ranges of a source's keys.
+// split prints the keys that divide a source into n ranges of about as many objects each.
 func split(ctx context.Context, p *program.Program, n int, source, inventory string) error {
 	l, err := p.Stores.LocateInBucket(source)
 	if err != nil {
@@ -46,6 +47,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if err != nil {
 		return err
 	}
+
 	listing, err := p.Stores.OpenInventory(ctx, inventory, bucket)
 	if err != nil {
 		return err
@@ -54,6 +56,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if listing != nil {
 		src = listing
 	}
+
 	bounds, err := transfer.ShardBounds(ctx, src, n)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	return p.Out.JSON(bounds)
 }
 
-// readBounds reads the keys that "job split" has printed into a file.
+// readBounds reads a file with the output of "job split", the keys that separate the ranges of the shards.
 func readBounds(ctx context.Context, p *program.Program, file string) ([]string, error) {
 	l, err := p.Stores.LocateInBucket(file)
 	if err != nil {
@@ -75,6 +78,7 @@ func readBounds(ctx context.Context, p *program.Program, file string) ([]string,
 	if err != nil {
 		return nil, err
 	}
+
 	var bounds []string
 	if json.Unmarshal(text, &bounds) != nil {
 		return nil, argument.Invalid("--shard-bounds must be a file of \"omnibucket job split\"", "")

@@ -106,7 +106,7 @@ note says before the first removal that more than half of the destination goes. 
 	return c
 }
 
-// syncOptions returns the flags as options of a job, without those that newMigration adds.
+// syncOptions converts the flags of sync to options of transfer.Sync, except for the flags that newMigration reads.
 func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
 	if err != nil {
@@ -157,8 +157,8 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// announceRemoval prints a warning if more than half of the destination's files will be removed. A
-// likely cause is a misspelled source.
+// announceRemoval prints a warning if a sync will remove more than half of the destination's files, because the source
+// may be misspelled.
 func announceRemoval(p *program.Program, files, compared int64) {
 	if files <= compared/2 {
 		return
@@ -170,8 +170,7 @@ func announceRemoval(p *program.Program, files, compared int64) {
 	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", action, files, compared)
 }
 
-// sync makes a destination like a source. With --watch, it repeats that after each change of the
-// source, until ctx is done.
+// sync makes a destination equal to a source, once or, with --watch, after each change of the source until ctx is done.
 func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {
 	src, dst, err := syncEnds(ctx, p, f, source, destination)
 	if err != nil {
@@ -188,8 +187,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	}
 	opts = append(opts, job.opts...)
 
-	// The value may be empty by mistake, as in --backup-dir "$UNSET". Locate fails for an empty
-	// value. Without this error, sync would run without a backup.
+	// An empty value, as from --backup-dir "$UNSET", is an error, because sync must not run without the backup.
 	if f.filter.Flags.Changed("backup-dir") {
 		l, err := p.Stores.Locate(f.backup)
 		if err != nil {
@@ -230,8 +228,8 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	return errors.Join(err, job.recordEnd(ctx, report, err))
 }
 
-// cacheOptions returns the option that remembers which files were the same. If the system has no directory
-// for caches, cacheOptions returns none.
+// cacheOptions returns the option with which a sync remembers which files were the same, or none if the system has no
+// directory for caches.
 func cacheOptions(p *program.Program) []transfer.Option {
 	dir, err := p.CacheDir("sync")
 	if err != nil {
@@ -240,7 +238,7 @@ func cacheOptions(p *program.Program) []transfer.Option {
 	return []transfer.Option{transfer.WithCache(dir)}
 }
 
-// inventoryOptions returns the option that lists a source from its inventory.
+// inventoryOptions returns the option that lists src from an inventory, or none if inventory is "".
 func inventoryOptions(
 	ctx context.Context, p *program.Program, inventory string, src location.Location,
 ) ([]transfer.Option, error) {
@@ -259,9 +257,8 @@ func inventoryOptions(
 
 const emptySourceHint = "check the source, or use --empty-source to delete everything"
 
-// syncEnds parses the source and the destination. It refuses a source folder without objects,
-// because the folder may be misspelled, and --delete would then remove everything. --empty-source
-// turns that check off.
+// syncEnds parses the source and the destination. Without --empty-source, it refuses a source folder that has no
+// objects, because a folder that is misspelled would make --delete remove everything.
 func syncEnds(
 	ctx context.Context, p *program.Program, f *syncFlags, source, destination string,
 ) (src, dst location.Location, err error) {
@@ -278,8 +275,8 @@ func syncEnds(
 	return src, dst, checkFolder(ctx, p, f, src)
 }
 
-// checkFolder fails if a source is a folder of a bucket without objects. Such a folder is probably
-// misspelled, or written with wildcards, which sync does not expand.
+// checkFolder refuses a source that is a folder of a bucket without objects, because it is probably misspelled, or
+// written with wildcards, which sync does not expand.
 func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src location.Location) error {
 	if src.Key == "" && src.Prefix == "" {
 		// The source is a whole bucket.
@@ -289,6 +286,7 @@ func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src loca
 		// Only --delete checks the folder of a named location.
 		return nil
 	}
+
 	exists, err := hasObjects(ctx, p, src)
 	if err != nil {
 		return err
@@ -296,6 +294,7 @@ func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src loca
 	if exists {
 		return nil
 	}
+
 	if f.remove {
 		return &storage.Error{
 			Code: storage.ObjectNotFound,

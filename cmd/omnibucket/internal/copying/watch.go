@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	// quiet is how long a tree must stay unchanged before a sync, because programs usually write
-	// several files in a row.
-	quiet = time.Second
-	// longest is the longest wait before a sync if the tree never stops changing.
-	longest = 10 * time.Second
+	// quietPeriod is how long a tree must stay unchanged before a sync, because programs usually write several files
+	// in a row.
+	quietPeriod = time.Second
+	// maxDelay is the longest wait before a sync if the tree never stops changing.
+	maxDelay = 10 * time.Second
 	// firstRetry and lastRetry are the shortest and longest waits after a failed sync.
 	firstRetry, lastRetry = 2 * time.Second, 5 * time.Minute
 )
@@ -46,7 +46,7 @@ type watch struct {
 	mayHaveMoved bool      // true if watcher may have lost a renamed folder
 }
 
-// newWatch checks the flags of --watch, and begins to watch the source.
+// newWatch begins to watch the source of a sync with --watch. It refuses flags that --watch does not support.
 func newWatch(f *syncFlags, src location.Location, opts []transfer.Option) (*watch, error) {
 	if src.Kind != location.LocalPath {
 		return nil, argument.Invalid("--watch must have a directory of this machine as its source", location.PathHint)
@@ -54,6 +54,7 @@ func newWatch(f *syncFlags, src location.Location, opts []transfer.Option) (*wat
 	if f.links || f.filter.Flags.Changed("shard") || f.filter.Flags.Changed("journal") {
 		return nil, argument.Invalid("--watch must not be used with --links, --shard or --journal", "")
 	}
+
 	filter, err := transfer.NewFilter(opts...)
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func newWatch(f *syncFlags, src location.Location, opts []transfer.Option) (*wat
 	return w, nil
 }
 
-// begin creates a new watcher for all folders of the tree, and closes the old one.
+// begin watches all folders of the tree with a new watcher, and closes the one from before.
 func (w *watch) begin() error {
 	w.close()
 	watcher, err := fsnotify.NewWatcher()
@@ -75,6 +76,7 @@ func (w *watch) begin() error {
 	w.watcher = watcher
 	w.folders = map[string]bool{}
 	w.mayHaveMoved = false
+
 	if err := w.add(w.root); err != nil {
 		w.close()
 		return err
@@ -88,13 +90,13 @@ func (w *watch) close() {
 	}
 }
 
-// add watches a folder of the tree and the folders in it. It skips a folder that was removed in the
-// meantime, because the watcher of the parent folder reports the removal.
+// add watches a folder of the tree and all folders below it that the filter selects.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return w.walkError(name, err)
 		}
+
 		// The root is watched even if it is a link.
 		if name != w.root && !entry.IsDir() {
 			return nil
@@ -102,13 +104,14 @@ func (w *watch) add(folder string) error {
 		if name != w.root && !w.selects(name) {
 			return fs.SkipDir
 		}
+
 		w.folders[name] = true
 		return w.walkError(name, w.watcher.Add(name))
 	})
 }
 
-// walkError returns the error of one folder for WalkDir, and nil for nil. It makes WalkDir skip
-// a folder below the root that was removed or must not be read, which the sync reports.
+// walkError returns what a callback of WalkDir returns for the error of a folder, which is nil for nil. A folder below
+// the root that was removed, or that this user may not read, is skipped, because the sync reports it.
 func (w *watch) walkError(name string, err error) error {
 	isSkipped := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 	if isSkipped && name != w.root {
@@ -122,7 +125,7 @@ func (w *watch) selects(folder string) bool {
 	return w.filter.Selects(storage.ListEntry{Key: w.key(folder) + "/", IsPrefix: true})
 }
 
-// key returns the key of a path in the tree, or "" for the tree itself.
+// key converts a path in the tree to a key with slashes, which is "" for the tree itself.
 func (w *watch) key(name string) string {
 	relative, err := filepath.Rel(w.root, name)
 	if err != nil || relative == "." {
@@ -131,7 +134,7 @@ func (w *watch) key(name string) string {
 	return filepath.ToSlash(relative)
 }
 
-// watchError returns the error for a folder that cannot be watched, or nil if err is nil.
+// watchError converts the error of watching a folder to a storage.Error. It returns nil for nil.
 func watchError(name string, err error) error {
 	if err == nil {
 		return nil
@@ -143,16 +146,17 @@ func watchError(name string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE):
-		// These are the errors of the limits of inotify.
+		// inotify has reached one of its limits.
 		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
 	return e
 }
 
-// next waits until a sync is due, and returns the folder that contains all changes.
+// next waits until a sync is due, and returns the folder that contains all changes since the last one.
 func (w *watch) next(ctx context.Context) (string, error) {
 	for {
-		var due <-chan time.Time // nil, which never receives, if nothing has changed
+		// If nothing has changed, due stays nil, which never receives.
+		var due <-chan time.Time
 		if w.changed {
 			start := w.due
 			if start.Before(w.earliest) {
@@ -172,22 +176,22 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			}
 			return w.scope, nil
 		case event := <-w.watcher.Events:
-			if err := w.take(event); err != nil {
+			if err := w.handle(event); err != nil {
 				return "", err
 			}
 		case err := <-w.watcher.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return "", watchError(w.root, err)
 			}
-			// Events were lost, perhaps the event of a renamed folder.
+			// Events were lost, perhaps that of a renamed folder.
 			w.mayHaveMoved = true
-			w.note("")
+			w.recordChange("")
 		}
 	}
 }
 
-// take handles an event of the watcher: it notes the changed folder and watches new folders.
-func (w *watch) take(event fsnotify.Event) error {
+// handle records the folder in which an event of the watcher happened, and watches a new folder.
+func (w *watch) handle(event fsnotify.Event) error {
 	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
 
 	switch {
@@ -195,8 +199,7 @@ func (w *watch) take(event fsnotify.Event) error {
 		// Permissions are not synced.
 		return nil
 	case evidence.IsKey(filepath.Base(event.Name)):
-		// This program made the file for a check. Each sync with --delete makes such a file. The
-		// file must not cause another sync.
+		// A sync with --delete makes this file for a check, so it must not cause another sync.
 		return nil
 	case event.Name == w.root && isRemoval:
 		return watchError(w.root, fs.ErrNotExist)
@@ -215,26 +218,27 @@ func (w *watch) take(event fsnotify.Event) error {
 	if folder != "" {
 		folder += "/"
 	}
-	w.note(folder)
+	w.recordChange(folder)
 	return nil
 }
 
-// note records a change in a folder, and schedules the next sync.
-func (w *watch) note(folder string) {
+// recordChange records a change in a folder, and schedules the next sync.
+func (w *watch) recordChange(folder string) {
 	now := time.Now()
 	if !w.changed {
 		w.changed = true
 		w.scope = folder
-		w.latest = now.Add(longest)
+		w.latest = now.Add(maxDelay)
 	}
+
 	w.scope = commonFolder(w.scope, folder)
-	w.due = now.Add(quiet)
+	w.due = now.Add(quietPeriod)
 	if w.due.After(w.latest) {
 		w.due = w.latest
 	}
 }
 
-// commonFolder returns the deepest folder that contains both folders. A folder ends in a slash, and "" is the whole tree.
+// commonFolder returns the deepest folder that contains a and b. Folders end in a slash, and "" is the whole tree.
 func commonFolder(a, b string) string {
 	common := a
 	for !strings.HasPrefix(b, common) {
@@ -244,9 +248,8 @@ func commonFolder(a, b string) string {
 	return common
 }
 
-// run syncs the tree, and then each folder that changes, until ctx is done. If the first sync fails
-// before it changes anything, run returns the error. After any other failure, run waits, longer
-// after each failure, and syncs the same folder again.
+// run syncs the tree, and then each folder that changes, until ctx is done. It returns the error of a first sync that
+// changes nothing. After any other failure, it syncs again, with a longer pause each time.
 func (w *watch) run(
 	ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error),
 ) error {
@@ -267,22 +270,22 @@ func (w *watch) run(
 			p.PrintError(err)
 			p.Note("omnibucket: the next attempt is in %s", retry)
 			w.earliest = time.Now().Add(retry)
-			w.note(folder)
+			w.recordChange(folder)
 			retry = min(2*retry, lastRetry)
 		} else {
 			retry = firstRetry
 		}
 
-		// A reader of the output sees the changes of each sync without delay.
+		// Let a reader of the output see the changes of each sync without delay.
 		p.Out.Flush()
+
 		folder, err = w.next(ctx)
 		if err != nil {
 			return err
 		}
 		_, err = sync(transfer.WithPrefix(folder))
 		if folder != "" && errors.Is(err, storage.ObjectNotFound) {
-			// A sync of a folder without files fails, so the whole tree is synced instead. That
-			// sync succeeds if other folders have files.
+			// The folder has no files any more, which makes its sync fail, so sync the whole tree.
 			folder = ""
 			_, err = sync()
 		}

@@ -117,7 +117,7 @@ var unsupportedCall = regexp.MustCompile(` does not support ((?:[A-Z][a-z]+)+(?:
 
 var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
-// flagOf returns the name of the flag for an option. For WithContentType it returns content-type.
+// flagOf returns the name of the flag for an option, such as content-type for WithContentType.
 func flagOf(option string) string {
 	if name, ok := flagNames[option]; ok {
 		return name
@@ -125,8 +125,8 @@ func flagOf(option string) string {
 	return strings.ToLower(wordStart.ReplaceAllString(strings.TrimPrefix(option, "With"), "$1-$2"))
 }
 
-// translateNames replaces Go names in a text with flags of command or parameters of addresses. It
-// keeps names that have neither.
+// translateNames replaces the Go names in a text by flags of a command or by parameters of addresses, if there are any
+// for them.
 func translateNames(command *cobra.Command, text string) string {
 	text = goName.ReplaceAllStringFunc(text, func(name string) string {
 		name = strings.TrimSuffix(name, "(true)")
@@ -138,20 +138,21 @@ func translateNames(command *cobra.Command, text string) string {
 		}
 		return name
 	})
-	// A hint such as "WithVersioning(true) or versions=true" now has the parameter twice. Once is
-	// enough.
+
+	// A hint such as "WithVersioning(true) or versions=true" now has the parameter twice, so keep one.
 	for _, p := range parameters {
 		text = strings.NewReplacer(p+" or "+p, p, p+", "+p, p, p+" ("+p+")", p).Replace(text)
 	}
 	return text
 }
 
-// translateHint returns a hint of the library for users of command. It leaves out alternatives that
-// need Go. If the first alternative needs Go, it returns "".
+// translateHint rewrites a hint of the library for users of a command. It leaves out the alternatives that need Go, and
+// returns "" if the first one does.
 func translateHint(command *cobra.Command, hint string) string {
 	if text, ok := shellHints[hint]; ok {
 		return text
 	}
+
 	var b strings.Builder
 	for i, advice := range splitAlternatives(translateNames(command, hint)) {
 		needsGo := goName.MatchString(advice)
@@ -165,8 +166,7 @@ func translateHint(command *cobra.Command, hint string) string {
 	return b.String()
 }
 
-// splitAlternatives splits a hint into its pieces of advice. Each piece but the first begins with the
-// text that separates it from the one before, such as " or ".
+// splitAlternatives splits a hint before each separator, such as " or ", so that each alternative can be left out.
 func splitAlternatives(hint string) []string {
 	var pieces []string
 	start := 0
@@ -192,8 +192,8 @@ func (x *Explanation) addHint(hint string) {
 	}
 }
 
-// Error explains err to users of command. It removes Go names, or replaces them with flags. With
-// verbose, it keeps everything that the server and its SDK report.
+// Error explains err to users of a command: it replaces Go names by flags, or removes them. With verbose, it keeps
+// everything that the server and its SDK report.
 func Error(command *cobra.Command, err error, verbose bool) Explanation {
 	x := Explanation{What: err.Error()}
 	eachError(err, func(e *storage.Error) {
@@ -207,13 +207,13 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 		x.What = strings.ReplaceAll(x.What, e.Error(), text)
 		x.addHint(translateHint(command, hintOf(e)))
 	})
-	// An error of this machine, such as a failed write to standard output, may be no storage.Error.
+
+	// An error of this machine, such as a failed write to standard output, need not be a storage.Error.
 	x.addHint(localfile.ErrorHint(err))
 	return x
 }
 
-// withoutGo returns the text of an error without the names of its package and function, and without
-// its hint.
+// withoutGo returns the text of an error without the hint and the names of Go packages, functions and options.
 func withoutGo(command *cobra.Command, e *storage.Error) string {
 	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
 	text = strings.TrimPrefix(text, "storage: ")
@@ -221,7 +221,7 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 		text = withoutOp(text, e.Op)
 	}
 
-	// Only the reasons of these codes have names of Go.
+	// Only errors with these codes have names of Go in their reasons.
 	hasNames := e.Code == storage.InvalidArgument || e.Code == storage.Unsupported
 	if hasNames && e.Err != nil {
 		reason := e.Err.Error()
@@ -230,8 +230,7 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 	return text
 }
 
-// withoutOp removes the name of a function from the beginning of an error's text. A colon follows
-// the name, or a space and the key.
+// withoutOp removes the name of a function, which a colon or a space follows, from the beginning of an error's text.
 func withoutOp(text, op string) string {
 	rest, ok := strings.CutPrefix(text, op)
 	if !ok {
@@ -258,13 +257,13 @@ var noise = regexp.MustCompile(strings.Join([]string{
 	`storage: (?:object|bucket) doesn't exist: `,
 }, "|"))
 
-// withoutNoise shortens the text of an error for people who do not operate the server. If the code
-// says everything, as for ObjectNotFound, it removes the cause. Otherwise it removes the text that
-// SDKs add.
+// withoutNoise removes from the text of an error what only the operator of a server needs: all of the cause if the code
+// says enough, and otherwise what SDKs add to the cause.
 func withoutNoise(e *storage.Error, text string) string {
 	if e.Err == nil {
 		return text
 	}
+
 	cause := e.Err.Error()
 	isFromServer := e.Status != 0
 	if isFromServer && saysEverything(e.Code) {
@@ -275,13 +274,14 @@ func withoutNoise(e *storage.Error, text string) string {
 		shortCause := strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": ")
 		return strings.Replace(text, cause, shortCause, 1)
 	}
-	// The text masks a part of the cause, which follows the code.
+
+	// The text has the cause after the code, with a part of it masked.
 	head, maskedCause, _ := strings.Cut(text, string(e.Code)+": ")
 	shortText := head + string(e.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
 	return strings.TrimSuffix(shortText, ": ")
 }
 
-// saysEverything reports whether people need no cause in an error with this code.
+// saysEverything reports whether an error with this code is clear without its cause.
 func saysEverything(code storage.Code) bool {
 	switch code {
 	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed,
@@ -294,7 +294,7 @@ func saysEverything(code storage.Code) bool {
 // refusal matches the error of a connection that was refused, as Unix and Windows write it.
 var refusal = regexp.MustCompile(`connection refused|actively refused`)
 
-// hintOf returns the hint of an error. For a refused connection, which has no hint, it makes one.
+// hintOf returns the hint of an error, or one of its own for a refused connection, which has none.
 func hintOf(e *storage.Error) string {
 	if e.Hint == "" && e.Code == storage.Unavailable && e.Err != nil && refusal.MatchString(e.Err.Error()) {
 		return "no program accepts connections there: check the endpoint, and that the server runs"
@@ -302,13 +302,11 @@ func hintOf(e *storage.Error) string {
 	return e.Hint
 }
 
-// withoutCalls replaces the name of an unsupported function with words, for example SignedUploadURL
-// with "signed upload URL".
+// withoutCalls replaces the name of an unsupported function by words, such as SignedUploadURL by "signed upload URL".
 func withoutCalls(text string) string {
 	return unsupportedCall.ReplaceAllStringFunc(text, func(value string) string {
 		call := unsupportedCall.FindStringSubmatch(value)[1]
-		// A name of an option is left as it is, because translateNames then replaces it with a
-		// flag.
+		// translateNames replaces the name of an option by a flag.
 		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") {
 			return value
 		}
@@ -322,6 +320,7 @@ func eachError(err error, visit func(*storage.Error)) {
 	if e, ok := err.(*storage.Error); ok {
 		visit(e)
 	}
+
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		eachError(e.Unwrap(), visit)

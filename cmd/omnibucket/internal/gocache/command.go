@@ -60,7 +60,7 @@ strangers choose what is built. Files that were not used for five days leave --d
 	return c
 }
 
-// run serves a go command until it ends.
+// run keeps the build cache of a go command, with which it speaks on standard input and output, until that ends.
 func (f *flags) run(ctx context.Context, p *program.Program, text string) error {
 	start := time.Now()
 	if err := f.check(p); err != nil {
@@ -75,20 +75,23 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 	if err != nil {
 		return err
 	}
+
 	s := newServer(ctx, dir, bucket, f.settings, p.PrintError)
 	if bucket == nil {
-		s.remote.leave() // the build then uses the directory only
+		// The build then uses the directory only.
+		s.remote.leave()
 	}
 	err = s.serve(p.Around.In, flushWriter{p.Out})
 	if f.stats {
 		s.stats.print(p.Around.Err, p.Global.JSON, time.Since(start), s.closing)
 	}
+
 	// Standard output carries messages, so --requests must print to standard error.
 	p.Global.JSON = false
 	return err
 }
 
-// check checks the flags, and sets those that have no fixed default.
+// check refuses invalid flags, and sets the defaults that depend on the system.
 func (f *flags) check(p *program.Program) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
@@ -99,10 +102,12 @@ func (f *flags) check(p *program.Program) error {
 	if f.patience <= 0 || f.closeTimeout < 0 {
 		return argument.Invalid("--patience must be positive, and --close-timeout must not be negative", "")
 	}
+
 	f.uploads = p.Global.Concurrency
 	if f.uploads == 0 {
 		f.uploads = defaultUploads
 	}
+
 	if f.dir == "" {
 		dir, err := p.CacheDir("gocache")
 		if err != nil {
@@ -113,15 +118,17 @@ func (f *flags) check(p *program.Program) error {
 	return nil
 }
 
-// open opens the location. If that fails because of its store, open prints a warning and returns nil.
+// open opens the store of the cache. If the store fails, open prints a warning and returns nil, so that the build
+// continues without it.
 func (f *flags) open(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
 	l, err := p.Stores.LocateServed(text)
 	if err != nil {
 		return nil, err
 	}
-	opening, cancel := context.WithTimeout(ctx, f.patience)
+
+	openCtx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
-	bucket, err := p.Stores.OpenFolder(opening, l)
+	bucket, err := p.Stores.OpenFolder(openCtx, l)
 	if err == nil || errors.Is(err, storage.InvalidArgument) {
 		return bucket, err
 	}
@@ -157,7 +164,7 @@ is stored in the folder and removed.`,
 	return c
 }
 
-// trim removes the objects of a build cache that are older than an age.
+// trim removes the objects of a build cache whose age is above that of --max-age.
 func trim(ctx context.Context, p *program.Program, text, age string) error {
 	maxAge, err := argument.Duration("--max-age", age)
 	if err != nil {
@@ -166,6 +173,7 @@ func trim(ctx context.Context, p *program.Program, text, age string) error {
 	if maxAge == 0 {
 		return argument.Invalid("--max-age must be positive", "")
 	}
+
 	l, err := p.Stores.LocateServed(text)
 	if err != nil {
 		return err
@@ -174,6 +182,7 @@ func trim(ctx context.Context, p *program.Program, text, age string) error {
 	if err != nil {
 		return err
 	}
+
 	rule := transfer.ExpireRule{Prefix: Folder, Age: maxAge}
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, []transfer.ExpireRule{rule}, opts...)

@@ -33,15 +33,17 @@ type disk struct {
 	dir string // absolute path
 }
 
-// openDisk opens a directory, which it creates if it is missing.
+// openDisk opens the directory of a cache, and creates it if it is missing.
 func openDisk(dir string) (*disk, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.ValidString(dir) { // the protocol is JSON
+	if !utf8.ValidString(dir) {
+		// Paths are sent to the go command as JSON.
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("the path is not UTF-8")}
 	}
+
 	d := &disk{dir: filepath.Join(dir, diskFolder)}
 	if err := os.MkdirAll(d.temporary(), 0o700); err != nil {
 		return nil, err
@@ -66,8 +68,8 @@ func (d *disk) path(kind string, name id) string {
 	return filepath.Join(d.dir, kind, text[:2], text)
 }
 
-// lookup returns the entry of an action, and the path of its output. It records that both files were used, so that trim
-// does not remove them.
+// lookup returns the entry of an action and the path of its output, and marks both files as used, so that trim keeps
+// them.
 func (d *disk) lookup(action id) (e entry, path string, ok bool) {
 	index := d.indexPath(action)
 	e, err := readIndex(index, action)
@@ -88,13 +90,15 @@ func (d *disk) lookup(action id) (e entry, path string, ok bool) {
 	return e, path, true
 }
 
-// readIndex reads the entry of an action from a file of the index.
+// readIndex reads the entry of an action from its file in the index.
 func readIndex(index string, action id) (entry, error) {
 	f, err := os.Open(index)
 	if err != nil {
 		return entry{}, err
 	}
-	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1)) // a longer line is no entry
+
+	// A longer line is no entry.
+	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1))
 	_ = f.Close()
 	if err != nil {
 		return entry{}, err
@@ -102,7 +106,7 @@ func readIndex(index string, action id) (entry, error) {
 	return parseEntry(string(line), action)
 }
 
-// touch sets the time of a file, by which trim knows when the file was used.
+// touch records a use of a file, for trim, in the file's modification time.
 func touch(path string, info fs.FileInfo) {
 	now := time.Now()
 	if now.Sub(info.ModTime()) >= touchInterval {
@@ -118,16 +122,17 @@ type newOutput struct {
 	size int64
 }
 
-// create creates a temporary file for an output.
+// create creates a temporary file for a new output.
 func (d *disk) create() (*newOutput, error) {
+	const bufferSize = 64 << 10
 	f, err := os.CreateTemp(d.temporary(), "new-*")
 	if err != nil {
 		return nil, err
 	}
-	return &newOutput{file: f, buf: bufio.NewWriterSize(f, 64<<10), sum: sha256.New()}, nil
+	return &newOutput{file: f, buf: bufio.NewWriterSize(f, bufferSize), sum: sha256.New()}, nil
 }
 
-// Write writes content of the output, and counts and hashes it.
+// Write implements io.Writer. It counts and hashes the content of the output.
 func (o *newOutput) Write(p []byte) (int, error) {
 	n, err := o.buf.Write(p)
 	o.sum.Write(p[:n])
@@ -144,7 +149,7 @@ func (o *newOutput) discard() {
 	_ = os.Remove(o.file.Name())
 }
 
-// install makes the temporary file the output of an entry, and returns its path.
+// install stores a new output and its entry, and returns the path of the output.
 func (d *disk) install(o *newOutput, e entry) (string, error) {
 	path, err := d.place(o)
 	if err != nil {
@@ -154,18 +159,19 @@ func (d *disk) install(o *newOutput, e entry) (string, error) {
 	return path, nil
 }
 
-// place gives the temporary file the name of its content, and returns its path.
+// place moves the temporary file of an output to the path for its content, and returns that path.
 func (d *disk) place(o *newOutput) (string, error) {
 	err := errors.Join(o.buf.Flush(), o.file.Close())
 	if err != nil {
 		_ = os.Remove(o.file.Name())
 		return "", err
 	}
+
 	path := d.outputPath(o.hash())
 	if err := rename(o.file.Name(), path); err != nil {
 		_ = os.Remove(o.file.Name())
-		// On Windows, a file that is open cannot be replaced. Another process may use it. That is no failure if
-		// the file already has this content.
+		// On Windows, a file that another process has open cannot be replaced. That is no failure if the file already
+		// has this content.
 		if !hasContent(path, o.hash()) {
 			return "", err
 		}
@@ -173,13 +179,13 @@ func (d *disk) place(o *newOutput) (string, error) {
 	return path, nil
 }
 
-// writeIndex makes lookup find an entry. If that fails, the next lookup of its action finds nothing,
-// or what it found before.
+// writeIndex stores an entry for lookup. If that fails, lookup finds the entry from before, if there is one.
 func (d *disk) writeIndex(e entry) {
 	f, err := os.CreateTemp(d.temporary(), "index-*")
 	if err != nil {
 		return
 	}
+
 	_, err = f.WriteString(e.line())
 	err = errors.Join(err, f.Close())
 	if err == nil {
@@ -190,7 +196,7 @@ func (d *disk) writeIndex(e entry) {
 	}
 }
 
-// rename renames a file. If the directory of the new path is missing, rename creates it.
+// rename renames a file, and creates the directory of the new path if it is missing.
 func rename(src, dst string) error {
 	err := os.Rename(src, dst)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -202,20 +208,21 @@ func rename(src, dst string) error {
 	return os.Rename(src, dst)
 }
 
-// hasContent reports whether a file has the content with this hash.
+// hasContent reports whether the content of a file has this hash.
 func hasContent(path string, hash id) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }()
+
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)
 	return err == nil && id(sum.Sum(nil)) == hash
 }
 
-// trim removes files that were not used for maxUnused, and temporary files of killed processes. It
-// does so once in trimInterval, however many processes use the directory.
+// trim removes files that were not used for maxUnused, and temporary files of killed processes, unless any process has
+// done so in the last trimInterval.
 func (d *disk) trim() {
 	// The time of this file is that of the last trim.
 	mark := filepath.Join(d.dir, "trimmed")
@@ -234,7 +241,8 @@ func (d *disk) trim() {
 	_ = os.Chtimes(mark, now, now)
 
 	removeUnused(d.temporary(), now.Add(-trimInterval))
-	// The time of a file may be older than its last use, by touchInterval.
+
+	// The time of a file may be earlier than its last use, by touchInterval.
 	oldest := now.Add(-maxUnused - touchInterval)
 	for _, kind := range []string{indexKind, outputKind} {
 		for firstByte := range 256 {
@@ -244,7 +252,7 @@ func (d *disk) trim() {
 	}
 }
 
-// removeUnused removes the files of a directory whose time is before limit.
+// removeUnused removes the files of a directory whose modification time is before limit. It ignores all errors.
 func removeUnused(dir string, limit time.Time) {
 	// If the directory cannot be read to its end, files has what could be read.
 	files, _ := os.ReadDir(dir)

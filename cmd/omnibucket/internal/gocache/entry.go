@@ -14,7 +14,7 @@ import (
 // output is the hash of its content.
 type id [sha256.Size]byte
 
-// parseID returns the id that a message has.
+// parseID converts the bytes of a message to an id, which is a SHA-256 hash.
 func parseID(data []byte) (id, error) {
 	if len(data) != sha256.Size {
 		return id{}, fmt.Errorf("id must have %d bytes", sha256.Size)
@@ -44,11 +44,12 @@ func (e entry) line() string {
 	return fmt.Sprintf("%s %x %x %d %d\n", entryFormat, e.action, e.output, e.size, e.storedAt.UnixNano())
 }
 
-// parseEntry parses a line, which must be an entry of the given action.
+// parseEntry parses a line, which must be the entry of the given action.
 func parseEntry(line string, action id) (entry, error) {
-	text, complete := strings.CutSuffix(line, "\n")
+	const fieldCount = 5 // format, action, output, size and time
+	text, isWhole := strings.CutSuffix(line, "\n")
 	fields := strings.Split(text, " ")
-	if !complete || len(fields) != 5 || fields[0] != entryFormat {
+	if !isWhole || len(fields) != fieldCount || fields[0] != entryFormat {
 		return entry{}, errEntry
 	}
 

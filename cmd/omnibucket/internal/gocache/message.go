@@ -53,7 +53,7 @@ func newRequestReader(src io.Reader) *requestReader {
 	return &requestReader{src: bufio.NewReaderSize(src, 64<<10)}
 }
 
-// next returns the next request. At the end of the input it returns io.EOF.
+// next returns the next request, or io.EOF at the end of the input.
 func (r *requestReader) next() (*request, error) {
 	for {
 		line, err := r.src.ReadSlice('\n')
@@ -72,6 +72,7 @@ func (r *requestReader) next() (*request, error) {
 		if len(line) == 0 {
 			continue
 		}
+
 		req := &request{}
 		if err := json.Unmarshal(line, req); err != nil {
 			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
@@ -84,8 +85,7 @@ func (r *requestReader) next() (*request, error) {
 	}
 }
 
-// body returns the body of the last request, which must be read to its end. The reader fails unless
-// the body has this size.
+// body returns the body of the last request, which must be read to its end. Reading fails unless it has this size.
 func (r *requestReader) body(size int64) io.Reader {
 	if size == 0 {
 		return bytes.NewReader(nil)
@@ -103,6 +103,7 @@ type bodyReader struct {
 
 var errBody = errors.New("a body must have its BodySize, as a JSON string in base64")
 
+// Read reads the decoded body, and fails with errBody unless the body has exactly the expected size.
 func (r *bodyReader) Read(p []byte) (int, error) {
 	n, err := r.src.Read(p)
 	r.remaining -= int64(n)
@@ -125,6 +126,7 @@ type stringReader struct {
 	isClosed bool // the closing quote was read
 }
 
+// Read reads the text between the quotes of a JSON string without escapes.
 func (r *stringReader) Read(p []byte) (int, error) {
 	if err := r.begin(); err != nil {
 		return 0, err
@@ -137,6 +139,7 @@ func (r *stringReader) Read(p []byte) (int, error) {
 	if _, err := r.src.Peek(1); err != nil {
 		return 0, noEOF(err)
 	}
+
 	// Peek and Discard do not fail for bytes that are buffered.
 	data, _ := r.src.Peek(min(len(p), r.src.Buffered()))
 	n := bytes.IndexByte(data, '"')
@@ -145,6 +148,7 @@ func (r *stringReader) Read(p []byte) (int, error) {
 	} else {
 		r.isClosed = true
 	}
+
 	for _, c := range data[:n] {
 		if c < ' ' {
 			// base64.NewDecoder would skip line breaks.
@@ -163,7 +167,7 @@ func (r *stringReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// begin reads the opening quote.
+// begin skips white space and the opening quote of the string, unless it has already done so.
 func (r *stringReader) begin() error {
 	for !r.isOpen {
 		c, err := r.src.ReadByte()
@@ -179,7 +183,7 @@ func (r *stringReader) begin() error {
 	return nil
 }
 
-// noEOF returns err, or [io.ErrUnexpectedEOF] in place of [io.EOF].
+// noEOF converts [io.EOF] to [io.ErrUnexpectedEOF], and returns any other error as it is.
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -194,10 +198,11 @@ type responseWriter struct {
 	err error // the first error of dst
 }
 
-// write writes a response. After an error of dst, which failure returns, it writes nothing more.
+// write writes a response as a line of JSON. After an error, which failure returns, it writes nothing more.
 func (w *responseWriter) write(resp *response) {
 	// Marshal never fails for these types.
 	line, _ := json.Marshal(resp)
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {

@@ -14,7 +14,7 @@ type objectBody struct {
 	progress func() // is called when bytes were read
 }
 
-// openObject opens the file with the output of an entry as an object, which begins with the line of the entry.
+// openObject returns the content of the object for an entry: the line of the entry, and then the file with its output.
 func openObject(e entry, path string, progress func()) (*objectBody, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -23,7 +23,7 @@ func openObject(e entry, path string, progress func()) (*objectBody, error) {
 	return &objectBody{line: e.line(), file: f, progress: progress}, nil
 }
 
-// ReadAt implements [io.ReaderAt]. Offsets below the length of the line are in the line, and others are in the file.
+// ReadAt implements [io.ReaderAt] for the line, which comes first, and the file.
 func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
 	b.progress()
 	if offset < int64(len(b.line)) {
@@ -60,12 +60,13 @@ func (l *timeLimit) stop() {
 	l.timer.Stop()
 }
 
-// Write counts bytes that arrived. A body may be silent for as long as there is patience, and must
-// not be slower than slowest for longer.
+// Write counts the bytes of a body that arrive, and sets the timer for the next ones. A body may be silent, or slower
+// than expected, for as long as there is patience.
 func (l *timeLimit) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.received += int64(len(p))
+
 	// If the body is late, it has less time until its next byte.
 	lateness := time.Since(l.start) - usualWait - bodyTime(l.received)
 	if l.timer.Stop() {

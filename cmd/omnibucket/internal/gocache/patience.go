@@ -37,7 +37,7 @@ func (b *timeBudget) remaining() time.Duration {
 	return max(b.budget, 0)
 }
 
-// addFailure counts a request that failed, and reports whether the budget is used up.
+// addFailure counts a request that began at start and failed, and reports whether the budget is used up.
 func (b *timeBudget) addFailure(start time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,12 +46,13 @@ func (b *timeBudget) addFailure(start time.Time) bool {
 	return b.budget <= 0 || b.failures >= maxFailures
 }
 
-// addAnswer counts a request that was answered, and reports whether the budget is used up. size is
-// the number of bytes that were received, or 0 for a miss or a wrong object.
+// addAnswer counts a request that was answered with size bytes, which is 0 for a miss or a wrong object. It reports
+// whether the budget is used up.
 func (b *timeBudget) addAnswer(start time.Time, size int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures = 0
+
 	expectedEnd := start.Add(usualWait + bodyTime(size))
 	if time.Now().After(expectedEnd) {
 		b.spend(expectedEnd)
@@ -61,7 +62,7 @@ func (b *timeBudget) addAnswer(start time.Time, size int64) bool {
 	return b.budget <= 0
 }
 
-// spend takes the time since start from the budget.
+// spend takes the time since start from the budget, except for what other requests have already taken.
 func (b *timeBudget) spend(start time.Time) {
 	now := time.Now()
 	if start.Before(b.counted) {

@@ -53,13 +53,14 @@ type fetchResult struct {
 	err   error
 }
 
-// get downloads the output of an action. It returns false if there is none, or if the store does not
-// answer in time.
+// get downloads the output of an action, and returns its entry and path. It returns false if the store has none or
+// does not answer in time.
 func (r *remote) get(action id) (entry, string, bool) {
 	if r.ctx.Err() != nil {
 		return entry{}, "", false
 	}
 	r.stats.remoteGets.Add(1)
+
 	start := time.Now()
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	defer cancel(nil)
@@ -67,9 +68,11 @@ func (r *remote) get(action id) (entry, string, bool) {
 	limit.set(limit.patience)
 	defer limit.stop()
 
-	// A driver may ignore ctx, such as one of a directory on a server that is gone.
+	// Do not wait for download longer than ctx, which a driver may ignore, such as one of a directory on a server that
+	// is gone.
 	done := make(chan fetchResult, 1)
 	go func() { done <- r.download(ctx, action, limit) }()
+
 	var result fetchResult
 	select {
 	case result = <-done:
@@ -78,15 +81,16 @@ func (r *remote) get(action id) (entry, string, bool) {
 	if ctx.Err() != nil && result.path == "" {
 		result.err = context.Cause(ctx)
 	}
+
 	return result.entry, result.path, r.countResult(action, start, result)
 }
 
-// countResult counts the result of a request, and reports whether it is a hit. If the patience is
-// exhausted, it stops the use of the store.
+// countResult counts the result of a request, and reports whether it is a hit. When the patience is exhausted, it ends
+// the use of the store.
 func (r *remote) countResult(action id, start time.Time, result fetchResult) bool {
 	err := result.err
 	if r.ctx.Err() != nil {
-		// The store was left alone meanwhile.
+		// The use of the store has ended meanwhile.
 		return err == nil
 	}
 	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
@@ -102,8 +106,8 @@ func (r *remote) countResult(action id, start time.Time, result fetchResult) boo
 	case errors.Is(err, storage.ObjectNotFound):
 		isExhausted = r.patience.addAnswer(start, 0)
 	case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
-		// The store has answered. If wrong objects counted as failures, five of them would end the
-		// use of the store before they are replaced.
+		// The store has answered, so this is no failure. A few wrong objects would otherwise end its use before they
+		// are replaced.
 		isExhausted = r.patience.addAnswer(start, 0)
 		r.badActions.Store(action, true)
 		r.warn("an output of the build cache was refused and is built again", err)
