@@ -17,6 +17,6 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	return err
 }
 
-func (*bucket) attributes(a *storage.Attrs) thanos.ObjectAttributes {
+func (*bucket) convertAttributes(a *storage.Attrs) thanos.ObjectAttributes {
 	return thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}
 }
