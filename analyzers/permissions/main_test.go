@@ -18,6 +18,7 @@ var update = flag.Bool("update", false, "write the expected output of testdata")
 // programs is a module with the packages of testdata.
 var programs string
 
+// TestMain runs the tests with a module of programs to analyze, and removes it afterwards.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	status, err := runTests(m)
@@ -89,8 +90,8 @@ func analyzeIn(t *testing.T, dir string, args ...string) (stdout, stderr string,
 	return out.String(), errOut.String(), status
 }
 
-// golden compares a text with a file, or writes the file.
-func golden(t *testing.T, file, got string) {
+// requireGolden requires that got is the text of file, or writes the file if -update is set.
+func requireGolden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
@@ -100,8 +101,7 @@ func golden(t *testing.T, file, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// For each program in testdata/programs, the analyzer prints the same permissions as in its want.txt. The first
-// line of a program says what is difficult about it.
+// For each program in testdata/programs, the analyzer prints the permissions in its want.txt.
 func TestPrograms(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./programs/...")
 	require.Zero(t, status, stderr)
@@ -120,7 +120,7 @@ func TestPrograms(t *testing.T) {
 	for _, folder := range folders {
 		t.Run(folder.Name(), func(t *testing.T) {
 			want := filepath.Join("testdata", "programs", folder.Name(), "want.txt")
-			golden(t, want, sections[folder.Name()])
+			requireGolden(t, want, sections[folder.Name()])
 		})
 	}
 }
@@ -129,10 +129,10 @@ func TestPrograms(t *testing.T) {
 func TestProgramsOfALibrary(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./library")
 	require.Zero(t, status, stderr)
-	golden(t, filepath.Join("testdata", "library", "want.txt"), stdout)
+	requireGolden(t, filepath.Join("testdata", "library", "want.txt"), stdout)
 }
 
-// The flag -tags selects the files of the program.
+// -tags selects the files of the program.
 func TestBuildTagsSelectFiles(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-tags", "extra", "./programs/tagged")
 	require.Zero(t, status, stderr)
@@ -140,7 +140,8 @@ func TestBuildTagsSelectFiles(t *testing.T) {
 	require.NotContains(t, stdout, "download")
 }
 
-// A program that cannot be analyzed, and a bad argument, end with an error and no output.
+// The analyzer ends with an error and no output if an argument is bad or a program cannot be
+// analyzed.
 func TestErrors(t *testing.T) {
 	tests := []struct {
 		name string
@@ -184,7 +185,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// The analyzer prints a policy for each provider, and names what no policy covers.
+// -policy prints a policy for each provider, and names what no policy covers.
 func TestPolicies(t *testing.T) {
 	for _, provider := range []string{"aws", "minio", "google", "azure"} {
 		t.Run(provider, func(t *testing.T) {
@@ -201,13 +202,13 @@ func TestPolicies(t *testing.T) {
 			// Without its configuration, the location is unknown.
 			require.Equal(t, statusFound, status)
 			require.Contains(t, stderr, "no policy has download on location photos")
-			golden(t, filepath.Join("testdata", "policy-"+provider+".txt"), stdout)
+			requireGolden(t, filepath.Join("testdata", "policy-"+provider+".txt"), stdout)
 		})
 	}
 }
 
-// The policies printed for the programs of internal/testing/policies are those in its testdata. A test of that
-// package runs the programs with them.
+// The policies for the programs of internal/testing/policies are those in its testdata, with which
+// a test of that package runs the programs.
 func TestPoliciesOfPrograms(t *testing.T) {
 	buckets := map[string]string{
 		"storage.Open in policies.Avatar":      "avatar-pictures",
@@ -225,16 +226,17 @@ func TestPoliciesOfPrograms(t *testing.T) {
 				args = append(args, "-bucket", name+"=s3://policies-"+bucket)
 			}
 			library := filepath.Join("..", "..")
-			stdout, stderr, status := analyzeIn(t, library,
-				append(args, "./internal/testing/policies/...")...)
+			args = append(args, "./internal/testing/policies/...")
+			stdout, stderr, status := analyzeIn(t, library, args...)
 			require.Zero(t, status, stderr)
-			golden(t,
-				filepath.Join(library, "internal", "testing", "policies", "testdata", provider+".txt"), stdout)
+
+			testdata := filepath.Join(library, "internal", "testing", "policies", "testdata")
+			requireGolden(t, filepath.Join(testdata, provider+".txt"), stdout)
 		})
 	}
 }
 
-// If -policy leaves out a permission, the analyzer reports it and exits with status 1.
+// -policy reports a permission that no policy can have, and exits with status 1.
 func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)
@@ -243,15 +245,16 @@ func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	require.Contains(t, stderr, "no policy has remove on unknown bucket: Value in main.main")
 }
 
-// With -mermaid, the analyzer prints a diagram of programs and buckets.
+// -mermaid prints a diagram of programs and buckets.
 func TestMermaidHasProgramsAndBuckets(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies",
 		"./programs/named")
 	require.Zero(t, status, stderr)
-	golden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
+	requireGolden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
 }
 
-// If a program needs a permission that its file does not allow, -check reports the place and fails.
+// -check reports the place where a program needs a permission that its file does not allow, and
+// fails.
 func TestCheckFindsFurtherPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
@@ -261,6 +264,7 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 	require.Zero(t, status, stderr)
 	require.Empty(t, stdout)
 
+	// With another build tag, the program also removes objects.
 	stdout, stderr, status = analyze(t, "-check", file, "-tags", "extra", "./programs/tagged")
 	require.Equal(t, statusFound, status, stderr)
 	require.Equal(
@@ -270,8 +274,7 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 	)
 }
 
-// If a program opens a bucket that the analyzer cannot name, -check reports it, unless the file allows an unknown
-// bucket.
+// -check reports a bucket that the analyzer cannot name, unless the file allows an unknown bucket.
 func TestCheckUnknownBuckets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	want := "programs/named\n  location photos\n    download\n    download-missing\n"
@@ -288,7 +291,7 @@ func TestCheckUnknownBuckets(t *testing.T) {
 	require.Zero(t, status, stdout)
 }
 
-// If the file of -check is malformed, the analyzer fails with an error.
+// The analyzer fails with an error if the file of -check is malformed.
 func TestCheckFileIsWrong(t *testing.T) {
 	for name, text := range map[string]string{
 		"an operation without a bucket": "program\n    download\n",
@@ -305,7 +308,7 @@ func TestCheckFileIsWrong(t *testing.T) {
 	}
 }
 
-// A program whose modules are vendored has the same result.
+// A program whose modules are vendored has the same permissions.
 func TestVendoredModules(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -326,15 +329,17 @@ func TestVendoredModules(t *testing.T) {
 		stdout)
 }
 
-// If MinIO lacks an operation that the program can do without, a note says so. MinIO cannot limit listings, and
-// the analyzer reports that as an error.
+// If MinIO lacks an operation that the program can do without, a note says so, and anything else
+// that MinIO lacks is an error.
 func TestPoliciesLeaveOutWhatTheProviderLacks(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "minio", "./programs/deletes")
 	require.Equal(t, statusError, status, stderr)
+
 	require.Contains(t, stderr,
 		"note: minio lacks remove-if-revision, and the program on s3://mirrored does without\n")
 	require.Contains(t, stderr, "s3://no: ")
 	require.Contains(t, stderr, "no policy has list on s3://photos/users/\n")
+
 	require.Contains(t, stdout, "policy of s3://mirrored.")
 	require.Contains(t, stdout, "policy of s3://photos/users/.")
 	require.NotContains(t, stdout, "DeleteObjectVersion")

@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The tables have a row for each method of Bucket, Core and Service. A method without a row would need no
-// permission.
+// The tables have a row for each method of Bucket, Core and Service, because a method without a row
+// would need no permission.
 func TestTablesHaveEachMethod(t *testing.T) {
 	bucketMethods := namesOfMethods(reflect.TypeFor[storage.Bucket]())
 	require.Equal(t, bucketMethods, slices.Sorted(maps.Keys(methods)))
 
-	// The rows of a Bucket are also for the methods of the same name that a Core has.
+	// The rows of a Bucket also apply to the methods of the same name that a Core has.
 	onlyOfCore := slices.DeleteFunc(namesOfMethods(reflect.TypeFor[storage.Core]()), func(name string) bool {
 		return slices.Contains(bucketMethods, name)
 	})
