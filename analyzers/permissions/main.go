@@ -55,10 +55,12 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	if err != nil {
 		return statusError
 	}
+
 	c.config.Patterns = flags.Args()
 	if len(c.config.Patterns) == 0 {
 		c.config.Patterns = []string{"."}
 	}
+
 	status, err = c.run()
 	if err != nil {
 		fmt.Fprintln(stderr, "permissions:", err)
@@ -92,10 +94,12 @@ func (c *command) run() (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	var all []report
 	for _, p := range programs {
 		all = append(all, newReport(p.Name, rights.Derive(p), c.addresses))
 	}
+
 	switch {
 	case c.check != "":
 		return c.checkFile(all)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// printMermaid prints a Mermaid flowchart of programs and buckets. The arrows between them are
-// labeled with the operations. The arrow to an unknown bucket is dotted.
+// printMermaid prints a Mermaid flowchart of programs and buckets, with operations as the labels of
+// the arrows between them. The arrow to an unknown bucket is dotted.
 //
 // https://mermaid.js.org/syntax/flowchart.html
 func printMermaid(w io.Writer, reports []report) {
@@ -16,6 +16,7 @@ func printMermaid(w io.Writer, reports []report) {
 	for i, r := range reports {
 		programNumber := i + 1
 		fmt.Fprintf(w, "  p%d[%s]\n", programNumber, mermaidText(r.Program))
+
 		for _, b := range r.Buckets {
 			key := b.Name
 			arrow := "-->"

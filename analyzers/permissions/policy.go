@@ -36,8 +36,8 @@ var schemes = map[permissions.Provider]string{
 	permissions.AzureSAS: "azblob",
 }
 
-// printPolicies prints a policy for each program and each bucket of the provider. It also prints
-// the operations that no policy can grant; status is statusFound if there are any.
+// printPolicies prints a policy for each program and each bucket of the provider, and the
+// operations that no policy can grant. status is statusFound if there are any.
 //
 // An error about one bucket does not keep the policies of the others from being printed.
 func (c *command) printPolicies(all []report) (status int, err error) {
@@ -55,6 +55,7 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
 			}
+
 			if len(operations) == 0 {
 				continue
 			}
@@ -66,9 +67,9 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 	return status, errors.Join(errs...)
 }
 
-// supported returns the operations that the provider supports and that a policy can limit to the
-// prefix of the bucket, and those that no policy can limit (left). It prints a note for each
-// operation that the provider does not support.
+// supported returns the operations that the provider supports and a policy can limit to the prefix
+// of the bucket, and those that no policy can limit (left). It prints a note for each operation
+// that the provider does not support.
 func (c *command) supported(
 	provider permissions.Provider, b bucket, operations []permissions.Operation,
 ) (all []permissions.Operation, left []operation) {
@@ -82,10 +83,10 @@ func (c *command) supported(
 		_, err := c.grant(b, o).Documents(provider)
 		needsLimit := b.place.Prefix != "" && o != "sign"
 		if needsLimit && storage.CodeOf(err) == storage.Unsupported {
-			i := slices.IndexFunc(b.Operations, func(op operation) bool {
+			index := slices.IndexFunc(b.Operations, func(op operation) bool {
 				return op.Name == string(o)
 			})
-			left = append(left, b.Operations[i])
+			left = append(left, b.Operations[index])
 			continue
 		}
 		all = append(all, o)
@@ -94,7 +95,7 @@ func (c *command) supported(
 }
 
 // grantable returns the operations on a bucket that a policy can grant, and those that no policy
-// can grant (left). For a bucket of another provider, it returns no operations.
+// can grant (left). For a bucket of another provider, it returns none.
 func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Operation, left []operation) {
 	scheme, _, hasScheme := strings.Cut(b.place.Name, "://")
 	isNamedLocation := !hasScheme && strings.HasPrefix(b.place.Name, rights.LocationPrefix)
@@ -105,12 +106,13 @@ func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Ope
 	if scheme != schemes[provider] {
 		return nil, nil
 	}
-	for _, o := range b.Operations {
-		if o.Name == rights.Anything {
-			left = append(left, o)
+
+	for _, op := range b.Operations {
+		if op.Name == rights.Anything {
+			left = append(left, op)
 			continue
 		}
-		all = append(all, permissions.Operation(o.Name))
+		all = append(all, permissions.Operation(op.Name))
 	}
 	return all, left
 }
@@ -124,6 +126,7 @@ func (c *command) printPolicy(
 	if err != nil {
 		return err
 	}
+
 	failures := grant.OnlyAfterFailures(provider)
 	for i, d := range documents {
 		fmt.Fprintf(c.stdout, "# %s: %s of %s. %s\n", program, d.Name, b.Name, d.Use)

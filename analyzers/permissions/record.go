@@ -32,14 +32,15 @@ func writeFile(path string, all []report) error {
 // bucket. The program and the bucket are named by lines before it.
 type permit struct{ program, bucket, operation string }
 
-// readFile reads a file that writeFile has written. It returns the operations that the file allows.
+// readFile returns the operations that a file of writeFile allows.
 func readFile(path string) (map[permit]bool, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+
 	allowed := map[permit]bool{}
-	var at permit
+	var at permit // the program and the bucket of the last lines
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimRight(lines.Text(), " \t\r")
@@ -66,15 +67,16 @@ func (c *command) checkFile(all []report) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	for _, r := range all {
 		for _, b := range r.Buckets {
-			for _, o := range b.Operations {
-				if allowed[permit{r.Program, b.Name, o.Name}] {
+			for _, op := range b.Operations {
+				if allowed[permit{r.Program, b.Name, op.Name}] {
 					continue
 				}
 				status = statusFound
-				for _, call := range o.Calls {
-					fmt.Fprintf(c.stdout, "%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, o.Name, b.Name)
+				for _, call := range op.Calls {
+					fmt.Fprintf(c.stdout, "%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, op.Name, b.Name)
 				}
 			}
 		}

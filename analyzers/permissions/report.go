@@ -31,8 +31,8 @@ type operation struct {
 }
 
 // newReport returns the report of a program with the given rights. names has the addresses of
-// buckets that the program does not name itself. Known buckets come first, then the unknown ones,
-// both by name.
+// buckets that the program does not name itself. Known buckets come before unknown ones, both
+// sorted by name.
 func newReport(program string, all []rights.Right, names addresses) report {
 	r := report{Program: program}
 	for _, right := range all {
@@ -55,7 +55,7 @@ func newReport(program string, all []rights.Right, names addresses) report {
 	return r
 }
 
-// bucket returns the bucket of r at a place. It adds the bucket if r does not have it.
+// bucket returns the bucket of r at a place, which it adds if r does not have it.
 func (r *report) bucket(place rights.Place) *bucket {
 	name := place.String()
 	for i := range r.Buckets {
@@ -67,16 +67,18 @@ func (r *report) bucket(place rights.Place) *bucket {
 	return &r.Buckets[len(r.Buckets)-1]
 }
 
-// add adds one call of an operation. It keeps the operations in the order of their names.
+// add adds one call of an operation, and keeps the operations sorted by name.
 func (b *bucket) add(name, call string) {
-	i, ok := slices.BinarySearchFunc(b.Operations, name, func(o operation, name string) int {
-		return strings.Compare(o.Name, name)
+	index, exists := slices.BinarySearchFunc(b.Operations, name, func(op operation, name string) int {
+		return strings.Compare(op.Name, name)
 	})
-	if !ok {
-		b.Operations = slices.Insert(b.Operations, i, operation{Name: name})
+	if !exists {
+		b.Operations = slices.Insert(b.Operations, index, operation{Name: name})
 	}
-	if calls := &b.Operations[i].Calls; !slices.Contains(*calls, call) {
-		*calls = append(*calls, call)
+
+	op := &b.Operations[index]
+	if !slices.Contains(op.Calls, call) {
+		op.Calls = append(op.Calls, call)
 	}
 }
 

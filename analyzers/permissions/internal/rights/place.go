@@ -322,6 +322,7 @@ func (d *deriver) prefixed(call *ssa.Call, stack string) (all []Place) {
 	bucket := call.Call.Args[0]
 	prefix := call.Call.Args[1]
 	prefixes := d.text(call, prefix, stack, func(text string) Place { return Place{Prefix: text} })
+
 	for _, base := range d.places(bucket, stack, "") {
 		for _, p := range prefixes {
 			view := base

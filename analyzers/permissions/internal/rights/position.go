@@ -11,8 +11,8 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// position returns the file and line of a call. The file is relative to the module's directory. In
-// a package of another module, it begins with the import path.
+// position returns the file and line of a call. The file is relative to the module's directory, or
+// begins with the import path in a package of another module.
 func (d *deriver) position(f *ssa.Function, pos token.Pos) string {
 	if f.Synthetic != "" {
 		// For a method value, use the position where the value is made.

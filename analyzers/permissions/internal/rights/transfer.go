@@ -81,8 +81,8 @@ var (
 		"remove-if-revision", "remove-all"), stored...)}
 )
 
-// sync adds the rights that a call of transfer.Sync needs. The source or the destination can be a
-// directory, which needs no rights.
+// sync adds the rights that a call of transfer.Sync needs, whose source or destination may be a
+// directory, which needs none.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	args := site.Common().Args
 	dst := transferTo
