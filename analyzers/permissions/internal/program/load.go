@@ -142,8 +142,10 @@ func implements(path string) bool {
 	return isOurs && slices.Contains(implementing, folder)
 }
 
-// newPrograms makes a program of each main package in pkgs. If there is none, it makes one program of
-// all packages. built has the packages whose code is analyzed, and nil for one that does not compile.
+// newPrograms makes a program of each main package, or one program of all packages if none of them
+// is a main package.
+//
+// An element of built is nil if the package does not compile.
 func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Package) ([]*Program, error) {
 	byPath := map[string]*ssa.Package{}
 	for _, p := range built {
@@ -159,7 +161,7 @@ func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Packa
 		root := byPath[p.PkgPath]
 		switch {
 		case root == nil:
-			// The package does not import the library.
+			// Package p does not import the library.
 		case p.Name == "main":
 			all = append(all, &Program{
 				Name:  nameOf(p),
@@ -184,6 +186,7 @@ func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Packa
 	return all, nil
 }
 
+// moduleDir returns the directory of the first package with a known module, or "".
 func moduleDir(pkgs []*packages.Package) string {
 	for _, p := range pkgs {
 		if p.Module != nil && p.Module.Dir != "" {
@@ -193,8 +196,8 @@ func moduleDir(pkgs []*packages.Package) string {
 	return ""
 }
 
-// nameOf returns the import path of a package relative to its module. For the package at the root
-// of the module, it returns the last element of the module's path.
+// nameOf returns the import path of a package relative to its module, or the last element of the
+// module's path for the root package.
 func nameOf(p *packages.Package) string {
 	if p.Module == nil {
 		return p.PkgPath

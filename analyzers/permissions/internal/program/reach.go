@@ -37,9 +37,10 @@ type Code struct {
 	showAll bool
 }
 
-// Reach finds the functions that p can run. Two callbacks describe functions that are not analyzed.
-// The first callback returns the interface methods that one call runs. The second callback reports
-// whether a function can call methods by name, as package reflect does.
+// Reach finds the functions that p can run.
+//
+// For a function outside the analysis, calls returns the interface methods that a call of it runs,
+// and reflect reports whether it can call methods by name.
 func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
 	c := &Code{
 		Exported: map[*ssa.Function]bool{},
@@ -67,13 +68,14 @@ func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*
 	return c
 }
 
-// addRoots adds the function main. If root is not a main package, it adds all exported functions
-// and methods.
+// addRoots adds the function main or, for another package than main, all exported functions and
+// methods.
 func (c *Code) addRoots(root *ssa.Package) {
 	if main := root.Func("main"); main != nil && root.Pkg.Name() == "main" {
 		c.add(main)
 		return
 	}
+
 	for _, name := range root.Pkg.Scope().Names() {
 		switch member := root.Members[name].(type) {
 		case *ssa.Function:
@@ -86,7 +88,7 @@ func (c *Code) addRoots(root *ssa.Package) {
 	}
 }
 
-// exportMethods adds the exported methods of an exported type. Other packages may call them.
+// exportMethods adds the exported methods of an exported type.
 func (c *Code) exportMethods(t *ssa.Type) {
 	named, ok := t.Type().(*types.Named)
 	if !ok || !t.Object().Exported() || types.IsInterface(named) {
@@ -128,7 +130,7 @@ func addImports(imported map[*types.Package]bool, pkg *types.Package) {
 	}
 }
 
-// add adds a function that the program can run. If its code is analyzed, scan sees it later.
+// add adds a function that the program can run, and leaves its code to a later scan.
 func (c *Code) add(f *ssa.Function) {
 	if f == nil || c.seen[f] {
 		return
@@ -144,8 +146,8 @@ func (c *Code) add(f *ssa.Function) {
 // Has returns true if the program can run f and the code of f is analyzed.
 func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0 }
 
-// scan adds the functions that f may run: those that it calls, and those that it uses as values. It
-// also records the interface values that f makes.
+// scan adds the functions that f calls or uses as values, and records the interface values that f
+// makes.
 func (c *Code) scan(f *ssa.Function) {
 	var buf [16]*ssa.Value // holds the operands of an instruction without an allocation
 	for _, block := range f.Blocks {
@@ -165,7 +167,7 @@ func (c *Code) scan(f *ssa.Function) {
 	}
 }
 
-// addBox records an instruction that converts a value to an interface type.
+// addBox records a conversion of a value to an interface type.
 func (c *Code) addBox(box *ssa.MakeInterface) {
 	c.Boxes = append(c.Boxes, box)
 	c.addType(box.X.Type())
@@ -176,14 +178,14 @@ func (c *Code) addBox(box *ssa.MakeInterface) {
 	}
 }
 
-// scanCall adds the functions that an instruction may call to the reachable functions. If the
-// instruction calls one known function, scanCall returns the operand for this function. Otherwise
-// it returns nil.
+// scanCall adds the functions that an instruction may call, and returns the operand of its one
+// known callee, or nil.
 func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	call, ok := instruction.(ssa.CallInstruction)
 	if !ok {
 		return nil
 	}
+
 	common := call.Common()
 	if common.IsInvoke() {
 		c.invoke(common.Method)
@@ -193,6 +195,7 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	if callee == nil {
 		return nil
 	}
+
 	c.add(callee)
 	for _, method := range c.calls(common) {
 		c.invoke(method)
@@ -217,7 +220,7 @@ func IsLibrary(pkg *types.Package) bool {
 	return pkg != nil && (pkg.Path() == Storage || strings.HasPrefix(pkg.Path(), Storage+"/"))
 }
 
-// handOver adds the methods that a function whose code is not analyzed may call on its arguments.
+// handOver adds the methods that a function outside the analysis may call on its arguments.
 func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	// The function may call the methods of the interfaces that its parameters have as types.
 	for param := range callee.Signature.Params().Variables() {
@@ -250,8 +253,8 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	}
 }
 
-// addMethods adds the methods of t for which isCalled returns true. Code that is not analyzed may call
-// these methods.
+// addMethods adds the methods of t for which isCalled returns true, as methods that code outside
+// the analysis may call.
 func (c *Code) addMethods(t types.Type, isCalled func(*types.Func) bool) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		method, ok := selection.Obj().(*types.Func)
@@ -263,15 +266,15 @@ func (c *Code) addMethods(t types.Type, isCalled func(*types.Func) bool) {
 	}
 }
 
-// addForeignInterface records an interface whose methods are called by code that is not analyzed.
-// It adds the methods of all types found until now that implement it. addForeignMethods adds those
-// of the types that are found later.
+// addForeignInterface records an interface whose methods code outside the analysis calls, and adds
+// those methods of the types found so far.
 func (c *Code) addForeignInterface(iface *types.Interface) {
 	first := iface.Method(0).Name()
-	for _, other := range c.foreign[first] {
-		if types.Identical(other, iface) {
-			return
-		}
+	isRecorded := slices.ContainsFunc(c.foreign[first], func(other *types.Interface) bool {
+		return types.Identical(other, iface)
+	})
+	if isRecorded {
+		return
 	}
 	c.foreign[first] = append(c.foreign[first], iface)
 
@@ -284,8 +287,8 @@ func (c *Code) addForeignInterface(iface *types.Interface) {
 	c.parts.Iterate(addIfImplements)
 }
 
-// addAny records a type whose values become values of type any. Reflection may call the methods of
-// such a value.
+// addAny records a type whose values become values of type any, so that reflection may call their
+// methods.
 func (c *Code) addAny(t types.Type) {
 	c.anys = append(c.anys, t)
 	if c.showAll {
@@ -293,7 +296,8 @@ func (c *Code) addAny(t types.Type) {
 	}
 }
 
-// showEverything adds the methods of all types whose values may be passed to reflection.
+// showEverything adds the methods of all types whose values become values of type any, now or
+// later.
 func (c *Code) showEverything() {
 	c.showAll = true
 	for _, t := range c.anys {
@@ -301,8 +305,8 @@ func (c *Code) showEverything() {
 	}
 }
 
-// show adds the exported methods of a type, and of the types of values inside of it, because
-// reflection can call them.
+// show adds the exported methods that reflection can call on a value of type t and on the values
+// inside it.
 func (c *Code) show(t types.Type) {
 	if c.shown.At(t) != nil {
 		return
@@ -339,8 +343,8 @@ func partsOf(t types.Type) (all []types.Type) {
 	return all
 }
 
-// addParts adds methods of the types inside t, such as the types of fields and elements. A decoder in
-// another package may call these methods, for example UnmarshalJSON of a field's type.
+// addParts adds the methods of the types inside t that a decoder may call, such as UnmarshalJSON of
+// a field's type.
 func (c *Code) addParts(t types.Type) {
 	for _, part := range partsOf(t) {
 		if c.parts.At(part) != nil || types.IsInterface(part) {
@@ -354,7 +358,7 @@ func (c *Code) addParts(t types.Type) {
 	}
 }
 
-// invoke records that an interface method is called. It adds the methods that the call may run.
+// invoke records a call of an interface method, and adds the methods that the call may run.
 func (c *Code) invoke(method *types.Func) {
 	name := method.Name()
 	if slices.Contains(c.invoked[name], method) {
@@ -373,8 +377,7 @@ func (c *Code) addMethod(t types.Type, method *types.Func) {
 	}
 }
 
-// Implementation returns the method of t that implements an interface method. If t has no such
-// method, it returns nil.
+// Implementation returns the method of t that implements an interface method, or nil if t has none.
 func (c *Code) Implementation(t types.Type, method *types.Func) *ssa.Function {
 	selection := c.prog.MethodSets.MethodSet(t).Lookup(method.Pkg(), method.Name())
 	if selection == nil || !types.Identical(selection.Type(), method.Type()) {
@@ -383,17 +386,15 @@ func (c *Code) Implementation(t types.Type, method *types.Func) *ssa.Function {
 	return c.prog.MethodValue(selection)
 }
 
-// addType records that values of type t become interface values. It adds the methods of t that may
-// be called.
+// addType records a type whose values become interface values, and adds those of its methods that
+// may be called.
 func (c *Code) addType(t types.Type) {
 	if c.types.At(t) != nil || types.IsInterface(t) {
 		return
 	}
 	c.types.Set(t, true)
 
-	// invoked has the interface methods that analyzed code calls.
-	set := c.prog.MethodSets.MethodSet(t)
-	for selection := range set.Methods() {
+	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		name := selection.Obj().Name()
 		for _, method := range c.invoked[name] {
 			c.addMethod(t, method)
@@ -403,8 +404,8 @@ func (c *Code) addType(t types.Type) {
 	c.addParts(t)
 }
 
-// addForeignMethods adds the methods of t that code outside of the analysis may call. Such code
-// calls a method through an interface that t implements.
+// addForeignMethods adds the methods of t that code outside the analysis may call through an
+// interface.
 func (c *Code) addForeignMethods(t types.Type) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		for _, iface := range c.foreign[selection.Obj().Name()] {

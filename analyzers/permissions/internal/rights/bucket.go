@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be. stack has the calls that led to v, as a trace of package
-// flow has them. method is the name of a method that is called on v. If it is "", places leaves out
-// values of types that the program declares.
+// places returns the buckets that v can be when the calls of the stack have led to it.
+//
+// Values of types that the program declares count only if method names a method called on v.
 func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {
 	origins := d.graph.Trace(v, stack)
 	for _, o := range origins {
@@ -23,15 +23,15 @@ func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {
 	return compactPlaces(all)
 }
 
-// placesOf returns the buckets that a value with the origin o can be: a bucket that a call opens, or
-// an unknown one. method is the name of a method that is called on the value, or "".
+// placesOf returns the buckets that a value with the given origin can be. A method called on the
+// value has the given name.
 func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	if o.Zero {
 		return nil
 	}
 	switch v := o.Value.(type) {
 	case *ssa.Const:
-		// The value is nil, so there is no bucket.
+		// A nil value is no bucket.
 		return nil
 	case *ssa.MakeInterface:
 		return d.ownType(v, o.Stack, method)
@@ -45,6 +45,7 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	case *ssa.Parameter:
 		return []Place{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
 	}
+
 	suffix := ""
 	if f := o.Value.Parent(); f != nil {
 		suffix = " in " + functionName(f)
@@ -52,9 +53,10 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{{Name: "a value" + suffix, Unknown: true}}
 }
 
-// ownType returns the buckets that run a method of a value whose type the program declares. Those are
-// the buckets that the type embeds. If the type declares the method itself, ownType returns nil:
-// the code of the method is analyzed, and so are the calls in it.
+// ownType returns the embedded buckets that run a method of a value whose type the program
+// declares.
+//
+// It returns nil for a method that the type declares itself, because the analysis covers its code.
 func (d *deriver) ownType(box *ssa.MakeInterface, stack, method string) []Place {
 	if method == "" || types.Identical(box.X.Type(), types.Typ[types.UntypedNil]) {
 		return nil
@@ -64,8 +66,7 @@ func (d *deriver) ownType(box *ssa.MakeInterface, stack, method string) []Place 
 		return nil
 	}
 
-	// An index has the numbers of the embedded fields on the way to the method, and the number of the
-	// method. Without embedded fields, the type declares the method itself.
+	// The last number of an index is that of the method, after those of the embedded fields.
 	index := selection.Index()
 	fields := index[:len(index)-1]
 	if len(fields) == 0 {
@@ -83,7 +84,7 @@ func (d *deriver) ownType(box *ssa.MakeInterface, stack, method string) []Place 
 	return all
 }
 
-// compactPlaces removes each place that is already in all before it. It changes the slice.
+// compactPlaces removes repeated places from the slice and keeps the first of each.
 func compactPlaces(all []Place) []Place {
 	seen := map[Place]bool{}
 	return slices.DeleteFunc(all, func(p Place) bool {

@@ -30,7 +30,7 @@ type deriver struct {
 	layers   []layer            // layers that pass operations to a second bucket
 }
 
-// Derive returns the rights that p needs, sorted.
+// Derive returns the rights that p needs in a fixed order.
 func Derive(p *program.Program) []Right {
 	d := &deriver{
 		program:  p,
@@ -38,7 +38,8 @@ func Derive(p *program.Program) []Right {
 		rights:   map[Right]bool{},
 		resolved: map[*ssa.Call]bool{},
 	}
-	d.code = program.Reach(p, d.methodsOf, func(f *ssa.Function) bool { return isReflection(nameOf(f)) })
+	callsByName := func(f *ssa.Function) bool { return isReflection(nameOf(f)) }
+	d.code = program.Reach(p, d.methodsOf, callsByName)
 	d.graph = flow.New(d.code)
 	d.graph.ResultArgs = resultArgs
 	d.graph.ReceiverArg = d.receiverArg
@@ -61,14 +62,14 @@ func Derive(p *program.Program) []Right {
 	return d.sorted()
 }
 
-// call adds the rights of a call.
+// call adds the rights that a call needs.
 func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	if call.IsInvoke() {
 		d.method(f, site)
 		return
 	}
-	// If the code of a callee is analyzed, the rights are added for the calls in it.
+	// The calls in a callee whose code is analyzed add their rights themselves.
 	for _, callee := range d.graph.Callees(call) {
 		if !d.code.Has(callee) {
 			d.functionCall(f, site, callee)
@@ -76,8 +77,7 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// method adds the rights that a call of an interface method needs. The program may have defined the
-// interface.
+// method adds the rights that a call of an interface method needs.
 func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	does := d.types.family(call.Method)
@@ -86,13 +86,11 @@ func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	}
 	name := call.Method.Name()
 
-	// Neither of two kinds of calls needs rights of its own, because the call of f needs them.
-	//
-	// A synthetic method with the same name only passes the call on to an embedded interface.
+	// The call of a synthetic method has added the rights of the same method of an embedded interface.
 	if f.Synthetic != "" && f.Name() == name {
 		return
 	}
-	// A layer is a Core that wraps another Core. Its methods call the same method of the wrapped Core.
+	// The call of a layer's method has added the rights of the same method of the wrapped Core.
 	isMethod := f.Signature.Recv() != nil
 	if d.types.isCore(call.Method) && isMethod && f.Name() == name {
 		return
@@ -141,8 +139,8 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	}
 }
 
-// foreign adds the rights for a call of a function that does not import the library. If a parameter
-// of the function has a method of a bucket, the function may do anything with the bucket.
+// foreign adds the rights for a call of a function that does not import the library, which may do
+// anything with a bucket that it receives.
 func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	declared := callee.Signature
 	if object := objectOf(callee); object != nil {
@@ -194,8 +192,7 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 	return false
 }
 
-// copy adds the rights that a call of storage.Copy needs. Within one bucket, the server copies.
-// Between buckets, the source is read and the destination is written.
+// copy adds the rights that a call of storage.Copy needs within one bucket or between two.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, dst, dstKey, src, srcKey and the options.
 	args := site.Common().Args
@@ -204,13 +201,14 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 	dstPlaces := d.places(dst, "", "")
 	srcPlaces := d.places(src, "", "")
 
-	// Each argument may be one of several buckets. The copy can be within one bucket if both can be it.
+	// Both arguments may be the same bucket.
 	mayBeInside := slices.ContainsFunc(dstPlaces, func(p Place) bool {
 		return containsPlace(srcPlaces, p)
 	})
 	if mayBeInside {
 		d.add(f, site, dst, copyInside, "", options)
 	}
+
 	mustBeInside := mayBeInside && len(dstPlaces) == 1 && len(srcPlaces) == 1
 	if mustBeInside {
 		return
@@ -219,13 +217,13 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 	d.add(f, site, src, copyFrom, "", options)
 }
 
-// addStreamSource adds the rights that a call of storage.StreamCopy in f needs for its source.
+// addStreamSource adds the rights that a call of storage.StreamCopy needs for its source.
 func (d *deriver) addStreamSource(f *ssa.Function, site ssa.CallInstruction) {
 	// The arguments are ctx, dst, dstKey, src and more.
 	src := site.Common().Args[3]
 	for _, o := range d.graph.Trace(src, "") {
 		if _, isParam := o.Value.(*ssa.Parameter); isParam {
-			// f is the method of a Core that storage.Copy calls. Its call has added these rights.
+			// The call of storage.Copy that runs f, a method of a Core, has added these rights.
 			continue
 		}
 		for _, place := range d.placesOf(o, "Download") {
@@ -238,8 +236,8 @@ func containsPlace(all []Place, p Place) bool {
 	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
 }
 
-// addAnything adds the right to do anything with the bucket arg, which is passed to reflection or to
-// an unknown function. If arg is no bucket, addAnything adds the right for the buckets inside it.
+// addAnything adds the right to do anything with the bucket arg, or with the buckets inside arg if
+// it is none itself.
 func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa.Value) {
 	// The parameter may have the type any, or another interface type.
 	if box, ok := arg.(*ssa.MakeInterface); ok {
@@ -248,6 +246,7 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 	if change, ok := arg.(*ssa.ChangeInterface); ok && !d.types.isBucket(arg.Type()) {
 		arg = change.X
 	}
+
 	if d.types.isBucket(arg.Type()) {
 		d.add(f, site, arg, anything, "", nil)
 		return
@@ -260,9 +259,8 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 // maxBoxes is the largest number of interface values around a bucket that inside looks into.
 const maxBoxes = 4
 
-// inside returns the buckets in the fields, elements and pointers of a value. A value inside may be
-// an interface value that holds another struct. inside looks into it, too, but into no more than the
-// given number of interface values around a bucket.
+// inside returns the buckets inside a value, reached through at most the given number of interface
+// values.
 func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
 	for _, part := range d.graph.Parts(v, stack) {
 		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
@@ -284,7 +282,7 @@ func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
 	return compactPlaces(all)
 }
 
-// returnsBucket reports whether t is a bucket, or the results of a function that returns a bucket.
+// returnsBucket reports whether t is a bucket, or a tuple of results with a bucket.
 func (d *deriver) returnsBucket(t types.Type) bool {
 	results, ok := t.(*types.Tuple)
 	if !ok {
@@ -298,9 +296,8 @@ func (d *deriver) returnsBucket(t types.Type) bool {
 	return false
 }
 
-// addValues adds rights for library functions that are used as values, for example as arguments. If
-// only analyzed code calls the value, addValues adds nothing. The analysis of those calls adds the
-// rights.
+// addValues adds rights for library functions that an instruction uses as values, such as
+// arguments.
 func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	// The function that a call runs is not a value.
 	var called ssa.Value
@@ -312,10 +309,12 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 		if !ok || value == called || d.code.Has(value) {
 			continue
 		}
+		// The analysis of its calls adds the rights of a function that only analyzed code calls.
 		onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
 		if onlyAnalyzedCalls {
 			continue
 		}
+
 		does := firstFamily(nameOf(value))
 		if does == nil {
 			continue
@@ -325,8 +324,8 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	}
 }
 
-// firstFamily returns the operations of a library function on its first bucket. It returns nil if
-// the function with this name uses no bucket.
+// firstFamily returns the operations of a library function on its first bucket, or nil if the
+// function uses no bucket.
 func firstFamily(name string) *family {
 	switch name {
 	case "storage.Copy", "storage/transfer.Sync":
@@ -339,9 +338,10 @@ func firstFamily(name string) *family {
 	return uses[0].does
 }
 
-// add records the operations of a call, for each bucket that v can be. method is the
-// name of the method that is called on v. If the called function accepts only buckets of the
-// library, method is "".
+// add records the operations of a call for each bucket that v can be.
+//
+// The method called on v has the given name, which is "" if the callee takes only buckets of the
+// library.
 func (d *deriver) add(
 	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
 ) {
@@ -354,8 +354,8 @@ func (d *deriver) add(
 	}
 }
 
-// addPlace records operations of one call on a bucket. When it sees the bucket for the first time, it
-// also finds the layers with which the bucket is opened.
+// addPlace records operations of one call on a bucket and, for a bucket not seen before, the layers
+// with which it is opened.
 func (d *deriver) addPlace(place Place, operations []string, position string) {
 	for _, operation := range operations {
 		d.rights[Right{place, operation, position}] = true
@@ -366,7 +366,7 @@ func (d *deriver) addPlace(place Place, operations []string, position string) {
 	}
 }
 
-// sorted returns the rights by bucket, operation and call, the known buckets first.
+// sorted returns the rights by bucket, operation and call, with the known buckets first.
 func (d *deriver) sorted() []Right {
 	var all []Right
 	for r := range d.rights {

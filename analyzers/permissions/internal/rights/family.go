@@ -157,8 +157,8 @@ var (
 	}
 )
 
-// tagged returns a copy of the given map, with upload-with-tags added to each condition. Every copy
-// sets the tags of its source at the destination. A copy with a condition does so, too.
+// tagged returns a copy of the map with upload-with-tags added to each condition, because every
+// copy of an object also sets its tags.
 func tagged(conditions map[string][]string) map[string][]string {
 	all := map[string][]string{}
 	for option, operations := range conditions {
@@ -171,8 +171,8 @@ func tagged(conditions map[string][]string) map[string][]string {
 // example by reflection.
 const Anything = "anything"
 
-// operations returns the operations of a call with the given options. If known is false, the call may
-// have any options, and the operations of all of them are returned.
+// operations returns the operations of a call with the given options, or with any options if known
+// is false.
 func (f *family) operations(options []string, known bool) []string {
 	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
 	all := slices.Clone(f.always)

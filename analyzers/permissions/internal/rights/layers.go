@@ -13,8 +13,7 @@ type layer struct {
 	readOnly bool // whether the layer writes nothing to the second bucket
 }
 
-// layersOf adds the layers with which a bucket is opened, and that pass operations to a second
-// bucket. It finds them among the options of the call that opens the bucket.
+// layersOf records the layers among the options with which a bucket is opened.
 func (d *deriver) layersOf(place Place) {
 	options := optionsOf(place.open.Call.Signature(), place.open.Call.Args)
 	if options == nil {
@@ -31,8 +30,8 @@ func (d *deriver) layersOf(place Place) {
 	}
 }
 
-// addLayer records the layer that v makes, if v is a call of a function that makes one. place is the
-// first bucket of the layer, and the second bucket is the argument of the call.
+// addLayer records the layer that v makes around the bucket place, if v is a call that makes a
+// layer.
 func (d *deriver) addLayer(place Place, v ssa.Value, stack string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
@@ -51,8 +50,8 @@ func (d *deriver) addLayer(place Place, v ssa.Value, stack string) {
 	}
 }
 
-// addOtherLayers handles the layers for which the analysis has not found the first bucket. The
-// second bucket of such a layer gets the operation Anything.
+// addOtherLayers adds the operation Anything on the second bucket of each layer whose first bucket
+// is not known.
 func (d *deriver) addOtherLayers() {
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
@@ -66,7 +65,7 @@ func (d *deriver) addOtherLayers() {
 	}
 }
 
-// addOtherLayer is addOtherLayers for one call in f of a function that makes a layer.
+// addOtherLayer is addOtherLayers for one call that makes a layer.
 func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
 	for _, place := range d.places(call.Call.Args[0], "", "") {
 		hasFirst := slices.ContainsFunc(d.layers, func(l layer) bool {
@@ -84,7 +83,7 @@ func isPassing(name string) bool {
 	return name == "storage/layers/mirror.New" || name == "storage/layers/overlay.New"
 }
 
-// addLayers adds the operations that layers pass on to their second buckets.
+// addLayers adds the operations that layers pass to their second buckets.
 func (d *deriver) addLayers() {
 	for _, l := range d.layers {
 		for r := range d.rights {
@@ -99,12 +98,13 @@ func (d *deriver) addLayers() {
 }
 
 // passes returns the operations on the second bucket that an operation on the first bucket causes.
-// The second bucket of an overlay is an old store, from which it only lists, reads and copies objects.
 func (l layer) passes(operation string) []string {
 	if !l.readOnly {
-		// A mirror repeats the operation on its second bucket. It may also repair that bucket's objects.
+		// A mirror repeats the operation, and may repair the objects of its second bucket.
 		return names(operation, "download", "download-missing", "list")
 	}
+
+	// An overlay only lists, reads and copies the objects of its second bucket.
 	if operation == "list" {
 		return names("list")
 	}
@@ -118,9 +118,8 @@ type protections struct {
 	kmsKey    bool
 }
 
-// addProtected adds the operations that reads and writes also need if the bucket has objects with
-// retention, a legal hold or a key of the provider's key management. The rights found until now
-// show which buckets have such objects.
+// addProtected adds the operations that reads and writes need on buckets whose objects have
+// retention, a legal hold or a managed key.
 func (d *deriver) addProtected() {
 	byPlace := map[Place]protections{}
 	for r := range d.rights {
@@ -146,7 +145,7 @@ func (d *deriver) addProtected() {
 	}
 }
 
-// operations returns the operations that the given one needs besides itself on a bucket with these
+// operations returns the operations that the given one also needs on a bucket with these
 // protections.
 func (p protections) operations(operation string) (all []string) {
 	switch operation {

@@ -13,7 +13,7 @@ import (
 // libraryTypes has the interfaces Bucket, Core, Service and MultipartUpload of package storage.
 type libraryTypes struct{ bucket, core, service, multipart *types.Interface }
 
-// typesOf looks up the interfaces in package storage, which p imports.
+// typesOf returns the interfaces of package storage, as p imports it.
 func typesOf(p *program.Program) libraryTypes {
 	scope := p.SSA.ImportedPackage(program.Storage).Pkg.Scope()
 	find := func(name string) *types.Interface {
@@ -27,9 +27,8 @@ func typesOf(p *program.Program) libraryTypes {
 	}
 }
 
-// family returns the operations that a call of an interface method needs. The program itself may
-// define the interface. If no method of the library has the same name and the same types, family
-// returns nil.
+// family returns the operations that a call of an interface method needs, or nil if the library
+// declares no such method.
 func (t libraryTypes) family(method *types.Func) *family {
 	name := method.Name()
 	if hasMethod(t.bucket, method) {
@@ -42,6 +41,7 @@ func (t libraryTypes) family(method *types.Func) *family {
 		return multipartMethods[name]
 	}
 	if hasMethod(t.core, method) {
+		// Core shares most of its methods with Bucket.
 		if f := methods[name]; f != nil {
 			return f
 		}
@@ -59,7 +59,7 @@ func hasMethod(iface *types.Interface, method *types.Func) bool {
 	return m != nil && types.Identical(m.Signature(), method.Signature())
 }
 
-// methodOf returns the method of an interface with this name, or nil.
+// methodOf returns the method of an interface with the given name, or nil.
 func methodOf(iface *types.Interface, name string) *types.Func {
 	for method := range iface.Methods() {
 		if method.Name() == name {
@@ -69,8 +69,8 @@ func methodOf(iface *types.Interface, name string) *types.Func {
 	return nil
 }
 
-// isBucket reports whether a type is Core, Service, Bucket, or an interface with some of the
-// methods of Bucket.
+// isBucket reports whether typ is Core, Service, or an interface with at least one method of
+// Bucket.
 func (t libraryTypes) isBucket(typ types.Type) bool {
 	iface, ok := typ.Underlying().(*types.Interface)
 	if !ok || iface.NumMethods() == 0 {
@@ -88,8 +88,7 @@ func (t libraryTypes) isBucket(typ types.Type) bool {
 	return types.Identical(iface, t.service)
 }
 
-// methodsOf returns the methods of Bucket that the called function calls on an argument, if it is a
-// function of this library. The code of such a function is not analyzed, but a table describes it.
+// methodsOf returns the methods of Bucket that a function of the library calls on an argument.
 func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	callee := call.StaticCallee()
 	if callee == nil || !isOurs(callee) {
@@ -107,9 +106,8 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	return all
 }
 
-// receiverArg returns the argument on which a library function calls the given method. For example,
-// ReadAll calls Download on its bucket. If the library function does not call the method on an
-// argument, receiverArg returns nil.
+// receiverArg returns the argument on which a library function calls the given method, as ReadAll
+// calls Download, or nil if there is none.
 func (d *deriver) receiverArg(call *ssa.CallCommon, method string) ssa.Value {
 	hasName := func(m *types.Func) bool { return m.Name() == method }
 	if !slices.ContainsFunc(d.methodsOf(call), hasName) {
@@ -121,8 +119,8 @@ func (d *deriver) receiverArg(call *ssa.CallCommon, method string) ssa.Value {
 	return call.Args[uses[0].arg]
 }
 
-// resultArgs returns the arguments from which callee makes its result. For example, the result of
-// storage.Ref is a view of its first argument.
+// resultArgs returns the arguments from which callee makes its result, as storage.Ref makes a view
+// of its first argument.
 func resultArgs(callee *ssa.Function, args []ssa.Value) []ssa.Value {
 	switch nameOf(callee) {
 	case "storage.Ref", "storage.Wrap", "storage.NewBucket", "storage.NewCopySource", "storage/engine.New",
@@ -138,8 +136,7 @@ func resultArgs(callee *ssa.Function, args []ssa.Value) []ssa.Value {
 	return nil
 }
 
-// slicesOf returns the arguments that are slices. It is for functions of package slices, because
-// their results have elements of the arguments.
+// slicesOf returns the arguments that are slices.
 func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	for _, arg := range args {
 		if _, ok := arg.Type().Underlying().(*types.Slice); ok {
@@ -149,9 +146,8 @@ func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// callbackArg returns the value that a library function passes to its callback. storage.Wrap passes
-// the Core of its first argument. For all other functions, the value is not known, and callbackArg
-// returns nil.
+// callbackArg returns the argument whose Core storage.Wrap passes to its callback, or nil for
+// another function.
 func callbackArg(call *ssa.CallCommon) ssa.Value {
 	callee := call.StaticCallee()
 	if callee == nil || nameOf(callee) != "storage.Wrap" {
@@ -184,6 +180,7 @@ func isInternal(f *ssa.Function) bool {
 	return strings.HasPrefix(packageOf(f), program.Storage+"/internal/")
 }
 
+// packageOf returns the import path of the package that declares f, or "" if f has no declaration.
 func packageOf(f *ssa.Function) string {
 	if object := objectOf(f); object != nil && object.Pkg() != nil {
 		return object.Pkg().Path()
@@ -191,6 +188,8 @@ func packageOf(f *ssa.Function) string {
 	return ""
 }
 
+// objectOf returns the declaration of f, or of the generic function of which f is an instance, or
+// nil if there is none.
 func objectOf(f *ssa.Function) *types.Func {
 	if f.Origin() != nil {
 		f = f.Origin()
@@ -199,8 +198,7 @@ func objectOf(f *ssa.Function) *types.Func {
 	return object
 }
 
-// nameOf returns the full name of a function, such as "storage.Copy", without the path of the
-// repository before "storage".
+// nameOf returns the full name of a function below the repository, such as "storage.Copy".
 func nameOf(f *ssa.Function) string {
 	object := objectOf(f)
 	if object == nil {
@@ -209,8 +207,8 @@ func nameOf(f *ssa.Function) string {
 	return strings.Replace(object.FullName(), strings.TrimSuffix(program.Storage, "storage"), "", 1)
 }
 
-// calleeName returns the full name of the function or interface method that is called, as nameOf
-// does.
+// calleeName returns the full name of the called function or interface method in the form of
+// nameOf.
 func calleeName(call *ssa.CallCommon) string {
 	if call.IsInvoke() {
 		return strings.Replace(call.Method.FullName(), strings.TrimSuffix(program.Storage, "storage"), "", 1)
@@ -221,8 +219,8 @@ func calleeName(call *ssa.CallCommon) string {
 	return ""
 }
 
-// shortName returns the name by which the source calls a function, such as "storage.Copy". A call of
-// a function value has no such name, and shortName returns "a call".
+// shortName returns the name by which the source calls a function, such as "storage.Copy", or "a
+// call" for a function value.
 func shortName(call *ssa.CallCommon) string {
 	if call.IsInvoke() {
 		return call.Method.Name()
@@ -233,7 +231,8 @@ func shortName(call *ssa.CallCommon) string {
 	return "a call"
 }
 
-// shortOf returns the name of f with the name of its package. A method has only its own name.
+// shortOf returns the name of a method, or the name of another function after the name of its
+// package.
 func shortOf(f *ssa.Function) string {
 	object := objectOf(f)
 	if object == nil {
@@ -245,8 +244,8 @@ func shortOf(f *ssa.Function) string {
 	return object.Pkg().Name() + "." + object.Name()
 }
 
-// functionName returns the name of a function of the program, which is used in the names of unknown
-// buckets. The name has no line number, so that it stays the same when the program changes.
+// functionName returns the name of the declared function around f, without a line number that
+// another change would move.
 func functionName(f *ssa.Function) string {
 	for f.Parent() != nil {
 		f = f.Parent()
@@ -258,12 +257,14 @@ func functionName(f *ssa.Function) string {
 	return object.Pkg().Name() + "." + receiverPrefix(object) + object.Name()
 }
 
-// receiverPrefix returns the name of the type of f's receiver and a dot, or "" if f is no method.
+// receiverPrefix returns the name of the receiver's type and a dot if f is a method, and otherwise
+// "".
 func receiverPrefix(f *types.Func) string {
 	recv := f.Signature().Recv()
 	if recv == nil {
 		return ""
 	}
+
 	t := recv.Type()
 	if pointer, ok := t.(*types.Pointer); ok {
 		t = pointer.Elem()

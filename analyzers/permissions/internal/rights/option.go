@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/program"
 )
 
-// optionsOf returns the last argument of a call, which has its options. It returns nil if the call
-// takes no options.
+// optionsOf returns the last argument of a call, which has its options, or nil if the call takes
+// none.
 func optionsOf(signature *types.Signature, args []ssa.Value) ssa.Value {
 	if !signature.Variadic() || len(args) == 0 {
 		return nil
@@ -20,8 +20,8 @@ func optionsOf(signature *types.Signature, args []ssa.Value) ssa.Value {
 	return args[len(args)-1]
 }
 
-// options returns the names of the options in v, such as WithTags. known is false if there may be
-// other options.
+// options returns the names of the options in v, such as WithTags, and whether v can have no
+// others.
 func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	known = true
 	if v == nil {
@@ -36,21 +36,20 @@ func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	return slices.Compact(all), known
 }
 
-// optionNames returns the names of the options that o makes. An option may be wrapped in an
-// interface value, and a struct such as storage.DownloadOptions has several options.
+// optionNames returns the names of the options that an origin makes, and whether those are all that
+// it may make.
 func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	if o.Zero {
 		return nil, true
 	}
 	switch v := o.Value.(type) {
 	case *ssa.Const:
-		// The option is nil, which changes nothing.
+		// A nil option changes nothing.
 		return nil, true
 	case *ssa.MakeInterface:
 		if fields, ok := v.X.Type().Underlying().(*types.Struct); ok && isOptions(v.X.Type()) {
 			return d.setFields(v.X, fields, o.Stack), true
 		}
-		// All values that may be in the interface value must be known.
 		known = true
 		for _, inner := range d.graph.Trace(v.X, o.Stack) {
 			names, isKnown := d.optionNames(inner)
@@ -64,8 +63,8 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	return nil, false
 }
 
-// constructors returns the names of the library's functions that a call may run to make an option.
-// known is false if it may also run other functions.
+// constructors returns the names of the library's functions that make the option of a call, and
+// whether no other function can make it.
 func (d *deriver) constructors(call *ssa.Call) (all []string, known bool) {
 	callees := d.graph.Callees(&call.Call)
 	for _, callee := range callees {
@@ -100,8 +99,8 @@ var fieldOptions = map[string]string{
 	"Native":           "WithKMSKey",
 }
 
-// setFields returns names of options, such as WithTags, for a struct of options. The result has an
-// option if the program may set its field in the struct, or in an embedded struct.
+// setFields returns the options, such as WithTags, whose fields the program may set in a struct of
+// options or in a struct embedded in it.
 func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (all []string) {
 	for i := range fields.NumFields() {
 		field := fields.Field(i)
@@ -121,8 +120,8 @@ func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (al
 	return all
 }
 
-// isSet reports whether the program may set a field of v that stands for an option. indexes are the
-// numbers of the fields that lead to it.
+// isSet reports whether the program may set the option that the field of v at these nested indexes
+// stands for.
 func (d *deriver) isSet(field *types.Var, v ssa.Value, indexes []int, stack string) bool {
 	if fieldOptions[field.Name()] == "" {
 		return false

@@ -31,7 +31,7 @@ const (
 	LocationPrefix = "location "
 )
 
-// String returns the name of the bucket, followed by the prefix.
+// String returns the name of the bucket and its prefix.
 func (p Place) String() string {
 	if p.Unknown {
 		return UnknownPrefix + p.withPrefix(" ")
@@ -46,6 +46,7 @@ func AtAddress(address, prefix string) Place {
 	return p
 }
 
+// withPrefix returns the name of the place, with the prefix after the separator if there is one.
 func (p Place) withPrefix(separator string) string {
 	if p.Prefix == "" {
 		return p.Name
@@ -53,8 +54,8 @@ func (p Place) withPrefix(separator string) string {
 	return strings.TrimSuffix(p.Name, separator) + separator + p.Prefix
 }
 
-// opened returns the buckets that a call of the library can open. It returns more than one if the
-// address is not constant.
+// opened returns the buckets that a call of the library can open, which are several if the address
+// is not constant.
 func (d *deriver) opened(call *ssa.Call, stack string) []Place {
 	name := calleeName(call.Common())
 	args := call.Call.Args
@@ -111,8 +112,10 @@ var accounts = map[string]string{
 	"storage/providers/azure.NewServiceDriver": "azblob://",
 }
 
-// unknownCall returns the place of a call whose bucket is not known. Such calls of one function by
-// another are numbered from 1 in the order of the code. The name leaves out the number 1.
+// unknownCall returns the place of a call whose bucket is not known.
+//
+// Equal calls in one function are numbered in the order of the code, and the name of the first has
+// no number.
 func unknownCall(call *ssa.Call) Place {
 	name := shortName(call.Common())
 	number := 1
@@ -137,7 +140,7 @@ func unknownCall(call *ssa.Call) Place {
 	}
 }
 
-// hasText reports whether an argument of the call is a constant text, such as an address.
+// hasText reports whether a call has a constant text, such as an address, among its arguments.
 func hasText(call *ssa.Call) bool {
 	return slices.ContainsFunc(call.Call.Args, func(arg ssa.Value) bool {
 		c, ok := arg.(*ssa.Const)
@@ -145,12 +148,10 @@ func hasText(call *ssa.Call) bool {
 	})
 }
 
-// unknownOpen returns the places of a call whose address is not known. The call may be in a
-// function that opens the addresses of its callers. Each call of that function then has a bucket of
-// its own, and the name of the bucket has the position of the call. The first such bucket has the
-// name of unknownCall.
+// unknownOpen returns the places of a call with an unknown address, one for each call of the
+// enclosing function that passes such an address.
 //
-// stack has the calls that led to the call. address returns the origins of the address for a stack.
+// All but the first have the position of that call in their names.
 func (d *deriver) unknownOpen(call *ssa.Call, stack string, address func(stack string) []flow.Origin) (all []Place) {
 	unknown := unknownCall(call)
 	number := 0
@@ -177,12 +178,12 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address func(stack s
 	return all
 }
 
-// isVariable reports whether the value of an origin is not in the code.
-func isVariable(o flow.Origin) bool {
-	if o.Zero || isEmpty(o.Value) {
+// isVariable reports whether the code leaves open which value an origin has.
+func isVariable(origin flow.Origin) bool {
+	if origin.Zero || isEmpty(origin.Value) {
 		return false
 	}
-	c, ok := o.Value.(*ssa.Const)
+	c, ok := origin.Value.(*ssa.Const)
 	return !ok || c.Value == nil || c.Value.Kind() != constant.String
 }
 
@@ -193,9 +194,8 @@ func (d *deriver) text(call *ssa.Call, arg ssa.Value, stack string, newPlace fun
 	return d.texts(call, stack, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
 }
 
-// texts returns the places for the values that trace finds. For each constant text, it calls newPlace.
-// For values that are not constant, it adds unknown places. stack has the calls that led to the call,
-// and trace returns the origins of the value for a stack.
+// texts returns the places for the values that trace finds: newPlace of each constant text, and
+// unknown places for the others.
 func (d *deriver) texts(
 	call *ssa.Call, stack string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
 ) (all []Place) {
@@ -221,8 +221,8 @@ func (d *deriver) texts(
 	return all
 }
 
-// addressed returns the places for an argument that is an address. If prefix is not "", a text that
-// is not an address is the name of a location, and its place has this prefix.
+// addressed returns the places for an argument that is an address or, if prefix is not "", the name
+// of a location.
 func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, stack, prefix string) []Place {
 	return d.text(call, arg, stack, func(text string) Place {
 		if prefix != "" && !strings.Contains(text, "://") {
@@ -232,8 +232,7 @@ func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, stack, prefix string)
 	})
 }
 
-// fromAddress returns the place of an address. The name of that place does not have the parameters
-// of the address, because parameters may be secrets.
+// fromAddress returns the place of an address, without the parameters that may be secrets.
 func fromAddress(text string) Place {
 	base, query, _ := strings.Cut(text, "?")
 	scheme, rest, _ := strings.Cut(base, "://")
@@ -244,7 +243,7 @@ func fromAddress(text string) Place {
 	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
-// configured returns the places for a Config, whose field Bucket names the bucket.
+// configured returns the places for a Config, whose field Bucket is the name of the bucket.
 func (d *deriver) configured(call *ssa.Call, config ssa.Value, stack, scheme string) []Place {
 	bucket := fieldIndex(config.Type(), "Bucket")
 	if bucket < 0 {
@@ -278,11 +277,11 @@ func isEmpty(v ssa.Value) bool {
 	return c.Value.Kind() == constant.String && constant.StringVal(c.Value) == ""
 }
 
-// fieldIndex returns the index of a field of a struct, or of the struct that a pointer points to. If
-// there is no such field, it returns -1.
+// fieldIndex returns the index of a field of a struct, or of the struct that a pointer points to,
+// or -1.
 func fieldIndex(t types.Type, name string) int {
-	if p, ok := t.Underlying().(*types.Pointer); ok {
-		t = p.Elem()
+	if pointer, ok := t.Underlying().(*types.Pointer); ok {
+		t = pointer.Elem()
 	}
 	s, ok := t.Underlying().(*types.Struct)
 	if !ok {
