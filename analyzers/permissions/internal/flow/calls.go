@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// call continues a trace from the result of a call to the values that the called function returns.
+// call continues a trace from the result of a call to the values that the callee returns.
 func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	call := v.Common()
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
@@ -24,7 +24,7 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 		return
 	}
 
-	// This is the call of a function value, which may be one of several functions.
+	// A function value may be one of several functions.
 	for _, o := range t.g.pointsTo(call.Value) {
 		switch callee := o.Value.(type) {
 		case *ssa.Function:
@@ -38,8 +38,8 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	}
 }
 
-// builtin continues a trace from the result of append to its arguments. Other built-in functions
-// end the trace.
+// builtin continues a trace from the result of append to its arguments, and ends it at any other
+// built-in function.
 func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
 	if builtin.Name() != "append" {
 		t.unknown(v, stack)
@@ -50,10 +50,9 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stac
 	}
 }
 
-// static continues a trace from the result of the call v to what callee returns. If the code of
-// callee is not analyzed, the trace continues to the arguments that callee may return.
+// static continues a trace from the result of the call v to what callee returns, or to the
+// arguments that it may return if it is not analyzed.
 func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
-	// The path may first lead to one of several results. rest leads from that result to the value.
 	index, rest := cutResult(path)
 	if t.g.Code.Has(callee) {
 		inCallee := push(t.g.siteOf[v], stack)
@@ -76,7 +75,7 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack
 }
 
 // invoke continues a trace from the result of a call of an interface method to the results of the
-// methods that the call can run. Those are the methods of the values that the interface may hold.
+// methods that it can run.
 func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
 	isFound := false
 	for _, o := range t.g.pointsTo(v.Call.Value) {
@@ -91,19 +90,19 @@ func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
 		}
 	}
 	if !isFound {
-		// No method is analyzed, so the trace ends here.
 		_, rest := cutResult(path)
 		t.outside(v, v.Call.Method, rest, stack)
 	}
 }
 
-// outside ends a trace at the call v of a function whose code is not analyzed. path leads from the
-// result of the call to the value that the trace searches for. If path is "", that is the result.
+// outside ends a trace at the result of a call of a function outside the analysis, or at the value
+// to which path leads from the result.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
 		return
 	}
+
 	isAssertion := strings.HasPrefix(path, "!")
 	if isAssertion && callee != nil && t.g.IsLibrary(callee) {
 		// The path asserts a type of the program, which no result of the library has.
@@ -113,9 +112,8 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack 
 	t.unknown(v, stack)
 }
 
-// parameter continues a trace from a parameter to the arguments of calls. If the stack is empty,
-// the trace continues to the arguments of all calls. Otherwise it continues only to the arguments
-// of the innermost call in the stack.
+// parameter continues a trace from a parameter to the arguments of the innermost call in the stack,
+// or of all calls for an empty stack.
 func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
@@ -139,14 +137,14 @@ func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	}
 }
 
-// hasUnseenCallers reports whether code that is not analyzed may choose the argument for a parameter
-// of f. index is the number of the parameter, which is 0 for the receiver of a method.
+// hasUnseenCallers reports whether code outside the analysis may choose the argument for the
+// parameter of f at index, where a receiver is at 0.
 func (g *Graph) hasUnseenCallers(f *ssa.Function, index int) bool {
 	if g.Code.Exported[f] || g.IsHanded(f) {
 		return true
 	}
-	// Code that calls a method through an interface chooses the arguments. The receiver is a value of
-	// the program.
+
+	// A caller through an interface chooses the arguments, but the receiver is a value of the program.
 	isReceiver := index == 0
 	return g.Code.Foreign[f] && !isReceiver
 }
@@ -157,7 +155,8 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 }
 
 // argument continues a trace from a parameter of f to the argument that one call passes for it.
-// index is the number of the parameter, which is 0 for the receiver of a method.
+//
+// The index of the parameter is 0 for the receiver of a method.
 func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
 	call := site.Common()
 	if !call.IsInvoke() {
@@ -166,6 +165,7 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, p
 		}
 		return
 	}
+
 	// The arguments of an interface method do not include its receiver.
 	if index == 0 {
 		t.visit(call.Value, t.g.assert(f.Params[0].Type())+path, stack)
@@ -174,8 +174,8 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, p
 	t.visit(call.Args[index-1], path, stack)
 }
 
-// argumentOf returns the argument of a call with the given index. It returns nil for the call of an
-// interface method, or if the call has fewer arguments.
+// argumentOf returns the argument of a call at index, or nil for an interface method or a call with
+// fewer arguments.
 func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	if call.IsInvoke() || index >= len(call.Args) {
 		return nil
@@ -183,8 +183,8 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	return call.Args[index]
 }
 
-// invokedParameter continues a trace from a parameter of the method f to the arguments of calls. It
-// finds the calls of interface methods that may run f. The receiver is the parameter with index 0.
+// invokedParameter continues a trace from a parameter of the method f to the arguments of calls
+// through an interface.
 func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	if f.Signature.Recv() == nil {
 		return
@@ -195,10 +195,11 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 		}
 	}
 
-	// A function without code may call f on one of its arguments, which is then the receiver.
-	if index > 0 {
+	isReceiver := index == 0
+	if !isReceiver {
 		return
 	}
+	// A function without code may call f on one of its arguments.
 	for _, site := range t.g.outside {
 		if receiver := t.g.ReceiverArg(site.Common(), f.Name()); receiver != nil {
 			t.visit(receiver, t.g.assert(f.Params[0].Type())+path, "")
@@ -206,8 +207,8 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	}
 }
 
-// dynamicParameter continues a trace from a parameter of f to the arguments of calls. It finds the
-// calls of function values that may run f.
+// dynamicParameter continues a trace from a parameter of f to the arguments of calls of function
+// values.
 func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
 		return
@@ -229,12 +230,12 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 	}
 }
 
-// mayCall reports whether a call may run f. call must be the call of a function
-// value.
+// mayCall reports whether the call of a function value may run f.
 func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
 	if slices.Contains(g.functions(call.Value), f) {
 		return true
 	}
+
 	// While pointsTo searches for the called functions, none of them is known yet.
 	if g.busy[call.Value] {
 		return true
@@ -242,7 +243,7 @@ func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
 	return slices.ContainsFunc(g.pointsTo(call.Value), func(o Origin) bool { return o.Unknown })
 }
 
-// passes reports whether f is an argument of a call.
+// passes reports whether a call passes f as an argument.
 func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 	return slices.ContainsFunc(call.Args, func(arg ssa.Value) bool {
 		_, ok := arg.Type().Underlying().(*types.Signature)
@@ -250,9 +251,8 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 	})
 }
 
-// foreignParameter continues a trace from the receiver of f, if code that is not analyzed may call
-// f. It visits all values of the receiver's type that the program converts to an interface type.
-// Other parameters than the receiver have an index greater than 0.
+// foreignParameter continues a trace from the receiver of f, at index 0, to the interface values of
+// its type if code outside the analysis may call f.
 func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return
@@ -264,7 +264,7 @@ func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
 	}
 }
 
-// Callees returns the functions that a call may run. It returns none for the call of an interface method.
+// Callees returns the functions that a call may run, and none for the call of an interface method.
 func (g *Graph) Callees(call *ssa.CallCommon) []*ssa.Function {
 	if call.IsInvoke() {
 		return nil
@@ -288,8 +288,8 @@ func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 	return all
 }
 
-// IsHanded reports whether f is passed to a function whose code is not analyzed, and which may call
-// f with any arguments. The first call finds all such functions.
+// IsHanded reports whether f is passed to a function outside the analysis, which may call f with
+// any arguments.
 func (g *Graph) IsHanded(f *ssa.Function) bool {
 	if g.handed == nil {
 		g.handed = map[*ssa.Function]bool{}
@@ -302,9 +302,8 @@ func (g *Graph) IsHanded(f *ssa.Function) bool {
 	return g.handed[f]
 }
 
-// isOutside reports whether a call runs a function that is neither analyzed nor part of the
-// library. The function may call its callbacks with any values. In contrast, a function of the
-// library passes to its callbacks only values that it has received.
+// isOutside reports whether a call runs a function that is neither analyzed nor of the library, and
+// may call its callbacks with any values.
 func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	call := site.Common()
 	if call.IsInvoke() {

@@ -86,8 +86,7 @@ func New(code *program.Code) *Graph {
 	return g
 }
 
-// collect records what an instruction of f does with values: it may store one, capture some in a
-// closure, return some, or pass some to a call.
+// collect records an instruction of f that stores, captures, returns or passes values.
 func (g *Graph) collect(f *ssa.Function, instruction ssa.Instruction) {
 	switch i := instruction.(type) {
 	case *ssa.Store:
@@ -119,8 +118,7 @@ func (g *Graph) addStore(s store) {
 	g.stores[n] = append(g.stores[n], s)
 }
 
-// collectCall records a call in f by what it calls: an interface method, a built-in function, a
-// function value, or a known function with or without code.
+// collectCall records a call in f by the kind of function that it calls.
 func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	g.siteOf[site] = len(g.sites)
 	g.sites = append(g.sites, site)
@@ -135,9 +133,9 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 		if builtin.Name() != "copy" {
 			return
 		}
-		// The source of copy may also be a string, which holds no values.
 		dst := call.Args[0]
 		src := call.Args[1]
+		// A string, which copy also takes as its source, holds no values.
 		if !isString(src.Type()) {
 			g.addStore(store{root: dst, dstPath: element, src: src, srcPath: element, fn: f})
 		}
@@ -157,8 +155,8 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// collectEscapes records the pointers that a call in f passes to a function whose code is not
-// analyzed. The function may change the variables to which the pointers point.
+// collectEscapes records the pointers that a call in f passes to a function outside the analysis,
+// which may change their variables.
 func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
@@ -173,20 +171,21 @@ func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	}
 }
 
-// shape returns a number for a type. Types with the same underlying type have the same number,
-// because values can be converted from one type to the other.
+// shape returns the number of a type, which all types with the same underlying type share because
+// their values can be converted.
 func (g *Graph) shape(t types.Type) int {
-	if p, ok := t.Underlying().(*types.Pointer); ok {
-		return g.number(types.NewPointer(p.Elem()))
+	if pointer, ok := t.Underlying().(*types.Pointer); ok {
+		return g.number(types.NewPointer(pointer.Elem()))
 	}
 	return g.number(t.Underlying())
 }
 
-// number returns the number of a type, which counts the types in the order of their first use.
+// number returns the number of a type, counted from 1 in the order of first use.
 func (g *Graph) number(t types.Type) int {
 	if n, ok := g.numbers.At(t).(int); ok {
 		return n
 	}
+
 	n := g.numbers.Len() + 1
 	g.numbers.Set(t, n)
 	return n
@@ -202,8 +201,8 @@ func isString(t types.Type) bool {
 	return ok && basic.Info()&types.IsString != 0
 }
 
-// Made returns a position in the source for f, which is the function that the compiler makes for a
-// method value or a method expression. It is the position where f is captured or called.
+// Made returns the position at which f, made by the compiler for a method value or a method
+// expression, is captured or called.
 func (g *Graph) Made(f *ssa.Function) token.Pos {
 	for _, closure := range g.closures[f] {
 		if closure.Pos().IsValid() {
@@ -232,9 +231,9 @@ func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 	return all
 }
 
-// Parts returns the origins of the values inside v whose type is an interface: those in fields,
-// elements, maps and pointers, at most maxInside levels below v. It leaves out unexported fields:
-// code of another package reaches them only through methods.
+// Parts returns the origins of the interface values at most maxInside levels inside v.
+//
+// It leaves out unexported fields, which code of another package reaches only through methods.
 func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
 	g.parts(v.Type(), "", maxInside, func(t types.Type, path accessPath) {
 		all = append(all, Part{Type: t, Origins: g.search(v, path, stack)})
@@ -251,8 +250,10 @@ type Part struct {
 // maxInside is the number of levels at which Parts looks.
 const maxInside = 4
 
-// parts calls yield for the interface values inside a value of type t, with the type and the path of
-// each. It looks at most the given number of levels below the value. path leads to the value.
+// parts calls yield with the type and the path of each interface value inside a value of type t at
+// path.
+//
+// It looks at most the given number of levels below the value.
 func (g *Graph) parts(t types.Type, path accessPath, levels int, yield func(types.Type, accessPath)) {
 	if types.IsInterface(t) {
 		yield(t, path)
@@ -261,6 +262,7 @@ func (g *Graph) parts(t types.Type, path accessPath, levels int, yield func(type
 	if levels == 0 {
 		return
 	}
+
 	levels--
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:

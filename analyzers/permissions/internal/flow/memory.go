@@ -2,15 +2,16 @@ package flow
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
 )
 
-// contents continues a trace to the values that were stored inside an object. The object is a
-// variable, slice, map or channel. The given path leads from the object to these values.
+// contents continues a trace to the values that were stored at path inside a variable, slice, map
+// or channel.
 func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
-	// An assignment is found by the type of the object that it names. See the method shape.
+	// The shape of the object's type finds the assignments.
 	type target struct {
 		shape int
 		path  accessPath
@@ -42,9 +43,9 @@ func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
 	isStored := t.visits > visitsBefore
 
 	if global, ok := object.(*ssa.Global); ok {
-		// Code that is not analyzed may set the variables of its own package. The linker may set a
-		// string variable. In both cases, the value is unknown.
-		if !t.g.hasCode(global) || t.text && !isStored {
+		// Code outside the analysis may set variables of its own package, and the linker a string variable.
+		mayBeLinked := t.text && !isStored
+		if !t.g.hasCode(global) || mayBeLinked {
 			t.unknown(object, stack)
 			return
 		}
@@ -54,14 +55,15 @@ func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// visitStored continues a trace to the value that s has stored in an object. The stack of the trace
-// must lead to the function with the assignment.
+// visitStored continues a trace to the value that s has stored in an object, with a stack that
+// leads to the storing function.
 func (t *trace) visitStored(s store, path accessPath, object ssa.Value, stack callStack) {
 	if s.fn == object.Parent() {
 		// The function that made the object also stored the value.
 		t.visit(s.src, path, stack)
 		return
 	}
+
 	param, ok := s.root.(*ssa.Parameter)
 	if !ok || t.g.Code.Values[s.fn] || t.g.isInvoked(s.fn) {
 		// Not all calls of the function are known, so the trace follows all of them.
@@ -94,9 +96,10 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
 }
 
-// addEscaped adds an unknown origin if a pointer to a variable inside the object was passed to a
-// function whose code is not analyzed. That function may change the variable. path leads from the
-// object to the variable. shape is the number of the object's type, by which g.escapes is sorted.
+// addEscaped adds an unknown origin if a function outside the analysis received a pointer to the
+// variable at path inside the object.
+//
+// The shape is that of the object's type.
 func (t *trace) addEscaped(object ssa.Value, shape int, path accessPath, stack callStack) {
 	for _, e := range t.g.escapes[shape] {
 		if strings.HasPrefix(path, e.dstPath) && t.g.mayBe(e.root, object) {
@@ -105,8 +108,8 @@ func (t *trace) addEscaped(object ssa.Value, shape int, path accessPath, stack c
 	}
 }
 
-// fieldStores continues a trace to the values that were stored in a field of the object through a
-// pointer to the field, as by p := &object.name; *p = value. path leads from the object to the value.
+// fieldStores continues a trace to the values stored in a field of the object through a pointer, as
+// by p := &object.name; *p = value.
 func (t *trace) fieldStores(object ssa.Value, path accessPath) {
 	// The path must begin with the steps to the variable and to its field.
 	inObject, ok := strings.CutPrefix(path, deref)
@@ -118,6 +121,7 @@ func (t *trace) fieldStores(object ssa.Value, path accessPath) {
 	if !ok {
 		return
 	}
+
 	typ := pointed(object.Type())
 	structType, ok := typ.Underlying().(*types.Struct)
 	if !ok {
@@ -133,8 +137,8 @@ func (t *trace) fieldStores(object ssa.Value, path accessPath) {
 	}
 }
 
-// mayBe reports whether root may be the object, or points to it. If that is not known yet, because
-// the origins of root are being searched, it returns true.
+// mayBe reports whether root may be the object or point to it, which is true as long as the origins
+// of root are not known.
 func (g *Graph) mayBe(root, object ssa.Value) bool {
 	if root == object {
 		return true
@@ -151,20 +155,17 @@ func (g *Graph) mayBe(root, object ssa.Value) bool {
 	return g.busy[root]
 }
 
-// mayBeField reports whether root may point to field number index of a struct type.
+// mayBeField reports whether root may point to the field of a struct type at index.
 func (g *Graph) mayBeField(root ssa.Value, typ types.Type, index int) bool {
-	for _, o := range g.pointsTo(root) {
-		if f, ok := o.Value.(*ssa.FieldAddr); ok && f.Field == index && types.Identical(pointed(f.X.Type()), typ) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.pointsTo(root), func(o Origin) bool {
+		address, ok := o.Value.(*ssa.FieldAddr)
+		return ok && address.Field == index && types.Identical(pointed(address.X.Type()), typ)
+	})
 }
 
-// pointsTo returns the origins of a value. It keeps them in g.points.
+// pointsTo returns the origins of a value and keeps them in g.points.
 //
-// A search for the origins of a value may ask for the origins of the same value. pointsTo then returns
-// nil, and g.busy of the value is true.
+// It returns nil while g.busy has the value, because the search for its origins is still running.
 func (g *Graph) pointsTo(root ssa.Value) []Origin {
 	if origins, ok := g.points[root]; ok {
 		return origins
@@ -180,10 +181,10 @@ func (g *Graph) pointsTo(root ssa.Value) []Origin {
 	return origins
 }
 
-// pointed returns the type that a pointer type points to, or t if it is not a pointer type.
+// pointed returns the type that a pointer type points to, or t for another type.
 func pointed(t types.Type) types.Type {
-	if p, ok := t.Underlying().(*types.Pointer); ok {
-		return p.Elem()
+	if pointer, ok := t.Underlying().(*types.Pointer); ok {
+		return pointer.Elem()
 	}
 	return t
 }

@@ -33,8 +33,8 @@ func (g *Graph) field(typ types.Type, i int) accessPath {
 	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(typ))) + ";"
 }
 
-// fieldOf returns the number of the field to which a step such as "f3.9" leads. It reports false for
-// a step of another kind.
+// fieldOf returns the number of the field to which a step such as "f3.9" leads, and false for
+// another kind of step.
 func fieldOf(step string) (index int, ok bool) {
 	numbers, ok := strings.CutPrefix(step, "f")
 	if !ok {
@@ -48,13 +48,14 @@ func fieldOf(step string) (index int, ok bool) {
 // result returns the step from the results of a call to result number i.
 func result(i int) accessPath { return "#" + strconv.Itoa(i) + ";" }
 
-// cutResult splits a path that begins with a step "#1;" into the number of the result and the rest.
-// Without such a step, the number is 0.
-func cutResult(p accessPath) (index int, rest accessPath) {
-	if !strings.HasPrefix(p, "#") {
-		return 0, p
+// cutResult returns the number of the result in a path that begins with a step such as "#1;", or 0,
+// and the rest of the path.
+func cutResult(path accessPath) (index int, rest accessPath) {
+	steps, isResult := strings.CutPrefix(path, "#")
+	if !isResult {
+		return 0, path
 	}
-	number, rest, _ := strings.Cut(p[1:], ";")
+	number, rest, _ := strings.Cut(steps, ";")
 	index, _ = strconv.Atoi(number)
 	return index, rest
 }
@@ -68,14 +69,15 @@ type callStack = string
 // are dropped.
 const maxCalls = 6
 
-// push adds the number of a call to a stack, which has the form "7;3;12;" with the innermost call
-// first. It drops the outermost calls if there are more than maxCalls.
+// push adds the number of a call to a stack such as "7;3;12;", whose first call is the innermost,
+// and drops the outermost beyond maxCalls.
 func push(number int, stack callStack) callStack {
 	stack = strconv.Itoa(number) + ";" + stack
 	if strings.Count(stack, ";") <= maxCalls {
 		return stack
 	}
-	// There is one call too many, because each push adds only one.
+
+	// Each push adds one call, so there is only one too many.
 	outermost := strings.LastIndexByte(strings.TrimSuffix(stack, ";"), ';') + 1
 	return stack[:outermost]
 }
@@ -99,8 +101,7 @@ const (
 	maxSteps   = 24
 )
 
-// isEndless reports whether a path exceeds a limit, as a path through a linked list may. A trace
-// adds steps in front of a path, so only the first step can exceed maxRepeats.
+// isEndless reports whether a path exceeds a limit, as a path through a linked list may.
 func isEndless(path accessPath) bool {
 	if strings.Count(path, ";") > maxSteps {
 		return true
@@ -109,6 +110,7 @@ func isEndless(path accessPath) bool {
 		return true
 	}
 
+	// A trace adds steps at the front, so only the first step can newly exceed maxRepeats.
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, deref), ";")
 	isField := strings.HasPrefix(first, "f")
 	isInInterface := strings.HasPrefix(first, "!")
@@ -119,9 +121,10 @@ func isEndless(path accessPath) bool {
 	return strings.Count(";"+rest, ";"+first+";") >= maxRepeats
 }
 
-// location returns the value from which an address is derived, and the path from that value to the
-// variable at the address. For the address &s[2].name, it returns s and the path through an element
-// to the field name.
+// location returns the value from which an address is derived, and the path from it to the variable
+// at the address.
+//
+// For the address &s[2].name, these are s and the path through an element to the field name.
 func (g *Graph) location(address ssa.Value) (root ssa.Value, to accessPath) {
 	switch a := address.(type) {
 	case *ssa.FieldAddr:

@@ -53,20 +53,19 @@ func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 	return g.Fields(v, []int{index}, stack)
 }
 
-// Fields returns the origins of a nested field of v. indexes are the numbers of the fields that
-// lead to the nested field, from the outermost.
+// Fields returns the origins of the nested field to which the indexes of fields lead from v.
 func (g *Graph) Fields(v ssa.Value, indexes []int, stack string) []Origin {
 	t := v.Type()
-	p := ""
+	path := ""
 	for _, index := range indexes {
 		if isPointer(t) {
-			p += deref
+			path += deref
 			t = pointed(t)
 		}
-		p += g.field(t, index)
+		path += g.field(t, index)
 		t = t.Underlying().(*types.Struct).Field(index).Type()
 	}
-	return g.search(v, p, stack)
+	return g.search(v, path, stack)
 }
 
 // Elements returns the origins of the elements of a slice.
@@ -76,8 +75,8 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
-// search returns the origins of the value to which a path leads from v. stack has the calls that led
-// to v. If the search sees too many states, the origin is unknown.
+// search returns the origins of the value to which a path leads from v, or an unknown one after too
+// many states.
 func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 	t := &trace{
 		g:     g,
@@ -86,7 +85,7 @@ func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 		seen:  map[Origin]bool{},
 		found: map[Origin]bool{},
 	}
-	// A step adds the states that lead to the value of a state.
+
 	t.visit(v, path, stack)
 	for len(t.work) > 0 {
 		last := len(t.work) - 1
@@ -106,8 +105,8 @@ func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 	return t.origins
 }
 
-// isText reports whether the given path leads from a value of type t to a string. It follows only
-// steps through pointers, slices and structs.
+// isText reports whether a path through pointers, slices and structs leads from a value of type t
+// to a string.
 func isText(t types.Type, path accessPath) bool {
 	for path != "" && t != nil {
 		var step string
@@ -130,8 +129,8 @@ func isText(t types.Type, path accessPath) bool {
 	return t != nil && isString(t)
 }
 
-// visit continues a trace at v: the search will look for the origins of the value to which path
-// leads from v. visit does nothing if the search has been here before, or if path is too long.
+// visit adds the state of v to the search, unless the search has seen it before or the path is too
+// long.
 func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	t.visits++
 	if isEndless(path) {
@@ -153,16 +152,15 @@ func (t *trace) unknown(v ssa.Value, stack callStack) {
 	t.add(Origin{Value: v, Stack: stack, Unknown: true})
 }
 
-// add adds an origin, unless the trace has found it before.
-func (t *trace) add(o Origin) {
-	if !t.found[o] {
-		t.found[o] = true
-		t.origins = append(t.origins, o)
+// add adds an origin that the trace has not found before.
+func (t *trace) add(origin Origin) {
+	if !t.found[origin] {
+		t.found[origin] = true
+		t.origins = append(t.origins, origin)
 	}
 }
 
-// step continues a trace from v to all values that v can come from. The trace searches for the value
-// to which path leads from v. If path is "", that is v itself.
+// step continues a trace from v to all values from which the value at path can come.
 func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.Const:
@@ -200,9 +198,8 @@ func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// stepMemory continues a trace from a value that is read from a variable, slice, map or channel to
-// the values that were stored there. An address is an origin itself, unless path begins with deref:
-// the trace then searches for the variable at the address.
+// stepMemory continues a trace from a value read from a variable, slice, map or channel to the
+// values that were stored there.
 func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.UnOp:
@@ -250,8 +247,8 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// stepUnary continues a trace from a value that is read through a pointer, or received from a
-// channel, to the pointer or channel. path leads from that value to the one that is sought.
+// stepUnary continues a trace from a value that is read through a pointer or received from a
+// channel.
 func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 	switch v.Op {
 	case token.MUL:
@@ -265,15 +262,14 @@ func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 	}
 }
 
-// stepBox continues a trace from an interface value to the value in it. If path is "", the interface
-// value itself is the origin.
+// stepBox continues a trace from an interface value to the value in it, or ends it at the interface
+// value for an empty path.
 func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
 		return
 	}
-	// A step with "!" is a type assertion. If it asserts another type than that of the value in v,
-	// the trace ends with an origin whose Zero is true.
+
 	isAssertion := strings.HasPrefix(path, "!")
 	if !isAssertion {
 		t.visit(v.X, path, stack)
@@ -281,6 +277,7 @@ func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) 
 	}
 	rest, hasType := strings.CutPrefix(path, t.g.assert(v.X.Type()))
 	if !hasType {
+		// The path asserts another type than that of the value in v.
 		t.add(Origin{Value: v, Zero: true})
 		return
 	}
@@ -296,8 +293,7 @@ func (t *trace) stepAssert(v *ssa.TypeAssert, path accessPath, stack callStack) 
 	t.visit(v.X, t.g.assert(v.AssertedType)+path, stack)
 }
 
-// assert returns the step from an interface value to the value in it, if that value has the given
-// type.
+// assert returns the step from an interface value to the value in it for a type assertion.
 func (g *Graph) assert(typ types.Type) accessPath {
 	if types.IsInterface(typ) {
 		return ""
@@ -317,14 +313,15 @@ func (t *trace) stepExtract(v *ssa.Extract, path accessPath, stack callStack) {
 	}
 }
 
-// stepNext continues a trace from a key or a value of an iteration to the map. The results of an
-// iteration are whether there is an element, its key and its value.
+// stepNext continues a trace from a key or a value of an iteration to the map.
 func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack callStack) {
 	iteration, ok := next.Iter.(*ssa.Range)
 	if !ok || next.IsString {
 		t.unknown(v, stack)
 		return
 	}
+
+	// Result 0 reports whether there is an element.
 	switch v.Index {
 	case 1:
 		t.visit(iteration.X, mapKey+path, stack)
@@ -333,9 +330,9 @@ func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack 
 	}
 }
 
-// stepSelect continues a trace from a value that a select received to its channel. The first two
-// results of a select are its case and whether it received a value. The received values follow.
+// stepSelect continues a trace from a value that a select received to its channel.
 func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, stack callStack) {
+	// The index of the chosen case and a bool come before the received values.
 	const firstReceived = 2
 	index := firstReceived
 	for _, state := range sel.States {
@@ -349,8 +346,8 @@ func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, sta
 	}
 }
 
-// freeVar continues a trace from a captured variable of a function. It visits the values that the
-// closures of that function have captured for the variable.
+// freeVar continues a trace from a captured variable to the values that closures have captured for
+// it.
 func (t *trace) freeVar(v *ssa.FreeVar, path accessPath) {
 	f := v.Parent()
 	index := slices.Index(f.FreeVars, v)

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// foreignInterfaces returns the interfaces of packages whose code is not analyzed. It leaves out
-// the interfaces of buckets, because the table of operations describes them: it says which methods
-// each function of the library calls.
+// foreignInterfaces returns the interfaces that code outside the analysis may use, without those of
+// buckets, whose calls a table describes.
 func foreignInterfaces(p *Program) map[string][]*types.Interface {
 	analyzed := map[*ssa.Package]bool{}
 	for _, pkg := range p.All {
 		analyzed[pkg] = true
 	}
+
 	byMethod := map[string][]*types.Interface{}
 	addInterface(byMethod, types.Universe.Lookup("error"), nil)
 	for name, iface := range textInterfaces() {
@@ -30,9 +30,8 @@ func foreignInterfaces(p *Program) map[string][]*types.Interface {
 	return byMethod
 }
 
-// textInterfaces returns interfaces of package encoding, by the name of their method. Decoders and
-// packages that parse flags call these methods, even if the program itself does not import package
-// encoding.
+// textInterfaces returns the interfaces of package encoding by their method, because decoders call
+// it even if no package imports encoding.
 func textInterfaces() map[string]*types.Interface {
 	data := types.NewVar(0, nil, "", types.NewSlice(types.Typ[types.Byte]))
 	err := types.NewVar(0, nil, "", types.Universe.Lookup("error").Type())
@@ -53,8 +52,8 @@ func newInterface(method string, signature *types.Signature) *types.Interface {
 	return types.NewInterfaceType(methods, nil).Complete()
 }
 
-// addInterface adds the interface that object names, if it names one. It leaves out generic
-// interfaces, and those that bucket implements. bucket may be nil.
+// addInterface adds the interface that object names, unless it is generic or bucket, which may be
+// nil, implements it.
 func addInterface(byMethod map[string][]*types.Interface, object types.Object, bucket *types.Interface) {
 	name, ok := object.(*types.TypeName)
 	if !ok {
@@ -63,6 +62,7 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 	if named, ok := name.Type().(*types.Named); ok && named.TypeParams().Len() > 0 {
 		return
 	}
+
 	iface, ok := name.Type().Underlying().(*types.Interface)
 	if !ok || iface.NumMethods() == 0 {
 		return

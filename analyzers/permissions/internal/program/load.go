@@ -36,14 +36,16 @@ type Config struct {
 	Patterns []string
 }
 
-// Load loads the packages of the patterns. If there are main packages among them, each main package
-// becomes a program. Otherwise all packages together become one program, which can run each
-// exported function. If a package does not compile, Load fails.
+// Load loads the packages of the patterns, and fails if one does not compile.
+//
+// Each main package becomes a program. Without one, all packages together become a program that can
+// run each exported function.
 func Load(c Config) ([]*Program, error) {
 	pkgs, err := loadImports(c)
 	if err != nil {
 		return nil, err
 	}
+
 	paths := users(pkgs)
 	if len(paths) == 0 {
 		return nil, errors.New("no package of " + strings.Join(c.Patterns, " ") + " imports " + Storage)
@@ -62,6 +64,7 @@ func Load(c Config) ([]*Program, error) {
 	return newPrograms(pkgs, prog, built)
 }
 
+// packages returns the settings with which package packages loads the patterns.
 func (c Config) packages(mode packages.LoadMode) *packages.Config {
 	config := &packages.Config{Mode: mode, Dir: c.Dir, Env: os.Environ()}
 	if c.Tags != "" {
@@ -70,20 +73,21 @@ func (c Config) packages(mode packages.LoadMode) *packages.Config {
 	return config
 }
 
-// loadImports loads the packages of the patterns and the packages they import, without types.
+// loadImports loads the packages of the patterns and those that they import, without types.
 func loadImports(c Config) ([]*packages.Package, error) {
 	mode := packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedFiles | packages.NeedModule
 	pkgs, err := packages.Load(c.packages(mode), c.Patterns...)
 	if err != nil {
 		return nil, err
 	}
+
 	if len(pkgs) == 0 {
 		return nil, errors.New("no packages match " + strings.Join(c.Patterns, " "))
 	}
 	return pkgs, firstError(c, pkgs)
 }
 
-// firstError returns an error about the first package that does not compile, or nil.
+// firstError returns an error about the first package that does not compile.
 func firstError(c Config, all []*packages.Package) (first error) {
 	packages.Visit(all, nil, func(p *packages.Package) {
 		if first == nil && len(p.Errors) > 0 {
@@ -93,8 +97,7 @@ func firstError(c Config, all []*packages.Package) (first error) {
 	return first
 }
 
-// withoutDir removes the path of the analyzed directory from a text, such as an error of the
-// compiler.
+// withoutDir removes the path of the analyzed directory from a text.
 func (c Config) withoutDir(text string) string {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -103,17 +106,18 @@ func (c Config) withoutDir(text string) string {
 	return strings.ReplaceAll(text, dir+string(filepath.Separator), "")
 }
 
-// baseOf returns the text of an error with only the name of the file, and not its path.
-func baseOf(e packages.Error) string {
-	if e.Pos == "" || e.Pos == "-" {
-		return e.Msg
+// baseOf returns the text of an error with the name of the file in place of its path.
+func baseOf(err packages.Error) string {
+	if err.Pos == "" || err.Pos == "-" {
+		return err.Msg
 	}
-	return filepath.Base(e.Pos) + ": " + e.Msg
+	return filepath.Base(err.Pos) + ": " + err.Msg
 }
 
-// users returns the packages that import the library, directly or indirectly. Other packages cannot
-// call the library. The packages of the library that implement buckets are left out. Their code
-// need not be analyzed, because tables in package rights describe their functions.
+// users returns the packages that import the library directly or indirectly, without those of the
+// library that implement buckets.
+//
+// Tables in package rights describe the functions of the packages that are left out.
 func users(pkgs []*packages.Package) (paths []string) {
 	uses := map[string]bool{}
 	packages.Visit(pkgs, nil, func(p *packages.Package) {
