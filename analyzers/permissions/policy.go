@@ -36,8 +36,8 @@ var schemes = map[permissions.Provider]string{
 	permissions.AzureSAS: "azblob",
 }
 
-// printPolicies prints a policy for each program and each bucket of the provider, and the
-// operations that no policy can grant. status is statusFound if there are any.
+// printPolicies prints a policy for each program and each bucket, and returns statusFound if no
+// policy can grant some operations.
 //
 // An error about one bucket does not keep the policies of the others from being printed.
 func (c *command) printPolicies(all []report) (status int, err error) {

@@ -30,9 +30,10 @@ type operation struct {
 	Calls []string `json:"calls"`
 }
 
-// newReport returns the report of a program with the given rights. names has the addresses of
-// buckets that the program does not name itself. Known buckets come before unknown ones, both
-// sorted by name.
+// newReport returns the report of a program with the given rights, in which known buckets precede
+// unknown ones, both sorted by name.
+//
+// The addresses are those of buckets that the program does not name itself.
 func newReport(program string, all []rights.Right, names addresses) report {
 	r := report{Program: program}
 	for _, right := range all {

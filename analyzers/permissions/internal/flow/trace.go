@@ -43,12 +43,11 @@ type trace struct {
 	cut     ssa.Value // a value whose path was too long to follow (isEndless), or nil
 }
 
-// Trace returns the origins of a value. stack has the calls that led to the value. If
-// the stack is "", Trace follows all callers.
+// Trace returns the origins of a value to which the calls of the stack led, or those by way of all
+// callers if the stack is "".
 func (g *Graph) Trace(v ssa.Value, stack string) []Origin { return g.search(v, "", stack) }
 
-// Field returns the origins of a field of v. index is the number of the field. v is a
-// struct or a pointer to a struct.
+// Field returns the origins of the field at index of v, a struct or a pointer to one.
 func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 	return g.Fields(v, []int{index}, stack)
 }

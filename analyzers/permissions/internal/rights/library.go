@@ -174,8 +174,8 @@ func isOurs(f *ssa.Function) bool {
 
 func isLibrary(f *types.Func) bool { return program.IsLibrary(f.Pkg()) }
 
-// isInternal reports whether f is in an internal package of the library. Some internal packages use
-// buckets, and their code is analyzed. All other internal packages use no buckets.
+// isInternal reports whether f is in an internal package of the library, whose code is analyzed if
+// it uses buckets.
 func isInternal(f *ssa.Function) bool {
 	return strings.HasPrefix(packageOf(f), program.Storage+"/internal/")
 }

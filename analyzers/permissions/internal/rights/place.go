@@ -187,9 +187,8 @@ func isVariable(origin flow.Origin) bool {
 	return !ok || c.Value == nil || c.Value.Kind() != constant.String
 }
 
-// text returns the places for the values that arg can have. For each constant text, it calls the
-// given function, which makes a place from the text. For a value that is not constant, it adds an
-// unknown place.
+// text returns the places for the values of arg: newPlace of each constant text, and unknown places
+// for the others.
 func (d *deriver) text(call *ssa.Call, arg ssa.Value, stack string, newPlace func(string) Place) (all []Place) {
 	return d.texts(call, stack, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
 }
