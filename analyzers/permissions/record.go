@@ -76,7 +76,8 @@ func (c *command) checkFile(all []report) (status int, err error) {
 				}
 				status = statusFound
 				for _, call := range op.Calls {
-					fmt.Fprintf(c.stdout, "%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, op.Name, b.Name)
+					fmt.Fprintf(c.stdout,
+						"%s: %s does not allow %s %s on %s\n", call, c.check, r.Program, op.Name, b.Name)
 				}
 			}
 		}
