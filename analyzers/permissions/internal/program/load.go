@@ -126,7 +126,7 @@ func users(pkgs []*packages.Package) (paths []string) {
 				uses[p.PkgPath] = true
 			}
 		}
-		if uses[p.PkgPath] && !implements(p.PkgPath) {
+		if uses[p.PkgPath] && !implementsBuckets(p.PkgPath) {
 			paths = append(paths, p.PkgPath)
 		}
 	})
@@ -139,8 +139,8 @@ var implementing = []string{
 	"driver", "engine", "memstore", "providers", "layers", "locations", "transfer", "permissions", "s3server",
 }
 
-// implements reports whether a package is in one of the folders that implement buckets.
-func implements(path string) bool {
+// implementsBuckets reports whether a package is in one of the folders that implement buckets.
+func implementsBuckets(path string) bool {
 	below, isOurs := strings.CutPrefix(path, Storage+"/")
 	folder, _, _ := strings.Cut(below, "/")
 	return isOurs && slices.Contains(implementing, folder)
