@@ -345,12 +345,12 @@ func firstFamily(name string) *family {
 func (d *deriver) add(
 	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
 ) {
-	all := does.operations(d.options(options))
-	if len(all) == 0 {
+	operations := does.operations(d.options(options))
+	if len(operations) == 0 {
 		return
 	}
 	for _, place := range d.places(v, "", method) {
-		d.addPlace(place, all, d.position(f, site.Pos()))
+		d.addPlace(place, operations, d.position(f, site.Pos()))
 	}
 }
 

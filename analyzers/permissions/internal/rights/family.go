@@ -160,11 +160,11 @@ var (
 // tagged returns a copy of the map with upload-with-tags added to each condition, because every
 // copy of an object also sets its tags.
 func tagged(conditions map[string][]string) map[string][]string {
-	all := map[string][]string{}
+	withTags := map[string][]string{}
 	for option, operations := range conditions {
-		all[option] = append(names("upload-with-tags"), operations...)
+		withTags[option] = append(names("upload-with-tags"), operations...)
 	}
-	return all
+	return withTags
 }
 
 // Anything stands for all operations. It is for a program that uses a bucket in unknown ways, for
