@@ -33,11 +33,11 @@ func (loc Location) String() string {
 }
 
 // String returns the name of the layer without its settings, or "…" if it has no valid name.
-func (loc Layer) String() string {
-	if !IsName(loc.Name) {
+func (l Layer) String() string {
+	if !IsName(l.Name) {
 		return "…"
 	}
-	return loc.Name
+	return l.Name
 }
 
 // Format writes the text of String, for every verb.
@@ -47,7 +47,7 @@ func (c Config) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String(
 func (loc Location) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, loc.String()) }
 
 // Format writes the text of String, for every verb.
-func (loc Layer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, loc.String()) }
+func (l Layer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, l.String()) }
 
 // LogValue returns the text of String.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
@@ -56,7 +56,7 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (loc Location) LogValue() slog.Value { return slog.StringValue(loc.String()) }
 
 // LogValue returns the text of String.
-func (loc Layer) LogValue() slog.Value { return slog.StringValue(loc.String()) }
+func (l Layer) LogValue() slog.Value { return slog.StringValue(l.String()) }
 
 // MarshalText returns the text of String, so that JSON shows no more than a log does.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
@@ -65,4 +65,4 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 func (loc Location) MarshalText() ([]byte, error) { return []byte(loc.String()), nil }
 
 // MarshalText returns the text of String, so that JSON shows no more than a log does.
-func (loc Layer) MarshalText() ([]byte, error) { return []byte(loc.String()), nil }
+func (l Layer) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
