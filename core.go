@@ -130,8 +130,8 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 	return nil, invalid("source", "must be made by NewCopySource")
 }
 
-// NewBucket returns the bucket of a Core, in which every operation fails with InvalidArgument if c is
-// nil.
+// NewBucket returns the bucket of a Core. If c is nil, every operation of the bucket fails with
+// InvalidArgument.
 func NewBucket(c Core) Bucket {
 	f := newFront(c)
 	if engine, ok := serving.EngineOf(c).(engineCore); ok {

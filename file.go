@@ -36,9 +36,10 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // leaves the old file or the new one. If only the last sync fails, the new file may exist.
 //
 // A killed process, or a failure for a temporary reason, leaves the temporary file. The next call
-// for path, or a job of package transfer for the directory, removes the file. If the object has at
-// least 16 MiB and still the same revision, it continues the download instead. A kill loses at most
-// the last 4 MiB or the last thousandth of the object, whichever is more.
+// for path, or a job of package transfer for the directory, removes the temporary file. But if the
+// object has at least 16 MiB and still the same revision, the call or job continues the download with
+// that file. A kill loses at most the last 4 MiB or the last thousandth of the object, whichever is
+// more.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)

@@ -17,8 +17,8 @@ type MultipartUpload interface {
 	Key() string
 	// String returns the key of the object. The text has no secret.
 	String() string
-	// Token returns the text that another process needs for [ContinueUpload], which never changes. It has
-	// about 400 letters, digits, "-" and "_", and more if there is metadata. It contains no secret. But a
+	// Token returns the text that another process needs for [ContinueUpload]. The text never changes. It
+	// has about 400 letters, digits, "-" and "_", and more if there is metadata. It contains no secret. But a
 	// client with the token and access to the bucket can write this object, so keep the token on the server.
 	Token() string
 	// Limits returns the bounds of the parts on this store. Every store accepts parts of 5 MiB.

@@ -75,10 +75,10 @@ func WithStableFor(window time.Duration) SignedDownloadOption {
 	})
 }
 
-// Term returns from when and for how long a URL that is signed at now is valid, for code that signs
-// URLs itself. Without a TTL, a URL is valid for an hour. StableFor divides time into windows of
-// that length, and a URL is valid from the beginning of its window, for StableFor plus the TTL. If
-// that is more than 7 days, Term fails with InvalidArgument.
+// Term returns the time from which a signed URL is valid, and for how long. now is the time of the
+// signing. Code that signs URLs itself calls Term. Without a TTL, a URL is valid for an hour.
+// StableFor divides time into windows of that length, and a URL is valid from the beginning of its
+// window, for StableFor plus the TTL. If that is more than 7 days, Term fails with InvalidArgument.
 func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, err error) {
 	lasts = cmp.Or(r.TTL, defaultTTL)
 	if r.StableFor == 0 {

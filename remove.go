@@ -56,9 +56,9 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 }
 
 // RemoveMatching lists b with opts, and removes the objects for which match returns true, as
-// [RemoveAll] does. A nil match selects all. Common prefixes stay, and within a job of package
-// transfer so does the object with the lease of that job. If the listing fails, err contains its
-// error, too.
+// [RemoveAll] does. A nil match selects all. Common prefixes stay. If a job of package transfer
+// passes its ctx, the object with the lease of that job stays, too. If the listing fails, err
+// contains its error, too.
 //
 // An object may be replaced after it was listed. If match is not nil and b has [ConditionalRemove],
 // the new object stays, because match has not seen it, and RemoveMatching makes one request for

@@ -74,11 +74,11 @@ type Description struct {
 	// List may return the entry "a/" as if it were "a/" or as if it were "a". Apart from that, the
 	// entries must be in byte order.
 	FolderOrder bool
-	// StartsAfter reports whether List supports ListRequest.StartAfter: List must return all
-	// entries after the key in StartAfter. If StartsAfter returns false, the engine does not set
-	// StartAfter. The engine lists from the start of the prefix, and drops the entries up to the key.
-	// A driver without StartsAfter must always support StartAfter. The engine calls StartsAfter only
-	// if the driver declares OrderedListing.
+	// StartsAfter reports whether List supports the field StartAfter of a request, and so returns
+	// all entries after the key in that field. If the result is false, the engine leaves the field
+	// empty, lists from the start of the prefix, and drops the entries up to the key. If this
+	// function is nil, List must always support the field. The engine calls this function only if
+	// the driver declares OrderedListing.
 	StartsAfter func() bool
 	// FolderPrefixes declares that List accepts only prefixes that are empty or end in "/". For any
 	// other prefix, the engine lists the folder that contains it, and drops the entries without the

@@ -210,8 +210,8 @@ func (d *download) mayFetch() bool {
 // the written bytes. If several connections write and one fails, their bytes are undefined, and the
 // position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
-	// With toFile, Read returns io.EOF as soon as a fetch of several sections is prepared. So this
-	// copies what the first connection delivers.
+	// Copy what the first connection delivers. If the download prepares a fetch by more connections
+	// meanwhile, Read returns io.EOF, because toFile is true, and the copy ends.
 	d.toFile = true
 	copied, err := bodyio.Copy(file, d)
 	d.toFile = false

@@ -198,7 +198,9 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 			// The store has repeated the entry.
 			return nil
 		}
-		// Only names that begin with the name of the held folder come between that name and its key.
+		// The entry comes before the key of the held folder, such as "a/". The store lists in the
+		// order of names, so the entry must come after the name of that folder, "a". All keys
+		// between "a" and "a/" begin with "a".
 		if !strings.HasPrefix(entry.Key, nameOf(least)) {
 			return outOfOrder(s.engine)
 		}

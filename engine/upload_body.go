@@ -402,8 +402,8 @@ type seekable struct {
 	next int64 // offset of the next Read; -1 if it is not known
 }
 
-// initSeeker makes a body that can seek, has exactly the declared size, and is at most limit bytes be
-// read in place. Other bodies stay streams, which are read once.
+// initSeeker prepares to read body in place, if body can seek, has exactly the declared size, and has
+// at most limit bytes. Any other body stays a stream, which is read once.
 func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Error {
 	src, canSeek := body.(io.ReadSeeker)
 	if !canSeek || declared < 0 || declared > limit {

@@ -140,8 +140,8 @@ func (l *Lease) releaseError(err error) error {
 	return err
 }
 
-// freeOnce writes to the object that nobody holds the lease or, with WithRemoval, removes the
-// object if no other holder can lose it.
+// freeOnce writes to the object that nobody holds the lease. With WithRemoval, it removes the object
+// instead, unless that could remove the lease of another holder.
 func (l *Lease) freeOnce(ctx context.Context) error {
 	// prepare has checked that l.bucket is a bucket, which is a Remover.
 	remover, _ := l.bucket.(storage.Remover)

@@ -344,7 +344,7 @@ func startInByteOrder(t *T) {
 			}
 		}
 
-		// From the start, each page size is tried.
+		// Listings from the first key are tried with each page size.
 		want := model(aroundAFolder, r.Prefix, r.Delimiter, "")
 		for size := 1; size <= len(want); size++ {
 			require.Equal(t, want, t.pages(b, size, opts...), "%+v in pages of %d", r, size)

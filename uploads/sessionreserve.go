@@ -88,7 +88,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 	a := k.roomRequestOf(s)
 	a.keepOld = true
 	if size >= 0 {
-		// An empty file must have a limit, too.
+		// An empty file reserves one byte, because a MaxSize of 0 would mean that there is no limit.
 		a.size = max(size, 1)
 	}
 	granted, e := k.counter.reserve(ctx, a)

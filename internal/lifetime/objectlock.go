@@ -48,8 +48,8 @@ func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *
 // Locks reports whether a write sets a legal hold or a retention.
 func Locks(c *storage.Controls) bool { return c.LegalHold || c.Retention != (storage.Retention{}) }
 
-// DefaultRetention returns the retention, by the default d of its bucket, of a new object whose
-// write did not set one.
+// DefaultRetention returns the retention of an object that is written at the time now, if the write
+// sets none. d is the default retention of the bucket.
 func DefaultRetention(d storage.DefaultRetention, now time.Time) storage.Retention {
 	if d.Days == 0 {
 		return storage.Retention{}

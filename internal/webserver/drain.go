@@ -58,7 +58,8 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	isDone := ctx.Err() != nil
 	stopped := !ended && first.stop(conn)
 	if !ended && !stopped {
-		// The connection is hidden, so the response must wait for the end of the body.
+		// A middleware hides the connection, so no deadline has ended the Read. The response must
+		// wait for the end of the body.
 		ended = first.wait(ctx, time.Until(end))
 	}
 

@@ -204,8 +204,8 @@ func (c *comparison) run(ctx context.Context) error {
 	return c.markEqual(ctx)
 }
 
-// readNotes reads the notes that the second store has from the time when it was the primary, and if
-// there are some, also those of the primary.
+// readNotes reads the notes in the second store, which are from the time when it was the primary. If
+// the second store has notes, readNotes also reads the notes in the primary.
 func (c *comparison) readNotes(ctx context.Context) (err error) {
 	s := c.stores
 	c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)

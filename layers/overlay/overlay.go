@@ -75,9 +75,11 @@ type Config struct {
 // fails with Unsupported.
 //
 // New fails with InvalidArgument if the old store is nil. Every call of the bucket fails with
-// InvalidArgument if the two stores are known to overlap, because they are the same bucket or one lies
-// inside the other ([driver.Overlap]), or if the new store has the layer readonly: an overlay must be
-// below that layer.
+// InvalidArgument in two cases:
+//
+//   - The two stores are known to be the same bucket, or one is known to lie inside the other
+//     ([driver.Overlap]).
+//   - The new store has the layer readonly. An overlay must be below that layer.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{

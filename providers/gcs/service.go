@@ -83,9 +83,9 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 func (s *serviceDriver) bucket(name string) *bucket { return &bucket{s.account, name} }
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants access, and objects
-// have no ACLs. If the bucket cannot be made public, CreateBucket removes it again, unless the
-// service is busy: then the bucket remains, and another call with the same request continues,
-// because Google limits how often buckets are created and removed.
+// have no ACLs. If the bucket cannot be made public, CreateBucket removes it again. But if the reason
+// is only that the service is busy, the bucket remains, and another call with the same request
+// continues. Google limits how often buckets are created and removed.
 // https://docs.cloud.google.com/storage/quotas
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)

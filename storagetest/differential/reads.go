@@ -105,7 +105,7 @@ func (p *player) attrs() string {
 	})
 }
 
-// exists compares whether an object exists.
+// exists compares the results of Exists for an object.
 func (p *player) exists() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Exists %q", key), key, func(b storage.Bucket) result {

@@ -54,9 +54,9 @@ type Store struct {
 	// EmptyPage returns "". If EmptyPage is nil, endless listings are not tested.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
 	// Statuses tests writes with every status from 400 to 599. The status replaces the response to the
-	// last request of a write: once the request has not reached the store, and once the store has
-	// made the write. If Statuses is false, only usual statuses are tested. The tests then take half
-	// as long, which suits a server in another process.
+	// last request of a write. Each status is tested in two cases: if the request has not reached
+	// the store, and if the store has made the write. If Statuses is false, only usual statuses are
+	// tested. The tests then take half as long, which suits a server in another process.
 	Statuses bool
 	// Only is a prefix of names of faults. Run tries only the faults with this prefix. If Only is
 	// "", Run tries all faults.

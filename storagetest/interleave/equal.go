@@ -107,7 +107,8 @@ func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storag
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// Get takes the content revisions of the request, and returns that of the object.
+// Get accepts content revisions in the condition of the request, and returns the content revision of
+// the object.
 func (d *equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	inner := *r
 	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
@@ -116,7 +117,8 @@ func (d *equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storag
 	return attrs, body, err
 }
 
-// Head takes the content revisions of the request, and returns that of the object.
+// Head accepts content revisions in the condition of the request, and returns the content revision of
+// the object.
 func (d *equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	inner := *r
 	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)

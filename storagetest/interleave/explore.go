@@ -99,7 +99,8 @@ const (
 	shownLast  = 20
 )
 
-// String returns the schedule without the middle of a long one, and a command that repeats it.
+// String returns the schedule and a command that repeats it. It leaves out the middle of a long
+// schedule.
 func (f *Failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)

@@ -21,8 +21,8 @@ import (
 type Store struct {
 	// Program is the bucket of the program that issues the credentials.
 	Program storage.Bucket
-	// Client opens the bucket of Program for a client that has only vended credentials. The client
-	// requests credentials with the function ask. Client registers the clean-up with t.
+	// Client opens the bucket of Program with nothing but vended credentials. The bucket that it
+	// returns requests them by the function ask. Client registers the clean-up with t.
 	Client func(
 		t *testing.T, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 	) storage.Bucket

@@ -141,10 +141,10 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-// isBefore reports whether the page from the position lists key.
+// isBefore reports whether a page that begins at the position lists key.
 //
-// After the name of a folder, it skips all keys in that folder. It is empty if the position does
-// not begin with prefix (seaweedfs#11321).
+// If p.isFolder is true, the page has no keys in the folder with the name p.key. If p.key does not
+// begin with prefix, the page is empty (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true

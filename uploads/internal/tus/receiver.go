@@ -21,8 +21,7 @@ type Pace struct {
 	// If a client sends nothing for the time in checkpoint, the bytes in memory are stored. If the
 	// client still sends, bytes stay in memory for at most the time in slow.
 	Checkpoint, slow time.Duration
-	// In each period as long as idle, a client must send at least minimum bytes.
-	// Otherwise the client is disconnected.
+	// If a client sends fewer than minimum bytes in a period of the length Idle, it is disconnected.
 	Idle    time.Duration
 	minimum int64
 }

@@ -55,8 +55,8 @@ func (s *Stores) InventoryOption(ctx context.Context, text string, bucket storag
 	return []transfer.Option{transfer.WithInventory(inventory)}, nil
 }
 
-// Inventoried returns a bucket whose listing is the inventory with the manifest at the location text,
-// and prints how old the inventory is. If text is "", it returns b.
+// Inventoried returns a bucket whose listing comes from an inventory, and prints how old the inventory
+// is. text is the location of the inventory's manifest. If text is "", Inventoried returns b.
 func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
 	inventory, err := p.Stores.OpenInventory(ctx, text, b)
 	if err != nil {

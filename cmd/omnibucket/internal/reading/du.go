@@ -124,7 +124,8 @@ func newFolderUsages(root string, depth int) *folderUsages {
 
 func (u *folderUsages) hasObjects() bool { return u.byKey[u.root].Objects > 0 }
 
-// add counts an object in the root, and in each folder above it down to the depth of u.
+// add counts an object in the root, and in each folder that contains it and is at most u.depth levels
+// below the root.
 func (u *folderUsages) add(e storage.ListEntry) {
 	folder := u.root
 	for level := 0; ; level++ {

@@ -19,7 +19,7 @@ type Request[I any] struct {
 	ID     string
 }
 
-// NewRequest returns the option with a function.
+// NewRequest returns an option that changes inputs of the type I by calling the function change.
 func NewRequest[I any](change func(*I)) *Request[I] {
 	return &Request[I]{Change: change, ID: rand.Text()}
 }
