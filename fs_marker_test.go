@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// FS shows an empty object that marks a folder, as consoles and rclone store it, as a directory.
+// Consoles and rclone mark a folder by an empty object. FS shows such an object as a directory.
 func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}

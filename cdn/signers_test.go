@@ -129,8 +129,8 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	}
 }
 
-// A custom policy, which Addresses need, cannot sign a query, because CloudFront would take the "?" for
-// a wildcard.
+// If CloudFrontConfig.Addresses is set, a URL needs a custom policy. Such a policy cannot sign a query, because
+// CloudFront would take the "?" for a wildcard.
 func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.ForwardsQuery = true

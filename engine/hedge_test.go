@@ -278,7 +278,8 @@ func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	})
 }
 
-// With one attempt, a throttled read fails, and the bucket sends no hedge until the store counts as not throttling.
+// If RetryPolicy.Attempts is 1, a throttled read fails. The bucket then sends no hedge until the throttling
+// seems to be over.
 func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const refused, slow = learningReads, learningReads + 1

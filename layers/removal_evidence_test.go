@@ -112,7 +112,7 @@ func TestJobsKnowBucketByTwoNames(t *testing.T) {
 
 type withAlias struct{ driver.ServiceDriver }
 
-// Driver returns the driver of the bucket first also for the name alias.
+// Driver opens the bucket "first" under the name "alias", too.
 func (s withAlias) Driver(name string) (driver.Driver, error) {
 	if name == "alias" {
 		name = "first"
@@ -322,8 +322,8 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	return storage.Prefixed(b, prefix)
 }
 
-// A job between a server of a layer and one of the layer's stores is refused, because the layer
-// recognizes the job's small test object by its key.
+// A job is refused if one end is a server of a bucket with a layer, and the other end is the layer's second store. The
+// job stores a small test object to find this out, and the layer recognizes that object by its key.
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	newLayers := map[string]func(second storage.Bucket) (driver.Layer, error){

@@ -227,7 +227,7 @@ func readEach(ctx context.Context, b storage.Bucket) error {
 	return errors.Join(errs...)
 }
 
-// A reasonRow is a reason at an end, while listings fail.
+// A reasonRow is a case of the test: why objects are removed, from which end, and how listings fail meanwhile.
 type reasonRow struct {
 	kind, end, listing string
 	reason             reasonToRemove

@@ -600,7 +600,7 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 				"us-east-1", time.Now().UTC())
 			require.NoError(t, err)
 
-			// The client sends only those of the case.
+			// The client sends the header and the parameter only if the case has them.
 			req, err := http.NewRequestWithContext(t.Context(), "PUT", signedURL, nil)
 			require.NoError(t, err)
 			query := req.URL.Query()

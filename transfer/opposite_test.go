@@ -197,7 +197,7 @@ func newGate(n int) *gate {
 	return &gate{left: n, arrived: make(chan struct{}), opens: make(chan struct{})}
 }
 
-// pass stops the job at the passage of the gate.
+// pass is one passage of the gate. If the job has to stop at this passage, pass waits until the gate opens.
 func (g *gate) pass() {
 	g.mu.Lock()
 	g.left--

@@ -196,7 +196,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 }
 
-// The report of a canceled Undelete lists each object that may have been restored as a failure.
+// If Undelete is canceled, its report has a failure for each object that may have been restored.
 func TestUndeleteInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &markedKeys{

@@ -84,8 +84,8 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	})
 }
 
-// After a process was killed, at whichever call of PutPiece, the next PutPiece returns the file, for which Stored has
-// been called.
+// After a process was killed in PutPiece, at any of its calls to the store, PutPiece of another process returns the
+// file. Stored has then been called for that file.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		call := 0

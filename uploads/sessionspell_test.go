@@ -64,7 +64,8 @@ func (o *outage) stop() (seen int) {
 	return o.seen
 }
 
-// A call that cannot tell the store that it has ended keeps no later call in its process waiting for its claim.
+// If a call cannot release its claim because the store fails, later calls in the same process do not wait for the claim
+// to end.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	for _, tt := range append(uploadsByContent(), uploadsByName()...) {
 		for _, executed := range []bool{false, true} {

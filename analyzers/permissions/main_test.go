@@ -207,8 +207,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// The policies for the programs of internal/testing/policies are those in its testdata, with which
-// a test of that package runs the programs.
+// For the programs of internal/testing/policies, -policy prints the policies in the testdata of that package. A test
+// there runs the programs with these policies.
 func TestPoliciesOfPrograms(t *testing.T) {
 	buckets := map[string]string{
 		"storage.Open in policies.Avatar":      "avatar-pictures",

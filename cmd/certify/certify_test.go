@@ -39,7 +39,7 @@ var accounts = map[string]func(t *testing.T) string{
 	},
 }
 
-// asProgram makes the test's own executable be the program.
+// asProgram is an environment variable. If it is set, the executable of the tests runs the program instead.
 const asProgram = "OMNIBUCKET_CERTIFY"
 
 func TestMain(m *testing.M) {

@@ -48,7 +48,8 @@ func TestSyncShardInvalid(t *testing.T) {
 	}
 }
 
-// Shards of sync may be the ranges of keys that job split computes. Together they do what one sync does.
+// The command "job split" divides keys into ranges, which can be the shards of sync. Together, these shards do what one
+// sync does.
 func TestSyncShardsOfKeyRanges(t *testing.T) {
 	const files = 40
 	const shards = 4

@@ -187,8 +187,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 	}
 }
 
-// No write or removal through an overlay depends on a read of the second store of a mirror that is its
-// old store.
+// If the old store of an overlay is a mirror, no write or removal through the overlay depends on what the mirror reads
+// from its second store.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{

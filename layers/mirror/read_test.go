@@ -260,7 +260,7 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 	})
 }
 
-// Reads use the second store after three reads have reached their deadlines before Config.Stall.
+// After three reads have failed because their deadlines were earlier than Config.Stall, reads use the second store.
 func TestCircuitOpensByDeadlines(t *testing.T) {
 	timeoutAfter := func(timeout time.Duration) func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return func(ctx context.Context) (context.Context, context.CancelFunc) {

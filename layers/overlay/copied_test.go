@@ -54,7 +54,7 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, engine.New(secondDriver)))
 
-			// The removal ends where it was begun.
+			// Finish of the first overlay completes the removal that was interrupted.
 			_, err = overlay.Finish(t.Context(), first, overlay.FinishConfig{})
 			require.NoError(t, err)
 			require.Empty(t, contentsOf(t, firstOld))

@@ -21,7 +21,7 @@ var (
 		"Last-Modified": lastModified,
 		"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true",
 	}}
-	// plainContainer has the properties of a container without.
+	// plainContainer has the properties of a container without version-level immutability.
 	plainContainer = reply{Header: map[string]string{
 		"ETag":          etag,
 		"Last-Modified": lastModified,

@@ -849,8 +849,8 @@ func TestWithOptionsUnsupported(t *testing.T) {
 	}
 }
 
-// A signed URL with a customer's key lists the headers with the key for its client, but does not
-// itself show the key.
+// If a URL is signed with a customer's key, the client must send the key. It is in SignedURL.Header, but printing the
+// SignedURL does not show it.
 func TestSignedURLWithCustomerKey(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(decodeKey(t, firstKey))

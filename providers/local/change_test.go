@@ -157,7 +157,8 @@ func TestAttrsEncodeEarlierForm(t *testing.T) {
 	require.Equal(t, currentForm, attrs.Encode()[0])
 }
 
-// SetTags of a bucket to which nothing was written yet changes a file of another program, and only then writes.
+// SetTags can change a file of another program in a bucket to which nothing was written yet. If the object does not
+// exist, SetTags writes nothing.
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.write("k", "content")
@@ -188,7 +189,7 @@ func tagForEver(d *objectDriver, key string) error {
 	})
 }
 
-// holdForEver ends and begins a legal hold of one object. The last hold stays.
+// holdForEver ends and begins a legal hold of one object again and again. After the last round, the object has a hold.
 func holdForEver(d *objectDriver, key string) error {
 	ctx := context.Background()
 	return repeat(func(n int) error {

@@ -115,7 +115,8 @@ func (bucket *testBucket) putTyped(key, body string) *storage.Attrs {
 	return attrs
 }
 
-// Move renames the file of an object, which keeps its revision, unless the condition or the disk forbids that.
+// Move renames the file of an object, and the object keeps its revision. Move fails if its condition is not met, and
+// with Unsupported if a rename is not enough on this disk.
 func TestMove(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

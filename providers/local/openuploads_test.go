@@ -64,7 +64,7 @@ func TestPutPartChecksumTime(t *testing.T) {
 	require.True(t, info.ModTime().Equal(now), info.ModTime())
 }
 
-// ListParts returns parts with their checksums, for which it reads those whose checksum is not stored.
+// ListParts returns each part with its checksum. If the checksum of a part is not stored, ListParts reads the part.
 func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

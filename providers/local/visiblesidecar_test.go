@@ -369,7 +369,7 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 
-			// A new number is simulated: remove the object's sidecar, or replace it by that of another object.
+			// To simulate a new inode number, remove the object's sidecar, or replace it by that of another object.
 			sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
 			require.NoError(t, err)
 			require.Len(t, sidecars, 1)

@@ -55,9 +55,9 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	answering.RequireAllGiven(t, amazonsRare...)
 }
 
-// The suite passes over TLS, where the checksums of parts are in trailers, with a role that only
-// writes. In a bucket with SSE-KMS, it may do all but read checksums. Signatures are left out,
-// because the suite's client of signed URLs does not trust the certificate.
+// The suite passes over TLS, where the checksums of parts are in trailers, in a bucket with SSE-KMS, and with a
+// role that may do all but read checksums by HEAD. Signed URLs and forms are left out, because the suite's client for
+// them does not trust the certificate.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t)
 	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)

@@ -83,7 +83,7 @@ func TestHostsOfAmazon(t *testing.T) {
 	}
 }
 
-// A host that only resembles Amazon's host names has no profile.
+// No built-in Profile matches a host that only resembles Amazon's host names.
 func TestHostsNotOfAmazon(t *testing.T) {
 	for _, host := range []string{
 		"amazonaws.com",

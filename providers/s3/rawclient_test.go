@@ -323,8 +323,8 @@ func (s *standIn) openDrivers(
 	})...)
 	require.False(t, usesRawClient(t, sdk))
 
-	// The raw driver sends requests that the raw client does not support by the SDK's client, which it shares with
-	// sdk.
+	// For requests that the raw client does not support, the raw driver uses the SDK's client, which is also that of
+	// the driver sdk.
 	rawTransport := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(rawTransport.CloseIdleConnections)
 	account := *s.openDriver(t, profile, change...).account

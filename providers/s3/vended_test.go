@@ -171,7 +171,7 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 	}
 }
 
-// A service cannot have Config.CredentialsFor, because buckets have no keys.
+// A service cannot have Config.CredentialsFor, which is called with a key, because requests for a bucket name no key.
 func TestCredentialsForOfService(t *testing.T) {
 	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: noCredentials})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))

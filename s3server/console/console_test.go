@@ -58,7 +58,8 @@ func newFixture(t *testing.T, c s3server.Config) *fixture {
 	return f
 }
 
-// send sends a request, with the credential and the header that scripts of the page send, after the changes to it.
+// send makes a request with the credential and the header that scripts of the page send, changes it as the caller says,
+// and sends it.
 func (f *fixture) send(method, target, body string, changes ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://127.0.0.1:9001"+target, strings.NewReader(body))
 	r.SetBasicAuth("root", secret)

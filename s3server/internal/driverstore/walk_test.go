@@ -368,7 +368,7 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 	}
 }
 
-// onlyService keeps records among the objects.
+// onlyService hides the method PrivateDriver of its service, so that the store keeps its records among the objects.
 type onlyService struct{ driver.ServiceDriver }
 
 // requireListings requires correct listings with all delimiters, with pages of several sizes, and with random prefixes.

@@ -174,7 +174,7 @@ func expire(rule transfer.ExpireRule) Begin {
 	}
 }
 
-// everyWithLease runs a periodic job with a lease in the bucket, until its first call.
+// everyWithLease runs a periodic job with a lease in the bucket, and stops when the job is called for the first time.
 func everyWithLease(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -374,7 +374,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 			return budget.addAnswer(begin, size)
 		}
 
-		// A slow hit takes no more than eight fast ones return.
+		// A slow hit takes no more patience than eight fast hits give back.
 		const slowBy = 400 * time.Millisecond
 		for range 100 {
 			require.False(t, isSpent(usualWait+slowBy, small))
