@@ -108,6 +108,7 @@ type Error struct {
 // Error returns operation, object, code, cause and hint in one line. It masks the queries of URLs,
 // which may contain a signature, and shortens a long key.
 func (e *Error) Error() string {
+	// Name the operation, and what it was about.
 	var where []string
 	if e.Op != "" {
 		where = append(where, e.Op)
@@ -122,6 +123,7 @@ func (e *Error) Error() string {
 		where = append(where, "in", strings.TrimSpace(e.Provider+" bucket"), redact.Quoted(e.Bucket))
 	}
 
+	// Add what has failed, why, and what the user can do about it.
 	text := "storage: "
 	if len(where) > 0 {
 		text += strings.Join(where, " ") + ": "
@@ -131,6 +133,7 @@ func (e *Error) Error() string {
 		text += ", outcome unknown"
 	}
 	if e.Err != nil {
+		// A cause that is only the code would repeat it.
 		if cause := e.Err.Error(); cause != string(e.Code) {
 			text += ": " + redact.Secrets(cause)
 		}

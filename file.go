@@ -56,12 +56,14 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		sync:     !o.NoSync,
 		progress: o.Progress,
 	}
+	// Only a download of the current object can continue an earlier one or be continued later.
 	if isValid && o.readsCurrent() {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
 	defer d.removeTemp()
 
+	// Download to the temporary file, and then rename it to path.
 	attrs, err := d.fill(ctx)
 	if err != nil {
 		return nil, d.failure(err)
@@ -111,6 +113,7 @@ func (d *fileDownload) removeTemp() {
 // fill writes the object to the temporary file. If an earlier call has left one, fill only downloads
 // what is missing, if it can.
 func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
+	// Continue in the file of an earlier call, if there is one.
 	mode, replaces := modeOf(d.path)
 	if d.part != nil {
 		attrs, done, err := d.resume(ctx, mode, replaces)
@@ -121,6 +124,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		d.part = nil
 	}
 
+	// Otherwise, download the whole object to a new file.
 	r, err := d.b.Download(ctx, d.key, d.opts...)
 	if err != nil {
 		return nil, err
@@ -136,6 +140,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		return nil, err
 	}
 
+	// Record the received bytes if a later call could continue with them.
 	dst := io.Writer(d.part.OS())
 	if startRecord(d.part, d.source, r.Attrs(), d.sync) {
 		dst = d.part

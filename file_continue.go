@@ -51,6 +51,7 @@ func continueDownload(
 		return nil, false, nil
 	}
 
+	// The responses are for ranges, and may lack the checksum of the whole object.
 	if sum := c.object.CRC32C; sum != nil && !c.attrs.CRC32C.Known {
 		c.attrs.CRC32C = CRC32C{Sum: *sum, Known: true}
 	}

@@ -250,6 +250,8 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	if list == nil {
 		return failedListing[ListEntry](f.noAnswer("List", strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
+
+	// Without a prefix, there is nothing to remove from the keys.
 	if f.scope.Prefix == "" {
 		return list
 	}

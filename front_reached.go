@@ -65,11 +65,14 @@ func moveInOneStep(
 	if !ok || f.core == nil {
 		return nil, false, nil
 	}
+
+	// Both buckets must be of one Core, which moves objects in one step.
 	source, ok := src.(*front)
 	if !ok || !evidence.EqualValues(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
 
+	// The options must be valid, and both views must permit the move.
 	o := copyPool.get()
 	defer copyPool.put(o)
 	fromKey := source.scope.Key(from)
@@ -85,6 +88,8 @@ func moveInOneStep(
 		op := Operation{Name: "Move", Key: toKey, Keys: []string{fromKey}}
 		return nil, false, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
+
+	// A move in one step cannot apply options that change the object.
 	if !o.MovesOnly() {
 		return nil, false, nil
 	}
@@ -114,7 +119,9 @@ func (f *front) copyErrorInView(err error, dst string, source *front, src string
 	if !ok {
 		return err
 	}
+
 	dstKey := f.scope.Key(dst)
+	// A source of another type has no prefix to remove.
 	if source == nil {
 		if e.Key == dstKey {
 			return f.errorInView(err)
@@ -122,6 +129,7 @@ func (f *front) copyErrorInView(err error, dst string, source *front, src string
 		return err
 	}
 
+	// Find out which of the two keys the error is about.
 	srcKey := source.scope.Key(src)
 	isAboutDst := e.Key == dstKey
 	if isAboutDst && srcKey == dstKey {

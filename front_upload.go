@@ -103,8 +103,8 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	return f.errorInView(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
 }
 
-// openUpload checks the permission and the options, and calls open. It returns an upload that shows
-// its key without the prefix of b.
+// openUpload checks the permission and the options, and calls open to begin a multipart upload or
+// to continue one. The result shows its key without the prefix of b.
 func openUpload(
 	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
 	open func(*front, *UploadOptions) (MultipartUpload, error),
@@ -119,6 +119,7 @@ func openUpload(
 		return nil, err
 	}
 
+	// The callback works with complete keys, which begin with the prefix of b.
 	o.state.View = f.scope.Prefix
 	upload, err := open(f, o)
 	if err != nil {
@@ -127,6 +128,8 @@ func openUpload(
 	if upload == nil {
 		return nil, f.noAnswer(op, key)
 	}
+
+	// The token of an upload may come from another part of the bucket, which b must not reach.
 	if !strings.HasPrefix(upload.Key(), f.scope.Prefix) {
 		return nil, locateError(f, op, "", invalid("token", uploadtoken.OtherBucket))
 	}

@@ -73,6 +73,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 
+	// excess is the number of bytes by which the directory, with its slash, is longer than the longest key.
 	prefix := f.root + name + "/"
 	excess := len(prefixOf(f.b)+prefix) - objectkey.MaxBytes
 	if excess > 1 {
@@ -189,6 +190,8 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 		if err != nil {
 			return nil, err
 		}
+
+		// Skip folder markers, which are objects whose key ends in a slash, and names that fs forbids.
 		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
 		base := strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), "/")
 		if isMarker || base == "." || !fs.ValidPath(base) {
@@ -200,11 +203,13 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 			byName[base] = &fileInfo{name: base, dir: true}
 			continue
 		}
+		// The object must not replace a directory with the same name.
 		if byName[base] == nil {
 			byName[base] = &fileInfo{name: base, size: entry.Size, modified: entry.Modified, sys: &entry}
 		}
 	}
 
+	// The listing has no order, and the map has none either.
 	entries := make([]fs.DirEntry, 0, len(byName))
 	for _, info := range byName {
 		entries = append(entries, info)

@@ -29,6 +29,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	}
 
 	f.addPrefix(o)
+	// Usually one request is enough. A page that is empty without its folder marker needs another.
 	for {
 		page, err := f.core.ListPage(ctx, token, o)
 		if err != nil {
@@ -126,6 +127,7 @@ func listWith[E any](
 		return failedListing[E](f.noAnswer(op, strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 
+	// Without a prefix, there is nothing to remove from the keys.
 	if f.scope.Prefix == "" {
 		return listed
 	}
@@ -135,6 +137,8 @@ func listWith[E any](
 			if err == nil {
 				isFolderMarker, err = f.trimPrefix(op, key(&entry))
 			}
+
+			// An object whose key is the prefix itself has no key in the view.
 			if isFolderMarker {
 				continue
 			}

@@ -7,13 +7,15 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns a group for log/slog with code, op, provider, bucket, key, version, status,
-// request_id, retryable, retry_after, unknown, hint and cause, if set. Signatures in the cause are
-// masked.
+// LogValue implements [slog.LogValuer]. It returns a group with code, op, provider, bucket, key,
+// version, status, request_id, retryable, retry_after, unknown, hint and cause, if set. Signatures
+// in the cause are masked.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
 	}
+
+	// The function appendText leaves out an empty value.
 	attrs := []slog.Attr{slog.String("code", string(e.Code))}
 	attrs = appendText(attrs, "op", e.Op)
 	attrs = appendText(attrs, "provider", e.Provider)

@@ -101,6 +101,8 @@ func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *At
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
 	opts := append(slices.Clip(o.opts), WithRange(offset, length))
 	wantLength := o.attrs.Size - offset
+
+	// A range with an end is read by one request.
 	if length >= 0 {
 		wantLength = length
 		opts = append(opts, WithConcurrency(1))
@@ -119,6 +121,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 		}
 	}
 
+	// A store without revisions cannot check the condition, so compare the response with the first
+	// read.
 	if err := o.checkResponse(r, offset, wantLength); err != nil {
 		_ = r.Close()
 		return nil, locateError(o.from, op, o.key, &Error{Code: Changed, Err: err})

@@ -32,6 +32,8 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err := r.apply(opts); err != nil {
 		return nil, refuseFunction(ctx, b, "NewReaderAt", "Attrs", key, ownError(err))
 	}
+
+	// Pass on the options that Attrs accepts, too.
 	var attrsOpts []AttrsOption
 	for _, opt := range opts {
 		if attrsOpt, ok := opt.(AttrsOption); ok {
@@ -43,6 +45,7 @@ func NewReaderAt(ctx context.Context, b interface {
 		return nil, err
 	}
 
+	// Share the limit of memory with the other calls of the engine, if there is one.
 	limit := defaultBufferLimit.bounded()
 	if engine := engineOf(b); engine != nil {
 		limit = engine.BufferLimit()
@@ -92,6 +95,7 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	if r.closed.Load() {
 		return 0, r.invalid("ReadAt", "reader", "is closed")
 	}
+	// No request is necessary at the end of the object or for an empty p.
 	if off >= r.Size() {
 		return 0, io.EOF
 	}
@@ -99,6 +103,7 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 		return 0, nil
 	}
 
+	// After the end of either context, not even bytes in memory may be returned.
 	if r.ctx.Err() != nil {
 		return 0, r.object.failure(r.ctx, r.ctx.Err())
 	}
@@ -106,6 +111,7 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 		return 0, r.object.failure(ctx, ctx.Err())
 	}
 
+	// Cut p at the end of the object. If p is longer than the rest, the result is io.EOF.
 	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
 	if err != nil {
 		return n, r.readError(ctx, err)

@@ -74,6 +74,7 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if err := r.req.Apply(opts...); err != nil {
 		return ownError(err)
 	}
+	// Without WithRange, Length is negative.
 	hasRange := r.req.Offset != 0 || r.req.Length >= 0 || r.req.Suffix != 0
 	if hasRange {
 		return invalid("WithRange", "must not be given: the ranges are an argument")
@@ -88,6 +89,7 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 		}
 	}
 
+	// Bytes between two ranges, up to this number, are read and dropped to save a request.
 	r.gap = defaultMaxGap
 	if r.req.MaxGap != nil {
 		r.gap = *r.req.MaxGap
@@ -207,6 +209,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		r.results[i] = []byte{}
 	}
 
+	// Collect runs in a batch, and fetch it before the next run would make it too large.
 	var batch []rangeplan.Run
 	batchBytes := int64(0)
 	earlierBytes := int64(0)
@@ -223,6 +226,8 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		batch = append(batch, run)
 		batchBytes += runBytes
 	}
+
+	// The last batch is still to be fetched.
 	if err := r.fetchBatch(ctx, batch); err != nil {
 		return err
 	}

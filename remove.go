@@ -79,6 +79,7 @@ func RemoveMatching(ctx context.Context, b interface {
 		opts:   append(slices.Clip(opts), WithAnyOrder()),
 	}
 
+	// Remove each object only in the revision that match has seen, if the store can do that.
 	f, isOurs := any(b).(*front)
 	if isOurs && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
 		removed, err = removeListed(ctx, f, listing.entries)

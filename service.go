@@ -82,6 +82,8 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 		o.applyBucket(r)
 	}
 
+	// Refuse values that no store accepts, and options that contradict each other. A nil field
+	// means that its option was not given.
 	if r.Lifecycle != nil {
 		for i := range *r.Lifecycle {
 			if e := (*r.Lifecycle)[i].check(); e != nil {
@@ -123,6 +125,8 @@ func (rule *LifecycleRule) check() *Error {
 		return invalid("WithLifecycle", problem)
 	}
 
+	// The class of storage and the days after which an object changes to it only make sense
+	// together.
 	hasDays := rule.TransitionAfterDays > 0
 	hasClass := rule.TransitionTo != ""
 	if hasDays != hasClass {

@@ -260,6 +260,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		return err
 	}
 
+	// Choose the delay. Only a conflict with another writer and a busy store permit another round.
 	var delay time.Duration
 	switch e.Code {
 	case Changed, PreconditionFailed:
@@ -273,8 +274,10 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		}
 		delay = running.ConflictDelay(r.conflicts)
 		r.conflicts++
+		// The store no longer refuses requests, so count the refusals from 0.
 		r.throttled = running.Tries{}
 	case RateLimited:
+		// The store asks for fewer requests.
 		const throttled = true
 		throttledDelay, mayRetry := r.policy.Allow(&r.throttled, throttled, e.RetryAfter)
 		if !mayRetry {
