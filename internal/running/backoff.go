@@ -86,16 +86,20 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 	maxAttempts := p.Attempts
 	initialDelay := firstDelay
 	doublings := t.Failed - t.throttled - 1 // attempts that the store throttled do not count
+
+	// A throttled request may be tried more often, but after longer delays.
 	if throttled {
 		t.throttled++
 		maxAttempts = p.throttled
 		initialDelay = throttledDelay
 		doublings = max(0, t.throttled-throttledSame)
 	}
+
 	if t.Failed >= maxAttempts || t.Waited >= p.maxWait {
 		return 0, false
 	}
 
+	// Take the cost of a retry from the budget that all requests share.
 	costsBudget := !throttled && !t.Free
 	if costsBudget && p.budget.Add(-retryCost) < 0 {
 		// The budget does not pay for this retry, so nothing is taken from it.
@@ -109,7 +113,9 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 	if doublings < manyDoublings {
 		bound = min(bound, initialDelay<<doublings)
 	}
+
 	delay = max(Jitter(bound), min(retryAfter, p.MaxDelay))
+	// The waits of one request must not exceed maxWait in all.
 	delay = min(delay, p.maxWait-t.Waited)
 	t.Waited += delay
 	return delay, true

@@ -171,9 +171,12 @@ func (l *Limit) Ended() {
 	l.endRound(rate, now)
 }
 
-// endRound changes the number of slots, if necessary, after a round that moved rate bytes per
-// second. The caller holds l.mu.
+// endRound decides after a round, which moved rate bytes per second, whether to change the number
+// of slots. If twice the slots do not bring enough, it returns to the former number. The caller
+// holds l.mu.
 func (l *Limit) endRound(rate float64, now time.Time) {
+	// l.former is the number of slots before they were doubled, or 0 if the last round did not
+	// double them.
 	isDoubled := l.former > 0
 	isTooSlow := isDoubled && rate < l.needed()
 	if isTooSlow && !l.firstTooSlow {
@@ -182,6 +185,8 @@ func (l *Limit) endRound(rate float64, now time.Time) {
 		return
 	}
 
+	// More slots only help if callers wait for one. Shortly after a failed attempt, do not try
+	// again.
 	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.reducedAt) >= tryAgain
 	switch {
 	case isTooSlow:
@@ -190,6 +195,7 @@ func (l *Limit) endRound(rate float64, now time.Time) {
 		l.former = 0
 		l.reducedAt = now
 	case mayGrow:
+		// Try twice the slots, and remember the number and the rate to compare with.
 		l.former = l.current
 		l.rate = rate
 		l.set(min(2*l.current, l.max))

@@ -43,6 +43,7 @@ func Stream[T any](
 	defer group.Join()
 	defer cancel(nil)
 
+	// Each call in progress occupies one of the slots.
 	slots := make(chan struct{}, limit)
 	var failure error
 	for item, err := range all {
@@ -50,6 +51,8 @@ func Stream[T any](
 		if err != nil {
 			break
 		}
+
+		// Wait for a free slot. If ctx ends at the same moment, select may choose either case.
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -57,6 +60,7 @@ func Stream[T any](
 		if ctx.Err() != nil {
 			break
 		}
+
 		group.Go(func() {
 			defer func() { <-slots }()
 			if err := do(ctx, item); err != nil {
@@ -64,9 +68,12 @@ func Stream[T any](
 				cancel(err)
 			}
 		}, func() {
+			// The call has panicked, so it has no error to pass on.
 			cancel(nil)
 		})
 	}
+
+	// The error of a call, or the end of ctx, comes before an error of the sequence.
 	group.Wait()
 	return cmp.Or(context.Cause(ctx), failure)
 }

@@ -39,6 +39,7 @@ type Probe struct {
 func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {
+		// This call begins a sample.
 		*p = Probe{begun: start}
 	}
 
@@ -53,10 +54,13 @@ func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 		return 0, false
 	}
 
+	// The sample is complete, so judge it.
 	rate = perSecond(p.bytes, p.waited)
 	mostStretchesSlow := 2*p.slowBytes > p.bytes
 	mostlyWaited := 2*p.waited > now.Sub(p.begun)
 	slow = mostStretchesSlow && mostlyWaited && rate < fastConnection
+
+	// The next call begins a new sample.
 	p.bytes = 0
 	return rate, slow
 }

@@ -83,8 +83,10 @@ type scan struct {
 	direct     int64 // number of blocks of the last request, if it bypassed the cache; otherwise 0
 }
 
-// add records a ReadAt, and returns the scan that it continues or begins.
+// add records a ReadAt, and returns the scan, a series of consecutive ReadAts, that it continues or
+// begins.
 func (s *scans) add(off, length int64) *scan {
+	// A ReadAt continues a scan if it begins within the scan or at its end.
 	for i := range s.latest {
 		sc := &s.latest[i]
 		continues := sc.reads > 0 && sc.begin <= off && off <= sc.end
@@ -103,6 +105,8 @@ func (s *scans) add(off, length int64) *scan {
 	// Begin a scan, in place of the oldest one.
 	sc := &s.latest[s.count%len(s.latest)]
 	*sc = scan{begin: off, end: off + length, reads: 1}
+
+	// Expect the scan to end like the shorter of the two before it. A length of 0 is unknown.
 	predicted := min(s.lengthOf(1), s.lengthOf(2))
 	if predicted > 0 {
 		sc.expected = off + predicted

@@ -206,10 +206,13 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		return nil, direct, nil
 	}
 
+	// Make room for the blocks. Without memory, the caller reads its bytes directly.
 	run := c.reserve(first, needed)
 	if run == nil {
 		return nil, direct, nil
 	}
+
+	// One request fetches the needed blocks and those after them.
 	ahead := c.reserveAhead(first+needed, window-needed, expected > 0)
 	c.fetchRun(append(run, ahead...), needed, expected)
 	c.use(run[0])

@@ -117,6 +117,7 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 // one chunk at a time, every stream could get some memory, but none enough to send its part. If no
 // memory becomes free, the limit grants only one small chunk, which may exceed the limit.
 func (b *Buffer) grow(ctx context.Context, partSize int64) error {
+	// Usually there is memory for the chunk at once.
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
 		b.add(first)
@@ -132,6 +133,7 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 		total += int64(size)
 	}
 
+	// Wait for the memory. The limit grants all of it, or only minSize.
 	minSize := min(total, secondChunk)
 	granted, overLimit, err := b.limit.Acquire(ctx, b, total, minSize)
 	if err != nil {
@@ -140,6 +142,7 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 	if overLimit {
 		b.overLimit.Add(1)
 	}
+
 	if granted < total {
 		sizes = []int{int(minSize)}
 	}

@@ -73,34 +73,45 @@ func New(spans []Span, gap, limit int64) *Plan {
 	return p
 }
 
-// Runs yields the runs, sorted and without overlap. It must be called only once. There is no list of
-// all runs, because that for a large object could take too much memory.
+// Runs yields the runs, each of which one request reads, sorted and without overlap. It must be
+// called only once. It makes no list of all runs, because a list for a large object could take too
+// much memory.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
 	furthest := -1 // number of the span so far with the largest End; -1 if there is none
 	for _, number := range p.order {
 		span := p.Spans[number]
+
+		// An earlier span may share the first bytes of this one. Read only the others.
 		offset := p.copyHead(number, furthest)
+
+		// Cut the span into parts of at most p.limit bytes. Add each to the run, or begin a new run
+		// with it.
 		for offset < span.End {
 			part := Part{
 				Span:   number,
 				Offset: offset,
 				End:    offset + min(span.End-offset, p.limit),
 			}
+
 			if !p.merges(&run, part) {
 				if run.Parts != nil && !yield(run) {
 					return
 				}
 				run = Run{Offset: part.Offset}
 			}
+
 			run.End = part.End
 			run.Parts = append(run.Parts, part)
 			offset = part.End
 		}
+
 		if furthest < 0 || span.End > p.Spans[furthest].End {
 			furthest = number
 		}
 	}
+
+	// Yield the last run, which no later part has ended.
 	if run.Parts != nil {
 		yield(run)
 	}
