@@ -22,6 +22,7 @@ const (
 // readBody reads body into memory of exactly its length, which is size unless size is -1. The caller
 // must hold no lock, because body may read from the same bucket.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
+	// Without a size, or for a large one that may be wrong, the memory grows as bytes arrive.
 	if size < 0 || size > exactSize {
 		data, err := readStream(ctx, body)
 		if err != nil {
@@ -33,6 +34,7 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 		return data, nil
 	}
 
+	// Up to exactSize, allocate the memory at once, so that the bytes need not be copied.
 	data := make([]byte, size)
 	n, atEnd, err := fill(ctx, body, data)
 	if err != nil {
@@ -120,6 +122,8 @@ func fill(ctx context.Context, body io.Reader, buf []byte) (n int, atEnd bool, e
 		if err := contextErr(ctx); err != nil {
 			return n, false, err
 		}
+
+		// Read at most a block at a time, so that the end of ctx is noticed in between.
 		count, err := body.Read(buf[n:min(len(buf), n+block)])
 		n += count
 		if err == io.EOF {
@@ -128,6 +132,8 @@ func fill(ctx context.Context, body io.Reader, buf []byte) (n int, atEnd bool, e
 		if err != nil {
 			return n, false, err
 		}
+
+		// A Read may return no bytes and no error, but not forever.
 		if count > 0 {
 			emptyReads = 0
 			continue

@@ -132,6 +132,7 @@ func (b *bucket) swap(o *object, condition storage.Condition) error {
 // remove removes the current object of the key, or, if revision is not 0, the version with that
 // revision for good. The caller holds the write lock.
 func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
+	// The removal of a missing object succeeds, but may add or remove a delete marker.
 	o := b.find(r.Key, revision)
 	if o == nil {
 		if r.Condition.Revision == "" {
@@ -143,6 +144,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 		return storage.PreconditionFailed
 	}
 
+	// In a bucket with versions, the object becomes a noncurrent version below a delete marker.
 	if revision == 0 && b.info.Versioning {
 		b.live.remove(r.Key)
 		b.addNoncurrent(o, now)
@@ -160,6 +162,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	case revision == 0:
 		b.live.remove(r.Key)
 	case o == b.live.get(r.Key):
+		// The removed version is the current one, so the newest noncurrent version replaces it.
 		b.live.remove(r.Key)
 		b.promote(r.Key)
 	default:

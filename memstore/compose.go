@@ -20,6 +20,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, err
 	}
 
+	// Join the sources and the tail of the request.
 	chunks := make([][]byte, len(sources), len(sources)+1)
 	total := len(r.Tail)
 	for i, source := range sources {

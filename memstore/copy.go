@@ -17,6 +17,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
+	// Find the source, which may be in another bucket of the account.
 	src, err := d.account.find(r.Source.Bucket)
 	if err != nil {
 		return nil, missingSource(r.Source, err)
@@ -26,6 +28,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 
+	// The bytes are never changed, so both objects can share them.
 	source := sources[0]
 	o := newObject(r.Key, source.data, source.Properties, &r.Controls, source.crc32c)
 	if r.Replace {
@@ -46,6 +49,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	}
 	defer b.mu.Unlock()
 
+	// Store the object with its new key.
 	src := b.find(r.From, 0)
 	if src == nil {
 		return nil, storage.ObjectNotFound
@@ -59,6 +63,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 
+	// Remove the old key, under the same lock.
 	if !b.info.Versioning {
 		// With soft delete, b.remove would keep the source.
 		b.live.remove(r.From)

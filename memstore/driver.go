@@ -75,6 +75,8 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxBatch:         maxBatch,
 		MaxPage:          maxPage,
 	}
+
+	// A driver without order imitates S3's directory buckets, which only have folders as prefixes.
 	if d.anyOrder {
 		desc.Features &^= storage.OrderedListing
 		desc.FolderPrefixes = true

@@ -46,6 +46,7 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 	if err != nil {
 		return nil, nil, err
 	}
+
 	o := b.find(r.Key, revision)
 	isVersioned := b.info.Versioning
 	b.mu.RUnlock()
@@ -58,6 +59,9 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 	}
 
 	attrs := o.attrs(isVersioned || revision != 0)
+
+	// An archived object may have a readable copy for some time. While it has one, it is not
+	// Archived.
 	if restored := o.copyExtra().restored; restored != (restorePeriod{}) {
 		attrs.Restore = restored.state(d.account.time())
 	}

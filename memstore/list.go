@@ -38,7 +38,8 @@ func startAfter(r *driver.ListRequest) (position, error) {
 	return position{key: r.StartAfter}, nil
 }
 
-// list returns the page that begins after the key startAfter. The caller holds the lock.
+// list returns the page that begins after the key startAfter, with one entry for all keys that
+// share a common prefix up to the delimiter. The caller holds the lock.
 func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 	// Most pages are short, so begin with little memory. A longer page grows once, to its maximum.
 	const usualLength = 16
@@ -61,6 +62,7 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 		// below it. Skip both.
 		if key > startAfter {
 			if len(page.Entries) == r.Limit {
+				// The page is full, and this entry shows that another page follows.
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
 				break
 			}
@@ -109,11 +111,15 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storag
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int {
 		return compareChecksums(x.Key, y.Key)
 	})
+
+	// Remove what the earlier pages have listed.
 	if startAfter != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(entry storage.ListEntry) bool {
 			return compareChecksums(entry.Key, startAfter) <= 0
 		})
 	}
+
+	// Cut the page at the limit. Its last key is the token for the next page.
 	if len(page.Entries) > r.Limit {
 		page.Entries = page.Entries[:r.Limit]
 		page.Token = position{key: page.Entries[r.Limit-1].Key}.token()

@@ -69,8 +69,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 
+	// Each write of the account gets a number of its own, which becomes the tag.
 	tag := strconv.FormatUint(b.account.writes.Add(1), 10)
 	p := part{data: data, tag: tag, crc: r.CRC32C}
+
 	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return driver.Part{}, err
@@ -83,6 +85,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 
 	u.parts[r.Number] = p
+
+	// Another PutPart, which got the lock first, may have recorded a later time.
 	if now.After(u.lastPart) {
 		u.lastPart = now
 	}

@@ -33,9 +33,12 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		}
 
 		isReadable := now.Before(extra.restored.end)
+		// The restored copy becomes readable only after the time that a restore takes.
 		if !isReadable {
 			extra.restored.start = readableAt
 		}
+
+		// A later call may extend the time, but not shorten it.
 		end := readableAt.AddDate(0, 0, r.RestoreDays)
 		if end.After(extra.restored.end) {
 			extra.restored.end = end

@@ -82,6 +82,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		return nil, "", err
 	}
 
+	// Without a token, begin before all names.
 	var pos position
 	if token != "" {
 		var err error
@@ -103,6 +104,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		if len(page) == maxInfos {
 			return page, position{key: page[maxInfos-1].Name}.token(), nil
 		}
+
 		b := buckets.Value()
 		b.mu.RLock()
 		page = append(page, *cloneInfo(b.info))

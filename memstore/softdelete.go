@@ -78,6 +78,8 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
+
+	// The key must be free, and the removed object must still be there.
 	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return err
@@ -92,6 +94,7 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 		return storage.ObjectNotFound
 	}
 
+	// Store a new object with the same content.
 	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
 	o.modified = now
 	if err := b.applyLockRules(o); err != nil {
@@ -108,6 +111,7 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		return page
 	}
 
+	// Begin at the first removed object after pos that can have the prefix.
 	start := pos
 	if pos.key < r.Prefix {
 		start = beforeKey(r.Prefix)
@@ -138,6 +142,7 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		last = v.position
 		return true
 	}
+
 	b.softDeleted.objects.Ascend(version{position: start}, addEntry)
 	return page
 }

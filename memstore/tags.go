@@ -50,6 +50,8 @@ func (d *objectDriver) change(
 	if err := f(old, b, &extra); err != nil {
 		return err
 	}
+
+	// Replace the old object in its place, as the current one or as a noncurrent version.
 	changed := *old
 	changed.setExtra(extra)
 	if b.live.get(r.Key) == old {

@@ -90,11 +90,13 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return b.listVersions(r, pos), nil
 }
 
-// listVersions returns the page of versions after pos. The caller holds the lock.
+// listVersions returns the page of versions after pos, with one entry for all keys that share a
+// common prefix up to the delimiter. The caller holds the lock.
 func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	var last position // of the last entry of the page
 
+	// Begin at the first version after pos that can have the prefix.
 	all := b.history()
 	if pos.key >= r.Prefix {
 		all.seek(pos)
