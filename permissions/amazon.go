@@ -31,6 +31,7 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		return nil, err
 	}
 
+	// Each kind of action has a statement of its own, for the resources to which it applies.
 	bucket := "arn:" + partition(p, g.Region) + ":s3:::" + g.Bucket
 	statements := []statement{
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
@@ -46,6 +47,7 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		}
 	}
 
+	// Put each action into its statement.
 	for _, action := range g.permissions(p, anyOperation) {
 		index := statementOf(action)
 		if index == keyStatement && !keyARN().MatchString(g.KMSKey) {
@@ -58,6 +60,7 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 		statements[index].Action = append(statements[index].Action, action)
 	}
 
+	// Leave out statements without an action.
 	statements = slices.DeleteFunc(statements, func(s statement) bool { return len(s.Action) == 0 })
 	if len(statements) == 0 {
 		// The operation "sign" needs no permission.

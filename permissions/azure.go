@@ -34,6 +34,7 @@ func (g Grant) azureDocuments() ([]Document, error) {
 		return nil, err
 	}
 
+	// The first role is for the container. A prefix limits it by a condition on its assignment.
 	var documents []Document
 	containerRole := g.azureRole("omnibucket", func(o Operation) bool { return !isOfAccount(o) })
 	if containerRole != nil {
@@ -52,6 +53,7 @@ func (g Grant) azureDocuments() ([]Document, error) {
 		})
 	}
 
+	// The second role is for the account.
 	accountRole := g.azureRole("omnibucketAccount", isOfAccount)
 	if accountRole != nil {
 		documents = append(documents, accountRole.document(azureAccountPath))
@@ -135,6 +137,9 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 	// A listing is a read with the suboperation Blob.List. Its path is the container, so the second
 	// clause limits the prefix of the request instead.
 	const read = azureActions + "containers/blobs/read"
+
+	// The first clause limits the path. Listings are exempt, and so are actions that are not in
+	// dataActions.
 	var exempt []string
 	for _, action := range dataActions {
 		suboperation := ""
@@ -148,6 +153,7 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		return pathClause, nil
 	}
 
+	// The second clause limits only listings.
 	exempt = []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
 	listClause := g.azureClause(exempt, "@Request["+azureActions+"containers/blobs:prefix]")
 	return pathClause + "\nAND\n" + listClause, nil
@@ -192,6 +198,7 @@ func (g Grant) azureSignature() ([]Document, error) {
 		}}, nil
 	}
 
+	// A signature for a directory needs its depth, so the prefix must be a path of complete names.
 	if strings.HasPrefix(g.Prefix, "/") || !strings.HasSuffix(g.Prefix, "/") || strings.Contains(g.Prefix, "//") {
 		return nil, argument.Invalid("prefix",
 			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")

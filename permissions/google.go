@@ -68,6 +68,7 @@ func isOfProject(o Operation) bool {
 // googleDocuments returns a role and its binding for each kind of resource on which the operations
 // need permissions. If they need none at all, it fails with Unsupported.
 func (g Grant) googleDocuments() ([]Document, error) {
+	// With a prefix, a condition limits the binding to the objects below it.
 	var condition *googleCondition
 	if g.Prefix != "" {
 		expression, err := GoogleCondition(g.Bucket, g.Prefix)
@@ -92,6 +93,7 @@ func (g Grant) googleDocuments() ([]Document, error) {
 		})
 
 		binding := googleBinding{Role: "projects/PROJECT/roles/" + scope.role, Members: []string{"MEMBER"}}
+		// The prefix does not limit the other scopes.
 		if scope.limited {
 			binding.Condition = condition
 		}

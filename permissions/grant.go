@@ -116,6 +116,7 @@ func (g Grant) OnlyAfterFailures(p Provider) []string {
 		always = append(always, failedNeeds...)
 	}
 
+	// Leave out what another operation needs anyway.
 	isAlwaysNeeded := func(permission string) bool { return slices.Contains(always, permission) }
 	onlyAfter := slices.DeleteFunc(afterFailure, isAlwaysNeeded)
 	if p == AzureSAS {
@@ -145,6 +146,7 @@ func (g Grant) check(p Provider) error {
 		return argument.Invalid("operations", "must not be empty", "")
 	}
 
+	// Name all operations that the provider does not support in one error.
 	var refused []Operation
 	for _, o := range g.Operations {
 		_, err := o.Needs(p)
@@ -166,6 +168,7 @@ func (g Grant) check(p Provider) error {
 	if g.Bucket != "" && !bucketNames()[p].MatchString(g.Bucket) {
 		return argument.Invalid("bucket "+strconv.Quote(g.Bucket), "must be the name of a bucket of "+string(p), "")
 	}
+	// Directory buckets have names with this suffix.
 	if p == AWS && strings.HasSuffix(g.Bucket, "--x-s3") {
 		err := unsupportedError(p, "has other permissions for directory buckets", g.Operations...)
 		err.Hint = "allow s3express:CreateSession for the bucket"
@@ -192,6 +195,7 @@ func (g Grant) checkPrefix(p Provider) error {
 		return argument.Invalid("prefix", "must not contain control characters", "")
 	}
 
+	// Name all operations that cannot be limited, so that one error is enough to correct the grant.
 	var wide []Operation
 	for _, o := range g.Operations {
 		if o.isWide(p) {

@@ -64,6 +64,7 @@ func groupNames() []string {
 // Parse("everything", "-list-uploads"), wherever the name stands. Parse fails with InvalidArgument
 // if a name is unknown, or if no operation is left.
 func Parse(names ...string) ([]Operation, error) {
+	// Sort the operations into those to include and those to leave out.
 	included := map[Operation]bool{}
 	excluded := map[Operation]bool{}
 	for _, name := range names {
@@ -82,6 +83,7 @@ func Parse(names ...string) ([]Operation, error) {
 		}
 	}
 
+	// An exclusion wins over an inclusion, wherever its name stands.
 	operations := slices.DeleteFunc(Operations(), func(o Operation) bool {
 		return !included[o] || excluded[o]
 	})
