@@ -40,6 +40,7 @@ func NewReaderAt(ctx context.Context, b interface {
 			attrsOpts = append(attrsOpts, attrsOpt)
 		}
 	}
+
 	attrs, err := orFailing(b).Attrs(ctx, key, attrsOpts...)
 	if err != nil {
 		return nil, err

@@ -206,6 +206,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 
 	r.results = make([][]byte, len(r.plan.Spans))
 	for i := range r.results {
+		// The result of an empty range is not nil.
 		r.results[i] = []byte{}
 	}
 

@@ -91,6 +91,7 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 			}
 		}
 	}
+
 	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
 		return invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
