@@ -117,6 +117,7 @@ func (s *section) setBody(body io.ReadCloser, cancel context.CancelFunc) error {
 // delivers a byte or no retry is left.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
+	// empty counts the reads in this call that brought neither a byte nor an error.
 	for empty := 0; ; {
 		if err := s.ctx.Err(); err != nil {
 			// The body of a local driver does not check ctx.
@@ -303,6 +304,7 @@ func (s *section) end(isLast bool) {
 		return
 	}
 
+	// Only a connection to a remote store can be canceled.
 	isLocal := cancel == nil
 	if isLocal {
 		_ = body.Close()

@@ -76,6 +76,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 				return errStopped
 			}
 			remaining--
+			// Without a limit, remaining is below 0 here.
 			if remaining == 0 {
 				return nil
 			}

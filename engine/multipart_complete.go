@@ -240,6 +240,7 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 	if e != nil && !e.Unknown {
 		// The store has refused the request.
 		attrs, e = c.completedBefore(ctx, e)
+		// Both codes may mean that a part was replaced after it was listed.
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
 		return attrs, e
 	}

@@ -42,6 +42,7 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 		u.Until = r.Retention.Until.Unix()
 	}
 
+	// The fields Size and CRC32C stay nil if they are not known.
 	if size := r.Size; size >= 0 {
 		u.Size = &size
 	}

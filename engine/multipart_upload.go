@@ -48,6 +48,7 @@ func (b bucket) BeginUpload(
 		if e != nil {
 			return nil, e
 		}
+		// This call fails, so the caller gets no token with which to abort the upload.
 		if ctx.Err() != nil {
 			e := asError(ctx, ctx.Err())
 			o.abortParts(ctx, id, e)

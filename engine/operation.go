@@ -254,6 +254,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
+		// Record the outcome of this attempt, because e.Unknown then stands for all attempts.
 		state(e).LastUnknown = e.Unknown
 		state(e).Repeated = tries.Failed > 0
 		e.Unknown = unknown

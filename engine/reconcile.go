@@ -131,6 +131,7 @@ func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 			e.Unknown = true
 		}
 	}
+	// The error proves that the condition has failed.
 	if !e.Unknown {
 		return e
 	}

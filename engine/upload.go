@@ -298,6 +298,7 @@ func (w *write) canStreamPut() bool {
 // one Put. Otherwise it makes a multipart upload.
 func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	plan := w.plan()
+	// next has the first byte of the second part, or is nil if the stream ends before it.
 	next, e := w.fillPart(ctx, first, plan.size(1))
 	if e != nil {
 		first.Free()

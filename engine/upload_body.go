@@ -57,6 +57,7 @@ func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 		return e
 	}
 
+	// The body cannot be read in place.
 	if s.readerAt == nil {
 		s.stream = body
 		return nil

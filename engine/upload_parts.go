@@ -70,6 +70,7 @@ func (w *write) plan() partPlan {
 
 	inPlace := w.src.readerAt != nil
 	callerChose := w.transfer.Concurrency != 0 || w.transfer.PartSize != 0
+	// Unless the caller chose otherwise, the buffers of a stream must fit in streamBuffers.
 	if !inPlace && !callerChose && p.concurrency > 1 {
 		p.memory = streamBuffers
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
@@ -164,6 +165,7 @@ func (w *write) firstPartSize() int64 {
 	if size == 0 {
 		size = w.defaultPart(cmp.Or(desc.PartSize, defaultPartSize))
 	}
+	// The parts that the store permits must hold the whole body.
 	if w.src.size >= 0 && desc.MaxParts > 0 {
 		size = max(size, ceilDiv(w.src.size, int64(desc.MaxParts)))
 	}
@@ -408,6 +410,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	w.req.Size = size
 	w.req.CRC32C = crc
 
+	// completing is true if an earlier call has begun to complete the upload.
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)

@@ -31,6 +31,7 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 		return o.refuse(ctx, journalFailed(err))
 	}
 	defer j.Close()
+	// The file records no upload, so only the file is removed.
 	if !j.Begun() {
 		return o.do(ctx, nil, func(context.Context) *storage.Error {
 			return journalFailed(j.Forget())
@@ -192,6 +193,7 @@ func (w *write) fingerprint() string {
 // formerFingerprint returns the fingerprint in the first stored form. The names in its JSON are the
 // names of the Go fields.
 func (w *write) formerFingerprint() string {
+	// The fields must keep their names and order, because the JSON has both.
 	type formerProperties struct {
 		ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl string
 
@@ -299,6 +301,7 @@ func (m *multipart) storedPart(
 	cannotReplace := m.w.op.engine.desc.FixedParts
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	if !sameBytes {
+		// The earlier bytes cannot be replaced, so the upload must begin again.
 		if m.sequential() || cannotReplace {
 			return driver.Part{}, false, errUploadLost(
 				&storage.Error{Err: errors.New("the body has changed since its upload was begun")},

@@ -403,6 +403,7 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 func requestUnlessRestart[T any](
 	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
+	// last is the error of the last attempt, for which send may return another.
 	var last *storage.Error
 	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
 		result, err = do(ctx)

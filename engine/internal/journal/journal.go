@@ -206,7 +206,8 @@ func isLater(head []byte) bool {
 	return err == nil && number > format
 }
 
-// parseLine adds a line of the file to the journal, and reports whether the line is valid.
+// parseLine adds a line of the file to the journal, and reports whether the line is valid. The
+// first line is the header, and each other line records a part or that the upload is completing.
 func (j *Journal) parseLine(line []byte, isFirst bool) bool {
 	if isFirst {
 		var h Header
