@@ -27,6 +27,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	now := d.account.time()
 	readableAt := now.Add(d.account.restoreTime)
 	return d.change(ctx, r, func(o *object, _ *bucket, extra *extraAttrs) error {
+		// Until start, an earlier request is still in progress.
 		inProgress := now.Before(extra.restored.start)
 		if !d.account.archives(o) || inProgress {
 			return nil
