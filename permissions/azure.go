@@ -146,6 +146,7 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		if action == read {
 			suboperation = " AND NOT SubOperationMatches{'Blob.List'}"
 		}
+		// The limit does not apply to requests of another action.
 		exempt = append(exempt, "!(ActionMatches{'"+action+"'}"+suboperation+")")
 	}
 	pathClause := g.azureClause(exempt, "@Resource["+azureActions+"containers/blobs:path]")
@@ -203,6 +204,7 @@ func (g Grant) azureSignature() ([]Document, error) {
 		return nil, argument.Invalid("prefix",
 			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")
 	}
+	// The parameter sdd is the number of directories in the path.
 	depth := strconv.Itoa(strings.Count(g.Prefix, "/"))
 	return []Document{{
 		Name: "parameters",
