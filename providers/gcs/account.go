@@ -128,6 +128,8 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")
 	}
+
+	// The engine repeats requests, so the SDK must not.
 	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
 	a.client = client
 	return nil

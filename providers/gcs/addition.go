@@ -54,6 +54,7 @@ type adder struct {
 // request.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	added, hasAddition := r.Context().Value(additionKey{}).(addition)
+	// Only the account's own server may learn which project to bill.
 	namesProject := t.userProject != "" && r.URL.Host == t.host
 	if !hasAddition && !namesProject {
 		return t.base.RoundTrip(r)

@@ -138,9 +138,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}, nil
 }
 
-// stageTail prepares an append, which composes the object as it is and its tail: the new bytes. It stores the tail as an
-// intermediate object. If the object has a hold or a retention, stageTail returns Unsupported, because Google may
-// refuse to replace the object.
+// stageTail prepares an append, which composes the object as it is and its tail: the new bytes. It
+// stores the tail as an intermediate object. If the object has a hold or a retention, stageTail
+// returns Unsupported, because Google may refuse to replace the object.
 func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
 	source := r.Sources[0].Attrs
 	if source.LegalHold || source.Retention != (storage.Retention{}) {
@@ -185,6 +185,8 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	c.crc = r.Put.CRC32C
 	// Intermediate objects are in the folder of the parts. Their keys sort after those of all parts.
 	c.scratchPrefix = name.prefix + "1" + randomName() + "-"
+
+	// Compose exactly the generation of each part that the caller names.
 	for _, part := range r.Parts {
 		generation, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -192,6 +194,8 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 		}
 		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(generation))
 	}
+
+	// An open upload may also have parts that are not in the object.
 	if name.open {
 		return cs.completeOpen(ctx, r, &name, c)
 	}
@@ -346,6 +350,7 @@ func (cs *composites) sweep(
 		if nextToken == "" {
 			return removed, lockedErr
 		}
+		// The server would return this page again and again.
 		if nextToken == token {
 			return removed, errRepeatedPage
 		}

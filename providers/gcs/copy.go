@@ -104,8 +104,8 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 // rewrite resumes only if it has made progress. Otherwise the engine waits and retries.
 const maxRewrites = 8
 
-// rewrite runs a copier to its end. If any response was lost, the outcome is unknown, because the
-// lost response may have been the last.
+// rewrite runs a copier to its end by one request after another. If any response was lost, the
+// outcome is unknown, because the lost response may have been the last.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
 	// The server may work on one request for half a minute.
 	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer)

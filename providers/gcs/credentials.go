@@ -81,6 +81,7 @@ func withNamedCredentials(c Config) (Config, error) {
 			" to the path of a key file or credential configuration")
 	}
 
+	// Refuse to send the credentials in clear.
 	if u, ok := address.Endpoint(c.Endpoint); ok && address.InClear(u) {
 		return c, argument.Invalid("endpoint", "must be an https URL: credentials=NAME are not sent in clear", "")
 	}
@@ -93,6 +94,7 @@ func withNamedCredentials(c Config) (Config, error) {
 			Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read",
 		}
 	}
+	// Report an invalid file now, because the variable is known here.
 	if _, err := credentialsOf(file); err != nil {
 		return c, argument.Invalid(
 			"the file of "+name.Variable("GOOGLE_APPLICATION_CREDENTIALS"),

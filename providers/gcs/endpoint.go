@@ -82,6 +82,8 @@ func (a *account) resolveEndpoint(c Config) error {
 		endpoint = emulatorEndpoint()
 		a.emulator = endpoint != ""
 	}
+
+	// A universe is a cloud with its own domain, which the credentials name.
 	a.universe = googleUniverse
 	if !c.Anonymous && !a.emulator {
 		a.universe = universeOf(c)
@@ -110,6 +112,8 @@ func (a *account) resolveEndpoint(c Config) error {
 		a.anonymous = true
 		return nil
 	}
+
+	// Credentials of the environment are only for hosts of their universe or of Google.
 	isGoogleHost := isHostOf(googleUniverse, server)
 	if !isGoogleHost && !isHostOf(a.universe, server) && c.CredentialsJSON == nil && c.TokenSource == nil {
 		a.anonymous = true

@@ -76,9 +76,11 @@ func withKind(r *http.Request) *http.Request {
 // checkResponse returns an error if a successful response is not Google's. It reads the beginning of the
 // body, and prepends it to the body again.
 func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) error {
+	// A removal is confirmed by this status, which has no body.
 	if r.Method == http.MethodDelete && resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
+
 	start, err := io.ReadAll(io.LimitReader(resp.Body, maxShort))
 	if err != nil {
 		return &requestError{err}
@@ -101,6 +103,8 @@ func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) er
 	}
 
 	wantKind := kindOf(r.Method, r.URL.EscapedPath())
+
+	// A document that is longer than start is judged by its beginning.
 	isLong := len(start) == maxShort && start[0] == '{'
 	if isLong && isLongResource(start, wantKind) {
 		return nil
@@ -133,6 +137,7 @@ func kindOf(method, path string) string {
 	if bucket == "" && method == http.MethodGet {
 		return bucketsKind
 	}
+	// A request to create a bucket names it only in its body.
 	if collection == "" {
 		return bucketKind
 	}
@@ -145,6 +150,8 @@ func kindOf(method, path string) string {
 		}
 		return ""
 	}
+
+	// The rest of the path names one object, and perhaps an action on it.
 	switch action {
 	case "", "compose", "moveTo", "restore":
 		return objectKind

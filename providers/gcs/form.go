@@ -81,6 +81,8 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	if err := checkSigned(a); err != nil {
 		return err
 	}
+
+	// Check the properties as the native options have changed them.
 	checked := *r
 	checked.Properties = propertiesOf(a)
 	return sigv4.CheckForm(&checked, "Google")

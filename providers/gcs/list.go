@@ -93,6 +93,7 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 	if isReserved(prefix) {
 		return true, nil
 	}
+	// Only a common prefix that reservedPrefix begins with has reserved keys under it.
 	if prefix == "" || !strings.HasPrefix(reservedPrefix, prefix) {
 		return false, nil
 	}

@@ -121,8 +121,8 @@ func (c *composition) composeTargetIf(
 // listedParts are the fields that a listing of parts requests.
 var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
-// ListParts makes one request. The response to the first one begins with the marker, which shows
-// whether the upload is still open.
+// ListParts makes one request. The response for the first page begins with the marker, the object
+// whose metadata shows whether the upload is still open.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -142,6 +142,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	if isFirstPage {
+		// Without an open marker, the upload was completed or aborted.
 		if len(attrs) == 0 || attrs[0].Name != name.marker() || !components.IsOpen(attrs[0].Metadata) {
 			return nil, components.ErrEnded
 		}

@@ -228,6 +228,7 @@ func (s *session) sendPart(
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
+		// When all bytes are stored, the last request may still have to end the upload.
 		hasProgress := stored > start || stored >= end
 		if !hasProgress {
 			return nil, &storage.Error{
@@ -259,6 +260,8 @@ func (s *session) sendChunk(
 	if err != nil {
 		return nil, 0, err
 	}
+
+	// Only the last request states the size of the object. For the others, total is -1.
 	isLast := total >= 0
 	req.Header.Set("Content-Range", chunkRange(start, end, total))
 	if isLast && crc.Known {

@@ -92,6 +92,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		return nil, storage.Unsupported
 	}
 
+	// Only the account's own key gives equal requests the same signature.
 	if r.StableFor > 0 {
 		if err := us.needOwnKey(ctx); err != nil {
 			return nil, err

@@ -161,6 +161,7 @@ func defaultSigner(
 	if err != nil {
 		return nil, err
 	}
+	// Credentials from a file have a JSON document, which says who signs.
 	if text := credentials.JSON(); len(text) > 0 {
 		found, err := signerFromJSON(text, account, a)
 		if err != nil {

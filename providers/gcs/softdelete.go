@@ -34,6 +34,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err != nil {
 		return err
 	}
+	// A current object must not be replaced.
 	object = object.If(gcs.Conditions{DoesNotExist: true})
 	_, err = write(
 		withIdempotencyToken(ctx, "restore", d.bucket.name, r.Key, version),

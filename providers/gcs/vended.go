@@ -69,6 +69,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	}
 	keys := vended.NewKeyring(requestGrant)
 
+	// Replace the credentials by the tokens that the keyring requests.
 	account := d.(*objectDriver).account
 	account.isVended = true
 	account.credentials.cached.Store(nil)
@@ -264,6 +265,7 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 
+	// This client adds no Authorization header.
 	resp, err := a.bare.Do(req)
 	if err != nil {
 		return result, translate(err)

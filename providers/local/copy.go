@@ -28,6 +28,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return store.Objects.Copy(ctx, r, store.Objects)
 	}
 
+	// The other bucket is only read, so it has nothing to sync.
 	src, closeSrc, err := openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}))
 	if err != nil {
 		return nil, bucketstore.MissingSource(r.Source, err)

@@ -216,6 +216,7 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	}
 	isAbandoned := time.Since(info.ModTime()) > bucketdir.AbandonedAge
 	claim := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), isAbandoned)
+	// The trash may still be in use.
 	if claim == nil {
 		return
 	}

@@ -288,6 +288,8 @@ func (c *Completion) resolveFailure(
 		c.dropMade(ctx, m)
 		return current, false, nil
 	}
+
+	// An earlier attempt may have made the object, and another writer may have changed it since.
 	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
 	if isConflict && !isFirst {
 		return nil, false, errEndedUnknown
@@ -303,6 +305,8 @@ func (c *Completion) resolveFailure(
 
 	// Commit has not made the object.
 	releaseErr := c.release(ctx, m)
+	// Without a condition of the caller, a conflict means that the key has changed since the
+	// decision.
 	retry = isConflict && c.request.Put.Condition == (storage.Condition{})
 	if retry && releaseErr != nil {
 		return nil, false, releaseErr

@@ -24,8 +24,8 @@ const MarkerSuffix = ".lock"
 // AbandonedAge is the age at which a sweep regards files without a marker as abandoned.
 const AbandonedAge = time.Hour
 
-// NewClaim creates a directory and claims it. It fails with ErrAgain if a sweep takes the marker before
-// NewClaim has locked it.
+// NewClaim creates a directory and claims it by a lock on a marker, the file beside it. It fails
+// with ErrAgain if a sweep takes the marker before NewClaim has locked it.
 func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if err != nil {

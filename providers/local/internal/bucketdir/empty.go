@@ -34,6 +34,7 @@ func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
 
 	err = dir.Each(func(e osdir.Entry) bool {
 		entryPath := dir.PathOf(e.Name)
+		// The directory of this package and its sidecars are not files of a user.
 		if entryPath == Reserved || isVisibleName(e.Name) {
 			return true
 		}

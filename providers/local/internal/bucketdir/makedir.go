@@ -42,6 +42,7 @@ func (t *Tree) Mkdirs(path string) error {
 
 	// Visit the directories of the path from the outermost to the innermost.
 	for i := 0; i <= len(path); i++ {
+		// path[:i] ends within a name.
 		if i < len(path) && path[i] != '/' {
 			continue
 		}

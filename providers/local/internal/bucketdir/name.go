@@ -78,6 +78,7 @@ func (n Names) Locate(key string) (Location, bool) {
 	}
 
 	var loc Location
+	// A name that is not plain is escaped.
 	if n.isPlain(last) {
 		loc.Dir = dir
 		loc.Base = last
@@ -85,6 +86,7 @@ func (n Names) Locate(key string) (Location, bool) {
 		loc.Dir, loc.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
 	}
 
+	// The object has the alternate name if a directory has the other one.
 	loc.AltDir, loc.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
 	if n.Strict && osdir.Join(loc.Dir, loc.Base) != key && !HasReserved(key) {
 		loc.Literal = key
@@ -243,12 +245,14 @@ func (n Names) decode(name string) (string, bool) {
 	b := make([]byte, 0, len(name))
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
+		// A capital letter is written as "^" and the small letter.
 		case '^':
 			i++
 			if i >= len(name) || name[i] < 'a' || name[i] > 'z' {
 				return "", false
 			}
 			b = append(b, name[i]-('a'-'A'))
+		// Another escaped byte is written as "%" and two hexadecimal digits.
 		case '%':
 			if i+2 >= len(name) {
 				return "", false
@@ -316,6 +320,7 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 	}
 
 	const markAt = len(Reserved)
+	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte.
 	if len(name) <= markAt+1 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}

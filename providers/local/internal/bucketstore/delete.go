@@ -118,6 +118,7 @@ func (o *Objects) deleteCurrent(
 ) (hasChanged bool, err error) {
 	keepsVersions := o.tree.KeepsVersions()
 	if !current.Found() {
+		// Without an object, the removal still adds a delete marker.
 		if keepsVersions && r.Condition.Revision == "" {
 			return false, o.noncurrent.MarkRemoved(ctx, r.Key, current)
 		}
@@ -183,6 +184,7 @@ func (o *Objects) deleteCurrentVersion(
 	if !isPromoted {
 		return o.removeCurrent(ctx, candidates, current)
 	}
+	// promote has flushed the directory, and the directory is not empty.
 	if !o.reader.WritesVisible() {
 		return false, nil
 	}
@@ -218,6 +220,7 @@ func (o *Objects) deleteMarker(
 		return err
 	}
 	isNewest := !current.Found() && len(versions) > 0 && versions[0] == r.Version
+	// The version below the marker becomes current, unless it is a marker, too.
 	if isNewest && len(versions) > 1 && !objectfile.IsMarker(versions[1]) {
 		if err := candidates.Restore(ctx, dir, versions[1]); err != nil {
 			return err

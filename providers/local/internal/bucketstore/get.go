@@ -101,6 +101,7 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	if err != nil {
 		return nil, err
 	}
+	// If Forgets returns true, stored may be the attributes of another file.
 	if stored != nil && !o.reader.Forgets() {
 		return stored, nil
 	}

@@ -37,6 +37,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 		if !ok {
 			break
 		}
+		// The page is full and there is another item, so the page needs a token.
 		if count := len(page.Entries); count == r.Limit {
 			last := &page.Entries[count-1]
 			page.Token = Position{Key: last.Key, IsPrefix: last.IsPrefix}.Token()
@@ -103,6 +104,7 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 		return Position{}, errToken
 	}
 
+	// The first byte of a token is the kind of its position.
 	p := Position{Key: string(b[1:])}
 	switch b[0] {
 	case 'k': // only a key

@@ -96,6 +96,7 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err != nil {
 		return err
 	}
+	// Another call has already moved the file.
 	if meta.Kind == osdir.KindDir {
 		return nil
 	}

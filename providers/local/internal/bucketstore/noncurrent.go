@@ -192,6 +192,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	}
 
 	newest := versions[0]
+	// One rename both removes the current object and makes the newest version current.
 	replace := func() error { return current.Dir.Rename(current.Base, dir, newest) }
 	if err := osdir.RetryInUse(ctx, replace); err != nil {
 		return false, bucketdir.Failure(err)

@@ -89,6 +89,7 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 
 	var numbers []int
 	err = dir.Each(func(e osdir.Entry) bool {
+		// The name of a part's file ends with a dash and the number, as in part-7.
 		_, digits, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(digits)
 		if err != nil || number <= after {

@@ -167,6 +167,7 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 		return 0, bucketdir.UnlessAbsent(err)
 	}
 	defer u.tree.CloseDir(dir)
+
 	candidates := u.objects.Candidates(loc, dir)
 	defer candidates.Close()
 	old, err := candidates.Find()

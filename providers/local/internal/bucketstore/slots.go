@@ -157,6 +157,7 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 		return nil, slot{}
 	}
 
+	// The slots are in the order of the parts, and have equal sizes.
 	offset := int64(r.Number-1) * l.partSize
 	f.Meta, err = f.Stat()
 	if err != nil || !lockShared(dst, f, l, offset) {
@@ -470,6 +471,7 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 	}
 
 	file = f.OSFile(base)
+	// The shared file must still be the one in which the part was stored.
 	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
 		return file, s.offset, s.size, nil
 	}

@@ -73,6 +73,7 @@ func Open(c *Config) (*Store, error) {
 	}
 
 	s := newStore(c, root, top)
+	// The disks of Windows and macOS usually fold case.
 	s.Tree.Strict.Store(c.StrictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
 	s.Tree.Coarse.Store(c.CoarseTimes)
 	if _, err := root.Lstat(bucketdir.AttrsPath); err == nil {

@@ -151,6 +151,7 @@ func appendString(b []byte, s string) []byte {
 // decodeAttrs decodes a result of Encode, or returns nil if b is not one. It fails with Unsupported
 // if a later version of this library has encoded the attributes, which must not count as missing.
 func decodeAttrs(b []byte) (*Attrs, error) {
+	// attrsFormatLocked is the latest form that this version knows.
 	if len(b) > 0 && b[0] > attrsFormatLocked {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,

@@ -244,6 +244,7 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	if err != nil {
 		return err
 	}
+	// If Forgets returns true, stored may be the attributes of another file.
 	if stored != nil && !s.reader.Forgets() {
 		return nil
 	}
