@@ -153,10 +153,12 @@ var amazonParameters = []string{
 // because its clients do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	// The bucket is the first part of the host, as in NAME.s3.amazonaws.com, or else of the path.
 	if name, _, isHost := strings.Cut(r.Host, ".s3."); isHost {
 		bucket = name
 		key = strings.TrimPrefix(r.URL.Path, "/")
 	}
+
 	query := r.URL.Query()
 	if query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "" {
 		return bucket, ""

@@ -61,6 +61,7 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	hasOtherHeader := r.Header.Get("Authorization") != "" && !hasToken
+	// A signature with skoid is one by a delegated key, and not by the account key.
 	hasKeySignature := query.Has("sig") && !query.Has("skoid") && !hasToken
 	if hasOtherHeader || hasKeySignature {
 		answer := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
@@ -159,6 +160,7 @@ func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
 
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Ms-Request-Id", "R1")
+	// Like Azure's, the document begins with a byte order mark.
 	fmt.Fprintf(w, "\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey>`+
 		`<SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
 		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry>`+

@@ -182,6 +182,7 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 	}
 
 	resp := httptest.NewRecorder()
+	// Finish the write even if the client cancels it, so that the history is complete.
 	a.next.ServeHTTP(resp, r.WithContext(context.WithoutCancel(r.Context())))
 	if resp.Code < http.StatusMultipleChoices {
 		a.recordWrite(r, resp, h, previous)
@@ -342,6 +343,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	if r.Method == http.MethodDelete {
 		status = http.StatusAccepted
 	}
+
 	i := h.index(id)
 	if i < 0 {
 		// Another request has removed the version.

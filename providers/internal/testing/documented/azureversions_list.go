@@ -80,9 +80,11 @@ func (a *versionedAccount) currentVersions(
 			return nil, func(w http.ResponseWriter) { relay(w, page) }
 		}
 		for _, item := range azureItems.FindAllStringSubmatch(page.Body.String(), -1) {
+			// azureItems captures the name and the other fields of an item.
 			document, name, fields := item[0], item[1], item[2]
 			key := html.UnescapeString(name)
 			id := a.currentID(container, key)
+			// The emulator knows no versions, so add the version id to its item.
 			if id != "" {
 				document = fmt.Sprintf(
 					`<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>true</IsCurrentVersion>%s</Blob>`,

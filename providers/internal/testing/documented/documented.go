@@ -263,6 +263,7 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
+	// A request gets at most limit answers, and is then passed on.
 	if b.sendCount[request] == b.limit {
 		return nil
 	}

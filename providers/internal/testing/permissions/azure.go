@@ -85,6 +85,7 @@ func (a azureAccount) needs(x *Exchange) ([]string, error) {
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
 	readTags := azureRule{"containers/blobs/tags/read", "t"}
 	removeVersion := azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
+	// A name without a restype or comp ends with spaces, as in "DELETE  ".
 	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
 	rule, ok := azureRules[name]
 	if !ok {

@@ -103,6 +103,7 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		next.ServeHTTP(resp, req)
 		exchange.Status = resp.Code
 		exchange.Response = resp.Header().Clone()
+		// If the response must be lost, close the connection.
 		if isLost := r.add(exchange); isLost {
 			panic(http.ErrAbortHandler)
 		}

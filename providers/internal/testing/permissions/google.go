@@ -234,6 +234,7 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 // object returns the permissions that a request about an object needs. name is the key, with an action
 // such as /compose after it if there is one, and object has the fields of the request.
 func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
+	// Here, target is the name of a bucket, /o/ and the key.
 	if source, target, ok := strings.Cut(name, "/rewriteTo/b/"); ok {
 		_, object.Name, _ = strings.Cut(target, "/o/")
 		return a.copyPermissions(x, bucket, source, object), nil

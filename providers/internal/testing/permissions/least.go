@@ -81,6 +81,7 @@ type Judge struct {
 //   - The server denies a request.
 //   - The operation reads fewer settings.
 func Least(t *testing.T, j Judge, prefix string) {
+	// unused has the entries of Unjudged that no operation has needed so far.
 	unused := maps.Clone(j.Unjudged)
 	for _, o := range permissions.Operations() {
 		delete(unused, string(o))

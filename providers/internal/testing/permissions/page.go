@@ -161,6 +161,7 @@ func policies() string {
 		writePolicy(&b, "Amazon S3, with the bucket `photos`", Policy(permissions.AWS, task.operations))
 		writePolicy(&b, "Google, for `gcloud iam roles create --file`", Policy(permissions.Google, task.operations))
 		writePolicy(&b, "Azure, for `az role definition create --role-definition`", Policy(permissions.Azure, task.operations))
+		// The permissions of a signature are in its parameter sp.
 		_, signedPermissions, _ := strings.Cut(Policy(permissions.AzureSAS, task.operations), "sp=")
 		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", signedPermissions)
 	}
