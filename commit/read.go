@@ -88,6 +88,7 @@ func (l *Log) readEntries(ctx context.Context, op string, first int64, size int)
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
 	}
+
 	entries := make([]Entry, size)
 	ids := make([]string, size)
 	errs := running.All(size, size, func(i int) (err error) {

@@ -99,8 +99,9 @@ var errMoved = errors.New("the mark has moved")
 // maxUnknownWrites is how often advance repeats a write whose outcome is unknown.
 const maxUnknownWrites = 3
 
-// advance writes a new mark, which hides the entries up to it from readers, so that Trim can remove
-// them. It returns a mark that certainly belongs to this log.
+// advance writes a new mark, the object that records how far the log was trimmed. The mark hides
+// the entries up to number from readers, so that Trim can remove them. advance returns a mark that
+// certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	unknownWrites := 0
 	for {
@@ -108,6 +109,8 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		if err != nil || number <= current.next {
 			return current, err
 		}
+
+		// A mark has the id of its last entry, which shows that the mark belongs to this log.
 		attrs, err := l.bucket.Attrs(ctx, l.key(number))
 		if err != nil {
 			return mark{}, err
@@ -122,6 +125,8 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 			// Another call was faster, so the next round begins with its mark.
 			continue
 		}
+
+		// Try again if the outcome of the write is unknown, but only a few times.
 		mayRepeat := errors.Is(err, storage.OutcomeUnknown) && ctx.Err() == nil && unknownWrites < maxUnknownWrites
 		if !mayRepeat {
 			return mark{}, err
@@ -151,10 +156,9 @@ func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
 	return err
 }
 
-// ownMark returns the mark of this log, or the zero mark if the log was never trimmed. It fails
-// with Changed if this log lacks the entry that the mark names, because the mark then belongs to
-// another log. It reads the mark again before it fails, because another call may have written a new
-// one.
+// ownMark returns the mark, the object that records how far this log was trimmed, or the zero mark
+// if it never was. If the mark names an entry that this log lacks, the mark is of another log, and
+// ownMark fails with Changed.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	current, err := l.readMark(ctx)
 	if err != nil {
@@ -162,6 +166,7 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	}
 	for {
 		if current.next == 0 {
+			// The log was never trimmed.
 			return current, nil
 		}
 		isOwn, err := l.hasEntryOf(ctx, current)
@@ -172,6 +177,7 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 			return current, nil
 		}
 
+		// Another call may have written a new mark meanwhile. If not, the mark is of another log.
 		latest, err := l.readMark(ctx)
 		if err != nil {
 			return mark{}, err

@@ -51,6 +51,7 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 		}
 	}
 
+	// If the revision is new, the time for which the lease has not changed begins again.
 	now := time.Now()
 	if !w.hasTried || current.revision != w.revision {
 		w.hasTried = true
@@ -132,6 +133,7 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 		return 0
 	}
 
+	// Without a known beginning, the whole interval begins now.
 	due := now.Add(interval)
 	if !began.IsZero() {
 		// If the store's clock was set back, this is 0.

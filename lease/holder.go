@@ -111,6 +111,7 @@ func (l *Lease) free(ctx context.Context) error {
 			return l.releaseError(err)
 		}
 
+		// The write failed. The object shows whether it took effect nevertheless.
 		latest, readErr := l.read(ctx)
 		if readErr != nil {
 			if l.remaining() <= 0 {
@@ -127,6 +128,8 @@ func (l *Lease) free(ctx context.Context) error {
 			}
 			return l.lostError()
 		}
+
+		// This process still holds the lease. The next attempt replaces the revision that was read.
 		l.adopt(latest)
 	}
 }

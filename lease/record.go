@@ -65,6 +65,7 @@ func (l *Lease) read(ctx context.Context) (state, error) {
 	// Close of a Reader always returns nil.
 	defer r.Close()
 
+	// Read no more than a lease can have, and check that the object is one.
 	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
 	if err != nil {
 		return state{}, err
