@@ -58,6 +58,7 @@ func newAccount(c Config) (*account, error) {
 		sdkClient:      c.Client,
 	}
 
+	// Find the endpoint and the credential, and what follows from them.
 	if err := a.resolve(c); err != nil {
 		return nil, err
 	}
@@ -70,6 +71,7 @@ func newAccount(c Config) (*account, error) {
 		return a, nil
 	}
 
+	// Without a client of the caller, the account needs its own.
 	a.http, a.ownTransport = transport.NewClient(c.HTTPClient)
 	var err error
 	if a.service, err = a.client(noRetry); err != nil {

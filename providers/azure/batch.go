@@ -47,6 +47,7 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	if !isAccepted(httpResp) {
 		return nil, e
 	}
+	// The accepted response may contain a refusal of the whole batch.
 	if refusal := batchError(err, httpResp); refusal != nil {
 		return nil, refusal
 	}

@@ -104,14 +104,15 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 	return parseChecksum(text, size)
 }
 
-// put stores a part with one Put Blob request, encrypted like the object. The service verifies the
-// part's CRC64.
+// put stores a part as a blob of its own, with one Put Blob request, and encrypts it like the
+// object. The service verifies the part's CRC64.
 func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
 		return driver.Part{}, err
 	}
 
+	// The proof shows that this package wrote the part.
 	metadata := map[string]string{}
 	if checksum := encodeMetadata(nil, r.CRC32C, r.Size)[checksumKey]; checksum != nil {
 		metadata[proofKey] = u.proof(r.Number, *checksum)
@@ -176,6 +177,7 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 		return nil, err
 	}
 
+	// Completion makes sure that concurrent calls create only one object.
 	req := *r.Put
 	req.Size = size
 	var blockIDs []string // Prepare sets them for Commit.

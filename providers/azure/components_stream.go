@@ -121,6 +121,7 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 		}
 	}
 
+	// Read no further than the range, and add the bytes to the checksum.
 	remaining := b.size - b.offset
 	n, err := b.reader.Read(p[:min(int64(len(p)), remaining)])
 	b.offset += int64(n)

@@ -20,6 +20,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, err
 	}
 
+	// Divide the sources into ranges, and add up the size of the new object.
 	var ranges []copyRange
 	req := &driver.PutRequest{
 		Key:        r.Key,
@@ -37,6 +38,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 			return nil, err
 		}
 		if source.Size == 0 {
+			// An empty source adds no bytes, and so no range.
 			continue
 		}
 		ranges, err = d.copier.split(ranges, source.Size, ref)
@@ -58,6 +60,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 func (d *objectDriver) appendTail(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, req *driver.PutRequest,
 ) (*storage.Attrs, error) {
+	// Store the tail as a block.
 	tail := r.TailPart(newUploadID(), 1)
 	part, err := d.PutPart(ctx, tail)
 	if err != nil {
@@ -68,6 +71,7 @@ func (d *objectDriver) appendTail(
 		return nil, err
 	}
 
+	// Use the blocks of the source again, if possible.
 	var sourceIDs []string
 	if len(r.Native) == 0 && len(r.Sources[0].Native) == 0 {
 		sourceIDs, err = d.blocks.committedIDs(ctx, r.Key, len(tailID), req.Size-tail.Size)
@@ -75,12 +79,15 @@ func (d *objectDriver) appendTail(
 			return nil, err
 		}
 	}
+
+	// Otherwise, copy the ranges to new blocks.
 	if len(sourceIDs) == 0 {
 		sourceIDs, err = d.copier.stageRanges(ctx, ranges, req, d.copier.stageRange)
 		if err != nil {
 			return nil, err
 		}
 	}
+
 	return d.copier.commitCopied(ctx, append(sourceIDs, tailID), req)
 }
 
@@ -104,6 +111,7 @@ func (bl *blocks) committedIDs(ctx context.Context, key string, idLength int, si
 		return nil, nil
 	}
 
+	// Each id must fit, and the blocks must be the whole object.
 	ids := make([]string, len(resp.CommittedBlocks))
 	sum := int64(0)
 	for i, block := range resp.CommittedBlocks {

@@ -8,7 +8,8 @@ import (
 
 type connection struct{ name, key, sas, endpoint string }
 
-// parseConnectionString parses "Name=value;…", the form that Azure's portal shows.
+// parseConnectionString parses the connection string that Azure's portal shows, "Name=value;…",
+// which names an account and its credential.
 func parseConnectionString(text string) (*connection, error) {
 	c := &connection{}
 	protocol := "https"
@@ -32,6 +33,7 @@ func parseConnectionString(text string) (*connection, error) {
 			c.sas = strings.TrimPrefix(value, "?")
 		case "blobendpoint":
 			c.endpoint = value
+		// This single pair stands for the emulator's well-known account.
 		case "usedevelopmentstorage":
 			if value == "true" {
 				return &connection{name: emulatorAccount, key: emulatorKey, endpoint: emulatorEndpoint}, nil
@@ -39,6 +41,7 @@ func parseConnectionString(text string) (*connection, error) {
 		}
 	}
 
+	// Check that the account and its credential are known, and add the default endpoint.
 	switch {
 	case c.endpoint == "" && c.name == "":
 		return nil, argument.Invalid("connection string", "must have AccountName or BlobEndpoint", "")
@@ -47,6 +50,8 @@ func parseConnectionString(text string) (*connection, error) {
 	case c.endpoint == "":
 		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
 	}
+
+	// The endpoint may contain the account's name.
 	if c.name == "" {
 		_, c.name, _ = parseEndpoint(c.endpoint, "")
 	}

@@ -144,6 +144,7 @@ func (cp *copier) copyBlob(
 	}
 	if r.Replace {
 		opts.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
+		// Without any metadata, the copy would inherit that of the source.
 		if len(opts.Metadata) == 0 {
 			opts.Metadata[noMetadataKey] = httpheader.Optional("true")
 		}

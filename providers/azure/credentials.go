@@ -38,6 +38,7 @@ func checkConfig(c Config) error {
 		}
 	}
 
+	// For a container, openVended has cleared this field.
 	if c.CredentialsFor != nil {
 		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
 	}
@@ -45,6 +46,8 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.APIVersion (api_version=)",
 			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	}
+
+	// Only one credential may be set, and a client of the SDK already has one.
 	if countCredentials(c) > 1 {
 		return argument.Invalid(
 			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
@@ -59,6 +62,7 @@ func checkConfig(c Config) error {
 			"set only Key or Credential with it, to sign URLs",
 		)
 	}
+
 	hasAddress := c.Account != "" || c.Endpoint != ""
 	if c.ConnectionString != "" && hasAddress {
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
@@ -128,10 +132,11 @@ func (a *account) resolve(c Config) error {
 	return a.parseKey()
 }
 
-// resolveWithEnvironment does the work of resolve for a Config without a credential. If the
-// environment has neither a key nor a shared access signature, the credential is the identity of
-// that name or, without a name, the default.
+// resolveWithEnvironment sets the endpoint, the account's name and the credential of a Config
+// without a credential, from environment variables. Without a key or a shared access signature, the
+// credential is the named identity or, without a name, the default identity.
 func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials) error {
+	// With a name, get reads the variables that begin with the name.
 	get := os.Getenv
 	if a.hasNamedCredentials {
 		get = name.Get
@@ -147,6 +152,7 @@ func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials
 		return err
 	}
 
+	// Without a key or a signature, requests need the token of an identity.
 	if a.key != "" || a.sas != "" {
 		return nil
 	}
@@ -157,9 +163,10 @@ func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the account's name, of which it derives a missing one from
-// the other.
+// resolveEndpoint sets the endpoint and the account's name. If one of them is missing, it follows
+// from the other.
 func (a *account) resolveEndpoint(endpoint string) error {
+	// Without an endpoint, the account is in Azure's public cloud.
 	if endpoint == "" {
 		if a.name == "" {
 			return argument.Invalid("account", "must be known",
@@ -177,6 +184,8 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	}
 	a.endpoint = u
 	a.name = cmp.Or(a.name, name)
+
+	// A signature with the account's key contains the account's name.
 	if a.name == "" && a.key != "" {
 		return argument.Invalid("account", "must be known",
 			"a custom domain does not contain it: set Config.Account or account=")

@@ -111,6 +111,7 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, r
 	u.mu.Unlock()
 	defer u.finish(pending, now, isValid)
 
+	// The key begins earlier than now, because the service's clock may be behind.
 	reqCtx, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
 	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
@@ -157,8 +158,9 @@ func isDenied(err error) bool {
 // userKeyHint names the permission that signing needs.
 const userKeyHint = "to sign with a token credential, grant it generateUserDelegationKey on the account, as in the role Storage Blob Delegator"
 
-// requestUserKey requests a key from the account. It parses the response itself, because the SDK
-// does not expose the key and takes the account's name from the host.
+// requestUserKey requests a user delegation key, with which an account with a token can sign URLs.
+// It parses the response itself, because the SDK does not expose the key and takes the account's
+// name from the host.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
@@ -188,8 +190,9 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	return key, nil
 }
 
-// parseUserKey parses the response with a key that was requested to be valid from start, or fails
-// with errUserKey if it has no key. account is the account's name.
+// parseUserKey returns the user delegation key in a response, with which an account with a token
+// can sign URLs. The key was requested to be valid from start, and account is the account's name.
+// If the response has no key, parseUserKey fails with errUserKey.
 func parseUserKey(account string, response *http.Response, start time.Time) (*userKey, error) {
 	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string
@@ -207,6 +210,7 @@ func parseUserKey(account string, response *http.Response, start time.Time) (*us
 		return nil, errUserKey
 	}
 
+	// The request set start earlier than the present by clockSkew.
 	return &userKey{
 		signingKey: &signingKey{
 			account: account,

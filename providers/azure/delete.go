@@ -145,6 +145,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 
+	// Collect the requests that a batch can contain.
 	errs := make([]error, len(r))
 	var indexes []int // the index in r of each request of the batch
 	for i := range r {
@@ -158,6 +159,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		return errs
 	}
 
+	// If the whole batch fails, each of its requests fails.
 	responses, err := d.remover.submit(ctx, batch)
 	if err != nil {
 		for _, index := range indexes {

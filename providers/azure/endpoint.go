@@ -34,6 +34,7 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 	label, domain, _ := strings.Cut(host, ".")
 	name = strings.TrimPrefix(u.Path, "/")
 
+	// On an emulator, the account is the path.
 	if accountInPath(host) {
 		if name == "" || strings.Contains(name, "/") {
 			return nil, "", argument.Invalid(
@@ -57,6 +58,7 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 		return u, name, nil
 	}
 
+	// Without a path, the account can only be in the host.
 	if strings.HasPrefix(domain, "dfs.") {
 		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
 			"replace .dfs. by .blob. in its host")

@@ -131,6 +131,7 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 	if strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated") {
 		return policyHint
 	}
+
 	isOfFront := code == "" && strings.HasPrefix(server, "Microsoft-HTTPAPI")
 	if isOfFront && response.StatusCode == http.StatusBadRequest {
 		// This response is from a server in front of the service, which refuses some characters in

@@ -42,7 +42,8 @@ func mayHaveBeenSent(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// errorFromResponse translates an error with a response. It returns nil if err has none.
+// errorFromResponse translates an error with a response, by the code that Azure sent or else by the
+// status. It returns nil if err has no response.
 func errorFromResponse(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
@@ -54,6 +55,7 @@ func errorFromResponse(err error) *storage.Error {
 	code := cmp.Or(response.ErrorCode, document.Code)
 	meaning := meaningOf(code, response.StatusCode)
 
+	// Some responses mean something else than their code.
 	if redirect, ok := sdkerror.Redirect(response.StatusCode, header); ok {
 		meaning = redirect
 	}
@@ -67,6 +69,7 @@ func errorFromResponse(err error) *storage.Error {
 	}
 	meaning.Hint = cmp.Or(specialHint(code, document, response.RawResponse), meaning.Hint)
 
+	// The error keeps its cause, but not the SDK's text, which may contain a signature.
 	e := meaning.NewError(
 		response.StatusCode, header,
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},

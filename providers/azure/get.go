@@ -34,6 +34,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
+	// Another server, such as a proxy, may have sent the response.
 	if err := checkAnswer(response); err != nil {
 		// An error of Close does not matter beside err.
 		_ = response.Body.Close()
@@ -87,6 +88,7 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 // getSuffix reads the last bytes of the current revision. The error is retryable if the object is
 // overwritten between the two requests.
 func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	// The HEAD is only a part of this read.
 	headReq := *r
 	headReq.Auxiliary = true
 	attrs, err := d.Head(ctx, &headReq)
@@ -105,6 +107,7 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 	rangeReq.Condition = storage.Condition{Revision: attrs.Revision}
 	attrs, body, err := d.Get(ctx, &rangeReq)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// The object was overwritten after the HEAD. A retry reads the new object.
 		e := asError(err)
 		e.Code = storage.Unavailable
 		e.Retryable = true
@@ -150,6 +153,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
+
+	// Some of the Options must have a function for this request, unless it is part of another operation.
 	options := newNatives(r.Native).options
 	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
 	needsFunction := len(options) > 0 && !r.Auxiliary

@@ -74,7 +74,7 @@ func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
 	var checker markers
-	// A later page is known to have such a key.
+	// isMixed is true if a later page is known to have such a key.
 	isMixed := false
 	for {
 		oldCount := len(merged.entries)
@@ -105,6 +105,7 @@ func (ls *lister) listInByteOrder(
 				Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix",
 			}
 		}
+		// A server that repeats pages would never end the listing.
 		if err := checker.check(merged.marker, len(merged.entries)-oldCount); err != nil {
 			return err
 		}
@@ -152,6 +153,7 @@ func (ls *lister) addEntries(
 		}
 	}
 
+	// Add the prefixes in the same way.
 	lastPrefix := merged.lastName
 	for _, prefix := range prefixes {
 		name := deref(prefix.Name)
@@ -242,11 +244,13 @@ func (ls *lister) pages(
 	}
 }
 
-// requestPage makes one List Blobs request. The marker is "" after the last page.
+// requestPage makes one List Blobs request, which returns prefixes only with a delimiter. The
+// marker is "" after the last page.
 func (ls *lister) requestPage(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	client := ls.container.client
+	// Without a delimiter, the SDK has another call, whose response has no prefixes.
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions(*opts)
 		resp, err := nextPage(ctx, ls.container.account, client.NewListBlobsFlatPager(&flat))

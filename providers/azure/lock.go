@@ -85,6 +85,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return err
 	}
 
+	// Check the change against the present policy.
 	client, props, err := d.container.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
 	if err != nil {
 		return d.container.lockError(ctx, err)
@@ -95,6 +96,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return err
 	}
 
+	// A zero retention removes the policy.
 	if r.Retention == (storage.Retention{}) {
 		if !now.Before(oldRetention.Until) {
 			// An expired retention has ended without a request. Azure would even refuse a request to

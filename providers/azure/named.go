@@ -22,6 +22,7 @@ func (a *account) useNamed(name named.Credentials) error {
 
 	clientID := name.Get("AZURE_CLIENT_ID")
 	tenantID := name.Get("AZURE_TENANT_ID")
+	// The first of these that is set decides which kind of identity it is.
 	secret := name.Get("AZURE_CLIENT_SECRET")
 	certificatePath := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
 	tokenPath := name.Get("AZURE_FEDERATED_TOKEN_FILE")
@@ -58,6 +59,7 @@ func (a *account) useNamed(name named.Credentials) error {
 		return a.accountCredentialsError(name)
 	}
 
+	// An error of the SDK means that a variable is missing or invalid.
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
 		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
 	}

@@ -144,6 +144,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		return nil, err
 	}
 
+	// One more blob than the limit has room for the marker, or shows that there are more parts.
 	opts := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
@@ -181,6 +182,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			page.More = true
 			return page, nil
 		}
+		// A server that repeats a marker would never end the listing.
 		isRepeated := opts.Marker != nil && *opts.Marker == marker
 		if marker == "" || isRepeated {
 			return page, nil

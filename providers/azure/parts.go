@@ -121,6 +121,7 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 		return "", err
 	}
 
+	// The blocks that the key already has show the length that the id must have.
 	resp, listErr := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
@@ -132,6 +133,8 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 		// The length is unknown, so return the error of the block itself.
 		return "", err
 	}
+
+	// The tag contains the length, so that the completion can derive the same id.
 	tag = id + tagSeparator + strconv.Itoa(len(deref(resp.UncommittedBlocks[0].Name)))
 	derivedID, ok := blockIDFromTag(tag)
 	if !ok {
@@ -161,9 +164,11 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return newUploadID(), nil
 }
 
-// PutPart makes one Put Block request, whose body the service verifies by its CRC64.
+// PutPart stores a part as a block, which becomes part of the object only when the blocks are
+// committed. The service verifies the body by its CRC64.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if isOpenUpload(r.Upload) {
+		// The parts of an open upload are blobs of their own.
 		return d.uploads.put(ctx, r)
 	}
 
@@ -272,6 +277,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 		o,
 	)
 	if isCode(err, codeBlocksDropped) {
+		// The service may drop blocks before they are committed.
 		return nil, bl.droppedError(ctx, asError(err), c)
 	}
 	if err != nil {
@@ -339,6 +345,7 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 		return e
 	}
 
+	// Find out whether the condition is false. If that is not known, the error stays retryable.
 	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {

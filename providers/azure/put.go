@@ -84,6 +84,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 		return nil, 0, storage.Unsupported
 	}
 
+	// Read the body once for both checksums. bodyhash.Read then returns to its start.
 	var sum uint64
 	var crc32 uint32
 	err := bodyhash.Read(ctx, src, src, func(p []byte) {

@@ -62,6 +62,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		tier = tierNamed(pendingTier)
 	}
 
+	// The request begins the move, or raises its priority.
 	_, err = write(
 		ctx, d.account,
 		func(ctx context.Context, opts *blob.SetTierOptions) (blob.SetTierResponse, error) {

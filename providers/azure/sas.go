@@ -246,6 +246,7 @@ func (k *signingKey) sign(root string, g *grant) string {
 	}
 	defer k.builders.Put(b)
 
+	// These are the fields of the signature. q.add omits those that are empty.
 	q := query{address: appendBlobURL(b.address[:0], root, g.container, g.key), separator: '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
@@ -259,6 +260,8 @@ func (k *signingKey) sign(root string, g *grant) string {
 	q.add("rscc", g.cacheControl)
 	q.add("rscd", g.disposition)
 	q.add("rsct", g.mediaType)
+
+	// With a user delegation key, the URL also names the key.
 	if d := k.delegated; d != nil {
 		q.add("skoid", d.objectID)
 		q.add("sktid", d.tenantID)
@@ -268,6 +271,7 @@ func (k *signingKey) sign(root string, g *grant) string {
 		q.add("skv", d.version)
 	}
 
+	// Add the signature, and keep the buffer for the next URL.
 	q.addEscaped("sig=")
 	q.address = escape.AppendAll(q.address, b.signature(k, g))
 	b.address = q.address

@@ -194,6 +194,7 @@ func (a *account) signURL(
 	latestEnd := now.UTC().Truncate(time.Second).Add(maxSigned)
 	end := minTime(roundUp(now.Add(ttl)), latestEnd)
 
+	// Without the account's key, a user delegation key signs the URL, until that key expires.
 	key := a.signer
 	if key == nil {
 		if !a.delegates() {
@@ -240,6 +241,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	if r.CRC32C.Known {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
 	}
+	// A negative size means that there is no limit.
 	if r.MinSize >= 0 || r.MaxSize >= 0 {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}
 	}
@@ -293,14 +295,16 @@ func (a *account) authorizeSource(
 
 const maxSourceURL = 2 << 10 // bytes
 
-// sourceWithCredential does the work of authorizeSource for an account without a key. A public
-// container needs neither a token nor a signature.
+// sourceWithCredential returns the URL of the source of a copy, and the header with which the
+// service may read it. It is for an account without a key. A public container needs neither a token
+// nor a signature.
 func (a *account) sourceWithCredential(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
 	q := query{address: appendBlobURL(nil, a.root, source.Bucket, source.Key), separator: '?'}
 	q.add("versionid", source.Version)
 
+	// A token is sent in a header of its own.
 	if a.token != nil {
 		token, err := a.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 		if err != nil {
@@ -309,6 +313,7 @@ func (a *account) sourceWithCredential(
 		return string(q.address), "Bearer " + token.Token, nil
 	}
 
+	// A shared access signature is part of the URL.
 	sas := a.sas
 	if a.requestSAS != nil {
 		sas, err = a.requestSAS(ctx)

@@ -46,11 +46,14 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return storage.ObjectNotFound
 	}
 
+	// An earlier attempt may have restored the blob before it failed to copy the version.
 	if isSoftDeleted(item) {
 		if _, err := write(ctx, d.account, d.container.blob(r.Key).Undelete, nil); err != nil {
 			return d.container.changeError(ctx, err)
 		}
 	}
+
+	// Without versions, the restored blob is already the current one.
 	if deref(item.VersionID) == "" {
 		return nil
 	}
@@ -60,6 +63,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 // copyVersion copies a version to the current blob, with its properties and tags, unless there is a
 // current blob.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
+	// A length of -1 means the whole object.
 	attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return err
@@ -72,6 +76,7 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 		}
 	}
 
+	// The copy need not request the attributes again, because src has them.
 	src := d.Locate(key)
 	src.Version = version
 	src.Revision = attrs.Revision
@@ -104,6 +109,7 @@ func (ls *lister) findRemoved(
 				// The key r.Key is the first of its prefix, so all its versions were listed before.
 				return false, nil
 			}
+			// A snapshot is not a version.
 			if item.Snapshot != nil {
 				continue
 			}

@@ -47,6 +47,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
+	// Only a directory of a hierarchical namespace can have a signature of its own.
 	if r.Prefix != "" && !d.account.isHierarchical {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
