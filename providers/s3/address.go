@@ -31,6 +31,7 @@ func parseAddress(u *url.URL) (Config, error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return Config{}, err
 	}
+
 	query := u.Query()
 	c.Region = query.Get("region")
 	c.Endpoint = query.Get("endpoint")
@@ -39,6 +40,7 @@ func parseAddress(u *url.URL) (Config, error) {
 	c.ExpectedBucketOwner = query.Get("expected_bucket_owner")
 	c.KMSKey = query.Get("kms_key")
 
+	// A missing path_style= must stay nil, because the profile then decides.
 	if query.Has("path_style") {
 		pathStyle, err := address.Flag(query, "path_style", false)
 		if err != nil {
@@ -49,12 +51,14 @@ func parseAddress(u *url.URL) (Config, error) {
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return Config{}, err
 	}
+
 	if query.Has("request_payer") {
 		c.RequesterPays = query.Get("request_payer") == sdkcall.Requester
 		if !c.RequesterPays {
 			return Config{}, argument.Invalid("parameter request_payer", "must be "+sdkcall.Requester, "")
 		}
 	}
+
 	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
 		return Config{}, err
 	}

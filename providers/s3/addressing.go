@@ -54,6 +54,7 @@ type authScheme struct {
 // added to its path or its host, by the SDK's rules, unless the host already begins with it. Such a
 // host is an accelerated address, or a domain with the bucket's name.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
+	// The SDK's rules compute the URL from these parameters.
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
 		Region:         aws.String(o.Region),
@@ -142,6 +143,7 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 		return e, nil
 	}
 
+	// The base URL is new, so compute its endpoint.
 	u, scheme, err := b.account.resolve(ctx, b.name, base)
 	if err != nil {
 		return nil, err
@@ -178,7 +180,7 @@ func (b *bucket) canSign() bool {
 }
 
 // publicURL returns the URL below which the objects of the bucket are public, or "" if there is
-// none.
+// none. The profile gives it as a pattern with the placeholders {bucket} and {region}.
 func (b *bucket) publicURL() string {
 	pattern := b.account.profile.PublicURL
 	if b.account.cdn {
@@ -187,6 +189,7 @@ func (b *bucket) publicURL() string {
 	switch pattern {
 	case "none":
 		return ""
+	// Public objects have the same URL as requests.
 	case "":
 		u, err := b.account.urlOf(context.Background(), b.name)
 		if err != nil {
