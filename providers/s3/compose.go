@@ -21,6 +21,7 @@ import (
 // than the minimum part size.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	hasTail := len(r.Tail) > 0
+	// A directory bucket can append to an object without a new upload.
 	if hasTail && r.Unchanged && d.account.profile.amazon && bucketname.IsDirectory(d.bucket.name) {
 		return d.appendInPlace(ctx, r)
 	}
@@ -43,11 +44,14 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		endsSmall = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
 	}
+
+	// There must be a part, and only the last one may be small.
 	isSmallBeforeTail := endsSmall && hasTail
 	if len(ranges) == 0 || isSmallBeforeTail {
 		return nil, storage.Unsupported
 	}
 
+	// The tail is one more part.
 	parts := len(ranges)
 	var opts []func(*awss3.Options)
 	if hasTail {
@@ -79,6 +83,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 		return nil, err
 	}
 
+	// The size in the response shows that the tail was appended.
 	hasSize := func(o *awss3.PutObjectOutput) bool { return o.ETag != nil && o.Size != nil && *o.Size == r.Size }
 	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, hasSize, d.bucket.withBody)
 	if err != nil {

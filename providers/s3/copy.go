@@ -46,6 +46,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return d.copier.copyWithoutAttrs(ctx, r)
 	}
 
+	// Choose between one request and a copy in parts, by the size.
 	size := int64(-1) // unknown
 	if r.Source.Attrs != nil {
 		size = r.Source.Attrs.Size
@@ -81,6 +82,7 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 		return nil, storage.Unsupported
 	}
 
+	// If no response comes in time, send the copy again with the time that its real size requires.
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	// The first request may have made the copy.
 	wasUnknown := false
@@ -152,6 +154,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		return nil, err
 	}
 
+	// Only a response with the object's ETag shows that the copy was made.
 	output, err := sdkcall.Write(
 		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
 		func(o *awss3.CopyObjectOutput) bool {
@@ -210,10 +213,11 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	}
 	e.Code = storage.Changed
 	if c == (storage.Condition{}) {
+		// Without a condition on the destination, only the source can be the cause.
 		return e
 	}
 
-	// The attributes may be old.
+	// Read the source again, because its attributes may be old.
 	source.Attrs = nil
 	_, sourceErr := cp.sourceAttrs(ctx, source)
 	if sourceErr == nil {

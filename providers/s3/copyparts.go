@@ -207,6 +207,7 @@ func (cp *copier) uploadPartCopy(
 		CopySource:      attributes.CopySource(r.source),
 		CopySourceRange: httpheader.Optional(r.header),
 	}
+	// With this condition, all parts come from the same revision of the source.
 	if cp.account.profile.PinnedCopyParts {
 		input.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
@@ -227,11 +228,12 @@ func (cp *copier) uploadPartCopy(
 	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
 }
 
-// sourceTags returns the tags for a copy in parts, to which S3 does not copy them. It requests the
-// tags even if the attributes of the source show none, because S3 omits them there if the caller
-// may not read tags.
+// sourceTags returns the tags for a copy in parts, because S3 does not copy the tags of the source
+// in that case. It requests them even if the attributes of the source show none, because S3 omits
+// them there if the caller may not read tags.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
+		// The request has its own tags, or the server has none.
 		return r.Tags, nil
 	}
 	input := &awss3.GetObjectTaggingInput{
@@ -249,6 +251,8 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	if err == nil {
 		return attributes.TagMap(output.TagSet), nil
 	}
+
+	// Without the tags of the source, the copy would lose them, so it fails.
 	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
 		// The source is gone.

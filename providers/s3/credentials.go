@@ -52,6 +52,8 @@ func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
 	}
+
+	// A profile of the shared files comes before the variables.
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, credential.SharedFiles)
 	missingErr, isMissing := errors.AsType[config.SharedConfigProfileNotExistError](err)
 	if !isMissing || missingErr.Profile != c.Credentials {
@@ -85,6 +87,7 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 		// A library must print nothing, and the errors say everything.
 		config.WithLogger(logging.Nop{}),
 	)
+	// Another server must not get the credentials of Amazon's metadata service.
 	if c.Endpoint != "" && !isAmazonEndpoint(c.Endpoint) {
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
@@ -147,6 +150,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		a.credentials = aws.AnonymousCredentials{}
 		return
 	}
+
+	// The caller's client or configuration may itself be anonymous.
 	if aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}) {
 		a.isAnonymous = true
 	}
@@ -159,6 +164,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 
+	// Other credentials may be replaced by new ones after a refusal.
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
 	// The client or its ServiceOptions may have a signer of their own, which must stay.
 	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0

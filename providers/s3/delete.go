@@ -46,6 +46,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	}
 
 	e := s3error.Of(err)
+	// Some servers do not say that a lock is the reason for a refusal.
 	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		e.Code = storage.Locked
 		e.Hint = ""
@@ -54,6 +55,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		// Only a 404 of S3 itself proves that there is no object.
 		return e
 	}
+
+	// Find out whether the object or the bucket is missing.
 	missing := s3error.Of(d.bucket.notFound(ctx, e.Err))
 	if missing.Code == storage.ObjectNotFound {
 		return nil
@@ -89,6 +92,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		indexes[object] = append(indexes[object], i)
 	}
+
 	if len(input.Delete.Objects) > 0 {
 		if err := d.remover.sendBatch(ctx, input, r, indexes, errs); err != nil {
 			return slices.Repeat([]error{err}, len(r))
@@ -150,6 +154,7 @@ func (rm *remover) sendBatch(
 		return batchError(err)
 	}
 
+	// Note the requests that have a result, and the errors of those that failed.
 	answered := make([]bool, len(errs)) // by index: whether the response has a result of the request
 	for i := range output.Deleted {
 		deleted := &output.Deleted[i]
@@ -176,6 +181,7 @@ func (rm *remover) sendBatch(
 		}
 	}
 
+	// Delete the objects without a result one by one.
 	for _, group := range indexes {
 		for _, index := range group {
 			if !answered[index] {
@@ -249,8 +255,9 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, now) != nil
 }
 
-// readLock returns the lock of a version, as far as the server reports it. Unlike a HEAD, its two
-// requests need no customer's key.
+// readLock returns the legal hold and the retention of a version, as far as the server reports
+// them. Unlike a HEAD, its two requests need no customer's key. A failed request leaves its part of
+// the result empty.
 func (rm *remover) readLock(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	hold, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{

@@ -85,6 +85,7 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 // resolveEndpoint sets the endpoint of the server, and the profile, the region and the path style
 // that follow from it.
 func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
+	// Find the endpoint, which a profile may imply.
 	e, err := endpointOf(c, s)
 	if err != nil {
 		return err
@@ -103,6 +104,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.endpoint = e.url
 	a.hasCustomResolver = e.hasResolver
 
+	// Find the profile, and whether the bucket is in the path of URLs.
 	a.profile, a.region, a.isOrderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	// A client has its own setting for the path style.
@@ -154,6 +156,7 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
 	}
 
+	// The first pattern of the profile's hosts gives the endpoint, if the region is all that it lacks.
 	host := ""
 	if len(profile.Hosts) > 0 {
 		host = profile.Hosts[0]

@@ -46,6 +46,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
+
 	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	notFoundErr := sdkerror.NotFound(e, s3error.Read(err), b.missingHint())
 	if notFoundErr.Code == storage.ObjectNotFound {
@@ -112,6 +113,7 @@ const deniedRemembered = time.Minute
 // credentials, or else nil. Because a HEAD often fails with 403, a 403 causes at most one GET a
 // minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
+	// Only some refusals can come from the credentials.
 	status := s3error.Status(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden {
 		return nil
@@ -125,6 +127,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 
+	// A 403 causes no second GET within a minute.
 	now := a.clock.Now()
 	deniedAt := a.deniedAt.Load()
 	wasDenied := deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered
@@ -132,6 +135,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 
+	// The GET shows the reason of the refusal.
 	if refusal := get(); refusal != nil {
 		e := s3error.Of(refusal)
 		if e.Code == storage.Unauthenticated {
@@ -141,6 +145,8 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 			return refusal
 		}
 	}
+
+	// Remember the 403, so that the next one causes no GET.
 	if status == http.StatusForbidden {
 		a.deniedAt.Store(&now)
 	}

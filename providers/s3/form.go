@@ -38,6 +38,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 		}
 	}
 
+	// The key signs the policy.
 	presigning, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
@@ -45,6 +46,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	term := &presigning.term
 	key := us.account.keys.Get(&term.credentials, us.account.region, term.From)
 
+	// The form has the fields of the object, and those that name the key.
 	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
@@ -56,6 +58,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 		fields["X-Amz-Security-Token"] = term.credentials.SessionToken
 	}
 
+	// Sign the policy, which must list all the other fields.
 	policy, err := policyDocument(us.bucket.name, fields, r.MinSize, r.MaxSize, term.Until())
 	if err != nil {
 		return nil, err
@@ -78,14 +81,18 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 		"x-amz-storage-class":   r.StorageClass,
 	}
 	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
+
 	for name, value := range us.account.profile.attributes().StoredNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
+
 	if len(r.Tags) > 0 {
 		if fields["tagging"], err = attributes.TagField(r.Tags); err != nil {
 			return nil, err
 		}
 	}
+
+	// Fields have the names of headers in lower case, except for that of the ACL.
 	err = us.setUploadOptions(r, func(name, value string) {
 		name = strings.ToLower(name)
 		if name == "x-amz-acl" {

@@ -49,6 +49,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = output.Body.Close()
 		return nil, nil, err
 	}
+
+	// The copy leaves out the body, which the caller reads.
 	if r.NativeAttrs {
 		clone := *output
 		clone.Body = nil
@@ -127,11 +129,14 @@ func (d *objectDriver) headWithChecksum(
 	if s3error.Status(err) != http.StatusForbidden {
 		return output, native, err
 	}
+
+	// Only a request for the checksum may need the further permission.
 	mayBeChecksum := input.ChecksumMode != "" && d.account.profile.KMS
 	if !mayBeChecksum || serverclock.IsSkewed(s3error.Response(err).Response.Response) {
 		return nil, nil, err
 	}
 
+	// Try again without the checksum. If that succeeds, the permission was missing.
 	input.ChecksumMode = ""
 	output, native, err = d.headObject(ctx, input, r)
 	if err != nil {

@@ -38,12 +38,14 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		input.StartAfter = new(key)
 	}
 
+	// MinIO may leave out entries, but not from a page that it has in its cache.
 	start := listing.StartOf(input)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && input.ContinuationToken == nil {
 		return d.listByFolder(ctx, r, start)
 	}
 
+	// The time that the page takes decides whether its token is replaced.
 	requestStart := d.account.clock.Now()
 	page, err := d.listPage(ctx, r, r.Prefix, input)
 	if err != nil {

@@ -76,6 +76,8 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.hasOtherCredentials() {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
+
+	// Open the driver, whose credentials CredentialsFor later returns for each request.
 	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
 	// NewDriver needs some credentials, which are replaced below.
@@ -162,6 +164,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		server:             &evidence.Server{},
 		deniedAt:           &atomic.Pointer[time.Time]{},
 	}
+
+	// Find the server and its profile, and check the settings that depend on the profile.
 	if err := a.resolveEndpoint(c, &options); err != nil {
 		return nil, err
 	}
@@ -181,10 +185,11 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	return a, nil
 }
 
-// checkConfig refuses fields of c that contradict each other.
+// checkConfig refuses fields of c that are invalid or contradict each other.
 func checkConfig(c Config) error {
 	hasKeys := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
+	// For a bucket, openVended has cleared this field.
 	case c.CredentialsFor != nil:
 		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
 	case c.VendRole != "" && !strings.HasPrefix(c.VendRole, "arn:"):
@@ -213,15 +218,19 @@ func checkConfig(c Config) error {
 func (a *account) configureClient(o *awss3.Options) {
 	o.Region = a.region
 	o.UsePathStyle = a.pathStyle
+
 	if a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
 	//lint:ignore SA1019 endpointOf has resolved the endpoint already
 	o.EndpointResolver = nil
 	o.Credentials = a.credentials
+
 	if a.http != nil {
 		o.HTTPClient = a.http
 	}
+
+	// The engine retries, so the SDK must not.
 	o.Retryer = aws.NopRetryer{}
 	o.RetryMaxAttempts = 0
 	// The driver itself adds a checksum to those requests that need one. By default the SDK would
@@ -244,6 +253,7 @@ func (a *account) configureClient(o *awss3.Options) {
 		}
 		return evidence.Check(operation, response, a.profile.identifies)
 	}))
+
 	if a.renewer != nil {
 		a.renewer.Configure(o)
 	}

@@ -29,6 +29,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		UploadId: &r.Upload,
 		MaxParts: aws.Int32(int32(r.Limit)),
 	}
+	// The page begins after this part.
 	if r.After > 0 {
 		input.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}

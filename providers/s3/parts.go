@@ -41,8 +41,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style)
 }
 
-// begin sends one CreateMultipartUpload, and returns the id of the upload. style says which checksums
-// the parts will have.
+// begin sends one CreateMultipartUpload, and returns the id of the upload. style says which
+// checksums the parts will have.
 func (m *multipart) begin(
 	ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle,
 	opts ...func(*awss3.Options),
@@ -65,6 +65,7 @@ func (m *multipart) begin(
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return "", err
 	}
+
 	output, err := m.bucket.account.client.CreateMultipartUpload(ctx, input, opts...)
 	if err != nil {
 		return "", withWriteKeyHint(uploadError(err), native)
@@ -75,7 +76,8 @@ func (m *multipart) begin(
 	return aws.ToString(output.UploadId), nil
 }
 
-// PutPart sends one UploadPart.
+// PutPart sends one UploadPart. Unless the part is unchecked, the request has its checksum if the
+// server accepts one.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	input := &awss3.UploadPartInput{
 		Bucket:        &d.bucket.name,
@@ -85,6 +87,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		Body:          d.account.verifiedBody(r.Body, r.Size, r.CRC32C),
 		ContentLength: &r.Size,
 	}
+
+	// An unchecked part has no checksum for the server, so its body is compared here.
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
 		input.Body = uploadbody.Compare(r.Body, r.Size, r.CRC32C)
@@ -130,6 +134,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		}
 	}
 
+	// With WithUncheckedParts, the completion sends no checksums.
 	isChecked := !r.Put.UncheckedParts
 	if isChecked && d.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumType = types.ChecksumTypeFullObject
@@ -210,6 +215,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			return uploadError(err)
 		}
 
+		// Check whether a part has arrived after the abort.
 		page, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
 			Bucket:   &d.bucket.name,
 			Key:      &key,

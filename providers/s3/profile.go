@@ -214,6 +214,8 @@ func (p *Profile) features() storage.Features {
 	// must refuse the second key with an error, and MinIO returns none.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
+
+	// Add each feature that the profile declares.
 	conditions := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// These features are for all writes. A profile has them only if both PutObject and

@@ -46,6 +46,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
+
 	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
 	return attributes.Written(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }

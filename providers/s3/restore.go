@@ -29,10 +29,13 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil && storage.CodeOf(err) != storage.Unsupported {
 		return err
 	}
+
+	// The archive tier and a restore in progress decide what to send.
 	head, err := d.account.client.HeadObject(ctx, headInput)
 	if err != nil {
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
+
 	// Only a faster tier changes a restore in progress.
 	if attributes.RestoreState(head.Restore).InProgress && r.RestoreTier == "" {
 		return nil
@@ -49,6 +52,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if head.ArchiveStatus == "" {
 		input.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
+
+	// An object that is being restored, or that is not archived, needs no request.
 	err = change(ctx, d, r, d.account.client.RestoreObject, input)
 	// InvalidObjectState means that the object is not archived.
 	if s3error.IsCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") {

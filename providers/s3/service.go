@@ -110,6 +110,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 
 	err := b.ApplyNew(ctx, r, info)
 	if err != nil && s3error.Of(err).Retryable && ctx.Err() == nil {
+		// The server delays the setting, so a second call may succeed.
 		s.pending.Store(r.Name, *r)
 		return nil, err
 	}
@@ -145,6 +146,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 
 	// Other errors of HeadBucket are ignored, because CreateBucket then returns a clearer one.
 	input := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
+
 	// A request without a location creates the bucket in the implied region.
 	impliedRegion := s.account.region
 	if s.account.profile.Location {
@@ -155,6 +157,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
 	}
+
 	isRegional, _ := regexp.MatchString(accountRegionalName, r.Name)
 	if isRegional && s.account.isAmazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
@@ -190,6 +193,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 
+	// The changes are made. If the other settings cannot be read, name them in Unread.
 	info := bucketupdate.Requested(r)
 	err = s.readInfo(ctx, info)
 	if err != nil && len(info.Unread) == 0 {
@@ -204,6 +208,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 
 // checkSupported returns Unsupported if r has a setting that the server is not known to support.
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
+	// The hint also names what gives the server more features, if there is such a thing.
 	unsupported := func(hint string) error {
 		if extra := s.account.featureHint(); extra != "" {
 			hint += "; " + extra
@@ -285,6 +290,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if err != nil {
 		return nil, err
 	}
+	// The bucket may be in another region than the account.
 	a := s.accountFor(name)
 	address, err := a.urlOf(ctx, "")
 	if err != nil {

@@ -54,6 +54,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	if err != nil {
 		return nil, err
 	}
+
+	// A stable URL cannot come from credentials that change.
 	creds := &p.term.credentials
 	isTemporary := creds.SessionToken != "" || creds.CanExpire
 	if r.StableFor > 0 && isTemporary {
@@ -144,11 +146,14 @@ func (us *urlSigner) signPart(
 	}
 	request := &p.request
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + escape.All(r.Upload)
+	// A size of -1 means that any size is permitted.
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
 		// A length of 0 cannot be signed. The MD5 of no bytes limits the part to no bytes, too.
 		request.Header.Set("Content-Md5", emptyMD5)
 	}
+
+	// The signature must cover the headers of a customer's key.
 	input := &awss3.UploadPartInput{}
 	if err := us.account.customize(input, r.Native); err != nil {
 		return nil, err
@@ -181,6 +186,7 @@ func (us *urlSigner) newPresigning(
 	if err != nil {
 		return p, err
 	}
+	// WithRequest changes an input of the SDK, which a signed URL does not have.
 	if option.HasFunctions(native) {
 		return p, &storage.Error{
 			Code: storage.Unsupported,
@@ -231,18 +237,21 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 // signedHeaders returns the headers that are part of a signed upload, and that the uploader must
 // therefore send.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
+	// The signature covers the length, so it permits only one size.
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes",
 		}
 	}
+
 	properties := *r
 	properties.Metadata = us.account.profile.attributes().StoredNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
 	if err := us.setUploadOptions(r, h.Set); err != nil {
 		return nil, err
 	}
+
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -342,6 +351,7 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 		s.EndBy(credentials.Expires)
 	}
 	if s.Seconds < 1 {
+		// Nothing is left of the time of the credentials.
 		return s, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  fmt.Errorf("the credentials expired at %s", credentials.Expires.UTC().Format(time.RFC3339)),

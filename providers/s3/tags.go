@@ -59,6 +59,7 @@ func change[In, Out any](
 		return e
 	}
 
+	// Find out what is missing.
 	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	reason := d.bucket.readError(ctx, e.Err, get)
 	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(reason) != storage.ObjectNotFound {

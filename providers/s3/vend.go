@@ -74,6 +74,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 		return nil, sessionError(err)
 	}
 
+	// Check that the credentials are complete and still valid.
 	c := output.Credentials
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
 		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
@@ -124,6 +125,7 @@ func (a *account) newSTSClient() *sts.Client {
 
 // sessionPolicy returns the policy that permits what r asks for, in as few characters as possible.
 func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
+	// Each right needs the permissions of these operations.
 	var names []string
 	for _, right := range []struct {
 		isVended   bool
@@ -156,6 +158,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 		return "", argument.Invalid("prefix", `must not contain "*", "?" or "$", which not all servers can escape`, "")
 	}
 
+	// A session's policy must be short.
 	documents, err := grant.Documents(system)
 	if err != nil {
 		return "", err

@@ -32,6 +32,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, argument.Invalid("token", "must come from a listing of this bucket", "")
 	}
 
+	// MinIO may leave out versions, but not from a page that it has in its cache.
 	start := listing.MarkerKey(key)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && start == key {
@@ -53,6 +54,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if page.Token == "" || page.Token != r.Token {
 			return page, nil
 		}
+		// A page of one version can only repeat it, so request two.
 		if limit > 1 {
 			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing repeats its last page")}
 		}
@@ -81,6 +83,8 @@ func (b *bucket) versionsPage(
 	if err != nil {
 		return nil, b.listError(err)
 	}
+
+	// The version at the start of the page was on the page before.
 	if id != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool {
 			return e.Key == key && e.Version == id
@@ -109,6 +113,8 @@ func (b *bucket) versionsByFolder(
 		if len(listed.Entries) == 0 {
 			return false, nil
 		}
+
+		// The next page begins after the last version of this one.
 		last := listed.Entries[len(listed.Entries)-1]
 		page.Entries = listed.Entries
 		page.Token = pagetoken.Encode(last.Version, last.Key)

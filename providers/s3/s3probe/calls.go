@@ -93,6 +93,7 @@ func (p *probe) prepareUpload(
 	if err != nil {
 		return nil, err
 	}
+	// removeAll aborts the uploads that are stored here.
 	p.uploads.Store(upload, r.Key)
 
 	var part driver.Part

@@ -387,6 +387,8 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
+
+	// The server must refuse a wrong checksum, and return the right one.
 	verdict, detail := runSteps(
 		expectFailure("an upload with a wrong checksum", "an upload with a wrong checksum was completed",
 			upload(correctSum+1), storage.ChecksumMismatch, storage.InvalidArgument),

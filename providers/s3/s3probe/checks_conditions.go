@@ -59,6 +59,8 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
+
+	// The text "old" must survive a false condition, and be replaced under a true one.
 	return runRaces(writeRaces,
 		expectRefusal("an update of another revision", update("update", "new", wrong)),
 		p.expectObject(ctx, "update", "old"),

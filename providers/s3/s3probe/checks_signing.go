@@ -18,7 +18,8 @@ import (
 
 const signingTTL = 5 * time.Minute
 
-// checkACL writes a public and a private object and reads both without credentials.
+// checkACL checks that an object with a public ACL, and only such an object, can be read without
+// credentials. An ACL is an access control list.
 func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.newPut("public", "public", storage.Condition{})
 	r.PublicRead = true

@@ -12,13 +12,16 @@ import (
 // sourceTags are the tags of the objects that checkTags writes first.
 var sourceTags = map[string]string{"k": "a b", "l": "1"}
 
-// checkTags writes tags in each way, and reads them and their number back.
+// checkTags checks that each way to write tags stores them, by reading the tags and their number
+// after each write.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
+	// The value has characters that are escaped in a header.
 	newTags := map[string]string{"m": "+="}
 	put := p.newPut("tagged", "tagged", storage.Condition{})
 	put.Tags = sourceTags
 	taggedParts := p.newPut("parts-tagged", "tagged", storage.Condition{})
 	taggedParts.Tags = sourceTags
+
 	return runSteps(
 		expectSuccess("a write with tags", func() error {
 			_, err := p.putRequest(ctx, put)
@@ -111,6 +114,8 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	remove := func() error {
 		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: attrs.Version})
 	}
+
+	// The version must resist a removal until the hold has ended.
 	return runSteps(
 		p.expectAttrs(ctx, "held", func(attrs *storage.Attrs) string {
 			if !attrs.LegalHold {

@@ -28,6 +28,8 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 		names[upload] = name
 		p.uploads.Store(upload, p.prefix+name)
 	}
+
+	// The listing must show the uploads, and after the abort none of them.
 	return runSteps(
 		p.expectUploads(ctx, uploadNames, "the listing omits uploads in progress"),
 		func() (Verdict, string) {
@@ -64,6 +66,7 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 	if !p.driver.Describe().PartChecksumWhileSending {
 		return Inconclusive, "only over TLS, with a checked CRC32C and without an HTTP client of your own"
 	}
+
 	const text = "0123456789"
 	correctSum := crc32c.Sum([]byte(text))
 	send := func(sum uint32) error {

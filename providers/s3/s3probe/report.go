@@ -69,6 +69,7 @@ func (r *Report) String() string {
 		b.WriteByte('\n')
 	}
 
+	// Compare the result with the profile of the server that it claims to be.
 	if profile, ok := s3.NamedProfile(r.Answers); ok {
 		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
 		names := missingFeatures(&profile, &r.Profile)

@@ -56,8 +56,9 @@ func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 }
 
 // OfRange returns the attributes of the whole object from the response to a GET, which may be for a
-// range.
+// range. Then Content-Range has the object's size, and Content-Length only that of the range.
 func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
+	// The server may have ignored the range, and returned the whole object.
 	isRange := httpheader.Range(r, MaxSuffix) != ""
 	hasRange := isRange && output.ContentRange != nil
 	if output.ContentLength == nil && !hasRange {

@@ -31,6 +31,7 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 	}
 	aborts, tags := countUnstored(sdkRules)
 	if aborts+tags == 0 || b.IsAmazon {
+		// Nothing can be dropped, so there is nothing to check.
 		return b.putLifecycle(ctx, sdkRules)
 	}
 
@@ -58,6 +59,7 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}
+
 	keptAborts, keptTags := countUnstored(current)
 	hint := ""
 	switch {
@@ -69,6 +71,7 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		return nil
 	}
 
+	// Something is missing, so restore the old rules.
 	if err := b.putLifecycle(ctx, old); err != nil {
 		return err
 	}
@@ -185,6 +188,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	if r.Status != types.ExpirationStatusEnabled || !ok {
 		return nil
 	}
+
+	// These settings need no rule of their own.
 	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix, Tags: tags}
 	if r.Expiration != nil {
 		rule.ExpireAfterDays = int(aws.ToInt32(r.Expiration.Days))

@@ -37,6 +37,7 @@ func (b *Bucket) objectLock(ctx context.Context) (l bucketLock, err error) {
 		return l, err
 	}
 
+	// A missing part of the response means that the bucket has no such setting.
 	c := output.ObjectLockConfiguration
 	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
 		return l, nil
@@ -94,6 +95,7 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 		hasJustEnabledVersions = true
 	}
 
+	// Set the default retention, or only enable object lock.
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
 		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
@@ -101,6 +103,7 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 			Days: days(d.Days),
 		}}
 	}
+
 	// S3 may not see at once that the bucket has versions.
 	isPending := func(err error) bool {
 		return hasJustEnabledVersions && s3error.IsCode(err, "InvalidBucketState")

@@ -29,7 +29,8 @@ type policyStatement struct {
 
 const publicReadSid = "OmnibucketPublicRead"
 
-// parsePolicy parses a document, which may be empty for a policy without statements.
+// parsePolicy parses a bucket policy, a document of statements about who may send which requests.
+// An empty document is a policy without statements.
 func parsePolicy(document string) (*bucketPolicy, error) {
 	p := &bucketPolicy{otherFields: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
 	if strings.TrimSpace(document) == "" {

@@ -24,6 +24,7 @@ const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 // changes the block of public access before the policy, because AWS blocks public policies by
 // default.
 func (b *Bucket) setPublic(ctx context.Context, public bool) error {
+	// Without policies, an access control list of the bucket decides.
 	if !b.HasPolicies {
 		acl := types.BucketCannedACLPrivate
 		if public {
@@ -40,6 +41,7 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 		return err
 	}
 
+	// A block of public access would refuse the policy, so it is changed first.
 	var removed *types.PublicAccessBlockConfiguration
 	if b.hasAccessBlock() {
 		removed, err = b.setAccessBlock(ctx, public)
@@ -48,6 +50,7 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 		}
 	}
 
+	// Write the policy only if it changes.
 	if public {
 		if policy.allowsPublicRead(b.ARN()) {
 			return nil
@@ -56,6 +59,7 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	} else if !policy.removeAnonymousRead() {
 		return nil
 	}
+
 	err = b.putPolicy(ctx, policy)
 	if err == nil || removed == nil || b.IsNew || b.isUnsettled(err) {
 		return err
@@ -68,6 +72,7 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 
 // isPublic reports whether everyone can read the objects of the bucket.
 func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
+	// Without policies, only an access control list can permit it.
 	if !b.HasPolicies {
 		if !b.HasACLs {
 			return false, nil
@@ -82,6 +87,8 @@ func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 	if !policy.allowsPublicRead(b.ARN()) {
 		return false, nil
 	}
+
+	// A block of public access may make a public policy ineffective.
 	if !b.hasAccessBlock() {
 		return true, nil
 	}
@@ -181,9 +188,10 @@ func (b *Bucket) readAccessBlock(ctx context.Context) (*types.PublicAccessBlockC
 	return cmp.Or(output.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
-// setAccessBlock changes the bucket's settings that block public access. Unless public is true, it
-// turns all of them on. Otherwise it turns off those for policies, and returns the settings before
-// the change, or nil if nothing had to change.
+// setAccessBlock changes the block of public access, the settings of a bucket that override its
+// policy and its access control lists. Unless public is true, it turns all of them on. Otherwise it
+// turns off those for policies, and returns the settings before the change, or nil if nothing had
+// to change.
 func (b *Bucket) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {
@@ -204,6 +212,8 @@ func (b *Bucket) setAccessBlock(
 	if !blocksPolicies {
 		return nil, nil
 	}
+
+	// Keep the settings for access control lists.
 	config := *old
 	config.BlockPublicPolicy = aws.Bool(false)
 	config.RestrictPublicBuckets = aws.Bool(false)

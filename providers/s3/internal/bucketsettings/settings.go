@@ -72,6 +72,7 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 		func(ctx context.Context) error { return b.readObjectLock(ctx, info) },
 	}
 
+	// A setting that may not be read does not keep the others from being read.
 	refusals := make([]error, len(readers))
 	err := running.Each(ctx, len(readers), len(readers), func(ctx context.Context, i int) error {
 		err := readers[i](ctx)
@@ -85,6 +86,7 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 		return err
 	}
 
+	// Name the settings that may not be read.
 	var denied []bucketupdate.Setting
 	var refusal error
 	for i, err := range refusals {

@@ -54,12 +54,14 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // Retrieve returns the credentials for the next request. It remembers them, so that a refusal by
 // the store can be traced to them.
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	// Credentials that the store has refused are forgotten, so that the provider returns new ones.
 	last := r.lastUsed.Load()
 	// This is read only once, because another request may be refused meanwhile.
 	isRefused := last != nil && last.isRefused.Load()
 	if isRefused {
 		r.forget(ctx, last)
 	}
+
 	c, err := (*r.provider.Load()).Retrieve(ctx)
 	if err != nil {
 		return c, err

@@ -146,10 +146,12 @@ const peeked = 4 << 10
 // response.
 func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
 	hasHeader := isShown(response)
+	// The rules say what shows the server: an ETag, a text of the document, or else a header.
 	if e.tag {
 		hasTag := response.Header.Get(rawclient.ETagHeader) != ""
 		return isObject(response) && (hasTag || hasHeader && !hasTypeOfPage(response))
 	}
+
 	if e.text != "" {
 		hasText := bytes.Contains(peek(response), []byte(e.text))
 		if hasText && (hasHeader || !sendsHeader) {

@@ -17,11 +17,14 @@ func Match(pattern, host string) (region string, ok bool) {
 	slices.Reverse(labels)
 	for i, label := range want {
 		if i >= len(labels) || labels[i] == "" {
+			// The host has fewer labels than the pattern.
 			return "", false
 		}
 		if label == "*" {
 			return region, true
 		}
+
+		// The text after the prefix of the label is the region.
 		if prefix, hasRegion := strings.CutSuffix(label, RegionLabel); hasRegion {
 			region, ok = strings.CutPrefix(labels[i], prefix)
 			if !ok || region == "" {

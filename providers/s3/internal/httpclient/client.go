@@ -68,7 +68,7 @@ func differsOnlyInTLS(t *http.Transport) (config *tls.Config, isDefault bool) {
 		config.NextProtos = nil // our transport sets them
 	}
 
-	// Compare all other fields.
+	// Compare all other fields. DeepEqual cannot compare functions, so their addresses are compared.
 	got := reflect.ValueOf(t).Elem()
 	want := reflect.ValueOf(awshttp.NewBuildableClient().GetTransport()).Elem()
 	for i := range got.NumField() {

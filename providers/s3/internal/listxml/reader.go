@@ -96,8 +96,9 @@ func (x *reader) readValue() (value []byte, err error) {
 	return value, x.readEndTag()
 }
 
-// decodeTag does the work of openChild with encoding/xml, for an unusual document. If text is not
-// nil, decodeTag appends the characters before the tag to *text.
+// decodeTag opens the next element and returns its name, like openChild, but with encoding/xml, for
+// an unusual document. If text is not nil, decodeTag appends the characters before the tag to
+// *text.
 func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()
@@ -106,12 +107,14 @@ func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
 			if len(x.open) == maxDepth {
 				return nil, errors.New("the page has too many nested elements")
 			}
+			// The name is needed only without encoding/xml, which checks the end tags itself.
 			x.open = append(x.open, nil)
 			return []byte(t.Name.Local), nil
 		case xml.EndElement:
 			x.close()
 			return nil, nil
 		case xml.CharData:
+			// Outside the root, only white space is permitted.
 			if len(x.open) == 0 && len(trimSpace(t)) > 0 {
 				return nil, errNoListing
 			}
@@ -121,19 +124,21 @@ func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
 		case xml.Directive:
 			return nil, errors.New("the page has a declaration")
 		case nil:
+			// Without a token, the document has ended or is not well-formed.
 			return nil, fmt.Errorf("the page is not well-formed: %w", err)
 		}
 	}
 }
 
-// readStartTag reads a start tag and returns its name. The tag must have no attributes, except for
-// the namespace of the root.
+// readStartTag reads a start tag and returns its name. A tag with attributes, except for the
+// namespace of the root, is left to encoding/xml.
 func (x *reader) readStartTag() ([]byte, error) {
 	name := x.readName("<")
 	if name == nil || len(x.open) == maxDepth {
 		return nil, errUnusual
 	}
 
+	// Skip the namespace, which only the root may have.
 	rest := x.doc[x.pos:]
 	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
 		isUnusual := func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }
@@ -153,6 +158,8 @@ func (x *reader) readStartTag() ([]byte, error) {
 	default:
 		return nil, errUnusual
 	}
+
+	// The reader is now after the tag, whose element is open.
 	x.pos = len(x.doc) - len(rest)
 	x.open = append(x.open, name)
 	return name, nil
@@ -228,13 +235,15 @@ var isLiteral = func() (table [256]bool) {
 	return table
 }()
 
-// decodeText decodes raw, of which the bytes before index start are literal.
+// decodeText decodes the references of a text, such as "&amp;", and checks that it is valid XML.
+// The bytes of raw before index start are known to be literal.
 func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:start]...)
 	for i := start; i < len(raw); {
 		size := 1
 		c := raw[i]
 		switch {
+		// Most bytes need no check, and are copied as they are.
 		case isLiteral[c]:
 			text = append(text, c)
 		case c == '&':

@@ -177,9 +177,9 @@ func (p *VersionsPage) mergeKinds() {
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// placeMarkers places the delete markers of each key, which the server lists after the versions of
-// the key, among these versions by their times. Neither the versions nor the markers change their
-// order among themselves.
+// placeMarkers places each delete marker, a version that says that the object was removed, among
+// the versions of its key by time. The server lists the markers of a key after its versions.
+// Neither the versions nor the markers change their order among themselves.
 func (p *VersionsPage) placeMarkers() {
 	entries := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {
@@ -191,6 +191,8 @@ func (p *VersionsPage) placeMarkers() {
 		}
 		group := rest[:end]
 		rest = rest[end:]
+
+		// Divide the group into its versions and its markers.
 		firstMarker := slices.IndexFunc(group, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
 		if firstMarker < 0 {
 			firstMarker = len(group)
@@ -198,6 +200,7 @@ func (p *VersionsPage) placeMarkers() {
 		versions := group[:firstMarker]
 		markers := group[firstMarker:]
 
+		// Merge the two, each of which begins with the newest.
 		for len(versions) > 0 && len(markers) > 0 {
 			if isNewer(&markers[0], &versions[0]) {
 				entries = append(entries, markers[0])

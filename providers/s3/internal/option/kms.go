@@ -65,7 +65,8 @@ func CheckKMSKey(name, id string) error {
 
 const maxKMSKey = 2048
 
-// Apply sets the key in an input that stores an object, and changes no other input.
+// Apply sets the KMS key, with which the store encrypts an object, in an input that stores an
+// object. It changes no other input.
 func (k *KMSKey) Apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
 	if sse == nil {
@@ -75,6 +76,7 @@ func (k *KMSKey) Apply(input any) error {
 	if *field[*string](input, "SSECustomerKey") != nil {
 		return errTwoKeys()
 	}
+
 	*sse = types.ServerSideEncryptionAwsKms
 	if k.ID != nil {
 		*field[*string](input, "SSEKMSKeyId") = aws.String(*k.ID)

@@ -103,6 +103,7 @@ func checkFunctions(input any, native []any) error {
 		others = reading // Restore sends HeadObject before RestoreObject
 	}
 
+	// An option for this very request is enough. One for another alternative would never be used.
 	var unused reflect.Type // of an option for another alternative
 	for _, o := range native {
 		f, ok := o.(function)

@@ -27,6 +27,8 @@ func (c *Client) PutObject(
 		size:   *input.ContentLength,
 		sha256: signature.UnsignedPayload,
 	}
+
+	// The headers are those that the SDK would send for the fields of the input.
 	h := &r.header
 	h.set("Content-Type", contentTypeOrDefault(input.ContentType))
 	h.setOptional("Content-Encoding", input.ContentEncoding)
@@ -53,6 +55,7 @@ func (c *Client) PutObject(
 	if err != nil {
 		return nil, err
 	}
+	// The SDK makes its usual error from the response, and sends nothing.
 	if failure != nil {
 		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
@@ -95,6 +98,7 @@ func (c *Client) UploadPart(
 	if err != nil {
 		return nil, err
 	}
+	// The SDK makes its usual error from the response, and sends nothing.
 	if failure != nil {
 		return c.SDK.UploadPart(
 			ctx,
@@ -131,6 +135,7 @@ func (c *Client) GetObject(
 	if err != nil {
 		return nil, err
 	}
+	// The SDK makes its usual error from the response, and sends nothing.
 	if failure != nil {
 		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
@@ -154,11 +159,13 @@ func (c *Client) HeadObject(
 	if err != nil {
 		return nil, err
 	}
+	// The SDK would take much longer to make this error, which is frequent.
 	isMissing := failure != nil && failure.response != nil && failure.response.StatusCode == http.StatusNotFound
 	if isMissing {
 		return nil, missingObjectError(failure.response)
 	}
 	if failure != nil {
+		// The SDK makes its usual error from the response, and sends nothing.
 		output, err := c.SDK.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 		if err != nil {
 			return nil, err
@@ -196,6 +203,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(h)
 	output.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
 	setArchived(output, h.Get("X-Amz-Archive-Status"))
+	// A length of -1 means that the response does not say it.
 	if response.ContentLength >= 0 {
 		output.ContentLength = &response.ContentLength
 	}
@@ -222,7 +230,8 @@ func contentTypeOrDefault(contentType *string) string {
 	return *contentType
 }
 
-// HeadOutput returns the output of a HeadObject in the form of GetObject.
+// HeadOutput returns the output of a HeadObject in the form of GetObject, so that the same code
+// reads the attributes of both.
 func HeadOutput(output *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 	object := &awss3.GetObjectOutput{
 		CacheControl:              output.CacheControl,

@@ -105,6 +105,7 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 //     SDK with the option fail.replay, with which the SDK sends nothing and returns its error.
 //   - Otherwise the response is a success.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
+	// RawPath keeps the escapes of the signed path, which url.URL might write in another way.
 	escaped := escape.Path(r.key)
 	path := c.Path + "/" + escaped
 	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
@@ -131,6 +132,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		req.Body = io.NopCloser(r.body)
 	}
 
+	// A failure without a response is also for the SDK.
 	response, err = c.Transport.Send(ctx, req)
 	if err != nil {
 		return nil, &failure{err: err}, nil
@@ -143,6 +145,8 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		_ = response.Body.Close()
 		return nil, nil, err
 	}
+
+	// S3 may send the error of a write after status 200.
 	if r.method == http.MethodPut {
 		return response, lateError(response), nil
 	}
@@ -155,6 +159,7 @@ const minExpectSize = 2 << 20
 
 // authorize signs the request with all of its headers, and then adds those that are not signed.
 func (c *Client) authorize(ctx context.Context, r *request, path string) error {
+	// Set the headers that the signature covers.
 	const encoding = "Accept-Encoding"
 	h := &r.header
 	h.set("X-Amz-Content-Sha256", r.sha256)

@@ -63,15 +63,17 @@ func (t *Trailed) setHeaders(r *request) {
 	r.header.set("X-Amz-Trailer", trailerName)
 }
 
-// Read returns the framing of each chunk, followed by the bytes of that chunk.
+// Read returns the body in chunks, each after its framing, and then the trailer with the checksum.
 func (t *Trailed) Read(p []byte) (n int, err error) {
 	for n < len(p) {
+		// The framing of a chunk comes before its bytes.
 		if len(t.frame) > 0 {
 			copied := copy(p[n:], t.frame)
 			t.frame = t.frame[copied:]
 			n += copied
 			continue
 		}
+
 		if t.isFinished {
 			return n, io.EOF
 		}
@@ -82,6 +84,7 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 			continue
 		}
 
+		// Read bytes of the current chunk, of which t.chunk remain.
 		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
 		count, err := t.body.Read(space)
 		n += count
@@ -104,9 +107,12 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 // last chunk, it makes the empty chunk and the trailer, which end the body.
 func (t *Trailed) nextChunk() error {
 	t.frame = t.frame[:0]
+	// The line break ends the chunk before.
 	if t.isStarted {
 		t.frame = append(t.frame, "\r\n"...)
 	}
+
+	// A chunk begins with its size. Only the last chunk is empty.
 	t.isStarted = true
 	t.chunk = min(t.remaining, trailedChunk)
 	t.remaining -= t.chunk
@@ -116,6 +122,7 @@ func (t *Trailed) nextChunk() error {
 		return nil
 	}
 
+	// All bytes were read, so the checksum is known.
 	sum := t.sum()
 	if sum == nil {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the part has ended without a checksum")}

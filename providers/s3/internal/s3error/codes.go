@@ -112,6 +112,7 @@ func Meaning(code, message string, status int) sdkerror.Meaning {
 		return m
 	}
 
+	// The message tells apart the reasons of a code that has several.
 	m := meanings.Lookup(code, status)
 	isOfKMS := strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
 	switch {

@@ -50,7 +50,8 @@ func mayHaveBeenSent(err error) bool {
 // IsUnsent reports whether err is the SDK's error for a request that failed on its way.
 func IsUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }
 
-// FromResponse translates an error with a response. It returns nil if err has none.
+// FromResponse translates an error with a response of S3, by its code or else by its status. It
+// returns nil if err has no response.
 func FromResponse(err error) *storage.Error {
 	response := Response(err)
 	if response == nil {

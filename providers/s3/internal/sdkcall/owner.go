@@ -43,6 +43,8 @@ func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 			return next.HandleBuild(ctx, input)
 		},
 	)
+
+	// The headers must be set before the SDK signs the request.
 	return func(stack *middleware.Stack) error { return stack.Build.Add(setOwner, middleware.After) }
 }
 

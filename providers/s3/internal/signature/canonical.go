@@ -36,10 +36,11 @@ const (
 	lengthHeader = "Content-Length"
 )
 
-// finishCanonical appends the rest of the canonical request, which follows the query: the signed headers, their
-// names and the SHA-256 of the body.
+// finishCanonical appends the rest of the canonical request, the text that SigV4 signs. After the
+// query follow the signed headers, their names and the SHA-256 of the body.
 func (s *signer) finishCanonical(r *Request) {
 	s.canonical = append(s.canonical, '\n')
+	// Each header is a line "name:value".
 	for _, name := range s.names {
 		s.canonical = appendLower(s.canonical, name)
 		s.canonical = append(s.canonical, ':')
@@ -53,6 +54,8 @@ func (s *signer) finishCanonical(r *Request) {
 		}
 		s.canonical = append(s.canonical, '\n')
 	}
+
+	// An empty line separates the headers from their names.
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = s.appendNames(s.canonical, ";")
 	s.canonical = append(s.canonical, '\n')

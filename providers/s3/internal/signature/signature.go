@@ -53,6 +53,7 @@ var secretSeed = maphash.MakeSeed()
 // Get returns the key for a credential, a region and the day of t. It returns the key of the last
 // call again unless one of them differs.
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
+	// A key costs several HMACs, so the last one is used again while its values are the same.
 	const secondsPerDay = 24 * 60 * 60
 	day := t.Unix() / secondsPerDay
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
