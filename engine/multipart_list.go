@@ -35,6 +35,7 @@ func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storag
 // eachUpload yields all uploads whose key begins with the key of the operation.
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	req := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
+	// eachPage calls this function for each page, and stops at its error.
 	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
 		req.Token = token
 		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
@@ -46,6 +47,7 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 
 		for _, entry := range page.Uploads {
 			last = entry.Key + "\x00" + entry.Upload // a key may have several uploads
+			// Some servers return keys outside of the prefix.
 			if !strings.HasPrefix(entry.Key, req.Prefix) {
 				continue
 			}

@@ -149,6 +149,7 @@ func partTooLarge(limit int64) *storage.Error {
 // streams, the rest is sent as it is read. Otherwise the whole stream is read into memory first.
 func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	w := &p.write
+	// A random-access body is read in place.
 	if w.src.readerAt != nil {
 		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
@@ -165,6 +166,7 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 		return p.stream(ctx, content)
 	}
 
+	// The whole part is in memory.
 	limit := w.op.engine.bufferLimit
 	limit.AddInFlight(1)
 	defer limit.AddInFlight(-1)
@@ -221,6 +223,7 @@ func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupporte
 // fill reads a stream into memory. For a driver that accepts streams, it reads only the beginning, and
 // ended is false if the stream is longer.
 func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
+	// Find out how many bytes the part may have.
 	w := &p.write
 	declared := w.src.size // -1 if WithSize was not given
 	maximum := w.op.engine.bufferLimit.Max
@@ -230,6 +233,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	if limit := p.upload.Limits().MaxSize; limit > 0 {
 		maximum = min(maximum, limit)
 	}
+
+	// For a driver that accepts streams, only the beginning is necessary.
 	streams := w.op.engine.has(driver.StreamingPut) && maximum >= lookAhead
 	if streams {
 		maximum = lookAhead - 1 // so that Fill below reads lookAhead bytes
@@ -240,6 +245,7 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	err := content.Fill(ctx, &w.src, maximum+1)
 	size := content.Size()
 	if err == nil {
+		// The stream is longer than the maximum.
 		switch {
 		case streams:
 			return false, nil

@@ -38,6 +38,8 @@ func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken
 		Unchecked: r.UncheckedParts,
 		Natives:   fingerprintsOf(r.Native),
 	}
+
+	// A missing field means that the option was not given.
 	if !r.Retention.Until.IsZero() {
 		u.Until = r.Retention.Until.Unix()
 	}
@@ -135,8 +137,10 @@ func continueUpload(
 	return u, nil
 }
 
-// restore sets the request and the record of u from its token, and checks the options.
+// restore sets the request and the record of u from its token, and checks the options of
+// ContinueUpload.
 func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *storage.Error {
+	// The token must be of this bucket and of the view.
 	record, ok := uploadtoken.Parse(u.token)
 	if !ok || record.Upload == "" {
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
@@ -155,6 +159,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 		return e
 	}
 
+	// Rebuild the request of BeginUpload from the record.
 	if e := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
@@ -164,6 +169,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 		return e
 	}
 
+	// The native options may be secret, so the record has only their fingerprints.
 	natives, e := o.engine.nativeValues(opts.Native)
 	if e != nil {
 		return e

@@ -64,6 +64,7 @@ func (b bucket) BeginUpload(
 // resolve checks the options, and sets the request and the record of an upload that will begin.
 func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
 	c := o.engine
+	// Take the request from the options.
 	put := &u.put
 	setPut(put, opts)
 	put.Key = o.key
@@ -75,6 +76,8 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
 		return e
 	}
+
+	// The object of the upload has the checks of every write.
 	e := c.resolveWrite(put.Key, writeFields{
 		properties: &put.Properties,
 		set:        opts.Set,
@@ -90,6 +93,7 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 		return e
 	}
 
+	// The record is what the token of the upload contains.
 	put.ContentType = contentType(put.ContentType, put.Key, nil)
 	u.record = newUploadRecord(c, put, opts.MaxSize)
 	u.finishRequest()
@@ -183,6 +187,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			return nil, e
 		}
 
+		// The numbers must rise, because the next page begins after the last of them.
 		for _, part := range page.Parts {
 			if part.Number <= req.After {
 				return nil, &storage.Error{
@@ -197,6 +202,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 		if !page.More {
 			break
 		}
+		// Without a part, the next request would be the same.
 		if len(page.Parts) == 0 {
 			return nil, &storage.Error{
 				Code: storage.Unavailable,
@@ -281,6 +287,7 @@ func (u *multipartUpload) SignPart(
 		if e != nil {
 			return nil, e
 		}
+
 		signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
 		signed.Method = cmp.Or(signed.Method, http.MethodPut)
 		return signed, nil
@@ -307,6 +314,7 @@ func (u *multipartUpload) checkSignedPart(
 		}
 	}
 
+	// Each part has a checksum, or none has one, as BeginUpload has chosen.
 	if !part.CRC32C.Known {
 		if u.put.UncheckedParts {
 			return nil

@@ -124,6 +124,7 @@ func outerOf(ctx context.Context, c *engine) *operation {
 // end ends the operation: it tells the hooks and the telemetry the outcome, and returns the failure
 // with the operation, bucket and key.
 func (o *operation) end(failure *storage.Error) error {
+	// Add the operation, bucket and key to a copy of the failure.
 	var err error
 	if failure != nil {
 		e := *failure
@@ -144,6 +145,7 @@ func (o *operation) end(failure *storage.Error) error {
 		return err
 	}
 
+	// Tell the hooks, unless an earlier call of end has done so.
 	if finishHooks := o.finishHooks; finishHooks != nil {
 		o.finishHooks = nil
 		finishHooks(storage.Outcome{
@@ -157,6 +159,8 @@ func (o *operation) end(failure *storage.Error) error {
 		// A refused operation has no span.
 		return err
 	}
+
+	// Tell the telemetry, which ends the span.
 	o.begun = false
 	outcome := telemetry.Outcome{
 		Bytes:      o.bytes.Load(),
@@ -246,11 +250,14 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 			o.endAttempt(nil)
 			return nil
 		}
+
+		// If the body cannot be read, its own error is the cause, and a retry would not help.
 		if e := bodyFailure(ctx, body); e != nil {
 			e.Unknown = unknown
 			return e
 		}
 
+		// An earlier attempt may have taken effect even if the last one has not.
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
@@ -258,6 +265,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		state(e).LastUnknown = e.Unknown
 		state(e).Repeated = tries.Failed > 0
 		e.Unknown = unknown
+
 		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
@@ -266,6 +274,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if !mayRetry {
 			return e
 		}
+		// A body that cannot be read from its beginning permits no retry.
 		if body != nil && !body.rewind() {
 			return e
 		}

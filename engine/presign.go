@@ -148,6 +148,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	if e := s.op.prepare(c, op, key); e != nil {
 		return e
 	}
+
 	opts := s.opts
 	*r = driver.SignRequest{
 		Key:                        s.op.key,
@@ -194,6 +195,8 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 		return e
 	}
 	req := &s.req
+
+	// A signed upload has the checks of every write.
 	e := c.resolveWrite(s.op.key, writeFields{
 		properties: &req.Properties,
 		set:        s.opts.Set,
@@ -205,6 +208,8 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	if e != nil {
 		return e
 	}
+
+	// These options need features of their own if the request is signed.
 	if req.Condition.Absent {
 		if e := c.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
 			return e
@@ -281,6 +286,7 @@ func (o *operation) preparePublic(c *engine, key string) *storage.Error {
 		return nil
 	}
 
+	// Choose the hint that fits the store.
 	e := &storage.Error{
 		Code: storage.NotPublic,
 		Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",

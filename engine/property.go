@@ -62,8 +62,10 @@ type writeFields struct {
 	natives    []storage.NativeValue
 }
 
-// resolveWrite makes the checks that all writes have in common, and completes the request.
+// resolveWrite makes the checks that all writes have in common, and completes the request that the
+// driver gets.
 func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
+	// Check the key and the properties, some of which this store may not have.
 	p := w.properties
 	if rule := objectkey.WriteRule(key); rule != "" {
 		return invalid("key", rule)
@@ -82,6 +84,7 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 
 	// What the store still cannot keep comes from the source of a copy, and not from an option.
 	c.dropProperties(p)
+
 	if p.StorageClass != "" {
 		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
 			return e
@@ -148,6 +151,7 @@ func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 // checkProperties checks the properties of a write, and replaces p.Metadata by a copy with keys in
 // lower case.
 func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
+	// The properties are sent as headers.
 	for _, text := range textProperties {
 		if value := *text.field(p); value != "" && !headertext.ValidHeader(value) {
 			return invalid(
@@ -181,6 +185,7 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
 	}
+
 	if set&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
 		if e := c.need(storage.Metadata, "WithMetadata"); e != nil {
 			return e

@@ -30,6 +30,7 @@ type intent struct {
 func finishWrite(
 	ctx context.Context, o *operation, attrs *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
+	// A failed write may have taken effect, and then it counts as a success.
 	failed := e != nil
 	if failed {
 		attrs, e = reconcile(ctx, o, e, want)
@@ -37,6 +38,8 @@ func finishWrite(
 			return nil, e
 		}
 	}
+
+	// The object must have the checksum that was sent.
 	if want.crc.Known {
 		if attrs.CRC32C.Known && attrs.CRC32C != want.crc {
 			return nil, mismatch(want.crc, attrs.CRC32C)
@@ -98,6 +101,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	// Nothing shows that this write took effect: the object is not there, has no such id, or could
 	// not be read. The store may still execute the write later, so return its error.
 	if headErr != nil {
+		// Any other error of Head leaves unknown whether the object exists.
 		mayExist := headErr.Code != storage.ObjectNotFound
 		if retryRefused && mayBeOwnEffect(e) && mayExist {
 			// The earlier attempt may be what this attempt conflicts with.
@@ -119,8 +123,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	return nil, errOverwritten(e)
 }
 
-// conditionFailure adapts the error PreconditionFailed of a write. It changes the Code if the error
-// does not prove that a condition of this write failed.
+// conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
+// error does not prove that a condition of this write failed.
 func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 	if in.condition.Absent {
 		// The text of the error will say that the key exists.
@@ -141,6 +145,7 @@ func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return e
 	}
+
 	if in.condition == (storage.Condition{}) {
 		// The request has no condition, so a gateway sent the 412, not the store.
 		e.Code = storage.Unavailable

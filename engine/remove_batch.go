@@ -36,7 +36,8 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 	})
 }
 
-// resolveRemove checks the request of a removal, and completes it.
+// resolveRemove checks the request of a removal, and completes it with the key and the native
+// options.
 func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
 	if e := c.checkReadKey(key); e != nil {
 		return e
@@ -276,14 +277,17 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (re
 			waitErrors(ctx, o, pending)
 			return nil
 		}
+
 		errs := sendBatch(ctx, o, pending)
 		// Record a refusal, too: it may leave unknown what the batch did.
 		retries, cause := recordResults(ctx, errs, pending)
+
 		if allUnsupported(errs) {
 			return pending
 		}
 		o.endAttempt(cause)
 
+		// Send only the temporary failures again.
 		if len(retries) == 0 || ctx.Err() != nil {
 			return nil
 		}

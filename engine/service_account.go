@@ -74,6 +74,7 @@ func askBucket[T any](
 		writes: true,
 	}
 
+	// A closed service comes before an invalid option, and that before an invalid argument.
 	e := argErr
 	if account.optionError != nil {
 		e = account.optionError
@@ -197,6 +198,7 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 				yield(storage.BucketInfo{}, err)
 				return
 			}
+
 			for _, info := range page {
 				info.Provider = s.engine.desc.Provider
 				// Few stores list rules, so no program may rely on them.
@@ -269,6 +271,7 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 		if err != nil {
 			return "", "", asError(ctx, err)
 		}
+
 		if len(page.Entries) > 0 {
 			return "", "", asError(ctx, storage.BucketNotEmpty)
 		}
@@ -292,8 +295,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	return storage.NewBucket(bucket{c}), nil
 }
 
-// openBucket opens a bucket, and records that it is open. The error is a copy, which the caller may
-// change.
+// openBucket opens a bucket, and records it among the open buckets of the service. The error is a
+// copy, which the caller may change.
 func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *storage.Error) {
 	if e := checkOpenName(name); e != nil {
 		return nil, e
@@ -301,6 +304,7 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 	if s.engine.closed.Load() {
 		return nil, errServiceClosed()
 	}
+
 	d, err := s.driver.Driver(name)
 	if err != nil {
 		return nil, ownError(err)
@@ -313,6 +317,7 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 		_ = d.Close()
 		return nil, ownError(c.optionError)
 	}
+
 	if !s.add(c) {
 		// Another goroutine has called Close.
 		_ = c.close()

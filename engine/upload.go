@@ -84,6 +84,7 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 		return e
 	}
 
+	// Prepare the request, and let resolveWrite check and complete it.
 	setPut(req, opts)
 	req.Key = w.op.key
 	w.transfer = opts.Transfer
@@ -99,6 +100,8 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	if e != nil {
 		return e
 	}
+
+	// The remaining options are for the transfer of the body.
 	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
 		return e
 	}
@@ -304,6 +307,7 @@ func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage
 		first.Free()
 		return nil, e
 	}
+
 	declared := w.src.size
 	if declared >= 0 && first.Size() > declared {
 		first.Free()
@@ -311,6 +315,7 @@ func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage
 		return nil, tooLong(declared)
 	}
 
+	// Choose between one Put and an upload in parts.
 	streamEnded := next == nil
 	if streamEnded && first.Size() <= w.singleBound() {
 		defer first.Free()
@@ -352,10 +357,12 @@ func (w *write) putSection(
 			return nil, e
 		}
 	}
+
 	if crc.Known && declared.Known && crc != declared {
 		return nil, mismatch(declared, crc)
 	}
 
+	// Send the body, with the checksum or without.
 	req := &w.req
 	req.CRC32C = crc
 	req.Size = length

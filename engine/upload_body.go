@@ -43,6 +43,8 @@ type randomAccess interface {
 func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 	s.size = declared
 	var e *storage.Error
+
+	// If the body is read in place, its method sets s.readerAt and s.size.
 	switch body := body.(type) {
 	case nil:
 		e = invalid("body", "must not be nil; an empty object has an empty body")
@@ -209,8 +211,10 @@ func (b *body) next(p []byte) (int, error) {
 	for total < len(p) && !b.ended {
 		block := p[total:min(len(p), total+hashBlock)]
 		n, err := buffer.ReadSome(b.from, block)
+
 		b.count(block[:n])
 		total += n
+
 		if e := b.checkLength(); e != nil {
 			b.readErr = e
 			return 0, e
@@ -234,6 +238,7 @@ func (b *body) next(p []byte) (int, error) {
 		}
 	}
 
+	// A call that reads the last bytes returns no error. The next one returns io.EOF.
 	b.report()
 	if total == 0 && b.ended {
 		return 0, io.EOF
@@ -410,6 +415,8 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	if !canSeek || declared < 0 || declared > limit {
 		return nil
 	}
+
+	// Find the size of the rest of the body.
 	start, err := src.Seek(0, io.SeekCurrent)
 	if err != nil {
 		// It is a pipe, for example.

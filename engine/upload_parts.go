@@ -76,6 +76,7 @@ func (w *write) plan() partPlan {
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
 
+	// If a killed process may lose only so many bytes, limit what is sent at the same time.
 	if loss := w.maxLoss(); loss > 0 {
 		lossParts := max(1, loss/p.first) // as many parts as may be lost
 		p.concurrency = int(min(int64(p.concurrency), lossParts))
@@ -159,6 +160,7 @@ func (w *write) firstPartSize() int64 {
 		return w.transfer.PartSize
 	}
 
+	// Begin with the usual size.
 	c := w.op.engine
 	desc := &c.desc
 	size := c.partSize
@@ -263,9 +265,9 @@ type multipart struct {
 	group running.Group
 }
 
-// storeParts stores the body in parts. For a random-access body, which is read in place, first is nil.
-// For a stream, first and next are the buffers that were already read, and next is nil if the stream
-// ends after first.
+// storeParts stores the body in parts, and begins again if the store drops the upload. For a
+// random-access body, which is read in place, first is nil. For a stream, first and next are the
+// buffers that were already read, and next is nil if the stream ends after first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tries running.Tries
 	for {
@@ -277,6 +279,8 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 
 		wasResumed := w.journal.Begun()
 		attrs, e := w.sendParts(ctx, first, next)
+
+		// Begin again only if the outcome is known and the body can be read a second time.
 		canReadAgain := w.src.readerAt != nil
 		if !mustRestart(e) || e.Unknown || !canReadAgain || ctx.Err() != nil {
 			return attrs, e
@@ -292,6 +296,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 				return nil, w.op.waitError(ctx, e, false)
 			}
 		}
+
 		w.writeID = ""
 		w.progress.Restart()
 	}
@@ -322,6 +327,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 		}
 	}()
 
+	// Send all parts, and then complete the upload.
 	var e *storage.Error
 	if first == nil {
 		e = m.sendSections(ctx)
@@ -333,6 +339,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 		attrs, e = m.complete(ctx, declared)
 	}
 	m.freeFinal()
+	// If the upload has failed, end aborts it, or keeps it for a later call.
 	e = m.end(ctx, e)
 	panicked = false
 
@@ -343,7 +350,9 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 
 // begin begins the upload, or resumes the one that an earlier call has begun.
 func (m *multipart) begin(ctx context.Context) *storage.Error {
+	// The goroutines that send parts wait for m.ready.
 	defer close(m.ready)
+
 	w := m.w
 	if w.journal.Begun() {
 		m.id = w.journal.Header().Upload
@@ -352,6 +361,7 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 		return nil
 	}
 
+	// Begin an upload, and record it in the journal before any part is sent.
 	id, e := beginParts(ctx, w.op, &w.req)
 	if e != nil {
 		return e
@@ -388,11 +398,13 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	return id, e
 }
 
-// complete tells the store to make the object from the parts, whose checksum must be the declared one
-// if that is known.
+// complete tells the store to make the object from the parts. The checksum of the object, computed
+// from theirs, must be the declared one if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
+
+	// The last part may travel with the request that completes the upload.
 	last, replay, e := m.finalRequest()
 	if e != nil {
 		return nil, e
@@ -403,6 +415,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 		Parts:  m.parts,
 		Last:   last,
 	}
+
 	size, crc := objectSum(req)
 	if declared.Known && declared != crc {
 		return nil, mismatch(declared, crc)
@@ -418,6 +431,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	attrs, e := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) {
 		return w.op.engine.driver.CompleteParts(ctx, req)
 	})
+
 	if m.mayBeCompleted(e, completing) {
 		attrs, e = m.reconcileResumed(ctx, e, completing, size)
 		if e != nil {
@@ -458,8 +472,10 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	}
 
 	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+		// The store no longer has the upload, so no later call can resume it.
 		e = errUploadLost(e)
 	}
+
 	hasJournal := m.w.journal != nil
 	mayBeStored := e.Unknown && e.Code != storage.OutcomeUnknown
 	mayBeResumed := hasJournal && isResumable(e)

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
-// AbandonUpload aborts the upload that the file at path records, whose key must have the prefix, and
-// removes the file.
+// AbandonUpload aborts the upload that the journal at path records, whose key must have the prefix,
+// and removes the file. A journal is the file from which a later call can resume an upload.
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
 	if e := o.prepareWrite(b.engine, "AbandonUpload", ""); e != nil {
@@ -154,11 +154,13 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		return nil
 	}
 
+	// An upload of the same call is resumed.
 	if w.isRequest(h.Request) && w.op.engine.continuesLayers(h) {
 		w.writeID = h.WriteID
 		return nil
 	}
 
+	// An upload of another call is in the way, so abort it.
 	e := abandonUpload(ctx, w.op, j)
 	if e != nil && ctx.Err() != nil {
 		return e
@@ -190,8 +192,8 @@ func (w *write) fingerprint() string {
 	return w.hashOf(w.properties(), controls)
 }
 
-// formerFingerprint returns the fingerprint in the first stored form. The names in its JSON are the
-// names of the Go fields.
+// formerFingerprint returns the fingerprint in the first stored form, with which a journal of an
+// earlier version identifies its call. The names in its JSON are the names of the Go fields.
 func (w *write) formerFingerprint() string {
 	// The fields must keep their names and order, because the JSON has both.
 	type formerProperties struct {
@@ -212,6 +214,7 @@ func (w *write) formerFingerprint() string {
 		Native     []any
 	}
 
+	// Native is never set, because hashOf adds the native options itself.
 	c := &w.req.Controls
 	controls := formerControls{
 		PublicRead: c.PublicRead,
@@ -230,11 +233,14 @@ func (w *write) properties() storage.Properties {
 }
 
 // hashOf returns a hash of the call, with its properties and controls in the form of a fingerprint.
+// A journal keeps the hash, so that a later call is known to be the same.
 func (w *write) hashOf(properties, controls any) string {
 	natives := make([]string, len(w.req.Native))
 	for i, native := range w.req.Native {
 		natives[i] = fingerprintOf(native)
 	}
+
+	// The names of the fields are part of the hashed text.
 	call := struct {
 		Key        string
 		Properties any
@@ -252,6 +258,7 @@ func (w *write) hashOf(properties, controls any) string {
 		PartSize:   w.transfer.PartSize,
 		Natives:    natives,
 	}
+
 	// Marshal never fails, because all values are strings, numbers and valid times.
 	text, _ := json.Marshal(call)
 	sum := sha256.Sum256(text)
@@ -283,9 +290,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns the part with the number if an earlier call has sent it with the same bytes, and
-// otherwise false. If an earlier call has sent other bytes, and the store cannot replace the part, the
-// error says that the upload is lost.
+// storedPart returns the part with the number if the journal shows that an earlier call has sent it
+// with the same bytes, and otherwise false. If an earlier call has sent other bytes, and the store
+// cannot replace the part, the error says that the upload is lost.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
 ) (part driver.Part, found bool, e *storage.Error) {
@@ -298,6 +305,7 @@ func (m *multipart) storedPart(
 		return driver.Part{}, false, e
 	}
 
+	// Compare the bytes of this call with those of the earlier one.
 	cannotReplace := m.w.op.engine.desc.FixedParts
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	if !sameBytes {
@@ -309,10 +317,12 @@ func (m *multipart) storedPart(
 		}
 		return driver.Part{}, false, nil
 	}
+
 	if cannotReplace && recorded.Tag == "" {
 		// The part was recorded before it was sent, so the store may or may not have it.
 		return driver.Part{}, false, nil
 	}
+
 	part = driver.Part{
 		Number: number,
 		Tag:    recorded.Tag,
@@ -330,14 +340,15 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 	return e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e)
 }
 
-// reconcileResumed finds out whether an earlier call has completed the upload that this call could not
-// complete: e says that the upload is missing, or that the condition does not hold. completing is
-// true if an earlier call had begun to complete the upload.
+// reconcileResumed finds out whether an earlier call has completed the upload that this call could
+// not complete. The error e says that the upload is missing, or that the condition does not hold.
+// completing is true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	cond := w.req.Condition
+	// An object of the same size with the id of this write is the result of the upload.
 	attrs, headErr := head(ctx, w.op, &driver.GetRequest{
 		Key:       w.op.key,
 		Length:    -1,
@@ -348,6 +359,7 @@ func (m *multipart) reconcileResumed(
 		// An earlier call has stored the object.
 		return attrs, nil
 	}
+
 	if headErr != nil && headErr.Code != storage.ObjectNotFound {
 		// It is not known whether the object exists.
 		headErr.Unknown = true
@@ -364,6 +376,8 @@ func (m *multipart) reconcileResumed(
 			return nil, errOverwritten(e)
 		}
 	}
+
+	// The condition has failed, or the upload is lost.
 	if e.Code == storage.PreconditionFailed {
 		state(e).Absent = cond.Absent
 		return nil, e

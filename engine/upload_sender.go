@@ -17,6 +17,7 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 		return e
 	}
 
+	// Send the parts one after another, as free slots permit.
 	sending := m.start(ctx)
 	src := &m.w.src
 	size := m.plan.first
@@ -45,6 +46,7 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 // sendStream sends the parts of a stream. While the upload begins and parts are sent, the next part
 // is read into a buffer.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
+	// Begin the upload in a goroutine, while this one reads the stream.
 	sending := m.start(ctx)
 	begin := func() {
 		// If the source fails meanwhile, this request is not canceled, because without its response
@@ -58,6 +60,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	})
 	m.held = 1 // first is in memory
 
+	// Send each part, and read the part that follows it.
 	total := int64(0)
 	current := first
 	for number := 1; ; number++ {
@@ -97,6 +100,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			break
 		}
 	}
+
+	// Free what was read beyond the last part that was sent.
 	next.Free()
 	return m.wait(ctx)
 }
@@ -150,6 +155,7 @@ func (w *write) fillPart(
 		}
 	}()
 
+	// If the stream ends within the part or after it, Fill returns io.EOF.
 	err := current.Fill(ctx, &w.src, size)
 	if err == nil {
 		next = newBuffer(w.op)
@@ -336,10 +342,12 @@ func (o *operation) requestPart(
 // partRequest returns the request that sends a part, and its body. If the driver needs the checksum
 // before the bytes, partRequest reads the part to compute it.
 func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBody, *storage.Error) {
+	// The body reads the part, reports progress, and may hash the bytes.
 	content := &sectionBody{}
 	content.init(p.section.Outer())
 	content.body.progress = m.w.progress
 
+	// Hash the part first, unless its checksum may follow the bytes.
 	engine := m.w.op.engine
 	checksumMayFollow := hashesWhileSending(engine) || engine.desc.PartChecksumWhileSending
 	crc := p.crc
@@ -410,6 +418,7 @@ func requestUnlessRestart[T any](
 		if err == nil {
 			return nil
 		}
+
 		last = asError(ctx, err)
 		if mustRestart(last) {
 			// send does not retry Internal. The caller gets last in place of it.

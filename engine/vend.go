@@ -37,6 +37,7 @@ func (b bucket) Vend(
 		if e != nil {
 			return nil, e
 		}
+
 		vended.Provider = b.engine.desc.Provider
 		vended.Bucket = b.engine.desc.Bucket
 		vended.Prefix = prefix

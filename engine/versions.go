@@ -75,6 +75,7 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 			continue
 		}
 
+		// Show the entry as the user expects it. Entries must be sorted by key.
 		l.versionToUser(&entry, &w.newer)
 		if entry.Key < w.newer.Key {
 			return "", "", outOfOrder(l.op.engine)
@@ -90,6 +91,7 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 		}
 	}
 
+	// A key may have several versions, so last has both.
 	if w.newer.Key != "" {
 		last = w.newer.Key + "\x00" + w.newer.Version
 	}
