@@ -68,6 +68,8 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 			}
 
 			base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
+			// A marker is an object that only keeps its directory: Marker, or "directory/" of
+			// another tool.
 			isMarker := base == "" || base == Marker && !entry.IsPrefix
 			if isMarker {
 				continue

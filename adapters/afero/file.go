@@ -105,6 +105,7 @@ func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	}
 
 	n, err = r.WriteTo(w)
+	// The next read must begin after what was written, also if the copy has failed.
 	_, seekErr := f.Seek(offset+n, io.SeekStart)
 	return n, errors.Join(err, r.Close(), seekErr)
 }

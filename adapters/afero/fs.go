@@ -110,6 +110,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 		}
 	}
 
+	// The name may be that of a directory, or of an object to write.
 	info, err := b.stat(name)
 	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 {
 		return b.create(name, flag)
@@ -147,6 +148,7 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 
 	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
 	if errors.Is(err, storage.PreconditionFailed) {
+		// Another writer has created the object first.
 		if flag&os.O_EXCL != 0 {
 			return nil, pathError("open", name, fs.ErrExist)
 		}
@@ -257,6 +259,7 @@ func (b *bucketFs) Rename(src, dst string) error {
 	if !info.IsDir() {
 		return pathError("rename", src, b.move(source, target))
 	}
+	// The root cannot move, and no directory can move into itself.
 	if source == "" || strings.HasPrefix(target+"/", source+"/") {
 		return pathError("rename", src, fs.ErrInvalid)
 	}

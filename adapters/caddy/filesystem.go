@@ -142,6 +142,7 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 		storage.WithLimit(1),
 		storage.WithAnyOrder(),
 	}
+	// One entry or one error is enough, so each path returns.
 	for _, err := range f.bucket.List(w.ctx, opts...) {
 		// The prefix may be longer than any key.
 		if storage.CodeOf(err) == storage.InvalidArgument {

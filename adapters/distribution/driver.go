@@ -162,6 +162,8 @@ func (d *driver) Move(ctx context.Context, src, dst string) error {
 // Delete removes a file, or a folder with everything below it, and aborts the unfinished uploads there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
+	// The state of an unfinished upload is an object with the suffix stateSuffix. It is removed
+	// with the others.
 	abortUnfinished := func(entry storage.ListEntry) bool {
 		if file, isState := strings.CutSuffix(entry.Key, stateSuffix); isState {
 			d.abort(ctx, file)
@@ -174,6 +176,7 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 	}
 	hadAny := removed > 0
 
+	// The path may also be that of a file.
 	exists, err := d.bucket.Exists(ctx, key)
 	if err != nil {
 		return err

@@ -87,9 +87,11 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 		}
 		children = append(children, fileInfo(pathOf(entry.Key), entry.Size, entry.Modified))
 	}
+
 	if !exists {
 		return nil, registry.PathNotFoundError{Path: path}
 	}
+
 	slices.SortFunc(children, func(a, b registry.FileInfo) int { return strings.Compare(a.Path(), b.Path()) })
 	return children, nil
 }

@@ -84,6 +84,7 @@ func (b *bucket) uploadOptions(
 	}
 	if o.BufferSize >= leastPart && storage.Supports(b.Bucket, storage.MultipartUploads) {
 		wholeUnits := o.BufferSize / partUnit
+		// The size of a part is rounded down to a multiple of partUnit.
 		opts = append(opts, storage.WithPartSize(int64(wholeUnits*partUnit)))
 	}
 	if o.MaxConcurrency > 0 {

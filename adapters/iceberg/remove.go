@@ -29,6 +29,7 @@ func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []str
 func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	var keys []string
+	// locationsOfKeys[i] is the location of keys[i].
 	var locationsOfKeys []string
 	for _, location := range locations {
 		key, err := o.key(location)
@@ -53,6 +54,7 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 		}
 		failedKeys[storageErr.Key] = true
 	}
+
 	if mayHaveFailedAll {
 		return nil, errors.Join(errs...)
 	}

@@ -17,6 +17,7 @@ import (
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	page := &storage.Page{}
+
 	dir := strings.TrimSuffix(folder, "/")
 	if dir != "" && !isPossibleKey(dir) {
 		return page, nil
@@ -39,6 +40,7 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
 
+	// The page begins after the entry that the token names.
 	if r.Token != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
 			return compare(e.Key, folder+r.Token) <= 0

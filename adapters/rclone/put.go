@@ -35,6 +35,7 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
+
 	// A backend may store an empty object without reading its body.
 	if r.Size == 0 {
 		if err := body.check(); err != nil {
@@ -42,6 +43,7 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		}
 	}
 
+	// In a bucket, and where the remote cannot rename, the object is written under its own key.
 	uploadsInPlace := d.features.BucketBased || d.features.Move == nil
 	if uploadsInPlace {
 		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))

@@ -102,6 +102,7 @@ func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...str
 			c.Env = append(os.Environ(), variable+"="+address)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
+			// The lines of subtests are indented, so this counts only top-level tests.
 			require.Equal(t, passed, strings.Count(string(output), "\n--- PASS"), "%s", output)
 		})
 	}
