@@ -177,11 +177,11 @@ func TestRenameReplaces(t *testing.T) {
 			for _, name := range []string{"file", "other", "full/a", "second/a"} {
 				require.NoError(t, afero.WriteFile(files, name, []byte(name), 0))
 			}
-
 			require.NoError(t, files.Mkdir("empty", 0))
 
 			require.ErrorIs(t, files.Rename(tt.from, tt.to), tt.want)
 
+			// No case replaces this file.
 			text, err := afero.ReadFile(files, "second/a")
 			require.NoError(t, err)
 			require.Equal(t, "second/a", string(text))
@@ -203,6 +203,7 @@ func TestRenameKeepsWritesOfOthers(t *testing.T) {
 		return store
 	}))
 	files := New(t.Context(), bucket)
+
 	tests := []struct {
 		name string
 		file string
@@ -312,6 +313,7 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 	}
 	files := New(t.Context(), memstore.New(storage.WithHook(countRequests)))
 	require.NoError(t, afero.WriteFile(files, "a", []byte("0123456789"), 0))
+
 	f, err := files.Open("a")
 	require.NoError(t, err)
 	_, err = f.Seek(4, io.SeekStart)

@@ -13,8 +13,10 @@ func TestFileSystemRequests(t *testing.T) {
 	s := newSite(t, "s3")
 	s.put(t, "a", "content")
 	s.put(t, "dir/index.html", "index")
+
 	resp, _ := s.get(t, "/a")
 	etag := resp.Header.Get("Etag")
+
 	tests := []struct {
 		name   string
 		path   string

@@ -277,9 +277,11 @@ func TestFileSystemBrowseManyFiles(t *testing.T) {
 			after, _ := s.memory(t)
 			require.Less(t, after, before+tolerance)
 
+			// Only the server of S3 counts requests.
 			if s.store.server != nil {
 				s.store.server.Reset()
 				s.browse(t, "/many/")
+				// Two listings of all files that are shown have so many pages.
 				require.LessOrEqual(t, s.store.server.Count("ListObjectsV2"), 2*maxShown/pageSize)
 			}
 		})
@@ -305,6 +307,8 @@ func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 		require.NoError(t, err)
 		bodies = append(bodies, resp.Body)
 	}
+
+	// All bodies are still open.
 	during, _ := s.memory(t)
 	require.Less(t, during, before+maxMemory)
 
@@ -459,6 +463,7 @@ func TestFileSystemHostilePaths(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, kind)
 			s.put(t, "a/b", "content")
+
 			tests := []struct {
 				path   string
 				status int

@@ -86,6 +86,7 @@ func TestFileStorageDoesTheSame(t *testing.T) {
 				}
 
 				want := calls[name](t, theirs, key, number)
+				// A bucket has no empty folders.
 				removeEmpty(t, theirs.Path)
 				got := calls[name](t, ours, key, number)
 				require.Equal(t, want, got, "%d: %s(%q)", number, name, key)

@@ -72,6 +72,7 @@ func TestCommitTwice(t *testing.T) {
 			}
 			b := memstore.New(storage.WithHook(hook))
 			content := make([]byte, tt.size)
+			// Close stores the state of the upload, which Commit must remove.
 			require.NoError(t, create(t, b, content[:5]).Close())
 			w := resume(t, b, content[5:])
 

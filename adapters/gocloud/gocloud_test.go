@@ -258,6 +258,7 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 		SecretKey:   "secret",
 	})
 	require.NoError(t, err)
+
 	b := OpenBucket(onS3)
 	_, err = b.ReadAll(t.Context(), "absent")
 
@@ -354,6 +355,7 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 	}
 	prefixes := map[string]bool{"": true}
 	for _, key := range keys {
+		// Each beginning of a key is a prefix.
 		for end := range key {
 			prefixes[key[:end+1]] = true
 		}
@@ -377,6 +379,7 @@ func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	for _, key := range []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"} {
 		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
 	}
+
 	tests := []struct {
 		name      string
 		delimiter string
@@ -468,6 +471,7 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 
 			require.NoError(t, b.Copy(t.Context(), "copy", key, nil))
 			require.NoError(t, b.Delete(t.Context(), key))
+			// The second Delete finds nothing.
 			err = b.Delete(t.Context(), key)
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 		})
@@ -490,6 +494,7 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newOtherProgramBucket()
 			b := OpenBucket(bucket)
+			// This bucket stores "!" as a slash.
 			_, err := bucket.Upload(t.Context(), strings.ReplaceAll(tt.key, "/", "!"), strings.NewReader("old"))
 			require.Equal(t, tt.foreign, err == nil, "%v", err)
 
@@ -673,6 +678,7 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	contentOfSeveralParts := []byte(strings.Repeat("0123456789", 2<<20))
 
 	for _, store := range stores {
+		// The last two sizes are not multiples of PartUnit.
 		for _, bufferSize := range []int{1, minPartSize, minPartSize + 1, 10_000_000} {
 			t.Run(store.name+" "+strconv.Itoa(bufferSize), func(t *testing.T) {
 				layer := func(next omnidriver.Driver) omnidriver.Driver {

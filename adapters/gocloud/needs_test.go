@@ -43,6 +43,7 @@ func TestOpenBucketAsksForItsFeatures(t *testing.T) {
 			return bucket.Delete(t.Context(), "a")
 		}, nil
 	})
+
 	needs.Check(t, "adapters/gocloud with IfNotExist", write(&blob.WriterOptions{
 		ContentType: "text/plain",
 		IfNotExist:  true,

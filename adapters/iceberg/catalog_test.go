@@ -231,6 +231,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 		tbl, err = c.LoadTable(t.Context(), trips)
 		require.NoError(t, err)
 		require.Equal(t, want, ids(t, tbl))
+		// Each append that has succeeded has made one snapshot.
 		require.Len(t, tbl.Metadata().Snapshots(), len(want)/rowsOfWriter)
 	})
 }

@@ -26,6 +26,7 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 	}
 	put(keys...)
 	put(foldermarker.Of(keys...)...)
+
 	o := New(t.Context(), b, root)
 
 	require.Equal(t, []string{
@@ -40,6 +41,7 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 	locations := walk(t, o, root+"/")
 	require.Equal(t, []string{root + "/other", root + "/other/x"}, locations[1:3])
 
+	// Remove refuses a folder with a file, and removes one that has only its marker.
 	require.ErrorIs(t, o.Remove(sales+"/metadata"), syscall.ENOTEMPTY)
 	require.NoError(t, o.Remove(sales+"/metadata/v1.json"))
 	require.NoError(t, o.Remove(sales+"/metadata"))

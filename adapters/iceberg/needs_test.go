@@ -25,6 +25,7 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return files.RemoveAll("s3://lake/b.json")
 		}, nil
 	})
+
 	needs.Check(t, "adapters/iceberg.IO.RenameNoReplace",
 		func(t *testing.T, b storage.Bucket) (func() error, error) {
 			files := iceberg.New(t.Context(), b, "s3://lake")

@@ -51,6 +51,7 @@ func TestFSFilesAreReadByArrow(t *testing.T) {
 		require.NoError(t, err)
 		reader, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 		require.NoError(t, err)
+		// Read only the first column of the first group of rows.
 		table, err := reader.ReadRowGroups(t.Context(), []int{0}, []int{0})
 		require.NoError(t, err)
 		defer table.Release()

@@ -53,6 +53,7 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 	}
 	empty, err := remote.NewObject(t.Context(), "empty")
 	require.NoError(t, err)
+	// markingFs adds a marker to each folder.
 	b, err := New(&markingFs{Fs: remote, empty: empty})
 	require.NoError(t, err)
 

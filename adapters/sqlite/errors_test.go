@@ -82,8 +82,8 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 
 			tt.change(t, b)
 
-			// The open query reads what is in memory, and then fails.
-			// The first row has the number 0.
+			// The open query reads what is in memory, and then fails. Its first row, with the
+			// number 0, was read above.
 			wantNumber := 1
 			for rows.Next() {
 				var number int
@@ -304,6 +304,7 @@ func TestCloseLeavesOpenRows(t *testing.T) {
 	require.NoError(t, db.Close())
 	require.NoError(t, db.Close(), "must permit a second Close")
 
+	// The first row was read above.
 	count := 1
 	for rows.Next() {
 		count++

@@ -227,6 +227,7 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 
 	require.NoError(t, rows.Err())
 	require.Len(t, sorted, parts)
+	// All pictures are equal, and the highest price, 999, is that of the parts 1999 and 999.
 	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
 }
 

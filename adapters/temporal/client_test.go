@@ -63,6 +63,7 @@ func TestClientOfTemporal(t *testing.T) {
 			opts := client.StartWorkflowOptions{ID: "a", TaskQueue: "q"}
 			_, err = c.ExecuteWorkflow(t.Context(), opts, "workflow", large, "small")
 			require.NoError(t, err)
+			// The service has only a reference to the large input.
 			require.Less(t, len(temporal.input.String()), threshold)
 
 			value, err := c.QueryWorkflow(t.Context(), "a", "", "input")
