@@ -81,6 +81,8 @@ and deletes it.
   -locks       run the cases of retention and legal hold, too
 `
 
+// main prints the plan of a certification, asks for a confirmation, and runs the cases as tests of
+// the package testing.
 func main() {
 	testing.Init()
 	flag.Usage = func() {

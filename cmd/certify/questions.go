@@ -189,7 +189,6 @@ func (c *certification) ask(t *testing.T, q question) answer {
 // inquire asks one question, and then deletes what was created for it, even if the question panics. Its
 // error is that of the question or of the deletion.
 func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
-
 	i := &inquiry{c: c}
 	a = answer{ID: q.id}
 	defer func() {
@@ -215,6 +214,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 		return a, err
 	}
 
+	// A question may give only the answers that it declares.
 	if !slices.Contains(q.answers, text) {
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}
@@ -240,6 +240,7 @@ func (i *inquiry) cleanUp(ctx context.Context) error {
 func (c *certification) printAnswers() {
 	for _, q := range c.all {
 		index := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
+		// Questions of other providers, and those that were not asked, have no answer.
 		if index < 0 || q.provider != c.driver.Provider() {
 			continue
 		}

@@ -169,6 +169,7 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// Only credentials that may not read tags can answer the question.
 	_, err = storage.Tags(ctx, b, "a")
 	if err == nil {
 		return "", notApplicable("the credentials may read tags")
@@ -197,6 +198,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.sasLimit <= signedSlack {
 		return "", notApplicable("-sas-limit tells no limit above 15 minutes")
 	}
+
 	b, err := i.newBucket(ctx)
 	if err != nil {
 		return "", err
@@ -214,6 +216,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	i.setDetail("status %d", status)
 	if status == http.StatusOK {
 		return "yes", nil
@@ -270,6 +273,7 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 		if err == nil {
 			continue
 		}
+		// Only status 400 is a refusal of the character. Another error leaves the question open.
 		storageErr, ok := errors.AsType[*storage.Error](err)
 		if !ok || storageErr.Status != http.StatusBadRequest {
 			return "", err

@@ -49,6 +49,7 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// This upload has no storage class.
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}

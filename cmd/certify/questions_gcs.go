@@ -303,6 +303,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	const header = "X-Goog-Gcs-Idempotency-Token"
+	// With IfGenerationMatch(0), the second insertion can succeed only because of the token.
 	inserts, err := succeedsTwice(func(token string) error {
 		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).
 			IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
@@ -314,6 +315,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// The second removal of the same object can succeed only because of the token.
 	deletes, err := succeedsTwice(func(token string) error {
 		call := service.Objects.Delete(i.name(), "a").Context(ctx)
 		call.Header().Set(header, token)
@@ -398,6 +400,7 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	if _, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{DefaultEventBasedHold: true}); err != nil {
 		return nil, err
 	}
+	// A held object cannot be removed, so the clean-up begins with the holds.
 	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
 
 	attrs, err := bucket.Attrs(ctx)

@@ -183,16 +183,18 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	})
 
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-		Bucket:            aws.String(i.name()),
-		Key:               key,
-		UploadId:          upload.UploadId,
-		PartNumber:        aws.Int32(1),
-		CopySource:        aws.String(i.name() + "/source"),
+		Bucket:     aws.String(i.name()),
+		Key:        key,
+		UploadId:   upload.UploadId,
+		PartNumber: aws.Int32(1),
+		CopySource: aws.String(i.name() + "/source"),
+		// No object has this ETag.
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
 	if err == nil {
 		return "ignored", nil
 	}
+
 	status := statusOf(err)
 	if status == http.StatusPreconditionFailed {
 		return "enforced", nil
@@ -227,6 +229,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		SSECustomerKeyMD5:    aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	})
 
+	// The server does not accept such keys.
 	if status := statusOf(err); status > 0 {
 		i.setDetail("status %d", status)
 		return "refused", nil
@@ -235,6 +238,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// This request lacks the key with which the object was stored.
 	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")})
 	if err == nil {
 		return "ignored", nil
@@ -251,6 +255,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
 		return "", notApplicable("-kms names no key")
 	}
+
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
@@ -276,6 +281,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if err == nil {
 		return "not refused", nil
 	}
+	// Any status is an answer of the server. Without one, the request itself has failed.
 	if status := statusOf(err); status > 0 {
 		i.setDetail("status %d", status)
 		return "refused", nil
@@ -310,6 +316,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 				Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
 			},
 		}, func(o *awss3.Options) {
+			// A retry would hide the conflict.
 			o.Retryer = aws.NopRetryer{}
 		})
 		otherWrite.Wait()
@@ -317,6 +324,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 			continue
 		}
 
+		// Only an upload that still exists lists its parts.
 		_, err = client.ListParts(ctx, &awss3.ListPartsInput{
 			Bucket:   upload.Bucket,
 			Key:      upload.Key,

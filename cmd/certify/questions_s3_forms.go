@@ -24,6 +24,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	form, err := awss3.NewPresignClient(client).PresignPostObject(
 		ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
 		func(o *awss3.PresignPostOptions) {
+			// The policy permits bodies from 1 byte to the length of "fits".
 			o.Conditions = []any{[]any{"content-length-range", 1, len("fits")}}
 		},
 	)
@@ -41,6 +42,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.setDetail("status %d, and %d for a body that is too long", status, longStatus)
 
+	// The first body fits the policy, so the server must not refuse it.
 	if status >= http.StatusMultipleChoices {
 		return "refused", nil
 	}
@@ -89,6 +91,7 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.setDetail("status %d", status)
 
+	// If the server misreads the policy, it refuses the form, and the object does not exist.
 	exists, err := b.Exists(ctx, key)
 	if err != nil {
 		return "", err

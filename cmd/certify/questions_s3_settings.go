@@ -16,6 +16,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.newBucket(ctx, storage.WithVersioning(true)); err != nil {
 		return "", err
 	}
+	// Only a bucket that is opened with this option shows its versions.
 	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err

@@ -132,6 +132,7 @@ func (c *certification) planText() string {
 			"Requests: about %d to objects, and about %d to create, empty and delete buckets.\n",
 			requests, bucketRequests,
 		)
+
 		fmt.Fprintf(&b, "Bytes: about %d MiB in all. The store bills requests and bytes.\n", bytesOfACase*count>>20)
 	}
 	if !c.asksQuestions() {

@@ -25,6 +25,7 @@ type policyFlags struct {
 	kmsKey     string
 }
 
+// policyCommand returns the command policy, which prints the permissions that a program needs.
 func policyCommand(p *program.Program) *cobra.Command {
 	var f policyFlags
 	c := &cobra.Command{
@@ -54,6 +55,7 @@ A note names the permissions that only failures need, such as the one to abort a
 			return policy(p, &f, args[0])
 		},
 	}
+
 	flags := c.Flags()
 	flags.StringSliceVar(&f.operations, "for", nil,
 		"`operations` and groups, separated by commas; \"-\" before one takes it away")
@@ -203,6 +205,7 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 		return permissions.Azure, nil
 	}
 
+	// A server of S3 may be of any vendor, which only the profile and the endpoint show.
 	endpoint := parameters.Get("endpoint")
 	profileName := parameters.Get("profile")
 	if profile, _ := s3.NamedProfile(profileName); profile.Name == "minio" {

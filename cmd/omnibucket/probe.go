@@ -42,6 +42,7 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 		return err
 	}
 
+	// The whole bucket is opened, so the prefix of the location becomes a part of the folder.
 	folder := location.AsFolder(l.Prefix + l.Key)
 	l.Prefix = ""
 	l.Key = ""

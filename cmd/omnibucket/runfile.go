@@ -36,6 +36,7 @@ type runFlags struct {
 	stopOnError bool
 }
 
+// runCommand returns the command run, which runs the commands in a file.
 func runCommand(p *program.Program) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{

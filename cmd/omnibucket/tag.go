@@ -23,6 +23,7 @@ type tagFlags struct {
 	change         []storage.SetOption
 }
 
+// tagCommand returns the command tag, which shows or changes the tags of objects.
 func tagCommand(p *program.Program) *cobra.Command {
 	var f tagFlags
 	var version string
@@ -48,6 +49,7 @@ object stay.
 			if err != nil {
 				return err
 			}
+			// A user may take these words for subcommands.
 			if args[0] == "set" || args[0] == "list" {
 				return argument.Invalid(args[0]+" must not be a location",
 					"use --set KEY=VALUE to set a tag, and only the location to list tags; ./"+args[0]+" is a file")

@@ -38,6 +38,7 @@ func splitWords(line string) ([]string, error) {
 				return nil, argument.Invalid("a quote must be closed", "")
 			}
 			word.WriteString(rest[:end])
+			// The closing quote is skipped, too.
 			i += end + 1
 		case '"':
 			end, err := unquote(&word, rest)

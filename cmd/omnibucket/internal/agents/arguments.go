@@ -68,12 +68,14 @@ func isUnicode(raw json.RawMessage) bool {
 		if raw[i] != '\\' {
 			continue
 		}
+		// escapedUnit succeeds only for an escape such as \ud800, which has unitLength bytes.
 		high, ok := escapedUnit(raw[i:])
 		switch {
 		case !ok:
 			// This is another escape, of two bytes.
 			i++
 		case !utf16.IsSurrogate(high):
+			// The loop itself adds the last byte.
 			i += unitLength - 1
 		default:
 			low, ok := escapedUnit(raw[i+unitLength:])

@@ -46,6 +46,7 @@ func (s *server) addMove(b storage.ReadWriter) {
 		}
 
 		var opts []storage.CopyOption
+		// The key must be new unless the server and the call both permit a replacement.
 		if !s.rules.overwrite || !args.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}

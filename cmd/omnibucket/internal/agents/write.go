@@ -51,6 +51,7 @@ func (s *server) addWrite(b storage.Uploader) {
 		}
 
 		var opts []storage.UploadOption
+		// The key must be new unless the server and the call both permit a replacement.
 		if s.rules.overwrite && args.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(args.IfRevision))
 		} else if !s.rules.overwrite || !args.Overwrite {
@@ -97,6 +98,7 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, refusal("base64 must be standard base64 with padding")
 	}
+	// Now the exact length is known, without the padding.
 	if int64(len(content)) > limit {
 		return nil, tooLarge
 	}

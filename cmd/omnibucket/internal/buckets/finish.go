@@ -55,6 +55,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
+	// Without any count, the error is all that can be printed.
 	if err != nil && report == (overlay.Report{}) {
 		return program.InLines(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}

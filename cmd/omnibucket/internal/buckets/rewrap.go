@@ -85,6 +85,7 @@ func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, 
 		},
 	})
 
+	// There are no counts to print, or a dry run has already printed its objects.
 	hasFailedEarly := err != nil && report == (encrypt.RewrapReport{})
 	if hasFailedEarly || p.Global.DryRun {
 		return program.InLines(err)

@@ -37,6 +37,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return err
 	}
 
+	// All keys that match begin with start.
 	start, _ := location.LiteralStart(rest)
 	overlapOpts, err := excludeOverlap(ctx, p, dst, root, start, matches)
 	if err != nil {
@@ -83,6 +84,7 @@ func requireMatch(ctx context.Context, p *program.Program, l location.Location, 
 		if err != nil {
 			return err
 		}
+		// One match is enough.
 		if !entry.IsPrefix || recursive {
 			return nil
 		}
@@ -112,10 +114,12 @@ func excludeOverlap(
 		return nil, err
 	}
 
+	// The source may contain the destination.
 	if folder, ok := serving.Below(target, source); ok {
 		return excludeFolder(folder), nil
 	}
 
+	// The destination may contain the source.
 	folder, ok := serving.Below(source, target)
 	if !ok || folder == "" {
 		return nil, nil
@@ -140,6 +144,7 @@ func hasMatchBelow(
 	ctx context.Context, p *program.Program, src location.Location, folder, start string,
 	matches func(key string) bool,
 ) (bool, error) {
+	// If neither begins with the other, no key of the folder can begin with start.
 	mayMatch := strings.HasPrefix(folder, start) || strings.HasPrefix(start, folder)
 	if !mayMatch {
 		return false, nil

@@ -73,6 +73,7 @@ func checkOneFolder(sources []cpSource) error {
 			continue
 		}
 		src := source.location
+		// Make src the folder that has the files of the source.
 		switch {
 		case source.hasWildcard:
 			src, _ = location.WildFolder(src)

@@ -23,6 +23,7 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 		return cpOne(ctx, p, f, src, dst)
 	}
 
+	// A destination that is written as a folder gets the tree under the name of the source.
 	if name := treeName(src); name != "" && location.WrittenAsFolder(dst) {
 		if dst, err = location.InFolder(dst, name); err != nil {
 			return err

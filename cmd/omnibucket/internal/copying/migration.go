@@ -141,6 +141,7 @@ func journalBucket(
 	}
 
 	if !create {
+		// A missing directory has no journals.
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}

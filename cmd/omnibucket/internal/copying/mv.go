@@ -86,6 +86,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		return removeFile(src.Path, info)
 	}
 
+	// The source is an object, which is removed only if it is still the one that was copied.
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
@@ -238,6 +239,7 @@ func requireDistinct(ctx context.Context, p *program.Program, src, dst location.
 		return nil
 	}
 
+	// The addresses have not decided, so compare the names and then the folders.
 	dstEnd, dstFolder, dstName, err := openParent(ctx, p, dst)
 	if err != nil {
 		return err

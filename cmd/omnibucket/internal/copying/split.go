@@ -52,6 +52,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if err != nil {
 		return err
 	}
+	// The inventory, if there is one, replaces the listing of the bucket.
 	var src storage.Lister = bucket
 	if listing != nil {
 		src = listing

@@ -210,6 +210,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		opts = append(opts, cacheOptions(p)...)
 	}
 
+	// Each call of run syncs once. A watch adds an option for the folder that has changed.
 	run := func(extra ...transfer.Option) (*transfer.Report, error) {
 		report, err := syncTrees(ctx, p, dst, src, append(slices.Clone(opts), extra...))
 		p.Summarize(report, err)

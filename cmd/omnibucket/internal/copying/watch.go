@@ -159,6 +159,7 @@ func (w *watch) next(ctx context.Context) (string, error) {
 		var due <-chan time.Time
 		if w.changed {
 			start := w.due
+			// After a failure, the next sync waits until w.earliest.
 			if start.Before(w.earliest) {
 				start = w.earliest
 			}
@@ -204,6 +205,7 @@ func (w *watch) handle(event fsnotify.Event) error {
 	case event.Name == w.root && isRemoval:
 		return watchError(w.root, fs.ErrNotExist)
 	case isRemoval && w.folders[event.Name]:
+		// A renamed folder may still be in the tree, under a new name.
 		w.mayHaveMoved = w.mayHaveMoved || event.Has(fsnotify.Rename)
 		delete(w.folders, event.Name)
 	case event.Has(fsnotify.Create):
@@ -256,6 +258,7 @@ func (w *watch) run(
 	defer w.close()
 
 	report, err := sync()
+	// A first sync that has changed nothing is not repeated.
 	if err != nil && (report == nil || program.IsEmpty(report)) {
 		return err
 	}

@@ -240,6 +240,7 @@ func (d *disk) trim() {
 	}
 	_ = os.Chtimes(mark, now, now)
 
+	// A temporary file of this age is that of a killed process.
 	removeUnused(d.temporary(), now.Add(-trimInterval))
 
 	// The time of a file may be earlier than its last use, by touchInterval.

@@ -60,6 +60,7 @@ func (r *requestReader) next() (*request, error) {
 		if len(line) > maxRequest || errors.Is(err, bufio.ErrBufferFull) {
 			return nil, fmt.Errorf("a request must not have more than %d bytes", maxRequest)
 		}
+		// The input has ended within a line.
 		isCut := err == io.EOF && len(line) > 0
 		if isCut {
 			return nil, io.ErrUnexpectedEOF
@@ -160,6 +161,7 @@ func (r *stringReader) Read(p []byte) (int, error) {
 	_, _ = r.src.Discard(n)
 	if r.isClosed {
 		_, _ = r.src.Discard(len(`"`))
+		// Only the closing quote was left.
 		if n == 0 {
 			return 0, io.EOF
 		}

@@ -78,6 +78,7 @@ func (r *remote) get(action id) (entry, string, bool) {
 	case result = <-done:
 	case <-ctx.Done():
 	}
+	// Unless the output has arrived anyway, the error is the reason why ctx has ended.
 	if ctx.Err() != nil && result.path == "" {
 		result.err = context.Cause(ctx)
 	}
@@ -159,6 +160,7 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 		return fetchResult{err: err}
 	}
 
+	// The output follows the line of the entry in the object.
 	output, err := r.disk.create()
 	if err != nil {
 		return fetchResult{err: fmt.Errorf("%w: %w", errLocal, err)}
@@ -215,6 +217,7 @@ func (r *remote) upload(ctx context.Context, e entry, progress func()) error {
 
 	section := io.NewSectionReader(body, 0, int64(len(body.line))+e.size)
 	opts := []storage.UploadOption{storage.WithContentType("application/octet-stream"), storage.WithConcurrency(1)}
+	// Only an object that get has refused may be replaced.
 	_, isBad := r.badActions.Load(e.action)
 	if !isBad && storage.Supports(r.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())

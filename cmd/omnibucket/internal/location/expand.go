@@ -51,6 +51,7 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	}
 
 	rest := segments[1:]
+	// A pattern with a slash at its end matches only folders.
 	endsInSlash := len(rest) == 1 && rest[0] == ""
 	entries := e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/"))
 	for entry, err := range entries {

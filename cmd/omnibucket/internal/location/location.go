@@ -68,6 +68,7 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 		return ParseAddress(text)
 	}
 
+	// A location by its name has the form name:key, and anything else is a path.
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
 	if !ok {
 		return Location{Kind: LocalPath, Path: text}, nil
@@ -129,6 +130,7 @@ func parseName(name, address, key string) (Location, error) {
 		}
 	}
 
+	// The key of the address is a folder, to which the key of the argument is relative.
 	l.Prefix += AsFolder(l.Key)
 	l.Name = name
 	l.Key = key
@@ -152,6 +154,7 @@ func ParseAddress(text string) (Location, error) {
 		return Location{}, argument.Invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
 	case l.Scheme == "file":
+		// The path of a file: address is that of a directory, and its fragment is the key.
 		l.Dir = strings.TrimPrefix(rest, host)
 		escaped = fragment
 	case hasFragment:

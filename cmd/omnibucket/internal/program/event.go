@@ -145,6 +145,7 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 	if err != nil && IsEmpty(r) {
 		return
 	}
+
 	if p.Global.JSON {
 		// p.Out keeps a write error.
 		_ = p.Out.JSON(summary{

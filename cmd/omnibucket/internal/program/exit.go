@@ -54,6 +54,7 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 	if err == nil {
 		return 0
 	}
+	// No command has begun, so the command line is invalid.
 	if p.Command == nil {
 		p.printUsageError(withSuggestion(command, err), usageOf(command))
 		return ExitUsage
@@ -63,6 +64,7 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 	if !errors.As(err, &reported) {
 		p.PrintError(err)
 	}
+
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
@@ -140,6 +142,7 @@ var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for "omnibuc
 func withSuggestion(root *cobra.Command, err error) error {
 	message, suggestions, hasSuggestions := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 
+	// An unknown command has its parent and its name as a key. Other keys are names of commands.
 	hint := ""
 	if unknown := unknownCommand.FindStringSubmatch(message); unknown != nil {
 		hint = commandHints[strings.TrimSpace(unknown[2]+" "+unknown[1])]

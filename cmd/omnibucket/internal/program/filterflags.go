@@ -29,6 +29,7 @@ type FilterFlags struct {
 // Register adds the flags to a command.
 func (f *FilterFlags) Register(c *cobra.Command) {
 	f.Flags = c.Flags()
+	// A set of their own shows the names of these flags.
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
 	set.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
 	set.StringArrayVar(
@@ -116,6 +117,7 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 		opts = append(opts, transfer.WithMaxSize(size))
 	}
 
+	// Ages such as 7d count from now.
 	now := time.Now()
 	if f.now != nil {
 		now = f.now()

@@ -35,6 +35,7 @@ func (p *Program) EachMatch(
 		}
 		hasMatch = true
 
+		// The key of a match is literal.
 		match := l
 		match.Key = entry.Key
 		match.HasWildcard = false

@@ -66,6 +66,7 @@ func head(
 	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64,
 	opts []storage.DownloadOption,
 ) error {
+	// The options serve several objects, so an append must not write into their array.
 	if bytes >= 0 {
 		opts = append(slices.Clip(opts), storage.WithRange(0, bytes))
 	}

@@ -77,6 +77,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if err != nil {
 		return err
 	}
+	// The subdirectories of a directory are its buckets.
 	if f.buckets && l.Kind == location.LocalPath {
 		if l, err = l.InDirectory(l.Path, ""); err != nil {
 			return err
@@ -86,6 +87,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 		return lsBuckets(ctx, p, f, l)
 	}
 
+	// Locate accepts an account, and LocateExisting checks what must be in a bucket.
 	if l, err = p.Stores.LocateExisting(text); err != nil {
 		return err
 	}
@@ -117,6 +119,7 @@ func lsObjects(ctx context.Context, p *program.Program, f *lsFlags, bucket stora
 	}
 
 	if !l.IsFolder() {
+		// Without an object of this name, the location is that of a folder.
 		attrs, err := bucket.Attrs(ctx, l.Key)
 		if err == nil {
 			return printEntry(p, f, program.EntryOf(attrs))
@@ -154,6 +157,7 @@ func lsMatching(
 				return err
 			}
 			printed++
+			// Without --limit, limitCount is 0, which no count equals here.
 			if printed == f.limitCount {
 				return nil
 			}
@@ -212,6 +216,7 @@ func lsFolder(
 		}
 	}
 
+	// With --start-after, a folder may exist although no key follows.
 	if !hasEntry && key != "" && f.startAfter == "" {
 		return location.NothingUnder(key)
 	}

@@ -32,6 +32,7 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	if f.recursive || f.versions || f.startAfter != "" {
 		return argument.Invalid("--recursive, --versions and --start-after must not be used for buckets", "")
 	}
+
 	if f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}

@@ -34,6 +34,7 @@ func lsVersions(
 		return err
 	}
 
+	// Try the object first, and then the folder.
 	folder := location.AsFolder(l.Key)
 	for _, prefix := range []string{l.Key, folder} {
 		printed, err := printVersions(ctx, p, f, bucket, prefix, prefix == folder)

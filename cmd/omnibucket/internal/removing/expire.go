@@ -67,6 +67,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 		return argument.Invalid("key must not have wildcards", "use --include")
 	}
 	hasAge := f.age != "" || f.oldVersions != ""
+	// Exactly one of the two must be given.
 	if f.lifecycle == hasAge {
 		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
 	}

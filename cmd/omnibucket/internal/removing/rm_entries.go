@@ -75,6 +75,7 @@ func removeGroup(
 
 	var failures []error
 	for i, err := range errs {
+		// An entry that was not tried has the error earlyErr itself.
 		switch err {
 		case nil:
 			count.objects.Add(1)

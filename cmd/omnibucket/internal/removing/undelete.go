@@ -205,6 +205,7 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	if err != nil {
 		return err
 	}
+	// Some stores keep removed objects, although they have no versions.
 	hasSubstitutes := j.substitutes != 0 && storage.Supports(scope.bucket, j.substitutes)
 	if !hasSubstitutes {
 		if err := program.NeedVersions(scope.bucket); err != nil {
@@ -236,6 +237,7 @@ func (j *versionsJob) checkReport(
 		return nil
 	}
 
+	// If nothing was even skipped, the key may name nothing.
 	var missingErr error
 	if report.Skipped == 0 && scope.location.Key != "" {
 		missingErr = scope.requireVersion(ctx)
@@ -274,6 +276,7 @@ func newVersionScope(
 		folder, rest = location.ParentOf(l.Key)
 	}
 
+	// The whole folder is opened, and scope.match selects in it.
 	l.Key = folder
 	l.HasWildcard = false
 	l.Pattern = ""

@@ -69,6 +69,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 		return argument.Invalid("--cache and --read-only must be used with a location", "")
 	}
 
+	// Without a location, the server keeps its objects in memory.
 	var service driver.ServiceDriver
 	if len(args) > 0 {
 		var err error
@@ -141,6 +142,7 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 		if err != nil {
 			return "", "", err
 		}
+		// The path of a URL begins with a slash, also on Windows.
 		directory := url.URL{
 			Scheme:   "file",
 			Path:     "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"),
@@ -148,6 +150,7 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 		}
 		return directory.String(), "", nil
 	}
+
 	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
 		return "", "", argument.Invalid(
 			"location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…",

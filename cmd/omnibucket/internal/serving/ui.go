@@ -75,6 +75,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	}()
 
 	c := console.Config{Title: t.title, Write: write && !t.readOnly, Token: rand.Text(), Hosts: names}
+	// The bytes of objects have an origin of their own, which the page does not trust.
 	content, err := listenForContent(ctx, listener.Addr())
 	if err != nil {
 		return err
@@ -96,6 +97,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	p.PrintURL(base + "/" + c.Token + "/")
 	err = serveBoth(ctx, listener, handler, content, page.Content())
 
+	// Now ctx may be done, so Close gets a limit of its own.
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return errors.Join(err, page.Close(closeCtx))
@@ -141,6 +143,7 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		}, nil
 	}
 
+	// Anything else is a bucket, or a folder in one.
 	if l, err = p.Stores.LocateServed(text); err != nil {
 		return nil, err
 	}
