@@ -80,6 +80,7 @@ func TestRecordingFails(t *testing.T) {
 		Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Each request removes the folder, so that the recording cannot be written.
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}

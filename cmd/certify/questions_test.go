@@ -317,6 +317,7 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 
+			// The container still exists.
 			b, err := c.service.Bucket(userContainer, storage.WithVersioning(true))
 			require.NoError(t, err)
 			var keys []string

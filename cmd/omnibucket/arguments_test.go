@@ -39,6 +39,7 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	upload := slices.Concat([]string{"cp"}, files, []string{"box:in/"})
 	download := slices.Concat([]string{"mv"}, objects, []string{dir})
 	remove := slices.Concat([]string{"rm"}, objects)
+	// The objects that mv has removed are uploaded again for rm.
 	for _, args := range [][]string{upload, download, upload, remove} {
 		stopCounting := watchRequests(server)
 		s.ok(args...)
@@ -56,6 +57,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	for i := range 40 {
 		key := fmt.Sprintf("box:%02d", i)
 		keys = append(keys, key)
+		// Every fourth object is missing.
 		if i%4 == 0 {
 			missing = append(missing, strings.TrimPrefix(key, "box:"))
 			continue
@@ -98,7 +100,6 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 		require.Contains(t, stderr, "must not have one name", args)
 		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
-
 }
 
 // cp merges the contents of folders, even if they have files of the same name.
@@ -126,7 +127,6 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 		require.Contains(t, stderr, "sources must be in one folder", args)
 		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
-
 }
 
 // mv moves several sources in one folder.
@@ -211,6 +211,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 		require.Equal(t, 2.0, summary["transferred"], args)
 	}
 
+	// With -q, there is no summary.
 	s.ok("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
 		_, stderr := s.exits(exitOK, append(args, "-q")...)

@@ -41,6 +41,7 @@ func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	var rules struct{ CORS, Lifecycle json.RawMessage }
 	require.NoError(t, json.Unmarshal([]byte(settings), &rules))
 
+	// Remove the rules, and set them again from the output.
 	s.ok("bucket", "--cors", "none", "--lifecycle", "none", bucket)
 	s.in = string(rules.CORS)
 	s.ok("bucket", "--cors", "-", bucket)
@@ -48,6 +49,7 @@ func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s.ok("bucket", "--lifecycle", "-", bucket)
 	require.Equal(t, settings, s.ok("bucket", "--json", bucket))
 
+	// A duration must have a unit.
 	s.in = `[{"origins":["*"],"methods":["GET"],"maxAge":3600}]`
 	_, stderr := s.exits(exitUsage, "bucket", "--cors", "-", bucket)
 	require.Contains(t, stderr, `with a unit, such as "1h"`)

@@ -14,6 +14,7 @@ func TestCat(t *testing.T) {
 	letters := bucket + "/b"
 	s.put(digits, "0123456789")
 	s.put(letters, "abc")
+	// The argument "-" reads this.
 	s.in = "typed"
 
 	tests := []struct {

@@ -82,6 +82,7 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		require.Equal(t, "tree/1", s.ok("cat", "box:tree/1"), args)
 	}
 
+	// A condition is not met, and then the source is missing.
 	s.put("box:b", "b")
 	s.exits(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
 	require.Equal(t, "a", s.ok("cat", "box:a"))
@@ -265,6 +266,7 @@ func TestFormatSize(t *testing.T) {
 // du prints the bytes, the number of objects and the name of each folder, and the sum of all.
 func TestDu(t *testing.T) {
 	s := newShell(t)
+	// The content of each object is its key.
 	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/22", "p/q/r/333", "z/4")
 
 	tests := []struct {
@@ -322,10 +324,12 @@ func TestFind(t *testing.T) {
 func TestTree(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2", "z")
+
 	require.Equal(t, ".\n├── a\n├── p/\n│   ├── 1\n│   └── q/\n│       └── 2\n└── z\n", s.ok("tree", "box:"))
 	require.Equal(t, ".\n└── p/\n    └── q/\n", s.ok("tree", "--folders", "box:"))
 	require.Equal(t, ".\n├── a\n├── p/\n└── z\n", s.ok("tree", "--depth", "1", "box:"))
 	require.Equal(t, "p/\n├── 1  (3 B)\n└── q/\n    └── 2  (5 B)\n", s.ok("tree", "-l", "box:p"))
+	// There is a line for each of the four objects and two folders.
 	require.Len(t, splitLines(s.ok("tree", "--json", "box:")), 6)
 	s.exits(exitNotFound, "tree", "box:none")
 }
@@ -689,6 +693,7 @@ func TestBucketInvalidRules(t *testing.T) {
 	}
 
 	s.t = t
+	// The error names a misspelled member.
 	s.in = `[{"Prefx":"tmp/"}]`
 	_, stderr := s.exits(exitUsage, "bucket", "--lifecycle", "-", address)
 	require.Contains(t, stderr, "Prefx")
@@ -732,7 +737,6 @@ func TestExpire(t *testing.T) {
 	s.ok("bucket", "--lifecycle", "-", "box:")
 	s.exits(exitOK, "expire", "--lifecycle", "box:")
 	require.Equal(t, "tmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
-
 }
 
 // If expire refuses its arguments, it removes nothing.

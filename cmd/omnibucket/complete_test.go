@@ -25,6 +25,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	t.Chdir(dir)
 	// The configuration is then in the folder omnibucket of this directory.
 	s.env["XDG_CONFIG_HOME"] = dir
+
 	bucket := newMemoryAddress(t)
 	s.ok("config", "add", "box", bucket)
 
@@ -37,6 +38,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	} {
 		special = append(special, "x"+char+"1")
 	}
+
 	keys := slices.Concat(harmless, special)
 	for _, key := range keys {
 		s.put("box:"+key, "")

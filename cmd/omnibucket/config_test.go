@@ -30,7 +30,9 @@ func TestConfigNamedLocations(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.env["XDG_CONFIG_HOME"] = home
+
 	t.Chdir(dir)
+
 	s.ok("config", "add", "box", bucket+"/folder")
 	s.ok("config", "add", "disk", "./disk")
 
@@ -44,6 +46,7 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Equal(t, "text", s.ok("cat", "box:folder/a"))
 	delete(s.env, "OMNIBUCKET_BOX")
 
+	// An address is replaced only with --replace.
 	_, stderr := s.exits(exitUsage, "config", "add", "box", "mem://other")
 	require.Contains(t, stderr, "hint: to replace its address, use --replace")
 	s.ok("config", "add", "--replace", "box", "mem://other")
@@ -165,6 +168,7 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	_, stderr := s.exits(exitUsage, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
 
+	// The buckets of the account, and the keys in them, are completed.
 	require.Equal(t, []string{"all:" + bucket + "/", "all:second/"}, s.completions("ls", "all:"))
 	require.Equal(t, []string{"all:second/"}, s.completions("ls", "all:sec"))
 	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/"))
@@ -182,6 +186,7 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, "3", s.effective("concurrency"))
 	require.Equal(t, "08:00,512K 19:00,off", s.effective("bwlimit"))
 
+	// The environment comes before the setting, and a flag before both.
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
 	require.Equal(t, "4", s.effective("concurrency"))
 	require.Equal(t, "5", s.effective("concurrency", "--concurrency", "5"))
@@ -224,7 +229,6 @@ func TestConfigSettingsInvalid(t *testing.T) {
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
-
 }
 
 // A command refuses a variable with a value that the flag does not accept.
@@ -444,6 +448,8 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	s.ok("rm", "site/a b.txt")
 	s.exits(exitNotFound, "ls", "nowhere/else")
 	s.exits(exitUsage, "mb", "made")
+
+	// No other file was made.
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	for _, entry := range entries {

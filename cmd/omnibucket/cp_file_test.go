@@ -127,6 +127,7 @@ func TestCpOfAChangingFile(t *testing.T) {
 		require.Contains(t, stderr, "object changed while it was read", args)
 		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)
 	}
+
 	require.FileExists(t, file)
 	require.NoFileExists(t, filepath.Join(dir, "copy"))
 	require.Empty(t, s.ok("ls", bucket))

@@ -20,9 +20,11 @@ func TestCpOfOneFile(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
+
 	file := filepath.Join(dir, "file.txt")
 	object := bucket + "/source/object.txt"
 	s.put(object, "object")
+
 	s.env["OMNIBUCKET_PICS"] = bucket + "/pics" // the location pics:
 	s.in = "typed"
 
@@ -277,6 +279,8 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s.t = t
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
+
+	// The source is missing, or a file has the name of the directory.
 	s.exits(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
 
 	_, stderr := s.exits(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))

@@ -59,6 +59,7 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	}
 
 	s.t = t
+	// The object b exists, and c does not.
 	s.exits(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
 	s.exits(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
 	s.exits(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
@@ -276,6 +277,7 @@ func TestDryRunCost(t *testing.T) {
 		s.put(src+"#"+key, "12345")
 	}
 
+	// A dry run only lists.
 	_, stderr := s.exits(exitOK, "sync", "--dry-run", "--requests", src, dst)
 	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
 	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
@@ -287,6 +289,7 @@ func TestDryRunCost(t *testing.T) {
 	_, stderr = s.exits(exitOK, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 
+	// Accesses to a local path are not counted.
 	dir := t.TempDir()
 	_, stderr = s.exits(exitOK, "sync", "--requests", src, dir)
 	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")

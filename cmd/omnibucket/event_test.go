@@ -167,6 +167,7 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
+
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	files := filepath.Join(dir, "files")
@@ -262,6 +263,7 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	s.in = "ls 'box:\nls --none\nnone\n" // for run
+
 	for _, args := range [][]string{
 		{"ls"},
 		{"ls", "--none"},

@@ -130,6 +130,7 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	require.NoError(t, err)
 	store := t.TempDir()
 
+	// The second build is on another machine.
 	for _, wantCompiled := range []int{goModulePackages, 0} {
 		b := newGoBuild(t, t.TempDir(), "ci:folder")
 		keyFile := filepath.Join(b.clone, "key.txt")
@@ -286,6 +287,7 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 	defer func() {
 		require.NoError(t, listener.Close())
 	}()
+	// Nothing listens at the address of this listener any more.
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, closed.Close())
@@ -301,6 +303,7 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 		t.Run(server.name, func(t *testing.T) {
 			store := fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", server.address)
 			b := newGoBuild(t, t.TempDir(), "--patience=500ms", store)
+
 			build := b.command("build", "-x", "./...")
 			build.Env = append(build.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
 			output, err := build.CombinedOutput()
@@ -365,6 +368,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
+			// Only the last case gets as far as this input.
 			s.in = "no request\n"
 			_, stderr := s.exits(tt.code, append([]string{"gocache"}, tt.args...)...)
 			require.NotEmpty(t, stderr)

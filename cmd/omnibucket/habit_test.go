@@ -131,6 +131,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 
 				_, stderr := s.exits(exitOK, args...)
 				require.Equal(t, want, stderr)
+				// All cases use this bucket, so the next one must not find its objects.
 				s.exits(exitOK, "rb", "--force", "mem://said")
 			}
 		})

@@ -58,6 +58,7 @@ func TestInventoryOfCommands(t *testing.T) {
 	for _, key := range []string{"2026/a", "2026/b", "2025/c"} {
 		s.put("box:"+key, key)
 	}
+	// The inventory lacks what is stored after it.
 	manifest := inventoryOfBox(t, s)
 	s.put("box:2026/later", "later")
 
@@ -72,6 +73,7 @@ func TestInventoryOfCommands(t *testing.T) {
 	text, _ = s.exits(exitOK, "diff", "--inventory", manifest, "--size", "box:2026", dir)
 	require.Empty(t, text)
 
+	// Only what the inventory has is removed.
 	_, note = s.exits(exitOK, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
 	require.Contains(t, note, "0 deleted")
 	_, note = s.exits(exitOK, "rm", "-r", "--inventory", manifest, "box:2026")

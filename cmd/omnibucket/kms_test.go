@@ -53,11 +53,13 @@ func TestKMSLocation(t *testing.T) {
 	require.Equal(t, 1, kms.Count("Encrypt"))
 	require.Equal(t, 1, kms.Count("Decrypt"))
 
+	// A copy onto itself encrypts the object for the second key.
 	s.ok("cp", "rotating:a", "rotating:a")
 	require.Equal(t, "secret", s.ok("cat", "rotated:a"))
 	_, stderr := s.exits(exitFailure, "cat", "box:a")
 	require.Contains(t, stderr, "permission denied")
 
+	// The service refuses a disabled key.
 	kms.SetState(secondKey, "disabled")
 	_, stderr = s.exits(exitFailure, "cat", "rotated:a")
 	require.Contains(t, stderr, "permission denied")

@@ -15,6 +15,7 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	link := filepath.Join(top, "link")
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
+
 	s, _ := newConfiguredShell(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+
 		"/c}}]\n")
 	const rule = "the directory of a cache must not overlap with that of the location"

@@ -339,6 +339,7 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	require.NotContains(t, s.ok("cat", dir+"/year#a"), "secret")
 	require.DirExists(t, cache)
 
+	// Another gateway refuses changes.
 	readOnly := s.serveS3Parameters("--read-only", "box:")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+readOnly))
 	for _, args := range [][]string{{"rm", "s3://year/a" + readOnly}, {"mb", "s3://other/" + readOnly}} {
@@ -490,19 +491,23 @@ func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	first := filepath.Join(root, "first")
 	snapshot := filepath.Join(root, "snapshot")
 	require.NoError(t, os.CopyFS(snapshot, os.DirFS(first)))
+	// Both stores change after the snapshot, and then the first one returns to it.
 	s.put("photos:a", "changed")
 	s.put("photos:c", "new")
 	require.NoError(t, os.RemoveAll(first))
 	require.NoError(t, os.Rename(snapshot, first))
 
+	// repair does not know which store is right, and changes nothing.
 	stdout, _ := s.exits(exitPrecondition, "repair", "--all", "--dry-run", "photos:")
 	require.ElementsMatch(t, []string{"undecided a", "undecided c"}, strings.Split(stdout, "\n")[:2])
 	s.exits(exitPrecondition, "repair", "--all", "photos:")
 
+	// With swapped roles, the second store is right.
 	s.ok("repair", "--all", "--primary-is-right", "swapped:")
 	requireContent(s, "first", map[string]string{"a": "changed", "b": "two", "c": "new"})
 	requireContent(s, "second", map[string]string{"a": "changed", "b": "two", "c": "new"})
 
+	// Now the roles are as before.
 	s.ok("repair", "--all", "photos:")
 	s.ok("rm", "photos:a")
 	requireContent(s, "first", map[string]string{"b": "two", "c": "new"})
@@ -680,6 +685,7 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
     layers: [{encrypt: {identity_variable: BOX_KEYS}}]
 `)
 	s.env["BOX_KEYS"] = identity.String()
+
 	parameters := s.serveS3Parameters("box:")
 
 	s.put("s3://year/a"+parameters, "secret")

@@ -13,13 +13,13 @@ func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.setBox(bucket)
 	s.put("box:d/a", "1")
-
 	s.put("box:d/s/b", "22")
 	require.Equal(t, "d/a\nd/s/b\n", s.ok("ls", "-R", "box:"))
 	s.ok("cp", "-R", "box:d", "box:e")
 	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
 
 	s.ok("mv", "-R", "box:e", "box:f")
+	// The letter n stands for a dry run.
 	stdout, _ := s.exits(exitOK, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
 
@@ -48,6 +48,7 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 // If a flag stands before the command, or a command or a letter is another program's, the hint says what to type.
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
+
 	tests := []struct {
 		name    string
 		args    []string

@@ -169,12 +169,14 @@ func TestLsVersions(t *testing.T) {
 			}
 			require.Equal(t, []string{"removed a", "old a", "old a"}, states(addressOf("a")), "only of this object")
 			require.Equal(t, []string{"current a/b"}, states(addressOf("a/")))
+			// The object a has two versions and a delete marker, and a/b has one version.
 			require.Len(t, states(addressOf("")), 4)
 			require.Len(t, states("--limit", "2", addressOf("")), 2)
 
 			var first reading.VersionLine
 			lines := strings.Split(s.ok("ls", "--versions", "--json", addressOf("a")), "\n")
 
+			// The third line is that of the oldest version of the object.
 			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
 			require.Equal(t, "first", s.ok("cat", "--version", first.Version, addressOf("a")))
 			require.Contains(t, s.ok("stat", "--version", first.Version, addressOf("a")), first.Version)

@@ -116,6 +116,7 @@ func TestOutputFull(t *testing.T) {
 	defer func() {
 		require.NoError(t, full.Close())
 	}()
+
 	bucket := newDirectoryAddress(t)
 	newShell(t).put(bucket+"#a", "a")
 	program, err := os.Executable()

@@ -69,6 +69,7 @@ func TestFolderMarkersInListings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
+			// Each folder of these keys has a marker.
 			newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
 			require.Equal(t, tt.want, s.ok(tt.args...))
 		})
@@ -113,6 +114,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
+			// Each folder of these keys has a marker.
 			b := newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
 			s.exits(exitOK, tt.args...)
 			require.Equal(t, tt.left, foldermarker.Keys(t, b))

@@ -49,6 +49,7 @@ func TestMbAndRb(t *testing.T) {
 			for range 3 {
 				s.put(tt.objectWithVersioning, "x")
 			}
+			// From here on, the bucket has only old versions.
 			s.ok("rm", tt.objectWithVersioning)
 			s.exits(exitFailure, "rb", tt.address)
 			s.ok("rb", "--force", tt.address)

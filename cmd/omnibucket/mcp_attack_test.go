@@ -310,8 +310,10 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 	const size = 10 << 30
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"photos/big": ""})
+	// The file is a hole, which takes no space on the disk.
 	require.NoError(t, os.Truncate(filepath.Join(dir, "photos", "big"), size))
 	s := newShell(t)
+
 	endpoint := s.serveS3("file://" + filepath.ToSlash(dir))
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
@@ -392,6 +394,7 @@ func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 		callRefusedTool(t, client, "stat", arguments{"key": name})
 		callRefusedTool(t, client, "move", arguments{"from": name, "to": "mine"})
 
+		// A write stores another object, and leaves the file as it is.
 		callTool(t, client, "write", arguments{"key": name, "text": "mine", "overwrite": true})
 		require.Equal(t, text, readFile(t, filepath.Join(dir, name)))
 		callTool(t, client, "remove", arguments{"key": name})

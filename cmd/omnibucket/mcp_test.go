@@ -305,6 +305,7 @@ func TestMcpOverwritesObjects(t *testing.T) {
 
 			revision := callTool(t, client, "stat", arguments{"key": "a"})["revision"]
 			callTool(t, client, "write", arguments{"key": "a", "text": "3", "ifRevision": revision})
+			// The revision is that of the object before the last write.
 			stale := arguments{"key": "a", "text": "4", "ifRevision": revision}
 			require.Contains(t, callRefusedTool(t, client, "write", stale), "precondition failed")
 
@@ -394,7 +395,6 @@ func TestMcpFlags(t *testing.T) {
 			require.Contains(t, stderr, tt.want)
 		})
 	}
-
 }
 
 // mcp must have one location with a bucket, and cannot be a line of run.

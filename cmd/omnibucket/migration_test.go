@@ -24,7 +24,9 @@ func TestSyncShardsAddUp(t *testing.T) {
 		files[fmt.Sprintf("%d/%d", i%3, i)] = "x"
 	}
 	writeFiles(t, dir, files)
+
 	bucket := newMemoryAddress(t)
+	// One of the shards must delete this object.
 	s.put(bucket+"/gone/1", "x")
 
 	transferred := 0
@@ -60,6 +62,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
 	}
 	s.put(dst+"/in/gone", "x")
+
 	bounds := filepath.Join(t.TempDir(), "bounds.json")
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 
@@ -83,9 +86,11 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	src := newMemoryAddress(t) + "/src"
 	dst := newMemoryAddress(t) + "/dst"
 	s.put(src+"/in/a", "x")
+
 	dir := t.TempDir()
 	bounds := filepath.Join(dir, "bounds.json")
 	text := filepath.Join(dir, "text")
+
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
 	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
 
@@ -329,6 +334,7 @@ func TestSyncJournalContinues(t *testing.T) {
 
 	stdout, stderr := s.exits(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
+	// The first file was transferred before the interruption.
 	require.NotContains(t, stdout, "transferred 0000")
 	require.Len(t, splitLines(s.ok("ls", "-r", dst)), files)
 }

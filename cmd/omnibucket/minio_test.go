@@ -138,6 +138,7 @@ func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
 	s.setBox(bucket + parameters + "&versions=true")
+
 	s.ok("mb", "--versioned", bucket+parameters)
 	s.put("box:a", "first")
 	s.put("box:a", "second")

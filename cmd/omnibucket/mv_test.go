@@ -21,9 +21,11 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+
 	s := newShell(t)
 	address := "s3://photos?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 	fillBox(t, s, address, "a", "tree/1", "tree/x/2")
+	// This is another name of the same server.
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
 
 	for _, args := range [][]string{
@@ -38,6 +40,7 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
 	}
 
+	// A move to another key is possible.
 	s.ok("mv", "box:a", "same:b")
 	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
 }
@@ -91,6 +94,7 @@ locations:
     layers: [{overlay: {old: box}}]
 `, filepath.ToSlash(dir), s3server.DefaultRegion, server.URL, newDirectoryAddress(t), newDirectoryAddress(t))
 			s, _ := newConfiguredShell(t, config)
+			// DIR stands for the directory that the server serves.
 			for i := range args {
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}

@@ -226,6 +226,7 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "same", "b": "other", "tree/c": ""})
 	s.put(bucket+"/x/a", "same")
 	s.put(bucket+"/x/ab", "more")
+
 	fileA := filepath.Join(dir, "a")
 
 	for _, command := range []string{"diff", "check"} {

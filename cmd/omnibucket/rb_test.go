@@ -52,6 +52,7 @@ func TestVersionsInBatches(t *testing.T) {
 			if tt.removed {
 				s.ok("rm", "-r", "--all", "box:")
 			}
+			// From here on, all versions are older than a minute.
 			clockOffset.Store(int64(2 * time.Minute))
 			server.Reset()
 

@@ -22,11 +22,13 @@ func TestRegionOfABucket(t *testing.T) {
 		w.WriteHeader(http.StatusMovedPermanently)
 	}))
 	defer server.Close()
+
 	realServer := program.RegionServer
 	program.RegionServer = server.URL
 	defer func() {
 		program.RegionServer = realServer
 	}()
+
 	for _, variable := range []string{
 		"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
 	} {
@@ -40,6 +42,7 @@ func TestRegionOfABucket(t *testing.T) {
 	require.Contains(t, s.ok("sign", "s3://photos/a"), "eu-west-1")
 	require.Equal(t, "HEAD /photos", lastRequest)
 
+	// If the region is given, there is no request.
 	lastRequest = ""
 	require.Contains(t, s.ok("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
 	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")

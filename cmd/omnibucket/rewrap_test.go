@@ -23,6 +23,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.NoError(t, err)
 	newer, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
+
 	bucket := newDirectoryAddress(t) + "?create=true"
 	s, _ := newConfiguredShell(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+
 		"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
@@ -40,12 +41,14 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
 		s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
+	// A plain object is an error without allow_plain.
 	_, stderr := s.exits(exitFailure, "rewrap", "-r", "strict:in")
 	require.Contains(t, stderr, "not encrypted")
 	stdout, _ := s.exits(exitOK, "rewrap", "-r", "--dry-run", "box:in")
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n", stdout)
 	require.Equal(t, "plain", s.ok("cat", "plain:in/c"))
 	require.Equal(t, "rewrapped other\n", s.ok("rewrap", "-v", "box:other"))
+	// The command that failed has rewrapped in/a and in/b.
 	require.Equal(t, "rewrapped in/c\n", s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.ok("rewrap", "-r", "--former", former, "box:"))
 	require.Empty(t, s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
@@ -56,6 +59,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
 	require.Contains(t, s.ok("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
 
+	// The newer identity alone decrypts all objects.
 	writeIdentities(newer)
 	require.Equal(t, "aabbbplaino", s.ok("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
 

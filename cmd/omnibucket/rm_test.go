@@ -247,12 +247,14 @@ func TestRmRefuses(t *testing.T) {
 // rm removes a symbolic link or a named pipe itself, as the system's rm does.
 func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	dir := t.TempDir()
+
 	link := filepath.Join(dir, "link")
 	pipe := filepath.Join(dir, "pipe")
 	target := filepath.Join(t.TempDir(), "target")
 	writeFiles(t, filepath.Dir(target), map[string]string{"target": "x"})
 	require.NoError(t, os.Symlink(target, link))
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+
 	s := newShell(t)
 
 	for _, path := range []string{link, pipe} {
@@ -308,6 +310,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 		files[fmt.Sprint("sub/a", i)] = "x"
 	}
 	writeFiles(t, tree, files)
+
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
 
@@ -360,6 +363,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 		{args: []string{"box:d/*"}, failedEvents: 3},
 		{args: []string{"box:d/1", "box:d/2"}, failedEvents: 0},
 	}
+	// From here on, nothing can be removed.
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
 	for _, tt := range tests {
 		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)

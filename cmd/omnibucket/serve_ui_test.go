@@ -36,6 +36,7 @@ func TestServeUI(t *testing.T) {
 
 	page := s.serve("--ui", bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/[A-Z2-7]{26}/$`, page)
+
 	status, body := get(t, page)
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "<!doctype html>")

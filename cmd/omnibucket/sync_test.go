@@ -39,11 +39,13 @@ func TestSync(t *testing.T) {
 	require.Contains(t, report, "3 transferred")
 	require.Equal(t, "f", readFile(t, filepath.Join(back, "e é", "f?")))
 
+	// Copies of copies are still the same.
 	_, report = s.runSync(back, first+"/site/")
 	require.Contains(t, report, "0 transferred (0 B), 3 the same")
 	_, report = s.runSync("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
 	require.Contains(t, report, "2 transferred")
 
+	// Only the file that was excluded at first is transferred.
 	_, report = s.runSync(dir, back)
 	require.Contains(t, report, "1 transferred")
 }
@@ -74,6 +76,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
+
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
 	}
@@ -206,6 +209,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
 
+			// Without --delete, only a missing folder is an error.
 			s.exits(tt.code, "sync", tt.source, dir)
 
 			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
@@ -331,6 +335,7 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 	}
 
 	require.NoDirExists(t, "box:")
+	// Nothing was copied.
 	s.exits(exitNotFound, "ls", "box:in")
 	s.exits(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
 }

@@ -23,6 +23,7 @@ import (
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
+
 	backup := t.TempDir()
 	keys := []string{"a-b", "a.json", "a/1", "a/2", "a/3", "z"}
 	for _, key := range keys {
@@ -40,6 +41,7 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
 
+	// With the profile, no command relies on the order of the server.
 	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
 	s.exits(exitOK, "sync", "--delete", "box:", backup)
 	for _, key := range keys {

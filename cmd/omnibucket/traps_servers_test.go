@@ -54,6 +54,7 @@ func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	withoutUnderscores(t, s)
 	s.env["OMNIBUCKET_CEPH"] = s.env["OMNIBUCKET_BOX"] + "&profile=ceph"
+
 	tests := []struct {
 		name string
 		want map[string]string

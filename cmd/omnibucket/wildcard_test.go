@@ -176,6 +176,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 		const photosBelow20 = "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/2.png\nphotos/2026/deep/3.jpg\n"
 		require.Equal(t, photosBelow20, s.ok("ls", "-r", "box:photos/20*"))
 		require.Equal(t, "a.jpgb.jpg", s.ok("cat", "box:?.jpg"))
+		// Two objects match.
 		require.Equal(t, 2, strings.Count(s.ok("stat", "box:?.jpg"), "\nsize "))
 		require.Equal(t, 2, strings.Count(s.ok("stat", "--json", "box:?.jpg"), "\n"))
 		require.Regexp(t, `^ +17 +1  photos/2025/\n +56 +3  photos/2026/\n$`, s.ok("du", "box:photos/*/"))
@@ -194,6 +195,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 
 		s.exits(exitUsage, "cp", "box:*.jpg", filepath.Join(dir, "none"))
 		s.exits(exitUsage, "cp", "box:?.jpg", "box:*/")
+		// The destination is an object whose key is an asterisk.
 		s.ok("cp", "box:a.jpg", "box:*")
 		require.Equal(t, "a.jpg", s.ok("cat", "--literal", "box:*"))
 
@@ -251,6 +253,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "sub/1.jpg": "1", "sub/deep/2.jpg": "2"})
+
 	bucket := newMemoryAddress(t)
 
 	s.ok("cp", "*.jpg", bucket)
@@ -360,7 +363,6 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 			})
 		}
 	}
-
 }
 
 // cp -r refuses a copy that would replace its own source: here, a/a/1 would become a/1.

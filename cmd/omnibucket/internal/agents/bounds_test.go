@@ -314,6 +314,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 		calls       = 1000
 		maxAccepted = calls / 2 // far more than the server and the pipes keep
 	)
+
 	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: concurrency, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)

@@ -124,6 +124,7 @@ func TestLongMessageIsAnswered(t *testing.T) {
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
 	site := startSite(t, s)
 	address := strings.TrimPrefix(site.URL, "http://")
+
 	conn, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
@@ -199,6 +200,7 @@ func TestArguments(t *testing.T) {
 		})
 	}
 
+	// A null is like a missing argument.
 	var got writeIn
 	args := json.RawMessage(`{"key":"a","text":null,"overwrite":true}`)
 	require.NoError(t, decode("write", schemaOf[writeIn](), args, &got))
@@ -245,6 +247,7 @@ func TestFullServerReadsOn(t *testing.T) {
 	w.pauseDownloads()
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
+	// The server permits no more calls than these.
 	for id := range openCalls {
 		_, err := io.WriteString(stdin, readCall(id, 16))
 		require.NoError(t, err)
@@ -299,6 +302,7 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	site.Listener = smallBuffers{site.Listener}
 	site.Start()
 	defer site.Close()
+
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()

@@ -85,7 +85,8 @@ func TestLinesTooLong(t *testing.T) {
 // fittingLength returns how much of a text fits into a number of bytes as JSON, in whole characters.
 func TestTextIsBoundedInJSON(t *testing.T) {
 	const (
-		maxJSON       = 600
+		maxJSON = 600
+		// With fewer bytes, another character would fit.
 		minJSON       = maxJSON - 10
 		count         = 1000
 		longestEscape = 6 // as in \u003c

@@ -289,6 +289,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			b := start(t, dir, bucket, defaultSettings())
 
 			b.misses("a")
+			// The second miss causes no second warning.
 			b.misses("a")
 			b.put("a", "text")
 
@@ -297,6 +298,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			require.Contains(t, warnings[0], "an output of the build cache was refused and is built again")
 			require.Empty(t, temporaryFiles(t, dir))
 
+			// Another machine gets the object of this put.
 			b = start(t, t.TempDir(), bucket, defaultSettings())
 			b.hits("a", "text")
 			require.Empty(t, b.close())
@@ -462,6 +464,7 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 func TestDamagedFilesAreMisses(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
+	// Without uploads, only the directory can have an output.
 	set.readOnly = true
 	a := id(action("a"))
 
@@ -526,6 +529,7 @@ func TestInvalidRequests(t *testing.T) {
 	put := func(size, body string) string {
 		return `{"ID":1,"Command":"put","ActionID":"` + valid + `","OutputID":"` + valid + `","BodySize":` + size + "}\n" + body
 	}
+
 	for _, tt := range []struct {
 		name string
 		text string
@@ -644,6 +648,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 			for i := range actions {
 				name := fmt.Sprint(i)
 				content := strings.Repeat(name, 5000)
+				// Another build may have put it already.
 				if b.request("get", action(name), nil, "").Miss {
 					b.put(name, content)
 				}

@@ -240,6 +240,7 @@ func TestAccountOfABucket(t *testing.T) {
 		})
 	}
 
+	// These are not whole buckets.
 	for name, text := range map[string]string{
 		"the root of the machine": "file:///",
 		"a key":                   "s3://photos/a",
