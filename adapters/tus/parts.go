@@ -128,10 +128,11 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 }
 
 // storeBuffer stores the bytes in b as a part, as the tail or as the whole file, and saves the state. The
-// last added bytes in b are new.
+// last added bytes in b are new; the others have come from the tail.
 func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
 	info.Offset += added
+	// A file without a multipart upload is stored whole. All parts but the last have the full size.
 	isLast := !info.SizeIsDeferred && info.Offset == info.Size
 	isWhole := isLast && u.state.Token == ""
 	isPart := !isWhole && (isLast || b.n == u.state.PartSize)
@@ -146,6 +147,7 @@ func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error 
 		err = u.saveTail(ctx, b)
 	}
 	if err != nil {
+		// The new bytes do not count.
 		info.Offset -= added
 		return err
 	}
@@ -153,6 +155,7 @@ func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error 
 	if isWhole {
 		return u.saveDone(ctx)
 	}
+	// The tail of the next part is empty.
 	if isPart {
 		return b.empty()
 	}
@@ -178,6 +181,7 @@ const tailPart = "part"
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	metadata := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
+	// Replace only the tail that this upload knows, or store the first one.
 	condition := storage.UploadOption(storage.IfAbsent())
 	if u.state.TailRevision != "" {
 		condition = storage.IfRevision(u.state.TailRevision)
@@ -218,6 +222,8 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 			u.state.TailRevision = current.Revision
 			return nil
 		}
+
+		// Replace this shorter or earlier tail.
 		condition = storage.IfRevision(current.Revision)
 	}
 }
@@ -240,6 +246,7 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 		return handler.ErrMaxSizeExceeded
 	}
 
+	// Store the part, and count it in the state.
 	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
 	isTokenSaved := !isFirst
 	if err == nil {

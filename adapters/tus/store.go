@@ -144,12 +144,13 @@ func (s *Store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclara
 // AsServableUpload returns u, which must be an upload of this Store. tusd calls it.
 func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { return u.(*upload) }
 
-// NewUpload begins an upload. If info has no ID, NewUpload makes a random one that nobody can
-// guess.
+// NewUpload begins an upload and saves its first state. If info has no ID, NewUpload makes a random one that
+// nobody can guess.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
 	u := &upload{store: s}
 	key := info.Storage["Key"] // set if a hook of tusd has chosen the key
 
+	// Choose the ID and the key of the object.
 	if info.ID == "" {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
@@ -164,12 +165,14 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		u.state.Mark = rand.Text()
 	}
 
+	// Fill in the state.
 	u.id = info.ID
 	info.Offset = 0
 	info.Storage = map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
 	u.state.Info = info
 	u.state.PartSize = s.basePart
 
+	// A file of unknown length gets larger parts, so that their number suffices.
 	if info.SizeIsDeferred {
 		u.state.PartSize = deferredParts * s.basePart
 	} else if info.Size > s.basePart && !info.IsFinal {
@@ -180,6 +183,7 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		}
 	}
 
+	// Save the state, which must be the first with this ID.
 	if err := u.save(ctx, storage.IfAbsent()); err != nil {
 		if u.state.Token != "" {
 			err = errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))

@@ -106,6 +106,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 		return nil
 	}
 
+	// Without a multipart upload, the tail object has all bytes.
 	if u.state.Token == "" {
 		if err := u.uploadTail(ctx); err != nil {
 			return err
@@ -171,9 +172,10 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.saveDone(ctx)
 }
 
-// Terminate removes all objects of the upload, and the state last, so that a failed call can be repeated.
-// It keeps content that another program has stored under the same key.
+// Terminate removes the upload and all its objects, and the state last, so that a failed call can be
+// repeated. It keeps content that another program has stored under the same key.
 func (u *upload) Terminate(ctx context.Context) error {
+	// Find out whether this upload has made the object.
 	hasObject := u.state.Done
 	if !hasObject && !u.state.OwnKey {
 		isMade, err := u.hasMadeObject(ctx)
@@ -183,6 +185,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 		hasObject = isMade
 	}
 
+	// Drop the parts of an upload that has made no object.
 	if !hasObject && u.state.Token != "" {
 		if err := u.openParts(ctx); err != nil {
 			return err
@@ -191,8 +194,10 @@ func (u *upload) Terminate(ctx context.Context) error {
 			return err
 		}
 	}
+	// Drop the multipart uploads that no state names.
 	u.dropUnnamed(ctx)
 
+	// Remove the tail, the object and the state.
 	keys := []string{u.tailKey()}
 	// A server may have died after it made the object and before it saved that in the state. If the key
 	// is random, no other program can have made the object.
@@ -261,6 +266,7 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	if !u.state.Done {
 		key = u.tailKey()
 		size = u.state.Tail
+		// The bytes of stored parts cannot be read before the object is made.
 		if u.state.Parts > 0 || size == 0 {
 			return ErrIncomplete
 		}
