@@ -108,11 +108,13 @@ func (c *counter) reserve(ctx context.Context, room roomRequest) (int64, *refusa
 	if c == nil {
 		return room.maxSize, nil
 	}
+	// Ask the application how much the user may have.
 	allowed, err := c.setup.config.Allowance(ctx, room.user)
 	if err != nil {
 		return 0, refusal.Unauthorized(err)
 	}
 
+	// Ask for room of any size up to the limit, or of exactly the size if it is known.
 	r := ledger.Reservation{
 		User:     room.user.ID,
 		Name:     room.name,
@@ -201,7 +203,7 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 	return "", nil
 }
 
-// makesFile reports whether an entry reserves room for the upload that makes the file with this key.
+// makesFile reports whether a ledger entry reserves room for the upload that makes the file with this key.
 // Such an entry has the stem of the key (the key without its extension), or names a session that has it.
 func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string) (bool, error) {
 	if entry.Removal != "" {
@@ -211,11 +213,13 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 	if entry.Stem != "" {
 		return entry.Stem == c.setup.pattern.Stem(key), nil
 	}
+	// Without a stem, only a session can say which keys are possible.
 	if entry.Session == "" {
 		return false, nil
 	}
 
 	open, err := c.sessions.Read(ctx, entry.Session)
+	// The session does not exist any more.
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}

@@ -111,6 +111,7 @@ func (b bucketRecords) readRecord(ctx context.Context, id string) (*File, string
 		return nil, "", storage.ObjectNotFound
 	}
 
+	// Read the record, and refuse one that a newer version of this package has written.
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
 		return nil, "", err
@@ -141,8 +142,8 @@ func (b bucketRecords) readRecord(ctx context.Context, id string) (*File, string
 	}, attrs.Revision, nil
 }
 
-// SetPurpose updates the record unless it has changed since the read; then SetPurpose reads it again and
-// retries. It never restores a removed record.
+// SetPurpose sets the purpose of a permanent file in its record. If another write changes the record first,
+// it reads the record again and retries, and never restores a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*File, error) {
 	if err := filename.Storable(purpose); err != nil {
 		return nil, err
@@ -152,6 +153,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		if err != nil {
 			return nil, err
 		}
+		// For this call, a temporary file does not exist.
 		if !f.Expires.IsZero() {
 			return nil, storage.ObjectNotFound
 		}
@@ -268,7 +270,8 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 	return ids, "", nil
 }
 
-// List reads records in batches until it has found limit files, or has read scanPage records.
+// List returns up to limit files that match filter, and the ID to start after in the next call, or "" at the
+// end. It reads batches of records, but at most scanPage in all.
 func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter string, limit int) ([]*File, string, error) {
 	if err := filename.Storable(filter.Purpose, filter.User); err != nil {
 		return nil, "", err
@@ -289,6 +292,8 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 		if err != nil {
 			return nil, "", err
 		}
+
+		// The IDs are in the order of time, so no later one matches.
 		if count := countBefore(ids, filter.To); count < len(ids) {
 			ids = ids[:count]
 			next = ""
@@ -299,9 +304,11 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 			return nil, "", err
 		}
 		for _, f := range records {
+			// Another process may have removed a record since its ID was listed.
 			if f == nil || !filter.Matches(f) {
 				continue
 			}
+			// There is one more, so the next page begins after the last of these.
 			if len(files) == limit {
 				return files, files[limit-1].ID, nil
 			}

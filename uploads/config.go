@@ -275,6 +275,7 @@ const (
 
 // setDefaults sets the fields that the application has left out, and clones TokenKey.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
+	// If the bucket cannot write conditionally, prefer the database of the records.
 	recordStates, keepsStates := c.Records.(States)
 	if c.States == nil && keepsStates && !storage.Supports(bucket, conditions) {
 		c.States = recordStates
@@ -309,6 +310,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 		c.Random = rand.Reader
 	}
 
+	// A later change by the application must not change the key.
 	c.TokenKey = slices.Clone(c.TokenKey)
 	if c.TokenKey == nil {
 		c.TokenKey = []byte(rand.Text())
@@ -450,12 +452,15 @@ type requirement struct {
 	flaw, hint string
 }
 
-// requirements returns what the configuration needs of the bucket, of the records and of the states.
+// requirements returns what the configuration needs of the bucket, of the records and of the states. A
+// requirement has a flaw and a hint for the error if it is not met.
 func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
 	records, recordsInBucket := c.Records.(bucketRecords)
+
 	// If Rules do not look at the content, the service detects no types. The bucket need not keep types if the
 	// application chooses them by Begin, or serves no users over HTTP.
 	choosesTypes := !looksAtContent && (c.Begin != nil || c.Authorize == nil)
+
 	return []requirement{
 		{
 			met:  !recordsInBucket || storage.Supports(records.bucket, conditions),

@@ -169,6 +169,7 @@ func (s *files) count(ctx context.Context, f *File) error {
 	if s.counter == nil || f.reserved == "" {
 		return nil
 	}
+	// Turn the reservation into a counted file.
 	settlement, err := s.counter.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
 		return refusal.StoreFailed(err)
@@ -183,9 +184,11 @@ func (s *files) count(ctx context.Context, f *File) error {
 	}
 
 	if f.ledger != "" && f.ledger != settlement.Ledger {
-		// The ledger was lost, and nobody can have counted the file in the new one.
+		// The ledger was lost and made again, and nobody can have counted the file in the new one.
 		f.origin = originFirst
 	}
+
+	// The reservation is gone without having been counted or canceled.
 	switch f.origin.withoutReservation() {
 	case takeItBack:
 		// The Sweep that has dropped the reservation may have counted the file, so the next one must count
@@ -199,6 +202,7 @@ func (s *files) count(ctx context.Context, f *File) error {
 		}
 		f.stage = stageCounted
 	case checkCount:
+		// It is not known whether the file is counted, so the next Sweep must count again.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
 		return s.checkNotRemoved(ctx, f)
 	}
@@ -248,6 +252,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
+	// Create the record.
 	err := s.createRecord(ctx, f)
 	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
 		// If the file is taken back, the record must be removed before the bytes.
@@ -267,6 +272,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return nil
 	}
 
+	// A Sweep may have removed the bytes during this call.
 	isRemoved, err := s.removeEmpty(ctx, f)
 	if err != nil {
 		return err
@@ -292,7 +298,7 @@ func (s *files) describe(f *File) {
 }
 
 // createRecord creates the record of f. If that fails, it reads the record, which an earlier attempt may have
-// created.
+// created, and takes Expires from there.
 func (s *files) createRecord(ctx context.Context, f *File) error {
 	records := s.setup.config.Records
 	err := records.Create(ctx, f)
@@ -301,12 +307,14 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		return err
 	}
 
+	// The record may exist, either by an earlier attempt or by this one.
 	current, readErr := records.Record(ctx, f.ID)
 	if readErr == nil {
 		// A transaction may have made the file permanent.
 		f.Expires = current.Expires
 		return nil
 	}
+	// The outcome of Create is unknown, and stays so.
 	if !exists {
 		return err
 	}

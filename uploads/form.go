@@ -21,8 +21,10 @@ func (s *Service) storeForm(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
+
 	defer release()
 
+	// Read the files from the body of the request.
 	body := http.MaxBytesReader(c.W, intake.Body(c.W, c.Request), s.maxBody())
 	reader, err := intake.NewFormReader(c, body, "", formOverhead)
 	if err != nil {

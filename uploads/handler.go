@@ -112,8 +112,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // response.
 const maxDrain = 4 << 20
 
-// respond returns a handler that calls f, and responds with its error. If f returns an error, it must not
-// have written anything.
+// respond returns a handler that calls f and responds with its error. If f returns an error, it must not have
+// written anything.
 func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := webserver.BodyOf(r)
@@ -131,6 +131,7 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 			return
 		}
 
+		// Stop the other goroutine that reads the body, and then respond.
 		ctx := r.Context()
 		if ctx.Err() == nil {
 			// Close ends a Read, and net/http then cancels ctx.
@@ -175,16 +176,18 @@ func (h *handler) authorized(f func(*intake.Call) error) func(*intake.Call) erro
 // exposed lists the response headers that a page of another origin may read.
 const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, X-Request-Id"
 
-// allowOrigin sets the CORS headers for pages of other origins. It also responds to a preflight request, and
-// then returns true.
+// allowOrigin sets the CORS headers, which permit pages of other origins to read the response. It responds to
+// a preflight request itself, and returns true then.
 func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || len(h.config.Origins) == 0 {
 		return false
 	}
 	header := w.Header()
+	// A cache must not give this response to a page of another origin.
 	header.Add("Vary", "Origin")
 
+	// Only a listed origin may send cookies.
 	isListed := slices.ContainsFunc(h.config.Origins, func(listed string) bool {
 		return strings.EqualFold(listed, origin)
 	})
@@ -198,6 +201,7 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 
+	// A browser asks by a preflight whether it may send the real request.
 	isPreflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 	if !isPreflight {
 		header.Set("Access-Control-Expose-Headers", exposed)
@@ -289,11 +293,14 @@ type problem struct {
 
 // fail writes the response for an error, and passes an error of the server to Config.OnError.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	// An error that is not a refusal is a fault of the server.
 	e := refusal.Of(err)
 	if e == nil {
 		e = refusal.Internal(err)
 	}
+
 	status := e.HTTPStatus()
+	// After context.Canceled, the client has gone or the server is stopping.
 	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
 	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, publicError(err))

@@ -12,9 +12,10 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// inspect calls Config.Inspect for a stored object, whose file will be stored later as t says. A refusal of
-// Config.Inspect is returned as an *Error, and any other of its errors as an inspectError.
+// inspect calls Config.Inspect for a stored object that will become the file of t. A refusal is returned as
+// an *Error, and any other error of Config.Inspect as an inspectError.
 func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t *session.Target) error {
+	// Describe the file as it will be stored.
 	f.Key = t.Key
 	f.Size = content.Size
 	f.ContentType = cmp.Or(t.ContentType, content.ContentType)
@@ -29,12 +30,16 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 	defer reader.Close()
 
 	s.identify(f)
+
 	oldType := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
+
+	// Config.Inspect may choose another type.
 	if f.ContentType != oldType {
 		t.ContentType = f.ContentType
 	}
 
+	// Tell a refusal from a failure of Config.Inspect.
 	if e := refusal.Of(err); e != nil {
 		return e.WithDefaults(refusal.CodeRefused, "This file cannot be uploaded here.")
 	}
@@ -60,6 +65,7 @@ func (s *setup) inspectStored(
 	defer reader.Close()
 
 	attrs := reader.Attrs()
+	// The empty object of this type replaces a file that Finish has made already.
 	if attrs.Size == 0 && attrs.ContentType == contentTypeOfSpent {
 		return nil, nil, refusal.StoreFailed(errSpent)
 	}
@@ -67,6 +73,7 @@ func (s *setup) inspectStored(
 		return attrs, nil, e
 	}
 
+	// Inspect the first bytes.
 	verdict, err := s.judge.Inspect(ctx, reader, "")
 	if e := refusal.ByRules(err); e != nil {
 		return attrs, nil, e

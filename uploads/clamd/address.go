@@ -14,7 +14,8 @@ const longestPath = 103
 // An address holds the arguments for net.Dial.
 type address struct{ network, name string }
 
-// parseAddress parses Config.Address. If the URL is invalid, rule says what it must be.
+// parseAddress parses Config.Address, the URL of the socket or of the TCP port of clamd. If the URL is
+// invalid, rule says what it must be.
 func parseAddress(text string) (addr address, rule string) {
 	const form = `must be as in "unix:///run/clamav/clamd.ctl" or "tcp://127.0.0.1:3310"`
 	u, err := url.Parse(text)

@@ -187,6 +187,7 @@ func (s *Scanner) replyError(ctx context.Context, f *uploads.File, reply string)
 	if reply == exceeded {
 		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
 	}
+	// Any other reply must name the signature that clamd has found.
 	signature := signatureIn(reply)
 	if signature == "" {
 		return unavailable(inspect, unexpected(reply))
@@ -195,6 +196,7 @@ func (s *Scanner) replyError(ctx context.Context, f *uploads.File, reply string)
 		s.config.OnFound(ctx, f, signature)
 	}
 
+	// Refuse the file.
 	message := "A virus was found in this file."
 	if isUnscanned(signature) {
 		message = "This file cannot be scanned for viruses: it is encrypted, too large, or has too much in it."

@@ -125,6 +125,7 @@ func (c *conn) scan(content content) (string, error) {
 	if err != nil {
 		return "", contentError{err}
 	}
+	// Send the content, unless clamd replies before its end.
 	err = c.sendContent(content)
 	if err == nil && c.hasReplied() {
 		return c.earlyReply()
@@ -140,7 +141,8 @@ func (c *conn) scan(content content) (string, error) {
 	if _, ok := err.(contentError); ok || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", err
 	}
-	// If a stream is too long, clamd replies and closes the connection before the stream ends.
+	// Sending failed. If a stream is too long, clamd replies and closes the connection before the stream
+	// ends, so there may be a reply.
 	reply, replyErr := c.earlyReply()
 	if replyErr != nil {
 		return "", err
@@ -149,7 +151,7 @@ func (c *conn) scan(content content) (string, error) {
 }
 
 // sendContent sends the command INSTREAM and all of content, in chunks that begin with their length. If
-// content cannot be read to its end, sendContent returns a contentError.
+// content cannot be read to its end, it returns a contentError.
 func (c *conn) sendContent(content content) error {
 	if err := c.send([]byte("zINSTREAM\x00")); err != nil {
 		return err
@@ -160,15 +162,19 @@ func (c *conn) sendContent(content content) error {
 	for {
 		n, readErr := io.ReadFull(content, buf[lengthBytes:])
 		remaining -= int64(n)
+		// ReadFull returns one of these errors if content ends before the buffer is full.
 		isEnd := readErr == io.EOF || readErr == io.ErrUnexpectedEOF
 		if readErr != nil && !isEnd {
 			return contentError{readErr}
 		}
+
+		// The content is shorter or longer than its Size.
 		if isEnd && remaining != 0 {
 			return contentError{readErr}
 		}
 
 		if n > 0 {
+			// A chunk begins with its length.
 			binary.BigEndian.PutUint32(buf, uint32(n))
 			if err := c.send(buf[:lengthBytes+n]); err != nil {
 				return err
@@ -218,6 +224,7 @@ func (c *conn) reply() (string, error) {
 	for length := 0; length < len(buf); {
 		n, err := c.in.Read(buf[length:])
 		length += n
+		// The zero byte must be the last of the bytes that have arrived.
 		end := bytes.IndexByte(buf[:length], 0)
 		if end >= 0 && end == length-1 {
 			return string(buf[:end]), nil

@@ -116,12 +116,15 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		}
 	}
 
+	// Build the request.
 	address := *c.base
 	address.RawQuery = r.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
 	if err != nil {
 		return nil, err
 	}
+
+	// A length of -1 means that it is not known.
 	if r.body != nil {
 		req.ContentLength = r.length
 	}

@@ -56,6 +56,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 		}
 	}
 	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
+	// A response of this API has one result for each ID.
 	isOurs := func(d deletions) bool { return len(d.Items) == len(ids) }
 	resp, err := doJSON(ctx, c, r, isOurs)
 	if err != nil {
@@ -189,7 +190,8 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
 
-// content opens the content of a file, whose path is base followed by the ID.
+// content requests a file by method, GET or HEAD, and returns its content. The path is base followed by the
+// ID; an empty byteRange asks for the whole file.
 func (c *Client) content(ctx context.Context, method, base, id, byteRange string) (*Content, error) {
 	r := request{
 		method:  method,

@@ -61,7 +61,8 @@ func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*f
 	return c.uploadPart(ctx, "temp-files/parts", p, body)
 }
 
-// uploadPart sends one part of a file, and returns the record, or nil if other parts are missing.
+// uploadPart sends one part of a file. It returns the record of the file, or nil while other parts are
+// missing.
 func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Reader) (*filesapi.Record, error) {
 	fields := []field{
 		{"originalFileName", p.OriginalFileName},
@@ -72,6 +73,7 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if p.Purpose != "" {
 		fields = append(fields, field{"Purpose", p.Purpose})
 	}
+
 	r, err := formRequest(path, p.OriginalFileName, body, fields)
 	if err != nil {
 		return nil, err
@@ -96,8 +98,8 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 // A field is a field of a form, with a text.
 type field struct{ name, value string }
 
-// formRequest returns a request with a form whose last field is the file, and whose content is not read before
-// the request is sent.
+// formRequest returns a request whose body is a form with these fields and, last, the file. It does not read
+// the file; it is read while the request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
 		return request{}, &storage.Error{
@@ -114,8 +116,12 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		_ = form.WriteField(f.name, f.value)
 	}
 	_, _ = form.CreateFormFile("file", name)
+
 	headLength := frame.Len()
+
+	// Close adds the bytes after the file.
 	_ = form.Close()
+
 	head := frame.Bytes()[:headLength]
 	tail := frame.Bytes()[headLength:]
 

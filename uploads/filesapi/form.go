@@ -33,12 +33,14 @@ type form struct {
 	file     *formFile
 }
 
-// readForm reads the fields of a form, which must have one of these names, up to the file.
+// readForm reads the fields of a form up to the file, whose content it leaves to be read. The fields must
+// have one of these names.
 func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
+
 	body := &bodyio.LimitedReader{
 		Body:     r.Body,
 		Left:     maxFormFields,
@@ -50,6 +52,8 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 		known:  names,
 		fields: map[string]string{},
 	}
+
+	// Read the fields before the file.
 	for f.file == nil {
 		err := f.next(maxFile)
 		if err == io.EOF {
@@ -72,6 +76,7 @@ func (f *form) next(maxFile int64) error {
 		return f.failure("", err)
 	}
 
+	// Find the name of the field.
 	disposition := part.Header.Get("Content-Disposition")
 	_, params, err := mime.ParseMediaType(disposition)
 	name := params["name"]
@@ -82,6 +87,7 @@ func (f *form) next(maxFile int64) error {
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 	}
 
+	// The file is the last field, unless the handler permits fields after it.
 	isAfterFile := f.file != nil
 	if isAfterFile && name == fieldFile {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
@@ -90,6 +96,7 @@ func (f *form) next(maxFile int64) error {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
 
+	// Begin the file, or read the text of another field.
 	fileName, isFile := params["filename"]
 	if name == fieldFile {
 		if !isFile {
@@ -141,7 +148,9 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 
+	// All fields together are longer than maxFormFields.
 	if f.body.Left < 0 {
+		// No field was being read, so blame the longest of those that have arrived.
 		if field == "" {
 			field = f.longestField()
 		}
@@ -159,6 +168,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		}
 		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
 	}
+
+	// Package multipart begins its own errors so, also that of a form that ends too early.
 	isTruncated := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 	if strings.HasPrefix(err.Error(), "multipart: ") && !isTruncated {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")

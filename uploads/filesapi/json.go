@@ -27,6 +27,7 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 	if err != nil || mediaType != "application/json" {
 		return refuse("Content-Type", uploads.InvalidRequest, "The body must be application/json.")
 	}
+
 	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return refuse("", uploads.Interrupted, "The request did not arrive completely. Try again.")
@@ -38,6 +39,7 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 		return refuse(name, uploads.InvalidRequest, "The document is not valid UTF-8.")
 	}
 
+	// Decode the only field.
 	value, err := onlyField(document, name)
 	if err != nil {
 		return err
@@ -48,7 +50,8 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 	return nil
 }
 
-// onlyField returns the value of the field with this name, which must be the only one of the JSON object.
+// onlyField returns the value of the field with this name, which must be the only one of the JSON object. It
+// reads token by token, because encoding/json would accept a repeated field.
 func onlyField(document []byte, name string) (json.RawMessage, error) {
 	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))
@@ -57,6 +60,7 @@ func onlyField(document []byte, name string) (json.RawMessage, error) {
 		return nil, malformed
 	}
 
+	// Each turn reads the name and the value of one field.
 	var value json.RawMessage
 	for decoder.More() {
 		token, err := decoder.Token()

@@ -56,6 +56,7 @@ func (h *handler) list(c *call) error {
 		}
 	}
 
+	// Send the page.
 	f := uploads.Filter{
 		Purpose: query.Get(queryPurpose),
 		User:    query.Get(fieldUploader),
@@ -124,6 +125,7 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 		return nil, err
 	}
 
+	// Read the page.
 	startAfter, err := openToken(f, token)
 	if err != nil {
 		return nil, err

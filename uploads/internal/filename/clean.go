@@ -20,11 +20,13 @@ const (
 // Clean returns the name of a file in a form that is safe to show: the last element of its path, without
 // invisible characters and superfluous spaces.
 func Clean(name string) string {
+	// Keep only the last element of the path.
 	name = strings.ToValidUTF8(name, "")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
 
+	// Replace or drop the characters that are not safe to show.
 	var b strings.Builder
 	marks := 0
 	for _, r := range name {
@@ -47,6 +49,7 @@ func Clean(name string) string {
 		}
 	}
 
+	// Join the words by single spaces, and cut what is too long.
 	name = cutName(strings.Join(strings.Fields(b.String()), " "))
 	name = strings.Trim(name, " .")
 	if name == "" {

@@ -53,6 +53,7 @@ func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
 		return refusal.WrongType("The request must be application/json.")
 	}
 
+	// Wait for memory, except for a short body.
 	isKnown := c.ContentLength >= 0
 	if !isKnown || c.ContentLength > smallDocument {
 		// A document that is too long fails at the limit.
@@ -73,6 +74,8 @@ func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
 	if strict {
 		decoder.DisallowUnknownFields()
 	}
+
+	// The body may be too long, malformed or incomplete.
 	err = decoder.Decode(dst)
 	if err != nil {
 		return refusal.New("", refusal.CodeInvalidRequest, "The request is not understood.")

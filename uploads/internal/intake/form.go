@@ -43,7 +43,8 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 	}, nil
 }
 
-// Next skips fields and returns the next file, or io.EOF after the last one.
+// Next returns the next file of the form, or io.EOF after the last one. It skips at most maxFields other
+// fields.
 func (f *FormReader) Next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
 		// Limit the length of the part's header.

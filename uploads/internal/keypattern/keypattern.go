@@ -77,12 +77,14 @@ var (
 // whole compiles an expression that must match a whole text.
 func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
-// Parse parses the text of a pattern, or returns the rule that it breaks.
+// Parse parses the text of a pattern, which names variables in braces, or returns the rule that it breaks.
 func Parse(text string) (pattern *Pattern, brokenRule string) {
 	p := &Pattern{Text: text}
+	// The length of the longest key, and a regular expression that matches all keys.
 	length := 0
 	expression := ""
 	for rest := text; rest != ""; {
+		// Take the literal text before the next brace.
 		literal, inner, hasName := strings.Cut(rest, "{")
 		if literal != "" {
 			p.elements = append(p.elements, element{literal: literal})
@@ -93,6 +95,7 @@ func Parse(text string) (pattern *Pattern, brokenRule string) {
 			break
 		}
 
+		// Take the name in the braces.
 		name, tail, isClosed := strings.Cut(inner, "}")
 		if !isClosed || !names.MatchString(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
@@ -119,6 +122,8 @@ func Parse(text string) (pattern *Pattern, brokenRule string) {
 	if rule := p.problem(); rule != "" {
 		return nil, rule
 	}
+
+	// Compile the expression only when it is first needed.
 	p.keys = sync.OnceValue(func() *regexp.Regexp {
 		return whole(expression)
 	})
@@ -128,8 +133,9 @@ func Parse(text string) (pattern *Pattern, brokenRule string) {
 // uniques lists the names that make a key unique. A pattern must have exactly one of them.
 var uniques = []string{"{random}", "{id}", "{newest}"}
 
-// problem returns the rule that the pattern breaks, or "".
+// problem returns the rule that the pattern breaks, or "" if it breaks none.
 func (p *Pattern) problem() string {
+	// Only a random part makes a key unique.
 	count := 0
 	for _, name := range uniques {
 		count += strings.Count(p.Text, name)
@@ -147,6 +153,7 @@ func (p *Pattern) problem() string {
 		return "may have {ext} only at its end, after {random}"
 	}
 
+	// Check the segments, and that the values in each can be told apart.
 	for segment := range strings.SplitSeq(p.Text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
@@ -160,6 +167,7 @@ func (p *Pattern) problem() string {
 		}
 	}
 
+	// Check the text outside braces.
 	isForbidden := func(r rune) bool {
 		return r != '/' && !IsSafe(r)
 	}
