@@ -51,8 +51,8 @@ const (
 	removeConcurrency = 8
 )
 
-// removeExpired removes expired files, page by page. It stops after a page with a failure, because the
-// next page would begin with the same files.
+// removeExpired removes expired files, page by page. It stops after a page with a failure, because the next
+// page would begin with the same files.
 func (w *sweeper) removeExpired(ctx context.Context) error {
 	for {
 		files, err := w.setup.config.Records.Expired(ctx, w.now, expiredAtOnce)
@@ -60,6 +60,7 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 			return err
 		}
 
+		// Remove the files of the page concurrently.
 		errs := running.All(len(files), removeConcurrency, func(i int) error {
 			return w.files.removeCounted(ctx, files[i])
 		})
@@ -77,6 +78,8 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 			errs[i] = fmt.Errorf("file %s: %w", files[i].ID, err)
 		}
 		w.report.Expired += removed
+
+		// After a page on which nothing was removed, the next one would be the same.
 		if err := errors.Join(errs...); err != nil || removed == 0 {
 			return err
 		}
@@ -139,6 +142,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		bytes:   tally{keys: map[string]bool{}},
 		records: tally{keys: map[string]bool{}},
 	}
+	// The keys of a bucket are sorted, so the IDs in them are, too.
 	pattern := w.setup.pattern
 	prefix, _ := pattern.Ordered()
 	records, stop := newIDCursor(allIDs(ctx, w.setup.config.Records), &o.records)
@@ -148,17 +152,21 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Leave out an object whose key does not have the pattern.
 		fileID := pattern.ID(entry.Key)
 		if fileID == "" {
 			continue
 		}
 
 		o.bytes.total++
+		// Records with smaller IDs have no object.
 		records.skipOrphans(fileID)
 		if records.err != nil {
 			// Without the remaining IDs, nothing shows whether the next objects have records.
 			return nil, records.err
 		}
+
+		// The object has a record.
 		if records.hasID && records.id == fileID {
 			records.next()
 			continue
@@ -168,6 +176,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		}
 	}
 
+	// After the last object, all remaining records are orphans.
 	records.skipOrphans("")
 	if records.err != nil {
 		return nil, records.err
@@ -226,12 +235,17 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 			return nil
 		}
 		s, err := w.keeper.Read(ctx, g.name)
+		// The session has been removed since it was listed.
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
+
+		// Only an unfinished upload may have an object without a record.
 		if err != nil || s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted {
 			return err
 		}
+
+		// Several sessions are read concurrently.
 		mu.Lock()
 		defer mu.Unlock()
 		for _, key := range w.setup.possibleKeys(s) {

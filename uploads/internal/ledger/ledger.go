@@ -218,6 +218,7 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 		return granted, used
 	}
 
+	// Add the entry, which reserves no bytes if there is no limit.
 	entry := r.Entry
 	entry.At = now
 	if granted < math.MaxInt64 {
@@ -254,8 +255,9 @@ type Settlement struct {
 	Ledger   string // ID of the ledger
 }
 
-// Settle replaces a reservation by a complete file of this size. Counted is false if the reservation does
-// not exist, because an earlier call has settled it, a recount has dropped it, or the ledger was lost.
+// Settle replaces a reservation by a complete file of this size, which then counts for the user. Counted is
+// false if the reservation does not exist, because an earlier call has settled it, a recount has dropped it,
+// or the ledger was lost.
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
 	var settlement Settlement
 	err := b.update(ctx, user, func(t *Text, lost bool) (changed bool, err error) {
@@ -270,6 +272,7 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 			return false, nil
 		}
 
+		// Count the file instead of the reservation.
 		settlement.Counted = true
 		delete(t.Entries, name)
 		t.Bytes += size
@@ -399,6 +402,7 @@ func (b *Book) BeginRemoval(
 			return false, nil
 		}
 
+		// Find out whether the file is counted at all.
 		name, err := upload(t)
 		if err != nil {
 			return false, err
@@ -475,12 +479,14 @@ func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error
 	})
 }
 
-// Read returns the ledger of a user, or an empty one if there is none.
+// Read returns the ledger of a user, or an empty one if there is none. It also finds a ledger that an older
+// version has stored under another key.
 func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	t, err := b.read(ctx, b.Key(user))
 	if err != nil {
 		return nil, err
 	}
+	// The ledger exists under its key.
 	if t.revision != "" {
 		return t, nil
 	}
@@ -494,6 +500,8 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 		// Another call may have moved the ledger since it was looked for.
 		return b.read(ctx, b.Key(user))
 	}
+
+	// The next write stores it under the new key, and then removes the old one.
 	old.old = old.revision
 	old.revision = ""
 	if old.ID == "" {
@@ -544,6 +552,7 @@ func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 // read returns the ledger under this key, or an empty one without a revision if there is none.
 func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t := &Text{Entries: map[string]Entry{}}
+	// Read the ledger, and refuse one that a newer version has written.
 	text, revision, err := b.States.State(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return t, nil
@@ -573,8 +582,10 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 
 // write stores a changed ledger, or returns false if another call has changed it since it was read.
 func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
+	// The nonce shows later which call has written a ledger.
 	t.Nonce = rand.Text()
 	text, _ := json.Marshal(t) // never fails for a ledger
+
 	revision, err := b.States.SetState(ctx, b.Key(t.User), text, t.revision)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, nil

@@ -103,7 +103,8 @@ func Unauthorized(err error) *Error {
 	return &Error{Code: code, Message: message, Err: err}
 }
 
-// StoreFailed converts an error of the bucket to the error for the client.
+// StoreFailed converts an error of the bucket to the error for the client. An error that is one already stays
+// as it is.
 func StoreFailed(err error) *Error {
 	if e := Of(err); e != nil {
 		return e

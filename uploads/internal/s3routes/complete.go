@@ -132,8 +132,10 @@ func (p namedParts) hash() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// finishParts makes the file of a session from all its parts.
+// finishParts makes the file of a session by completing its multipart upload with the parts whose ETags the
+// session has.
 func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session.Session, error) {
+	// Finish changes the session, so take the values out first.
 	token := s.Token
 	parts := session.NumberedParts(len(s.ETags))
 	for i, etag := range s.ETags {
@@ -145,6 +147,7 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 			return nil, err
 		}
 		attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
+		// After any error but this one, the parts are not to blame.
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return attrs, err
 		}
@@ -189,6 +192,7 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) ([]string, error) {
+	// Find the stored parts by their numbers.
 	storedParts, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, refusal.UploadFailed(err)
@@ -202,6 +206,7 @@ func (h *Handler) checkParts(
 	etags := make([]string, len(parts))
 	total := int64(0)
 	for i, named := range parts {
+		// Compare each part that the client lists.
 		field := fmt.Sprintf("parts[%d]", i)
 		part, exists := stored[named.Number]
 		if !exists {
@@ -225,6 +230,7 @@ func (h *Handler) checkParts(
 		total += part.Size
 	}
 
+	// Compare the length of all parts with that of the file.
 	if s.Size >= 0 && total < s.Size {
 		return nil, refusal.New("parts", refusal.CodeNotUploaded,
 			fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))

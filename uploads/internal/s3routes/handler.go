@@ -103,12 +103,13 @@ func (h *Handler) Register(forUser, forAll func(pattern string, f func(*intake.C
 	forAll("PUT /s3/part/{id}/{part}", h.putPart)
 }
 
-// beginParts begins an upload in parts.
+// beginParts begins an upload in parts, and sends its ID and the limits of its parts.
 func (h *Handler) beginParts(c *intake.Call) error {
 	var req beginRequest
 	if err := c.ReadJSON(&req, maxBegin, false); err != nil {
 		return err
 	}
+	// Check the request. A size that is not known is -1.
 	n := session.Request{Name: req.Name, Type: req.Type, Size: -1}
 	if req.Size != nil {
 		n.Size = *req.Size
@@ -125,6 +126,7 @@ func (h *Handler) beginParts(c *intake.Call) error {
 	}
 	n.Metadata = metadata
 
+	// Create the session and reserve room for the file.
 	s, err := h.Uploads.Begin(c.Request, c.User, session.KindParts, n, "size")
 	if err != nil {
 		return err
@@ -140,6 +142,7 @@ func (h *Handler) beginParts(c *intake.Call) error {
 		return err
 	}
 
+	// Describe the upload to the client.
 	begun := begunUpload{
 		Key:         s.Key(),
 		UploadID:    s.ID,
@@ -177,8 +180,8 @@ func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.Pa
 	return limits, nil
 }
 
-// beginSignable begins a multipart upload in the store whose parts can be signed, with checksums if the
-// store can verify them. If it cannot sign parts at all, they are to pass through the handler.
+// beginSignable begins a multipart upload in the store whose parts can be signed, with checksums if the store
+// can verify them. If the store cannot sign parts at all, they are to pass through the handler.
 func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size < 0 && s.Target.MaxSize > 0 {
@@ -189,6 +192,7 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 		return h.Uploads.BeginUpload(ctx, s, opts...)
 	}
 
+	// Ask for parts with checksums, or for parts that need none.
 	trial := []storage.SignedPartOption{}
 	if s.Checked {
 		trial = append(trial, storage.WithCRC32C(0))
@@ -242,8 +246,8 @@ func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
 	return s, nil
 }
 
-// openParts returns the session of an open upload, and its multipart upload in the store. If an earlier
-// call was killed while it completed the upload, openParts completes it, and fails with Completed.
+// openParts returns the session of an open upload, and its multipart upload in the store. If an earlier call
+// was killed while it completed the upload, openParts completes it, and fails with Completed.
 func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	if err != nil {
@@ -255,6 +259,7 @@ func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.Multipart
 	if h.Store.IsClaimed(s) {
 		return nil, nil, refusal.BeingCompleted()
 	}
+	// A killed call has left the upload half completed.
 	if s.Phase != session.PhaseOpen {
 		final, err := h.finishParts(c.Context(), s)
 		if err != nil {

@@ -86,7 +86,8 @@ func isSigned(s *session.Session, c *intake.Call, now time.Time) bool {
 	return hmac.Equal([]byte(query.Get("signature")), []byte(signature))
 }
 
-// putPart stores one part of an upload whose parts pass through the handler.
+// putPart stores one part of an upload whose parts pass through the handler, and responds with the ETag of
+// the part.
 func (h *Handler) putPart(c *intake.Call) error {
 	s, err := h.loadProxied(c)
 	if err != nil {
@@ -96,12 +97,14 @@ func (h *Handler) putPart(c *intake.Call) error {
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
+
 	limits := h.limits(s, upload)
 	requested, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
 
+	// Wait for a share of the memory that the part needs.
 	maximum := limits.MaxSize
 	if s.Limit() > 0 {
 		maximum = min(maximum, s.Limit())
@@ -112,6 +115,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 	}
 	defer release()
 
+	// Bind the part to the length and checksum that the address was made for.
 	body, err := c.BoundedBody(maximum)
 	if err != nil {
 		return err
@@ -119,6 +123,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 	if requested.size >= 0 && c.ContentLength >= 0 && c.ContentLength != requested.size {
 		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
+
 	opts := []storage.PartOption{}
 	// A size that is not known is -1.
 	size := max(requested.size, c.ContentLength)
@@ -129,6 +134,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 		opts = append(opts, storage.WithCRC32C(requested.sum.Sum))
 	}
 
+	// Store the part.
 	part, err := upload.PutPart(c.Context(), requested.number, body, opts...)
 	if err != nil {
 		return partError(err)
@@ -253,8 +259,8 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	return 0, refusal.Invalid(field, "Parts are numbered "+numbers+".")
 }
 
-// sign returns a signed request that stores the part with the number in text, which an error calls by the
-// name in field.
+// sign returns a signed request by which the client stores one part. The part's number is in text, and an
+// error calls it by the name in field.
 func (h *Handler) sign(
 	c *intake.Call, s *session.Session, upload storage.MultipartUpload, field, text string,
 ) (*signedRequest, error) {
@@ -263,6 +269,7 @@ func (h *Handler) sign(
 		return nil, err
 	}
 
+	// The request must not outlive the session.
 	ttl := min(h.URLTTL, s.Expires.Sub(h.Store.Now()).Truncate(time.Second))
 	if ttl < shortestTTL {
 		return nil, refusal.NotFound()
@@ -271,6 +278,7 @@ func (h *Handler) sign(
 		return h.signProxied(c, s, part, ttl), nil
 	}
 
+	// Sign the length and the checksum of the part, where they are known.
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
 	if part.size >= 0 && storage.Supports(h.Store.Bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(part.size))
@@ -283,6 +291,7 @@ func (h *Handler) sign(
 		return nil, refusal.StoreFailed(err)
 	}
 
+	// In the response, each header has one text.
 	headers := map[string]string{}
 	for name, values := range signedURL.Header {
 		headers[name] = strings.Join(values, ",")

@@ -29,6 +29,7 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
 	}
 
+	// Create the session. The size is not known yet.
 	metadata, err := queryMetadata(c.URL.Query())
 	if err != nil {
 		return err
@@ -44,6 +45,7 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 		return err
 	}
 
+	// The session ends with the address.
 	ttl := min(h.TTL, h.URLTTL)
 	s.Expires = h.Store.Now().Add(ttl).UTC()
 	if err := h.Uploads.CheckRoom(c.Context(), s); err != nil {
@@ -52,6 +54,7 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	if err := h.Store.Save(c.Context(), s); err != nil {
 		return err
 	}
+
 	return c.JSON(http.StatusOK, signedRequest{
 		Method:  http.MethodPut,
 		URL:     h.publicURL(c.Request) + "/s3/single/" + url.PathEscape(s.ID),
@@ -84,6 +87,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 		return refusal.NotFound()
 	}
 
+	// Wait for a share of the memory that the file needs.
 	bufferSize := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
 		bufferSize = min(bufferSize, s.Target.MaxSize)
@@ -94,6 +98,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	}
 	defer release()
 
+	// Store the file, unless an earlier request has done so.
 	file, size, err := sentFile(c, s.Target.MaxSize)
 	if err != nil {
 		return err
@@ -223,6 +228,7 @@ const maxFieldBytes = 64 << 10
 // formFile returns a reader of the field "file" of a form, which fails after limit bytes unless the limit is
 // 0. It skips the fields before the file, and does not read those after it.
 func formFile(c *intake.Call, limit int64) (io.Reader, error) {
+	// The body may be longer than the file by the other fields.
 	bodyLimit := limit
 	if limit > 0 {
 		bodyLimit += maxFieldBytes
@@ -236,6 +242,7 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Find the file.
 	part, err := form.Next()
 	if err == io.EOF {
 		return nil, refusal.NoFile()
@@ -243,6 +250,7 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The length of the file itself is limited, too.
 	if limit <= 0 {
 		return part, nil
 	}

@@ -25,6 +25,7 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 	own := *s
 	isWhole := s.Tus != nil && s.Tus.Whole
 	return st.Update(ctx, s, func(s *Session) (bool, error) {
+		// Find out whether this call may complete the upload.
 		if s.User != own.User || s.Phase == PhaseAborted {
 			return false, refusal.NotFound()
 		}
@@ -53,6 +54,7 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 			s.PartsSum = own.PartsSum
 		}
 
+		// Take the claim, until the time at which others may take it over.
 		s.Claim = callID
 		s.ClaimedUntil = now.Add(ClaimFor)
 		// If an earlier call has tried, it may have made the object.

@@ -81,6 +81,7 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 		})
 	}
 
+	// The nonce shows later which call has written a state.
 	s.Nonce = rand.Text()
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -97,6 +98,8 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 			err = nil
 		}
 	}
+
+	// Another call has saved the session first.
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return ErrConflict
 	}
@@ -204,8 +207,8 @@ func (st *Store) RemoveKeys(ctx context.Context, s *Session, names ...string) {
 // lost the response can repeat its request within this time.
 const keepPieces = time.Hour
 
-// RemoveJoined removes the bytes of the pieces of a joined file. Their states stay for keepPieces, so that
-// a client that has lost the response can repeat its request.
+// RemoveJoined removes the bytes of the pieces from which a file was joined. Their states stay for
+// keepPieces, so that a client that has lost the response can repeat its request.
 func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 	if s.Kind != KindFinal {
 		return nil
@@ -213,6 +216,7 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 	expires := st.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	for _, name := range s.Tus.Pieces {
 		piece, err := st.Read(ctx, name)
+		// The piece has been removed already.
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
 		}
@@ -220,6 +224,7 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 			return refusal.StoreFailed(err)
 		}
 
+		// Mark the piece as joined, so that it is not used again.
 		_, err = st.Update(ctx, piece, func(s *Session) (bool, error) {
 			if s.Phase != PhaseDone || s.Tus.Joined {
 				return false, nil
@@ -237,6 +242,7 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 			return refusal.StoreFailed(err)
 		}
 
+		// Remove its bytes.
 		err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
 		if err != nil {
 			return refusal.StoreFailed(err)

@@ -45,7 +45,8 @@ type Request struct {
 	Partial  bool
 }
 
-// options returns the options that set the attributes of t.
+// options returns the options that make a write set the attributes of t, and fail if the object exists unless
+// t.Overwrite is true.
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
 	if t.ContentType != "" {
@@ -96,6 +97,7 @@ const longestSegment = 255
 // CheckFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the upload
 // would fail only after its last byte, and again at each retry.
 func (t *Target) CheckFeatures(bucket storage.ReadWriter) error {
+	// List what the Target needs and how to do without it.
 	hasLongSegment := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
 		return len(segment) > longestSegment
 	})
@@ -136,6 +138,8 @@ func (t *Target) CheckFeatures(bucket storage.ReadWriter) error {
 			hint:    "return a shorter Key, or use a bucket with storage.LongSegments",
 		},
 	}
+
+	// Fail for the first need that is not met.
 	for _, need := range needs {
 		if !need.isSet || storage.Supports(bucket, need.feature) {
 			continue
@@ -196,9 +200,10 @@ func (t *Target) AttributesError() *storage.Error {
 	return cause
 }
 
-// attributesRule returns the name of the first invalid attribute, the rule that it breaks, and perhaps a
+// attributesRule returns the name of the first invalid attribute of t, the rule that it breaks, and perhaps a
 // hint. All are "" if the attributes are valid.
 func (t *Target) attributesRule() (field, rule, hint string) {
+	// The attributes that become headers of the response to a download.
 	headers := []struct {
 		field string
 		value string

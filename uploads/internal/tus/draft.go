@@ -188,6 +188,7 @@ func (t *Handler) createDraft(c *call) error {
 		return err
 	}
 
+	// Describe the file by the headers of the request.
 	upload := session.Request{Size: size}
 	// A type that cannot be read counts as missing.
 	upload.Type, _, _ = mime.ParseMediaType(c.Header.Get("Content-Type"))
@@ -197,6 +198,7 @@ func (t *Handler) createDraft(c *call) error {
 
 	sendInterim := func(s *session.Session) {
 		t.setLimit(c, s)
+		// HTTP/1.0 has no interim responses.
 		if version, ok := c.interopVersion(); ok && c.ProtoAtLeast(1, 1) {
 			c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
 			c.W.WriteHeader(statusResumable)
@@ -238,12 +240,14 @@ func inconsistentLength() *refusal.Error {
 // patchDraft handles PATCH. For a complete upload, it repeats the response of the request that has
 // completed it.
 func (t *Handler) patchDraft(c *call) error {
+	// Only earlier versions of the draft have no type for these requests.
 	version, isKnown := c.interopVersion()
 	needsType := !isKnown || version >= mediaInterop
 	if needsType && c.Header.Get("Content-Type") != partialUpload {
 		return refusal.WrongType("The request must be " + partialUpload + ".")
 	}
 
+	// Read the offset, and whether these are the last bytes.
 	offset, ok := c.structuredNumber("Upload-Offset")
 	if !ok {
 		return refusal.Invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
@@ -258,6 +262,7 @@ func (t *Handler) patchDraft(c *call) error {
 		return err
 	}
 
+	// Receive the bytes.
 	s, err := t.receiveRest(c, offset, size, nil)
 	if err != nil {
 		return err

@@ -54,10 +54,11 @@ func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 	return f, nil
 }
 
-// read reads the body into chunks until it ends or the feed stops. remaining is how many bytes the body may
-// have, or -1 for any number.
+// read reads the body into chunks until it ends or the feed stops. The body may have remaining bytes, or any
+// number if that is -1.
 func (f *feed) read(body io.Reader, remaining int64) {
 	for {
+		// Wait for a free chunk.
 		var buf []byte
 		select {
 		case buf = <-f.free:
@@ -69,6 +70,7 @@ func (f *feed) read(body io.Reader, remaining int64) {
 			// One byte more shows that the body is too long, without waiting for others from a slow client.
 			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
+
 		n, err := body.Read(buf)
 		// If the body is too long, receiver.add fails for this chunk, and no later one needs a limit.
 		remaining -= int64(n)

@@ -32,6 +32,7 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 		s.Tus.Whole = true
 	}
 
+	// Store the file in one write if it has no parts, and otherwise join its parts.
 	final, err := t.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || state.Parts == 0 {
 			return t.storeWhole(ctx, s, key, content, state.CRC)
@@ -90,9 +91,10 @@ func (t *Handler) storeWhole(
 	return t.Store.Bucket.Upload(ctx, key, bytes.NewReader(content), s.UploadOptions(opts)...)
 }
 
-// finishWhole completes an upload if a call that then failed, or was killed, has stored its object. If
+// finishWhole completes an upload whose object an earlier call has stored, before it failed or was killed. If
 // there is no such object, it returns the session unchanged.
 func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session.Session, error) {
+	// Only a call that stores the whole file from memory can have left such an object.
 	if !s.Tus.Whole || s.Kind == session.KindPartial {
 		return s, nil
 	}
@@ -142,6 +144,7 @@ func (t *Handler) join(c *call, concat string) error {
 		return err
 	}
 
+	// Look up the pieces, whose lengths together are that of the file.
 	pieces := make([]*session.Session, len(addresses))
 	for i, address := range addresses {
 		piece, err := t.loadPiece(c, address, i+1)
@@ -152,6 +155,7 @@ func (t *Handler) join(c *call, concat string) error {
 		upload.Size += piece.Size
 	}
 
+	// Join the pieces, unless an earlier request has done so.
 	s, err := t.joinedSession(c, upload, concat, pieces)
 	if err != nil {
 		return err
@@ -162,6 +166,7 @@ func (t *Handler) join(c *call, concat string) error {
 			return err
 		}
 	}
+
 	c.W.Header().Set("Location", t.location(c, s.ID))
 	t.writeOffset(c, s)
 	c.W.WriteHeader(http.StatusCreated)
@@ -198,6 +203,7 @@ func (t *Handler) joinedSession(
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
 	id := base32.StdEncoding.EncodeToString(sum[:])[:session.IDLength]
+
 	s, err := t.Uploads.Load(c.Context(), id, c.User)
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return s, err
@@ -210,6 +216,7 @@ func (t *Handler) joinedSession(
 		}
 	}
 
+	// Create the session and reserve room for the file in place of its pieces.
 	s, err = t.Uploads.Begin(c.Request, c.User, session.KindFinal, upload, "Upload-Concat")
 	if err != nil {
 		return nil, err
@@ -224,6 +231,7 @@ func (t *Handler) joinedSession(
 		return nil, e
 	}
 
+	// Save the session under the ID.
 	err = t.Store.Save(c.Context(), s)
 	if err == session.ErrConflict {
 		// Another call with the same request has saved the session first.

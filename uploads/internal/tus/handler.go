@@ -86,11 +86,14 @@ func (t *Handler) serve(req *intake.Call) error {
 		c.Method = strings.ToUpper(method)
 	}
 
+	// Only responses of tus have the header Tus-Resumable.
 	header := req.W.Header()
 	isDraft := c.isDraft()
 	if !isDraft {
 		header.Set("Tus-Resumable", version)
 	}
+
+	// Both protocols share the response to OPTIONS.
 	if c.Method == http.MethodOptions {
 		t.writeOptions(c)
 		return nil
@@ -98,6 +101,8 @@ func (t *Handler) serve(req *intake.Call) error {
 	if isDraft {
 		return t.serveDraft(c)
 	}
+
+	// The client speaks another version, so name the one that is known.
 	if c.Header.Get("Tus-Resumable") != version {
 		header.Set("Tus-Version", version)
 		e := refusal.New("Tus-Resumable", refusal.CodeInvalidRequest, "Only version "+version+" of the tus protocol is known.")
@@ -187,14 +192,17 @@ func (t *Handler) post(c *call) error {
 		return err
 	}
 
+	// An empty file is complete at once, so it is received as if it had bytes.
 	hasBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
 	isEmptyFile := upload.Size == 0
 	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
 	noInterim := func(*session.Session) {}
+
 	s, err := t.create(c, upload, state, hasBytes || isEmptyFile, sum, noInterim)
 	if err != nil {
 		return err
 	}
+
 	t.writeOffset(c, s)
 	c.W.WriteHeader(http.StatusCreated)
 	return nil
@@ -209,6 +217,7 @@ func (t *Handler) create(
 		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
 
+	// Create the session and reserve room for the file.
 	kind := session.KindTus
 	if upload.Partial {
 		kind = session.KindPartial
@@ -221,6 +230,7 @@ func (t *Handler) create(
 		return nil, e
 	}
 
+	// Save the session. This request receives the first bytes, so it is the holder.
 	s.Tus = &state
 	if hasBytes {
 		s.Tus.Holder = c.name
@@ -231,6 +241,7 @@ func (t *Handler) create(
 		return nil, err
 	}
 
+	// Announce the upload before its bytes are received.
 	c.W.Header().Set("Location", t.location(c, s.ID))
 	announce(s)
 	if !hasBytes {
@@ -247,6 +258,7 @@ func (c *call) newUpload(concat string) (session.Request, error) {
 		return upload, refusal.Invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
 	}
 
+	// Read the length, which may also follow later.
 	deferred := c.Header.Get("Upload-Defer-Length")
 	hasLength := len(c.Header.Values("Upload-Length")) > 0
 	if deferred != "" && hasLength {
@@ -262,6 +274,7 @@ func (c *call) newUpload(concat string) (session.Request, error) {
 		}
 		upload.Size = size
 	}
+
 	err := setMetadata(&upload, c.Header.Get("Upload-Metadata"))
 	return upload, err
 }
@@ -303,12 +316,13 @@ func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 	return t.receiveRest(c, s.Tus.Offset, -1, nil)
 }
 
-// head handles HEAD, and GET in the IETF's draft.
+// head handles HEAD, and GET in the IETF's draft, which ask how many bytes of the file have arrived.
 func (t *Handler) head(c *call) error {
 	s, err := t.arrivedSession(c)
 	if err != nil {
 		return err
 	}
+	// Both protocols send the offset and, if it is known, the length.
 	header := c.W.Header()
 	t.writeOffset(c, s)
 	if s.Size >= 0 {
@@ -321,6 +335,7 @@ func (t *Handler) head(c *call) error {
 		return nil
 	}
 
+	// Only tus has these headers.
 	if s.Size < 0 {
 		header.Set("Upload-Defer-Length", "1")
 	}
@@ -334,7 +349,7 @@ func (t *Handler) head(c *call) error {
 	return nil
 }
 
-// patch handles PATCH, whose body has more bytes of the file.
+// patch handles PATCH of tus, whose body has more bytes of the file.
 func (t *Handler) patch(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return refusal.WrongType("The request must be " + offsetStream + ".")
@@ -352,6 +367,7 @@ func (t *Handler) patch(c *call) error {
 		return err
 	}
 
+	// Receive the bytes, and respond with the new offset.
 	s, err := t.receiveRest(c, offset, size, sum)
 	if err != nil {
 		return err
@@ -415,23 +431,28 @@ func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 // begin chooses the size of the parts and saves the session. Unless the file certainly fits into one
 // part, it begins a multipart upload in the store.
 func (t *Handler) begin(c *call, s *session.Session) error {
+	// One part suffices, so no multipart upload is needed.
 	if s.Size >= 0 && s.Size <= t.Store.BasePart {
 		s.PartSize = max(s.Size, 1)
 		return t.Store.Save(c.Context(), s)
 	}
 
+	// Begin the multipart upload, and choose parts that are large enough for its limits.
 	upload, err := t.Uploads.BeginUpload(c.Context(), s)
 	if err != nil {
 		return err
 	}
+
 	maximum := s.Size
 	if maximum < 0 {
 		// Without a MaxSize, parts have the usual size.
 		maximum = s.Target.MaxSize
 	}
+
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, maximum, t.Store.BasePart)
 
+	// Refuse a file whose parts are too large for the memory or too many for the store.
 	exceedsMemory := s.PartSize > t.Memory.Parts.Limit
 	exceedsParts := limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts)
 	if exceedsMemory || exceedsParts {

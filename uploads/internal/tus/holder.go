@@ -36,6 +36,7 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Find out who works on the session, and whether there is still time to wait.
 		now := t.Store.Now()
 		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !store.Calls.Ended(s.Tus.Holder)
 		isClaimed := store.IsClaimedAt(s, now)
@@ -58,6 +59,7 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 			continue
 		}
 
+		// Interrupt the other request, and look again a little later.
 		store.Calls.Interrupt(s.Tus.Holder)
 		if err := running.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, refusal.StoreFailed(err)
@@ -91,8 +93,8 @@ func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error)
 	return nil, errTaken()
 }
 
-// checkPatch fails if a request of this length cannot add bytes to a session at this offset. It may
-// announce the size of the file, or -1.
+// checkPatch fails if a request with length bytes cannot continue a session at this offset. The request may
+// announce the size of the file; otherwise size is -1.
 func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) error {
 	if s.Kind == session.KindFinal {
 		return refusal.New("Upload-Concat", refusal.CodeNotAllowed, "A joined file takes no bytes.")
@@ -107,6 +109,7 @@ func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) err
 		return e
 	}
 
+	// Check the size that the request announces.
 	if size >= 0 && s.Size >= 0 && size != s.Size {
 		return inconsistentLength()
 	}
@@ -117,6 +120,7 @@ func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) err
 		return refusal.TooLarge("Upload-Length", s.Target.MaxSize)
 	}
 
+	// Check the number of bytes in the request.
 	maximum := size
 	if maximum < 0 {
 		maximum = s.Limit()

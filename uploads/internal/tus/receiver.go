@@ -94,11 +94,13 @@ func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, o
 	}
 }
 
-// receive stores the body of a request, which is the holder of the session, and makes the object when
-// all bytes of the file have arrived.
+// receive stores the body of the request, which is the holder of the session. When all bytes of the file have
+// arrived, it makes the object.
 func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.Session, error) {
+	// What has arrived is stored even if the client disconnects.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
+	// The body may have as many bytes as the file still lacks, or any number if remaining is -1.
 	remaining := s.Limit()
 	if remaining >= 0 {
 		remaining -= s.Tus.Offset
@@ -116,6 +118,7 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 		}
 	}()
 
+	// After an error, another request may become the holder.
 	final, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.Store.Release(ctx, s, c.name)
@@ -130,10 +133,13 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 func (t *Handler) receiveHeld(
 	ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum,
 ) (*session.Session, error) {
+	// Continue the multipart upload, if there is one.
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	r.interrupted = c.interrupted
+
 	defer r.freeBuffer()
+
 	if s.Token != "" {
 		var err error
 		r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token)
@@ -142,6 +148,7 @@ func (t *Handler) receiveHeld(
 		}
 	}
 
+	// Receive the body. With a checksum, only a whole and valid body counts.
 	complete, err := r.verifiedBody(f)
 	if err != nil && sum != nil {
 		r.removeUncounted()
@@ -154,14 +161,18 @@ func (t *Handler) receiveHeld(
 	}
 	r.sum = nil
 
+	// The last bytes of the draft show how long the file is.
 	if complete && c.last && s.Size < 0 {
 		s.Size = r.next.Offset
 	}
+
+	// More bytes must follow, so only save what has arrived.
 	if !complete || s.Size < 0 || r.next.Offset < s.Size {
 		r.leaving = true
 		return s, r.checkpoint()
 	}
 
+	// All bytes have arrived.
 	content, err := r.storeLastPart()
 	if err != nil {
 		return nil, err
@@ -191,9 +202,10 @@ func (r *receiver) removeUncounted() {
 	}
 }
 
-// receiveBody receives the body of the request, and reports whether it is whole. If the client
-// disconnects or is too slow, the bytes so far are kept.
+// receiveBody receives the body of the request, and reports whether it is whole. If the client disconnects or
+// is too slow, the bytes so far are kept.
 func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
+	// The ticker makes the loop look at the pace of the client even if no bytes arrive.
 	pace := &r.handler.Pace
 	ticker := time.NewTicker(pace.Tick)
 	defer ticker.Stop()
@@ -221,6 +233,7 @@ func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 			}
 			lastByte = now
 			window.bytes += int64(len(p.data))
+			// The last piece has the error that ended the body, which is io.EOF at its end.
 			if p.err != nil {
 				return p.err == io.EOF, nil
 			}
@@ -237,6 +250,7 @@ func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 			return false, refusal.StoreFailed(context.Canceled)
 
 		case now := <-ticker.C:
+			// Store what has arrived if the client has stalled, or if it is time to.
 			stalled := now.Sub(lastByte) > pace.Checkpoint
 			if stalled || r.shouldStore(now.Sub(lastStored)) {
 				if err := r.freeMemory(stalled); err != nil {
@@ -244,6 +258,8 @@ func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 				}
 				lastStored = time.Now()
 			}
+
+			// Give up a client that has sent too few bytes in this span of time.
 			if now.Sub(window.began) > pace.Idle {
 				if window.bytes < pace.minimum {
 					return false, nil
@@ -298,6 +314,7 @@ func (r *receiver) add(data []byte) error {
 	}
 
 	for len(data) > 0 {
+		// The part is full, and more bytes follow it.
 		if r.end == r.partSize() {
 			if err := r.storePart(); err != nil {
 				return err
@@ -306,6 +323,8 @@ func (r *receiver) add(data []byte) error {
 		if err := r.growBuffer(len(data)); err != nil {
 			return err
 		}
+
+		// Add what fits into the buffer.
 		n := copy(r.buf[len(r.held()):], data)
 		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
 		r.end += n
@@ -367,6 +386,7 @@ func (r *receiver) save() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 
+	// Put the new offset into the session.
 	saved := *r.s.Tus
 	*r.s.Tus = r.next
 	r.s.Tus.Held = r.handler.Store.Now()
@@ -375,6 +395,7 @@ func (r *receiver) save() error {
 	}
 
 	if err := r.handler.Store.Save(ctx, r.s); err != nil {
+		// The session must describe what is stored.
 		*r.s.Tus = saved
 		if errors.Is(err, session.ErrConflict) {
 			return errTaken()
@@ -382,6 +403,7 @@ func (r *receiver) save() error {
 		return err
 	}
 
+	// No state names these objects any more.
 	if len(r.obsolete) > 0 {
 		r.handler.Store.RemoveKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil

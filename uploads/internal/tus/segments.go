@@ -18,12 +18,14 @@ import (
 func (r *receiver) growBuffer(n int) error {
 	// The buffer is small at first, so that a slow client uses little memory.
 	const least = 4 * intake.PieceBytes
+	// The part is held in memory only from r.start on.
 	remaining := r.partSize() - r.start
 	needed := min(len(r.held())+n, remaining)
 	if needed <= len(r.buf) {
 		return nil
 	}
 
+	// Double the buffer, so that it is seldom copied.
 	size := min(remaining, max(needed, 2*len(r.buf), least))
 	if !r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf))) {
 		if err := r.storeSegment(); err != nil {
@@ -35,6 +37,7 @@ func (r *receiver) growBuffer(n int) error {
 			return err
 		}
 	}
+
 	larger := make([]byte, size)
 	copy(larger, r.held())
 	r.buf = larger
@@ -59,7 +62,8 @@ func (r *receiver) freeBuffer() {
 	r.buf = nil
 }
 
-// loadSegments reads the segments into buf, which then has the part from its beginning.
+// loadSegments reads the stored segments of the current part back into memory, so that buf has the part from
+// its beginning. Segments are bytes of the part that were stored to free memory.
 func (r *receiver) loadSegments() error {
 	if r.start == 0 {
 		return nil
@@ -77,6 +81,7 @@ func (r *receiver) loadSegments() error {
 		more = r.end
 	}
 
+	// Put the segments in front of the bytes that are in memory.
 	data := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(data[:r.start]); err != nil {
 		r.handler.Memory.Parts.Release(r.owner, int64(more))
