@@ -49,6 +49,8 @@ func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 			},
 		}
 	}
+
+	// Check the fields of the piece.
 	if e := p.check(); e != nil {
 		return nil, e
 	}
@@ -60,6 +62,7 @@ func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 		return nil, e
 	}
 
+	// Store the piece. There may be a file even if there is an error.
 	p.Target = target
 	u := &putPiece{setup: s.setup, service: s, piece: p}
 	current, err := u.put(ctx)
@@ -101,6 +104,7 @@ func (s *Service) fileOfPieces(ctx context.Context, current *session.Session) (*
 // put stores the piece, and returns the session if the file is complete, or nil. If the file was complete
 // before this call, put also returns the error Completed.
 func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
+	// Find out whether the file is still to be made.
 	s, err := u.open(ctx)
 	if err != nil {
 		return nil, err
@@ -112,6 +116,7 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 		return u.finish(ctx, s)
 	}
 
+	// Store the piece.
 	body, err := u.limitedReader(ctx, s)
 	if err != nil {
 		return nil, err
@@ -121,6 +126,7 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 		return nil, pieceFailed(err)
 	}
 
+	// Make the file if this was the last piece.
 	isComplete, err := u.hasAllPieces(ctx, s)
 	if err != nil {
 		return nil, pieceFailed(err)

@@ -133,6 +133,8 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 		if exists && err != nil {
 			return nil, refusal.StoreFailed(err)
 		}
+
+		// The upload exists, so the piece must belong to it.
 		if exists && s.Phase != session.PhaseAborted {
 			u.prefix = keeper.Key(s, s.RunID())
 			if e := u.piece.checkSame(s); e != nil {
@@ -172,11 +174,13 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 	} else if !u.setup.judge.LooksAtContent() {
 		target = u.setup.target("", unjudged)
 	}
+
 	target.MaxSize = u.setup.limit(&target)
 	if err := target.CheckFeatures(u.setup.bucket); err != nil {
 		return nil, err
 	}
 
+	// Make the session. Only the pieces will show how large the file is.
 	request := session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}
 	s := session.New(session.KindPieces, session.User(p.User), request, target, time.Time{})
 	s.Dir = name
@@ -188,6 +192,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 		Run:    rand.Text(),
 	}
 
+	// Reserve room for the file.
 	if reserveErr := keeper.Reserve(ctx, s); reserveErr != nil {
 		isBegun, err := u.isBegunByAnother(ctx, s)
 		if isBegun || err != nil {
@@ -196,6 +201,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 		return nil, reserveErr
 	}
 
+	// Save the session, unless another call has been faster.
 	u.prefix = keeper.Key(s, s.RunID())
 	err := keeper.Save(ctx, s)
 	keeper.Unreserve(ctx, s, err)
@@ -290,12 +296,15 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 	if limit == 0 {
 		return u.piece.Body, nil
 	}
+
+	// A piece of at most an equal share needs no look at the others.
 	share := limit / int64(u.piece.Count)
 	length, isKnown := bodyio.Length(u.piece.Body)
 	if isKnown && length <= share {
 		return u.piece.Body, nil
 	}
 
+	// Let the reader ask for more only when the share is used up.
 	reader := &bodyio.LimitedReader{
 		Body:     u.piece.Body,
 		Left:     share,

@@ -57,6 +57,7 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 	revision := "" // revision of the state when this call began to wait
 	waited := time.Duration(0)
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
+		// Look whether the file is made, and since when the state is unchanged.
 		current, err := u.confirmUse(ctx, s, true)
 		if err != nil {
 			return nil, pieceFailed(err)
@@ -79,11 +80,13 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 			continue
 		}
 
+		// Make the file, whether the claim has ended or is overdue.
 		current.Overdue = revision
 		final, err := u.makeFile(ctx, current)
 		if err == nil {
 			return final, nil
 		}
+
 		if !u.mayRetry(ctx, current, err) {
 			return nil, pieceFailed(err)
 		}

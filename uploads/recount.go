@@ -62,8 +62,8 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usag
 	return usage, err
 }
 
-// recountLedger drops the dead entries of a ledger and counts the files of the user anew. It adds each
-// count to attempts, and fails with errRestless after too many.
+// recountLedger drops the dead entries of a ledger and counts the files of the user again. It adds each count
+// to attempts, and fails with errRestless after too many.
 func (c *counter) recountLedger(
 	ctx context.Context, user string, t *ledger.Text, now time.Time, attempts *int,
 ) error {
@@ -120,17 +120,20 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 	t.Bytes = 0
 	t.Files = 0
 	r.doubtful = false
+	// Look for a removal that is in progress.
 	for _, entry := range t.Entries {
 		if entry.Removal != "" {
 			r.doubtful = true
 		}
 	}
 
+	// Count the files.
 	for f, err := range c.filesOf(ctx, user) {
 		if err != nil {
 			return err
 		}
 		stem := c.setup.pattern.Stem(f.Key)
+		// The entry of the upload counts this file.
 		if r.pending[stem] {
 			continue
 		}
@@ -154,8 +157,8 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 	return nil
 }
 
-// dropDeadEntries removes the dead entries of a ledger, and notes in the reckoning where the files of dead
-// and of pending uploads may be.
+// dropDeadEntries removes the dead entries of a ledger, which nobody will complete. It notes in the reckoning
+// where the files of dead and of pending uploads may be.
 func (c *counter) dropDeadEntries(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
 	r.pending = map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
@@ -169,6 +172,7 @@ func (c *counter) dropDeadEntries(ctx context.Context, t *ledger.Text, now time.
 			continue
 		}
 
+		// Note the stems of the possible files with those of dead or of pending uploads.
 		stems := r.pending
 		if dead {
 			delete(t.Entries, name)
@@ -188,11 +192,12 @@ func (c *counter) dropDeadEntries(ctx context.Context, t *ledger.Text, now time.
 	return nil
 }
 
-// isDead reports whether nobody will complete the upload or removal of an entry any more. It also
-// returns the session of the entry if it has read it.
+// isDead reports whether nobody will complete the upload or removal of an entry any more. It also returns the
+// session of the entry if it has read it.
 func (c *counter) isDead(
 	ctx context.Context, entry ledger.Entry, now time.Time,
 ) (dead bool, open *session.Session, err error) {
+	// Without a session, only the lease shows whether a call still works on the entry.
 	if entry.Session == "" {
 		return !entry.Until.IsZero() && entry.Until.Before(now), nil, nil
 	}
@@ -207,8 +212,10 @@ func (c *counter) isDead(
 		return false, nil, nil
 	}
 
+	// Read the session.
 	open, err = c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The session has been removed, or was not saved yet.
 		return !isYoung, nil, nil
 	}
 	if err != nil {
@@ -267,9 +274,10 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 	}
 }
 
-// recountLedgers counts the files of each user again whose ledger has a dead entry, after it has moved the
-// ledgers of an older version to their new keys.
+// recountLedgers counts the files of each user again whose ledger has a dead entry, which nobody will
+// complete. Before that, it moves the ledgers of an older version to their new keys.
 func (w *sweeper) recountLedgers(ctx context.Context) error {
+	// Move the old ledgers.
 	old := w.states(ctx, ledger.OldPrefix, "")
 	err := running.Stream(ctx, old, readConcurrency, func(ctx context.Context, state ListedState) error {
 		if !ledger.IsKey(ledger.OldPrefix, state.Key) {
@@ -281,6 +289,7 @@ func (w *sweeper) recountLedgers(ctx context.Context) error {
 		return err
 	}
 
+	// Count again.
 	var mu sync.Mutex // guards w.report and w.errs
 	prefix := w.counter.book.Prefix
 	current := w.states(ctx, prefix, "")

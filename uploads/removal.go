@@ -40,13 +40,15 @@ func (s *files) deleteKey(ctx context.Context, key string, user User) error {
 // transaction did that after the record of the file was read.
 var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
 
-// removeCounted removes a file and its record, if any, and subtracts the file from the count of its user, once
-// even if several calls run concurrently. If the process is killed, the file counts until a Sweep after the
-// end of the lease.
+// removeCounted removes a file and its record, if any, and subtracts the file once from the count of its
+// user, even if several calls run concurrently. If the process is killed, the file counts until a Sweep after
+// the end of the lease.
 func (s *files) removeCounted(ctx context.Context, f *File) error {
 	if s.counter == nil {
 		return s.removeStored(ctx, f)
 	}
+
+	// Look up the size and the user of the file.
 	stored, err := s.lookUp(ctx, f)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return s.removeLeftovers(ctx, f)
@@ -55,6 +57,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 
+	// Begin the removal in the ledger, which subtracts the file.
 	entry := ledger.Entry{Bytes: stored.Size, Files: 1, Stem: s.setup.pattern.Stem(stored.Key)}
 	removal, err := s.counter.beginRemoval(ctx, stored, entry)
 	if err != nil {
@@ -64,6 +67,8 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		// The upload of the file has not ended, so there is nothing to subtract.
 		return s.removeStored(ctx, f)
 	}
+
+	// The lease keeps a Sweep from dropping the entry.
 	lease := s.counter.newLease(stored.User.ID)
 	lease.add(ctx, removal.Name())
 	defer lease.end()
@@ -76,6 +81,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 
+	// Remove the file.
 	err = s.removeStored(ctx, f)
 	if err == errKept {
 		// The file stays, and still counts.
@@ -199,6 +205,7 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		return records.Remove(ctx, f)
 	}
 
+	// Remove the record during a removal in the ledger.
 	removal, err := s.counter.beginRemoval(ctx, f, ledger.Entry{})
 	if err != nil {
 		return err
@@ -210,9 +217,12 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		// The file has a reservation. Its upload marks the ledger when it ends.
 		return nil
 	}
+
+	// Make the next Sweep count.
 	if err := s.counter.book.Doubt(ctx, f.User.ID); err != nil {
 		return err
 	}
+
 	if removal.Joined {
 		// The call that began the removal ends it.
 		return nil

@@ -49,12 +49,15 @@ func init() {
 // The bucket or Config.States needs conditional writes.
 func New(bucket storage.Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
+	// Check the bucket.
 	if bucket == nil {
 		return nil, argument.InvalidFor(op, "bucket", "must not be nil", "")
 	}
 	if err := argument.NeedBucket(bucket, op, ""); err != nil {
 		return nil, err
 	}
+
+	// Set the defaults in a copy, whose maps the application cannot change.
 	c.CacheControl = maps.Clone(c.CacheControl)
 	c.Tags = maps.Clone(c.Tags)
 	c.setDefaults(bucket)
@@ -62,6 +65,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		return nil, argument.InvalidFor(op, field, rule, "")
 	}
 
+	// Check the rules and the pattern of keys.
 	judge, err := rules.New(c.Rules)
 	if err != nil {
 		return nil, argument.InvalidFor(op, "Config.Rules:", err.Error(), "")
@@ -70,6 +74,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if flaw != "" {
 		return nil, argument.InvalidFor(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
+
+	// Records need keys in the order of the IDs.
 	_, isOrdered := pattern.Ordered()
 	if c.Records != nil && !isOrdered {
 		return nil, argument.InvalidFor(
@@ -78,12 +84,15 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		)
 	}
 
+	// Without records, the keys must show whose files they are.
 	if c.Allowance != nil && c.Records == nil && !slices.Contains(pattern.Values, keypattern.User) {
 		return nil, argument.InvalidFor(
 			op, "Config.Key", "must have {user} if Config.Allowance is set without Config.Records",
 			"as in users/{user}/{random}{ext}",
 		)
 	}
+
+	// Check the features of the bucket.
 	for _, need := range c.requirements(bucket, judge.LooksAtContent()) {
 		if !need.met {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(need.flaw), Hint: need.hint}
@@ -100,6 +109,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 
 // newService returns a Service for a Config that is valid and has its defaults.
 func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *keypattern.Pattern) *Service {
+	// The parts of the service share this setup.
 	base := &setup{
 		bucket:  bucket,
 		config:  c,
@@ -123,6 +133,7 @@ func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *k
 		BasePart: partsize.Base,
 	}
 
+	// Without an allowance, the counter is nil.
 	s := &Service{setup: base}
 	if c.Allowance != nil {
 		s.counter = &counter{
@@ -137,6 +148,7 @@ func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *k
 			sessions: sessions,
 		}
 	}
+	// The handler needs all other parts.
 	s.files = &files{setup: base, counter: s.counter}
 	s.keeper = &keeper{Store: sessions, setup: base, counter: s.counter, files: s.files}
 	s.handler = newHandler(s)

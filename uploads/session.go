@@ -30,8 +30,8 @@ func (k *keeper) Load(ctx context.Context, id string, user session.User) (*sessi
 	return s, nil
 }
 
-// LoadAny returns the session with this ID, whoever its user is. It fails with NotFound if its upload
-// was aborted or has expired.
+// LoadAny returns the session with this ID, whoever its user is. It fails with NotFound if its upload was
+// aborted or has expired.
 func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, error) {
 	if !session.IsID(id) {
 		return nil, refusal.NotFound()
@@ -43,6 +43,8 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
+
+	// A session that is over must look like a missing one.
 	now := k.setup.config.Now()
 	if s.Phase == session.PhaseAborted || !now.Before(s.Expires) || k.isOutdated(s) {
 		return nil, refusal.NotFound()
@@ -56,6 +58,7 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 		_ = k.Save(ctx, s)
 	}
 
+	// The link of a file is made again each time, unless the application has set a location.
 	isFile := s.Phase == session.PhaseDone && s.Kind != session.KindPartial
 	if !isFile || s.Location != "" {
 		return s, nil
@@ -108,6 +111,7 @@ func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 		if s.Phase == session.PhaseDone && s.Kind != session.KindPartial {
 			return false, s.Completed()
 		}
+		// A call is making the file, or was killed while it did.
 		if k.IsClaimed(s) || s.IsFinishing() {
 			return false, refusal.BeingCompleted()
 		}
@@ -118,6 +122,7 @@ func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 		return err
 	}
 
+	// Remove the objects, and give the room back.
 	if err := k.Remove(ctx, s); err != nil {
 		return refusal.StoreFailed(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// Begin returns the session of a new upload, without saving it, with the Target of Config.Begin if that is
-// set.
+// Begin returns the session of a new upload, without saving it. If Config.Begin is set, it may choose the
+// Target of the upload.
 func (k *keeper) Begin(
 	r *http.Request, user session.User, kind string, n session.Request, sizeField string,
 ) (*session.Session, error) {
@@ -26,12 +26,14 @@ func (k *keeper) Begin(
 		return nil, err
 	}
 
+	// Make the session, and limit the size of the file.
 	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
 	t := &s.Target
 	if kind == session.KindPartial {
 		// A piece of a file has no key and no attributes.
 		*t = session.Target{MaxSize: target.MaxSize}
 	}
+
 	t.MaxSize = k.setup.limit(t)
 	if t.MaxSize > 0 && n.Size > t.MaxSize {
 		return nil, refusal.TooLarge(sizeField, t.MaxSize)
@@ -40,6 +42,7 @@ func (k *keeper) Begin(
 		return s, nil
 	}
 
+	// Check the key and the attributes.
 	if t.Key == "" {
 		if err := k.drawRandom(s); err != nil {
 			return nil, err
@@ -48,11 +51,14 @@ func (k *keeper) Begin(
 	if err := cmp.Or(t.CheckKey(n.Name), t.CheckAttributes(), t.CheckFeatures(k.Bucket)); err != nil {
 		return nil, err
 	}
+
+	// A file of unknown type gets one that browsers only save.
 	keepsTypes := storage.Supports(k.Bucket, storage.ContentProperties)
 	if t.ContentType == "" && keepsTypes && !k.setup.judge.LooksAtContent() {
 		t.ContentType = cmp.Or(headertext.MediaTypeByExtension(t.Key), session.PendingType)
 	}
 
+	// Fail now if the key is taken, and not only after the last byte.
 	if t.Key != "" && !t.Overwrite {
 		if err := k.checkFree(r.Context(), t.Key, n.Name); err != nil {
 			return nil, err
@@ -75,9 +81,11 @@ func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// targetOf returns the Target of a new upload. It has no key yet if the content decides the extension.
+// targetOf returns the Target of a new upload, which Config.Begin or the configuration decides. It has no key
+// yet if the content decides the extension.
 func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
 	s := k.setup
+	// Refuse what no upload may claim.
 	if s.maxSize > 0 && n.Size > s.maxSize {
 		return nil, refusal.TooLarge(sizeField, s.maxSize)
 	}
@@ -88,6 +96,7 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		return nil, e
 	}
 
+	// The application may choose the Target.
 	if s.config.Begin != nil {
 		target, err := s.config.Begin(r, user, Request(n))
 		if err != nil {
@@ -102,6 +111,7 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		}
 	}
 
+	// Otherwise, the pattern decides the key.
 	if e := s.checkUser(user); e != nil {
 		return nil, e
 	}
@@ -110,6 +120,7 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		return &session.Target{Overwrite: !s.guarded}, nil
 	}
 
+	// Without a look at the content, the key is known now.
 	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err
@@ -150,12 +161,15 @@ func (k *keeper) BeginUpload(
 	if s.Size >= 0 {
 		extra = append(extra, storage.WithSize(s.Size))
 	}
+
+	// Content that must be checked first has a key of its own.
 	key := s.Target.Key
 	s.Staged = k.setup.isStaged(s.Kind)
 	if s.Staged {
 		key = k.Key(s, session.ContentName)
 	}
 
+	// Begin the upload, and keep its token.
 	upload, err := storage.BeginUpload(ctx, k.Bucket, key, session.OptionsFor(k.FirstTarget(s), extra...)...)
 	code := storage.CodeOf(err)
 	if code == storage.InvalidArgument {

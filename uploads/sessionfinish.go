@@ -25,6 +25,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	// Claim the session, so that no other call makes the file at the same time.
 	claim, _, leave := k.Calls.Enter()
 	defer leave()
 
@@ -52,6 +53,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 		}
 	}()
 
+	// Make the file.
 	final, err := k.finishClaimed(claimedCtx, claimed, maker)
 	isLost := stop() // stop may be called again
 	if err != nil && isLost {
@@ -133,6 +135,7 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 		return e.keeper.dropIfRefused(ctx, e.s, err)
 	}
 
+	// Describe the file.
 	e.target = e.s.Target
 	f := e.file
 	f.Key = e.target.Key
@@ -212,6 +215,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 		names = append(names, session.ContentName)
 	}
 
+	// Save the end of the upload.
 	final, err := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Target = e.target
 		s.Link = e.linked
@@ -231,6 +235,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 		return nil, err
 	}
 
+	// Remove what is no longer needed.
 	if s.Pieces != nil {
 		// If this fails, Sweep removes the pieces later.
 		_ = k.RemoveObjects(ctx, s)
@@ -244,8 +249,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	return final, nil
 }
 
-// makeObject makes the object of a session, or returns the attributes of the one that an earlier call
-// has made. If that was removed since, makeObject fails with ObjectNotFound.
+// makeObject makes the object of a session, or returns the attributes of the object that an earlier call has
+// made. If that was removed since, makeObject fails with ObjectNotFound.
 func (k *keeper) makeObject(
 	ctx context.Context, s *session.Session, f *File, maker session.Maker,
 ) (*storage.Attrs, error) {
@@ -268,11 +273,13 @@ func (k *keeper) makeObject(
 			_ = k.setup.discard(ctx, content)
 		}()
 	}
+
 	attrs, err := k.makeContent(ctx, s, content, maker)
 	if err != nil || s.Kind == session.KindPartial {
 		return attrs, err
 	}
 
+	// Check the content.
 	target, err := k.decideTarget(ctx, s, f, content)
 	if err != nil {
 		return nil, err
@@ -281,6 +288,7 @@ func (k *keeper) makeObject(
 		return nil, err
 	}
 
+	// Copy it to its final key.
 	opts := session.OptionsFor[storage.CopyOption](target)
 	if s.Pieces == nil {
 		opts = s.CopyOptions(target.CopyOptions())
@@ -310,14 +318,15 @@ func (k *keeper) makeContent(
 	return attrs, err
 }
 
-// decideTarget checks the content and returns the Target of the file, with its final key. It also sets
-// the width and height of f.
+// decideTarget checks the object under the key content, and returns the Target of the file with its final key.
+// It also sets the width and height of f.
 func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
 	t := s.Target
 	if !k.setup.judge.LooksAtContent() {
 		return t, nil
 	}
 
+	// Check the content.
 	_, verdict, e := k.setup.inspectStored(ctx, content, 0)
 	if e != nil && !isRefusal(e) {
 		// The caller decides what an error of the store means.
@@ -333,6 +342,8 @@ func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, 
 		// Config.Begin has chosen the key.
 		return k.setup.mergeTarget(t, k.setup.target(t.Key, verdict)), nil
 	}
+
+	// The key has the extension that suits the content.
 	base := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
 	if s.Pieces != nil && s.Pieces.Target {
 		return k.setup.mergeTarget(t, base), nil
@@ -359,9 +370,8 @@ func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, m
 	return nil, e
 }
 
-// dropIfRefused returns the error for the client after err has kept the object from being made. If
-// the upload can never complete, it removes the session; if a part must be sent again, it opens the
-// session again.
+// dropIfRefused returns the error for the client after err has kept the object from being made. If the upload
+// can never complete, it removes the session. If a part must be sent again, it opens the session again.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err error) error {
 	if inspectErr, ok := err.(inspectError); ok {
 		return refusal.Unauthorized(inspectErr.error)
@@ -378,11 +388,13 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 		return resend.Refusal
 	}
 
+	// After other errors, the client may try again.
 	e := finalRefusal(s, err)
 	if e == nil {
 		return refusal.StoreFailed(err)
 	}
 
+	// Abort the upload even if ctx is canceled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
@@ -409,6 +421,8 @@ func finalRefusal(s *session.Session, err error) *refusal.Error {
 	if e := refusal.Of(err); e != nil {
 		return e
 	}
+
+	// An upload in pieces can always be tried again.
 	if s.Pieces != nil {
 		return nil
 	}

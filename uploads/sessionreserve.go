@@ -82,8 +82,8 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*sessio
 	return s, nil
 }
 
-// reserveArrival reserves room for a file of size bytes, and saves that. If the size is not known, it
-// is less than 0.
+// reserveArrival reserves room for the bytes that a request sends now, and saves that. The file has size
+// bytes, or an unknown number if size is less than 0.
 func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size int64) (*session.Session, error) {
 	a := k.roomRequestOf(s)
 	a.keepOld = true
@@ -96,6 +96,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 		return nil, e
 	}
 
+	// Save the reservation, which may also limit the size.
 	wasTriedBefore := s.Again
 	s, err := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Reserved = true

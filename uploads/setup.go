@@ -75,8 +75,10 @@ func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.
 // supported database.
 const maxRecordedID = 2048
 
-// checkUser fails if the values of a user do not suit the key pattern, or would make a reserved key.
+// checkUser fails if the values of a user do not suit the key pattern, or would make a key that is reserved
+// for this package.
 func (s *setup) checkUser(user User) *refusal.Error {
+	// Check the values that are put into the key.
 	values := user.values()
 	name, flaw := s.pattern.Check(values)
 	if idFlaw := s.idFlaw(user.ID, values); idFlaw != "" {
@@ -96,6 +98,8 @@ func (s *setup) checkUser(user User) *refusal.Error {
 	if flaw != "" {
 		return refusal.Invalid(filename.Clean(name), flaw)
 	}
+
+	// The prefix of the key decides that, so no random bits are needed.
 	if s.config.reserves(s.pattern.Key(values, s.config.Now(), keypattern.Random{}, "")) {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}
@@ -162,6 +166,7 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 		return nil, nil
 	}
 
+	// Check the fields.
 	t := *target
 	if t.Key != "" {
 		return nil, refusal.Invalid("key", "The Target must have no Key.")
@@ -176,6 +181,7 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 		return nil, e
 	}
 
+	// Adapt the copy to the bucket.
 	if !s.guarded {
 		t.Overwrite = true
 	}

@@ -114,15 +114,17 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	return err
 }
 
-// ListStates reads at most limit entries of the bucket's listing, because the bucket may have many
-// other objects. It learns the time of the store only if it finds a state.
+// ListStates returns the states after startAfter that it finds among the next limit entries of the bucket's
+// listing. It reads no more, because the bucket may have many other objects.
 func (b bucketStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []ListedState, next string, err error) {
 	opts := []storage.ListOption{storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))}
 	var now time.Time // time of the store, once it is known
+	// The next call begins after the last entry that was read.
 	lastKey := startAfter
 	count := 0
+
 	for entry, err := range b.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, "", err

@@ -81,9 +81,10 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return stored, nil
 }
 
-// store stores a file without ending its upload, until which the lease l renews the reservation of the file.
-// fm is the form of the file, or nil if the file does not come from one.
+// store stores a file without ending its upload. Until that ends, the lease l renews the reservation of the
+// file. The form of the file is fm, or nil if the file does not come from one.
 func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
+	// Check the fields of the upload.
 	if e := s.setup.checkUser(u.User); e != nil {
 		return nil, e
 	}
@@ -96,6 +97,7 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 		return nil, e
 	}
 
+	// Check the claimed length and the first bytes.
 	t := &storeOp{
 		setup:     s.setup,
 		service:   s,
@@ -115,13 +117,17 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 		return nil, e
 	}
 
+	// Store the file.
 	attrs, e := t.reserveAndStore(ctx)
 	if e != nil {
 		return nil, e
 	}
+
+	// Describe the file.
 	f := t.file()
 	f.reserved = t.reserved
 	f, e = s.setup.result(ctx, f, attrs, t.verdict)
+	// The caller gets no file, so remove it and free its room.
 	if e != nil && s.setup.discard(ctx, attrs.Key) == nil {
 		s.counter.giveBack(ctx, u.User.ID, t.reserved)
 	}

@@ -15,6 +15,7 @@ const maxBoxes = 10_000
 // inspectAVIF returns the size of the largest picture that the boxes meta / iprp / ipco / ispe of the
 // file describe. Encoders write them before the data, so that a picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
+	// Find the boxes, and look at no more than maxBoxes of them in all.
 	budget := maxBoxes
 	file := box{name: "", from: 0, to: headBytes}
 	boxes := childBoxes(h, []box{file}, "meta", &budget)
@@ -25,6 +26,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	boxes = childBoxes(h, boxes, "iprp", &budget)
 	boxes = childBoxes(h, boxes, "ipco", &budget)
 
+	// A file may have several pictures.
 	for _, b := range childBoxes(h, boxes, "ispe", &budget) {
 		pictureWidth, pictureHeight, ok := pictureSize(h, b)
 		if !ok {
@@ -36,6 +38,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 		}
 	}
 
+	// There is no picture, or its size is 0.
 	if width == 0 {
 		return 0, 0, damaged
 	}

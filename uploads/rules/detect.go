@@ -157,10 +157,14 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if v.MediaType != typeSVG && hasMarkup(h.firstBytes(markupBytes)) {
 		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}
 	}
+
+	// Files of some types have no structure to check.
 	inspector := inspectors[v.MediaType]
 	if inspector == nil {
 		return nil
 	}
+
+	// Check the structure, which has the size of a picture.
 	width, height, problem := inspector(h)
 	if problem != nil {
 		return problem.refusal(v.MediaType)

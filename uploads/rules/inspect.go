@@ -44,10 +44,13 @@ const (
 // inspectGIF reads the blocks of a GIF up to the first picture. It refuses a file without a picture
 // inside the screen, because such a file is probably of another format.
 func inspectGIF(h *head) (width, height int, refused *reason) {
+	// Read the size of the screen.
 	width, height, refused = decodeConfig(h, gif.DecodeConfig)
 	if refused != nil {
 		return 0, 0, refused
 	}
+
+	// Skip the header and the table of colors.
 	screen, ok := h.bytesAt(0, gifScreen)
 	if !ok {
 		return 0, 0, damaged
@@ -55,6 +58,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 
 	offset := gifScreen
 	const flagsOffset = 10
+
 	flags := screen[flagsOffset]
 	hasColorTable := flags&0x80 != 0
 	if hasColorTable {
@@ -62,6 +66,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		offset += 3 << (flags&7 + 1)
 	}
 
+	// Skip the extensions before the first picture.
 	for {
 		block, ok := h.bytesAt(offset, 1)
 		if !ok {

@@ -65,6 +65,7 @@ type Judge struct {
 
 // New returns a Judge for the rules. If the rules are invalid, it fails.
 func New(r Rules) (*Judge, error) {
+	// Set the defaults. With AnyType, only MaxSize has one.
 	var allowed []string
 	if slices.Equal(r.Types, []string{AnyType}) {
 		r.MaxSize = cmp.Or(r.MaxSize, math.MaxInt64)

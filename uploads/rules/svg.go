@@ -13,6 +13,7 @@ const byteOrderMark = "\xEF\xBB\xBF"
 // inspectSVG refuses an SVG document that runs a program or refers to anything outside of itself. It
 // also refuses invalid XML, which browsers read in different ways, and documents of 1 MiB or more.
 func inspectSVG(h *head) (width, height int, refused *reason) {
+	// Read the whole document.
 	h.fill(headBytes)
 	if !h.isWhole() || len(h.buf) == headBytes {
 		return 0, 0, tooLong
@@ -21,6 +22,8 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	// RawToken fails for any encoding except UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
 	v := &svgVisitor{isFirst: true}
+
+	// Check each token.
 	for {
 		if h.canceled() {
 			// The caller returns the error of the context instead.
@@ -39,6 +42,7 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		v.isFirst = false
 	}
 
+	// Check the document as a whole, and the texts of its style elements together.
 	if len(v.open) != 0 || v.roots != 1 {
 		return 0, 0, damaged
 	}
@@ -95,13 +99,15 @@ func (v *svgVisitor) checkText(t xml.CharData) *reason {
 	return nil
 }
 
-// checkStart checks the start tag of an element, and opens the element.
+// checkStart checks the start tag of an element, and puts the element on the stack of open ones.
 func (v *svgVisitor) checkStart(e xml.StartElement) *reason {
 	// Refuse an element inside a style element. Browsers skip the inner element and join the text
 	// around it, which could form a dangerous style.
 	if v.styleDepth > 0 {
 		return activeContent
 	}
+
+	// The document must have one root, which is an svg element.
 	if len(v.open) == 0 {
 		v.roots++
 		if v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
@@ -109,6 +115,7 @@ func (v *svgVisitor) checkStart(e xml.StartElement) *reason {
 		}
 	}
 
+	// Open the element.
 	v.open = append(v.open, e.Name)
 	if strings.EqualFold(e.Name.Local, "style") {
 		v.styleDepth = len(v.open)

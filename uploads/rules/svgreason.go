@@ -43,9 +43,12 @@ func elementReason(e xml.StartElement) *reason {
 func attributeReason(a xml.Attr) *reason {
 	name := strings.ToLower(a.Name.Local)
 	value := withoutSpaces(a.Value)
+	// An event handler is a program.
 	if strings.HasPrefix(name, "on") {
 		return activeContent
 	}
+
+	// The namespace of HTML would make active elements possible.
 	if a.Name.Space == "xmlns" || name == "xmlns" {
 		if value == "http://www.w3.org/1999/xhtml" {
 			return activeContent
@@ -157,6 +160,7 @@ func wordSet(list string) map[string]bool {
 // If checkFunctions is true, it also refuses functions that it does not know, because functions such as
 // image-set fetch without url. A function whose arguments are only words, such as "icon(s)", cannot.
 func styleReason(text string, checkFunctions bool) *reason {
+	// Look for programs and references in the text without its spaces.
 	tight := withoutSpaces(text)
 	// A backslash can hide letters.
 	for _, forbidden := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
@@ -173,6 +177,8 @@ func styleReason(text string, checkFunctions bool) *reason {
 	if !checkFunctions {
 		return nil
 	}
+
+	// Look at the functions that are called.
 	for _, match := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
 		name := match[1]
 		hasOnlyWords := match[2] != ""

@@ -13,20 +13,24 @@ const (
 // inspectWebP reads the container (RFC 9649) up to the first picture. If the file also has a
 // canvas, the picture must fit into it, because a decoder may use the size of either.
 func inspectWebP(h *head) (width, height int, refused *reason) {
+	// Read the header of the container.
 	first, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
 	if !ok || string(first[:4]) != "RIFF" || string(first[8:12]) != "WEBP" {
 		return 0, 0, damaged
 	}
+
 	hasCanvas := string(first[riffHeader:riffHeader+4]) == "VP8X"
 	if !hasCanvas {
 		return webpPictureSize(h, riffHeader)
 	}
 
+	// Read the size of the canvas.
 	canvas := first[riffHeader+riffChunk:]
 	width = little24(canvas[4:]) + 1
 	height = little24(canvas[7:]) + 1
 	isAnimated := canvas[0]&webpAnimated != 0
 
+	// Skip the chunks before the first picture.
 	offset := riffHeader
 	for range maxBoxes {
 		chunk, ok := h.bytesAt(offset, riffChunk)
@@ -116,6 +120,7 @@ func webpPictureSize(h *head, offset int) (width, height int, refused *reason) {
 		height = bits>>14&sizeBits + 1
 	}
 
+	// The sizes stay 0 if the chunk is not a picture.
 	if width < 1 || height < 1 {
 		return 0, 0, damaged
 	}

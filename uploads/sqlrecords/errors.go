@@ -54,8 +54,7 @@ func stateOf(err error) string {
 }
 
 // notExecuted reports whether the statement certainly had no effect. This is not certain after
-// driver.ErrBadConn, because github.com/lib/pq also returns it if the connection ends before the
-// response.
+// driver.ErrBadConn: github.com/lib/pq also returns it if the connection ends before the response.
 func notExecuted(err error) bool {
 	netErr, isNetErr := errors.AsType[*net.OpError](err)
 	if isNetErr && netErr.Op == "dial" {
@@ -78,6 +77,8 @@ func notExecuted(err error) bool {
 			state == "53100"
 		return !mayHaveSucceeded
 	}
+
+	// SQLite has codes instead. After these two, the statement may have had an effect.
 	code := primaryCode(err)
 	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError
 }
@@ -106,24 +107,30 @@ func primaryCode(err error) int {
 
 // codeOf returns the code for an error of the database or of its driver.
 func codeOf(ctx context.Context, err error) storage.Code {
+	// The context may have ended the call, whatever the driver returns.
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled) {
 		return storage.Canceled
 	}
 	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 		return storage.DeadlineExceeded
 	}
+
+	// The connection is broken.
 	if errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) {
 		return storage.Unavailable
 	}
+
+	// PostgreSQL and SQLite number their errors in different ways.
 	if state := stateOf(err); state != "" {
 		return codeOfState(state)
 	}
 	if code := primaryCode(err); code >= 0 {
 		return codeOfResult(code)
 	}
+
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return storage.Unavailable
 	}

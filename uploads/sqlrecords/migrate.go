@@ -73,6 +73,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
 	}
+	// Find out which migrations the tables have.
 	version, err := versionOf(ctx, connection)
 	if err != nil {
 		return err
@@ -90,6 +91,8 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 				return fmt.Errorf("migration %d: %w", version, err)
 			}
 		}
+
+		// Record the migration.
 		applied := time.Now().UTC().Format(sqliteTime)
 		_, err := connection.ExecContext(ctx, d.bind(recordVersion), version, applied)
 		if err != nil {
@@ -125,7 +128,8 @@ const migrationLock = 0x6F6D6E6966696C65
 // rollbackTimeout limits a rollback, which does not use ctx because ctx may have ended.
 const rollbackTimeout = 5 * time.Second
 
-// exclusively runs f in a transaction, during which no other process can run its own f.
+// exclusively runs f in a transaction, during which no other process can run its own f. If f or the commit
+// fails, it rolls the transaction back.
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	begin := "BEGIN"
 	if d == SQLite {
@@ -146,6 +150,7 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 		return nil
 	}
 
+	// Roll back even if ctx is canceled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_, rollbackErr := c.ExecContext(ctx, "ROLLBACK")

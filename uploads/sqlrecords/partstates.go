@@ -23,7 +23,8 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 	return state, revision, nil
 }
 
-// SetState writes the row of a state if the row has this revision or, for "", if there is none.
+// SetState writes the row of a state if the row has this revision or, for "", if there is none. It returns
+// the new revision.
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
 	now := terms[r.dialect].now
@@ -43,6 +44,7 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 		return "", err
 	}
 
+	// Either another call has changed the row, or database/sql has repeated this statement.
 	if rows == 0 {
 		if err := r.checkWritten(ctx, op, key, newRevision); err != nil {
 			return "", err

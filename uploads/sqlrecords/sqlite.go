@@ -51,8 +51,8 @@ func misconfigured(hint string, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
 }
 
-// checkPatience fails if connections do not wait for one that writes. It also reports whether the
-// database is in memory, where this is not checked.
+// checkPatience fails if connections do not wait for a connection that is writing, but fail at once. It also
+// reports whether the database is in memory, where this is not checked.
 func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	connection, err := connect(ctx, db)
 	if err != nil {
@@ -67,10 +67,12 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	// Only a database in memory has no file.
 	if file.String == "" {
 		return true, nil
 	}
 
+	// Ask how long a connection waits.
 	var busyTimeout int // in milliseconds
 	err = connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&busyTimeout)
 	if err != nil {

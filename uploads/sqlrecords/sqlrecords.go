@@ -275,8 +275,8 @@ func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query returns a page of at most limit rows, and the key after which the next page starts, or "" for
-// the last page. The statement must have a LIMIT as its last value, which query adds.
+// query runs a statement and returns a page of at most limit rows, and the key after which the next page
+// starts, or "" for the last page. The statement must have a LIMIT as its last value, which query adds.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,
@@ -292,6 +292,7 @@ func query[T any](
 	}
 	defer rows.Close()
 
+	// Read the rows.
 	for rows.Next() {
 		item, err := scan(rows)
 		if err != nil {
@@ -302,6 +303,7 @@ func query[T any](
 	if err := rows.Err(); err != nil {
 		return nil, "", readError(ctx, op, err)
 	}
+	// There is no further row, so this is the last page.
 	if len(page) <= limit {
 		return page, "", nil
 	}
