@@ -197,6 +197,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		return nil
 	}
 
+	// The size is the claimed one, unless the whole file is here already.
 	const unknown = -1
 	size := cmp.Or(t.bounds.claimed, unknown)
 	if t.verdict.Whole {
@@ -209,6 +210,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		maxSize: t.bounds.limit(),
 		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(key), Until: s.counter.leaseUntil()},
 	}
+	// The files of a form together are no longer than the form.
 	if t.form != nil {
 		a.stored = t.form.stored
 		if t.form.length > 0 {
@@ -216,6 +218,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		}
 	}
 
+	// Reserve the room, and let the lease renew the reservation.
 	granted, e := s.counter.reserve(ctx, a)
 	if e != nil {
 		return e
@@ -253,6 +256,7 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 		return t.put(ctx, target)
 	}
 
+	// Store the content under a random key.
 	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
 		return nil, err
@@ -272,6 +276,7 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 		_ = s.setup.discard(ctx, staged.Key)
 	}()
 
+	// Let Config.Inspect decide about the file.
 	f := t.file()
 	f.Width = t.verdict.Width
 	f.Height = t.verdict.Height
@@ -279,6 +284,7 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 		return nil, err
 	}
 
+	// Copy the content to its key.
 	opts := session.OptionsFor[storage.CopyOption](target)
 	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, opts...)
 }
@@ -302,6 +308,7 @@ func (t *storeOp) file() *File {
 
 // put uploads the body to target, and checks its length on the way.
 func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attrs, error) {
+	// The first bytes, which were judged, may be the whole file.
 	opts := session.OptionsFor[storage.UploadOption](target)
 	if t.verdict.Whole {
 		return t.setup.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
@@ -310,6 +317,7 @@ func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attr
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
 
+	// Send the first bytes and the rest, and check the length on the way.
 	content := &body{
 		src:    io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body),
 		bounds: t.bounds,
@@ -319,6 +327,8 @@ func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attr
 	if err == nil {
 		return attrs, nil
 	}
+
+	// The body has stopped the upload itself.
 	if content.refused != nil {
 		return nil, content.refused
 	}

@@ -74,6 +74,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.now = now
 	w.add(s.setup.bucket.Remove(ctx, clock))
 
+	// Remove expired uploads, beginning at a random place.
 	start := session.DirName(rand.Text())
 	w.removeEach(ctx, w.sessions(ctx, start), w.removeExpiredSession)
 	if w.hasSeparateStates() && len(w.errs) < maxFailures {
@@ -131,6 +132,7 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 	if !isExpired && s.Phase != session.PhaseAborted {
 		return false, nil
 	}
+	// A call is still making the file.
 	if w.keeper.IsClaimedAt(s, w.now) {
 		return false, nil
 	}
@@ -138,6 +140,8 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 	// Only if no call can have counted the file is its reservation given back.
 	isWhole := s.Tus != nil && s.Tus.Whole
 	isUncounted := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && !isWhole
+
+	// Mark the session as aborted, so that no call continues it.
 	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
 		s.Phase = session.PhaseAborted
 		saved, err := w.save(ctx, s)
@@ -146,6 +150,7 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 		}
 	}
 
+	// Remove its objects and its state.
 	if err := w.keeper.Remove(ctx, s); err != nil {
 		return false, err
 	}
@@ -165,8 +170,8 @@ func (w *sweeper) save(ctx context.Context, s *session.Session) (bool, error) {
 	return err == nil, err
 }
 
-// removeOrphan removes objects that belong to no session, once they are old enough that no call can
-// need them any more.
+// removeOrphan removes objects that belong to no session, once no call can need them any more. It reports
+// whether it has removed any.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age := w.now.Sub(g.newest)
 	if age < orphanAge {
@@ -184,10 +189,12 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 		return err == nil, err
 	}
 
+	// The state may be stored elsewhere than the objects, so look for it.
 	_, err := w.keeper.Read(ctx, g.name)
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
+
 	prefix := storage.WithPrefix(w.setup.config.Prefix + g.name + "/")
 	_, err = storage.RemoveMatching(ctx, w.keeper.Bucket, nil, prefix)
 	return err == nil, err
@@ -199,6 +206,7 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 // It first marks the state as aborted, so that a later call with the same token begins a new upload with
 // other keys even if this process is killed halfway.
 func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
+	// Find out how long the upload has been idle.
 	newest := g.newest
 	idle := w.now.Sub(newest)
 	isSeparate := w.hasSeparateStates()
@@ -217,6 +225,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group)
 		return false, nil
 	}
 
+	// No call has begun to make the file of an open upload, so no call can have counted it.
 	isUncounted := s.Phase == session.PhaseOpen
 	if s.Phase != session.PhaseAborted && s.Phase != session.PhaseDone {
 		aborted, err := w.abortPieces(ctx, s, newest)
@@ -239,6 +248,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group)
 		return false, err
 	}
 
+	// Remove the state last, so that a failed call can be repeated.
 	err = w.setup.config.States.RemoveState(ctx, state, s.Revision)
 	if err != nil {
 		return false, err

@@ -52,6 +52,7 @@ type sweeper struct {
 func (w *sweeper) removeEach(
 	ctx context.Context, groups iter.Seq2[group, error], remove func(context.Context, group) (bool, error),
 ) {
+	// Stop at an error of the list, and keep it.
 	var listErr error
 	listed := func(yield func(group) bool) {
 		for g, err := range groups {
@@ -65,6 +66,7 @@ func (w *sweeper) removeEach(
 		}
 	}
 
+	// Remove several sessions at a time.
 	var removed atomic.Int32
 	removeAll := func(batch []group) ([]error, bool) {
 		errs := running.All(len(batch), readConcurrency, func(i int) error {
@@ -77,6 +79,8 @@ func (w *sweeper) removeEach(
 		const hasMore = true // listed ends by itself
 		return errs, hasMore
 	}
+
+	// Report what was removed, and all errors.
 	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, removeAll)
 	w.report.Uploads += int(removed.Load())
 	w.errs = append(w.errs, errs...)
@@ -143,7 +147,8 @@ func listAround(
 	}
 }
 
-// groupsAfter lists the sessions that have objects and whose name comes after start, sorted by name.
+// groupsAfter lists the sessions that have objects and whose name comes after start, sorted by name. A group
+// is a session with the time of its newest object.
 func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		prefix := w.setup.config.Prefix
@@ -166,6 +171,7 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 			}
 
 			if name != current.name {
+				// The caller needs no more groups.
 				if current.name != "" && !yield(current, nil) {
 					return
 				}

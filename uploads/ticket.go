@@ -96,6 +96,7 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 		return nil, e.WithName(name)
 	}
 
+	// Make the ticket, whose random text names the file that is sent.
 	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
 		return nil, refusal.StoreFailed(err).WithName(name)
@@ -112,11 +113,14 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 			Name:   name,
 		},
 	}
+
+	// Reserve room for the file.
 	maxSize, e := t.reserve(ctx)
 	if e != nil {
 		return nil, e.WithName(name)
 	}
 
+	// Sign the request by which the client sends the file.
 	signed, err := t.sign(ctx, maxSize)
 	if err != nil {
 		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
@@ -158,7 +162,9 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 		return maxSize, nil
 	}
 
+	// After this time, no call can finish the ticket.
 	end := t.issuedAt().Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
+
 	granted, e := s.counter.reserve(ctx, roomRequest{
 		user:    t.user,
 		name:    t.ticket.Random,
@@ -185,6 +191,7 @@ func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
 		storage.WithTTL(t.setup.config.UploadTTL),
 		storage.WithContentType(session.PendingType),
 	}
+	// A form limits the length of the file by itself.
 	if t.usesForm() {
 		minSize := min(t.setup.judge.Rules().MinSize, maxSize)
 		form, err := storage.SignedUploadForm(ctx, bucket, t.pendingKey(), minSize, maxSize, opts...)
@@ -196,6 +203,7 @@ func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
 		return ticket, nil
 	}
 
+	// A URL for PUT has the length only if the client has said it and the store can sign it.
 	if t.ticket.Size > 0 && storage.Supports(bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(t.ticket.Size))
 	}

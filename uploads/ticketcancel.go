@@ -41,6 +41,7 @@ func (s *Service) Cancel(ctx context.Context, token string, user User) error {
 // cancel does the work of Cancel, and returns errors as they are.
 func (t *ticketOp) cancel(ctx context.Context) error {
 	s := t.service
+	// Without an allowance, there is no entry to cancel.
 	if s.counter == nil {
 		if err := t.checkUnfinished(ctx); err != nil {
 			return err
@@ -48,6 +49,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.removeSent(ctx)
 	}
 
+	// Find the entry of the ticket.
 	book := s.counter.book
 	entry, _, isReserved, err := book.Entry(ctx, t.user.ID, t.ticket.Random)
 	if err != nil {
@@ -78,6 +80,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.checkUnfinished(ctx)
 	}
 
+	// Remove the file, whether it was sent or made.
 	isWithdrawn, withdrawErr := t.withdraw(ctx)
 	err = errors.Join(withdrawErr, t.removeUncounted(ctx))
 	if err != nil {
@@ -87,6 +90,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		// A call of Finish may be copying the file, so the entry keeps its room.
 		return nil
 	}
+
 	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, !keepRoom, s.counter.leaseUntil())
 	return err
 }
@@ -140,7 +144,8 @@ func (t *ticketOp) removeSent(ctx context.Context) error {
 	return t.setup.discard(ctx, t.pendingKey())
 }
 
-// removeUncounted removes the file and its record, which a killed call of Finish may have left.
+// removeUncounted removes the file of a canceled ticket and its record, which a killed call of Finish may
+// have left.
 func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	s := t.service
 	if s.setup.config.Records != nil {
@@ -151,6 +156,7 @@ func (t *ticketOp) removeUncounted(ctx context.Context) error {
 		return err
 	}
 
+	// The type is not known, so look for the key with each extension.
 	for _, extension := range s.setup.judge.Extensions() {
 		key := t.finalKey(extension)
 		exists, err := s.setup.bucket.Exists(ctx, key)

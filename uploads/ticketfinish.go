@@ -111,6 +111,8 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 			return nil, findErr
 		}
 	}
+
+	// The file that was sent breaks a rule, so remove it.
 	if e != nil {
 		_ = t.setup.discardJudged(ctx, t.pendingKey(), sent)
 		return nil, e
@@ -135,6 +137,7 @@ func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File,
 		return nil, e
 	}
 
+	// Check the copy, or that of the earlier call.
 	f, attrs, e := t.inspectFinal(ctx, verdict.Extension)
 	if e != nil {
 		if isRefusal(e) {
@@ -222,6 +225,7 @@ func changedError() *refusal.Error {
 // findFinished returns the file that an earlier call has finished. If there is none, it returns an
 // error that depends on cause, which is the error that made the caller look for a finished file.
 func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*File, *refusal.Error) {
+	// The type is not known, so look for the key with each extension.
 	for _, extension := range t.setup.judge.Extensions() {
 		f, attrs, e := t.inspectFinal(ctx, extension)
 		if e == nil {
@@ -238,6 +242,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*Fil
 		return nil, e
 	}
 
+	// There is no finished file, so say why.
 	if errors.Is(cause, errSpent) {
 		return nil, fileRemoved()
 	}

@@ -116,6 +116,7 @@ func testSetPurposeDuringRemove(t *testing.T, r uploads.Records) {
 func testCanceledContext(t *testing.T, r uploads.Records) {
 	file := newRecord(1)
 	create(t, r, file)
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 

@@ -117,6 +117,7 @@ var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 // testListFilter tests that List returns exactly the records that match the filter, in pages of any
 // size.
 func testListFilter(t *testing.T, r uploads.Records) {
+	// Purposes and users are repeated with different periods, so that all combinations occur.
 	purposes := []string{"", "reports", "Reports", "100%", "100x"}
 	users := []string{"user-1", "user-2", ""}
 	records := createRecords(t, r, 24, func(i int, r *uploads.File) {
@@ -161,6 +162,8 @@ func testListFilter(t *testing.T, r uploads.Records) {
 		{User: "user-1", Expiring: true},
 		{Purpose: "reports", From: afterDay(5), Expiring: true},
 	}
+
+	// Each filter selects the same records in pages of any size.
 	for _, filter := range filters {
 		for _, limit := range []int{1, 4, 1000} {
 			require.Equal(t, idsOf(records, filter), listIDs(t, r, filter, limit), "%+v, pages of %d", filter, limit)

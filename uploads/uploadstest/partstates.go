@@ -167,9 +167,10 @@ func testStateCopies(t *testing.T, s uploads.States) {
 	requireState(t, s, firstKey, `{"count":1}`, revision)
 }
 
-// testListStates tests that the pages of ListStates together have every key after the given one, in
-// the order of their bytes.
+// testListStates tests that the pages of ListStates together have every key after the given one, sorted by
+// bytes.
 func testListStates(t *testing.T, s uploads.States) {
+	// These characters are in the order of their bytes.
 	var keys []string
 	for _, client := range "-.0Zaz~" {
 		keys = append(keys, fmt.Sprintf("files/parts/client/%c/state.json", client))
@@ -179,6 +180,7 @@ func testListStates(t *testing.T, s uploads.States) {
 		setState(t, s, keys[i], `{}`, "")
 	}
 
+	// The key after which to begin need not exist.
 	tests := []struct {
 		after string
 		limit int

@@ -60,6 +60,7 @@ func testUsage(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	}
 	require.NoError(t, err)
 
+	// Alice and Bob have an allowance of 10 bytes each.
 	alice := uploads.User{ID: "alice"}
 	bob := uploads.User{ID: "bob"}
 	store := func(user uploads.User, content string, target *uploads.Target) (*uploads.File, error) {
@@ -71,9 +72,11 @@ func testUsage(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	require.NoError(t, err)
 	_, err = store(alice, "123", &uploads.Target{Lifetime: time.Millisecond})
 	require.NoError(t, err)
+
 	_, err = store(bob, "of another user", nil)
 	require.Equal(t, uploads.OverAllowance, uploads.CodeOf(err), "more than is allowed")
 	requireUsage(t, s, alice, 9, 2)
+
 	_, err = store(alice, "12", nil)
 	require.Equal(t, uploads.OverAllowance, uploads.CodeOf(err), "one byte is left")
 
@@ -184,9 +187,11 @@ func testRemoveFile(t *testing.T, s *uploads.Service) {
 
 // testListFiles tests that the records list all stored files, or only those that a filter selects.
 func testListFiles(t *testing.T, s *uploads.Service) {
+	// Store files of two purposes and three users, and note which of them each filter selects.
 	everything := uploads.Filter{}
 	oddOfB := uploads.Filter{Purpose: "odd", User: "b"}
 	want := map[uploads.Filter][]string{}
+
 	for i := range 9 {
 		purpose := []string{"", "odd"}[i%2]
 		user := []string{"a", "b", "c"}[i%3]
@@ -202,6 +207,7 @@ func testListFiles(t *testing.T, s *uploads.Service) {
 		}
 	}
 
+	// Read the list in pages that are shorter than it.
 	require.ElementsMatch(t, want[everything], listIDs(t, s.Records(), everything, 4))
 	require.ElementsMatch(t, want[oddOfB], listIDs(t, s.Records(), oddOfB, 1))
 	anHourAgo := uploads.Filter{To: time.Now().Add(-time.Hour)}
@@ -255,18 +261,22 @@ func testSweepNothing(t *testing.T, s *uploads.Service) {
 // testConcurrentLastPiece tests that concurrent calls with the last piece all return the same file,
 // and create one record.
 func testConcurrentLastPiece(t *testing.T, s *uploads.Service) {
+	// Store all pieces except the last.
 	for number := 1; number < pieces; number++ {
 		f, err := putPiece(t, s, number)
 		require.NoError(t, err)
 		require.Nil(t, f)
 	}
 
+	// Store the last piece in many calls at the same time.
 	const calls = 32
 	got := make([]*uploads.File, calls)
 	errs := make([]error, calls)
 	race(calls, func(i int) {
 		got[i], errs[i] = putPiece(t, s, pieces)
 	})
+
+	// All calls return the same file.
 	for i, f := range got {
 		require.NotNil(t, f, "every call returns the file")
 		require.Equal(t, got[0], f)
@@ -275,6 +285,8 @@ func testConcurrentLastPiece(t *testing.T, s *uploads.Service) {
 			require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
 		}
 	}
+
+	// There is one record, and the file has all pieces.
 	require.Equal(t, []string{got[0].ID}, listIDs(t, s.Records(), uploads.Filter{}, 10))
 	require.Equal(t, joinedPieces(), download(t, s, got[0].ID))
 }
@@ -293,6 +305,7 @@ func testStore(t *testing.T, s *uploads.Service) {
 	})
 	require.NoError(t, err)
 
+	// The result describes the file.
 	const uuidLength = 36
 	require.Len(t, f.ID, uuidLength)
 	require.True(t, strings.HasSuffix(f.Key, f.ID+".pdf"))
@@ -319,6 +332,8 @@ func testStore(t *testing.T, s *uploads.Service) {
 		CRC32C:      f.CRC32C,
 	}
 	require.Equal(t, want, *got)
+
+	// The content can be read.
 	require.Equal(t, pdf, download(t, s, f.ID))
 }
 

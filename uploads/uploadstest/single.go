@@ -87,7 +87,9 @@ func testRecord(t *testing.T, r uploads.Records) {
 func testInvalidText(t *testing.T, r uploads.Records) {
 	file := newRecord(1)
 	create(t, r, file)
+
 	for _, text := range []string{"a\x00b", "a\xffb"} {
+		// Try the text as each field of a record, as a new purpose, and in filters.
 		requireNotCreated(t, r, text)
 
 		_, err := r.SetPurpose(t.Context(), file.ID, text)
@@ -122,6 +124,7 @@ func requireNotCreated(t *testing.T, r uploads.Records, text string) {
 	badPurpose.Purpose = text
 	badPurpose.Expires = day
 
+	// Each record has the text in one field.
 	tests := []struct {
 		field  string
 		record *uploads.File
@@ -131,6 +134,7 @@ func requireNotCreated(t *testing.T, r uploads.Records, text string) {
 		{field: "User", record: badUser},
 		{field: "Purpose", record: badPurpose},
 	}
+
 	for _, tt := range tests {
 		err := r.Create(t.Context(), tt.record)
 		require.ErrorIs(t, err, storage.InvalidArgument, tt.field)

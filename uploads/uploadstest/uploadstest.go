@@ -98,6 +98,8 @@ func listIDs(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []str
 		if next == "" {
 			return ids
 		}
+
+		// The next page may begin after records that do not match.
 		require.GreaterOrEqual(t, next, startAfter)
 		startAfter = next
 	}
