@@ -48,6 +48,7 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 		tusd.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
 	}
 
+	// Build tusd's tests.
 	program := filepath.Join(t.TempDir(), "e2e.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/e2e")
 	build.Dir = tusd.Dir
@@ -65,6 +66,7 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 			output, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 
+			// All tests in the list have passed.
 			want := strings.Count(endToEndTests, "|") + 1
 			require.Equal(t, want, strings.Count(string(output), "\n--- PASS"), "%s", output)
 		})

@@ -100,6 +100,7 @@ var caseDifferences = map[string]difference{
 
 // Each case of tusd's own tests passes with the handler Resumable, or has a reason in one of the lists above.
 func TestTusdsCasesJudgeResumable(t *testing.T) {
+	// Collect the cases that are replayed and those that are left out.
 	skipped := map[string]bool{}
 	cases := tusdCases(t, caseFiles, func(name string) bool {
 		_, skipped[name] = leftOutCases[name]
@@ -119,6 +120,7 @@ func TestTusdsCasesJudgeResumable(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, len(cases), 30)
 
+	// Replay the cases on each store.
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
 			bucket, err := storage.Open(t.Context(), store.address(t))

@@ -162,6 +162,7 @@ func TestUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			srv := serve(t, store.open(t), store.part)
+			// Sizes and chunks around the size of a part.
 			odd := 2*store.part + 7
 			tests := []struct {
 				name        string
@@ -182,6 +183,7 @@ func TestUploads(t *testing.T) {
 					url := srv.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata",
 						"filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
 
+					// The object has the bytes, and a client can download and remove them.
 					srv.send(url, content, int(tt.chunk))
 					require.Equal(t, len(content), srv.offset(url))
 					require.True(t, bytes.Equal(content, srv.content(url)))
@@ -251,6 +253,7 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	info, err := u.GetInfo(t.Context())
 	require.NoError(t, err)
 
+	// The body fails within the third part.
 	body := io.MultiReader(strings.NewReader(read), iotest.ErrReader(io.ErrUnexpectedEOF))
 	n, err := u.WriteChunk(t.Context(), 0, body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -258,12 +261,14 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	_, err = u.GetReader(t.Context())
 	require.ErrorIs(t, err, ErrIncomplete)
 
+	// Another server has the offset after the last byte that was read.
 	reopened, err := store.GetUpload(t.Context(), info.ID) // as another server would
 	require.NoError(t, err)
 	info, err = reopened.GetInfo(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(len(read)), info.Offset)
 
+	// It continues there, and completes the upload.
 	_, err = reopened.WriteChunk(t.Context(), info.Offset-1, strings.NewReader("x"))
 	require.ErrorIs(t, err, handler.ErrMismatchOffset)
 	_, err = reopened.WriteChunk(t.Context(), info.Offset, strings.NewReader(rest))
@@ -287,6 +292,7 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			store, err := New(tt.open(t), Config{})
 			require.NoError(t, err)
 			store.basePart = tt.part
+			// The content is one full part and one that is shorter.
 			content := random(2*tt.part - 1)
 			write := func(u handler.Upload, start, end int64) error {
 				_, err := u.WriteChunk(t.Context(), start, bytes.NewReader(content[start:end]))
@@ -298,6 +304,7 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				return u
 			}
 
+			// A server begins the upload, and keeps this state from now on.
 			oldest, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
 			require.NoError(t, write(oldest, 0, 100))
@@ -310,15 +317,18 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				require.NoError(t, err)
 				stale := reopen()
 
+				// The holder of the lock writes, and servers with an older state do not.
 				require.NoError(t, write(holder, info.Offset, end))
 				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
 				require.ErrorIs(t, write(oldest, 100, 150), handler.ErrFileLocked)
 			}
 
+			// The last holder completes the upload.
 			last := reopen()
 			require.NoError(t, write(last, ends[len(ends)-1], int64(len(content))))
 			require.NoError(t, last.FinishUpload(t.Context()))
 
+			// The object has all bytes, and no tail is left.
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
@@ -356,6 +366,7 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 				require.NoError(t, err)
 				require.False(t, exists)
 
+				// The request for the offset makes the object.
 				require.Equal(t, int(size), srv.offset(srv.url+id))
 				require.True(t, bytes.Equal(content, srv.content(srv.url+id)))
 			}
@@ -369,6 +380,7 @@ func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
+	// Both subtests begin with an upload that has all bytes and no object.
 	createUnfinished := func() (url string) {
 		url = srv.create("Upload-Length", "10")
 		injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
@@ -551,6 +563,7 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// Somebody else has stored an object under the key.
 			b := memstore.New()
 			store, err := New(b, Config{})
 			require.NoError(t, err)
@@ -558,6 +571,7 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 			_, err = b.Upload(t.Context(), "kept", strings.NewReader("text"))
 			require.NoError(t, err)
 
+			// Send some bytes, and remove the upload.
 			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
 			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
@@ -565,6 +579,7 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
 
+			// Only the object of somebody else is left, unchanged.
 			require.Equal(t, []string{"kept"}, server{t: t, bucket: b}.keys())
 			text, _, err := storage.ReadAll(t.Context(), b, "kept")
 			require.NoError(t, err)
@@ -623,24 +638,29 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 
 // The upload is stored under the key that a hook of tusd names, with the options of Config.Options.
 func TestKeys(t *testing.T) {
+	// The hook names a key that differs from the ID.
 	bucket := memstore.New()
 	store, err := New(bucket, Config{Options: func(handler.FileInfo) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithCacheControl("max-age=7")}
 	}})
 	require.NoError(t, err)
+
 	info := handler.FileInfo{ID: "folder/one", Size: 4, Storage: map[string]string{"Key": "other/two"}}
 	u, err := store.NewUpload(t.Context(), info)
 	require.NoError(t, err)
 
+	// The ID is taken.
 	_, err = store.NewUpload(t.Context(), info)
 	require.ErrorIs(t, err, ErrExists)
 
+	// The object has the key of the hook.
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("text"))
 	require.NoError(t, err)
 	attrs, err := bucket.Attrs(t.Context(), "other/two")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
 
+	// No other ID names an upload.
 	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
 		_, err = store.GetUpload(t.Context(), id)
 		require.ErrorIs(t, err, handler.ErrNotFound, "%q", id)
@@ -662,6 +682,7 @@ func TestGetUploadInvalidID(t *testing.T) {
 		"nobody's":          "none",
 	} {
 		t.Run(name, func(t *testing.T) {
+			// Failures must end this subtest, and not the whole test.
 			srv := srv
 			srv.t = t
 			srv.do(http.MethodHead, srv.url+path, nil, http.StatusNotFound)
@@ -691,6 +712,7 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 			srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
 			url := srv.create("Upload-Length", "4")
 
+			// From now on, all calls of one kind are refused.
 			injector.Set(faults.Fail(tt.calls).WithError(&storage.Error{
 				Code:   storage.InvalidArgument,
 				Status: http.StatusBadRequest,
@@ -753,6 +775,7 @@ func TestContentTypeOfAClient(t *testing.T) {
 	for _, tt := range tests {
 		for _, size := range []int64{0, 10, 5000} {
 			t.Run(fmt.Sprintf("%s, %d bytes", tt.name, size), func(t *testing.T) {
+				// Upload a file with the filetype in its metadata.
 				srv := serve(t, memstore.New(), partSize)
 				url := srv.create("Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata",
 					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.filetype)))
@@ -788,6 +811,7 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 	for _, tt := range tests {
 		for _, deferred := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, length with the bytes: %v", tt.name, deferred), func(t *testing.T) {
+				// The server dies after write 1, 2 and so on, until an upload makes fewer writes.
 				for write, died := 1, true; died; write++ {
 					injector := faults.New()
 					srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
@@ -796,6 +820,7 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 					died = len(injector.Hits()) > 0
 					injector.Set()
 
+					// Another server removes the upload.
 					srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
 					require.Empty(t, srv.keys(), "the server died after write %d", write)
 					requireNoOpenUploads(t, srv.bucket)
@@ -857,13 +882,16 @@ func TestWriteChunkPartFails(t *testing.T) {
 			store.basePart = 1
 			partial, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
 			require.NoError(t, err)
+			// With a deferred length, a part has deferredParts bytes, so these are two parts.
 			content := random(2 * deferredParts)
 
+			// The first call of the kind fails.
 			injector.Set(tt.fault.Nth(1))
 			_, err = partial.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 			require.Error(t, err)
 			injector.Set()
 
+			// Another server completes the upload.
 			reopened, err := store.GetUpload(t.Context(), "a")
 			require.NoError(t, err)
 			info, err := reopened.GetInfo(t.Context())
@@ -873,6 +901,7 @@ func TestWriteChunkPartFails(t *testing.T) {
 			require.NoError(t, reopened.(*upload).DeclareLength(t.Context(), int64(len(content))))
 			require.NoError(t, reopened.FinishUpload(t.Context()))
 
+			// All bytes are in the object.
 			text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 			require.NoError(t, err)
 			require.Equal(t, content, text)
@@ -894,15 +923,19 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The response to the first BeginParts is lost, so no state names that upload.
 			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
 			bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: tt.attempts,
 			}))
 			srv := serve(t, bucket, 4)
+
 			url := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
+			// An upload that has failed is removed at once, and another one by DELETE.
 			if tt.want == http.StatusCreated {
 				srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
+
 			require.Len(t, injector.Hits(), 1)
 			requireNoOpenUploads(t, bucket)
 		})
@@ -927,6 +960,8 @@ func TestNewUploadTooLong(t *testing.T) {
 			srv := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(limits))), 1<<10)
 			resp := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", strconv.FormatInt(tt.length, 10))
 			location := resp.Header.Get("Location")
+
+			// The store can hold the whole file.
 			if tt.want == http.StatusCreated {
 				content := random(longest)
 				srv.send(location, content, 5000)
@@ -934,6 +969,7 @@ func TestNewUploadTooLong(t *testing.T) {
 				return
 			}
 
+			// Nothing is left of an upload that is refused.
 			require.Empty(t, srv.keys())
 			requireNoOpenUploads(t, srv.bucket)
 		})
@@ -1085,6 +1121,7 @@ func TestLockOfADeadHolder(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(text))
 			require.NoError(t, err)
 		}
+		// The holder of the lock has died, so Lock succeeds after some time.
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
 
 		l, err := newLocker(bucket).NewLock("a")
@@ -1094,6 +1131,7 @@ func TestLockOfADeadHolder(t *testing.T) {
 			close(released)
 		}))
 
+		// Another server takes the lock.
 		setHolder(`{"Holder":"thief"}`)
 		<-released // Lock asks for the release of a lock that is lost
 		require.NoError(t, l.Unlock())
