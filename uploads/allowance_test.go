@@ -433,6 +433,7 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 				}
 				require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
 
+				// Delete gives the room back once.
 				keys, _ := acct.files()
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
@@ -451,6 +452,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
 					acct.t = t
+					// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
 					for call, killed := 1, true; killed; call++ {
 						require.Less(t, call, 80, "calls without end")
 						acct.renew()
@@ -458,6 +460,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 						other := acct.process()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
+						// The process is killed while it takes a file.
 						victim := acct.process(killer.layer)
 						method.send(t, victim, content(3000))
 						acct.requireWithinAllowance(other, "killed at call %d", call)
@@ -481,20 +484,24 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
+			// Kill the process at call 1, 2 and so on, until a Delete makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 40, "calls without end")
 				acct.renew()
 				killer := &processKiller{at: call, after: afterCall}
 				other := acct.process()
 				victim := acct.process(killer.layer)
+				// Three files of 3000 bytes leave room for less than one more.
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(3000)))
 				}
 
+				// The process is killed while it removes a file.
 				keys, _ := acct.files()
 				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
+				// Another process removes the file again, and stores one in its place.
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				sendToService(t, other, content(3000))
@@ -512,6 +519,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
+				// Lose the response to call 1, 2 and so on, until a run makes fewer calls.
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")
 					acct.renew()
@@ -519,15 +527,19 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 					p := acct.process(layer)
 					other := acct.process()
 
+					// The client sends a file, and then again.
 					method.send(t, p, content(3000))
 					acct.requireWithinAllowance(other, "at call %d", call)
 
 					method.send(t, p, content(3000))
 					acct.requireWithinAllowance(other, "at call %d", call)
+
+					// Remove one file.
 					if keys, _ := acct.files(); len(keys) > 0 {
 						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 						acct.requireWithinAllowance(other, "at call %d", call)
 					}
+
 					acct.requireExactAfterSweep(other, "at call %d", call)
 					lost = reached()
 				}
@@ -576,12 +588,14 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 		var key string
 		acct.runRace(race{
 			setUp: func(other *process) {
+				// Of three files, one is removed.
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(1000)))
 				}
 				keys, _ := acct.files()
 				key = keys[0]
 			},
+			// The other process removes the file during a Delete of this one.
 			act: func(other *process) {
 				require.NoError(t, other.service.Delete(t.Context(), key, user))
 			},
@@ -703,11 +717,13 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runOnAccounts(t, func(t *testing.T, acct *account) {
+				// Send a file for which there is room.
 				acct.renew()
 				acct.change = tt.change
 				p := acct.process()
 				require.Contains(t, tt.want, tt.send(t, p, content(6000)))
 
+				// Nothing is stored or reserved.
 				usage, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.Zero(t, usage)

@@ -86,12 +86,15 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// Kill the process after call 1, 2 and so on, until a Finish makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			acct.renew()
 			other := acct.process()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
+
+			// The file is replaced before each look at an object.
 			replaceDuringCopy := func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
 					if method == "Head" {
@@ -100,9 +103,11 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 					return call(ctx)
 				})
 			}
+
 			killer := &processKiller{at: call, after: true}
 			victim := acct.process(replaceDuringCopy, killer.layer)
 
+			// The process is killed, and another one calls Finish again.
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
@@ -134,6 +139,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(300))
 		},
+		// The other process finishes the ticket during a call of this one.
 		act: func(other *process) {
 			_, err := other.service.Finish(t.Context(), ticket.Token, user)
 			isFinished = err == nil
@@ -141,6 +147,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		run: func(p, other *process, call int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			require.True(t, isFinished || err == nil, "at call %d", call)
+			// There is one file, whichever call has succeeded.
 			keys, _ := acct.files()
 			require.Len(t, keys, 1, "at call %d", call)
 
@@ -183,6 +190,7 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 			setUp: func(*process) {
 				isSecondStored = false
 			},
+			// The second piece arrives during a call that stores the first one.
 			act: func(other *process) {
 				err := putPiece(other, 2, content(1000))
 				if uploads.CodeOf(err) == uploads.Locked {
@@ -192,6 +200,7 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 				isSecondStored = true
 			},
 			run: func(p, other *process, call int) {
+				// The first piece succeeds, and then the second at the latest.
 				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
 				if !isSecondStored {
 					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
@@ -213,6 +222,7 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 				require.NoError(t, putPiece(other, 1, content(1000)))
 			},
 			act: func(other *process) {
+				// Replace the first piece.
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
 					require.NoError(t, err)
 					if strings.HasSuffix(entry.Key, "/00001") {
@@ -224,9 +234,12 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 			run: func(p, other *process, call int) {
 				_ = putPiece(p, 2, content(9000))
 				acct.requireWithinAllowance(other, "at call %d", call)
+
+				// The client sends the first piece again, unless the file is complete already.
 				if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err, "at call %d", call)
 				}
+
 				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
@@ -259,11 +272,13 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 			_, err := sweeper.service.Sweep(t.Context())
 			require.Error(t, err)
 		},
+		// The client sends the first piece again, and the files are counted.
 		act: func(other *process) {
 			require.NoError(t, putPiece(other, 1, content(500)))
 			_, err := other.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
 		},
+		// Delete removes the file, and the client completes its next upload.
 		run: func(p, other *process, call int) {
 			require.NoError(t, p.service.Delete(t.Context(), key, user), "at call %d", call)
 			require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
@@ -295,14 +310,18 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
+
+			// Kill the process at call 1, 2 and so on, until a request makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
 				acct.renew()
 				refusal = nil // the first file is accepted
 				other := acct.process()
+				// The process is killed during the first request.
 				path := requestParams(t, other)
 				killer := &processKiller{at: call}
 				acct.process(killer.layer).ask("PUT", path, content(3000))
 
+				// The client sends another file to the same URL.
 				acct.now.Advance(2 * time.Minute)        // the claim of the dead process has ended
 				refusal = &uploads.Error{Message: "No."} // the other file is refused
 				other.ask("PUT", path, content(2000))

@@ -45,6 +45,8 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				acct.change = func(c *uploads.Config) {
 					c.Rules = rules.Any(20_000)
 				}
+
+				// Run the processes at the same time, each with its own random numbers.
 				var processes running.Group
 				for n := range 50 {
 					processes.Go(func() {
@@ -53,6 +55,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				}
 				processes.Wait()
 
+				// After one Sweep, the count is exact and the user can store files.
 				watcher := acct.process()
 				acct.requireExactAfterSweep(watcher)
 				require.Empty(t, sendToService(t, watcher, content(1)))
@@ -97,6 +100,8 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
 				acct := &account{t: t, shared: bucket}
+				// Kill the process before call 1, after it, before call 2 and so on, until a run makes fewer
+				// calls.
 				for kill, killed := 1, true; killed; kill++ {
 					require.Less(t, kill, 160, "calls without end")
 					acct.renew()
@@ -105,10 +110,12 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 					victim := acct.process()
 					require.Empty(t, sendToService(t, other, content(1000)))
 
+					// The process is killed while it takes a file.
 					victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 					method.send(t, victim, content(3000))
 					acct.requireWithinAllowance(other, "kill %d", kill)
 
+					// Not all of these files have room.
 					for range 5 {
 						sendToService(t, other, content(2500))
 					}

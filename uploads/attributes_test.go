@@ -20,6 +20,7 @@ import (
 func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{CacheControl: map[string]string{}})
+		// The sender sets every attribute that it can.
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		_, err = bucket.Upload(
@@ -35,6 +36,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 		)
 		require.NoError(t, err)
 
+		// The file has only the type that its content shows.
 		file, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 		attrs, err := bucket.Attrs(t.Context(), file.Key)
@@ -116,10 +118,12 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 				return statusOf(t, req)
 			}
 
+			// A file of Store.
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, getStatus(file.Location))
 
+			// A file that was sent with a ticket, before Finish and after it.
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
@@ -140,9 +144,11 @@ func TestTagsOfStoredFiles(t *testing.T) {
 		bucket := openMemory(t)
 		s := newService(t, bucket, uploads.Config{Tags: tags})
 
+		// One file comes by Store.
 		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
 
+		// Another file comes by a ticket, and its sender sets a tag.
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
@@ -150,6 +156,7 @@ func TestTagsOfStoredFiles(t *testing.T) {
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 
+		// Both have exactly the tags of Config.Tags.
 		for _, key := range []string{stored.Key, finished.Key} {
 			got, err := storage.Tags(t.Context(), bucket, key)
 			require.NoError(t, err)

@@ -49,12 +49,14 @@ func TestBrowserClients(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
+			// A store that needs headers of its own can serve Uppy only through the handler.
 			site := newBrowserSite(t, store, uploads.Config{})
 			uppySite := site
 			if store.needsHeaders {
 				uppySite = newBrowserSite(t, store, uploads.Config{ProxyParts: true})
 				t.Run("without ProxyParts/uppy", func(t *testing.T) {
 					run := newBrowserRun(t, b, site, "uppy")
+
 					run.fails()
 				})
 			}

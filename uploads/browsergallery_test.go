@@ -26,6 +26,7 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
+			// Count the requests to the store.
 			var requests atomic.Int64
 			toPage := &wire{}
 			toStore := &wire{}
@@ -52,6 +53,8 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 			}
 			for _, tt := range tests {
 				toPage.next = newGallery(t, bucket, tt.opts)
+
+				// A view opens the page, and returns the number of requests to the store.
 				view := func() (requestsToStore int64) {
 					requests.Store(0)
 					tab := b.open(t, page+tt.path, "")
@@ -60,6 +63,7 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 					return requests.Load()
 				}
 
+				// The first view asks for all pictures.
 				require.EqualValues(t, galleryPictures, view(), tt.path)
 				waitForNextSecond(t) // signed URLs of the same second are equal
 				require.Equal(t, tt.secondView, view(), tt.path)

@@ -16,6 +16,7 @@ import (
 
 // Remove fails and keeps the record if BucketRecords cannot read it.
 func TestRemoveKeepsUnreadableRecord(t *testing.T) {
+	// Create a record.
 	drv := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{
 		ID:      uploads.NewID(time.Now()),
@@ -25,6 +26,8 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	}
 	records := uploads.BucketRecords(engine.New(drv))
 	require.NoError(t, records.Create(t.Context(), f))
+
+	// Let every read of the second service fail.
 	failReads := func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
@@ -35,6 +38,7 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	}
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
+	// If the record cannot be read, it stays. Otherwise, it is removed.
 	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(failReads), noRetry)).Remove(t.Context(), f)
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = records.Record(t.Context(), f.ID)

@@ -38,18 +38,22 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 				}
 				return ctx, nil, nil
 			}
+
 			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
 				Key: ofMe,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
+
 			signed, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 			require.NoError(t, err)
 
 			ticket = signed // from now on, the hook sends the file
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
 			require.True(t, isSent)
+
+			// The room of the file is still reserved.
 			usage, err := s.Usage(t.Context(), me.ID)
 			require.NoError(t, err)
 			require.EqualValues(t, len(aPNG()), usage.ReservedBytes)

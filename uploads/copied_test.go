@@ -17,6 +17,8 @@ import (
 func TestSweepOfCopiedBucket(t *testing.T) {
 	bucket := memstore.New()
 	copied := memstore.New()
+
+	// Begin two uploads.
 	s := newSessionSite(t, bucket, uploads.Config{})
 	s3Upload := s.begin(map[string]any{"filename": "a"})
 	part := s3Upload.send(1, content(1000))

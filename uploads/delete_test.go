@@ -14,6 +14,8 @@ import (
 func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
+
+		// The folder of the user has a file of the user and another object.
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
 		require.NoError(t, err)
 		_, err = bucket.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
@@ -36,6 +38,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		}
 		require.Len(t, listKeys(t, bucket), 2)
 
+		// The user's own file is removed.
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "a second time")
 		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, bucket))

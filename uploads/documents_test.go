@@ -42,10 +42,12 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		require.NotZero(t, s.handler.FeedsUsed())
 		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(feeds*uploads.FeedBytes))
 
+		// Another user completes an upload meanwhile.
 		u := s.begin(map[string]any{"filename": "a"})
 		part := u.send(1, content(1000))
 		require.Equal(t, 200, u.complete(part).StatusCode)
 
+		// Without the slow requests, no memory is in use.
 		close(done)
 		slow.Wait()
 		require.Zero(t, s.handler.FeedsUsed())
@@ -75,6 +77,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 			u := s.begin(map[string]any{"filename": tt.name})
 			body := `{"parts": [` + tt.parts + `]}`
 
+			// Measure what the refusal of the body allocates.
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			resp := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)

@@ -64,20 +64,26 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
+			// Kill the process at call 1, 2 and so on, until a completion makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
 				acct.renew()
 				other := acct.process()
 				u := other.beginPartsUpload(t, content(6000))
+
+				// The process is killed while it completes the upload, and the user deletes the file.
 				killer := &processKiller{at: call, after: afterCall}
 				u.complete(acct.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
+
+				// The user uses the whole allowance.
 				acct.usage(other)
 				for range 4 {
 					sendToService(t, other, content(2500))
 				}
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
+				// When the claim of the dead process has ended, the client completes the upload again.
 				acct.now.Advance(2 * time.Minute)
 				u.complete(other)
 				acct.usage(other)
@@ -96,11 +102,14 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // file, and the client then sends the last piece again.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// Kill the process after call 1, 2 and so on, until a run makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
 			acct.renew()
 			other := acct.process()
 			require.NoError(t, putPiece(other, 1, content(3000)))
+
+			// The process is killed while it joins the pieces, and the user deletes the file.
 			killer := &processKiller{at: call, after: true}
 			_ = putPiece(acct.process(killer.layer), 2, content(3000))
 			keys, _ := acct.files()
@@ -108,11 +117,13 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
 			}
 
+			// The user uses the whole allowance.
 			acct.usage(other)
 			for range 4 {
 				sendToService(t, other, content(2500))
 			}
 
+			// When the claim of the dead process has ended, the client sends the last piece again.
 			acct.now.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
 			acct.usage(other)
@@ -139,6 +150,7 @@ func TestFinishBesideDelete(t *testing.T) {
 				require.NoError(t, err)
 				key = f.Key
 			},
+			// The client calls Finish again during Delete.
 			act: func(other *process) {
 				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			},
@@ -150,6 +162,8 @@ func TestFinishBesideDelete(t *testing.T) {
 					require.NoError(t, err)
 					require.Empty(t, files, "at call %d", call)
 				}
+
+				// A Sweep does not bring the file back into the count.
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
@@ -191,15 +205,19 @@ func TestUsageOfOlderVersion(t *testing.T) {
 			p := acct.process()
 			require.Empty(t, sendToService(t, p, content(4000)))
 
+			// Move the ledger to the key of the older version.
 			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 				require.NoError(t, err)
 				old := "files/usage/" + strings.TrimPrefix(entry.Key, ".uploads-usage/")
 				_, err = storage.Move(t.Context(), p.store, entry.Key, old)
 				require.NoError(t, err)
 			}
+
+			// Usage finds it there.
 			p = acct.process()
 			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
 
+			// A Sweep or a write moves it back.
 			if sweeps {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
@@ -262,9 +280,13 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 				return nil
 			}
 		}
+
 		p := acct.process()
+		// Only the first process has this Inspect.
 		acct.change = nil
 		other = acct.process()
+
+		// Before each renewal, Store says that it waits, and waits for Inspect.
 		p.service.SetPulse(func(ctx context.Context) error {
 			select {
 			case waits <- struct{}{}:
@@ -337,10 +359,12 @@ func requestParams(t *testing.T, p *process) (path string) {
 // are removed before the file is counted.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// Kill the processes after call 1, 2 and so on, until a run makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
 			acct.renew()
 			other := acct.process()
+			// The user sends three files.
 			for range 3 {
 				killer := &processKiller{at: call, after: true}
 				sendJoined(t, acct.process(killer.layer), content(3000))
@@ -353,6 +377,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 			}
 			require.LessOrEqual(t, acct.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
+			// The joins made fewer calls, so no process was killed and no pieces are left.
 			if !killed {
 				keys, bytes := acct.files()
 				require.Len(t, keys, 3)
@@ -415,7 +440,8 @@ func TestCancelAfterFinish(t *testing.T) {
 	})
 }
 
-// Of Finish and Cancel of one ticket at the same time, exactly one succeeds, and the file exists only if that is Finish.
+// Finish and Cancel of one ticket run at the same time. Exactly one of them succeeds, and the file exists
+// only if that is Finish.
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
@@ -450,6 +476,7 @@ func TestCancelBesideFinish(t *testing.T) {
 			},
 		})
 
+		// In these races, Finish is called during Cancel.
 		acct.runRace(race{
 			setUp: func(other *process) {
 				sign(other)
@@ -480,6 +507,7 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 				other.sendTicket(t, ticket, content(3000))
 				acct.now.Advance(24 * time.Hour)
 			},
+			// The ticket expires during a call of Finish, and Sweep removes the file.
 			act: func(other *process) {
 				acct.now.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
@@ -488,9 +516,12 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
+				// Finish may fail because the file is gone.
 				if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
 					require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", call, err)
 				}
+
+				// There is a file only if Finish has succeeded.
 				keys, _ := acct.files()
 				require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", call, err, keys)
 				acct.requireExactAfterSweep(other, "at call %d", call)

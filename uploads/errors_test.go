@@ -20,6 +20,7 @@ import (
 
 // The table of codes in the package documentation has the status and the storage.Code of each code.
 func TestCodesMatchDocumentation(t *testing.T) {
+	// Read the table.
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	// A row of the table has a code, its meaning, its status and the storage.Code that it wraps.
@@ -50,6 +51,7 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	const maxCodes = 28
 	require.LessOrEqual(t, len(refusal.Meanings), maxCodes, "codes that a client treats in the same way must be one")
 
+	// Compare each code with its row.
 	for code, meaning := range refusal.Meanings {
 		// The name of the constant for "too_large" is TooLarge.
 		name := ""
@@ -126,6 +128,7 @@ func TestRequestIDs(t *testing.T) {
 			r.Header.Set("X-Request-Id", tt.id)
 			s.ServeHTTP(w, r)
 
+			// Without a valid ID, the service makes one.
 			id := w.Header().Get("X-Request-Id")
 			require.NotEmpty(t, id)
 			require.Equal(t, tt.isValid, id == tt.id)

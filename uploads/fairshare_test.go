@@ -64,6 +64,8 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					Rules:      rules.Any(1 << 20),
 					ProxyParts: true,
 				})
+
+				// send sends the start of a body, and then what rest has.
 				send := func(user string, number int, rest io.Reader) *answer {
 					method, address, h := way.request(s, user, number)
 					body := io.MultiReader(strings.NewReader(start), rest)

@@ -24,6 +24,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		_ = os.RemoveAll(dir)
 	}()
 
+	// A socket on which nobody accepts connections has room for one of them in its queue.
 	path := filepath.Join(dir, "socket")
 	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
@@ -33,6 +34,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	require.NoError(t, syscall.Bind(socket, &syscall.SockaddrUnix{Name: path}))
 	require.NoError(t, syscall.Listen(socket, 0))
 
+	// The scanner would accept files if clamd were down.
 	f := newScanner(t, clamd.Config{Address: "unix://" + path, IfDown: clamd.Accept, Timeout: 100 * time.Millisecond})
 	f.scanner.SetPrompt(2 * time.Second)
 
@@ -41,6 +43,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		require.NoError(t, err)
 		defer waiting.Close()
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
+
 		accepted, _, err := syscall.Accept(socket)
 		require.NoError(t, err)
 		require.NoError(t, syscall.Close(accepted))

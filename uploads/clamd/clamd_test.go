@@ -241,6 +241,7 @@ func TestInspectEarlyReply(t *testing.T) {
 		{reply: "stream: Eicar FOUND\x00", want: uploads.Refused},
 	}
 	for _, tt := range tests {
+		// The server replies before it receives anything.
 		replied := make(chan struct{})
 		s := startServer(t, "unix", &server{scan: func(c *client) {
 			c.say(tt.reply)
@@ -270,6 +271,8 @@ func TestInspectEarlyReply(t *testing.T) {
 func TestInspectUnreadableContent(t *testing.T) {
 	s := startServer(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+
+	// A layer makes the reads of the store fail while fails is true.
 	var fails atomic.Bool
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -279,14 +282,18 @@ func TestInspectUnreadableContent(t *testing.T) {
 			return next(ctx)
 		})
 	}))
+
 	content := newContent(t, bucket, strings.Repeat("x", 1<<20))
 
+	// The store fails.
 	fails.Store(true)
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.PermissionDenied)
 
+	// The store works again.
 	fails.Store(false)
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 
+	// The content is closed.
 	require.NoError(t, content.Close())
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.InvalidArgument)
 	require.Empty(t, f.accepted)
@@ -330,6 +337,7 @@ func TestInspectMemory(t *testing.T) {
 	require.NoError(t, err)
 	defer content.Close()
 
+	// The server measures the heap while it receives the content.
 	var peak heapPeak
 	s := startServer(t, "unix", &server{scan: func(c *client) {
 		if err := c.receiveTo(&peak); err == nil {
@@ -338,9 +346,11 @@ func TestInspectMemory(t *testing.T) {
 	}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
 
+	// Measure the heap before the scan.
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
+
 	start := time.Now()
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 

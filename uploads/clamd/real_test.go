@@ -283,6 +283,8 @@ func TestRealClamdLimits(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
+
+			// The message says that the file was not scanned, and not that it has a virus.
 			refusal, ok := errors.AsType[*uploads.Error](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, uploads.Refused, refusal.Code)
@@ -294,6 +296,7 @@ func TestRealClamdLimits(t *testing.T) {
 // If a real clamd dies during a scan, and accepts no further connection, Config.IfDown decides.
 func TestRealClamdDies(t *testing.T) {
 	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
+		// A server between the scanner and clamd kills clamd after part of the content.
 		d := start(t)
 		_, socket, _ := strings.Cut(d.unix, "://")
 		between := startServer(t, "unix", &server{
@@ -316,6 +319,7 @@ func TestRealClamdDies(t *testing.T) {
 				}
 			},
 		})
+
 		f := newScanner(t, clamd.Config{Address: between.address, IfDown: policy})
 
 		err := f.scan(t, strings.Repeat("x", streamMaxLength))

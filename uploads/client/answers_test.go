@@ -152,6 +152,7 @@ var readCalls = []string{"Details", "List", "Head", "OpenAPI"}
 // because the redirect would turn them into a GET.
 func TestRedirectsKeepTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
+		// A second address redirects to the server.
 		s := newServer(t, nil)
 		record, err := s.client.Upload(t.Context(), "a.txt", bytes.NewReader([]byte("precious")), "")
 		require.NoError(t, err)
@@ -162,11 +163,15 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 		for name, call := range calls {
 			t.Run(http.StatusText(status)+": "+name, func(t *testing.T) {
 				err := call(t.Context(), moved, record.ID)
+
+				// A method that reads succeeds.
 				isRead := slices.Contains(readCalls, name) || strings.HasPrefix(name, "Download")
 				if isRead {
 					require.NoError(t, err)
 					return
 				}
+
+				// Any other method fails, and the file stays as it was.
 				var e *filesclient.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, status, e.Status)

@@ -65,6 +65,7 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server also sends an ID of the request and a time to wait.
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				w.Header().Set("X-Request-Id", "r-1")
 				w.Header().Set("Retry-After", "2")

@@ -86,10 +86,12 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Every third request fails.
 			s := newServer(t, func(number int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 				isThird := number%3 == 0
 				return isThird && tt.fail(number, w, r, next)
 			})
+
 			data := content(10_500)
 			file := newLargeFile(data)
 			// Parts are sent in parallel, and one may often be the third request.
@@ -138,6 +140,7 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.status), func(t *testing.T) {
+			// Only the first request fails.
 			s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				if number == 1 {
 					w.WriteHeader(tt.status)
@@ -230,6 +233,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	file.Token = incomplete.Token
 	file.PartSize = incomplete.PartSize
 	file.Sums = incomplete.Sums
+	// The server counts from here, so it refuses all further requests.
 	s.requests = 3
 	_, err = s.client.UploadLarge(t.Context(), file)
 	require.ErrorAs(t, err, &incomplete)
@@ -308,6 +312,7 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 		{name: "negative concurrency", file: filesclient.LargeFile{Name: "a", Body: body, Concurrency: -1}},
 		{name: "negative attempts", file: filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
 		{name: "more than 10,000 parts", file: filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
+		// The file has one part, and so no part 2.
 		{name: "a part that is none", file: filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
 	}
 	for _, tt := range tests {
@@ -350,6 +355,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 			client, err := filesclient.New("http://files.example", &http.Client{Transport: transport})
 			require.NoError(t, err)
 
+			// Only the first part is sent, because its form has the number of all parts.
 			file := filesclient.LargeFile{Name: "a", Body: zeros{}, Size: tt.size, Only: []int{1}}
 			_, err = client.UploadLarge(t.Context(), file)
 			require.NoError(t, err)

@@ -32,6 +32,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// send uploads a file of this length.
 	send := func(bytes int) (status int, code uploads.Code, id string) {
 		body, contentType := newForm(t, []formField{newFileField("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
@@ -46,6 +47,7 @@ func TestAllowanceExceeded(t *testing.T) {
 		return w.Code, document.Code, document.ID
 	}
 
+	// The first file leaves too little room for the second.
 	status, _, id := send(700)
 	require.Equal(t, http.StatusCreated, status)
 
@@ -53,6 +55,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, uploads.OverAllowance, code)
 
+	// After its removal, there is room again.
 	require.NoError(t, service.Remove(t.Context(), &uploads.File{ID: id}))
 	status, _, _ = send(700)
 	require.Equal(t, http.StatusCreated, status)

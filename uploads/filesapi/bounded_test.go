@@ -62,6 +62,8 @@ func TestMaxSizeOfParts(t *testing.T) {
 				for number, text := range tt.before {
 					f.sendPart(t, text, partOptions(token, 4, number))
 				}
+
+				// Send the part, and expect what the test case says.
 				objects := storedSizes(t, f.bucket)
 
 				_, err := f.store.UploadPart(t.Context(), body(tt.body), partOptions(token, 4, tt.part))

@@ -28,6 +28,7 @@ func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
 // SetPurpose and UploadPart give up with Unavailable if the store refuses every write with a condition on the revision.
 func TestStoreConflictsEnd(t *testing.T) {
+	// A call that does not give up fails at this deadline.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	tests := []struct {

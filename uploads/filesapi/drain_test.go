@@ -23,7 +23,9 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	address, err := url.Parse(api.url)
 	require.NoError(t, err)
 
+	// A response would be lost only sometimes, so try ten times.
 	for range 10 {
+		// Send a whole request without a user, and read only then.
 		connection, err := net.Dial("tcp", address.Host)
 		require.NoError(t, err)
 		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\n"+
@@ -34,6 +36,7 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 			strings.Repeat("x", size))
 		require.NoError(t, err, "the body could not be sent")
 
+		// The response arrives although the handler has not read the body.
 		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
@@ -55,6 +58,8 @@ func TestRefusalOfWaitingClient(t *testing.T) {
 	defer func() {
 		require.NoError(t, connection.Close())
 	}()
+
+	// Announce a body of 8 MiB, and send none of it.
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\n"+
 		"Host: x\r\n"+
@@ -62,6 +67,7 @@ func TestRefusalOfWaitingClient(t *testing.T) {
 		"Content-Length: 8388608\r\n\r\n")
 	require.NoError(t, err)
 
+	// The first line would be "100 Continue" if the handler asked for the body.
 	status, err := bufio.NewReader(connection).ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, status, "401")

@@ -188,6 +188,8 @@ func TestHandlerList(t *testing.T) {
 
 	empty := api.get(t, "/files")
 	require.JSONEq(t, `{"Items": []}`, empty.body)
+
+	// Store five files, one second apart.
 	var ids []string
 	for i := range 5 {
 		name := fmt.Sprintf("%d.txt", i)
@@ -198,6 +200,7 @@ func TestHandlerList(t *testing.T) {
 		f.clock.Advance(time.Second)
 	}
 
+	// list reads all pages, and returns the IDs and the number of pages.
 	list := func(filter uploads.Filter, size int) (listed []string, pages int) {
 		token := ""
 		for {
@@ -217,6 +220,7 @@ func TestHandlerList(t *testing.T) {
 	require.Equal(t, ids, all)
 	require.Equal(t, 3, pages)
 
+	// Filters select some of the files, or none.
 	odd, _ := list(uploads.Filter{Purpose: "odd"}, 1)
 	require.Equal(t, []string{ids[1], ids[3]}, odd)
 
@@ -302,10 +306,14 @@ func TestDeleteManyAtLimit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			api := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: tt.maxDelete})
+
+			// One of the IDs is that of a file.
 			ids := []string{f.upload(t, "x").ID}
 			for len(ids) < manyIDs {
 				ids = append(ids, uploads.NewID(f.clock.Now()))
 			}
+
+			// Indentation makes the document even longer.
 			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
 			require.NoError(t, err)
 
@@ -340,6 +348,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(resp.body), &record))
 			require.Equal(t, tt.want, record.Purpose)
 
+			// The stored record has it, too.
 			details, err := f.store.Details(t.Context(), record.ID)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, details.Purpose)
