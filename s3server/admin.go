@@ -236,6 +236,8 @@ func (f *Fault) check() error {
 	if !f.hasEffect() {
 		return errors.New("a fault must do something to a request")
 	}
+
+	// Only known codes have a status of their own.
 	if f.Error != "" && !s3error.Known(f.Error) && f.Status == 0 {
 		return fmt.Errorf("error must be a known code, or status must be set: %q", f.Error)
 	}

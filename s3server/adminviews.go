@@ -139,8 +139,8 @@ func newEntryView(e storage.ListEntry) entryView {
 	return entryView{Key: e.Key, Folder: e.IsPrefix, Size: e.Size, ETag: e.ETag, Modified: e.Modified}
 }
 
-// viewUploads lists the multipart uploads of a bucket that follow the one in the query parameter "after", which is its
-// id, a space and its key. No id has a space.
+// viewUploads lists one page of a bucket's multipart uploads for the admin API, those after the one in the query
+// parameter "after". The parameter has the upload's id, which has no space, a space and its key.
 func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string, err error) {
 	var pos state.UploadPosition
 	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ")
@@ -158,6 +158,7 @@ func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string,
 
 	views = []uploadView{}
 	for _, u := range uploads {
+		// Each view has the number of the parts so far and their total size.
 		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, viewParts)
 		if s3error.Is(err, "NoSuchUpload") {
 			continue // the upload ended after it was listed
@@ -165,12 +166,15 @@ func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string,
 		if err != nil {
 			return nil, "", err
 		}
+
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated, Parts: len(parts)}
 		for _, p := range parts {
 			view.Size += p.Size
 		}
 		views = append(views, view)
 	}
+
+	// The next page begins after the last upload of this one.
 	if hasMore && len(uploads) > 0 {
 		last := uploads[len(uploads)-1]
 		next = last.ID + " " + last.Key

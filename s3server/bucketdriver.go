@@ -135,6 +135,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 	}
 
 	err = body.Blame(err) // if the body has failed, its error is the cause
+
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, storage.PreconditionFailed
 	}
@@ -337,6 +338,7 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 		start.Key = req.Token[len(prefixToken):] // both letters have the same length
 	}
 
+	// The listing calls visit with each object, or with the common prefix of several keys.
 	page := &storage.Page{Entries: req.Entries[:0]}
 	lastToken := ""
 	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
@@ -367,6 +369,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 		start.ID, start.Key, _ = strings.Cut(req.Token, " ") // a version id has no space
 	}
 
+	// The listing calls visit with each version, or with the common prefix of several keys.
 	page := &driver.VersionPage{}
 	last := state.VersionPosition{}
 	var previous *state.Version

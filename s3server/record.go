@@ -52,6 +52,8 @@ func (c *recorder) begin(r *request.Request) *Request {
 	if c.counts == nil {
 		c.counts = map[string]int{}
 	}
+
+	// Counts have no limit, unlike the descriptions.
 	c.counts[r.Operation]++
 	c.total++
 	if c.limit <= 0 {
@@ -169,8 +171,8 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares the [Entry] of a request. The caller must call end when the request ends, which passes
-// the entry to [Config.Log].
+// logged prepares the [Entry] by which the server logs a request. The caller must call end when the request ends, which
+// passes the entry to [Config.Log].
 func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter, hasFault bool)) {
 	log := h.config.Log
 	if log == nil {
@@ -248,6 +250,7 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 		}
 	}
 
+	// The cause of a 404 adds nothing to its message.
 	if e.Err != nil && e.Status != http.StatusNotFound {
 		message += " (" + redact.Secrets(e.Err.Error()) + ")"
 	}

@@ -47,6 +47,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// Date shows the clock by which the server checks the time of a signature.
 	header.Set("Date", r.Now().Format(http.TimeFormat))
 
+	// From here, the request is counted.
 	record := h.recorder.begin(r)
 	response := r.Open()
 	if req.ContentLength == 0 && req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
@@ -81,10 +82,14 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 	if err := r.ApplyBeforeAuth(); err != nil {
 		return err
 	}
+
+	// Some operations, such as a form upload, find their signature elsewhere.
 	if !slices.Contains(authenticatesItself, r.Operation) {
 		if err := access.Authenticate(r); err != nil {
 			return err
 		}
+
+		// The signature is verified, so the headers may now be changed.
 		request.HoistParameters(r)
 		if err := access.Authorize(r); err != nil {
 			return err
@@ -100,6 +105,8 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 	if err := r.ApplyAfterAuth(); err != nil {
 		return err
 	}
+
+	// The caller may perform the operation, so check the rest of the request.
 	if err := headers.Check(r.Operation, r.HTTP.Header, r.Server.Strict); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 		}
 	}
 
+	// An existing bucket is left as it is.
 	b := h.server.NewBucket(setup.Name, h.config.Credentials[0].Account)
 	if setup.ObjectLock {
 		b.Locking = &state.LockSettings{}
@@ -53,6 +54,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 		}
 		if doc != nil {
 			b.Policy = doc
+			// Otherwise the block of public access would make the policy useless.
 			if doc.Public() {
 				b.Block = nil
 			}

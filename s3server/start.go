@@ -97,6 +97,7 @@ func Start(c Config) (*Server, error) {
 
 // serve starts to accept connections, with TLS if tlsConfig is not nil, and starts the background work.
 func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
+	// TLS comes above the limit, so that connections count before their handshake.
 	s.connections = listen.Limit(listener, s.server.Limits.MaxConnections)
 	listener = s.connections
 	if tlsConfig != nil {
@@ -121,6 +122,7 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 		_ = s.http.Serve(listener)
 	}()
 
+	// The background work ends when the server is closed.
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.beginRun(ctx, &s.background)

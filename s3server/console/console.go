@@ -63,7 +63,8 @@ func (s source) Bucket(_ context.Context, name string) (storage.Bucket, storage.
 	return s.server.Bucket(name), storage.BucketInfo{Name: name}, nil
 }
 
-// api handles the requests of the page's script for the lists of requests, uploads and faults.
+// api handles the requests by which the script of the console's page reads and changes the lists of requests, uploads
+// and faults.
 func api(server *s3server.Handler, requests *Record) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, _ *http.Request) {
@@ -86,6 +87,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 		})
 	}
 
+	// A user with a read-only credential must not clear the list or add a fault.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if !isRead && server.Credentials().ReadOnly {

@@ -46,14 +46,18 @@ type request struct {
 	Agent     string    `json:"agent"`
 }
 
-// Add records a request. It is a value for [s3server.Config].Log.
+// Add records a request, so that the console can show it, in the place of the oldest one if the record is full. It is a
+// value for [s3server.Config].Log.
 func (r *Record) Add(e s3server.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lastID++
+
+	// The record is full: the oldest request must go.
 	if len(r.requests) == maxRequests {
 		r.requests = slices.Delete(r.requests, 0, 1)
 	}
+
 	r.requests = append(r.requests, request{
 		ID:        r.lastID,
 		Time:      e.Time,

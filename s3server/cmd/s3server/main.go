@@ -112,17 +112,21 @@ func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(stri
 		)
 		set.PrintDefaults()
 	}
+
 	set.StringVar(&f.Listen, "listen", s3command.DefaultListen, "listen on this `address`; port 0 selects a free port")
 	printVersion := set.Bool("version", false, "print the version of this program")
 	f.RegisterHosts(set)
 	f.Register(set)
+
 	if err := set.Parse(args); err != nil {
 		return reportUsage(errs, err)
 	}
+
 	if *printVersion {
 		_, _ = fmt.Fprintln(w, words.Version("s3server", release))
 		return 0
 	}
+
 	directories, err := parseDirectories(&f, set, lookup)
 	if err != nil {
 		return reportUsage(errs, err)

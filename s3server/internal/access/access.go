@@ -361,6 +361,8 @@ func (a *Access) furtherActions() (all []furtherAction) {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return a.header.Get(name) != "" })
 	}
+
+	// An optional action needs no permission, but a policy may deny it.
 	switch a.request.Operation {
 	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
 		if has("X-Amz-Acl") || acl.SetsGrants(a.header) {

@@ -31,6 +31,8 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
 	}
+
+	// The policy itself is the text that the client has signed.
 	caller, secret, err := identify(r, c.accessKey, fields["x-amz-security-token"])
 	if err != nil {
 		return err
@@ -43,6 +45,7 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 			c.signature,
 		)
 	}
+
 	caller.Algorithm = sign.Algorithm
 	caller.Seal = sign.Seal{Timestamp: c.timestamp}
 	r.Caller = caller

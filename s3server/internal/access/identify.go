@@ -35,13 +35,14 @@ func identify(r *request.Request, accessKey, token string) (request.Caller, stri
 	return request.Caller{AccessKey: accessKey, Account: c.Account, ReadOnly: c.ReadOnly}, c.SecretKey, nil
 }
 
-// identifySession is the part of identify for a key that AssumeRole has made. The token names the parent, which is the
-// credential that called AssumeRole.
+// identifySession identifies the caller behind a temporary key, which AssumeRole has made, and returns the key's
+// secret. The token names the parent, which is the credential that called AssumeRole.
 func identifySession(r *request.Request, accessKey, token string) (request.Caller, string, error) {
 	if token == "" { // as on AWS, a temporary key is unknown without its token
 		return request.Caller{}, "", s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 	}
 
+	// The token is valid only if it is of this key and signed with the parent's secret.
 	errInvalid := s3error.New("InvalidToken", "Token-0", token)
 	s, ok := session.Read(token)
 	if !ok || s.AccessKeyID != accessKey {
@@ -51,10 +52,12 @@ func identifySession(r *request.Request, accessKey, token string) (request.Calle
 	if !ok || !session.Verify(token, parent.SecretKey) {
 		return request.Caller{}, "", errInvalid
 	}
+
 	if r.Now().Unix() >= s.Expires {
 		return request.Caller{}, "", s3error.New("ExpiredToken", "Token-0", token)
 	}
 
+	// The session has the rights of its parent, which its own policy may restrict.
 	caller := request.Caller{
 		AccessKey:   accessKey,
 		Account:     parent.Account,

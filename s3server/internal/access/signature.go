@@ -40,6 +40,7 @@ func Authenticate(r *request.Request) error {
 			)
 	}
 
+	// Old clients sign with version 2, which a strict server does not accept.
 	if !r.Server.Strict {
 		if strings.HasPrefix(authorization, algorithmV2) {
 			return authenticateHeaderV2(r, authorization)
@@ -49,6 +50,7 @@ func Authenticate(r *request.Request) error {
 		}
 	}
 
+	// Version 4 puts the signature into the header or, in a presigned URL, into the query.
 	if authorization != "" {
 		return AuthenticateHeader(r, authorization)
 	}
@@ -59,6 +61,8 @@ func Authenticate(r *request.Request) error {
 		}
 		return verifySignature(r, c)
 	}
+
+	// The request has no signature. The client may still declare a hash of the body.
 	r.Caller = request.Caller{
 		Anonymous: true,
 		Seal:      sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
@@ -88,6 +92,7 @@ func headerClaim(r *request.Request, value string) (*claim, error) {
 		signedHeaders: strings.Split(fields["SignedHeaders"], ";"),
 		payload:       r.HTTP.Header.Get("X-Amz-Content-Sha256"),
 	}
+
 	if err := c.credential(fields["Credential"], malformed); err != nil {
 		return nil, err
 	}
@@ -96,6 +101,7 @@ func headerClaim(r *request.Request, value string) (*claim, error) {
 			WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
 
+	// The signature covers the time of the request, which must be near the server's.
 	t, err := headerTime(r)
 	if err != nil {
 		return nil, err
@@ -121,11 +127,13 @@ func parseAuthorization(value string) (map[string]string, error) {
 			WithMessage("Unsupported Authorization Type")
 	}
 
+	// The rest has the form "Credential=A, SignedHeaders=B, Signature=C".
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 		fields[name] = value
 	}
+
 	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
 		if fields[name] == "" {
 			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
@@ -204,7 +212,8 @@ func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3e
 	return nil
 }
 
-// verifySignature verifies the signature of c with the secret of its access key, and sets r.Caller.
+// verifySignature computes the signature of a request with the secret of its access key, compares it with the one in c,
+// and sets r.Caller.
 func verifySignature(r *request.Request, c *claim) error {
 	token := r.HTTP.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
@@ -218,6 +227,7 @@ func verifySignature(r *request.Request, c *claim) error {
 		return err
 	}
 
+	// The error contains what this server has signed, so that the client can compare it.
 	canonical := sign.CanonicalRequest(r.HTTP, r.Query, c.signedHeaders, c.payload)
 	text := sign.StringToSign(c.timestamp, c.scope, canonical)
 	key := sign.Key(secret, c.scope)
@@ -226,6 +236,7 @@ func verifySignature(r *request.Request, c *claim) error {
 			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
+
 	caller.Algorithm = sign.Algorithm
 	caller.Seal = sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}
 	r.Caller = caller
@@ -262,8 +273,9 @@ var presignedParameters = []string{
 	"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires",
 }
 
-// queryClaim reads the signature of a presigned URL from the query.
+// queryClaim reads the signature of a presigned URL, and the values that it covers, from the query.
 func queryClaim(r *request.Request) (*claim, error) {
+	// Each parameter must occur exactly once.
 	for _, name := range presignedParameters {
 		if len(r.Query[name]) != 1 || r.Query.Get(name) == "" {
 			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
@@ -306,6 +318,8 @@ func checkExpiry(r *request.Request, c *claim) error {
 	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
 	}
+
+	// The URL tells how many seconds it is valid.
 	ttl, err := strconv.Atoi(r.Query.Get("X-Amz-Expires"))
 	if err != nil {
 		return wrongQuery("X-Amz-Expires should be a number")
@@ -316,6 +330,8 @@ func checkExpiry(r *request.Request, c *claim) error {
 	if ttl > longestTTL {
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
+
+	// The clock of the client that signed the URL may differ from this one by maxSkew.
 	now := r.Now()
 	end := t.Add(time.Duration(ttl) * time.Second)
 	if t.Sub(now) > maxSkew {

@@ -42,13 +42,15 @@ func authenticateHeaderV2(r *request.Request, value string) error {
 	return verifySignatureV2(r, accessKey, signature, date, r.HTTP.Header.Get("X-Amz-Security-Token"))
 }
 
-// authenticateQueryV2 verifies the signature of a presigned URL.
+// authenticateQueryV2 verifies the signature of a URL presigned with version 2, whose time Expires is in seconds since
+// 1970.
 func authenticateQueryV2(r *request.Request) error {
 	expires := r.Query.Get("Expires")
 	end, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil {
 		return s3error.New("AccessDenied").WithMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
+
 	for _, name := range request.Subresources {
 		// Without this check, the holder of a URL could add a parameter that selects another
 		// operation.
@@ -58,6 +60,7 @@ func authenticateQueryV2(r *request.Request) error {
 			)
 		}
 	}
+
 	if now := r.Now(); now.Unix() > end {
 		return s3error.New(
 			"AccessDenied",

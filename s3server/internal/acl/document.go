@@ -85,6 +85,8 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 		if !slices.Contains(permissions, g.Permission) {
 			return nil, s3error.New("MalformedACLError")
 		}
+
+		// A grantee is an account, a group or the holder of an e-mail address.
 		kind := "id"
 		name := g.Grantee.ID
 		if g.Grantee.URI != "" {
@@ -94,6 +96,7 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 			kind = "emailAddress"
 			name = g.Grantee.EmailAddress
 		}
+
 		grantee, err := lookup.grantee(kind, name)
 		if err != nil {
 			return nil, err

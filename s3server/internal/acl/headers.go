@@ -13,14 +13,17 @@ import (
 // none.
 type Accounts func(canonicalID string) (account string, found bool)
 
-// cannedList returns the canned ACL with this name, of an object if isObject is true and of a bucket otherwise. account
-// is the owner. A nil list, which gives all to the owner, is the ACL private.
+// cannedList returns the canned ACL of this name, which is a predefined list of grants that clients send in the header
+// x-amz-acl. The list is that of an object of account if isObject is true, and that of a bucket otherwise. It is nil,
+// which gives all permissions to the owner, for the ACL private.
 func cannedList(name, account, bucketAccount string, isObject bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
 	ownerGrant := Grant{Grantee: owner, Permission: PermitAll}
 	publicRead := Grant{Grantee: AllUsers, Permission: PermitRead}
 	publicWrite := Grant{Grantee: AllUsers, Permission: PermitWrite}
+
+	// The owner has all permissions, to which most canned ACLs add some of others.
 	switch name {
 	case "private":
 		return nil, nil
@@ -81,6 +84,8 @@ func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 		if value == "" {
 			continue
 		}
+
+		// A grantee has the form id="ACCOUNT", uri="GROUP" or emailAddress="ADDRESS".
 		for entry := range strings.SplitSeq(value, ",") {
 			kind, name, ok := strings.Cut(strings.TrimSpace(entry), "=")
 			if !ok {

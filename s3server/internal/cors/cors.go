@@ -51,18 +51,21 @@ func (c *Rule) check() error {
 	if len(c.AllowedOrigins) == 0 || len(c.AllowedMethods) == 0 {
 		return s3error.New("MalformedXML")
 	}
+
 	for _, method := range c.AllowedMethods {
 		if !slices.Contains(methods, method) {
 			return s3error.New("InvalidRequest").
 				WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
 		}
 	}
+
 	for _, pattern := range slices.Concat(c.AllowedOrigins, c.AllowedHeaders) {
 		if strings.Count(pattern, "*") > 1 {
 			return s3error.New("InvalidRequest").
 				WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
 		}
 	}
+
 	for _, name := range c.ExposeHeaders {
 		if strings.Contains(name, "*") {
 			return s3error.New("InvalidRequest").WithMessage(

@@ -52,9 +52,12 @@ func (b *driverBucket) close() {
 // update passes changes of versioning and object lock to the driver. Other settings are only in the bucket's record.
 func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
+
+	// The provider behind a gateway has lifecycle rules of its own.
 	if bucket.Lifecycle != old.Lifecycle && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
+
 	if bucket.Versioning != old.Versioning {
 		if bucket.Versioning != state.Enabled && !b.ownStore() {
 			return s3error.New("NotImplemented", "Resource", "versioning").
@@ -76,6 +79,7 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 		}
 	}
 
+	// Object lock can only be turned on. Without a change, the driver needs no request.
 	r.ObjectLock = bucket.Locking != nil && old.Locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
 		return nil
@@ -121,6 +125,7 @@ func (b *driverBucket) requireFeature(f storage.Features, name string) error {
 
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions other than the server's records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
+	// The listing ends at the first object that is not a record.
 	isEmpty := true
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
 		isEmpty = isRecord(e.Key)

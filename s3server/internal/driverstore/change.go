@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Change calls change with a copy of a version, and sends the differences in its tags, lock, ACL, storage class and
-// restored copy to the driver. Other changes of the key wait meanwhile.
+// Change lets the function change edit a copy of a version, and sends the differences to the driver: in its tags, lock,
+// ACL, storage class and restored copy. Other changes of the key wait meanwhile.
 func (s *Store) Change(
 	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (*state.Version, string, error) {
@@ -36,10 +36,12 @@ func (s *Store) Change(
 		return nil, settings.Shown(old), err
 	}
 
+	// The function changes only the copy, so that the driver sees the differences.
 	v := *old
 	if err := change(settings, &v); err != nil {
 		return nil, "", err
 	}
+
 	err = b.change(ctx, old, &v)
 	// If the object was replaced or removed in the meantime, a retry finds out which.
 	if isCode(err, storage.ObjectNotFound) {
@@ -59,6 +61,8 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 		Version:          attrs.Version,
 		BypassGovernance: true, // the caller has checked the permission for it
 	}
+
+	// Retention and legal hold have requests of their own. The rest of the state is stored in tags.
 	oldLock := &old.Object.Lock
 	newLock := &v.Object.Lock
 	if oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
@@ -94,6 +98,8 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 		oldProperties.Del(keptHold)
 		newProperties.Del(keptHold)
 	}
+
+	// Send nothing if neither the client's tags nor the reserved one have changed.
 	tags := tagging.Map(v.Object.Properties.Tags)
 	oldTags := tagging.Map(old.Object.Properties.Tags)
 	reserved := newProperties.Encode()

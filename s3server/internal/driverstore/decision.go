@@ -51,6 +51,8 @@ func (m *driverUploads) newDecision(
 	if err != nil {
 		return nil, cmp.Or(ignoreCode(err, storage.ObjectNotFound), error(state.NoUpload(id)))
 	}
+
+	// The decision in the record, if there is one, may be this call's own.
 	d := &decision{
 		Call:    rand.Text(),
 		isFirst: record.Decision == nil || record.Decision.Call == previous.Call,
@@ -67,9 +69,13 @@ func (m *driverUploads) newDecision(
 	default:
 		return nil, err
 	}
+
+	// An earlier completion may have written the object, which has changed since.
 	if !d.isFirst && record.Decision.Condition != d.Condition {
 		return nil, state.NoUpload(id)
 	}
+
+	// The client's condition must agree with the object that the key has now.
 	if r.Condition != (storage.Condition{}) && r.Condition != d.Condition {
 		return nil, storage.PreconditionFailed
 	}

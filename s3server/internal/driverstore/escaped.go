@@ -80,6 +80,8 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	names.items = nil
 	names.hasMore = false
+
+	// All escaped names begin with the mark.
 	req := &driver.ListRequest{Prefix: names.name + keyname.Mark}
 	if w.versions == nil || w.canSeek {
 		req.Delimiter = "/"
@@ -94,12 +96,14 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	}
 
 	return w.eachName(ctx, req, func(e *listedEntry) (bool, error) {
+		// An entry in an inner folder stands for the folder itself.
 		name := e.Key
 		isFolder := false
 		if slash := strings.IndexByte(e.Key[len(names.name):], '/'); slash >= 0 {
 			name = e.Key[:len(names.name)+slash+1]
 			isFolder = true
 		}
+
 		key, ok := w.names.Unescape(name, isFolder)
 		if ok && !isRecord(name) {
 			names.add(escapedName{key: key, name: name, entry: *e}, w)
@@ -152,6 +156,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err err
 	for len(w.escaped) > 0 {
 		folder := slices.MinFunc(w.escaped, compareFirst)
 		item := folder.items[0]
+
+		// The remaining names belong after end.
 		if end != "" && item.key >= end {
 			return true, nil
 		}

@@ -47,6 +47,8 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 	if sizes == "" {
 		return nil
 	}
+
+	// The sizes have the form "5242880*3,17": each part begins where the one before it ends.
 	offset := int64(0)
 	for run := range strings.SplitSeq(sizes, ",") { // a run is "SIZE*COUNT", or "SIZE" for one part
 		sizeText, countText, _ := strings.Cut(run, "*")
@@ -61,6 +63,7 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 		}
 	}
 
+	// Each part has a checksum, or none has one.
 	values := strings.Split(sums, ",")
 	if kind != nil && len(values) == len(parts) {
 		for i := range parts {

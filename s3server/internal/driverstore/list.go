@@ -35,6 +35,8 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
 		return storageerror.ToS3(storage.Unsupported, n.bucket.name)
 	}
+
+	// If f omits entries, one page is not enough: the loop asks for what is missing.
 	limit := pageOf(d)
 	remaining := r.Limit
 	if remaining > 0 {
@@ -45,6 +47,7 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 		if remaining > 0 {
 			r.Limit = min(limit, remaining+reserve)
 		}
+
 		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
 			return storageerror.ToS3(err, n.bucket.name)
@@ -54,6 +57,7 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 				return nil
 			}
 		}
+
 		r.Token = page.Token
 		if r.Token == "" {
 			return nil
@@ -114,6 +118,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 		return true, nil
 	}
 
+	// The listing has too few attributes for S3, so entry may ask the driver.
 	v, err := l.names.entry(ctx, key, e.VersionEntry)
 	isGone := v == nil && err == nil
 	if isGone && e.isLatest && e.id == state.NullVersion {
@@ -158,6 +163,7 @@ func (s *Store) List(
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
 	}
+
 	add := func(e *listedEntry) (bool, error) { return page.add(ctx, e) }
 	_, err = b.names.walk(l, pos.Key, add).run(ctx)
 	return page.hasMore, err
@@ -185,6 +191,7 @@ func (l *driverListing) finishPrefix(
 // entry returns the version of an entry of the driver, or nil and no error if the object is gone. If the server stores
 // the entity tags itself, entry reads the object's attributes, which have the entity tag and the checksum.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
+	// The listing has all attributes that clients see, so no other request is needed.
 	if !n.bucket.keepsETags() {
 		return &state.Version{
 			Key:      key,
@@ -245,6 +252,8 @@ func (s *Store) ListVersions(
 			return page.hasMore, err
 		}
 	}
+
+	// The page before may also have ended within a common prefix.
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walkVersions); err != nil {
 		return false, err
 	}

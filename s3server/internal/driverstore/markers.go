@@ -67,6 +67,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 		}
 		for i := range page.Entries {
 			e := &page.Entries[i]
+
+			// The entry is the first one of the next key.
 			if newer != nil && newer.Key != e.Key {
 				newer = nil
 				hasNull = false
@@ -83,15 +85,19 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				isLatest:     newer == nil,
 				account:      n.bucket.owner(),
 			}
+
+			// S3 shows only the newest null version of a key. The older ones were replaced.
 			if entry.id == state.NullVersion {
 				entry.isReplaced = hasNull
 				hasNull = true
 			}
+
 			if hasMore, err := showVersions(&entry, newer, f); err != nil || !hasMore {
 				return err
 			}
 			newer = e
 		}
+
 		r.Token = page.Token
 		if r.Token == "" {
 			return nil
@@ -216,6 +222,7 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) err
 		return err
 	}
 
+	// The old version is now a duplicate of the current one.
 	isLocked := v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil
 	if isLocked {
 		return nil

@@ -73,11 +73,14 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	kept = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
+
+		// Metadata of the client must not have the name of the server's own.
 		meta, isMetadata := strings.CutPrefix(strings.ToLower(name), metadataName)
 		if isMetadata && isHidden(b, meta) {
 			return p, nil, s3error.New("NotImplemented", "Header", name).
 				WithMessage("This name of metadata is the server's own")
 		}
+
 		field := NativeHeaders[name]
 		switch {
 		case isMetadata:
@@ -98,8 +101,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	return p, kept, keepRest(b, o, kept)
 }
 
-// keepRest adds the encryption, the owner, a legal hold that is off, the ACL and the upload's id of an object to
-// values, its reserved metadata. It fails with NotImplemented for an encryption that a gateway cannot have.
+// keepRest adds to values, the reserved metadata of an object, its encryption, owner, legal hold that is off, ACL and
+// upload's id. It fails with NotImplemented for an encryption that a gateway cannot have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -112,6 +115,8 @@ func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 			strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"),
 		)
 	}
+
+	// Values that are the default need no metadata.
 	if o.Account != b.owner() {
 		values.Set(keptAccount, o.Account)
 	}
@@ -159,7 +164,7 @@ func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc stora
 	}
 }
 
-// version converts a driver's attributes and tags of an object to a version of S3.
+// version converts a driver's attributes and tags of an object to a version as S3 clients see it.
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *state.Version {
 	v := &state.Version{
 		Key:      key,
@@ -231,6 +236,8 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 			o.Properties.Header[header] = []string{values.Get(name)}
 		}
 	}
+
+	// A missing value means the default.
 	o.Encryption.Algorithm = state.ByStore
 	if fields := strings.Split(values.Get(keptEncryption), "\n"); len(fields) == 4 {
 		o.Encryption = state.Encryption{
@@ -262,6 +269,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 		return
 	}
 
+	// The values describe these bytes.
 	if b.keepsETags() {
 		o.ETag = `"` + values.Get(keptETag) + `"`
 	} else {

@@ -84,6 +84,7 @@ func (s *Store) writePart(
 		return nil, storageerror.ToS3(err, u.Key)
 	}
 
+	// The driver has stored the bytes. Store what it does not know, such as the entity tag.
 	part := state.NewPart(u, number, d, s.Now())
 	part.Data = &stored
 	record := &partRecord{
@@ -161,6 +162,7 @@ func (s *Store) Parts(
 		return nil, false, err
 	}
 
+	// Stop at the first name beyond the limit, which shows that more parts follow.
 	var names []string
 	err = records.eachName(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
 		if isStaged(name) {
@@ -215,6 +217,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 		parts[i] = p
 		return nil
 	})
+
+	// A part without a record of its own has remained nil.
 	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
 }
 

@@ -32,6 +32,8 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 		}
 		return attrs.Metadata[reservedName], nil
 	}
+
+	// These are the fields by which records of buckets, parts and uploads differ.
 	var record struct {
 		Place, Name string
 		ETag        string    // of a part
@@ -39,17 +41,22 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	}
 	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
 	code := storage.CodeOf(err)
+
+	// The object is gone, or was not written as a record.
 	if code == storage.ObjectNotFound || code == storage.ChecksumMismatch {
 		return "", nil
 	}
 	if name == bucketRecord && record.Name != "" {
 		return record.Name + "/" + name, err
 	}
+
+	// Records of older servers have no place. Their other fields show what they are.
 	isPart := strings.HasPrefix(name, "parts/") && record.ETag != ""
 	isUpload := strings.HasPrefix(name, "uploads/") && !record.Initiated.IsZero()
 	if record.Place == "" && (isPart || isUpload) {
 		return "/" + name, err
 	}
+
 	return record.Place, err
 }
 
@@ -67,6 +74,7 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 		return err
 	}
 
+	// Read several records of a page at a time. The first object that is not a record ends the loop.
 	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
 	for {
 		entries, token, err := r.stored(ctx, request, isVersioned)
@@ -87,6 +95,7 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 func (r *records) stored(
 	ctx context.Context, request *driver.ListRequest, isVersioned bool,
 ) (found []storage.VersionEntry, token string, err error) {
+	// A delete marker has no content, so it is not among the results.
 	if isVersioned {
 		page, err := r.driver.ListVersions(ctx, request)
 		if err != nil {
@@ -99,6 +108,7 @@ func (r *records) stored(
 		}
 		return found, page.Token, nil
 	}
+
 	page, err := r.driver.List(ctx, request)
 	if err != nil {
 		return nil, "", err

@@ -61,14 +61,18 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		return nil, storageerror.ToS3(err, b.name)
 	}
 	defer b.openLock.Unlock()
+
+	// Another call may have opened the records while this one waited.
 	if r := b.openedRecords(); r != nil {
 		return r, nil
 	}
 
+	// Without a private place, the records are among the objects of the bucket.
 	r := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
 		if storage.CodeOf(err) == storage.BucketNotFound && !create {
+			// The place is created with the first record.
 			return nil, nil
 		}
 		if err != nil {
@@ -168,6 +172,8 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 	if startAfter != "" {
 		request.StartAfter = r.prefix + startAfter
 	}
+
+	// Each pass reads one page.
 	for {
 		page, err := r.driver.List(ctx, request)
 		if err != nil {
@@ -182,6 +188,7 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 				return err
 			}
 		}
+
 		request.Token = page.Token
 		if request.Token == "" {
 			return nil

@@ -49,7 +49,10 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		code := storage.CodeOf(err)
 		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
+
 	err = b.driver.Delete(ctx, request)
+
+	// No version can have this id, so there is nothing to remove.
 	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
 		return state.Removal{ID: r.ID, Missing: true}, nil
 	}
@@ -98,12 +101,15 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 		if e.marker && !e.isReplaced {
 			removal.Marker = true
 		}
+
 		removal.Missing = false
 		return true, nil
 	})
 	if err != nil {
 		return state.Removal{}, err
 	}
+
+	// Remove the oldest first, so that no older null version becomes visible in the meantime.
 	for _, version := range slices.Backward(versions) {
 		err := b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(r.Key),

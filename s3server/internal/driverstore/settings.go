@@ -19,7 +19,7 @@ const (
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the settings of the bucket, perhaps from the cache unless noCache is true.
+// read returns the settings of the bucket, from the cache if they are not too old and noCache is false.
 func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
@@ -82,6 +82,8 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, storageerror.ToS3(err, b.name)
 		}
 	}
+
+	// The driver knows only some settings. The others have the values for buckets without a record.
 	bucket := &state.Bucket{
 		Name:     b.name,
 		Account:  b.store.Account,

@@ -28,12 +28,15 @@ const joinedPart = 64 << 20
 // stages reports whether new uploads to the bucket stage their parts.
 func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts }
 
-// stage stores a part as a private object, whose revision is the tag of the part.
+// stage stores a part as a private object of the server, for a driver to which a part must not be sent again with other bytes. The object's
+// revision is the tag of the part.
 func (m *driverUploads) stage(ctx context.Context, id string, number int, src io.Reader) (driver.Part, error) {
 	records, err := m.bucket.openRecords(ctx, true)
 	if err != nil {
 		return driver.Part{}, err
 	}
+
+	// The size and the checksum must be known before the write.
 	file, err := spool(src)
 	if err != nil {
 		return driver.Part{}, err
@@ -82,10 +85,13 @@ func (m *driverUploads) complete(
 	if err != nil || records == nil {
 		return nil, err
 	}
+
+	// A decision needs conditions. Without them, a repeated completion cannot be detected.
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
 
+	// Each attempt begins with the client's own condition, which newDecision replaces.
 	clientCondition := r.Condition
 	previous := &decision{}
 	for range maxDecisions {
@@ -111,6 +117,8 @@ func (m *driverUploads) complete(
 			return nil, err
 		}
 	}
+
+	// The object changes too often.
 	return nil, storage.Unavailable
 }
 

@@ -134,6 +134,8 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 		r.Versioning = new(true)
 	}
 	_, err = s.Service.CreateBucket(ctx, r)
+
+	// The name may also belong to a bucket that this server cannot read.
 	if storage.CodeOf(err) == storage.BucketExists {
 		if _, err := s.Bucket(ctx, b.Name); err != nil {
 			return false, s3error.New("BucketAlreadyExists", "BucketName", b.Name)
@@ -197,6 +199,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	}
 	defer b.settingsLock.Unlock()
 
+	// The function change must see the newest settings, so do not read them from the cache.
 	for range maxAttempts {
 		cached, err := b.read(ctx, true)
 		if err != nil {
@@ -270,6 +273,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 // ListBuckets calls show with each bucket whose name is at least start, in order, until show returns false.
 func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.Bucket) bool) error {
 	for token := ""; ; {
+		// The driver cannot begin at a name, so the loop leaves out the names before start.
 		page, next, err := s.Service.ListBuckets(ctx, token)
 		if err != nil {
 			return storageerror.ToS3(err, "")
@@ -294,6 +298,7 @@ func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.
 				return nil
 			}
 		}
+
 		token = next
 		if token == "" {
 			return nil

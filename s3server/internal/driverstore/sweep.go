@@ -45,6 +45,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if !m.canFind(record) {
 			return true, nil // keep the record: the upload may still be in progress
 		}
+
+		// A listing of the parts shows whether the driver still has the upload.
 		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
 			Key:    m.bucket.naming().Escape(u.Key),
 			Upload: record.Upload,
@@ -73,6 +75,7 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 				return false, err
 			}
 		}
+
 		if isEnded {
 			orphans = append(orphans, name)
 		}
@@ -81,6 +84,8 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	if err != nil {
 		return err
 	}
+
+	// The listing has ended, so that removals cannot disturb it.
 	return running.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
 		if isOwn, err := r.isOwn(ctx, orphans[i]); err != nil || !isOwn {
 			return err

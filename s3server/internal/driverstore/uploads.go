@@ -59,6 +59,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 			WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 
+	// The object's properties are those of the request that begins the upload.
 	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
 	w.Object.Upload = u.ID
@@ -69,6 +70,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	r.Metadata[reservedName] = values.Encode()
 	r.AnyOrder = anyOrder
 
+	// The record must be possible before the driver begins the upload.
 	records, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -152,6 +154,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		return nil, storageerror.ToS3(err, id)
 	}
 
+	// A copied bucket has the records of another bucket's uploads, too.
 	isOwn, err := m.owns(ctx, records, id, record)
 	if err != nil {
 		return nil, storageerror.ToS3(err, id)
@@ -167,6 +170,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		return nil, state.NoUpload(id)
 	}
 
+	// The record has the properties that the object will have.
 	attrs := &storage.Attrs{
 		Properties: record.Properties,
 		Retention:  record.Retention,
@@ -257,6 +261,8 @@ func (m *driverUploads) isIdle(
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
+
+			// A part's record was written when the part was sent.
 			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
 			if storage.CodeOf(err) == storage.ObjectNotFound {
 				continue
@@ -268,6 +274,7 @@ func (m *driverUploads) isIdle(
 				return false, nil
 			}
 		}
+
 		if !page.More {
 			return true, nil
 		}

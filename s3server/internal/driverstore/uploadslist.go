@@ -23,12 +23,15 @@ func (s *Store) ListUploads(
 	if err != nil || records == nil {
 		return false, err
 	}
+
+	// The page sorts the uploads, because their records are in another order.
 	page := &state.UploadPage{Listing: l, After: pos}
 	err = records.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err == nil {
 			page.Add(u)
 		} else if s3error.Is(err, "NoSuchUpload") {
+			// The upload has ended since it was listed.
 			err = nil
 		}
 		return true, err

@@ -51,6 +51,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		return nil, err
 	}
 
+	// A length of -1 means the whole object.
 	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
@@ -164,6 +165,8 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 				return io.NopCloser(h.body), nil // io.NopCloser keeps the method WriteTo of a body
 			}
 		}
+
+		// The body cannot seek, so read it as a section of the whole size.
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 
@@ -171,6 +174,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 	// A caching layer needs the revision, too. By default, it caches only reads with a revision.
 	request.Condition.Revision = h.attrs.Revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
+
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")
 	}

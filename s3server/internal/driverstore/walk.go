@@ -155,6 +155,8 @@ func (w *nameWalk) enter(ctx context.Context) error {
 			return err
 		}
 	}
+
+	// With a delimiter, or at its start, the walk is in no inner folder.
 	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}
@@ -169,6 +171,8 @@ func (w *nameWalk) enter(ctx context.Context) error {
 		if err := w.list(ctx, w.name+folder+"/"); err != nil {
 			return err
 		}
+
+		// The next folder ends at the next slash.
 		next := strings.IndexByte(rest[end+1:], '/')
 		if next < 0 {
 			return nil
@@ -198,6 +202,7 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 				return restart == "", nil
 			}
 
+			// Other names are shown only after the escaped ones that sort before them.
 			key := w.key + e.Key[len(w.name):]
 			if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 				return true, nil
@@ -207,6 +212,7 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 			}
 			return hasMore, err
 		})
+
 		if err != nil || restart == "" {
 			return hasMore, err
 		}

@@ -35,6 +35,8 @@ func (b *driverBucket) putRequest(
 	if err != nil {
 		return nil, nil, err
 	}
+
+	// A size of -1 means that it is unknown.
 	return &driver.PutRequest{
 		Key:        b.naming().Escape(w.Key),
 		Size:       -1,
@@ -78,6 +80,7 @@ func (b *driverBucket) guardCondition(
 	c state.WriteCondition,
 	check func(c state.WriteCondition, key string, current *state.Version) error,
 ) (storage.Condition, error) {
+	// Without a condition, any version may be current.
 	if c == (state.WriteCondition{}) {
 		return storage.Condition{}, nil
 	}
@@ -96,6 +99,8 @@ func (b *driverBucket) guardCondition(
 	if !hasObject {
 		return storage.Condition{Absent: true}, b.requireFeature(storage.ConditionalCreate, "conditional write")
 	}
+
+	// A write after this check changes the revision, so that the driver refuses the write.
 	unchanged := storage.Condition{Revision: heldObjectOf(current).attrs.Revision}
 	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
@@ -216,10 +221,13 @@ func (b *driverBucket) copy(
 	if !b.has(storage.ServerCopy) || !isInStore {
 		return nil, storage.Unsupported
 	}
+
+	// The entity tag is valid only together with the source's CRC32C.
 	if b.keepsETags() && !h.attrs.CRC32C.Known {
 		return nil, storage.Unsupported
 	}
 
+	// The copy has properties of its own, so replace those of the source.
 	b.keepContent(values, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = values.Encode()
 	source.Version = h.attrs.Version

@@ -77,6 +77,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if !hasSequencer(e.Name) {
 		record.EventVersion = "2.3" // AWS added these events later
 	}
+
+	// An event without a request comes from the server itself, such as from a lifecycle rule.
 	if e.RequestID == "" {
 		record.UserIdentity.PrincipalID = "s3.amazonaws.com"
 		record.RequestParameters["sourceIPAddress"] = "s3.amazonaws.com"
@@ -89,6 +91,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	record.S3.Bucket.Name = e.Bucket
 	record.S3.Bucket.OwnerIdentity.PrincipalID = e.BucketOwner
 	record.S3.Bucket.ARN = "arn:aws:s3:::" + e.Bucket
+
+	// AWS encodes the key like a form field, apart from its slashes.
 	o := &record.S3.Object
 	o.Key = strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/")
 	o.ETag = e.ETag

@@ -108,9 +108,13 @@ func (l *bucketRun) expireVersions() {
 				page = append(page, v)
 			},
 		)
+
+		// A page without versions cannot advance the position, so stop instead of asking for it forever.
 		if err != nil || hasMore && len(page) == 0 {
 			return
 		}
+
+		// The versions of a key may be on several pages, so collect them until the next key.
 		for _, v := range page {
 			if len(versions) > 0 && versions[0].Key != v.Key {
 				l.expireKey(versions)
@@ -120,6 +124,8 @@ func (l *bucketRun) expireVersions() {
 			pos = state.VersionPosition{Key: v.Key, ID: v.ID}
 		}
 	}
+
+	// No other key follows the last one.
 	l.expireKey(versions)
 }
 

@@ -59,8 +59,8 @@ func Parse(encoded string) (*Policy, error) {
 // unlisted has the names of fields that a form may have without a condition in the policy.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// Check fails if a condition does not hold, or if a field of the form has no condition. names are the form's fields in
-// their order. Check returns the range of sizes that both size and the policy permit.
+// Check fails if a condition of a form's policy does not hold, or if a field of the form has no condition. The field
+// names must be in the form's order. Check returns the range of sizes that both size and the policy permit.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	conditionNames := map[string]bool{}
 	for _, raw := range p.Conditions {
@@ -78,6 +78,7 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			continue
 		}
 
+		// The bucket is in the address of the form, and not among its fields.
 		value, hasField := fields[c.field]
 		if c.field == "bucket" {
 			value = bucket
@@ -89,6 +90,7 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		}
 	}
 
+	// Each field needs a condition, except some that AWS exempts.
 	for _, name := range names {
 		if !conditionNames[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
@@ -127,6 +129,8 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 	}
 
 	errInvalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
+
+	// The other form is a list of three.
 	var list []any
 	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
 		return condition{}, errInvalid

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Lock reads the retention and the legal hold from the headers of a write. The retention must end after now.
+// Lock reads the retention and the legal hold of a new object from the headers of its write. The retention must end
+// after now.
 func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	invalid := func(name, message string) error {
 		return s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).
@@ -17,6 +18,8 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	mode := header.Get(state.LockMode)
 	hold := header.Get(state.LockHold)
 	retainUntil := header.Get(state.LockUntil)
+
+	// A retention needs both a mode and a date.
 	if (mode == "") != (retainUntil == "") {
 		const message = "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied"
 		return state.Lock{}, invalid(state.LockMode, message)
@@ -24,9 +27,12 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	if mode != "" && !state.IsLockMode(mode) {
 		return state.Lock{}, invalid(state.LockMode, "Unknown wormMode directive.")
 	}
+
 	if hold != "" && hold != "ON" && hold != "OFF" {
 		return state.Lock{}, invalid(state.LockHold, "Legal Hold must be either of 'ON' or 'OFF'")
 	}
+
+	// Without a mode, there is no retention, and so no date to check.
 	if mode == "" {
 		return state.Lock{Hold: hold}, nil
 	}

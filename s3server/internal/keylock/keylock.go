@@ -32,8 +32,12 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 		k = &lock{mutex: running.NewLock()}
 		l.all[name] = k
 	}
+
+	// A call that waits is a user, too, so the lock stays in the map.
 	k.users++
 	l.mu.Unlock()
+
+	// The last user of a lock removes it from the map.
 	release := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -42,6 +46,8 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 			delete(l.all, name)
 		}
 	}
+
+	// Wait without holding l.mu, so that other locks stay available.
 	if err := k.mutex.Lock(ctx); err != nil {
 		release()
 		return nil, err

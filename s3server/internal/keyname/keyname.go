@@ -117,9 +117,12 @@ func (n Naming) Unescape(name string, isPrefix bool) (key string, ok bool) {
 	if !strings.Contains(name, Mark) {
 		return name, true
 	}
+
+	// Each segment between slashes is escaped on its own.
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
 		if isPrefix && i == len(segments)-1 && segment == "" {
+			// The name ends with a slash.
 			continue
 		}
 		text, isEscaped := strings.CutPrefix(segment, Mark)

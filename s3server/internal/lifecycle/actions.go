@@ -135,10 +135,12 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 		return e != nil && isNoncurrentFor(versions, i, e.NoncurrentDays, e.NewerNoncurrentVersions, clock)
 	}
 
+	// The version is the current one.
 	e := r.Expiration
 	if e == nil {
 		return false
 	}
+
 	v := versions[0]
 	if !v.Marker {
 		return r.expiration(v, clock).IsOver(clock.Now)
@@ -187,6 +189,8 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	if v.Marker {
 		return nil
 	}
+
+	// Noncurrent versions have transitions of their own.
 	if i > 0 {
 		for _, t := range r.NoncurrentVersionTransition {
 			if isNoncurrentFor(versions, i, t.NoncurrentDays, t.NewerNoncurrentVersions, clock) {
@@ -197,6 +201,7 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	}
 
 	for _, t := range r.Transition {
+		// A transition happens at a date, or a number of days after the write.
 		date := t.Date.time()
 		if t.Days != nil {
 			date = clock.addDays(v.Modified, *t.Days)

@@ -65,11 +65,13 @@ func (c *Configuration) Check() error {
 	return nil
 }
 
-// check fails if AWS would refuse the rule.
+// check fails if AWS would refuse the lifecycle rule.
 func (r *Rule) check() error {
 	if r.Status != enabled && r.Status != "Disabled" {
 		return s3error.New("MalformedXML")
 	}
+
+	// The scope of a rule is a filter or, in the old form, a prefix.
 	hasFilter, hasPrefix := r.Filter != nil, r.Prefix != nil
 	if hasFilter == hasPrefix {
 		return s3error.New("MalformedXML")
@@ -129,6 +131,8 @@ func (f *filter) check() error {
 	if fields > 1 {
 		return s3error.New("MalformedXML")
 	}
+
+	// Tags are in the element Tag or And.
 	tags, err := tagging.Of(f.tagElements())
 	if err != nil {
 		return err
@@ -214,10 +218,11 @@ func checkClass(class, action string, days *int) error {
 	return nil
 }
 
-// checkTransitions fails if a transition of current objects is invalid, or at odds with another one or the expiration.
+// checkTransitions fails if a transition of current objects is invalid, or contradicts another one or the expiration.
 func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
+		// A transition needs a number of days or a date, but not both.
 		hasDays, hasDate := t.Days != nil, t.Date != ""
 		if hasDays == hasDate {
 			return s3error.New("MalformedXML")
@@ -228,6 +233,7 @@ func (r *Rule) checkTransitions() error {
 		if err := t.Date.check(); err != nil {
 			return err
 		}
+
 		if classes[t.StorageClass] {
 			return s3error.New("InvalidRequest").
 				WithMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
@@ -261,7 +267,8 @@ func (r *Rule) checkOrder(t transition) error {
 	return nil
 }
 
-// checkNoncurrent fails if an action on noncurrent versions is invalid.
+// checkNoncurrent fails if one of the rule's actions on noncurrent versions, which are expiration and transition, is
+// invalid.
 func (r *Rule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
 		if e.NoncurrentDays == nil {
@@ -274,6 +281,7 @@ func (r *Rule) checkNoncurrent() error {
 			return err
 		}
 	}
+
 	for _, t := range r.NoncurrentVersionTransition {
 		if t.NoncurrentDays == nil {
 			return s3error.New("MalformedXML")

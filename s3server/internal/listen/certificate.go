@@ -55,6 +55,8 @@ func Hosts(addr string, domains []string) []string {
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	// GenerateKey fails only if there are no random numbers, and then Go ends the program.
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+
+	// The clocks of clients may be a little late, so the certificate is valid since an hour ago.
 	template := x509.Certificate{
 		Subject:               pkix.Name{CommonName: "s3server's authority"},
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -64,6 +66,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 	}
+
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
@@ -71,6 +74,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
+
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, err
@@ -85,6 +89,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 	template.IsCA = false
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	newCertificate := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		// The authority accepts the name that the client requests, perhaps only by a wildcard.
 		server := template
 		if authority.VerifyHostname(hello.ServerName) == nil {
 			server.DNSNames = append([]string{hello.ServerName}, server.DNSNames...)

@@ -64,12 +64,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return connection, nil
 }
 
-// admit takes a slot for one more connection, and waits while there is none. It returns false if the listener is closed
-// in the meantime.
+// admit takes a slot, of which each open connection needs one, and waits while there is none. It returns false if the
+// listener is closed in the meantime.
 func (l *Listener) admit() bool {
 	select {
 	case l.slots <- struct{}{}:
 		return true
+	// There is no free slot.
 	default:
 	}
 

@@ -56,6 +56,7 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 			size = pieceSize
 			body = io.LimitReader(src, pieceSize)
 		}
+
 		p, err := b.putPiece(body, size)
 		if err != nil {
 			b.release(pieces)

@@ -33,6 +33,7 @@ func walk(
 		shownPrefix = pos.Key
 	}
 
+	// After a common prefix, nextKey leaves out the keys below it.
 	keys := b.keys.Iter()
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
@@ -82,7 +83,8 @@ func (s *Store) ListVersions(
 	return hasMore, err
 }
 
-// walkVersions is like walk, but shows all versions and delete markers, those of one key from the newest to the oldest.
+// walkVersions shows one page of the versions and delete markers that follow a position, those of one key from the
+// newest to the oldest. Like walk, it reports whether further entries follow the page.
 func walkVersions(
 	l state.Listing, b *memoryBucket, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),

@@ -95,6 +95,7 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 		if old := upload.parts[number]; old != nil {
 			replaced = piecesOf(old.Data)
 		} else if err := s.ledger.add(entryCost); err != nil {
+			// A new part takes memory for its entry. One that replaces another already has its entry.
 			return err
 		}
 		upload.parts[number] = p
@@ -150,6 +151,8 @@ func (s *Store) Complete(
 			}
 			pieces = append(pieces, piecesOf(p.Data)...)
 		}
+
+		// The object shares the bytes, which must outlive the parts.
 		s.blobs.retain(pieces)
 		return nil
 	})

@@ -127,13 +127,14 @@ func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*st
 	return s.commit(w, nil)
 }
 
-// commit makes the written object the current version of its key, and ends the upload that it comes from,
-// which is nil for any other write. If commit fails, it releases the object's content.
+// commit makes the written object the current version of its key, and ends the upload that it comes from, which is nil
+// for any other write. If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
 	versionID := ""
 	var unused []piece
 	err := s.updateBucket(w.Bucket, func(b *memoryBucket) (err error) {
+		// The upload may have ended since the caller looked it up.
 		if upload != nil && b.uploads[upload.upload.ID] != upload {
 			return s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
 		}
@@ -152,6 +153,7 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 			b.removeUpload(upload)
 			unused = append(unused, upload.pieces()...)
 		}
+
 		versionID = b.bucket.Shown(v)
 		return nil
 	})
@@ -211,6 +213,7 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 		return state.Removal{Missing: true}, nil, nil
 	}
 
+	// The request names a version, which is removed for good.
 	if r.ID != "" {
 		if v == nil {
 			return state.Removal{ID: r.ID, Missing: true}, nil, nil
@@ -222,11 +225,13 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 		return state.Removal{Marker: v.Marker, ID: r.ID}, unused, nil
 	}
 
+	// Without versioning, the only version of a key is the null version.
 	if b.bucket.Versioning == "" {
 		unused = b.removeVersion(r.Key, state.NullVersion)
 		return state.Removal{Missing: v == nil}, unused, nil
 	}
 
+	// With versioning, a delete marker becomes the current version.
 	marker := &state.Version{
 		Key:      r.Key,
 		Modified: s.now(),

@@ -97,8 +97,8 @@ var unsentEvents = []string{
 	"s3:ObjectRestore:*", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete", "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
 }
 
-// Check fails if AWS would refuse the configuration. It gives each rule without an Id one, and writes the
-// names of filters as AWS does.
+// Check fails if AWS would refuse the configuration of a bucket's notifications. It gives each rule without an Id one,
+// and writes the names of filters as AWS does.
 func (c *Configuration) Check() error {
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
@@ -163,8 +163,8 @@ func (n *Rule) checkEvents() error {
 	return nil
 }
 
-// checkFilter fails if the filter has anything but one prefix and one suffix, and otherwise writes their
-// names as AWS does.
+// checkFilter fails if the filter of a notification rule has anything but one prefix and one suffix, and otherwise
+// writes their names as AWS does.
 func (n *Rule) checkFilter() error {
 	if n.Filter == nil {
 		return nil
@@ -185,6 +185,8 @@ func (n *Rule) checkFilter() error {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}
+
+		// AWS shows the names as Prefix and Suffix.
 		seen[name] = true
 		rule.Name = strings.ToUpper(name[:1]) + name[1:]
 	}

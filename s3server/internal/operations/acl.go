@@ -20,6 +20,8 @@ func getACL(r *request.Request) error {
 	return getSetting("AccessControlPolicy", func(b *state.Bucket) (any, error) {
 		list := b.ACL
 		account := b.Account
+
+		// The request is for the ACL of an object.
 		if r.Target.Key != "" {
 			v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
 			defer r.Server.Store.Release(v)
@@ -29,6 +31,8 @@ func getACL(r *request.Request) error {
 			list = v.Object.ACL
 			account = b.OwnerOf(&v.Object)
 		}
+
+		// Without ACLs, only the owner has permissions, for which the list is nil.
 		if b.Ownership == state.OwnerEnforced {
 			list = nil
 		}

@@ -120,8 +120,8 @@ func requestedAttributes(header http.Header) (attributes []string, err error) {
 	return attributes, nil
 }
 
-// partsOf returns the parts of an object, or nil if it was not uploaded in parts. Unless the object's
-// checksum is made from those of its parts, it returns only their number, as S3 does.
+// partsOf returns the parts of an object for GetObjectAttributes, or nil if the object was not uploaded in parts.
+// Unless the object's checksum is made from those of its parts, it returns only their number, as S3 does.
 func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	if v.Object.Parts == nil {
 		return nil
@@ -139,10 +139,12 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 
 	page.NextPartNumberMarker = page.PartNumberMarker
 	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
+		// More parts follow, but an empty page says that nothing follows.
 		if len(page.Part) == page.MaxParts {
 			page.IsTruncated = page.MaxParts > 0
 			break
 		}
+
 		part := v.Object.Parts[i]
 		number := i + 1
 		page.Part = append(page.Part, attributePart{

@@ -26,8 +26,8 @@ type createBucketRequest struct {
 	Location, Bucket   *struct{} // only directory buckets have these elements
 }
 
-// createBucket creates a bucket, by default in the server's region. It fails if the bucket exists, unless
-// that belongs to the caller and is in us-east-1, where S3 only sets its ACL again.
+// createBucket creates a bucket, by default in the server's region. It fails if the bucket exists, unless the bucket
+// belongs to the caller and is in us-east-1, where S3 only sets its ACL again.
 func createBucket(r *request.Request) error {
 	if !request.ValidBucketName(r.Target.Bucket) {
 		return s3error.New("InvalidBucketName", "BucketName", r.Target.Bucket)
@@ -43,6 +43,7 @@ func createBucket(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	if value := r.HTTP.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		if !slices.Contains(state.Ownerships, value) {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue",
@@ -50,10 +51,12 @@ func createBucket(r *request.Request) error {
 		}
 		b.Ownership = value
 	}
+
 	if request.IsTrue(r.HTTP.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.Locking = &state.LockSettings{}
 		b.Versioning = state.Enabled
 	}
+
 	if err := access.SetNewACL(r.Server, b, r.HTTP.Header); err != nil {
 		return err
 	}
@@ -124,6 +127,7 @@ func readBucketRequest(r *request.Request) (*createBucketRequest, error) {
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	}
 
+	// Unless it is strict, the server accepts more regions than AWS.
 	location := req.LocationConstraint
 	region := r.Server.Region
 	if !r.Server.Strict && (location == "" || location == region || r.Server.AnyRegion) {
@@ -210,6 +214,7 @@ func listBuckets(r *request.Request) error {
 			WithMessage("max-buckets must be between 1 and 10000")
 	}
 
+	// The token is the name of the last bucket of the page before.
 	token := r.Query.Get("continuation-token")
 	startAfter, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
@@ -237,6 +242,8 @@ func listBuckets(r *request.Request) error {
 			// The first name after those with the prefix ends the listing.
 			return b.Name < prefix
 		}
+
+		// One more bucket follows the full page.
 		if len(page) == maximum {
 			nextToken = base64.StdEncoding.EncodeToString([]byte(page[maximum-1].Name))
 			return false

@@ -115,6 +115,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 		return nil, err
 	}
 
+	// A client that has lost the response repeats the request, and must receive the same result.
 	setWriteHeaders(r, v, versionID)
 	u := &completed.Upload{
 		Bucket: r.Target.Bucket,
@@ -148,7 +149,9 @@ func readCompletion(r *request.Request) (*completion, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if c.sum.Kind != nil {
+		// Otherwise ReadDocument would compare the checksum with that of the body.
 		r.HTTP.Header.Del(c.sum.Kind.Header)
 		r.HTTP.Header.Del(checksum.SDKAlgorithmHeader)
 	}
@@ -220,6 +223,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		return nil, err
 	}
 
+	// The request may list only some of the stored parts.
 	byNumber := make(map[int]*state.Part, len(all))
 	for _, p := range all {
 		byNumber[p.Number] = p
@@ -270,8 +274,8 @@ func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 	)
 }
 
-// checkPartChecksum fails if the request asserts another checksum than that of the stored part, or none
-// although the upload has a composite checksum.
+// checkPartChecksum compares the checksum that a completion names for a part with that of the stored part. It fails if
+// they differ, or if the completion names none although the upload has a composite checksum.
 func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error {
 	if part.MissingElements != (checksum.MissingElements{}) {
 		return invalidPart(u, part)
@@ -285,6 +289,8 @@ func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error
 		if kind != p.Sum.Kind || value != p.Sum.Value {
 			return invalidPart(u, part)
 		}
+
+		// One equal checksum is enough.
 		return nil
 	}
 
@@ -316,8 +322,10 @@ func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
+
 	o.ETag = o.Encryption.Tag(c.tag())
 
+	// The size is -1 if the client has not named it.
 	if c.size >= 0 && c.size != o.Size {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size,

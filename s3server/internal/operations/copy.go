@@ -29,6 +29,7 @@ func copySourceName(r *request.Request) (state.VersionName, error) {
 	if err != nil {
 		return state.VersionName{}, invalid
 	}
+
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if !ok || bucket == "" || key == "" {
 		return state.VersionName{}, invalid
@@ -215,6 +216,7 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 		}
 	}
 
+	// These values can be taken without reading the object.
 	isUnknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
 	isAlike := v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
 	if isUnknown || isAlike {
@@ -224,6 +226,7 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 		return nil
 	}
 
+	// Read all bytes to compute the values.
 	d := checksum.NewDigest(kind, false)
 	if err := r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err

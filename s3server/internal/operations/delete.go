@@ -30,6 +30,7 @@ func deleteObject(r *request.Request) error {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 
+	// The id is empty for the current object.
 	removal, err := removeVersion(r, r.Target.Key, id, headertext.Lines(r.HTTP.Header, "If-Match"))
 	if err != nil {
 		return err
@@ -106,6 +107,8 @@ func deleteObjects(r *request.Request) error {
 		}
 
 		prepareRemovalEvent(r, o.Key, o.VersionID, removal)
+
+		// The client wants to know only of failures.
 		if doc.Quiet {
 			continue
 		}
@@ -133,12 +136,14 @@ func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []
 	outcomes := make([]deleteOutcome, len(objects))
 	indexesByKey := map[string][]int{}
 	for i, o := range objects {
+		// A fault of the server may make the removal of some objects fail.
 		outcomes[i].failure = denial(r, o)
 		if outcomes[i].failure == nil {
 			indexesByKey[o.Key] = append(indexesByKey[o.Key], i)
 		}
 	}
 
+	// The versions of one key are a group, whose order the request decides.
 	groups := slices.Collect(maps.Values(indexesByKey))
 	running.All(len(groups), deletesAtOnce, func(g int) error {
 		for _, i := range groups[g] {
@@ -175,8 +180,10 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 	}
 }
 
-// deleteOne deletes one object of a DeleteObjects request, if the caller may do so.
+// deleteOne deletes one object of a DeleteObjects request, if the caller may do so and the object has the entity tag
+// that the request names.
 func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal state.Removal, err error) {
+	// A fault of the server may be that it ignores this condition.
 	if r.Fault.Ignores("ETag") {
 		o.ETag = ""
 	}
@@ -194,6 +201,7 @@ func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal s
 		return removal, err
 	}
 
+	// The caller needs the permission for each key.
 	a := access.Of(r, b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID)
 	a.ETag = o.ETag
 	if err := a.CheckAll(); err != nil {

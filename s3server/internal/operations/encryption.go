@@ -36,6 +36,7 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
 
+	// The encryption is that of a customer's key, that of the headers, or the bucket's default.
 	isKMS := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
 	case customerKey != "" && (e.Algorithm != "" || e.KMSKey != ""):
@@ -103,11 +104,14 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 	invalid := func(message string) error {
 		return s3error.New("InvalidArgument").WithMessage("%s", message)
 	}
+
+	// A key must not be sent over a connection that others can read.
 	if r.HTTP.TLS == nil {
 		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
 		)
 	}
+
 	if algorithm == "" {
 		return "", invalid(
 			"Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.",
@@ -202,7 +206,8 @@ type encryptionConfiguration struct {
 	Rule    []state.EncryptionRule
 }
 
-// Check fails if AWS would refuse the configuration of the default encryption.
+// Check fails if AWS would refuse this configuration of a bucket's default encryption, which must have exactly one
+// rule.
 func (c *encryptionConfiguration) Check() error {
 	if len(c.Rule) != 1 {
 		return s3error.New("MalformedXML")

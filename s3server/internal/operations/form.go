@@ -45,11 +45,13 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		if name == "" {
 			return nil, s3error.New("MalformedPOSTRequest")
 		}
+
 		if name == "file" {
 			f.file = p
 			return f, f.expand(p.FileName(), total)
 		}
 
+		// One byte more than the limit shows that the field is too long.
 		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
 		if err != nil {
 			return nil, s3error.New("MalformedPOSTRequest")
@@ -59,6 +61,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 			return nil, s3error.New("MaxPostPreDataLengthExceededError")
 		}
 
+		// The last value of a repeated field counts, but its name is listed only once.
 		if _, exists := f.fields[name]; !exists {
 			f.names = append(f.names, name)
 		}

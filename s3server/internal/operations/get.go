@@ -54,12 +54,15 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 		return false, err
 	}
 	defer r.Server.Store.Release(v)
+
 	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 		return false, err
 	}
 	if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 		return false, err
 	}
+
+	// The conditions of the request, such as If-Match, come before the state of the object.
 	if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
 		return false, err
 	}
@@ -78,11 +81,13 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 		setExpirationHeader(r, v)
 	}
 	if r.HTTP.Method == http.MethodGet {
+		// A failure can still be reported, because the status has not been sent.
 		if err := r.Server.Store.Prepare(r.HTTP.Context(), v, s.offset, s.length); err != nil {
 			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
 
+	// Only clients that ask for the checksum get it.
 	if mode != "" {
 		s.sum.Write(r.Writer.Header())
 	}
@@ -123,6 +128,7 @@ func setObjectHeaders(r *request.Request, v *state.Version) error {
 	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 
+	// A signed request may name other values for these headers.
 	overridable := []string{
 		"Cache-Control",
 		"Content-Disposition",
@@ -222,8 +228,8 @@ func requestedPart(r *request.Request) (int, error) {
 	return number, nil
 }
 
-// spanOf returns the bytes that the request reads: the part with this number or, if that is 0, the range in
-// the Range header. If If-Range names another object, it returns the whole object.
+// spanOf returns the bytes that a read is for: the part of this number or, if the number is 0, the range in the Range
+// header. If If-Range names another object, it returns the whole object.
 func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	if number == 0 {
 		byteRange := r.HTTP.Header.Get("Range")
@@ -234,6 +240,7 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 		return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
 	}
 
+	// The request names a part.
 	count := max(1, len(v.Object.Parts))
 	if number > count {
 		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",

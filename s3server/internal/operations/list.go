@@ -36,6 +36,8 @@ func readListing(r *request.Request, maxParameter string) (l listRequest, err er
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue",
 			l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
+
+	// The client may ask for attributes that a listing has only on request.
 	attributes := strings.Join(r.HTTP.Header.Values("X-Amz-Optional-Object-Attributes"), ",")
 	for name := range strings.SplitSeq(attributes, ",") {
 		switch strings.TrimSpace(name) {
@@ -101,7 +103,8 @@ type listedObject struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listObjects responds to ListObjectsV2 with a page of objects and common prefixes.
+// listObjects responds to ListObjectsV2 with a page of objects and common prefixes. The continuation token, which the
+// response before has returned, is the position at which the page begins.
 func listObjects(r *request.Request) error {
 	l, err := readListing(r, "max-keys")
 	if err != nil {
@@ -121,6 +124,7 @@ func listObjects(r *request.Request) error {
 	result := newObjectList(r, l)
 	result.StartAfter = l.encode(startAfter)
 	result.ContinuationToken = token
+
 	var owners func(*state.Object) accounts.Owner
 	if r.Query.Get("fetch-owner") == "true" {
 		owners, err = ownersOf(r)
@@ -245,6 +249,7 @@ func listPage(
 		return r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, show)
 	}
 
+	// Each pass lists the entries that the page still lacks. Objects after newest are hidden.
 	newest := r.Server.Now().Add(-r.Fault.Stale)
 	for more = true; more && l.Max > 0; {
 		more, err = r.Server.Store.List(
@@ -277,8 +282,10 @@ func listObjectsV1(r *request.Request) error {
 	}
 
 	marker := r.Query.Get("marker")
+
 	result := newObjectList(r, l)
 	result.Marker = new(l.encode(marker))
+	// A marker that is a common prefix skips all keys below the prefix.
 	common, isPrefix := l.CommonPrefix(marker)
 	pos := state.Position{Key: marker, Prefix: isPrefix && common == marker}
 
@@ -290,6 +297,7 @@ func listObjectsV1(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	if result.IsTruncated && l.Delimiter != "" {
 		result.NextMarker = l.encode(last.Key)
 	}

@@ -117,6 +117,8 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	if c.ObjectLockEnabled != state.Enabled {
 		return nil, s3error.New("MalformedXML")
 	}
+
+	// Without a rule, new objects get no retention.
 	if c.Rule == nil {
 		return &state.LockSettings{}, nil
 	}
@@ -274,6 +276,8 @@ func writeLock(r *request.Request, v *state.Version) error {
 	if lock == (state.Lock{}) {
 		return nil
 	}
+
+	// The bucket's policy decides what the caller may see.
 	b, err := r.Bucket()
 	if err != nil {
 		return err

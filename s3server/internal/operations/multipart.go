@@ -36,6 +36,7 @@ func createUpload(r *request.Request) error {
 		return err
 	}
 
+	// Tell the client what applies to the upload.
 	u.Object.Encryption.Write(r.Writer.Header())
 	setAbortionHeaders(r, u)
 	if u.Asked {
@@ -48,7 +49,8 @@ func createUpload(r *request.Request) error {
 	)
 }
 
-// readUploadChecksum sets the kind and the type of an upload's checksums from the headers of the request.
+// readUploadChecksum sets the kind and the type of an upload's checksums from the headers of the request. The type is
+// either that of all bytes of the object, or composite, which is made from the checksums of the parts.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name := header.Get("X-Amz-Checksum-Algorithm")
 	checksumType := header.Get("X-Amz-Checksum-Type")
@@ -80,6 +82,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 
+	// Not every algorithm permits both types.
 	hasType := kind.Composite
 	if u.Covers == checksum.FullObject {
 		hasType = kind.Full
@@ -121,7 +124,7 @@ func partTarget(r *request.Request) (u *state.Upload, number int, err error) {
 	return u, number, checkPartKey(r, u)
 }
 
-// uploadPart stores the body as a part of an upload.
+// uploadPart stores the body as a part of an upload, and checks it like the body of PutObject.
 func uploadPart(r *request.Request) error {
 	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
@@ -161,6 +164,8 @@ func uploadPart(r *request.Request) error {
 
 	u.Object.Encryption.Write(r.Writer.Header())
 	r.Writer.Header().Set("Etag", p.ETag)
+
+	// S3 returns the checksum only if the client has asked for one.
 	if expected.Given != nil || u.Asked {
 		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
@@ -225,6 +230,8 @@ func listParts(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// The customer's key is not required, but must be right.
 	if r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		if err := checkPartKey(r, u); err != nil {
 			return err
@@ -244,6 +251,7 @@ func listParts(r *request.Request) error {
 		result.ChecksumType = u.Covers
 	}
 
+	// Show the parts of this page.
 	parts, hasMore, err := r.Server.Store.Parts(r.HTTP.Context(), u, marker, maximum)
 	if err != nil {
 		return err
@@ -308,6 +316,8 @@ func listUploads(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// The last entry of the page is the position of the next page.
 	result.IsTruncated, err = r.Server.Store.ListUploads(
 		r.HTTP.Context(), r.Target.Bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
 		func(u *state.Upload, common string) {
@@ -332,6 +342,8 @@ func listUploads(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// Without a next page, there is no position.
 	if !result.IsTruncated {
 		result.NextKeyMarker = ""
 		result.NextUploadIDMarker = ""

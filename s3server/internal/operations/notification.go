@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// putNotification replaces the notification configuration of the bucket, or removes it with an empty one.
-// Like AWS, it sends a test event to each topic and queue, unless the client skips the validation.
+// putNotification replaces the notification configuration of the bucket, or removes it with an empty one. Like AWS, it
+// sends a test event to each topic and queue, unless the client skips the validation.
 func putNotification(r *request.Request) error {
 	var doc notification.Configuration
 	if err := r.ReadXML(&doc); err != nil {

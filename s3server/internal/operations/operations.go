@@ -237,6 +237,8 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// A website has its own host name and its own handler.
 	if request.LocateWebsite(r) {
 		return websiteHandler(r), nil
 	}
@@ -253,6 +255,7 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	name, handle := chooseOperation(r)
 	if handle == nil {
 		if name != "" {
+			// S3 has the operation, but this server has not.
 			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
 		}
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", r.Target.Kind())
@@ -285,6 +288,8 @@ func chooseOperation(r *request.Request) (string, handler) {
 	if isListing && r.Query.Get("list-type") == "2" {
 		subresource = "list-type"
 	}
+
+	// A copy differs from a write only by its header.
 	if _, isCopy := r.HTTP.Header[copySource]; isCopy && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
 		switch subresource {
 		case "":
@@ -294,12 +299,14 @@ func chooseOperation(r *request.Request) (string, handler) {
 		}
 	}
 	switch subresource {
+	// With an id, these requests are for one configuration, and otherwise for the list.
 	case "analytics", "intelligent-tiering", "inventory", "metrics":
 		if r.Has("id") {
 			subresource += " id"
 		}
 	}
 
+	// The table has keys such as "BUCKET GET policy".
 	operation, ok := operations[strings.Join([]string{kind, r.HTTP.Method, subresource}, " ")]
 	if !ok {
 		return subresource, nil

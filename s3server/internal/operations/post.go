@@ -143,6 +143,7 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	location := r.Location()
 	header.Set("Location", location)
 
+	// As on S3, a target that is not a complete URL is ignored.
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
 		query := "bucket=" + url.QueryEscape(r.Target.Bucket) +
 			"&key=" + url.QueryEscape(r.Target.Key) +

@@ -21,6 +21,7 @@ func putObject(r *request.Request) error {
 		return err
 	}
 
+	// Refuse as much as possible before the body is read.
 	p, err := r.ExpectBody()
 	if err != nil {
 		return err

@@ -73,6 +73,7 @@ func restoreObject(r *request.Request) error {
 
 	status := http.StatusAccepted
 	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
+		// An archived version can be read from Restored.From until Restored.Until.
 		now := r.Server.Now()
 		switch {
 		case !v.Object.Properties.IsArchived():
@@ -86,6 +87,7 @@ func restoreObject(r *request.Request) error {
 			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}
 
+		// The days begin when the copy is ready.
 		start := now
 		if v.Object.Restored.From.After(now) {
 			start = v.Object.Restored.From

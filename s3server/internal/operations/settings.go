@@ -87,6 +87,7 @@ func putVersioning(r *request.Request) error {
 	if doc.MfaDelete != "" && doc.MfaDelete != "Disabled" {
 		return s3error.New("MalformedXML")
 	}
+
 	switch doc.Status {
 	case state.Enabled, state.Suspended:
 		// These are valid.
@@ -95,6 +96,8 @@ func putVersioning(r *request.Request) error {
 	default:
 		return s3error.New("MalformedXML")
 	}
+
+	// Object lock needs versions.
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		if b.Locking != nil && doc.Status != state.Enabled {
 			return s3error.New("InvalidBucketState")

@@ -147,6 +147,7 @@ func readSTS(r *request.Request) (url.Values, error) {
 		return nil, err
 	}
 
+	// The body is a form, whose parameters replace those of the query.
 	form, err := request.ParseQuery(string(body))
 	if err != nil {
 		return nil, err

@@ -63,6 +63,7 @@ func listVersions(r *request.Request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
 			pos.ID).WithMessage("Invalid version id specified")
 	}
+
 	result := versionList{
 		Name:            r.Target.Bucket,
 		Prefix:          l.encode(l.Prefix),
@@ -77,6 +78,8 @@ func listVersions(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// The last entry of the page is the position of the next page.
 	result.IsTruncated, err = r.Server.Store.ListVersions(
 		r.HTTP.Context(), r.Target.Bucket, l.Listing, pos,
 		func(v *state.Version, isLatest bool, common string) {
@@ -94,6 +97,8 @@ func listVersions(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// Without a next page, there is no position.
 	if !result.IsTruncated {
 		result.NextKeyMarker = ""
 		result.NextVersionIDMarker = ""

@@ -39,6 +39,8 @@ func serveWebsite(r *request.Request) error {
 	}
 
 	key := r.Target.Key
+
+	// Redirections come before the documents.
 	if target := c.RedirectAllRequestsTo; target != nil {
 		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
@@ -67,6 +69,7 @@ func serveWebsite(r *request.Request) error {
 		return r.Done(http.StatusFound)
 	}
 
+	// A rule, or else the error document, may respond to an error of this status.
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return followRule(r, rule, key)
 	}
@@ -170,6 +173,7 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 	}
 	defer r.Server.Store.Release(v)
 
+	// The server cannot show an archived object, or one whose key only the customer has.
 	if r.Server.IsArchived(v) || v.Object.Encryption.CustomerMD5 != "" {
 		return s3error.New("AccessDenied")
 	}
@@ -181,6 +185,8 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 			return err
 		}
 	}
+
+	// From here, only the body can fail.
 	r.Writer.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
 	r.Writer.WriteHeader(status)
 	if r.HTTP.Method == http.MethodGet {
@@ -198,6 +204,8 @@ func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
 	item := func(name, value string) {
 		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 	}
+
+	// Fields has names and values, alternating.
 	beginList := func(e *s3error.Error) {
 		b.WriteString("<ul>\n")
 		item("Code", e.Code)
@@ -219,6 +227,7 @@ func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
 
+	// Tell the log the error that the page shows.
 	r.Failure = e
 	header := r.Writer.Header()
 	header.Set("X-Amz-Error-Code", e.Code)

@@ -100,6 +100,7 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	}
 
 	for _, value := range values {
+		// A value may be a string, a number or a boolean.
 		text, ok := conditionText(value)
 		if ok && c.operator.valid != nil {
 			ok = c.operator.valid(text)
@@ -107,6 +108,8 @@ func newCondition(operator, key string, values []any) (condition, error) {
 		if !ok {
 			return c, malformedPolicy("Invalid value of condition %s with key %s", operator, key)
 		}
+
+		// A copy source is the same with and without a slash at its start.
 		if c.key == "s3:x-amz-copy-source" {
 			text = strings.TrimPrefix(text, "/")
 		}
@@ -163,6 +166,7 @@ func (c *condition) matches(r *Request) bool {
 		})
 	}
 
+	// A negated operator must hold for all values, and any other one for one of them.
 	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
 	if !hasKey || len(values) == 0 {
 		return c.ifExists || needsAll

@@ -108,6 +108,8 @@ func (r *Request) values(key string) (values []string, ok bool) {
 	if strings.HasPrefix(key, requestTag) {
 		return tagValue(r.requestTags(), key[len(requestTag):])
 	}
+
+	// Most keys are those of headers, some under another name.
 	if slices.Contains(headerKeys, key) {
 		return r.headerValue(strings.TrimPrefix(key, "s3:"))
 	}

@@ -77,8 +77,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// checkNames fails if an object in the document has a name twice, because encoding/json would ignore the
-// first of the two values.
+// checkNames reads one value of a JSON document, and fails if an object in it has a name twice. Package encoding/json
+// would ignore the first of the two values.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
 	if err != nil {
@@ -97,6 +97,7 @@ func checkNames(decoder *json.Decoder, depth int) error {
 	names := map[string]bool{}
 	for decoder.More() {
 		if open == '{' {
+			// In an object, a name precedes each value.
 			name, err := decoder.Token()
 			if err != nil {
 				return err
@@ -163,8 +164,8 @@ func Restore(document []byte, bucket string) (*Policy, error) {
 	return readPolicy(document, func(s *statement) error { return s.checkBucket(bucket) })
 }
 
-// readPolicy parses a policy. It fails if the policy is invalid, or if check refuses one of its
-// statements.
+// readPolicy parses a policy, which is a list of statements. It fails if the policy is invalid, or if check refuses one
+// of its statements.
 func readPolicy(document []byte, check func(*statement) error) (*Policy, error) {
 	p, err := decodePolicy(document)
 	if err != nil {
@@ -193,6 +194,7 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 			s.Condition.unescape()
 		}
 
+		// Each statement must be valid, and suit the place of the policy.
 		if err := s.check(); err != nil {
 			return nil, err
 		}
@@ -252,6 +254,7 @@ func (s *statement) checkBucket(bucket string) error {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
 
+	// Find out whether the statement names buckets, objects or both.
 	onBucket := false
 	onObjects := false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
@@ -269,6 +272,7 @@ func (s *statement) checkBucket(bucket string) error {
 		}
 	}
 
+	// An action on objects needs a resource with a key, and any other one a bucket.
 	applies := func(action string) bool {
 		if OnObjects(action) {
 			return onObjects
@@ -310,8 +314,8 @@ func actionMatches(pattern, action string) bool {
 	return wildcard.Match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
-// applies reports whether the request matches the statement's principal, action, resource and
-// conditions.
+// applies reports whether a statement of a policy is about the request, because its principal, action, resource and
+// conditions match.
 func (s *statement) applies(r *Request) bool {
 	if s.Principal != nil && !s.Principal.include(r) {
 		return false

@@ -27,6 +27,7 @@ func (p *principals) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 
+	// The other form has a list of names for each kind.
 	var kinds map[string]oneOrMany[string]
 	if json.Unmarshal(data, &kinds) != nil || len(kinds) == 0 {
 		return invalid
@@ -70,6 +71,7 @@ func (p *principals) add(kind, name string) bool {
 // It returns false if the name is invalid.
 func (p *principals) addAWS(name string) bool {
 	if !strings.Contains(name, ":") {
+		// A name without a colon is not an ARN. Canonical ids of accounts have 64 characters.
 		const canonicalLength = 64
 		if len(name) == canonicalLength {
 			p.canonical = append(p.canonical, name)

@@ -48,6 +48,7 @@ func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
 		trailer = chunked.Trailer
 	}
 
+	// A payload of 64 characters is the hash of the body in hexadecimal.
 	d := checksum.NewDigest(p.Kind, len(p.payload) == 64)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
@@ -85,7 +86,8 @@ func (r *Request) ExpectBody() (*Body, error) {
 	return p, p.resolveChecksum(r.HTTP.Header)
 }
 
-// readTrailers reads the names of the trailers that the header X-Amz-Trailer announces for the body.
+// readTrailers reads the names of the trailers, which are headers after the body, that the header X-Amz-Trailer
+// announces.
 func (p *Body) readTrailers(names string) error {
 	p.Given = p.Sum.Kind
 	if names == "" && p.payload == sign.SignedChunksAndTrailer {
@@ -96,6 +98,7 @@ func (p *Body) readTrailers(names string) error {
 		return nil
 	}
 
+	// One of the trailers may be a checksum, whose kind must be known before the body.
 	var announced []string
 	for name := range strings.SplitSeq(names, ",") {
 		announced = append(announced, strings.ToLower(strings.TrimSpace(name)))
@@ -220,6 +223,7 @@ func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind,
 
 // check fails if the received body does not have the digests in the headers and the trailer.
 func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
+	// Each hash is checked only if the client has sent one.
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
 			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload,
@@ -353,6 +357,7 @@ func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state
 		return nil, err
 	}
 
+	// Read one byte more than permitted, to detect a file that is too long.
 	d := checksum.NewDigest(p.Kind, false)
 	return &state.Body{
 		From:   io.TeeReader(io.LimitReader(file, size.Most+1), d),

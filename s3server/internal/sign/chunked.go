@@ -83,6 +83,7 @@ func (c *Reader) Read(p []byte) (int, error) {
 		return 0, c.err
 	}
 
+	// Do not read beyond the end of the chunk.
 	n, err := c.src.Read(p[:min(int64(len(p)), c.remaining)])
 	c.remaining -= int64(n)
 	if c.isSigned {
@@ -101,8 +102,8 @@ func (c *Reader) Read(p []byte) (int, error) {
 	return n, c.err
 }
 
-// nextChunk reads the header of the next chunk, or reads the trailers and returns io.EOF after the last
-// one.
+// nextChunk reads the header of the next chunk, which has the chunk's size and signature. After the last chunk, it
+// reads the trailers and returns io.EOF.
 func (c *Reader) nextChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -134,6 +135,7 @@ func (c *Reader) nextChunk() error {
 		return nil
 	}
 
+	// A chunk of size 0 is the last one.
 	if err := c.checkChunk(); err != nil {
 		return err
 	}
@@ -191,6 +193,8 @@ func (c *Reader) readTrailer() error {
 		name, value, ok := strings.Cut(line, ":")
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
+
+		// The signature covers the other trailers, so it comes last.
 		if ok && name == trailerSignature {
 			signature = value
 			continue
@@ -202,6 +206,7 @@ func (c *Reader) readTrailer() error {
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
 
+	// All announced trailers must have arrived.
 	if len(c.Trailer) != len(c.trailers) {
 		return s3error.New("MalformedTrailerError")
 	}

@@ -28,11 +28,13 @@ func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string
 		b.WriteString(line + "\n")
 	}
 
+	// The path follows the bucket, even if the bucket is part of the host name.
 	if bucket != "" {
 		b.WriteString("/" + bucket)
 	}
 	b.WriteString(path)
 
+	// Only these parameters are signed.
 	separator := "?"
 	for _, name := range SubresourcesV2 {
 		if !query.Has(name) {

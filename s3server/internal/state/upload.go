@@ -46,7 +46,8 @@ type uploadItem struct {
 	name, id string
 }
 
-// Add adds an upload, or its common prefix, to the page if it belongs there.
+// Add adds an upload, or its common prefix, to the page if it belongs there. The page sorts the uploads, so that Add
+// may be called in any order.
 func (p *UploadPage) Add(u *Upload) {
 	if !p.After.precedes(u) || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
 		return
@@ -61,6 +62,7 @@ func (p *UploadPage) Add(u *Upload) {
 		item = uploadItem{name: common}
 	}
 
+	// Several uploads may have one common prefix.
 	i, exists := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 	})

@@ -51,6 +51,7 @@ func ToS3(err error, name string) error {
 		return e
 	}
 
+	// The fields of the error depend on its code.
 	code := codeOf(err)
 	e := s3error.New(code)
 	e.Err = err

@@ -110,6 +110,8 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			case <-ctx.Done():
 			}
 		}
+
+		// The next event needs to know whether this attempt failed.
 		w.isDown = w.post(ctx, body) != nil
 		if !w.isDown {
 			return true
@@ -118,6 +120,8 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			return false
 		}
 	}
+
+	// All attempts have failed.
 	w.lostCount.Add(1)
 	return true
 }

@@ -39,7 +39,8 @@ type RoutingRule struct {
 	}
 }
 
-// Check fails if AWS would refuse the configuration.
+// Check fails if AWS would refuse the configuration of a website, which either redirects all requests or has an index
+// document.
 func (c *Configuration) Check() error {
 	if target := c.RedirectAllRequestsTo; target != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
@@ -66,6 +67,7 @@ func (c *Configuration) Check() error {
 	if c.RoutingRules != nil && len(c.RoutingRules.RoutingRule) == 0 {
 		return s3error.New("MalformedXML")
 	}
+
 	const maxRules = 50
 	if n := len(c.rules()); n > maxRules {
 		return s3error.New("InvalidRequest").WithMessage(

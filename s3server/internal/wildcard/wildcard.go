@@ -53,9 +53,9 @@ func Unescape(text string) string { return unescaped.Replace(text) }
 
 var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 
-// match reports whether value matches a pattern. Each star first matches nothing, and the last one
-// matches one character more whenever the rest of the pattern does not match. Earlier stars need no
-// other try, because they would only leave less of the value to the last one.
+// match reports whether the value matches a pattern with stars, each of which may stand for any text. Each star first
+// matches nothing, and the last one matches one character more whenever the rest of the pattern does not match. Earlier
+// stars need no other try, because they would only leave less of the value to the last one.
 func match(pattern []rune, value string) bool {
 	text := []rune(value)
 	lastStar := -1 // index in pattern of the last star that was passed; -1 if there was none
@@ -71,6 +71,8 @@ func match(pattern []rune, value string) bool {
 		case p < len(pattern) && matchesOne(pattern[p], text[t]):
 			p++
 			t++
+
+		// Return to the last star, which now matches one character more.
 		case lastStar >= 0:
 			starEnd++
 			p = lastStar + 1
@@ -79,6 +81,8 @@ func match(pattern []rune, value string) bool {
 			return false
 		}
 	}
+
+	// At the end of the text, only stars may be left.
 	return strings.Trim(string(pattern[p:]), "*") == ""
 }
 

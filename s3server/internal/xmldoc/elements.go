@@ -27,12 +27,14 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 // elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
-// checkContent is checkElements for the rest of an element of this type, after the decoder has read
-// its start tag.
+// checkContent checks that an element of a document contains only the elements that the type has, after the decoder has
+// read its start tag. The cache has the elements of each type.
 func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type]elements) error {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()
 	}
+
+	// A type without fields may contain anything.
 	if typ.Kind() == reflect.Struct && typ.NumField() == 0 {
 		return decoder.Skip()
 	}
@@ -53,6 +55,8 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		case xml.StartElement:
 			name := token.Name.Local
 			element := cache[typ][name]
+
+			// Only a slice may take an element twice.
 			if element == nil || seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}

@@ -104,6 +104,7 @@ func checkShape(document []byte) error {
 	depth := 0
 	tags := 0
 	for {
+		// Count the tags without decoding the document.
 		start := bytes.IndexByte(document, '<')
 		if start < 0 {
 			return nil

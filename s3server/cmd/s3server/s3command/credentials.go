@@ -40,10 +40,12 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 		return text
 	}
 	for _, names := range credentialVariables {
+		// The first pair of variables that is set decides.
 		c := s3server.Credential{AccessKeyID: value(names.key), SecretKey: value(names.secret)}
 		if c.AccessKeyID == "" && c.SecretKey == "" {
 			continue
 		}
+
 		if c.AccessKeyID == "" {
 			return credentials{}, argument.Invalid("environment", "must have "+names.key+" if it has "+names.secret,
 				"set both, or none of them")
@@ -52,6 +54,8 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 			return credentials{}, argument.Invalid("environment", "must have "+names.secret+" if it has "+names.key,
 				"set both, or none of them")
 		}
+
+		// Only AWS's variables may have a session token.
 		if names.key == "AWS_ACCESS_KEY_ID" {
 			c.SessionToken = value("AWS_SESSION_TOKEN")
 		}
@@ -69,6 +73,7 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 		}
 	}
 
+	// The environment has no credential, so generate one.
 	return credentials{
 		Credential: s3server.Credential{
 			AccessKeyID: "OB" + rand.Text()[:18],

@@ -111,6 +111,8 @@ func (f *Flags) check() error {
 	if f.tls && f.certFile != "" {
 		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
 	}
+
+	// The other flags make sense only with certain values.
 	if len(f.targets) > 0 && f.webhook == "" {
 		return argument.Invalid("--event-target", "must be used with --webhook", "")
 	}

@@ -75,6 +75,8 @@ func CheckHealth(ctx context.Context, address string) error {
 	if !isURL {
 		return argument.Invalid("--health", "must be the URL of a server", "write http://127.0.0.1:9000")
 	}
+
+	// Without a path, the address means the server, whose health check has a fixed path.
 	if u.Path == "" || u.Path == "/" {
 		u.Path = healthPath
 	}
@@ -90,6 +92,7 @@ func CheckHealth(ctx context.Context, address string) error {
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
 	}}
+
 	resp, err := client.Do(req)
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ func decodeStrictly(data []byte, doc string, dst any) error {
 		return fmt.Errorf("%s must be an object", doc)
 	}
 	for decoder.More() {
+		// In an object, every second token is a name.
 		token, _ := decoder.Token()
 		name := token.(string)
 		if !slices.Contains(known, name) {
@@ -203,6 +204,7 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	if b.Anonymous == "" || b.Anonymous == "none" {
 		return setup, nil
 	}
+
 	actions, ok := anonymousActions[b.Anonymous]
 	if !ok {
 		return setup, fmt.Errorf("anonymous must be none, download, upload or public, but is %q", b.Anonymous)

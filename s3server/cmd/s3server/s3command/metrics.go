@@ -75,7 +75,8 @@ const (
 	startMetric    = "process_start_time_seconds"
 )
 
-// text returns all metrics in the text format.
+// text returns all metrics in the text format of Prometheus, sorted by operation, so that two responses are easy to
+// compare.
 func (m *metrics) text() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -94,10 +95,13 @@ func (m *metrics) text() []byte {
 	for _, name := range operations {
 		fmt.Fprintf(&b, "%s{operation=%q} %d\n", receivedMetric, name, m.operations[name].bytesReceived)
 	}
+
 	writeHelp(&b, sentMetric, "counter", "Bytes of response bodies by operation.")
 	for _, name := range operations {
 		fmt.Fprintf(&b, "%s{operation=%q} %d\n", sentMetric, name, m.operations[name].bytesSent)
 	}
+
+	// A summary consists of a sum and a count for each operation.
 	writeHelp(&b, durationMetric, "summary", "Time from the headers of a request to the end of its response.")
 	for _, name := range operations {
 		seconds := strconv.FormatFloat(m.operations[name].duration.Seconds(), 'g', -1, 64)

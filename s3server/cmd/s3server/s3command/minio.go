@@ -33,6 +33,7 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	for _, name := range []string{"certs-dir", "S"} {
 		set.StringVar(&f.certsDir, name, "", "a `directory` with public.crt and private.key")
 	}
+
 	for _, name := range []string{"quiet", "anonymous", "json"} { // flags of MinIO that have no effect here
 		set.Bool(name, false, "")
 	}
@@ -90,11 +91,13 @@ func (f *Flags) setFromMinIO(
 	if names := value("MINIO_DOMAIN"); names != "" && len(f.domains) == 0 {
 		f.domains = strings.Split(names, ",")
 	}
+
 	buckets, err = defaultBuckets(value("MINIO_DEFAULT_BUCKETS"))
 	if err != nil {
 		return nil, nil, err
 	}
 
+	// The caller reports the variables in use.
 	for _, name := range minioVariables {
 		if value(name) != "" {
 			variables = append(variables, name)

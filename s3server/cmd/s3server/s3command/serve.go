@@ -46,11 +46,13 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 		return err
 	}
 
+	// The outer call restores the setting at the end.
 	defer collectGarbage(env, service != nil)()
 	c := &command{flags: f, env: env}
 	if err := c.read(); err != nil {
 		return err
 	}
+
 	defer func() {
 		result = errors.Join(result, c.close())
 	}()
@@ -97,6 +99,8 @@ func (c *command) read() (err error) {
 	if c.credentials.generated && c.flags.minio {
 		c.credentials.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
 	}
+
+	// MinIO's variables may name buckets. The server prints the names of the variables in use.
 	buckets, variables, err := c.flags.setFromMinIO(c.env.Lookup)
 	if err != nil {
 		return err
@@ -140,6 +144,8 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 	if err != nil {
 		return err
 	}
+
+	// The console's port must be open before the server announces its address.
 	if err := c.listenForConsole(ctx, config.TLS); err != nil {
 		return err
 	}
@@ -211,6 +217,7 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 		config.Domains = c.domains()
 	}
 
+	// With an empty TLS configuration, the server makes its own certificate.
 	if f.certFile != "" {
 		certificate, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
 		if err != nil {
@@ -262,17 +269,22 @@ func (c *command) announce() error {
 	if c.flags.minio {
 		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
 	}
+
 	if c.credentials.generated {
 		c.announceCredentials()
 	}
+
 	if c.newToken {
 		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
 		c.printLine("export " + adminVariable + "=" + c.adminToken)
 	}
+
 	if c.consoleListener != nil {
 		c.printLine("# The console is at " + c.consoleURL() +
 			" with the access key as user name and the secret as password.")
 	}
+
+	// The file tells a script that the server accepts requests.
 	if c.flags.readyFile != "" {
 		if err := writeAtOnce(c.flags.readyFile, c.server.URL+"\n"); err != nil {
 			return err
@@ -338,11 +350,13 @@ func (c *command) wait(ctx context.Context) error {
 		results = append(results, beginServing(ctx, cancel, c.consoleListener, page))
 	}
 
+	// Requests in progress get some time to finish, although ctx is done.
 	<-ctx.Done()
 	graceCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer stop()
 	_ = c.server.Shutdown(graceCtx) // Shutdown closes the connections of requests that take longer
 
+	// Each of the other servers reports one result when it has ended.
 	var failures []error
 	for _, result := range results {
 		failures = append(failures, <-result)
