@@ -53,6 +53,7 @@ func matchesAny(patterns []string, text string) bool {
 
 // wildcardMatch reports whether text matches pattern. Each * in pattern matches any text.
 func wildcardMatch(pattern, text string) bool {
+	// The text before the first star must begin the text.
 	head, rest, hasStar := strings.Cut(pattern, "*")
 	if !hasStar {
 		return text == pattern
@@ -105,11 +106,13 @@ func setAllowOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 }
 
-// preflight responds to an OPTIONS request, with which a browser asks whether a page may send its
+// preflight responds to an OPTIONS request, with which a browser asks whether a page of another site may send its
 // actual request.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
 	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+
+	// Without these headers, the request is not a preflight.
 	origin := r.Header.Get("Origin")
 	method := r.Header.Get("Access-Control-Request-Method")
 	if origin == "" || method == "" {
@@ -134,7 +137,7 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	return nil
 }
 
-// corsFailure returns an error that names what no rule permits: the origin, or else the method, or
+// corsFailure returns an error that says why no rule permits the request: because of its origin, or else its method, or
 // else the first such header.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	allowsOrigin := false
@@ -147,6 +150,8 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 		if !slices.Contains(rule.Methods, method) {
 			continue
 		}
+
+		// The rule permits the origin and the method, so the reason must be a header.
 		for _, name := range headers {
 			if !allowsHeader(rule, name) {
 				return headerFailure(name)

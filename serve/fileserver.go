@@ -123,6 +123,7 @@ func (f *fileServer) serveDirectory(w http.ResponseWriter, r *http.Request, key 
 		prefix += "/"
 	}
 
+	// The index page takes precedence over a listing.
 	err := f.options.object.serve(w, r, f.bucket, prefix+indexPage)
 	if !isMissing(err) {
 		return err
@@ -134,6 +135,8 @@ func (f *fileServer) serveDirectory(w http.ResponseWriter, r *http.Request, key 
 			return listErr
 		}
 	}
+
+	// The root always exists, so the error is that of its missing index page.
 	if key == "" {
 		return err
 	}

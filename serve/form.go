@@ -28,6 +28,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	}
 
 	fields, file, f := readForm(parts)
+
+	// The reader has read more than the fields may have.
 	if body.bytesRead > maxFormHead {
 		return errFormTooLarge
 	}
@@ -45,6 +47,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return failureOf(err)
 	}
+
+	// The fields contain the signature and the rights that it grants.
 	grant, status := signedurl.VerifyForm(keys, h.origin.Name, fields, h.origin.Now())
 	if f := failureOfStatus(status); f != nil {
 		return f
@@ -77,10 +81,13 @@ func readForm(parts *multipart.Reader) (fields map[string]string, file io.Reader
 		}
 
 		name := strings.ToLower(part.FormName())
+
+		// The file is the last part that is read.
 		if name == signedurl.FileField {
 			return fields, part, nil
 		}
 
+		// One byte more than the limit shows that the field is too long.
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)

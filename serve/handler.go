@@ -93,6 +93,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	}
 	allowOrigin(w.Header(), info.CORS, r)
 
+	// Even an error must have the headers of CORS, so that the page can read it.
 	key, ok := h.mount.key(r)
 	if !ok {
 		return errOutside
@@ -100,6 +101,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
+		// The address of the bucket itself can only take a form.
 		if key == "" {
 			return errDenied
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// read responds with an object if the request is signed, or if the object or its bucket is public.
-// It refuses an invalid signature even for a public object.
+// read responds with an object if the request is signed, or if the object or its bucket is public. It refuses an
+// invalid signature even for a public object.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPublicBucket bool) *failure {
 	// All requests share these slices, so append only to copies.
 	opts := h.options.object
@@ -37,6 +37,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPub
 		return nil
 	}
 
+	// The bucket is private, but the object may be public.
 	revision, err := h.origin.PublicRevision(r.Context(), key)
 	if err != nil {
 		return failureOf(err)

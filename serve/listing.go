@@ -26,6 +26,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
 	hasBegun := false
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {
+		// After the first line, the status is sent, and only the page can tell of the failure.
 		if err != nil && !hasBegun {
 			return false, err
 		}
@@ -33,6 +34,8 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
 		}
+
+		// The objects of layers, and those that a killed job has left, are not the user's data.
 		if objectkey.Hides(entry.Key, prefix) || evidence.IsKey(entry.Key) {
 			continue
 		}
@@ -44,6 +47,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 		if r.Method == http.MethodHead {
 			return true, nil
 		}
+
 		_, err = io.WriteString(w, entryLine(strings.TrimPrefix(entry.Key, prefix)))
 		if err != nil {
 			// The client has disconnected.
@@ -51,6 +55,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 		}
 	}
 
+	// There is no entry.
 	if !hasBegun && prefix != "" {
 		return false, nil
 	}

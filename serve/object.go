@@ -109,6 +109,7 @@ type response struct {
 // attempt opens the object, evaluates the conditions of the request and responds. If it returns an
 // error, it has written nothing.
 func (resp *response) attempt(b storage.Downloader, key string) error {
+	// Read the first range at once, so that most responses need only one request to the store.
 	first := resp.ranges.firstRead()
 	if resp.r.Method == http.MethodHead {
 		first = attributesOnly
@@ -135,6 +136,7 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 		return nil
 	}
 
+	// If-Range may make the ranges void.
 	requested := resp.ranges
 	if requested != nil && !rangeApplies(resp.r, etag, attrs.Modified) {
 		// Send the whole object.
@@ -195,6 +197,8 @@ func (resp *response) send(ranges []byteRange) error {
 	}
 
 	var err error
+
+	// From here, a failure can no longer be reported by a status.
 	mw := resp.writeHeader(body)
 	if mw != nil {
 		err = body.writeTo(mw, resp.src.copy)
@@ -231,6 +235,7 @@ func (resp *response) writeHeader(body parts) *multipart.Writer {
 	}
 
 	h.Set("Accept-Ranges", "bytes")
+	// If another handler may compress the whole object, the length is not known.
 	if resp.hasLength || len(ranges) > 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}

@@ -65,6 +65,7 @@ func parseRangeSpec(text string) (spec rangeSpec, ok bool) {
 	firstText = trimSpace(firstText)
 	lastText = trimSpace(lastText)
 
+	// A position that is missing is -1.
 	spec = rangeSpec{first: -1, last: -1}
 	if firstText != "" {
 		spec.first, ok = parsePosition(firstText)
@@ -76,6 +77,7 @@ func parseRangeSpec(text string) (spec rangeSpec, ok bool) {
 		}
 	}
 
+	// Without a first position, the last one is a number of bytes at the end.
 	spec.last, ok = parsePosition(lastText)
 	if !ok || spec.last < spec.first {
 		return rangeSpec{}, false
@@ -134,6 +136,7 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 			// describe an empty range, so the whole object is sent.
 			return nil, true
 		}
+
 		part := spec.clip(size)
 		if part.length == 0 {
 			continue
@@ -141,6 +144,8 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 		ranges = append(ranges, part)
 		total = addLengths(total, part.length)
 	}
+
+	// No range has bytes of the object.
 	if len(ranges) == 0 {
 		return nil, false
 	}
@@ -174,12 +179,16 @@ func (specs rangeHeader) firstRead() storage.DownloadOption {
 			// The start of this range depends on the size.
 			break
 		}
+
+		// Without a last position, the range ends at the end of the object.
 		part := byteRange{start: spec.first, length: math.MaxInt64 - spec.first}
 		if spec.last >= 0 && spec.last < math.MaxInt64 {
 			part.length = spec.last - spec.first + 1
 		}
 		ranges = append(ranges, part)
 	}
+
+	// The first range has no known start, so ask for the size first.
 	if len(ranges) == 0 {
 		return attributesOnly
 	}

@@ -62,6 +62,7 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 		unusedConns: map[net.Conn]struct{}{},
 	}
 
+	// The bucket needs the address to sign URLs.
 	s.Bucket, err = open(s.URL)
 	if err == nil && s.Bucket == nil {
 		err = &storage.Error{
@@ -70,6 +71,7 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 			Err:  errors.New("open must return a bucket"),
 		}
 	}
+
 	if err != nil {
 		_ = listener.Close()
 		return nil, err

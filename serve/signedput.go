@@ -21,6 +21,8 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	if r.ContentLength < 0 {
 		return errNoLength
 	}
+
+	// The URL may be for a part of a multipart upload.
 	if grant.Upload != "" {
 		return h.putPart(w, r, grant)
 	}
@@ -29,6 +31,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	if f != nil {
 		return f
 	}
+
 	attrs, f := h.store(r, grant, r.Body, r.ContentLength, opts)
 	if f != nil {
 		return f
@@ -108,6 +111,8 @@ func (h *handler) store(
 		}
 		opts = append(opts, storage.WithSize(length))
 	}
+
+	// The URL decides the properties of the object.
 	grantOpts, err := grant.UploadOptions()
 	if err != nil {
 		return nil, failureOf(err)
@@ -150,6 +155,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		b.failure = errTooLong
 		return 0, errBounds
 	}
+
+	// Only at the end is it known whether the body is too short.
 	if err == io.EOF {
 		b.failure = b.check(b.bytesRead)
 		if b.failure != nil {
@@ -157,6 +164,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		}
 		return n, io.EOF
 	}
+
 	if err != nil {
 		// net/http also cancels the request's context, and the upload then only reports that
 		// cancellation. Record the cause here.

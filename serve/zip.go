@@ -59,6 +59,7 @@ func (o objectOptions) zip(
 		return err
 	}
 
+	// The names and sizes determine the length before any object is read.
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Length", strconv.FormatInt(archive.length(), 10))
@@ -72,6 +73,7 @@ func (o objectOptions) zip(
 		return nil
 	}
 
+	// The objects are read only now.
 	if archive.write(r.Context(), w, b, o.downloads) != nil {
 		// The status was already sent. Cut off the body, so that the client sees the failure.
 		panic(http.ErrAbortHandler)
@@ -133,7 +135,8 @@ const (
 	zipEnd64        = 76 // added at the end for 4 GiB or 65,535 files
 )
 
-// length returns the length of the archive in bytes.
+// length returns the length of the ZIP archive in bytes, for the header Content-Length. Large files, offsets and counts
+// need the longer structures of ZIP64.
 func (a *archive) length() int64 {
 	var offset int64    // offset of the next file, and in the end of the directory
 	var directory int64 // length of the directory
@@ -143,6 +146,8 @@ func (a *archive) length() int64 {
 		if !f.modified.IsZero() {
 			nameAndTime += zipTime
 		}
+
+		// The directory has an entry for each file, whose offset may be large, too.
 		isLarge := f.size >= math.MaxUint32
 
 		directory += zipEntry + nameAndTime
@@ -150,7 +155,9 @@ func (a *archive) length() int64 {
 			directory += zipEntry64
 		}
 
+		// The file itself has a header, its bytes and a descriptor.
 		offset += zipHeader + nameAndTime + f.size
+
 		if isLarge {
 			offset += zipDescriptor64
 		} else {
@@ -191,16 +198,20 @@ func (f *zippedFile) write(
 	}
 	defer body.Close()
 
+	// The file is stored without compression, so that the length of the archive is known before.
 	header := &zip.FileHeader{Name: f.name, Modified: f.modified, Method: zip.Store}
 	header.SetMode(0o644)
 	file, err := zw.CreateHeader(header)
 	if err != nil {
 		return err
 	}
+
 	n, err := io.Copy(file, body)
 	if err != nil {
 		return err
 	}
+
+	// The header of the response has promised this size.
 	if n != f.size {
 		return fmt.Errorf("the object has %d bytes, and was listed with %d", n, f.size)
 	}

@@ -18,7 +18,8 @@ type zipNames struct {
 
 func newZipNames() *zipNames { return &zipNames{map[string]bool{}, map[string]string{}} }
 
-// nameOf returns a safe and unused name in the archive for the object with this key.
+// nameOf returns a name in the archive for the object with this key, which is safe on every operating system and not
+// used by another file.
 func (z *zipNames) nameOf(key string) string {
 	var segments []string
 	for segment := range strings.SplitSeq(key, "/") {
@@ -26,16 +27,20 @@ func (z *zipNames) nameOf(key string) string {
 			segments = append(segments, safeSegment(segment))
 		}
 	}
+
+	// The key has only slashes.
 	if len(segments) == 0 {
 		segments = []string{"_"}
 	}
 
+	// A folder must not have the name of a file either.
 	folder := ""
 	last := len(segments) - 1
 	for _, segment := range segments[:last] {
 		folder = z.folder(folder + segment)
 	}
 
+	// Add a number until the name is unused.
 	name := folder + segments[last]
 	for number := 2; z.isTaken(name); number++ {
 		name = folder + addNumber(segments[last], number)
@@ -126,6 +131,8 @@ func safeSegment(segment string) string {
 		// Windows removes dots and spaces at the end of a name, and "." and ".." are other folders.
 		safe = trimmed + "_"
 	}
+
+	// Windows reserves some names for devices.
 	if isDevice(safe) {
 		safe = "_" + safe
 	}

@@ -129,6 +129,8 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 		prefix:  params.Prefix,
 		expires: h.config.Now().Add(archiveTTL),
 	}
+
+	// Names in the archive are relative to the folder that the page shows.
 	for _, folder := range params.Folders {
 		a.folders = append(a.folders, strings.TrimPrefix(folder, a.prefix))
 	}
@@ -142,6 +144,7 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 		return nil, err
 	}
 
+	// List the archive once, so that the page can show its size before the download.
 	view := archiveView{Download: "archive/" + a.id}
 	for entry, err := range a.entries(r.Context(), b) {
 		if err != nil {

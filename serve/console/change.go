@@ -37,6 +37,7 @@ func (h *Handler) move(r *http.Request) (any, error) {
 		return moveFolder(r.Context(), b, params.From, params.To, params.Merge)
 	}
 
+	// The object may have changed since the page showed it.
 	if err := requireUnchanged(r.Context(), b, params.From, params.Revision); err != nil {
 		return nil, err
 	}
@@ -276,6 +277,7 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 		return nil, err
 	}
 
+	// Without the slash, the prefix would also select other objects.
 	for _, folder := range params.Folders {
 		if !strings.HasSuffix(folder, "/") {
 			return nil, invalidArgument("folders", "must each end in /")
@@ -295,6 +297,7 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 		return nil
 	})
 
+	// A folder is removed with whatever is in it now.
 	for _, folder := range params.Folders {
 		count, err := storage.RemoveMatching(r.Context(), b, nil, storage.WithPrefix(folder))
 		result.addRemoved(count)

@@ -87,8 +87,8 @@ type Handler struct {
 	services map[string]*uploads.Service // services for large uploads, by bucket
 }
 
-// New returns a handler that serves the page of a source. It makes no request. If Token or
-// ContentURL is not valid, it fails with InvalidArgument.
+// New returns a handler that serves the page of a source. It makes no request. If Token or ContentURL is not valid, it
+// fails with InvalidArgument.
 func New(source Source, c Config) (*Handler, error) {
 	if source == nil {
 		return nil, invalidArgument("source", "must not be nil")
@@ -113,12 +113,15 @@ func New(source Source, c Config) (*Handler, error) {
 		open:     openUploads{now: c.Now},
 		services: map[string]*uploads.Service{},
 	}
+
+	// A source of one bucket needs no list of buckets.
 	if one, ok := source.(oneBucket); ok {
 		h.onlyBucket = one.info.Name
 	}
 	// Read never fails.
 	_, _ = rand.Read(h.key[:])
 
+	// With a token, the whole page is below a path that only its user knows.
 	h.handler = h.guard(h.routes())
 	if c.Token != "" {
 		h.handler = mountBelow("/"+c.Token, h.handler)

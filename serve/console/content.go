@@ -160,6 +160,7 @@ func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// The signature covers the other parameters.
 	q := r.URL.Query()
 	expires, err := strconv.ParseInt(q.Get("expires"), 10, 64)
 	if err != nil || !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))) {
@@ -171,6 +172,7 @@ func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// The parameters come from the page itself, so they need no check.
 	c := content{
 		bucket:    q.Get("bucket"),
 		key:       q.Get("key"),
@@ -201,6 +203,7 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 
+	// Without a media type, the browser saves the object instead of showing it.
 	opts := []serve.Option{serve.WithErrorHandler(cannotRead)}
 	if c.mediaType == "" {
 		header.Set("Content-Type", "application/octet-stream")

@@ -35,12 +35,14 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if isFolder {
+		// Within one bucket, neither folder may contain the other.
 		if isSameBucket && overlap(params.From, params.To) {
 			return nil, invalidArgument("to", "must be neither in the folder nor around it")
 		}
 		return transferFolder(r.Context(), b, params.From, dst, params.To, params.Merge)
 	}
 
+	// The object may have changed since the page showed it.
 	if err := requireUnchanged(r.Context(), b, params.From, params.Revision); err != nil {
 		return nil, err
 	}

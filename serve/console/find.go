@@ -30,6 +30,7 @@ func (h *Handler) find(r *http.Request) (any, error) {
 	scanned := 0
 	for {
 		page, err := storage.ListPage(r.Context(), b, found.Next, opts...)
+
 		if err != nil {
 			return nil, err
 		}
@@ -40,6 +41,7 @@ func (h *Handler) find(r *http.Request) (any, error) {
 			}
 		}
 
+		// A long search is cut off, so that the client sees its first matches early.
 		scanned += len(page.Entries)
 		found.Next = page.Token
 		if found.Next == "" || scanned >= findScan || len(found.Entries) >= findFound {

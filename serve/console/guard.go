@@ -29,7 +29,8 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	})
 }
 
-// admit reports whether a request may pass, and responds if it may not.
+// admit reports whether a request may pass the page's protection against other sites and strangers, and responds to the
+// request if it may not.
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	if !webserver.IsKnownHost(r.Host, h.config.Hosts) {
 		closeConnection(w, r)
@@ -40,6 +41,8 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 		)
 		return false
 	}
+
+	// Authorize has responded itself if it returns false.
 	if h.config.Authorize != nil && !h.config.Authorize(w, r) {
 		return false
 	}
@@ -48,6 +51,8 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 		refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
 		return false
 	}
+
+	// A page of another site cannot send this header.
 	if needsHeader(r) && r.Header.Get(header) == "" {
 		refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
 		return false

@@ -58,6 +58,8 @@ func (h *Handler) buckets(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+
+		// Skip the buckets up to the one after which the page begins.
 		if isSkipping {
 			isSkipping = info.Name != startAfter
 			continue
@@ -215,6 +217,7 @@ func (h *Handler) list(r *http.Request) (any, error) {
 		limit = maxPage
 	}
 
+	// With the delimiter, an inner folder is one entry.
 	opts := append(pageOptions(b), storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/"))
 	listed := entryPage{Entries: []entryView{}, Next: q.Get("after")}
 	for {

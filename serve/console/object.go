@@ -176,6 +176,7 @@ func (h *Handler) text(r *http.Request) (any, error) {
 		return nil, err
 	}
 
+	// The text must not end within a character.
 	isCut := attrs.Size > int64(len(content))
 	_, end := words.WholeCharacters(content, false, isCut)
 	return textView{Text: decodeText(content[:end]), Size: attrs.Size, Shown: end}, nil
@@ -239,6 +240,7 @@ func (h *Handler) link(r *http.Request) (any, error) {
 		return nil, err
 	}
 
+	// Some stores sign headers, too, which the reader of a link cannot send.
 	if len(signedURL.Header) > 0 {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,

@@ -55,12 +55,14 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	isComplete := action == "complete"
 	isAbort := action == "" && r.Method == http.MethodDelete
 
+	// The status of the response tells whether the upload has ended.
 	recorder := &recordingWriter{ResponseWriter: w}
 	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {
 		return
 	}
 
+	// A request for a part, or a failed one, leaves the upload open.
 	u := openUpload{service: service, id: id, key: key}
 	if (isComplete || isAbort) && recorder.succeeded() {
 		o.remove(u)

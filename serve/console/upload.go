@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// upload stores the body of a request. It replaces an existing object only if the query has the
-// parameter "replace".
+// upload stores the body of a request as an object. It replaces an existing object only if the query has the parameter
+// "replace".
 func (h *Handler) upload(r *http.Request) (any, error) {
 	b, key, _, err := h.requestedObject(r)
 	if err != nil {
@@ -28,6 +28,8 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
+
+	// The length is -1 if the browser does not know it.
 	if r.ContentLength >= 0 {
 		opts = append(opts, storage.WithSize(r.ContentLength))
 	}
@@ -77,6 +79,7 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// Each bucket has an upload service of its own.
 	service, err := h.uploadService(r.Context(), r.PathValue("bucket"))
 	if err != nil {
 		storageErr := storage.AsError(r.Context(), err)
@@ -84,6 +87,7 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// The service expects its own path, and learns the key from the context.
 	inner := r.Clone(context.WithValue(r.Context(), uploadKey{}, string(key)))
 	inner.URL.Path = rest
 	inner.URL.RawPath = ""
@@ -120,6 +124,7 @@ func (h *Handler) uploadService(ctx context.Context, name string) (*uploads.Serv
 		return s, nil
 	}
 
+	// The upload service need not ask who the user is, because the page's own guard has done that.
 	s, err := uploads.New(b, uploads.Config{
 		Rules:      rules.Any(0),
 		ProxyParts: true,
@@ -137,6 +142,7 @@ func (h *Handler) uploadService(ctx context.Context, name string) (*uploads.Serv
 	if err != nil {
 		return nil, err
 	}
+
 	h.services[name] = s
 	return s, nil
 }

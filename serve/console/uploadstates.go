@@ -68,6 +68,8 @@ func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, re
 	if s.states == nil {
 		s.states = map[string]memoryState{}
 	}
+
+	// The number of all writes is a revision that no earlier state had.
 	s.writes++
 	newRevision := strconv.Itoa(s.writes)
 	s.states[key] = memoryState{

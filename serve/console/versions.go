@@ -117,17 +117,19 @@ func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []stor
 			continue
 		}
 
+		// This is the newest version of a removed object.
 		isDone = true
 		if !p.add(removedView(v)) {
 			return nil
 		}
 	}
+
+	// The listing ended at its limit, so more removed objects may follow.
 	p.Partial = count == maxScan
 	return nil
 }
 
-// addSoftDeleted adds the removed objects that a store with soft delete still keeps, except for those
-// that exist again.
+// addSoftDeleted adds the removed objects that a store with soft delete still keeps, except for those that exist again.
 func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
 	count := 0
 	key := p.lastKey
@@ -146,10 +148,14 @@ func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []s
 		if err != nil {
 			return err
 		}
+
+		// A full page ends the loop.
 		if !exists && !p.add(removedView(v)) {
 			return nil
 		}
 	}
+
+	// The listing ended at its limit, so more removed objects may follow.
 	p.Partial = count == maxScan
 	return nil
 }
