@@ -41,6 +41,7 @@ func TestUploadRequests(t *testing.T) {
 			bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
 			var body io.Reader = bytes.NewReader(make([]byte, tt.size))
 			if tt.unknownLength {
+				// This hides the length.
 				body = io.MultiReader(body)
 			}
 			server.requests() // forgets those of opening
@@ -97,6 +98,8 @@ func TestUploadSmallAllocations(t *testing.T) {
 		uploads  = 300
 		maxBytes = 200 << 10 // it is 14 KiB if the race detector does not empty pools
 	)
+
+	// Make testing.Benchmark run each benchmark for this number of uploads.
 	benchtime := flag.Lookup("test.benchtime").Value.String()
 	require.NoError(t, flag.Set("test.benchtime", fmt.Sprintf("%dx", uploads)))
 	defer func() {

@@ -43,6 +43,7 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 		parts        int
 		wantComposes int
 	}{
+		// All requests but the last one make intermediate objects.
 		{parts: 2, wantComposes: 1},
 		{parts: 32, wantComposes: 1},
 		{parts: 33, wantComposes: 3},
@@ -136,6 +137,7 @@ func TestListHidesParts(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 	_, _ = beginUpload(t, server)
+	// The upload has stored an object with a reserved key.
 	require.True(t, slices.ContainsFunc(server.names(bucketOf(server)), func(name string) bool {
 		return strings.HasPrefix(name, reserved)
 	}))

@@ -296,6 +296,7 @@ func TestTokenRefusedNotKept(t *testing.T) {
 		"project_id":     "p",
 	})
 	require.NoError(t, err)
+
 	refusal := jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials")
 	server := newCannedServer(t, storedReply, storedReply, refusal, storedReply)
 	bucket := engine.New(server.openDriver(t, func(c *Config) {

@@ -40,6 +40,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// The second upload must not request the layout again.
 			tt.upload(t, bucket)
 			tt.upload(t, bucket)
 

@@ -42,6 +42,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, "https://storage.googleapis.com/photos/", form.URL)
+	// The end is rounded up to a whole second.
 	end := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
 	require.Equal(t, end, form.ExpiresAt)
 
@@ -75,6 +76,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &document))
 	require.Equal(t, end, document.Expiration)
 
+	// signedForm requests a form for 2 to 5 bytes.
 	want := []any{[]any{"content-length-range", 2., 5.}, map[string]any{"bucket": "photos"}}
 	for name, value := range form.Fields {
 		want = append(want, map[string]any{name: value})

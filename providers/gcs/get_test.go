@@ -382,6 +382,7 @@ func TestETagOfAnEncryptedObject(t *testing.T) {
 				Header: storedReply.Header,
 				Body:   `{"kind":"storage#objects","items":[` + object + `]}`,
 			}
+			// These are the replies to Head, Put, Get and List, in this order.
 			d := newCannedServer(t, objectReply, objectReply, media, listing).openDriver(t)
 
 			attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})

@@ -114,6 +114,7 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	require.Len(t, names, 5, "the object and its parts, which stay")
 	isNoPart := func(key string) bool { return !strings.HasPrefix(key, reserved) }
 	last := slices.Max(slices.DeleteFunc(slices.Clone(names), isNoPart)) // the sweep comes to it after parts that stay
+	// From now on, nothing keeps the last part.
 	server.change(name, last, func(o *ruleObject) {
 		o.KeptUntil = nil
 	})

@@ -37,6 +37,7 @@ func TestWithKMSKeyObjects(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Compose(t.Context(), bucket, "composed", []string{"small", "copied"})
 			require.NoError(t, err)
+			// One request has at most 8 MiB.
 			_, err = bucket.Upload(t.Context(), "in parts", strings.NewReader(strings.Repeat("x", 9<<20)))
 			require.NoError(t, err)
 

@@ -34,12 +34,15 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 				o.EventBasedHold = tt.lock.EventBasedHold
 			})
 
+			// Without the bypass, nothing changes the object.
 			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
 			require.ErrorIs(t, err, storage.Locked, "the bucket keeps no versions")
 
 			_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x-new"))
 			require.ErrorIs(t, err, storage.Locked)
+
+			// With the bypass, only a hold still keeps it.
 			err = b.Remove(t.Context(), "a", storage.WithGovernanceBypass())
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 

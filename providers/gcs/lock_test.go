@@ -30,6 +30,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 			name:   "other tags",
 			object: tagged,
 			tags:   map[string]string{"both": "x", "new": "a/b"},
+			// The value a/b needs an escaped form.
 			want: `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,` +
 				`"new":{"value":"0~a~b"}}}}`,
 		},
@@ -343,6 +344,7 @@ func TestDeleteBypassRefused(t *testing.T) {
 				BypassGovernance: true,
 			})
 			require.ErrorIs(t, err, storage.Locked)
+			// After the refusal, Delete has only read the attributes.
 			require.Len(t, server.Calls(), 2)
 		})
 	}

@@ -121,6 +121,7 @@ func TestOptionFingerprints(t *testing.T) {
 	}
 
 	seen := map[string]bool{}
+	// Both calls of newOptions return the same options in the same order.
 	equalOptions := newOptions()
 	for i, option := range newOptions() {
 		value := fingerprint(option)

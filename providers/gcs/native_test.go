@@ -132,6 +132,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			downloads++
 		}
 
+		// Neither a request to a session nor a removal needs the key.
 		isOfSession := r.Query().Has("upload_id")
 		if isOfSession || r.Method == http.MethodDelete {
 			require.Empty(t, key, name)

@@ -64,7 +64,10 @@ func TestPutPartAnyOrder(t *testing.T) {
 		Condition:  storage.Condition{Absent: true},
 	}
 	upload := beginOpenUpload(t, d, put)
+	// This upload has the same key, and must not interfere.
 	otherUpload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+
+	// Part 1 is sent after part 2, and then replaced.
 	putPart(t, d, upload, 2, "!")
 	putPart(t, d, upload, 1, "later replaced")
 	putPart(t, d, otherUpload, 1, "of the other upload")

@@ -68,6 +68,7 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	require.Equal(t, "text/plain", req.Header.Get("X-Upload-Content-Type"))
 	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
+	// Without a size, the request does not have the header.
 	const unknownSize = -1
 	r.Size = unknownSize
 	_, err = server.openDriver(t).BeginParts(t.Context(), r)
@@ -145,6 +146,7 @@ func TestSessionChunks(t *testing.T) {
 		require.Equal(t, "S3CR3T", req.Query().Get("upload_id"))
 		ranges = append(ranges, req.Header.Get("Content-Range"))
 	}
+	// Only the last chunk states the size of the object.
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"},
 		ranges)
 
@@ -193,6 +195,8 @@ func TestSessionKeepsLastChunk(t *testing.T) {
 // the engine restarts the upload, if the server has lost bytes.
 func TestSessionWithoutProgress(t *testing.T) {
 	chunk := strings.Repeat("x", 3*unit)
+
+	// In each of these replies, the server has one byte more than in the one before.
 	var oneByteMore []reply
 	for i := range maxResends + 1 {
 		oneByteMore = append(oneByteMore, resumeReply(unit+1+int64(i)))

@@ -152,7 +152,7 @@ func TestCreateBucketBusy(t *testing.T) {
 		MaxDelay: time.Millisecond,
 	}))
 
-	// Two attempts are too few for the first call. The second call goes on.
+	// The first call needs more than two attempts. The second call continues.
 	_, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.Error(t, err)
 	info, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))

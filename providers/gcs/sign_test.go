@@ -362,6 +362,7 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 		maxTerm time.Duration
 		want    time.Duration // counted from the second in the URL
 	}{
+		// A part of the first second has passed, so most terms are a second longer.
 		{name: "a second", ttl: time.Second, maxTerm: sigv4.MaxTerm, want: 2 * time.Second},
 		{name: "an hour", ttl: time.Hour, maxTerm: sigv4.MaxTerm, want: time.Hour + time.Second},
 		{name: "seven days, and no more", ttl: sigv4.MaxTerm, maxTerm: sigv4.MaxTerm, want: sigv4.MaxTerm},

@@ -58,6 +58,7 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	download.Header.Set("X-Goog-Encryption-Key", "AAAA")
 	require.Equal(t, 403, wiretest.Curl(t, download, "").Status)
 
+	// A URL that was signed without the key cannot read the object.
 	withoutKey, err := bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, 400, wiretest.Curl(t, withoutKey, "").Status)

@@ -119,6 +119,7 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
+			// Half of the writers use another driver of the directory.
 			writer := buckets[i%2]
 			for added := 0; added < updates; {
 				body, attrs, err := writer.getErr("counter")

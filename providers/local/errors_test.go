@@ -172,6 +172,7 @@ func TestStrictNamesForeignFiles(t *testing.T) {
 	require.Equal(t, "new", bucket.get("Dir/X"))
 	require.NotContains(t, bucket.files(), "Dir/X")
 
+	// A removal also removes a file of another program.
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
 		bucket.remove(key)
 		bucket.requireMissing(key)

@@ -23,6 +23,7 @@ func TestAttrsOfLaterForm(t *testing.T) {
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// This release knows the forms 1 and 2.
 	const laterForm = 3
 	err = syscall.Setxattr(filepath.Join(dir, "k"), "user.omnibucket", []byte{laterForm, 0, 0}, 0)
 	if errors.Is(err, syscall.ENOTSUP) {

@@ -432,6 +432,7 @@ func TestListHostileKeys(t *testing.T) {
 				bucket.put(key, "x")
 			}
 
+			// Each page has one key.
 			require.Equal(t, keys, bucket.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
 				require.Equal(t, append([]string(nil), keys[i+1:]...),

@@ -62,6 +62,7 @@ func TestCreateBucketWithSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
 
+	// A call that fails leaves no trash.
 	_, err = service.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 	entries, err := os.ReadDir(root)

@@ -254,6 +254,7 @@ func TestOriginPublic(t *testing.T) {
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "private", strings.NewReader("x"))
 	require.NoError(t, err)
+
 	tests := []struct {
 		key  string
 		want string

@@ -240,6 +240,7 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	require.Equal(t, "aaabbb", content)
 	require.False(t, isShared)
 
+	// The rest of part 3 arrives too late.
 	close(body.release)
 	require.ErrorIs(t, <-partErr, storage.InvalidArgument)
 	require.Equal(t, "aaabbb", bucket.get("k"))

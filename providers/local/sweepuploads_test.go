@@ -206,6 +206,7 @@ func TestSweepOnceAnHour(t *testing.T) {
 	begin()
 	require.DirExists(t, bucket.uploadDir(second))
 
+	// An hour after the last sweep, BeginParts sweeps again.
 	clock.pass(halfAnHour)
 	begin()
 	require.NoDirExists(t, bucket.uploadDir(second))

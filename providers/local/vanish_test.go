@@ -247,6 +247,7 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
+			// The sidecar of such a long key is in another directory than the object.
 			key := strings.Repeat("n", 250)
 
 			location, ok := bucket.driver.live.Tree.Names().Locate(key)

@@ -99,6 +99,7 @@ func TestDeleteVersion(t *testing.T) {
 		removeVersion(one)
 		require.Equal(t, "2", bucket.get("k"))
 
+		// A version that was removed can be removed again.
 		removeVersion(one)
 		removeVersion(two)
 		bucket.requireMissing("k")

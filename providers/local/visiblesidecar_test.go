@@ -342,6 +342,7 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 			requireAttrs("in the sidecar only")
 			bucket.setTags("k", map[string]string{"k": "v"})
 			requireAttrs("adopted by a change")
+			// The adopted attributes can be changed, too.
 			bucket.setTags("k", map[string]string{"k": "v"})
 		})
 	}

@@ -69,6 +69,7 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	}
 	Register(form, parse, openBucket, openAccount)
 
+	// Valid addresses reach the functions that open them.
 	_, err := storage.Open(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.OpenService(t.Context(), "test-address://")

@@ -46,6 +46,7 @@ func TestAfterRetriesAndTells(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
+				// The call was canceled before its cleanup.
 				cancel()
 				callErr := &storage.Error{Code: storage.Canceled}
 

@@ -316,6 +316,7 @@ func TestCompletionRequestLost(t *testing.T) {
 			})
 			require.ErrorIs(t, err, storage.Unavailable)
 
+			// Another call completes the upload.
 			require.NoError(t, s.complete(t.Context(), call{name: "two"}))
 			require.Equal(t, content, s.content())
 		})

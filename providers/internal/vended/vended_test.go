@@ -205,6 +205,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		// The catalog works again.
 		catalog.vendErr = nil
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
+		// All uploads but the one of a/2 have asked the catalog.
 		require.Len(t, catalog.vendedKeys(), 4)
 	})
 }
@@ -493,6 +494,7 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 		d := vended.New(store, keyring)
 
 		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a/1"}))
+		// Credentials are valid for a minute, and are replaced when they expire soon.
 		require.Equal(t, []string{"a/1", "a/1", "a/2", "a/2", "a/3", "a/3"}, used)
 
 		// Without a call, there is no key to get credentials for.
