@@ -149,6 +149,7 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				}
 
+				// The error names an operation, and there is no file.
 				var storageErr *storage.Error
 				require.ErrorAs(t, err, &storageErr)
 				require.NotEmpty(t, storageErr.Op)
@@ -385,6 +386,7 @@ func (d prefixIgnorer) ListVersions(ctx context.Context, r *driver.ListRequest) 
 
 // Versions of a prefixed bucket leaves out the versions of other keys, even if the driver lists them.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
+	// The driver below b lists the versions of all keys, whatever the prefix.
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return prefixIgnorer{next}
 	}))

@@ -35,9 +35,11 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := storage.FS(t.Context(), bucket)
+			// The file system obeys all rules of package fs.
 			require.NoError(t,
 				fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
 
+			// A walk shows each folder once, and no key that is not a path.
 			require.Equal(t, []string{
 				".",
 				"a", "a/b", "a/b/c", "a/b/c/file", "a/b/file", "a/beside", "a/beside/file",
@@ -45,6 +47,7 @@ func TestFSWithFolderMarkers(t *testing.T) {
 				"top",
 			}, walkPaths(t, files))
 
+			// The other functions see the same folders.
 			sub, err := fs.Sub(files, "a/b")
 			require.NoError(t, err)
 			require.Equal(t, []string{".", "c", "c/file", "file"}, walkPaths(t, sub))

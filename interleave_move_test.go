@@ -105,6 +105,7 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 				outside := store.Bucket()
 				require.NoError(s, put("from", "first")(s.Context(), outside))
 
+				// One process moves the object, while another one makes the other operation.
 				mover := s.Process("moves")
 				moverBucket := mover.Bucket(store)
 				mover.Go("moves", func(ctx context.Context) error {
@@ -115,6 +116,7 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 				bucket := process.Bucket(store)
 				actor := process.Go("other", func(ctx context.Context) error { return other.do(ctx, bucket) })
 
+				// This function runs after each order of their requests.
 				s.Check(func() {
 					other.checkContents(s, outside, actor)
 					checkStepError(s, actor)

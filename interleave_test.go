@@ -300,6 +300,7 @@ func TestExploredOpenUploads(t *testing.T) {
 
 				s.Check(func() {
 					data, _, err := storage.ReadAll(s.Context(), outside, "k")
+					// If there is no object, data is empty.
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
@@ -357,6 +358,7 @@ func TestExploredRemoveMatching(t *testing.T) {
 		})
 
 		s.Check(func() {
+			// Without ConditionalRemove, the new object may be lost.
 			if !explored.Succeeded(writing) || !storage.Supports(outside, storage.ConditionalRemove) {
 				return
 			}

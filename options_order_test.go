@@ -244,6 +244,7 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 			options = append(options, group...)
 		}
 
+		// An option changes the request in comparison with a call without options.
 		withoutOptions, err := tt.read(nil)
 		require.NoError(t, err)
 
@@ -255,6 +256,7 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s then %s", tt.call, first.name, second.name), func(t *testing.T) {
 					both, err := tt.read([]any{first.option, second.option})
 					if err != nil {
+						// The two options exclude each other.
 						require.Equal(t, InvalidArgument, CodeOf(err))
 						return
 					}

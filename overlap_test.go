@@ -34,6 +34,7 @@ func TestOverlap(t *testing.T) {
 		return b
 	}
 	b := open("photos")
+	// Wrap the bucket in a type of the user's own and in a Core, and make one whose place is unknown.
 	wrapper := embedding{b}
 	audited, _ := newAuditedBucket(t, b)
 	unknownPlace := wrapped.Unknown(t, b)
@@ -150,6 +151,7 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 // Apart reports whether two places certainly have no object in common, whatever their order.
 func TestApartOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
+	// A bucket of an unknown place may be in the same store as any other bucket.
 	unknownPlace := wrapped.Unknown(t, b)
 	tests := map[string]struct {
 		a, b any

@@ -23,6 +23,7 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	require.NoError(t, err)
 	current, err := bucket.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
 	require.NoError(t, err)
+	// The ranges are those of the second word and of the first word.
 	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 3}}
 
 	tests := []struct {

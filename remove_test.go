@@ -40,6 +40,7 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := memstore.NewDriver(memstore.Config{})
 			direct := engine.New(store)
+			// Both objects are empty, so match selects them.
 			for _, key := range []string{"a", "b"} {
 				_, err := direct.Upload(t.Context(), tt.prefix+key, strings.NewReader(""))
 				require.NoError(t, err)
