@@ -39,6 +39,7 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 				for i := range samples * readsOfSample {
 					start := time.Now()
 					time.Sleep(readTime)
+					// The pause makes only one stretch of the sample slow.
 					isMiddleOfSample := i%readsOfSample == readsOfSample/2
 					if isMiddleOfSample {
 						time.Sleep(tt.pause)

@@ -192,16 +192,19 @@ func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 		// Together, the readers would read ahead more than the cache holds.
 		for offset := int64(0); offset < bytesOfReader; offset += 5 {
 			for reader := range int64(readers) {
+				// Each reader has a range of the object for itself.
 				start := reader * 10_000
 				requireRead(t, cache, start+offset, 5)
 				synctest.Wait()
 			}
 		}
 
+		// Add up the requests.
 		requested := int64(0)
 		for _, request := range object.requests {
 			requested += request.length
 		}
+		// At most half of the bytes may be requested twice, with at most one request for each block.
 		const bytesRead = readers * bytesOfReader
 		require.LessOrEqual(t, requested, int64(bytesRead*3/2))
 		require.LessOrEqual(t, len(object.requests), bytesRead/blockSize)

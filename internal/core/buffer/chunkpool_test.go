@@ -27,6 +27,7 @@ func TestChunkPoolSurvivesGarbageCollections(t *testing.T) {
 func TestChunkPoolDropsChunks(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &chunkPool{size: secondChunk, trimmed: now}
+	// useAtOnce gets count chunks before it puts one back.
 	useAtOnce := func(count int) {
 		var chunks [][]byte
 		for range count {

@@ -19,6 +19,7 @@ const mib = 1 << 20
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := &Limit{Max: 2 * mib}
+		// One caller takes all memory.
 		require.False(t, acquire(t, limit, 2*mib))
 
 		// While a part is on its way to the store, two callers wait for memory.
