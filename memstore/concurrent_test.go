@@ -81,6 +81,7 @@ func TestConcurrentCalls(t *testing.T) {
 	removeObject := func(key string) error {
 		return d.Delete(ctx, &driver.DeleteRequest{Key: key})
 	}
+	// The version may belong to any key, or not exist.
 	removeVersion := func(key string) error {
 		return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"})
 	}

@@ -73,6 +73,7 @@ func TestCopyBetweenAccounts(t *testing.T) {
 
 // Copy and Compose fail if a source was changed, or does not exist, and store nothing.
 func TestCopySourceChangedOrMissing(t *testing.T) {
+	// The object a has the revision memory:1.
 	tests := map[string]struct {
 		source driver.ObjectRef
 		want   error

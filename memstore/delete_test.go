@@ -11,6 +11,7 @@ import (
 
 // Delete removes the object with the key, and no other one, if the condition holds.
 func TestDelete(t *testing.T) {
+	// The object a has the revision memory:1.
 	tests := map[string]struct {
 		request driver.DeleteRequest
 		want    error

@@ -72,6 +72,7 @@ func TestGetRanges(t *testing.T) {
 // Head and Get fail if their condition does not hold, or if there is no object.
 func TestReadConditions(t *testing.T) {
 	d := newDriver()
+	// The old object had the revision memory:1.
 	put(t, d, "k", "old")
 	current := put(t, d, "k", "new").Revision
 	tests := map[string]struct {

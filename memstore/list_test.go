@@ -159,6 +159,7 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	d := newDriver()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")
+	// The token of this page is only valid for the prefix a/.
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a/", Limit: 1})
 	require.NoError(t, err)
 
@@ -201,6 +202,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 	}
 
 	for range rounds {
+		// Store random keys, of which many are equal in their beginnings.
 		d := newDriver()
 		keys := map[string]bool{}
 		for range random.IntN(40) {
@@ -209,6 +211,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 			keys[key] = true
 		}
 
+		// Compare the pages of a random request.
 		req := driver.ListRequest{
 			Prefix:     randomText(2),
 			StartAfter: randomText(4),

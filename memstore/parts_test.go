@@ -37,10 +37,12 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 func TestPartsBecomeObject(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
+	// Send two parts, the first one twice, and a third one, which the completion does not name.
 	second := putPart(t, d, "k", upload, 2, "world")
 	replaced := putPart(t, d, "k", upload, 1, "bye, ")
 	first := putPart(t, d, "k", upload, 1, "hello, ")
 	putPart(t, d, "k", upload, 3, "not requested")
+	// The replaced part had another tag, and no object is visible yet.
 	require.NotEqual(t, replaced.Tag, first.Tag)
 	require.Empty(t, listKeys(t, d))
 
@@ -88,6 +90,7 @@ func TestPutPartReturnsChecksum(t *testing.T) {
 func TestCompletePartsRefuses(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
+	// Part 1 is sent twice, and only its second tag is valid.
 	replaced := putPart(t, d, "k", upload, 1, "a")
 	part := putPart(t, d, "k", upload, 1, "a")
 	otherSize := part

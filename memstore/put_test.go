@@ -51,7 +51,9 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	require.Equal(t, key, headAttrs.Key)
 	require.Equal(t, int64(len(content)), headAttrs.Size)
 	require.Equal(t, uint32(sum), headAttrs.CRC32C.Sum)
+	// The clock shows another time zone, but the driver returns UTC.
 	require.Equal(t, now.UTC(), headAttrs.Modified)
+	// The ETag consists of the checksum and the revision.
 	require.Equal(t, `"0badcafe-memory:1"`, headAttrs.ETag)
 	require.Equal(t, "memory:1", headAttrs.Revision)
 	require.Empty(t, headAttrs.Version)
@@ -102,6 +104,7 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 		const pattern = "0123456789abcde"
 		content := bytes.Repeat([]byte(pattern), length/len(pattern)+1)[:length]
 		for name, newReader := range readers {
+			// The size -1 stands for a stream.
 			for _, size := range []int64{-1, int64(length)} {
 				t.Run(fmt.Sprintf("%d bytes, %s, size %d", length, name, size), func(t *testing.T) {
 					d := newDriver()
@@ -142,6 +145,7 @@ func TestPutStreamsShareNoMemory(t *testing.T) {
 
 // If its body fails or has another size, Put fails and keeps the old object.
 func TestPutBodyFailsKeepsOldObject(t *testing.T) {
+	// A stream is read in chunks, the first of which has this length.
 	chunk := strings.Repeat("x", 1024)
 	tests := []struct {
 		name string
@@ -195,6 +199,7 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 
 // Put fails with PreconditionFailed and keeps the old object if its condition does not hold.
 func TestPutConditionFailsKeepsOldObject(t *testing.T) {
+	// The old object has the revision memory:1.
 	tests := []struct {
 		name      string
 		condition storage.Condition
@@ -355,6 +360,7 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 			ctx, cancel := newEndedContext(tt.state)
 			defer cancel()
 
+			// No call may succeed, whatever it does.
 			_, err := d.Put(ctx, putRequest("k", "new"))
 			require.ErrorIs(t, err, tt.want)
 			_, _, err = d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
@@ -384,6 +390,7 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 			_, err = d.Compose(ctx, &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 			require.ErrorIs(t, err, tt.want)
 
+			// The object is unchanged.
 			require.Equal(t, "old", get(t, d, "k", ""))
 		})
 	}

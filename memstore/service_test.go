@@ -30,6 +30,7 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
 	lifecycle := []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}}
+	// want shares no memory with cors and lifecycle, which the test changes below.
 	want := &storage.BucketInfo{
 		Name:       "b",
 		Provider:   "memory",
@@ -41,6 +42,7 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 		Lifecycle:  []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
 	}
 
+	// Create the bucket, and compare the result.
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:         "b",
 		Region:       "here",
@@ -55,6 +57,7 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, d.Describe().Versioned)
 
+	// Change all arguments and the result. The bucket must still have the old values.
 	cors[0].Origins[0] = "changed"
 	lifecycle[0].ID = "changed"
 	info.CORS[0].Methods[0] = "changed"
@@ -227,10 +230,12 @@ func TestListBucketsPages(t *testing.T) {
 		buckets  = pages * pageSize
 	)
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	// Create the buckets in the reverse order of their names.
 	for i := buckets - 1; i >= 0; i-- {
 		createBucket(t, s, fmt.Sprintf("b%04d", i))
 	}
 
+	// List the pages, which are all full.
 	var names []string
 	token := ""
 	for range pages {

@@ -66,6 +66,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 			d, err := s.Driver("b")
 			require.NoError(t, err)
 
+			// Begin an upload, and send a part at the age tt.Part, unless that is 0.
 			start := clock.now
 			upload := beginUpload(t, d, tt.Key)
 			var parts []driver.Part
@@ -73,6 +74,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				clock.advance(tt.Part)
 				parts = append(parts, putPart(t, d, tt.Key, upload, 1, "x"))
 			}
+			// Sweep at the age tt.Sweep.
 			clock.now = start.Add(tt.Sweep)
 			sweepUploads(t, d)
 
@@ -210,6 +212,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 
+	// The body of a second part fails.
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
@@ -219,6 +222,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	})
 	require.ErrorIs(t, err, errBroken)
 
+	// The condition of the completion does not hold, because the key has an object.
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
 		Upload: upload,
@@ -226,6 +230,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
+	// The age of the upload counts from its first part.
 	clock.advance(staleAge)
 	sweepUploads(t, d)
 	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)

@@ -54,6 +54,8 @@ func listVersions(t *testing.T, d driver.Driver, r driver.ListRequest, limit int
 func TestVersionsAreKept(t *testing.T) {
 	// Each entry of the listing is "key:content", in brackets for the current object.
 	const pageSize = 9
+
+	// The second object makes the first one a noncurrent version.
 	d := newVersionedDriver()
 	first := put(t, d, "k", "1")
 	put(t, d, "k", "2")
@@ -61,6 +63,7 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, "1", get(t, d, "k", first.Version))
 	require.Equal(t, []string{"[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, pageSize))
 
+	// The removal adds a delete marker, and keeps both versions.
 	remove(t, d, "k", "")
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -220,10 +223,12 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 
+	// Turn versions off.
 	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: pointerTo(false)})
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
 
+	// The third object has no version. It replaces the second one, so only the first one is noncurrent.
 	require.Empty(t, put(t, d, "k", "3").Version)
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 9})
 	require.NoError(t, err)
@@ -233,6 +238,7 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	require.Empty(t, current.Version)
 	require.Equal(t, "memory:1", page.Entries[1].Version)
 
+	// The noncurrent version can still be read.
 	old, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "memory:1", old.Version)
@@ -241,6 +247,7 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 // ListVersions lists the same entries in pages of any size.
 func TestListVersionsPages(t *testing.T) {
 	d := newVersionedDriver()
+	// The contents are numbered in the order of the writes.
 	put(t, d, "a", "1")
 	put(t, d, "a", "2")
 	put(t, d, "b/x", "3")
@@ -320,6 +327,7 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 
 	for range rounds {
+		// Make the same random calls of the driver and of the model.
 		d := newVersionedDriver()
 		model := map[string][]modelVersion{} // by key, the oldest version first
 		for step := range steps {
@@ -328,6 +336,7 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 			switch random.IntN(4) {
 			case 0: // remove the current object
 				remove(t, d, key, "")
+				// Each step writes one revision, and the first revision is 1.
 				marker := modelVersion{id: fmt.Sprint("memory:", step+1)}
 				model[key] = append(versions, marker)
 			case 1: // remove a version
@@ -344,6 +353,7 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 			}
 		}
 
+		// Compare the listings. The pages have a random size.
 		var want []string
 		for number := range keys {
 			key := fmt.Sprint("k", number)
@@ -376,6 +386,7 @@ func TestVersionsNoncurrentSince(t *testing.T) {
 		return days
 	}
 
+	// A version is noncurrent since the day of the write that replaced it.
 	put(t, d, "k", "1")
 	today = mayDay(2)
 	put(t, d, "k", "2")
