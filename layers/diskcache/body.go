@@ -87,6 +87,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	if end != toObjectEnd {
 		r.Length = min((end-first)*b.blockBytes(), math.MaxInt64-r.Offset)
 	}
+
 	attrs, fetched, err := b.d.Driver.Get(b.ctx, r)
 	if err != nil {
 		return nil, err
@@ -94,6 +95,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	// Close was called during the request.
 	if b.closed {
 		_ = fetched.Close()
 		return nil, fs.ErrClosed
@@ -103,6 +105,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 		_ = fetched.Close()
 		return nil, storage.PreconditionFailed
 	}
+
 	b.d.trust(b.object.key, b.object.version, attrs)
 	b.fetched = fetched
 	b.next = first
@@ -137,10 +140,13 @@ func (b *body) load() {
 	if b.buffer == nil {
 		b.buffer = make([]byte, min(blockBytes, b.size))
 	}
+
 	data := b.buffer[:min(blockBytes, b.size-start)]
 
 	// A read that has failed may have loaded some of the bytes.
 	n, err := b.block(number, data)
+
+	// Keep the bytes from pos up to the end of the range.
 	first := b.pos - start
 	end := min(int64(n), b.end-start)
 	if first < end {
@@ -149,6 +155,8 @@ func (b *body) load() {
 		b.removeIfDamaged()
 		return
 	}
+
+	// The byte at pos was not read. Without an error, the block is too short.
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}

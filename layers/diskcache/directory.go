@@ -37,6 +37,7 @@ func openDir(dir string) (*os.Root, error) {
 		return nil, dirError(err)
 	}
 	defer root.Close()
+
 	info, err := root.Stat(".")
 	if err != nil {
 		return nil, dirError(err)
@@ -48,6 +49,7 @@ func openDir(dir string) (*os.Root, error) {
 	if isOpen || isForeign(info) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
+
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, dirError(err)
 	}
@@ -76,6 +78,8 @@ func putMark(blocks *os.Root) error {
 	if err != nil {
 		return dirError(err)
 	}
+
+	// The folder may have its mark already.
 	if data, err := blocks.ReadFile(markName); err == nil && string(data) == mark {
 		return nil
 	}
@@ -87,6 +91,7 @@ func putMark(blocks *os.Root) error {
 			"remove the folder if it is that of a cache, or name another directory")
 	}
 
+	// The rename ensures that no process finds half a mark.
 	temp := tempPrefix + rand.Text()
 	err = blocks.WriteFile(temp, []byte(mark), 0o600)
 	if err == nil {
@@ -128,6 +133,7 @@ func removeFormerIn(root *os.Root, folder string, limit int) int {
 	removed := false
 	files, _ := fs.ReadDir(root.FS(), folder)
 	for _, file := range files {
+		// The name of a block begins with the name of its folder.
 		if !isBlock(file.Name()) || !file.Type().IsRegular() || !strings.HasPrefix(file.Name(), folder) {
 			continue
 		}
@@ -138,6 +144,8 @@ func removeFormerIn(root *os.Root, folder string, limit int) int {
 			}
 			continue
 		}
+
+		// The name is that of a block, but the contents are not.
 		foreign++
 		if foreign > limit {
 			return foreign

@@ -84,6 +84,7 @@ func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 func (c *Cache) removeOldest(bytes int64) {
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
+
 	room, isFull, isDue := c.startScan()
 	if !isDue {
 		return
@@ -95,6 +96,7 @@ func (c *Cache) removeOldest(bytes int64) {
 		// The disk holds fewer bytes than MaxBytes. Remove a share of the blocks, and room for the caller.
 		limit = min(limit, total-total/scanShare-bytes)
 	}
+
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
 		if total <= limit {

@@ -72,8 +72,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
 	if err != nil {
+		// Get returns the error that applies to the caller's own request.
 		return d.Driver.Get(ctx, r)
 	}
+
+	// Without a valid range and a revision, the read cannot be pinned.
 	start, end, err := r.Span(current.Size)
 	if err != nil || current.Revision == "" {
 		return d.Driver.Get(ctx, r)

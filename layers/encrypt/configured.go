@@ -67,6 +67,7 @@ func (e *configured) publicKeys() ([]age.Recipient, error) {
 	if e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0 {
 		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
 	}
+
 	isNoServiceKey := func(text string) bool {
 		return !isServiceKey(text)
 	}
@@ -74,6 +75,7 @@ func (e *configured) publicKeys() ([]age.Recipient, error) {
 		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
 	}
 
+	// All entries but the keys of services must be public keys of age.
 	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
 	if len(public) == 0 {
 		return nil, nil
@@ -163,6 +165,7 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	if err != nil {
 		return nil, err
 	}
+
 	// Keys of services that encrypt also decrypt.
 	unwrap = slices.Concat(wrap, unwrap)
 	if len(unwrap) == 0 {
@@ -175,11 +178,13 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	if text == "" && len(wrap) > 0 {
 		return JoinKeys(wrap, unwrap), nil
 	}
+
 	// If there are neither recipients nor identities, ParseKeys fails.
 	identities, err := ParseKeys(strings.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
+
 	unwrap = append(unwrap, identities)
 	if len(wrap) == 0 {
 		// Without any recipient, new objects are encrypted for the identities.

@@ -144,6 +144,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.FixedParts = true
 	desc.MinPartSize = chunkCount(desc.MinPartSize) * chunkSize
 	desc.MaxPartSize = plainLimit(desc.MaxPartSize) / chunkSize * chunkSize
+
 	desc.MaxSize = plainLimit(desc.MaxSize)
 	desc.MaxPutSize = plainLimit(desc.MaxPutSize)
 	desc.OpenUploadLimits = nil

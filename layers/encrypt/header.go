@@ -95,7 +95,8 @@ func (k *dataKey) proof(key string) []byte {
 	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
 }
 
-// header returns the header of an object, which has the data key, encrypted for the keys of the layer.
+// header returns the header of an object: the data key, encrypted for the keys of the layer, in the
+// form of an age file, with a nonce and a proof of the object's name.
 func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, error) {
 	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], obj)
 	if err != nil {
@@ -111,9 +112,11 @@ func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, err
 		writeStanza(text, s)
 	}
 	text.WriteString("---")
+
 	mac := k.mac("header", []byte(text.String()))
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
 
+	// A value of metadata cannot have newlines, so "|" replaces them.
 	tail := slices.Concat(k.nonce[:], k.proof(obj.Key))
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
@@ -268,15 +271,17 @@ func (d *objectDriver) endOpening(name string, o *opening) {
 	close(o.done)
 }
 
-// unwrapWith decrypts the data key in the header of an object with the given keys, and checks that it
-// belongs to the object.
+// unwrapWith decrypts the data key in the header of an object with the given keys, and fails if the
+// header was made for another object.
 func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
 		return nil, err
 	}
+
 	u := &unwrapper{ctx: ctx, keys: keys, object: obj}
 	secret, err := age.DecryptHeader(text, u)
+	// The error of the keys comes first: err is what age makes of it.
 	if u.err != nil {
 		return nil, keysError(u.err)
 	}
@@ -286,6 +291,7 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 
 	k := &dataKey{header: header}
 	copy(k.secret[:], secret)
+	// The tail of the header has the nonce, and the proof of the object's name.
 	copy(k.nonce[:], tail)
 	if !hmac.Equal(k.proof(obj.Key), tail[nonceSize:]) {
 		return nil, errDamaged("the object was encrypted under another key (name)")

@@ -42,6 +42,8 @@ func (b *openingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = make([]byte, sealedChunk)
 	}
+
+	// Read the chunk as the store has it.
 	sealed := b.chunk[:min(sealedChunk, b.remaining)]
 	if _, err := io.ReadFull(b.sealed, sealed); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -55,12 +57,15 @@ func (b *openingBody) fill() error {
 	if err != nil {
 		return err
 	}
+	// The last chunk is authentic, so the object has its full size.
 	if isLast {
 		b.key.checkedSize.Store(b.index*sealedChunk + b.remaining)
 	}
 
 	b.index++
 	b.remaining -= int64(len(sealed))
+
+	// Leave out the bytes before and after the range.
 	plaintext = plaintext[min(b.skip, int64(len(plaintext))):]
 	b.skip = 0
 	b.unread = plaintext[:min(b.want, int64(len(plaintext)))]

@@ -79,10 +79,13 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // permits that, get reads it again, because the first request was for encrypted chunks.
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
+	// Request the encrypted chunks that have the bytes of the range.
 	if !sealRange(&req) {
 		return nil, nil, storage.RangeNotSatisfiable
 	}
+
 	attrs, body, err := d.Driver.Get(ctx, &req)
+	// The chunks may be past the end of a plain object, which is smaller.
 	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
 		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
 	}
@@ -96,6 +99,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = body.Close()
 		return nil, nil, err
 	}
+	// The object is not encrypted, so the response is right only if the range was not changed.
 	if header == "" {
 		isSameRange := req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix
 		if isSameRange {
@@ -172,10 +176,13 @@ func (d *objectDriver) decrypt(
 	if err != nil {
 		return nil, err
 	}
+
 	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, header)
 	if err != nil {
 		return nil, err
 	}
+
+	// A range in the last chunk needs no check, because its decryption finds a truncation.
 	readsLast := start < end && (end-1)/chunkSize == (size-1)/chunkSize
 	if size > 0 && !readsLast {
 		if err = d.checkNotTruncated(ctx, r, key, attrs, sealed); err != nil {
@@ -191,6 +198,7 @@ func (d *objectDriver) decrypt(
 			return nil, retryableError(err)
 		}
 	}
+
 	plain := &openingBody{
 		sealed:    body,
 		key:       key,

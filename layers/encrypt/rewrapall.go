@@ -65,6 +65,7 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	var keys []string
 	for e, err := range bucket.List(ctx, storage.WithAnyOrder()) {
 		if err != nil {
+			// Rewrap the keys that were listed before the error.
 			r.rewrapBatch(ctx, bucket, keys)
 			return r.report, errors.Join(append(r.errs, err)...)
 		}
@@ -77,6 +78,8 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 			break
 		}
 	}
+
+	// The last batch may have fewer keys.
 	r.rewrapBatch(ctx, bucket, keys)
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }

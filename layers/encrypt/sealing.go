@@ -74,15 +74,18 @@ func (b *sealingBody) fill() error {
 	if err != nil {
 		return err
 	}
+
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
 	if isLast && !b.partial && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return errDamaged("the body does not have the checksum that was given")
 	}
 
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, isLast && b.final)
+	// A part that is sent again must have the same bytes, because its nonces are the same.
 	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
 		return errBodyChanged()
 	}
+
 	b.index++
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
@@ -103,11 +106,13 @@ func (b *sealingBody) fill() error {
 // readChunk reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more
 // byte to see whether the body continues.
 func (b *sealingBody) readChunk() (n int, isLast bool, err error) {
+	// The size of the body is unknown.
 	if b.size < 0 {
 		return b.readUnsized()
 	}
 
 	remaining := b.size - b.index*chunkSize
+	// At least one more chunk follows, so this one must be full.
 	if remaining > chunkSize {
 		n, err = b.readPlain(0, chunkSize)
 		if err != nil {
@@ -119,6 +124,7 @@ func (b *sealingBody) readChunk() (n int, isLast bool, err error) {
 		return n, false, nil
 	}
 
+	// The body must end with this chunk. One more byte would mean that it is too long.
 	n, err = b.readPlain(0, int(remaining)+1)
 	if err != nil {
 		return 0, false, err
@@ -184,6 +190,7 @@ func (b *sealingBody) asReader() io.Reader {
 func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
+		// The caller only asks for the position.
 		if offset == 0 {
 			return b.position, nil
 		}
@@ -191,6 +198,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
 	}
+
 	seeker, ok := b.plain.(io.Seeker)
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
@@ -212,6 +220,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	if b.sum != nil {
 		*b.sum = storage.CRC32C{}
 	}
+
 	b.unread = nil
 	b.hasCarry = false
 	b.err = nil
@@ -267,6 +276,7 @@ func (b *sealingBody) hash() error {
 		return err
 	}
 
+	// The plain bytes can be read ahead of the position, so Read is not needed.
 	chunk := newChunk()
 	defer freeChunk(chunk)
 	var crc uint32

@@ -18,6 +18,7 @@ import (
 func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
+	// The full size is known, and not 0, once the last chunk was sent or decrypted.
 	size := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header))
 	if size == sealed {
 		return nil
@@ -26,6 +27,7 @@ func (d *objectDriver) checkNotTruncated(
 		return errDamaged("the object was cut off")
 	}
 
+	// Read and decrypt the last chunk of the object that the caller reads.
 	last := (sealed - 1) / sealedChunk
 	current, body, err := d.Driver.Get(ctx, &driver.GetRequest{
 		Key:       r.Key,
@@ -49,6 +51,7 @@ func (d *objectDriver) checkNotTruncated(
 	if current.Metadata[headerName] != key.header || current.Size != sealed {
 		return retryableError(errors.New("the object was replaced"))
 	}
+
 	tail := &openingBody{sealed: body, key: key, index: last, remaining: sealed - last*sealedChunk}
 	err = tail.fill()
 	if err == nil || storage.CodeOf(err) == storage.ChecksumMismatch {
@@ -91,6 +94,7 @@ func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) e
 		return nil
 	}
 
+	// An object without a header is not encrypted, and cannot be checked.
 	sealed := attrs.Size
 	header, err := toPlain(d, attrs)
 	if err != nil || header == "" {

@@ -22,16 +22,19 @@ const (
 
 var errNotEncrypted = errors.New("the object is not encrypted")
 
-// Put encrypts the body with a new data key in each attempt, so that no key encrypts two bodies.
+// Put encrypts the body while the store reads it. Each attempt has a new data key, so that no key
+// encrypts two bodies.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	key, err := d.newDataKey(ctx, r.Key)
 	if err != nil {
 		return nil, err
 	}
+
 	req := *r
 	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
 		return nil, err
 	}
+
 	// The caller may learn the checksum of the plain bytes during the upload, so body gets a pointer
 	// to it.
 	req.CRC32C = storage.CRC32C{}
@@ -48,6 +51,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
+
 	attrs, err := d.Driver.Put(ctx, &req)
 	if err != nil {
 		return nil, err
@@ -66,6 +70,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 
 	// The engine may add its write id, so the size always includes one.
 	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize
+
+	// Copy the metadata, and count their bytes.
 	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
@@ -74,6 +80,7 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		result[name] = value
 	}
 	result[headerName] = header
+
 	if size > maxMetadataBytes {
 		return nil, invalid(
 			"",
@@ -146,9 +153,12 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 		// BeginParts puts the header into the name of each upload.
 		return nil, "", storage.ObjectNotFound
 	}
+
+	// This process has begun the upload itself.
 	if k, ok := d.begun.Load(upload); ok {
 		return k.(*dataKey), nextUpload, nil
 	}
+
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
 	if errors.Is(err, errOtherKeys) {
 		return nil, "", &storage.Error{
@@ -222,16 +232,19 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Tag: req.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
 }
 
-// CompleteParts makes an object of the encrypted parts.
+// CompleteParts makes an object of the encrypted parts, and stores the header, from which readers
+// get the data key, in its metadata.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	key, upload, err := d.uploadOf(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
+
 	req := *r
 	put := *r.Put
 	req.Upload = upload
 	req.Put = &put
+
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
@@ -249,6 +262,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		put.Size += sealed.Size
 		put.CRC32C = driver.JoinCRC32C(put.CRC32C, sealed.CRC32C, sealed.Size)
 	}
+
+	// The last part comes with this request, so it is not encrypted yet.
 	if r.Last != nil {
 		req.Last, err = sealPart(d, key, upload, r.Last)
 		if err != nil {
@@ -262,6 +277,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
+
+	// The upload has ended, so its data key need not be remembered.
 	d.begun.Delete(r.Upload)
 	d.rememberSize(key.header, put.Size)
 	return plainResult(attrs, put.CRC32C)
@@ -301,14 +318,16 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// Copy copies the encrypted bytes inside the store. The copy's header has the data key, encrypted for
-// the current keys and the copy's name.
+// Copy copies the encrypted bytes inside the store, and gives the copy a new header, which has the
+// data key encrypted for the current keys and the copy's name.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	src, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
 		// The engine then copies through the layer.
 		return nil, storage.Unsupported
 	}
+
+	// Decrypt the data key of the source, and encrypt it for the copy.
 	key, err := d.open(ctx, Object{r.Source.Bucket, r.Source.Key}, r.Source.Attrs.Metadata[headerName])
 	if err != nil {
 		return nil, err
@@ -332,6 +351,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	req.Source.Attrs = &sealed
 	req.Metadata = metadata
 	req.Replace = true
+
 	attrs, err := d.Driver.Copy(ctx, &req)
 	if err != nil {
 		return nil, err

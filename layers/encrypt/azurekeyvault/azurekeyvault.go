@@ -72,6 +72,7 @@ func New(c Config) (encrypt.Keys, error) {
 			Err:  errors.New("the key must be https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION"),
 		}
 	}
+
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:        kms.Client(c.HTTPClient),
 		Retry:            policy.RetryOptions{MaxRetries: -1}, // no retries, because the bucket repeats requests
@@ -81,6 +82,7 @@ func New(c Config) (encrypt.Keys, error) {
 	if err != nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "azurekeyvault.New", Err: err}
 	}
+
 	return &kms.Key{
 		Type:    "github.com/omnibucket/azurekeyvault",
 		Name:    strings.ToLower(vault + "/keys/" + name), // Azure ignores the case of both names

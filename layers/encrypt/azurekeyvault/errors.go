@@ -52,6 +52,8 @@ func requestError(err error, secrets ...[]byte) error {
 		Code:      doc.Error.Code,
 		Message:   doc.Error.Message,
 	}
+
+	// The inner code is preferred if its meaning is known.
 	if _, ok := meanings[doc.Error.InnerError.Code]; ok {
 		resp.Code = doc.Error.InnerError.Code
 	}

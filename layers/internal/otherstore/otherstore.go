@@ -120,6 +120,7 @@ func (s Store) Places(d driver.Driver) func() []driver.Place {
 // layer merges or continues the listings of both stores by their keys. In all other cases, Refused
 // returns nil.
 func (s Store) Refused(kind string) error {
+	// Each word describes a layer of the bucket: its tag, and what it uses.
 	for _, word := range s.Own.Stack {
 		if strings.HasPrefix(word, s.Tag) {
 			return &storage.Error{

@@ -74,7 +74,8 @@ func meaningOfStatus(service string, r Response, code storage.Code) Meaning {
 // A gateway may quote the request with its signature, which must not be in an error.
 var signed = regexp.MustCompile(`(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig)=[^\s&"'<>;,]+`)
 
-// errorText returns the text of an error in one line, without the secrets.
+// errorText describes an error response of a key service in one line, without the given secrets and
+// without signatures, which the service's message may quote.
 func errorText(service string, r Response, secrets [][]byte) string {
 	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
 	for _, secret := range secrets {
@@ -91,16 +92,20 @@ func errorText(service string, r Response, secrets [][]byte) string {
 	}
 
 	message = signed.ReplaceAllString(message, "${1}=REDACTED")
+
 	const maxBytes = 300
 	if len(message) > maxBytes {
 		message = message[:maxBytes]
 	}
+
 	// The cut may have divided a character.
 	message = strings.ToValidUTF8(message, "")
 
+	// The response says nothing, so its HTTP status must do.
 	if r.Code == "" && message == "" {
 		return service + ": " + http.StatusText(r.Status)
 	}
+
 	line := service
 	if r.Code != "" {
 		line += ": " + r.Code
