@@ -118,6 +118,7 @@ func parseSlot(field string) (day, minute int, rates Rates, err error) {
 	if err != nil {
 		return 0, 0, Rates{}, err
 	}
+
 	if !hasDay {
 		return everyDay, minute, rates, nil
 	}

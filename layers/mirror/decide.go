@@ -139,6 +139,8 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 	if !secondIsRight {
 		return false, nil
 	}
+
+	// The second store would replace an object of the primary, which checkDecided may still refuse.
 	c.conflicts.Add(1)
 	c.first.CompareAndSwap(nil, &key)
 	return true, c.planAction(ctx, key, Returned)
@@ -301,6 +303,7 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 		return nil
 	}
 
+	// The object of the primary must stay as it is until the copy replaces it.
 	var condition storage.CopyOption = storage.IfAbsent()
 	if primaryAttrs != nil {
 		isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
@@ -314,6 +317,7 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 	}
 
 	_, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.primary, key, s.second.Bucket, key, condition)
+
 	if primaryAttrs == nil && otherstore.NeedsNo(key, secondAttrs.Size, err) {
 		return errNeedsNo
 	}

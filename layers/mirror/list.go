@@ -60,6 +60,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		pos.Second = second
 		pos.Token = ""
 	}
+
 	listed, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
 	if err != nil {
 		return nil, err
@@ -79,6 +80,8 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 			pos.After = afterNotes
 			continue
 		}
+
+		// The form of a revision shows from which store it is.
 		if second {
 			entry.Revision = s.second.Revision(entry.Revision)
 		} else {

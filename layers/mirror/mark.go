@@ -100,6 +100,7 @@ func (c *comparison) readMarks(ctx context.Context) (err error) {
 // earlier version, which wrote the same one to both stores.
 func (c *comparison) markEqual(ctx context.Context) error {
 	s := c.stores
+	// The mark has a time after all objects that were compared.
 	start, err := s.secondTime(ctx, c.newest)
 	if err != nil {
 		return err
@@ -122,6 +123,7 @@ func (c *comparison) markEqual(ctx context.Context) error {
 	if err := c.endNotes(ctx); err != nil {
 		return err
 	}
+
 	isOfEarlierVersion := c.theirText != "" && c.theirText == c.ourText
 	if c.swapped || isOfEarlierVersion {
 		return s.second.Bucket.Remove(ctx, markKey)

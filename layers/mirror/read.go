@@ -35,6 +35,8 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	}
 
 	var primaryErr error
+
+	// While the circuit of the primary is open, the second store is read at once.
 	primaryTried := s.primaryCircuit.allows()
 	if primaryTried {
 		primaryErr = s.callPrimary(ctx, primary)
@@ -100,6 +102,7 @@ func withSecondError(err, secondErr error) error {
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
+	// The condition is on a revision of the second store itself.
 	if option := s.second.Condition(r.Condition); option != nil {
 		return option, "", nil
 	}
@@ -115,6 +118,8 @@ func (s *stores) condition(
 	if r.Condition.NotRevision == "" {
 		return nil, "", nil
 	}
+
+	// If the second store has a copy of this revision, the object is unmodified.
 	_, err = s.findCopy(ctx, r.Key, r.Condition.NotRevision)
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil, "", nil

@@ -155,6 +155,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 			return err
 		}
 
+		// The write of a recent note may not have ended, so the note must stay.
 		if now.Sub(entry.Modified) < settling+n.ValidFor {
 			j.recent.Add(1)
 			return nil
@@ -183,6 +184,7 @@ func (s *stores) checkSecondNotes(ctx context.Context, secondNotes *running.Once
 // stores, it does not prove which store is right, so applyNote fails where it would have to remove an
 // object of the second store or replace its content.
 func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
+	// The note is of this pair, or of an earlier version, which named no pair.
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
 		return err

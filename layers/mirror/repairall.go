@@ -163,7 +163,8 @@ type comparison struct {
 	doubtful *keysort.Sorter // keys for which a note or the content must show which store is right
 }
 
-// run carries out RepairAll.
+// run compares both stores, decides for each key that differs which store is right, and then makes
+// the stores equal. Nothing is replaced or removed before all keys are decided.
 func (c *comparison) run(ctx context.Context) error {
 	s := c.stores
 	if err := c.readMarks(ctx); err != nil {
@@ -229,6 +230,8 @@ func (c *comparison) readNotes(ctx context.Context) (err error) {
 func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEntry) error {
 	s := c.stores
 	c.objects.Add(1)
+
+	// A copy names the revision of the primary that it was made of.
 	_, err := s.findCopy(ctx, entry.Key, s.second.Bare(entry.Revision))
 	if err == nil {
 		c.matched.Add(1)
@@ -244,6 +247,8 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 	}
 	if secondAttrs == nil {
 		hasNote := c.primaryNotes.has(entry.Key) || c.secondNotes.has(entry.Key)
+		// No note explains why the second store lacks the object, so that store may be an older
+		// snapshot.
 		if !hasNote && !isMarker(entry.Key, entry.Size) {
 			c.older.Add(1)
 		}
@@ -382,6 +387,8 @@ func (c *comparison) addUndecided(key string) {
 // checkDecided fails if it is not known which store is right, so that nothing must be removed or
 // replaced.
 func (c *comparison) checkDecided() error {
+	// The second store may be an older snapshot, so its objects must not replace those of the
+	// primary.
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}
@@ -401,6 +408,8 @@ func (c *comparison) checkDecided() error {
 			Hint: undecidedHint,
 		}
 	}
+
+	// The caller says that the primary is right.
 	if undecided == 0 && c.primaryRight {
 		return nil
 	}

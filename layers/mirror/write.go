@@ -32,8 +32,9 @@ type note struct {
 	Made time.Time `json:"made,omitzero"`
 }
 
-// putNote writes a note about key to the primary, and returns the note's own key. valid is how long a
-// signed URL or form permits the write, and otherwise 0.
+// putNote writes a note about key to the primary, and returns the note's own key. A note is a small
+// object that announces a write which the second store may lack. valid is how long a signed URL or
+// form permits the write, and otherwise 0.
 func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (string, error) {
 	if strings.HasPrefix(key, NotesPrefix) {
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
@@ -78,7 +79,9 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	if err != nil {
 		return err
 	}
+
 	if err := do(); err != nil {
+		// The write has certainly failed, so nothing needs repair.
 		if !errors.Is(err, storage.OutcomeUnknown) {
 			s.removeNote(ctx, name)
 		}
@@ -90,6 +93,8 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		s.removeNote(ctx, name)
 		return nil
 	}
+
+	// The note stays, so that Repair makes the second store equal later.
 	if s.config.Sync || evidence.Asks(ctx, key) {
 		return &storage.Error{
 			Code:    storage.OutcomeUnknown,
@@ -236,17 +241,20 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool
 	if err != nil {
 		return false, err
 	}
+
 	primaryAttrs, err := attrsOf(ctx, s.primary, key)
 	if err != nil {
 		return false, err
 	}
 
+	// The second store must have what the primary has.
 	if primaryAttrs == nil {
 		if secondAttrs == nil {
 			return false, nil
 		}
 		return s.removeSecond(ctx, key, secondAttrs)
 	}
+
 	if !compareFirst || !s.isCopy(ctx, primaryAttrs, secondAttrs) {
 		secondAttrs, err = s.copy(ctx, primaryAttrs, secondAttrs)
 		if err != nil {
@@ -325,8 +333,10 @@ func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.At
 	}
 
 	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
+		// Read exactly this revision, even if the primary gets a newer one.
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
 		ctx = objectkey.AllowFolderMarker(ctx)
+		// Progress shows that the copy has not stalled.
 		progress := storage.WithProgress(func(int64, int64) { alive() })
 		copied, err = storage.Copy(ctx, s.second.Bucket, key, s.source, key,
 			otherstore.NamedCopy(primaryAttrs.Revision), condition, progress)
@@ -359,6 +369,8 @@ func (s *stores) verify(ctx context.Context, primaryAttrs, secondAttrs *storage.
 	if current.TagCount == 0 && secondAttrs.TagCount == 0 {
 		return nil
 	}
+
+	// Tags may differ although the revision is the same.
 	primaryTags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err

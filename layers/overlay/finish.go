@@ -91,6 +91,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		return f.report, err
 	}
 
+	// While objects are left, their tombstones are still needed.
 	remove := c.RemoveTombstones && f.report.Left == 0 && f.report.Markers == 0
 	f.report.Tombstones, err = s.countTombstones(ctx, remove)
 	return f.report, err
@@ -225,7 +226,9 @@ type finisher struct {
 // finishKey copies an object, or completes a copy or removal that a killed process has begun. It
 // returns an error only if the job must end.
 func (f *finisher) finishKey(ctx context.Context, l leftover) error {
+	// In later rounds, another process may have been killed, so its copy is taken over.
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
+
 	markerStays := false
 	if errors.Is(err, storage.ObjectNotFound) {
 		// The object was removed meanwhile, and perhaps its marker.
@@ -333,6 +336,8 @@ func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 				left.size = oldEntry.Size
 				left.inOld = true
 			}
+
+			// A key of the new store is left only if its object has the size of a marker.
 			isLeft := !left.inNew || objectkey.HasOverlayMarkerSize(newEntry.Key, newEntry.Size)
 			if isLeft && !yield(left, nil) {
 				return

@@ -161,12 +161,15 @@ func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		newEntry := firstEntry(m.ofNew)
 		oldEntry := firstEntry(m.ofOld)
+
+		// The next page of this store may have a smaller key than the other store's entry.
 		if newEntry == nil && m.ofNew.Token != "" {
 			return
 		}
 		if oldEntry == nil && m.ofOld.Token != "" {
 			return
 		}
+
 		if newEntry == nil && oldEntry == nil {
 			return
 		}
@@ -176,6 +179,7 @@ func (m *merger) run() {
 			m.addEntry(newEntry, nil)
 			continue
 		}
+		// The key may be hidden by a tombstone of the next page.
 		if !m.knowsTombstone(oldEntry.Key) {
 			return
 		}

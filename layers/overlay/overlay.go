@@ -117,6 +117,7 @@ func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 		})
 	}
 
+	// With NewOnly, an empty bucket stands for the old store.
 	if c.NewOnly {
 		oldStore.ID = "new only " + oldStore.ID
 		oldStore.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})

@@ -100,6 +100,7 @@ func (s *stores) read(
 		}
 	}
 
+	// The object may have been copied to the new store after the first look there.
 	result, err = s.readNew(ctx, r, getNew)
 	if errors.Is(err, errLookInOld) {
 		return readResult{}, storage.ObjectNotFound
@@ -153,6 +154,7 @@ func (s *stores) readNew(
 		if !p.hasObject() {
 			return readResult{}, p.missingError()
 		}
+		// The second attempt was not about a marker, so its error is right.
 		if isRetry {
 			return readResult{}, err
 		}
@@ -193,6 +195,7 @@ func (s *stores) readCopy(
 	}
 
 	condition := s.conditionOfCopy(p, r.Condition)
+	// conditionOfCopy changes the condition only if the object is the copy.
 	if condition == r.Condition {
 		return readResult{}, storage.PreconditionFailed
 	}
@@ -203,6 +206,8 @@ func (s *stores) readCopy(
 	if err != nil {
 		return readResult{}, err
 	}
+
+	// The caller knows the object by its revision in the old store.
 	result.attrs.Revision = r.Condition.Revision
 	return result, nil
 }
@@ -272,6 +277,7 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return err
 	}
+	// The tags are in the new store, with the object.
 	if p.hasObject() {
 		return d.Driver.SetTags(ctx, r)
 	}
@@ -287,12 +293,15 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 		return storage.ObjectNotFound
 	}
 
+	// The old store must keep its tags, so the object is copied first.
 	if d.stores.config.KeepOld {
 		if err := d.stores.copyFromOld(ctx, r.Key); err != nil {
 			return err
 		}
 		return d.Driver.SetTags(ctx, r)
 	}
+
+	// Change the tags in the old store, and then those of a copy that was made meanwhile.
 	if err := storage.SetTags(ctx, d.stores.old.Bucket, r.Key, r.Tags); err != nil {
 		return err
 	}

@@ -111,6 +111,7 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 // old store beside that of the tombstones, because both are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	entries := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
+	// Without KeepOld, tombstones do not count.
 	if !s.config.KeepOld {
 		return entries
 	}
@@ -126,6 +127,7 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 			for ordered && hasMore && tombErr == nil && tomb.Key < name {
 				tomb, tombErr, hasMore = next()
 			}
+
 			err = cmp.Or(err, tombErr)
 			isRemoved := ordered && hasMore && tomb.Key == name
 			if !ordered && err == nil {
@@ -150,6 +152,7 @@ func (s *stores) countTombstones(ctx context.Context, remove bool) (left int64, 
 		return 0, nil
 	}
 
+	// Iterating over keys counts the tombstones.
 	var listErr error
 	keys := func(yield func(string) bool) {
 		for entry, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
@@ -216,11 +219,14 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 
 	req := *r
 	req.Prefix = TombstonesPrefix + r.Prefix
+
+	// The page of tombstones begins where the page of the old store does.
 	pos.After = max(pos.After, pos.Start)
 	if pos.After != "" {
 		pos.After = TombstonesPrefix + pos.After
 	}
 	pos.Start = pos.After
+	// A store may refuse so long a start, so the page begins with the first tombstone.
 	if len(pos.Start) > objectkey.MaxBytes {
 		pos.Start = ""
 	}
@@ -286,6 +292,7 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		}
 	}
 
+	// Send the requests for the unsure entries, several at a time.
 	isRemoved := make([]bool, len(unsure))
 	err := running.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
 		if unsure[i].isPrefix {
@@ -298,6 +305,7 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 	if err != nil {
 		return nil, err
 	}
+
 	for i, e := range unsure {
 		hidden[e.key] = isRemoved[i]
 	}

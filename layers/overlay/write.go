@@ -27,12 +27,17 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if err != nil {
 		return c, err
 	}
+
+	// The required revision of the old store may already be in the new one, as a copy.
 	if moved := s.conditionOfCopy(p, c); moved != c {
 		return moved, nil
 	}
+
+	// Any other object in the new store contradicts the condition.
 	if p.hasObject() {
 		return c, storage.PreconditionFailed
 	}
+
 	if p.marker == removed {
 		if isOld {
 			return c, storage.PreconditionFailed
@@ -40,6 +45,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return p.condition(), nil
 	}
 
+	// The new store has no object, so the old store decides.
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return c, err
@@ -53,6 +59,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if attrs == nil || attrs.Revision != revision {
 		return c, storage.PreconditionFailed
 	}
+
+	// The condition on a marker that is there already protects the write.
 	if p.attrs != nil {
 		return p.condition(), nil
 	}
@@ -102,6 +110,7 @@ func write[T any](
 	if err := s.checkKey(key); err != nil {
 		return result, err
 	}
+
 	required := *condition
 	inNew, err := s.writeCondition(ctx, key, required)
 	if err != nil {
@@ -114,6 +123,7 @@ func write[T any](
 	defer func() {
 		*condition = required
 	}()
+
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) {
 		return result, err
@@ -122,6 +132,8 @@ func write[T any](
 		// The new store has checked the caller's own condition.
 		return result, err
 	}
+
+	// If the caller's condition still holds, a marker was the reason of the refusal.
 	if _, refusal := s.writeCondition(ctx, key, required); refusal != nil {
 		return result, refusal
 	}
