@@ -179,6 +179,7 @@ func TestSignersHostileKeys(t *testing.T) {
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 					return
 				}
+				// The signer of Bunny refuses each key that would have to be escaped.
 				if name == "bunny" && tt.path != tt.key {
 					require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 					return
@@ -300,6 +301,8 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 	require.NoError(t, err)
 	bunny, err := cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{AccessKey: key})
 	require.NoError(t, err)
+
+	// Collect all values that have a key, and the forms in which a key could be printed.
 	values := map[string]any{
 		"CloudFrontConfig": cdn.CloudFrontConfig{BaseURL: site, PrivateKey: []byte(key)},
 		"CloudCDNConfig":   cdn.CloudCDNConfig{BaseURL: site, Key: key},
@@ -311,6 +314,7 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 		"fastly":           fastly,
 		"bunny purger":     bunny,
 	}
+
 	pem := testFile(t, "cloudfront-rsa.pem")
 	secrets := []string{
 		key,
@@ -329,6 +333,7 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 		require.NoError(t, err)
 		u, err := url.Parse(address)
 		require.NoError(t, err)
+
 		values[name] = signer
 		values[name+" prefix"] = granted
 		values[name+" prefix by value"] = *granted
