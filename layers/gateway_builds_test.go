@@ -38,6 +38,8 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	require.NoError(t, err)
 	mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
 	require.NoError(t, err)
+
+	// The server offers the mirror, whose primary can be made to fail.
 	injector := faults.New()
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err = account.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
@@ -47,6 +49,7 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	_, err = engine.New(d).Upload(t.Context(), "k", strings.NewReader("new"))
 	require.NoError(t, err)
 	mirrorWithFaults := func(d driver.Driver) driver.Driver { return mirrored(injector.Layer()(d)) }
+
 	server := newServer(t, &laggingService{account, mirrorWithFaults})
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	b, err := storage.Open(t.Context(), server.Address("photos"), noRetry)
@@ -58,12 +61,14 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	data, _, err := storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(data))
+
 	for _, key := range []string{"k", "copy"} {
 		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"),
 			storage.WithoutAttrs())
 		require.ErrorIs(t, err, storage.Unavailable, key)
 	}
 
+	// No copy has changed the object.
 	injector.Set()
 	data, _, err = storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)

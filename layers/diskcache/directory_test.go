@@ -64,6 +64,7 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	f := newFixtureIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
 	f.readAll(t, f.put(t, "a", content(50*blockBytes)))
 
+	// The cache keeps to its limit, and removes only its own files.
 	require.NotEmpty(t, f.files(t))
 	require.LessOrEqual(t, len(f.files(t)), 10)
 	for _, path := range append(paths, temporary) {
@@ -205,14 +206,17 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// "link" is a second path to "data".
 			top := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(top, "data"), 0o700))
 			require.NoError(t, os.Symlink("data", filepath.Join(top, "link")))
+
 			cache, err := Open(filepath.Join(top, tt.cache), Config{})
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, cache.Close())
 			}()
+
 			b, err := local.Open(filepath.Join(top, tt.bucket), local.Config{Create: true},
 				driver.WithLayer(cache.Layer()))
 			require.NoError(t, err)

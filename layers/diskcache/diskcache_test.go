@@ -153,12 +153,14 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 			}
 			f.put(t, "a", content(tt.size))
 
+			// The second read needs only the attributes from the store.
 			first := readText()
 			second := readText()
 			require.Equal(t, first, second)
 			require.Zero(t, f.store.Count(faults.Get))
 			require.Equal(t, 1, f.store.Count(faults.Head))
 
+			// A replaced object is read from the store.
 			f.put(t, "a", otherContent(tt.size))
 			replaced := readText()
 			if first == "" {
@@ -238,11 +240,13 @@ func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000, TrustFor: tt.trustFor})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
+			// After each Head, racing replaces the object by racingText.
 			race := func(next driver.Driver) driver.Driver { return racing{next} }
 			b := memstore.New(driver.WithLayer(race), driver.WithLayer(cache.Layer()))
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(tt.size)))
 			require.NoError(t, err)
 
+			// The second read may use the cache.
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", tt.opts...)
 				require.NoError(t, err)
@@ -297,6 +301,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			store := faults.New()
+			// All versions have one revision, theRevision.
 			sameRevision := func(next driver.Driver) driver.Driver { return oneRevision{next} }
 			b := engine.New(
 				memstore.NewDriver(memstore.Config{Versioned: true}),
@@ -305,6 +310,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 				driver.WithLayer(cache.Layer()),
 			)
 
+			// Upload the same bytes twice, with different attributes.
 			text := content(3000)
 			contentTypes := []string{"text/plain", "text/html"}
 			versions := make([]string, len(contentTypes))
@@ -314,6 +320,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 				versions[i] = attrs.Version
 			}
 
+			// Only the first of the four reads fetches the blocks.
 			for range 2 {
 				for i, version := range versions {
 					got, attrs, err := storage.ReadAll(t.Context(), b, "a",
@@ -486,6 +493,7 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	const maxBytes = 40 * (blockBytes + headerBytes)
 	f := newFixture(t, Config{MaxBytes: maxBytes})
 	attrs := f.put(t, "a", content(200*blockBytes))
+
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
 
@@ -513,6 +521,7 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 
 	// Block 170 was used just now, so that it outlives the newer block 171.
 	require.Zero(t, getsOf(170))
+	// Reading other blocks fills the cache again.
 	for block := range int64(25) {
 		require.Equal(t, 1, getsOf(block))
 	}
@@ -575,10 +584,12 @@ func TestOpenByProcesses(t *testing.T) {
 	}
 	readers.Wait()
 
+	// No write has left a temporary file.
 	for _, path := range processes[0].files(t) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
 
+	// Both other processes read one block, which at most one of them must fetch.
 	_, reqs1 := processes[1].read(t, attrs, 0, blockBytes)
 	_, reqs2 := processes[2].read(t, attrs, 0, blockBytes)
 	require.LessOrEqual(t, reqs1.gets+reqs2.gets, 1, "a block that one process has fetched serves the other")
@@ -894,8 +905,10 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
+
 		isFull := f.cache.endWrite(0, &fs.PathError{Err: write.err})
 		require.Equal(t, write.blocks < len(f.files(t)), isFull, "%v", write.err)
+		// The next write succeeds.
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
 		require.Len(t, f.files(t), write.blocks, "%v", write.err)

@@ -268,6 +268,7 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 		}
 	}
 
+	// The unchanged header is valid.
 	s.put(t, "a", object)
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
@@ -325,6 +326,7 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 					require.NoError(t, err)
 				}
 
+				// Cut off the last two of the four chunks.
 				s.put(t, "a", stored{object.body[:2*sealedChunk], object.metadata})
 				_, _, err := storage.ReadAll(t.Context(), b, "a", option)
 				require.ErrorIs(t, err, storage.ChecksumMismatch, "knows the size: %v", knowsSize)
@@ -488,6 +490,7 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 				d := &recorder{Driver: s.Driver, failAt: failAt, record: record}
 				return engine.New(d, driver.WithLayer(newLayer(t, keys)))
 			}
+
 			opts := []storage.UploadOption{
 				storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 				storage.WithConcurrency(1),

@@ -165,12 +165,14 @@ func TestCopyBetweenBuckets(t *testing.T) {
 				_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: bucket})
 				require.NoError(t, err)
 			}
+
 			calls := faults.New()
 			open := func(bucket string, layer driver.Layer) storage.Bucket {
 				d, err := service.Driver(bucket)
 				require.NoError(t, err)
 				return engine.New(d, driver.WithLayer(calls.Layer()), driver.WithLayer(layer))
 			}
+
 			src := open("src", tt.src)
 			dst := open("dst", tt.dst)
 			mustUpload(t, src, "a", content)
@@ -183,6 +185,7 @@ func TestCopyBetweenBuckets(t *testing.T) {
 			got, _, err := storage.ReadAll(t.Context(), dst, "b")
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
+
 			inStore, _, err := storage.ReadAll(t.Context(), open("dst", none), "b")
 			require.NoError(t, err)
 			require.Equal(t, tt.encrypted, string(inStore) != content)
@@ -225,6 +228,7 @@ func TestRangeReadsOnlyItsChunks(t *testing.T) {
 
 			const tagBytes = sealedChunk - chunk // of each chunk
 			wholeChunks := len(tt.want) / chunk
+			// Besides the tags, one more chunk at each end may be read.
 			limit := len(tt.want) + wholeChunks*tagBytes + 2*sealedChunk
 			require.LessOrEqual(t, counted.bytes, int64(limit))
 		})
@@ -278,6 +282,7 @@ func TestLayerWithDiskCache(t *testing.T) {
 			attrs := mustUpload(t, b, "a", secret)
 
 			const offset, length = 70_000, 200_000
+			// The second read uses the files of the cache.
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision),
 					storage.WithRange(offset, length))

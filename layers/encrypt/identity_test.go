@@ -34,11 +34,13 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	require.NoError(t, err)
 	quantum, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
+
 	keys := func(ids ...age.Identity) encrypt.Config {
 		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, ids)}
 	}
 	parsed, err := encrypt.ParseKeys(strings.NewReader(mine.String()))
 	require.NoError(t, err)
+
 	joined := func(k ...encrypt.Keys) encrypt.Config {
 		return encrypt.Config{Keys: encrypt.JoinKeys(k, k)}
 	}

@@ -41,6 +41,8 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 				outside := store.Bucket(driver.WithLayer(layer))
 				_, err = outside.Upload(s.Context(), "k", strings.NewReader("first"))
 				require.NoError(s, err)
+
+				// One process rewraps the object, while the other one changes it.
 				p := s.Process("rewraps")
 				q := s.Process("other")
 				b := p.Bucket(store, driver.WithLayer(layer))
@@ -50,6 +52,8 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					return err
 				})
 				a := q.Go("other", func(ctx context.Context) error { return other(ctx, c) })
+
+				// The write of the other process remains, whatever the order of the calls.
 				s.Check(func() {
 					data, _, err := storage.ReadAll(s.Context(), outside, "k")
 					if !errors.Is(err, storage.ObjectNotFound) {

@@ -185,8 +185,10 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
 		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
+
 		keys := k.keys(t, firstKey)
 		joined := encrypt.JoinKeys([]encrypt.Keys{keys, emergency}, []encrypt.Keys{keys})
+
 		s := newStore()
 		content := randomText(5*chunk + 1)
 		b := s.open(t, joined)
@@ -287,6 +289,8 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 		keys := []encrypt.Keys{service, emergency}
 		onlyEncrypt := encrypt.JoinKeys(keys, nil)
 		onlyDecrypt := encrypt.JoinKeys(nil, keys)
+
+		// While the service is up, an object is encrypted for both keys.
 		s := newStore()
 		mustUpload(t, s.open(t, onlyEncrypt), "a", "text")
 		k.server.Close()
@@ -295,10 +299,12 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
 
+		// The key of the service needs the service.
 		_, _, err = storage.ReadAll(t.Context(), s.openWithoutRetry(t, service), "a")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Regexp(t, "AWS KMS|Google Cloud KMS|Azure Key Vault", err.Error())
 
+		// Without a key that encrypts, nothing can be written.
 		_, err = s.open(t, onlyDecrypt).Upload(t.Context(), "b", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
@@ -313,11 +319,13 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 		content := randomText(2*chunk + 3)
 		mustUpload(t, s.open(t, older), "a", content)
 
+		// The newer key cannot read the object yet.
 		_, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Zero(t, k.server.Count(k.unwrap), "the header names another key")
 
 		calls := faults.New()
+		// Both keys decrypt, and only the newer one encrypts.
 		rotating := encrypt.JoinKeys([]encrypt.Keys{newer}, []encrypt.Keys{newer, older})
 		b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, rotating)))
 
@@ -325,6 +333,7 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
 
+		// Afterwards the older key is no longer needed.
 		k.server.SetState(k.key(firstKey), "deleted")
 		got, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.NoError(t, err)
@@ -602,6 +611,8 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 			})
 			return true
 		})
+
+		// The policy has just enough attempts.
 		s := newStore()
 		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, firstKey))),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1 + refusals, MaxDelay: time.Millisecond}))
@@ -668,6 +679,7 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 			redirected = append(redirected, r.Method+" "+r.URL.Path)
 		}))
 		defer elsewhere.Close()
+
 		keys := k.keys(t, firstKey)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
@@ -779,6 +791,8 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 		s := newStore()
 		keys := k.keys(t, firstKey)
 		mustUpload(t, s.open(t, keys), "a", "text")
+
+		// The service returns the other data key.
 		answers := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
 			response, ok := responses[operation]

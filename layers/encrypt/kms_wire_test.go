@@ -125,8 +125,10 @@ func TestKMSRegionOfAWS(t *testing.T) {
 		require.NoError(t, err)
 		return keys
 	}
+
 	const original = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
 	s.AddKey(original)
+
 	stanzas, err := open(original).Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 	replica := strings.Replace(original, "us-west-2", "us-east-1", 1)

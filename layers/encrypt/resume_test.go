@@ -39,6 +39,8 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 				content := randomText(4 * chunk)
 				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 					storage.WithConcurrency(1)}
+
+				// The first attempt is interrupted at the third part.
 				failing := engine.New(&recorder{
 					Driver: s.Driver,
 					failAt: 3,
@@ -48,6 +50,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.Len(t, pendingNames(t, s), 1)
 
+				// The second attempt begins again, and removes the first one's parts.
 				b := engine.New(s.Driver, tt.after...)
 				_, err = b.Upload(t.Context(), "a", body(content), opts...)
 				if err != nil && form == "a stream" { // which cannot be read again
@@ -58,6 +61,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 				require.NoError(t, err)
 
 				require.Empty(t, pendingNames(t, s), "parts are paid for")
+				// Keys that only encrypt cannot read the object.
 				if name != "keys that can only be written" {
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)

@@ -40,6 +40,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	for _, key := range keys {
 		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
+
 	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
@@ -82,6 +83,7 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	allowing := engine.New(s.Driver, driver.WithLayer(layer))
 	refusing := s.open(t, keys)
 
+	// With AllowPlain, the object is encrypted.
 	report, err := encrypt.RewrapAll(t.Context(), allowing, encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1}, report)
@@ -91,6 +93,7 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	require.Equal(t, "plain", string(got))
 	require.Equal(t, "text/x-test", attrs.ContentType)
 
+	// Without AllowPlain, another plain object fails.
 	mustUpload(t, withoutLayer, "b", "plain")
 
 	report, err = encrypt.RewrapAll(t.Context(), refusing, encrypt.RewrapConfig{})
@@ -123,6 +126,8 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 			keys, _ := newRotatedKeys(t)
 			other := s.open(t, keys)
 			mustUpload(t, other, "a", "old")
+
+			// The other program changes the object just before the store copies it onto itself.
 			var copies atomic.Int32
 			changeBeforeCopy := func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Copy" {
@@ -154,6 +159,8 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 	for _, key := range []string{"a", "b", "c"} {
 		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
+
+	// The object b already has the new keys.
 	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)

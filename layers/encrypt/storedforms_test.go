@@ -41,6 +41,7 @@ func TestStoredFormIsWritten(t *testing.T) {
 
 	d := memstore.NewDriver(memstore.Config{})
 	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
+
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)

@@ -64,8 +64,12 @@ func TestLayerAboveOverlay(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
+
+			// The old store has an encrypted object.
 			alone := func(d driver.Driver) storage.Bucket { return engine.New(d, encrypted) }
 			mustUpload(t, alone(stores[0]), "a", "secret")
+
+			// The layer encrypt is either below the overlay, in each store, or above it.
 			old := engine.New(stores[0])
 			opts := []storage.OpenOption{}
 			if tt.below {
@@ -84,6 +88,7 @@ func TestLayerAboveOverlay(t *testing.T) {
 			require.NoError(t, err, "in the old store")
 			require.Equal(t, "secret", string(data))
 
+			// After Finish, the new store alone has the object.
 			_, err = overlay.Finish(ctx, below, overlay.FinishConfig{})
 			require.NoError(t, err)
 			data, _, err = storage.ReadAll(ctx, alone(stores[1]), "a")
@@ -113,10 +118,12 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	_, err = overlay.Finish(ctx, interrupted, overlay.FinishConfig{})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
+	// The only object in the store is the marker.
 	_, err = encrypt.Rewrap(ctx, engine.New(d, encrypted), "a")
 	require.NoError(t, err)
 
 	b := engine.New(d, encrypted, driver.WithLayer(layer))
+	// The second turn is after a Finish.
 	for range 2 {
 		data, _, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)

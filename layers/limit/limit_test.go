@@ -306,6 +306,7 @@ func TestLimitCanceledTransfer(t *testing.T) {
 // Close ends a Read that waits for the limit.
 func TestLimitCloseEndsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// At one byte a second, the Read must wait.
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: 1})})
 		d := layer(memstore.NewDriver(memstore.Config{}))
 		_, err := d.Put(t.Context(), &driver.PutRequest{

@@ -27,6 +27,7 @@ func (d farDriver) Describe() driver.Description {
 
 // A transfer that waits for the limit longer than RetryPolicy.Stall does not count as stalled.
 func TestLimitIsNoStall(t *testing.T) {
+	// Together the transfers take 96 seconds, so each one waits much longer than Stall.
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})
