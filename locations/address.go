@@ -28,6 +28,7 @@ func (loc *Location) written() (string, error) {
 		parameters["credentials"] = loc.Credentials
 	}
 
+	// Split off the fragment, so that parameters can be added to the query before it.
 	base, fragment, hasFragment := strings.Cut(loc.Address, "#")
 	_, query, hasQuery := strings.Cut(base, "?")
 	values, err := url.ParseQuery(query)
@@ -77,6 +78,7 @@ func (loc *Location) inEffect() (string, error) {
 			"set the provider's own environment variables, or use its files")
 	}
 
+	// The query has the folder as the parameter prefix.
 	if folder != "" {
 		prefixes, isSet := values["prefix"]
 		if isSet && (len(prefixes) > 1 || !strings.HasSuffix(prefixes[0], "/")) {
@@ -98,6 +100,7 @@ func split(address string) (base, folder, query string, err error) {
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, query, _ = strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
+
 	if strings.Contains(host, "@") {
 		return "", "", "", invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")

@@ -169,6 +169,7 @@ func (c *Config) checkSecondStore(loc *namedLocation, layer *driver.ConfiguredLa
 	if Variable(layer.Other) == Variable(loc.name) {
 		return invalid("the second store must be another location", "")
 	}
+
 	if _, ok := c.configuredLocation(layer.Other); !ok {
 		// The error does not quote the name, in place of which somebody may have written a secret.
 		if _, set := c.lookup(Variable(layer.Other)); !set {

@@ -88,6 +88,7 @@ func readBounded(path string) ([]byte, error) {
 	}
 	defer f.Close()
 
+	// One byte more shows that the file is too large.
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err

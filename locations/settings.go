@@ -81,6 +81,7 @@ func checkForm(node *yaml.Node, dst any) error {
 	if node.Kind != yaml.MappingNode {
 		return form("there must be fields: " + joinNames(names))
 	}
+
 	seen := map[string]bool{}
 	// The content of a mapping has each key and then its value.
 	for i := 0; i+1 < len(node.Content); i += 2 {
