@@ -155,6 +155,7 @@ func (e *expiry) check() error {
 		return err
 	}
 	e.bucket = e.callerBucket.(storage.Bucket)
+
 	if err := e.settings.checkInventory(e.bucket); err != nil || e.everyAge {
 		return err
 	}

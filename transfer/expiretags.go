@@ -92,9 +92,12 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 			selected[i] = true
 			continue
 		}
+
+		// The context is done.
 		if !requests.acquire(ctx, 1) {
 			break
 		}
+
 		reading.Go(func() {
 			defer requests.release(1)
 			var opts []storage.AttrsOption
@@ -102,6 +105,7 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 				// The entry is a version, whose tags may differ from those of the object.
 				opts = append(opts, storage.WithVersion(object.Version))
 			}
+
 			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
 			if err != nil {
 				e.reporter.countDestinationFailure(ctx, object.Key, err)

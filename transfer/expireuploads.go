@@ -53,6 +53,7 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 		if !e.settings.files.Selects(upload.Key) || !e.tooOld(upload.Begun, age) {
 			continue
 		}
+		// An earlier rule already aborts this upload.
 		if e.abortedBefore(rule, upload) {
 			continue
 		}

@@ -86,6 +86,7 @@ func (f *Forecast) String() string {
 	}
 
 	text := strings.Join(parts, ", ")
+	// Free is -1 if the free bytes are not known.
 	if f.Free < 0 || f.Needed <= f.Free {
 		return text
 	}

@@ -57,6 +57,7 @@ func (e *expiry) concurrency() int {
 // may have replaced it: an S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	errs := make([]error, len(group)) // for each version, the reason why it must stay, or nil
+
 	ends := keyEnds(group)
 	running.All(len(ends), e.concurrency(), func(i int) error {
 		start := 0

@@ -206,6 +206,7 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	}
 
 	removes := j.settings.move || j.settings.remove
+	// A dry run only reports that the places are not known to be distinct.
 	if j.settings.dryRun {
 		j.reporter.report.PlacesUnknown = removes && !j.places.Distinct
 		return nil
@@ -306,6 +307,8 @@ func (j *job) skipDirs() error {
 			}
 			tree.Skipped = append(tree.Skipped, dir)
 		}
+
+		// The end at 1-i is the other one.
 		if other, ok := bothEnds[1-i].(*ends.Tree); ok && !j.comparing {
 			other.Skipped = append(other.Skipped, info)
 		}
@@ -364,9 +367,11 @@ func (j *job) execute(ctx context.Context) (early error) {
 	}
 	j.sweep(ctx)
 
+	// Without files that only the destination has, the job is done.
 	if !j.settings.remove || j.extraneousCount == 0 {
 		return nil
 	}
+
 	if j.unlisted {
 		return &storage.Error{
 			Code: storage.Internal,

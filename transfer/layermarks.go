@@ -89,6 +89,7 @@ func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, rev
 func (r *reverter) restore(ctx context.Context, rev reversion) error {
 	key := rev.version.Key
 	for _, v := range append([]storage.VersionEntry{rev.version}, rev.below...) {
+		// The version is not soft-deleted, so it cannot be restored.
 		if v.SoftDeletedUntil.IsZero() {
 			break
 		}
@@ -97,6 +98,8 @@ func (r *reverter) restore(ctx context.Context, rev reversion) error {
 		if v.Version != "" {
 			opts = append(opts, storage.WithVersion(v.Version))
 		}
+
+		// A version whose size is not that of a marker is the object itself.
 		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || !hasMarkerSize(r.bucket, key, v.Size) {
 			return err
 		}

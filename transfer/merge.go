@@ -249,6 +249,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		return nil
 	}
 
+	// No file must be replaced if one end is a folder of the other.
 	if t.dstExists {
 		if err := j.places.LookThrough(ctx, false); err != nil {
 			return err

@@ -57,9 +57,11 @@ func decideUndelete(versions []storage.VersionEntry) reversion {
 
 	isContent := func(v storage.VersionEntry) bool { return !v.IsDeleteMarker }
 	index := slices.IndexFunc(versions, isContent)
+	// All versions are delete markers.
 	if index < 0 {
 		return reversion{}
 	}
+
 	markers := versions[:index]
 	version := versions[index]
 	if !version.SoftDeletedUntil.IsZero() {
@@ -70,6 +72,7 @@ func decideUndelete(versions []storage.VersionEntry) reversion {
 		}
 	}
 
+	// No marker hides the version, or one of them cannot be removed, because it has no version id.
 	if len(markers) == 0 || slices.ContainsFunc(markers, hasNoVersion) {
 		return reversion{
 			action:   bringBack,

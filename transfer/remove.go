@@ -55,8 +55,10 @@ func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntr
 		if ctx.Err() != nil {
 			return nil
 		}
+
 		key := string(record.Key)
 		if srcTree != nil {
+			// The source directory has the file by now.
 			if _, exists := srcTree.ExactFile(key); exists {
 				continue
 			}

@@ -47,6 +47,8 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 			}
 			return j.skipSame(ctx, t)
 		}
+
+		// The file must be transferred, which may take more slots.
 		j.reporter.meter.totalBytes.Add(t.src.Size)
 		*slots += j.slots.tryAcquire(requestsFor(j, t.src.Size) - *slots)
 	}

@@ -143,11 +143,13 @@ func (c *Cache) Close(complete bool) {
 	if c == nil {
 		return
 	}
+	// A dry run collects no digests.
 	if c.sorter == nil {
 		c.closeOld()
 		return
 	}
 
+	// This job has not seen all files, so the digests of the last job stay.
 	if !complete {
 		for i := range c.n {
 			if d, err := c.digestAt(i); err == nil {

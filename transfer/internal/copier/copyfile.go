@@ -48,6 +48,7 @@ func (r *fileCopier) Transfer(
 		return 0, joberror.OfFile("Copy", src.Key, err)
 	}
 
+	// Reads of body report the progress, and fail once ctx is done.
 	body := &progressReader{
 		src:   running.Reader(ctx, content.Reader()),
 		total: content.Size(),

@@ -54,15 +54,18 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 
 	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
 	srcIsYounger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
+
 	if srcAttrs.Size != dstAttrs.Size {
 		return false, false, nil
 	}
+	// Without checksums, only the times are left to compare.
 	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
 		return !srcIsYounger, listed, nil
 	}
 	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
 		return false, false, nil
 	}
+
 	if srcIsYounger && c.settings.Rule == nil {
 		return revisions.SameProperties(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
 	}

@@ -47,6 +47,7 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 		return true, listed, nil
 	}
 
+	// Without a checksum, the content cannot be compared.
 	if !attrs.CRC32C.Known {
 		return false, false, nil
 	}
@@ -58,6 +59,7 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 		return false, false, nil
 	}
 
+	// A dry run must not change the time of the file.
 	if d.settings.DryRun {
 		return true, listed, nil
 	}

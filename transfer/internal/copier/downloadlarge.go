@@ -84,6 +84,7 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 		return 0, err
 	}
 
+	// WriteFile calls end once it has the temporary file, which end then renames or removes.
 	ended := false
 	open := func(fs.FileMode) (ends.TempFile, error) {
 		end := func(renamed bool, _ error) {

@@ -132,6 +132,7 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 	var applied storage.UploadOptions
 	opts := make([]O, 0, len(ruleOpts)+4)
 	for _, o := range ruleOpts {
+		// Check the option, and collect the metadata of all options.
 		if err := applied.Apply(o); err != nil {
 			return nil, &storage.Error{Code: storage.CodeOf(err), Op: "WithRule", Key: key, Err: err}
 		}

@@ -92,9 +92,11 @@ func (o *Objects) Entries(ctx context.Context, files *selection.Selection, start
 				yield(Entry{}, err)
 				return
 			}
+			// No later key is in the ranges of the job.
 			if files.Ranges.EndsBefore(e.Key) {
 				return
 			}
+
 			file, ok := entryOfObject(e, err, files)
 			if ok && !yield(file, nil) {
 				return

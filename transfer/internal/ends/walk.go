@@ -59,6 +59,7 @@ func (w *treeWalker) walkDir(prefix string) bool {
 		return false
 	}
 
+	// readDir may add the directory to the ancestors.
 	depth := len(w.ancestors)
 	defer func() {
 		w.ancestors = w.ancestors[:depth]
@@ -69,10 +70,13 @@ func (w *treeWalker) walkDir(prefix string) bool {
 		w.yield(Entry{}, joberror.OfContext(w.ctx.Err()))
 		return false
 	}
+
+	// Without the top directory, there is nothing to walk.
 	if err != nil && prefix == "" {
 		w.yield(Entry{}, joberror.OfFile("read", "", err))
 		return false
 	}
+
 	// A directory that does not exist was removed meanwhile.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		unlisted := Entry{
@@ -157,12 +161,15 @@ func (w *treeWalker) readDir(prefix string) ([]child, error) {
 			if err := w.ctx.Err(); err != nil {
 				return nil, err
 			}
+
+			// A job that was killed may have given a file this private name.
 			if localfile.IsAside(d.Name()) {
 				if w.recoverName(prefix + d.Name()) {
 					restored = true
 				}
 				continue
 			}
+
 			if c, ok := w.child(prefix, d); ok {
 				children = append(children, c)
 			}
@@ -218,9 +225,12 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	if strings.EqualFold(d.Name(), reservedName) {
 		return child{order: d.Name(), entry: Entry{Key: key, Kind: Ignored}}, true
 	}
+
+	// A job that was killed while it compared two places may have left this file.
 	if evidence.IsKey(d.Name()) && !d.IsDir() {
 		return child{}, false
 	}
+
 	if localfile.IsTempName(d.Name()) {
 		if w.tree.destination && partfile.IsMark(d.Name()) {
 			w.tree.noteMark(key)

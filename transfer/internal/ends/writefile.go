@@ -80,6 +80,8 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	if err != nil {
 		return err
 	}
+
+	// The new file gets the permissions of the file that it replaces.
 	if p.Source == nil && replaced != nil {
 		p.File = replaced.Mode().Perm()
 	}
@@ -87,6 +89,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 		// Make the file writable, because no later job could replace a read-only file.
 		p.File |= 0o200
 	}
+
 	temp, err := t.createBeside(key, p, open)
 	if err != nil {
 		return err
@@ -94,6 +97,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 
 	renamed := false
 	defer func() { temp.End(renamed, err) }()
+	// The umask may have removed some of the permissions.
 	if p.Source == nil && replaced != nil {
 		if err := copyPermissions(temp.File, p.File); err != nil {
 			return err

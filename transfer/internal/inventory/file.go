@@ -191,6 +191,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			return
 		}
 
+		// A column that the file lacks has the index -1, and an empty cell.
 		indexes := i.columnIndexes(columns)
 		row := make([]string, numColumns)
 		for {
@@ -203,6 +204,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 				yield(nil, err)
 				return
 			}
+
 			for column, index := range indexes {
 				row[column] = ""
 				if index >= 0 {

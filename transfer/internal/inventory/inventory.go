@@ -43,6 +43,7 @@ func Open(
 		return nil, err
 	}
 
+	// The inventory must be that of the bucket in which b keeps its objects.
 	engine, prefix, _ := serving.Reach(b)
 	located, ok := engine.(interface {
 		Located() (provider, location, bucket string)
@@ -134,6 +135,7 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 					return
 				}
 
+				// The bucket of Open may be a view of the keys that begin with i.prefix.
 				key, ok := strings.CutPrefix(v.Key, i.prefix)
 				if skip || !ok || key == "" || !strings.HasPrefix(key, prefix) {
 					continue
@@ -145,6 +147,7 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 			}
 		}
 
+		// The number is -1 if the manifest does not have it.
 		if want := i.manifest.rows; want >= 0 && count != want {
 			err := damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", count, want))
 			yield(storage.VersionEntry{}, err)

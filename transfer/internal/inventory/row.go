@@ -78,6 +78,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	if err != nil {
 		return v, false, err
 	}
+
+	// Only Google's inventory has the time at which a version became noncurrent.
 	if i.manifest.provider == "gcs" && row[removedColumn] != "" {
 		v.NoncurrentSince, err = parseTime(row[removedColumn])
 		if err != nil {

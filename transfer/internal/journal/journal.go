@@ -172,6 +172,7 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	}
 
 	malformed := json.Unmarshal(text, &l.state) != nil
+	// The journal of a job that has ended, or of another place, is ignored.
 	if !malformed && l.isVoid(attrs.Modified) {
 		return "", done, l.start(ctx, job)
 	}
@@ -241,6 +242,7 @@ func (l *Journal) End(elem *list.Element, counts Counts) {
 	step := elem.Value.(*fileStep)
 	step.done = true
 	step.Counts = counts
+
 	if next := elem.Next(); next != nil && next.Value.(*fileStep).done {
 		l.merge(elem, next)
 	}

@@ -67,6 +67,7 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)
 		defer stop()
+
 		other, otherErr, hasOther := next()
 		for v, err := range first {
 			if err != nil {
