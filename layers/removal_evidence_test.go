@@ -411,11 +411,14 @@ func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, refuseWrites)
 	}))
+
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
 	newDriver := memstore.NewDriver(memstore.Config{})
 	newStore := engine.New(newDriver)
 	overlaid := engine.New(newDriver, driver.WithLayer(layer))
+
+	// A killed job has left its test object in the new store.
 	key := evidence.NewKey("a/")
 	_, err = newStore.Upload(t.Context(), key, strings.NewReader(evidence.Text))
 	require.NoError(t, err)

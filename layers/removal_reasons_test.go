@@ -304,6 +304,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	random := rand.New(rand.NewPCG(20261128, 68))
 
 	for i, row := range reasonTable() {
+		// Each row draws an offset, so that it is the same whichever rows are skipped.
 		offset := random.Int64N(maxCalls)
 		if !wholeTable && i%sampledRows != 0 {
 			continue
@@ -320,6 +321,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 			_ = ts.play(b, call, func() {
 				ts.dead.Store(ts.calls.Load() + 1 + offset)
 			})
+			// The second run is not killed.
 			_ = ts.play(b, call, func() {})
 		})
 	}

@@ -102,6 +102,7 @@ func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	past := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(path, past, past))
 
+	// Despite its time, the file is not taken for one that the primary has removed.
 	report, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.EqualValues(t, 1, report.Undecided)

@@ -215,6 +215,7 @@ func TestRepairAllDryRun(t *testing.T) {
 		put(t, engine.New(primary), "more", "only in the primary")
 		put(t, engine.New(second), "stray", "only in the second store")
 		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
+
 		repairAll := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
 			actions := map[string]mirror.Action{}
 			record := mirror.WithDifferences(func(d mirror.Difference) {

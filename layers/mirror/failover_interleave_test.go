@@ -218,6 +218,7 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 					require.NoError(s, err)
 					return driver.WithLayer(layer)
 				}
+
 				p := s.Process("x")
 				b := p.Bucket(moved, overlayOver(p.Bucket(l.primary, l.layer(p.Bucket(l.second)))))
 				actor := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, nil) })

@@ -152,6 +152,7 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 					s.Check(func() {
 						for n, o := range []operation{x, y} {
 							actor := effects[n].Actor
+							// A removal whose response was lost may have been made twice.
 							if o.name == "remove" && actor.Lost() {
 								effects = append(effects, effects[n])
 							}

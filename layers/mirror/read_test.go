@@ -98,6 +98,7 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
 		require.ErrorIs(t, err, storage.PreconditionFailed)
+
 		uploads := p.inPrimary.Count(faults.BeginParts)
 		for _, key := range []string{"a", "missing"} {
 			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1),
@@ -174,6 +175,8 @@ func TestListContinuesInOtherStore(t *testing.T) {
 						p.inPrimary.Set(faults.Fail(faults.Any))
 					}
 				}
+
+				// Pages of the mirror have the same keys, wherever they come from.
 				want := listPages(t, p.second, tt.opts, noFaults)
 				require.Equal(t, want, listPages(t, p.mirror, tt.opts, noFaults))
 				require.Equal(t, want, listPages(t, p.mirror, tt.opts, failOddPages))
@@ -401,8 +404,10 @@ func TestNotesAreHidden(t *testing.T) {
 	for i := range 3000 {
 		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", i), "x")
 	}
+
 	put(t, p.mirror, "a", "x")
 	put(t, p.mirror, ".a", "x")
+
 	p.inPrimary.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, p.mirror))
 	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing skips the notes")
@@ -419,6 +424,7 @@ func TestNotesAreHidden(t *testing.T) {
 	require.Equal(t, []string{".a", "a"}, listWithDelimiter())
 	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 4, "a listing skips the notes")
 
+	// An object of the caller with the same common prefix is shown.
 	put(t, p.mirror, ".omnibucket-x", "x")
 	require.Equal(t, []string{".a", ".omnibucket-", "a"}, listWithDelimiter())
 }
@@ -498,6 +504,7 @@ func TestCopyReadsPrimary(t *testing.T) {
 			require.NoError(t, p.mirror.Remove(t.Context(), "a"))
 			p.inSecond.Set()
 
+			// The read of the primary fails, and so does the call.
 			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
 			require.Error(t, call(t.Context(), p.mirror))
 			p.inPrimary.Set()

@@ -205,6 +205,7 @@ func TestRepairAfterKill(t *testing.T) {
 		for _, taken := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					// Kill the process at each of its calls in turn.
 					call := 1
 					for killAt(t, w, call, taken) {
 						call++
@@ -272,6 +273,7 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 					name := fmt.Sprintf("%s, %s, second store %v, %d attempts", w.name, fault, inSecond, attempts)
 					t.Run(name, func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
+							// Let each call of the write fail in turn.
 							call := 1
 							for failAt(t, w, inSecond, rule(faults.Any).Nth(call), attempts) {
 								call++

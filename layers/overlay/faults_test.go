@@ -52,15 +52,18 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 	}
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
+			// The store of this mode lacks a feature that the action needs.
 			if a.needs&m.lacks != 0 {
 				continue
 			}
+
 			for _, s := range starts {
 				for fault, rule := range rules {
 					for store, inOld := range map[string]bool{"old": true, "new": false} {
 						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name,
 							m.name, store, fault)
 						synctest.Test(t, func(t *testing.T) {
+							// Let each request of the action fail in turn.
 							request := 1
 							for failRequest(t, name, s, m, a, rule(faults.Any).Nth(request), inOld) {
 								request++
@@ -203,6 +206,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{
 			Concurrency: 1,
 			Progress: func(r overlay.Report) {
+				// Each call reports one more object.
 				require.Equal(t, last.Copied+last.Left+1, r.Copied+r.Left)
 				last = r
 			},
@@ -242,6 +246,7 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 		oldDriver := memstore.NewDriver(memstore.Config{})
 		newDriver := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(oldDriver), "a", strings.Repeat("x", size))
+
 		slowBody := faults.New(faults.SlowBody(bytesPerSecond))
 		old := engine.New(oldDriver, driver.WithLayer(slowBody.Layer()))
 

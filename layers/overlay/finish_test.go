@@ -244,6 +244,7 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 				name := fmt.Sprintf("%s, taken %v, KeepOld %v", tt.name, taken, keepOld)
 				t.Run(name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
+						// Kill the process at each of its requests in turn.
 						request := 1
 						for tt.killAt(t, request, taken, keepOld) {
 							request++

@@ -139,6 +139,8 @@ func TestTombstonesAreHidden(t *testing.T) {
 	injector.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
 	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing skips the tombstones")
+
+	// No common prefix of the tombstones is shown.
 	for delimiter, want := range map[string]string{
 		"/": "[.a false 1 a false 1]",
 		"b": "[.a false 1 a false 1]",
@@ -250,6 +252,7 @@ func TestTombstoneOfEachKey(t *testing.T) {
 	require.Len(t, listKeys(t, b, segments+"0", nil), 1)
 	require.Empty(t, listKeys(t, b, segments+"2", nil))
 
+	// Finish copies the remaining object, and does not change the old store.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)

@@ -45,6 +45,7 @@ func TestListBothStores(t *testing.T) {
 			put(t, model, key, "any")
 		}
 
+		// All listings are those of the single store.
 		for _, opts := range listings {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {

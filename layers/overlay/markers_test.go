@@ -54,6 +54,7 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 				require.Equal(t, want, report)
 				require.Equal(t, moved, foldermarker.Keys(t, engine.New(d)))
 
+				// The second run finds nothing to copy.
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 				require.NoError(t, err)
 				require.Equal(t, overlay.Report{Ignored: want.Ignored}, report)
@@ -78,6 +79,7 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 				Size: 4,
 			})
 			require.NoError(t, err)
+
 			d := kind.open(t)
 			b := engine.New(d, driver.WithLayer(newLayer(t, engine.New(oldDriver), overlay.Config{})))
 

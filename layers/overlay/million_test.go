@@ -60,6 +60,7 @@ func TestManyObjectsMove(t *testing.T) {
 		})
 	}
 
+	// Measure the time and the memory of Finish.
 	heapBefore := heap()
 	endWatch := watchHeap()
 	start := time.Now()

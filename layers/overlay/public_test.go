@@ -41,6 +41,7 @@ func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, statusOf(b), "the object has moved")
 	require.Equal(t, http.StatusOK, statusOf(old), "the old store still serves it")
 
+	// A copy onto itself makes the object public again.
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithPublicRead())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusOf(b))

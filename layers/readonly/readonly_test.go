@@ -62,11 +62,13 @@ func TestMethodsThatChangeAreRefused(t *testing.T) {
 		}
 		t.Run(method.Name, func(t *testing.T) {
 			args := []reflect.Value{reflect.ValueOf(t.Context())}
+			// The first parameter is the context.
 			for n := 1; n < method.Type.NumIn(); n++ {
 				args = append(args, argument(method.Type.In(n)))
 			}
 
 			results := reflect.ValueOf(view).MethodByName(method.Name).Call(args)
+			// The last result is the error, or the errors of a batch.
 			switch result := results[len(results)-1].Interface().(type) {
 			case error:
 				require.ErrorIs(t, result, storage.PermissionDenied)

@@ -72,9 +72,11 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	}
 	ownBucket, err := service.Bucket("own")
 	require.NoError(t, err)
+
 	rights := storage.Rights{Read: true, List: true}
 	credentials, err := storage.Vend(t.Context(), ownBucket, "", rights, time.Hour)
 	require.NoError(t, err)
+
 	credentialsOfOwn := func(context.Context, string) (*storage.VendedCredentials, error) {
 		return credentials, nil
 	}
