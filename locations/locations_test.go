@@ -511,11 +511,13 @@ func TestFormatHidesSecrets(t *testing.T) {
 		Locations: map[string]locations.Location{"photos": photos},
 		Settings:  map[string]string{"a": secret},
 	}
+
 	toJSON := func(v any) string {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
 		return string(text)
 	}
+
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", photos)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", photos)
@@ -628,6 +630,7 @@ func TestParseLargeFile(t *testing.T) {
 
 			whole := parseAndMeasure(tt.count)
 			half := parseAndMeasure(tt.count / 2)
+			// A quadratic growth would make the whole four times as large as the half.
 			require.Less(t, whole, 3*half)
 		})
 	}
