@@ -59,6 +59,7 @@ func TestJobsListInAnyOrder(t *testing.T) {
 	ctx := t.Context()
 	src := newUnorderedBucket(t)
 	dst := newUnorderedBucket(t)
+
 	keys := []string{"a", "b-1", "b/1", "b/2", "c0", "d"}
 	for _, key := range keys {
 		_, err := src.Upload(ctx, key, strings.NewReader(key))
@@ -72,6 +73,7 @@ func TestJobsListInAnyOrder(t *testing.T) {
 	require.EqualValues(t, len(keys), report.Transferred)
 	require.EqualValues(t, 1, report.Deleted)
 
+	// The second job finds nothing to do.
 	report, err = Sync(ctx, Bucket(dst), Bucket(src))
 	require.NoError(t, err)
 	require.Zero(t, report.Transferred)

@@ -173,6 +173,7 @@ func TestWithCacheCopy(t *testing.T) {
 	put(t, src, "a", "text")
 	put(t, src, "b", "text")
 	cache := t.TempDir()
+
 	copyAll := func() (transferred int64, heads int) {
 		t.Helper()
 		headsBefore := recorder.count("Head")
@@ -193,6 +194,7 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Zero(t, transferred)
 	require.Zero(t, heads, "the cache has both objects")
 
+	// The object gets other attributes, and keeps its bytes.
 	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
 	transferred, heads = copyAll()
@@ -217,6 +219,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	}
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(hook))
 	put(t, b, "a.txt", "listed")
+
 	dir := newTree(t, map[string]string{"a.txt": "second"})
 	mtime := fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond()) // as Upload stores that of the file
 	var second *storage.Attrs
@@ -226,6 +229,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 			storage.WithMetadata(map[string]string{"mtime": mtime}))
 		require.NoError(t, err)
 	}
+
 	cache := t.TempDir()
 	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), clockAhead()}
 

@@ -81,6 +81,7 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
 
+			// The file is written after its object.
 			path := filepath.Join(dir, "a.txt")
 			now := time.Now()
 			require.NoError(t, os.WriteFile(path, []byte(tt.file), 0o644))

@@ -222,6 +222,7 @@ func TestExpireRules(t *testing.T) {
 			defer func() {
 				require.NoError(t, storage.Close(b))
 			}()
+
 			putDaysAgo := func(days int, key, text string) {
 				clock = start.AddDate(0, 0, -days)
 				put(t, b, key, text)
@@ -237,6 +238,7 @@ func TestExpireRules(t *testing.T) {
 			require.NoError(t, err)
 			rules := transfer.ExpireRules(info.Lifecycle...)
 			require.Len(t, rules, 2)
+
 			dry, err := transfer.Expire(t.Context(), b, rules, transfer.WithDryRun(), atStart())
 			require.NoError(t, err)
 			report, err := transfer.Expire(t.Context(), b, rules, atStart())
@@ -245,6 +247,8 @@ func TestExpireRules(t *testing.T) {
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, dry.Deleted, report.Deleted)
 			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
+
+			// The first version of "kept" was replaced too long ago.
 			var versions []string
 			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
 				require.NoError(t, err)
