@@ -98,6 +98,7 @@ func (d *directory) Close() error {
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	entries := []fs.DirEntry{}
 	for n <= 0 || len(entries) < n {
+		// The timeout is that of one entry, and not of the whole directory.
 		timer := d.watch.startTimer()
 		entry, err, ok := d.next()
 		timer.Stop()

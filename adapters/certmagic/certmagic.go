@@ -123,6 +123,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		prefix += "/"
 	}
 
+	// With the delimiter, a listing has only one level.
 	opts := []storage.ListOption{storage.WithPrefix(prefix)}
 	if !recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
@@ -134,6 +135,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		if err != nil {
 			return nil, err
 		}
+		// A marker of a folder is left out, and so is a key with an empty name in it.
 		if !hasName(strings.TrimPrefix(entry.Key, prefix)) {
 			continue
 		}

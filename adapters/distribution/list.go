@@ -82,6 +82,7 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 			children = append(children, folderInfo(pathOf(folder)))
 			continue
 		}
+		// The state of an unfinished upload is not a file.
 		if strings.HasSuffix(entry.Key, stateSuffix) {
 			continue
 		}

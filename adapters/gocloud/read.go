@@ -15,6 +15,7 @@ const maxPage = 1000
 
 // ListPaged lists one page of objects and common prefixes.
 func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	// A page size of 0 stands for the largest page.
 	size := min(o.PageSize, maxPage)
 	if size <= 0 {
 		size = maxPage

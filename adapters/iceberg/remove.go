@@ -41,6 +41,7 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 		locationsOfKeys = append(locationsOfKeys, location)
 	}
 
+	// The errors name the keys of the files that could not be removed.
 	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
 	failedKeys := map[string]bool{}
 	mayHaveFailedAll := false

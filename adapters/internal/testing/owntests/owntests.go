@@ -82,6 +82,7 @@ func (j *Judge) Replace(t *testing.T, path, old, repl string) {
 // passed of them must pass.
 func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {
 	t.Helper()
+	// A go.mod of its own makes the tests use the copy in j.Dir.
 	mod := filepath.Join(j.work, "judge.mod")
 	copyFile(t, "go.mod", mod, "\nreplace "+j.module+" => "+j.Dir+"\n")
 	copyFile(t, "go.sum", filepath.Join(j.work, "judge.sum"), "")
@@ -91,6 +92,7 @@ func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...str
 		pkg).CombinedOutput()
 	require.NoError(t, err, "%s", built)
 
+	// Run the same program on each kind of store.
 	for name, address := range map[string]string{
 		"memory": "mem://judge",
 		"local":  "file://" + filepath.ToSlash(filepath.Join(j.work, "bucket")) + "?create=true&sync=false",
