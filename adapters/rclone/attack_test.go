@@ -77,6 +77,7 @@ func TestRenameFails(t *testing.T) {
 
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 			require.ErrorIs(t, err, tt.want)
+			// It is known that the upload has stored nothing.
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 
 			remote, ok := storage.As[*brokenFs](b)
