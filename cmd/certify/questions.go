@@ -199,6 +199,8 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 		err = errors.Join(err, i.cleanUp(context.WithoutCancel(ctx)))
 	}()
 
+	// A question that cannot be asked here stays open, with the reason.
+
 	text, err := q.ask(ctx, i)
 	var reason notApplicable
 	if errors.As(err, &reason) {
@@ -215,6 +217,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	}
 
 	// A question may give only the answers that it declares.
+
 	if !slices.Contains(q.answers, text) {
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}

@@ -62,6 +62,7 @@ func completeLocation(
 ) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
 	p.Command = c
+	// With an invalid configuration, the shell completes names of files.
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
@@ -138,6 +139,7 @@ func completePaths(text string) []string {
 // those.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	hasSlashAfterBucket := strings.Count(text, "/") > len("//")
+	// Such text may end within the name of a bucket.
 	hasOnlyBucket := l.Scheme != "file" && !hasSlashAfterBucket && l.Query == ""
 	if locations.IsAddress(text) && hasOnlyBucket {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {

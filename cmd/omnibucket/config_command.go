@@ -112,6 +112,7 @@ environment variables and files.`,
 // configAdd stores an address, or the path of a directory, under a name. If the name has another address
 // already, it fails unless replace is true.
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
+	// A path is stored as the address of its directory.
 	if !locations.IsAddress(address) {
 		l, err := p.Stores.Locate(address)
 		if err != nil {
@@ -126,6 +127,7 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 		address = l.AddressWithKey()
 	}
 
+	// Refuse what the configuration could not have.
 	added := locations.Config{Locations: map[string]locations.Location{name: {Address: address}}, Lookup: noVariables}
 	if err := added.Check(); err != nil {
 		return err
@@ -284,6 +286,7 @@ func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
 		address := p.Stores.AddressOf(name)
+		// The output has only the names of the layers, and not their settings.
 		var layers []string
 		for _, layer := range p.Stores.Config.Locations[name].Layers {
 			layers = append(layers, layer.Name)

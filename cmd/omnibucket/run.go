@@ -25,6 +25,7 @@ func run(ctx context.Context, args []string, env program.Environment) int {
 // runShared is like run, but for one line of "omnibucket run" if shared is not nil. The line uses the
 // open buckets in shared and leaves them open.
 func runShared(ctx context.Context, args []string, env program.Environment, shared *program.OpenBuckets) int {
+	// If the output fails, it cancels the command.
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := program.New(env, console.NewOutput(env.Out, cancel), shared)

@@ -168,6 +168,7 @@ func (b *batch) run(ctx, startCtx context.Context, src io.Reader) error {
 		if len(words) == 0 {
 			continue
 		}
+		// The line waits for all lines before it, and not for a program.
 		isWait := len(words) == 1 && words[0] == "wait"
 		if isWait {
 			wg.Wait()
@@ -288,6 +289,7 @@ func (b *batch) report(
 
 	if code != 0 {
 		b.failures++
+		// Lines end in any order, and the exit code is that of the first line in the file.
 		if b.firstFailed == 0 || number < b.firstFailed {
 			b.firstFailed = number
 			b.code = code

@@ -28,7 +28,8 @@ type flags struct {
 	domains   []string
 }
 
-// Mcp returns the command mcp of a program with this version.
+// Mcp returns the command mcp of a program with this version, which serves the objects of a
+// location to AI agents.
 func Mcp(p *program.Program, version string) *cobra.Command {
 	var f flags
 	c := &cobra.Command{
@@ -66,6 +67,7 @@ With --listen, a client needs a token in the header Authorization, as "Bearer TO
 			return serve(c.Context(), p, &f, rules, args[0])
 		},
 	}
+
 	set := c.Flags()
 	set.StringSliceVar(&f.allow, "allow", []string{toolList, toolStat, toolRead}, "offer these `tools`, separated by commas")
 	set.BoolVar(&f.overwrite, "overwrite", false, "let write and move replace objects, if a call asks for it")

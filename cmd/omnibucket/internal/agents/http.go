@@ -54,12 +54,14 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 	if err != nil {
 		return err
 	}
+
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 
+	// The user needs a token that was made here, and must know how far it travels.
 	if generated {
 		_, _ = fmt.Fprintf(
 			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
@@ -134,6 +136,7 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 	slots := make(chan struct{}, s.rules.concurrency)
 	largeSlots := make(chan struct{}, maxLarge)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A request that may not even wait is refused at once.
 		select {
 		case waiting <- struct{}{}:
 			defer func() { <-waiting }()
@@ -143,6 +146,7 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 			return
 		}
 
+		// A body that says that it is too long is not read into memory.
 		if r.ContentLength > int64(s.maxMessage()) {
 			webserver.Refuse(r.Context(), w, r.Body, maxDrain, func() {
 				tooLong(w)
@@ -150,6 +154,7 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 			return
 		}
 
+		// A body of unknown length may be large, too.
 		mayBeLarge := r.ContentLength < 0 || r.ContentLength > largeBody
 		if mayBeLarge && s.maxMessage() > largeBody {
 			if !acquire(r.Context(), largeSlots) {

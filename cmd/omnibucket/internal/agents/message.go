@@ -47,6 +47,7 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
+	// A batch is an array of messages.
 	isBatch := text[0] == '['
 	if isBatch {
 		return nil, errBatch

@@ -117,6 +117,7 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	// The data may begin and end within a character.
 	start, stop := words.WholeCharacters(data, in.Offset > 0, dataEnd < a.Size)
 	text := data[start:stop]
+	// The next read begins after the text that is sent, or after all of the data if it is binary.
 	nextOffset := dataEnd
 	if isText(text) {
 		text = text[:fittingLength(text, maxJSON)]

@@ -115,6 +115,7 @@ func withoutSubscriptions(next mcp.MethodHandler) mcp.MethodHandler {
 func add[In, Out any](
 	s *server, t *mcp.Tool, do func(ctx context.Context, in In) (*mcp.CallToolResult, Out, error),
 ) {
+	// A tool may have a schema of its own, in which some arguments are hidden.
 	input, ok := t.InputSchema.(*jsonschema.Schema)
 	if !ok {
 		input = schemaOf[In]()

@@ -24,7 +24,7 @@ type bucketFlags struct {
 	softDelete                 string
 }
 
-// Bucket returns the command bucket.
+// Bucket returns the command bucket, which shows or changes the settings of a bucket.
 func Bucket(p *program.Program) *cobra.Command {
 	var f bucketFlags
 	c := &cobra.Command{
@@ -54,6 +54,7 @@ Versioning cannot be switched off on every store; some suspend it.`,
 			return bucket(c.Context(), p, args[0], opts)
 		},
 	}
+
 	flags := c.Flags()
 	flags.StringVar(&f.versioning, "versioning", "", "keep old versions of objects: on or off")
 	flags.StringVar(&f.public, "public", "", "let anyone read all objects: on or off")

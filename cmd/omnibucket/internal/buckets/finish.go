@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Finish returns the command finish.
+// Finish returns the command finish, which copies what only the old store of a location with the
+// layer overlay has.
 func Finish(p *program.Program) *cobra.Command {
 	var c overlay.FinishConfig
 	command := &cobra.Command{
@@ -32,6 +33,7 @@ must be a whole bucket, without a prefix.`,
 			return finish(command.Context(), p, args[0], c)
 		},
 	}
+
 	command.Flags().BoolVar(
 		&c.RemoveTombstones, "remove-tombstones", false,
 		"also remove those of keep_old, when no program uses the layer any more",

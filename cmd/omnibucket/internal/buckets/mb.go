@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Mb returns the command mb.
+// Mb returns the command mb, which creates a bucket.
 func Mb(p *program.Program) *cobra.Command {
 	var public, isVersioned bool
 	c := &cobra.Command{
@@ -66,6 +66,7 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 		if err := program.OfDryRun(err); err != nil {
 			return err
 		}
+		// A dry run also fails if the bucket exists.
 		if p.Global.DryRun {
 			if err := requireMissing(ctx, s, bucket); err != nil {
 				return err

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/layers/mirror"
 )
 
-// Repair returns the command repair.
+// Repair returns the command repair, which makes both stores of a mirrored location equal.
 func Repair(p *program.Program) *cobra.Command {
 	var all, primaryIsRight bool
 	c := &cobra.Command{
@@ -40,6 +40,7 @@ stores. With -v and --json, prints what it did with each object.`,
 			return repair(c.Context(), p, args[0])
 		},
 	}
+
 	c.Flags().BoolVar(&all, "all", false, "compare all objects")
 	c.Flags().BoolVar(&primaryIsRight, "primary-is-right", false,
 		"with --all: replace and remove whatever the first store does not have in the second one")

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// Rewrap returns the command rewrap.
+// Rewrap returns the command rewrap, which encrypts the data keys of objects again, for the present
+// keys of their location.
 func Rewrap(p *program.Program) *cobra.Command {
 	var recursive bool
 	var former string
@@ -35,6 +36,7 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return rewrap(c.Context(), p, args[0], recursive, former) },
 	}
+
 	c.Flags().StringVar(&former, "former", "", "with -r: rewrap only what the identities of this file decrypt")
 	c.Flags().BoolVarP(&recursive, "recursive", "r", false, "rewrap everything in the folder of this name")
 	return c

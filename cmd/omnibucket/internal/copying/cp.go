@@ -77,6 +77,7 @@ in which the wildcards begin.
 			return cp(c.Context(), p, &f, args[:len(args)-1], args[len(args)-1])
 		},
 	}
+
 	f.register(c)
 	c.Flags().StringVar(&version, "version", "", "copy this `version` of the source")
 	a.Register(c)
@@ -252,6 +253,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 		})
 	}
 
+	// The source is standard input.
 	return transferOne(ctx, p, f, "uploaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
 		var body io.Reader = strings.NewReader("")
 		if !p.Global.DryRun {

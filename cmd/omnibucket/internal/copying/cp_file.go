@@ -81,6 +81,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 		return 0, err
 	}
 
+	// The copy is a temporary file until it is complete.
 	temp, err := partfile.Replace(partfile.System{}, destination, 0o600)
 	if err != nil {
 		return 0, localfile.WithPath(err, destination)

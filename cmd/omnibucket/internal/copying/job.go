@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Job returns the command job.
+// Job returns the command job, which shares jobs among machines and shows their progress.
 func Job(p *program.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "job COMMAND",
@@ -28,6 +28,7 @@ func Job(p *program.Program) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+
 	c.AddCommand(&cobra.Command{
 		Use:   "status FOLDER",
 		Short: "Show the progress of all jobs of a folder",
@@ -38,6 +39,7 @@ until it is begun again.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return jobStatus(c.Context(), p, args[0]) },
 	})
+
 	c.AddCommand(splitCommand(p))
 	return c
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Mv returns the command mv.
+// Mv returns the command mv, which moves files and objects, with the flags of cp.
 func Mv(p *program.Program) *cobra.Command {
 	f := cpFlags{move: true}
 	var a program.Attributes
@@ -66,6 +66,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	}
 
 	if src.Kind == location.InBucket && dst.Kind == location.InBucket && !p.Global.DryRun {
+		// Only errSeveralSteps means that a copy must do it.
 		if err := mvInOneStep(ctx, p, f, src, dst); !errors.Is(err, errSeveralSteps) {
 			return err
 		}
@@ -170,6 +171,7 @@ func removeFile(path string, old fs.FileInfo) error {
 		return localfile.Written(current).Equal(localfile.Written(old))
 	}
 
+	// A link is removed itself, and not the file behind it.
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return removeLink(path, isUnchanged, conflict)

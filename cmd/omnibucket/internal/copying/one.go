@@ -46,6 +46,7 @@ func transferOne(
 	e.Bytes = attrs.Size
 	e.Version = attrs.Version
 	p.Emit(e, text)
+	// The event names the copy that the move has made, and the summary the move itself.
 	if f.move {
 		name = "moved"
 	}

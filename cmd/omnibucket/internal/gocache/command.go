@@ -22,7 +22,7 @@ type flags struct {
 	stats bool
 }
 
-// Gocache returns the command gocache.
+// Gocache returns the command gocache, which keeps the build cache of the go command in a store.
 func Gocache(p *program.Program) *cobra.Command {
 	var f flags
 	c := &cobra.Command{
@@ -44,6 +44,7 @@ strangers choose what is built. Files that were not used for five days leave --d
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c.Context(), p, args[0]) },
 	}
+
 	set := c.Flags()
 	set.StringVar(&f.dir, "dir", "", "keep files in this `directory` (default: omnibucket/gocache in the directory of caches)")
 	set.BoolVar(&f.readOnly, "read-only", false, "upload nothing")

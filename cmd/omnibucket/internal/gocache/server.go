@@ -114,6 +114,7 @@ func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *reque
 
 		switch req.Command {
 		case commandGet:
+			// At most maxGets gets run at the same time.
 			slots <- struct{}{}
 			gets.Go(func() {
 				w.write(s.get(req))

@@ -119,6 +119,7 @@ func (u *uploads) countResult(err error) {
 // progress for the time silence, it drops the rest.
 func (u *uploads) close(limit, silence time.Duration) {
 	u.mu.Lock()
+	// From here on, enqueue drops every output.
 	u.isClosed = true
 	u.mu.Unlock()
 

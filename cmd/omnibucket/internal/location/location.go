@@ -146,6 +146,7 @@ func ParseAddress(text string) (Location, error) {
 
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, l.Query, _ = strings.Cut(rest, "?")
+	// Without query and fragment, the rest is the bucket and the key.
 	host, escaped, _ := strings.Cut(rest, "/")
 	l.Host = host
 
@@ -191,6 +192,7 @@ func (l *Location) takePrefix() error {
 	var others []string
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
+		// All other parameters stay in the query.
 		if name, err := url.QueryUnescape(name); err != nil || name != "prefix" {
 			others = append(others, pair)
 			continue

@@ -161,6 +161,7 @@ func (f *FilterFlags) patternOptions() ([]transfer.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Such flags would select nothing.
 	if len(included) > 0 && slices.ContainsFunc(excluded, matchesEverything) {
 		return nil, argument.Invalid("--exclude must leave what --include selects, but a pattern matches every key",
 			"leave that pattern out: --include '*.jpg' alone selects nothing else, "+

@@ -137,6 +137,7 @@ func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.
 	cfg.Lookup = s.Lookup
 	cfg.OpenBucket = s.openOther
 	withLayers := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
+	// Layers need the address of a bucket, which a path does not have.
 	if l.Kind == location.LocalPath {
 		dir, err := l.InDirectory(l.Path, "")
 		if err != nil {

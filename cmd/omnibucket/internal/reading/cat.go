@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Cat returns the command cat.
+// Cat returns the command cat, which writes objects to standard output.
 func Cat(p *program.Program) *cobra.Command {
 	var span, version string
 	var literal bool

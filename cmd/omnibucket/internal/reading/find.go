@@ -19,7 +19,7 @@ type findFlags struct {
 	maxDepth, limit int
 }
 
-// Find returns the command find.
+// Find returns the command find, which prints the keys of the objects that flags select.
 func Find(p *program.Program) *cobra.Command {
 	var f findFlags
 	c := &cobra.Command{

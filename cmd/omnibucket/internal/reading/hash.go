@@ -38,7 +38,7 @@ type hashFlags struct {
 	algorithm     string
 }
 
-// Hash returns the command hash.
+// Hash returns the command hash, which prints checksums of objects.
 func Hash(p *program.Program) *cobra.Command {
 	f := hashFlags{}
 	c := &cobra.Command{
@@ -54,6 +54,7 @@ reads it in any case.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return hashAll(c.Context(), p, &f, args) },
 	}
+
 	c.Flags().StringVar(
 		&f.algorithm, "algorithm", "sha256",
 		"`name` of the checksum: crc32c, md5, sha1, sha256 or sha512",

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Head returns the command head.
+// Head returns the command head, which writes the first lines or bytes of objects to standard
+// output.
 func Head(p *program.Program) *cobra.Command {
 	var lines, bytes int64
 	var version string
@@ -41,6 +42,7 @@ func Head(p *program.Program) *cobra.Command {
 				// The function head then writes lines.
 				bytes = -1
 			}
+
 			var opts []storage.DownloadOption
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))

@@ -31,7 +31,7 @@ type lsFlags struct {
 	limitCount        int                  // 0 if there is no limit
 }
 
-// Ls returns the command ls.
+// Ls returns the command ls, which lists objects, folders, versions or buckets.
 func Ls(p *program.Program) *cobra.Command {
 	var f lsFlags
 	c := &cobra.Command{

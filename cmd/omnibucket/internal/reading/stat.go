@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Stat returns the command stat.
+// Stat returns the command stat, which shows the attributes of an object or the settings of a
+// bucket.
 func Stat(p *program.Program) *cobra.Command {
 	var literal bool
 	var version string

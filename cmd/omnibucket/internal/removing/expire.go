@@ -23,7 +23,8 @@ type expireFlags struct {
 	inventory        string
 }
 
-// Expire returns the command expire.
+// Expire returns the command expire, which removes objects and old versions that are older than an
+// age.
 func Expire(p *program.Program) *cobra.Command {
 	var f expireFlags
 	c := &cobra.Command{
@@ -42,6 +43,7 @@ stores that do not apply them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return expire(c.Context(), p, &f, args[0]) },
 	}
+
 	flags := c.Flags()
 	flags.StringVar(&f.age, "age", "", "remove objects that were written before this `duration`")
 	flags.StringVar(
@@ -88,6 +90,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 		return err
 	}
 
+	// Only a bucket that is opened with versions shows old ones.
 	if f.oldVersions != "" || f.lifecycle {
 		l = program.WithVersions(l)
 	}

@@ -27,7 +27,7 @@ type rmFlags struct {
 	attrsOptions            []storage.AttrsOption // the same conditions as in options, for Exists
 }
 
-// Rm returns the command rm.
+// Rm returns the command rm, which removes objects.
 func Rm(p *program.Program) *cobra.Command {
 	var f rmFlags
 	var version, revision string
@@ -57,6 +57,7 @@ With -r or wildcards, flags such as --older select what is removed.
 			return rm(c.Context(), p, &f, args)
 		},
 	}
+
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "remove everything in the folder of this name")
 	flags.BoolVarP(&f.force, "force", "f", false, "say nothing if there is nothing to remove")

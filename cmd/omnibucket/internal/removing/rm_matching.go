@@ -28,6 +28,7 @@ func rmMatching(
 	objects := 0
 	folders := 0
 
+	// The sequence also counts the matches, so that it is known afterwards why nothing was removed.
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Undelete returns the command undelete.
+// Undelete returns the command undelete, which brings removed objects back.
 func Undelete(p *program.Program) *cobra.Command {
 	var filter program.FilterFlags
 	var literal bool
@@ -82,7 +82,7 @@ func (f *restoreFlags) check() error {
 	return nil
 }
 
-// Restore returns the command restore.
+// Restore returns the command restore, which brings back old versions, or objects from an archive.
 func Restore(p *program.Program) *cobra.Command {
 	var f restoreFlags
 	c := &cobra.Command{
@@ -112,6 +112,7 @@ stat shows when they can be read.
 			return f.restoreAt(c.Context(), p, args)
 		},
 	}
+
 	flags := c.Flags()
 	flags.StringVar(&f.at, "at", "", "restore the versions that were current at this `time`")
 	flags.BoolVar(&f.remove, "delete", false, "with --at: remove objects that did not exist then; their versions stay")

@@ -28,7 +28,7 @@ type signFlags struct {
 	isGiven                        func(flag string) bool
 }
 
-// Sign returns the command sign.
+// Sign returns the command sign, which signs a URL for one object.
 func Sign(p *program.Program) *cobra.Command {
 	var f signFlags
 	c := &cobra.Command{
