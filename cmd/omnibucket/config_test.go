@@ -157,10 +157,12 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	_, parameters, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
 	s.env["OMNIBUCKET_ALL"] = "s3://?" + parameters
 
+	// The name reaches the same objects as box:, which names the bucket itself.
 	s.put("all:"+bucket+"/in/a.txt", "text")
 	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
 	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+bucket))
 
+	// Another bucket is reached in the same way.
 	s.ok("mb", "all:second")
 	s.ok("cp", "all:"+bucket+"/in/a.txt", "all:second/b.txt")
 	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))
@@ -430,6 +432,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	t.Chdir(dir)
 
 	writeFiles(t, dir, map[string]string{"site/a b.txt": "a", "site/sub/c%": "c"})
+	// Read a directory and a file in it.
 	require.Equal(t, "a b.txt\nsub/\n", s.ok("ls", "./site"))
 	require.Equal(t, "a b.txt\nsub/c%\n", s.ok("ls", "-r", "site"))
 	require.Equal(t, "a b.txt\n", s.ok("ls", "site/a b.txt"))
@@ -438,6 +441,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	require.Contains(t, s.ok("stat", "./site"), "provider")
 	require.Contains(t, s.ok("stat", "site/a b.txt"), "size")
 
+	// Make and remove directories.
 	s.ok("mb", "./made")
 	require.DirExists(t, "made")
 	s.ok("rb", "./made")

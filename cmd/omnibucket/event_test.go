@@ -245,10 +245,12 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s.put(bucket+"/site/b", "b")
 	s.put(bucket+"/site/c", "c")
 
+	// The destination has two files more than the source.
 	_, stderr := s.exits(exitUsage, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
 	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
 	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
 
+	// The backup gets the replaced file and the removed ones.
 	s.runSync("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
 	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
 	require.Equal(t, "older", readFile(t, filepath.Join(backup, "a")))

@@ -16,9 +16,11 @@ func TestTag(t *testing.T) {
 		s.ok("cp", "--tag", "state=new", "-", "box:p/a")
 		s.ok("cp", "-", "box:p/b")
 
+		// Without a flag, tag prints.
 		require.Equal(t, "p/a  state=new\n", s.ok("tag", "box:p/a"))
 		require.Equal(t, "p/b\n", s.ok("tag", "box:p/b"))
 
+		// A tag is added to each object that matches.
 		modified := statOf(s, "box:p/a").Modified
 		require.Equal(t, "changed p/a\nchanged p/b\n", s.ok("tag", "-v", "--set", "owner=me", "box:p/*"))
 		require.Equal(t, "p/a  owner=me  state=new\np/b  owner=me\n", s.ok("tag", "box:p/*"))
@@ -27,6 +29,7 @@ func TestTag(t *testing.T) {
 		s.ok("tag", "--remove", "state", "--set", "owner=you", "--set", "x=a=b", "box:p/a")
 		require.Equal(t, `{"key":"p/a","tags":{"owner":"you","x":"a=b"}}`+"\n", s.ok("tag", "--json", "box:p/a"))
 		s.ok("tag", "--clear", "--dry-run", "box:p/a")
+		// Only the tag that --set names is left.
 		s.ok("tag", "--clear", "--set", "z=1", "box:p/a")
 		require.Equal(t, "p/a  z=1\n", s.ok("tag", "box:p/a"))
 

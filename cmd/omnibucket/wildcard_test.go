@@ -256,6 +256,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 
 	bucket := newMemoryAddress(t)
 
+	// Wildcards match in one directory, or with ** at any depth.
 	s.ok("cp", "*.jpg", bucket)
 	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "-r", bucket))
 	s.ok("cp", "./**/*.jpg", bucket+"/all/")
@@ -267,6 +268,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	require.Equal(t, "ab", s.ok("cat", "./?.jpg"))
 	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "*.jpg"))
 
+	// A pattern without a match is an error.
 	s.exits(exitNotFound, "cp", "./no*", bucket)
 	s.exits(exitNotFound, "rm", "./no*")
 	s.ok("rm", "./*.png")
@@ -276,6 +278,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	s.ok("cp", "[x].txt", bucket) // a file of this name exists
 	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
 
+	// Even a file whose name is an asterisk comes before the pattern.
 	writeFiles(t, dir, map[string]string{"*": "star"})
 	require.Equal(t, "star", s.ok("cat", "./*"))
 	s.ok("rm", "./*")
