@@ -174,6 +174,8 @@ func checkParams(u *url.URL, params []string) *Error {
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
+
+	// A parameter with the value true selects its option.
 	flags := []struct {
 		name   string
 		option OpenOption
@@ -192,6 +194,7 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		}
 	}
 
+	// The other parameters have a value.
 	if query.Has("part_size") {
 		size, err := strconv.ParseInt(query.Get("part_size"), 10, 64)
 		if err != nil {

@@ -22,6 +22,7 @@ import (
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {
+	// Only the destination must be a bucket of this library.
 	f, e := frontOf(dst, "Copy", dstKey)
 	if e != nil {
 		return nil, e

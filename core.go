@@ -179,6 +179,7 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	if c == nil {
 		return nil, locateError(b, "Wrap", "", invalid("Core", "must not be nil"))
 	}
+
 	wrapped := newFront(c)
 	wrapped.hooks = f.hooks
 	return wrapped, nil

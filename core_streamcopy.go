@@ -21,6 +21,7 @@ import (
 // condition and c has [ConditionalUpdate], the revision that was read is the condition. StreamCopy
 // never reads from the second store of a mirror, which may have an older object.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
+	// Never read from the second store of a mirror, which may have an older object.
 	ctx = evidence.WithoutFailover(ctx)
 	reader, err := openCopySource(ctx, src, o)
 	if err != nil {
@@ -58,11 +59,13 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	if isGuarded {
 		put.Condition.Revision = source.Revision
 	}
+
 	attrs, err := c.Upload(ctx, key, content, put)
 	if err == nil {
 		return attrs, nil
 	}
 
+	// Find out whether the source or the replaced object has changed meanwhile.
 	e := AsError(ctx, err)
 	e.Op = "Copy"
 	replacedMeanwhile := isGuarded && e.Code == PreconditionFailed
@@ -122,6 +125,7 @@ func (s CopySource) names(c Core, key string) bool {
 // the source that c can keep and that Upload accepts. set has the bits of the properties that Upload
 // must set.
 func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties, set PropertySet) {
+	// Leave out what the destination cannot keep.
 	p = *source
 	p.StorageClass = ""
 	if !c.Supports(ContentProperties) {
@@ -134,6 +138,7 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 		p.ContentType = ""
 	}
 
+	// An option replaces the value of the source. Otherwise a valid value is kept.
 	set = o.Set
 	options := &o.Properties
 	for _, property := range []struct {
