@@ -109,6 +109,7 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 // serverCompose lets the provider join the sources, so that no content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	engine := c.op.engine
+	// Request the sources in the revisions whose attributes were read.
 	req := &driver.ComposeRequest{
 		Key:        c.op.key,
 		Properties: c.req.Properties,
@@ -158,6 +159,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 
 // streamCompose downloads the sources one after the other, and uploads them as one object.
 func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	// The object has the bytes of all sources.
 	req := putOfCopy(&c.req)
 	for _, source := range c.sources {
 		req.Size += source.Size
@@ -173,6 +175,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	body := &sourcebody.Body{Open: openNext}
 	defer body.Close()
 
+	// Without a source of the same key, the object replaces none of them.
 	ownSource := slices.Index(c.srcKeys, c.op.key)
 	if ownSource < 0 {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)

@@ -278,6 +278,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		return nil, e
 	}
 	defer reader.Close()
+
 	source := reader.Attrs()
 	req, e := c.streamRequest(source)
 	if e != nil {
@@ -290,6 +291,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	if !needsCondition {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
+
+	// The copy replaces its source, so it must replace the revision that was read.
 	revision, e := c.op.engine.bareRevision(source.Revision)
 	if e != nil {
 		return nil, e
@@ -313,6 +316,7 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 	}
 	req.Size, req.CRC32C = c.expectedResult(source)
 
+	// Tags are not among the properties, so they may need a request of their own.
 	mayHaveTags := source.TagCount > 0
 	if c.source != nil && c.source.op.engine.desc.TagsByHead {
 		// The response of the download does not say how many tags the object has.

@@ -10,6 +10,7 @@ import (
 
 // serverCopy lets the provider copy the object, so that no content passes through this process.
 func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
+	// If possible, save the request for the attributes of the source.
 	if c.copiesWithoutAttrs() {
 		attrs, e := c.copyWithoutAttrs(ctx, src)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
@@ -40,6 +41,8 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	if e != nil {
 		return nil, e
 	}
+
+	// Append joins the source with a tail.
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &req, want)
 	}
@@ -70,6 +73,7 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
 	dst := c.op.engine
 	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
+	// want gets the same values as the request.
 	want := &intent{
 		native:    req.Native,
 		condition: req.Condition,
@@ -77,6 +81,7 @@ func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*in
 	}
 	want.size, want.crc = c.expectedResult(source)
 
+	// Without an option for tags, the store may keep those of the source.
 	req.ReplaceTags = c.opts.Tags != nil
 	kept, e := c.copyTags(req, source.TagCount)
 	if e != nil {
@@ -200,6 +205,7 @@ func replaceOnServer(
 	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
 	call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
+	// Without a source to guard, or with a condition of the caller, the copy needs no other condition.
 	if replaced == "" || *condition != (storage.Condition{}) || !o.engine.has(storage.ConditionalUpdate) {
 		return writeOnServer(ctx, o, call, want)
 	}

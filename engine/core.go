@@ -63,6 +63,8 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
 	o := &storage.OpenOptions{}
 	optionErr := o.Apply(opts...)
+
+	// The layers come first, because they may change what the driver describes.
 	d, layerErr := wrapLayers(d, o.Layers)
 	desc := d.Describe()
 	reports := reporter(o, &desc)
@@ -90,6 +92,7 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
 	}
 
+	// A hedge is a second request for a read whose response is late. A local store needs none.
 	if o.HedgedReads && !desc.Local {
 		c.hedger = &hedger{}
 	}
@@ -249,9 +252,10 @@ func isRevision(bare string) bool {
 }
 
 // checkCondition checks that the driver supports cond, and strips the provider's prefix from its
-// revision. update is ConditionalUpdate for a write, ConditionalRemove for a removal, and 0 for a
-// read.
+// revision. update is the feature that a revision needs: ConditionalUpdate for a write,
+// ConditionalRemove for a removal, and 0 for a read.
 func (c *engine) checkCondition(cond *storage.Condition, update storage.Features) *storage.Error {
+	// Refuse conditions that do not fit the call or one another.
 	isRead := update == 0
 	isWrite := update == storage.ConditionalUpdate
 	switch {

@@ -102,6 +102,7 @@ func (d *download) open() *storage.Error {
 		return d.openEmpty()
 	}
 
+	// split is true if several connections may share the range.
 	split := d.concurrency > 1 && d.canSplit()
 	attrs, e := d.connectFirst(split)
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
@@ -224,6 +225,7 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
+
 	// One Read of a file cannot be interrupted, so it must be short.
 	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
 
@@ -309,6 +311,7 @@ func (d *download) fail(e *storage.Error) error {
 
 // Close ends the download, at any time, even while a Read waits.
 func (d *download) Close() error {
+	// Only the first Close ends the download.
 	d.mu.Lock()
 	if d.ended {
 		d.mu.Unlock()

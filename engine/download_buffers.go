@@ -132,11 +132,13 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	if d.ended {
 		// The reader was closed, which freed the sections in the queue, but s may have left it before.
 		s.fetched.buffer.Free()
 		return 0, errClosed
 	}
+
 	b.current = s
 	if s.fetched.err != nil {
 		if e := b.f.interrupted(); e != nil {
@@ -145,6 +147,7 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 		return 0, ownError(s.fetched.err)
 	}
 
+	// Copy what fits into p, and free the section after its last byte.
 	buf := s.fetched.buffer
 	p = p[:min(int64(len(p)), buf.Size()-b.offset)]
 	n, _ := buf.ReadAt(p, b.offset) // cannot fail within the size

@@ -126,6 +126,8 @@ func (d *download) grow(rate float64) {
 	if d.ended {
 		return
 	}
+
+	// Sections that are written to a file in place need no memory.
 	sections := int64(maxAdaptiveSections)
 	if !d.toFile {
 		// Reserve returns what is free, up to this number of bytes.
@@ -138,6 +140,8 @@ func (d *download) grow(rate float64) {
 		d.unreserve()
 		return
 	}
+
+	// The fetch reads what comes after the bytes of the first connection.
 	offset := d.first.req.Offset
 	initial := d.op.engine.downloads.Begin(initialSections)
 	d.fetch = newFetch(d, offset+keptBytes, running.GrowingLimit(initial, int(sections), rate), 0)
@@ -205,6 +209,7 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 
 	mayWait := f.size == 0 // WithConcurrency sets a size
 	for s.remaining.Load() > 0 {
+		// Read into the free space of the sink.
 		free, err := f.sink.space(s)
 		if err != nil {
 			return asError(f.ctx, err)
@@ -218,6 +223,7 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 			continue
 		}
 
+		// A section that the store refuses waits for the earlier ones, which free their connections.
 		if !mayWait || !e.Retryable {
 			return e
 		}

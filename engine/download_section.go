@@ -57,6 +57,7 @@ func (s *section) connect() (attrs *storage.Attrs, e *storage.Error) {
 // store does not respond within the stall limit.
 func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	engine := s.d.op.engine
+	// A local store needs no limit of time.
 	if engine.desc.Local {
 		attrs, body, err := engine.driver.Get(ctx, &s.req)
 		if err != nil {
@@ -235,13 +236,15 @@ func (s *section) interrupt() {
 	}
 }
 
-// prepareReconnect drops the connection, which ended early with err. It waits as long as a retry
-// must and returns nil, or returns the error of the section if no other connection may be opened.
+// prepareReconnect drops the connection, which ended early with err. It returns nil once another
+// connection may be opened, after the wait of a retry. Otherwise it returns the error of the
+// section.
 func (s *section) prepareReconnect(err error) *storage.Error {
 	s.drop()
 	e := s.dropError(err)
 	s.sinceDrop = 0
 
+	// Neither the end of the section nor that of its context permits another connection.
 	if _, closed := s.opened(); closed {
 		return errClosed
 	}
@@ -253,6 +256,7 @@ func (s *section) prepareReconnect(err error) *storage.Error {
 		return e
 	}
 
+	// Ask the retry policy, which counts each lost connection as a failed attempt.
 	isFirstDrop := s.tries.Failed == 0
 	delay, mayRetry := s.d.op.engine.retry.allow(&s.tries, e)
 	if !mayRetry {

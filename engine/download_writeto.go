@@ -50,6 +50,7 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 		d:        d,
 		accounts: d.hashing || d.progress != nil,
 	}
+
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
@@ -64,6 +65,7 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 		d.first.drop()
 		return n, dst.err
 	}
+
 	if err == nil && d.remaining > 0 {
 		err = io.ErrUnexpectedEOF
 	}
@@ -91,6 +93,7 @@ type destWriter struct {
 // Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
 func (t *destWriter) Write(p []byte) (int, error) {
+	// The body may have more bytes than the download delivers.
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
@@ -99,6 +102,7 @@ func (t *destWriter) Write(p []byte) (int, error) {
 		if err := t.d.ctx.Err(); err != nil {
 			return written, err
 		}
+
 		chunk := p[written:min(len(p), written+deliverBytes)]
 		n, err := t.Writer.Write(chunk)
 		if err == nil && n < len(chunk) {
@@ -107,6 +111,8 @@ func (t *destWriter) Write(p []byte) (int, error) {
 		if t.accounts {
 			t.d.deliver(chunk[:n])
 		}
+
+		// Keep the error, which shows bodyTo that the writer has failed.
 		t.err = err
 		written += n
 		if err != nil || written == len(p) {
@@ -237,6 +243,7 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
+
 	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if sections := min(int64(d.concurrency), maxConcurrency); sections > 0 {
@@ -245,6 +252,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 		f.size = min(max(share, maxSectionBytes), maxInPlacePart)
 	}
 
+	// The fetch writes to the file from now on, unless Close was called meanwhile.
 	sink := &fileSink{
 		f:     f,
 		file:  file,

@@ -54,6 +54,7 @@ func outOfOrder(c *engine) *storage.Error {
 
 // open begins the listing op by checking the options and copying them into the request.
 func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
+	// Copy the options into the request.
 	req := &l.req
 	l.opts = *opts
 	req.Prefix = opts.Prefix
@@ -64,6 +65,7 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 		return e
 	}
 
+	// Refuse options that are invalid or that this store does not support.
 	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
@@ -211,12 +213,14 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 func (l *listOp) fetch(
 	ctx context.Context, req *driver.ListRequest, progress *pageProgress,
 ) (*storage.Page, *storage.Error) {
+	// The driver may list only a wider prefix. Then change a copy of the request.
 	prefix := l.prefixOf(req)
 	if prefix != req.Prefix {
 		wider := *req
 		wider.Prefix = prefix
 		req = &wider
 	}
+
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
 		return l.op.engine.driver.List(ctx, req)
 	})
@@ -224,6 +228,7 @@ func (l *listOp) fetch(
 		return nil, e
 	}
 
+	// A listing that repeats pages would never end.
 	e = progress.check(&l.op.engine.desc, req.Token, page.Token, lastWithPrefix(page.Entries, prefix))
 	if e == nil {
 		return page, nil
@@ -269,6 +274,7 @@ func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *s
 		if !strings.HasPrefix(entry.Key, req.Prefix) || entry.Key == l.last {
 			continue
 		}
+
 		if entry.Key < l.last && !l.anyOrder {
 			return outOfOrder(l.op.engine)
 		}
@@ -276,6 +282,8 @@ func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *s
 		if !l.wants(entry) {
 			continue
 		}
+
+		// The entry stays, perhaps as the prefix of its folder.
 		if rollsUp(entry, req) {
 			*entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 		}
@@ -358,13 +366,16 @@ var errRepeats = &storage.Error{
 	Err:       errors.New("the provider repeated a page of the listing"),
 }
 
-// check fails if the listing repeats pages, or has too many pages in a row without a new entry. It
-// gets the page's own token, that of the next page, and the last entry's key, each "" if none.
+// check fails if the listing repeats pages, or has too many pages in a row without a new entry.
+// token is that of the page, next that of the next page, and last the key of the last entry, each
+// "" if none.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	if next == "" {
 		*p = pageProgress{}
 		return nil
 	}
+
+	// Neither this page nor the one with the mark may come again.
 	if next == token || next == p.mark {
 		return errRepeats
 	}
@@ -375,12 +386,14 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 	if isPowerOfTwo {
 		p.mark = next
 	}
+
 	if last != "" && last != p.last {
 		p.last = last
 		p.empty = 0
 		return nil
 	}
 
+	// The page brought no new entry.
 	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)
 	p.empty++
 	if p.empty < limit {

@@ -117,6 +117,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 	if token == "" {
 		return nil
 	}
+
+	// A token begins with a mark, which shows whether it is of this listing.
 	refusal := invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) < markBytes {
@@ -135,9 +137,11 @@ func (l *listOp) openPage(token string) *storage.Error {
 	if l.anyOrder || mark != pageMark(l, rest, afterKey) {
 		return refusal
 	}
+
 	if len(rest) > objectkey.MaxBytes || !utf8.ValidString(rest) {
 		return refusal
 	}
+
 	l.req.StartAfter = l.req.Prefix + rest
 	l.after = l.req.StartAfter
 	return nil

@@ -59,6 +59,7 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 		if e := l.filterAscending(page, &req); e != nil {
 			return e
 		}
+
 		for _, entry := range page.Entries {
 			if e := fn(entry); e != nil {
 				return e
@@ -68,6 +69,7 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 			return nil
 		}
 		req.Token = page.Token
+		// The next page may use the memory of this one.
 		req.Entries = page.Entries[:0]
 	}
 }
@@ -92,6 +94,7 @@ func (l *listOp) rollingUp(fn visit) visit {
 // visitFolder calls fn for the entries of the folder with the prefix. If deep is true, it visits the
 // entries of subfolders instead of the subfolders themselves.
 func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
+	// List the folder from its beginning, with its subfolders as prefixes.
 	req := l.req
 	req.Prefix = prefix
 	req.Delimiter = folderDelimiter
@@ -125,6 +128,8 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 				return e
 			}
 		}
+
+		// After the last page, visit the prefixes that are still held.
 		if page.Token == "" {
 			return sorter.release("")
 		}
@@ -178,6 +183,7 @@ type folderSorter struct {
 // add visits the next entry of the store, after the held prefixes that come before it. A prefix is
 // held back, because objects may come between its name and its key.
 func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
+	// Some servers return keys outside of the prefix.
 	if !strings.HasPrefix(entry.Key, s.req.Prefix) {
 		return nil
 	}
@@ -188,6 +194,8 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	if rollsUp(&entry, s.req) {
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
+
+	// Visit the held prefixes that come before the entry.
 	if e := s.release(entry.Key); e != nil {
 		return e
 	}
@@ -205,6 +213,7 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 			return outOfOrder(s.engine)
 		}
 	}
+
 	if !entry.IsPrefix {
 		return s.pass(entry)
 	}

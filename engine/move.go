@@ -87,6 +87,7 @@ type moveOp struct {
 
 // open checks the keys and options of a move, and fills its request.
 func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
+	// The hooks see both keys.
 	m.op.keys = []string{src}
 	if e := m.op.prepareWrite(c, "Move", dst); e != nil {
 		return e

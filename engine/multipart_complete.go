@@ -39,9 +39,10 @@ type completion struct {
 // maxJoins is how often Complete tries to join the parts, if others replace parts meanwhile.
 const maxJoins = 4
 
-// run lists the parts and joins them. After a refusal, it lists the parts again, because another call
-// may have replaced some of them, or have completed the upload.
+// run lists the parts and joins them. A join that the store refuses is repeated with a new list,
+// because another call may have replaced parts, or have completed the upload.
 func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	// previous and refusal are the parts and the error of the join before, if there was one.
 	var previous []driver.Part
 	var refusal *storage.Error
 	for range maxJoins {
@@ -55,6 +56,7 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		if len(listed) == 0 {
 			return c.completedBefore(ctx, invalid("parts", "must not be missing: the store has none"))
 		}
+
 		if slices.Equal(listed, previous) {
 			// No part was replaced, so the store would refuse the parts again.
 			return nil, refusal
@@ -97,6 +99,7 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 		return listed, nil
 	}
 
+	// WithParts may leave out parts, and may name the ETags that they must have.
 	byNumber := make(map[int]driver.Part, len(listed))
 	for _, part := range listed {
 		byNumber[part.Number] = part
@@ -200,6 +203,8 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	if e != nil {
 		return nil, e
 	}
+
+	// put is a copy, which gets the size and the checksum of the chosen parts.
 	put := c.upload.put
 	req := &driver.CompleteRequest{
 		Upload: c.upload.record.Upload,
@@ -208,6 +213,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 		Call:   c.call,
 	}
 
+	// Check the size first, because an upload that is too large is aborted.
 	put.Size, _ = objectSum(req)
 	tooMuch, e := c.checkTotal(put.Size)
 	if tooMuch {
@@ -218,6 +224,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 		return nil, e
 	}
 
+	// Check each part, and then compute the checksum.
 	if e := c.checkParts(parts); e != nil {
 		return nil, e
 	}
@@ -291,6 +298,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		return nil, e
 	}
 
+	// An object with the write id of this upload shows that the upload was completed.
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		attrs, headErr := c.findOwn(ctx)
 		if headErr != nil {
@@ -306,6 +314,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		}
 	}
 
+	// The store asks for a new upload.
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
 		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
 		return nil, e

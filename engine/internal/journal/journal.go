@@ -91,11 +91,13 @@ func Open(path string) (*Journal, error) {
 	if !info.Mode().IsRegular() {
 		return nil, ErrNotJournal
 	}
+
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 
+	// Without the lock, another call may write to the same file.
 	j := &Journal{path: path, file: file}
 	if err := j.lock(); err != nil {
 		j.Close()
@@ -319,6 +321,7 @@ func (j *Journal) Forget() error {
 	if j == nil {
 		return nil
 	}
+
 	j.Ignore()
 	if j.file == nil {
 		return nil

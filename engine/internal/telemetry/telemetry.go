@@ -68,6 +68,7 @@ func New(c Config) *Reporter {
 		meter = otel.GetMeterProvider()
 	}
 
+	// Every span and metric has the attributes of the bucket.
 	common := []attribute.KeyValue{
 		attribute.String("omnibucket.provider", c.Provider),
 		attribute.String("omnibucket.bucket", c.Bucket),
