@@ -399,6 +399,7 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 			age := time.Duration(tt.want) * day
 			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: age, OldVersionsAge: age}}, rules)
 
+			// A rule with this age removes no object of the bucket.
 			b := newAgedBucket(t, func(now func() time.Time) storage.Bucket {
 				service := memstore.NewService(memstore.ServiceConfig{Now: now})
 				_, err := service.CreateBucket(t.Context(), "bucket")

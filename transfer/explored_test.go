@@ -272,6 +272,7 @@ func TestExploredSyncWithABackup(t *testing.T) {
 		e.upload(e.src, "k", "replacement")
 		e.upload(e.src, "l", "")
 		e.upload(e.dst, "k", "first")
+
 		process := e.Process("job")
 		dst := transfer.Bucket(process.Bucket(e.dst))
 		src := transfer.Bucket(process.Bucket(e.src))
@@ -345,6 +346,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 				e := &ends{Scene: s, src: store}
 				e.upload(store, "k", "first")
 				time.Sleep(2 * time.Hour)
+
 				process := e.Process("job")
 				b := process.Bucket(store)
 				remover := process.Go("job", func(ctx context.Context) error { return tt.run(ctx, b) })
@@ -375,6 +377,7 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 		between := time.Now()
 		time.Sleep(time.Hour)
 		e.upload(store, "k", "second")
+
 		process := e.Process("restores")
 		b := process.Bucket(store)
 		process.Go("restores", func(ctx context.Context) error {
@@ -388,6 +391,8 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 			if explored.Succeeded(writer) {
 				require.Equal(e, "new", e.contents(store)["l"])
 			}
+
+			// A repeated restore completes the first one.
 			_, err := transfer.RestoreAt(e.Context(), store.Bucket(), between)
 			require.NoError(e, err)
 			require.Equal(e, "first", e.contents(store)["k"])

@@ -34,6 +34,7 @@ func TestReportOfAFailover(t *testing.T) {
 			second := memstore.New()
 			put(t, engine.New(primary), "k", "precious")
 			put(t, second, "k", "precious")
+
 			injector := faults.New(tt.rule)
 			mirrored, err := mirror.New(second, mirror.Config{})
 			require.NoError(t, err)

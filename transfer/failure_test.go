@@ -42,6 +42,7 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 	)
 	dst := memstore.New(driver.WithLayer(injector.Layer()))
 	src := newFilledBucket(t, numberedKeys(files))
+
 	var failures []string
 	collectFailures := transfer.WithChanges(func(c transfer.Change) {
 		if c.Action == transfer.Failed {
@@ -60,6 +61,7 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 	require.Contains(t, report.String(), "2 failed")
 	require.Contains(t, report.String(), `"00003": storage: Copy "00003"`)
 
+	// The repeated job transfers the files that have failed.
 	injector.Set()
 	report, err = transfer.Copy(t.Context(), dst, src)
 	require.NoError(t, err)
@@ -278,6 +280,7 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
 
+		// In the middle of the job, the rate is the one that the delay of each Put permits.
 		middle := events[len(events)/2]
 		bytesPerSecond := concurrency * fileBytes / putDelay.Seconds()
 		require.InDelta(t, bytesPerSecond, middle.Rate, 30)
@@ -327,12 +330,15 @@ func TestReportBytes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := newTree(t, map[string]string{"a": "12345", "log": "12345"})
 			sizes := map[string]int64{}
+
+			// The file "log" grows once the job has stored "a".
 			growLog := transfer.WithChanges(func(c transfer.Change) {
 				sizes[c.Key] = c.Bytes
 				if c.Key == "a" {
 					appendTo(t, filepath.Join(dir, "log"), "67890")
 				}
 			})
+
 			var last transfer.Progress
 			progress := transfer.WithProgress(func(p transfer.Progress) {
 				require.LessOrEqual(t, p.Bytes, p.TotalBytes)

@@ -123,6 +123,8 @@ func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 	for _, key := range numberedKeys(files) {
 		require.NoError(t, os.WriteFile(filepath.Join(dst, key), nil, 0o644))
 	}
+
+	// Listing the directory again for each page would take longer than this.
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 

@@ -252,9 +252,12 @@ func (b keyRefusingCore) CopyFrom(
 // changed since.
 func TestSyncFromAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
+
+	// The bucket changes after the inventory was taken.
 	put(t, bucket, "changed", "Changed")
 	require.NoError(t, bucket.Remove(t.Context(), "gone"))
 	put(t, bucket, "later", "later")
+
 	dst := memstore.New()
 	put(t, dst, "same", "same")
 	opts := []transfer.Option{

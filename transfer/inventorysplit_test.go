@@ -91,6 +91,8 @@ func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 		for _, entry := range collectEntries(t, inventory.List(t.Context())) {
 			put(t, dst, entry.Key, "x")
 		}
+
+		// Count the pages of one listing of the whole destination.
 		collectEntries(t, dst.List(t.Context()))
 		listingPages = recorder.count("List")
 

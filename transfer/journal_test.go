@@ -264,8 +264,10 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	for _, key := range []string{"c", "d", "e"} {
 		put(t, src, key, key)
 	}
+
 	dst := memstore.New()
 	journals := memstore.New()
+
 	copyWithJournal := func(ctx context.Context, opts ...transfer.Option) error {
 		opts = append(opts, transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1))
 		_, err := transfer.Copy(ctx, dst, src, opts...)
@@ -293,6 +295,7 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 		})
 	}
 
+	// A later time selects fewer files, so the journal is accepted.
 	later := transfer.WithModifiedAfter(between.Add(time.Microsecond))
 	require.NoError(t, copyWithJournal(t.Context(), later))
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))

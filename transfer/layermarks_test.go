@@ -70,9 +70,13 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				for _, key := range []string{"moved", "removed before it moved", "removed after it moved", "written"} {
 					put(t, oldStore, key, "old "+key)
 				}
+
 				layer, err := overlay.New(oldStore, overlay.Config{KeepOld: keepOld})
 				require.NoError(t, err)
 				overlaid := store.open(layer)
+
+				// Objects are written and removed before and after Finish, which leaves markers and
+				// tombstones.
 				require.NoError(t, overlaid.Remove(t.Context(), "removed before it moved"))
 				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 				require.NoError(t, err)
@@ -82,6 +86,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 
+				// The store itself has lost two objects: "written" and "removed after it moved".
 				report, err := transfer.Undelete(t.Context(), store.alone)
 				require.NoError(t, err)
 				require.EqualValues(t, 2, report.Transferred)
@@ -112,6 +117,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			oldStore := memstore.New()
 			put(t, oldStore, "photo", "the photo")
+
 			layer, err := overlay.New(oldStore, overlay.Config{})
 			require.NoError(t, err)
 			overlaid := store.open(layer)
@@ -119,6 +125,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, overlaid.Remove(t.Context(), "photo"))
 
+			// Each version shows one moment of the overlay's work.
 			var moments []time.Time
 			for v, err := range storage.Versions(t.Context(), store.alone) {
 				require.NoError(t, err)
@@ -174,6 +181,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	for _, key := range []string{note, tombstone, clock, "a", "deep/" + note} {
 		put(t, src, key, "text")
 	}
+
 	dst := memstore.New()
 	put(t, dst, otherNote, "stays")
 
@@ -185,6 +193,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
 
+	// At the top of the bucket, Remove keeps the objects of layers.
 	_, err = transfer.Remove(t.Context(), src)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{note: "text", tombstone: "text", clock: "text"}, contents(t, src))
@@ -210,8 +219,10 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			require.Error(t, engine.New(d, driver.WithLayer(layer), noRetries).Remove(t.Context(), "photo"))
 
 			newStore := engine.New(d)
+			// An object that only has the size of a marker is transferred.
 			markerSize := int(objectkey.OverlayMarkerSize("like a marker"))
 			put(t, newStore, "like a marker", strings.Repeat("x", markerSize))
+
 			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")

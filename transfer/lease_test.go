@@ -128,6 +128,7 @@ func TestEveryRenewsItsLease(t *testing.T) {
 		const cleanUpTime = 10 * time.Minute
 		b := memstore.New()
 		start := time.Now()
+
 		firstCtx, cancelFirst := context.WithCancel(t.Context())
 		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
 		defer cancelSecond()

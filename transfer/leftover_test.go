@@ -23,6 +23,8 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 	}
 	dstQuestion := evidence.NewKey("")
 	dstFiles := map[string]string{dstQuestion: evidence.Text}
+
+	// The object that the destination already has stays, even with WithDelete.
 	want := map[string]string{
 		"a":                        "a",
 		"omnibucket-question-mine": "mine",

@@ -65,6 +65,8 @@ func TestWithLinksBroken(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
+
+			// The three files that are not below the link are removed.
 			require.Equal(t, int64(3), report.Deleted)
 			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, kept...), keysOf(contents(t, b)))
 		})
@@ -121,7 +123,9 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 
 	t.Run("in a source", func(t *testing.T) {
 		src := newTree(t, files)
+		// The link is another path to the directory of WithResume.
 		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
+		// WithDelete keeps the objects whose files would be below it.
 		kept := []string{".cache/job/of before", "link/of before"}
 		b := newFilledBucket(t, append(kept, "spare"))
 

@@ -52,6 +52,8 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 			require.NoError(t, err)
 			put(t, memory, "untagged", "x")
 
+			// Copy from memory to the directory, and from there to another store and to a folder in
+			// memory.
 			copies := []struct{ dst, src storage.Bucket }{
 				{dst: directory, src: memory},
 				{dst: memstore.New(), src: directory},

@@ -32,6 +32,7 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		errJob := errors.New("does not end Every")
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
+
 		start := time.Now()
 		var starts []time.Duration // since start
 		job := func(context.Context) error {
@@ -41,6 +42,7 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 			}
 			return errJob
 		}
+
 		var runs []transfer.Run
 		collectRuns := transfer.WithRuns(func(r transfer.Run) {
 			runs = append(runs, r)
@@ -51,6 +53,7 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 
 		m := time.Minute
+		// The second run takes 15 minutes, so the third one begins after 25.
 		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, starts)
 		require.Len(t, runs, 6)
 		require.Equal(t, longRun, runs[1].Duration)
@@ -162,8 +165,10 @@ func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := memstore.NewDriver(memstore.Config{})
 		injector := faults.New()
+
 		deadBucket := engine.New(memory, driver.WithLayer(injector.Layer()))
 		aliveBucket := engine.New(memory)
+
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
 		var lost, taken time.Duration // when the lease was lost and taken over, since start
@@ -271,6 +276,7 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 		injector := faults.New()
 		b := memstore.New(driver.WithLayer(injector.Layer()))
 		ctx, cancel := context.WithCancel(t.Context())
+
 		runs := 0
 		job := func(context.Context) error {
 			runs++
@@ -281,8 +287,10 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 			injector.Set(faults.Fail(faults.Get).First(5).WithError(storage.Internal))
 			return nil
 		}
+
 		var errs []error
 		collectErrors := transfer.WithRuns(func(r transfer.Run) {
+			// A run that could not begin has no duration.
 			if r.Err != nil && r.Duration == 0 {
 				errs = append(errs, r.Err)
 			}

@@ -112,6 +112,7 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	src, dst, calls := newHalfCopied(t, keys)
 	collectEntries(t, src.List(t.Context()))
 	pages := calls.count("List")
+
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
 	require.NoError(t, err)
 
@@ -191,6 +192,7 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	for i := range keys {
 		put(t, src, manyKeys(keys).key(i), "x")
 	}
+
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
 	require.NoError(t, err)
 
