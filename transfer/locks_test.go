@@ -158,10 +158,12 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 		Until: time.Now().Add(time.Hour).Truncate(time.Second).UTC(),
 	}
 	tags := map[string]string{"team": "blue"}
+
 	src, _ := newLockingBuckets(t)
 	_, err := src.Upload(t.Context(), "k", file(strings.Repeat("x", size)), storage.WithTags(tags),
 		storage.WithRetention(retention.Until, retention.Mode), storage.WithLegalHold())
 	require.NoError(t, err)
+
 	dstDir := t.TempDir()
 	resume := transfer.WithResume(t.TempDir())
 	copyWith := func(injector *faults.Injector) error {
@@ -175,6 +177,7 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 		return err
 	}
 
+	// The first job sends all parts, but cannot complete the upload.
 	failing := faults.New(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
 	require.Error(t, copyWith(failing))
 	require.NotEmpty(t, failing.Hits())

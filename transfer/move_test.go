@@ -63,6 +63,8 @@ func TestMove(t *testing.T) {
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), remaining(), "a dry run removes nothing")
 
+				// One file is skipped, another one replaced, and the excluded one stays at the
+				// source.
 				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(),
 					transfer.WithExclude("e"))
 				require.NoError(t, err)
@@ -355,6 +357,7 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d, record)
 			}))
+
 			src := storage.Prefixed(b, "from/")
 			dst := storage.Prefixed(b, "to/")
 			for key, text := range moved {
@@ -453,6 +456,7 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 			require.NoError(t, tt.run(t, dir))
 
 			entries, err := os.ReadDir(filepath.Join(dir, "sub"))
+			// The move has also removed the directory.
 			if tt.want == nil {
 				require.ErrorIs(t, err, os.ErrNotExist)
 			}

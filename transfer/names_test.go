@@ -273,6 +273,7 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 2, "only sub/x and .omnibucket-mine")
 
+	// Not even WithDelete removes them.
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	for name, text := range foreign {

@@ -208,6 +208,7 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 			if tt.replaces {
 				put(t, dst, "a0001", "older text")
 			}
+
 			counter := &listCounter{}
 			countedSrc := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
 				counter.Core = c

@@ -79,6 +79,8 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 			dstDriver := aheadBy(2 * time.Hour)
 			dst := engine.New(dstDriver)
 			put(t, dst, "k", "precious")
+
+			// The object changes right after the job has read its attributes.
 			changingDst := onHead(dstDriver, afterCall, func() {
 				tt.change(t, dst)
 			})
@@ -96,6 +98,8 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 		srcDriver := aheadBy(-2 * time.Hour)
 		src := engine.New(srcDriver)
 		put(t, src, "k", "precious")
+
+		// The file changes right before the job reads the attributes of the object.
 		changingSrc := onHead(srcDriver, beforeCall, func() {
 			require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
 		})
@@ -302,6 +306,7 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 					}
 					upGate := newGate(upStop)
 					downGate := newGate(downStop)
+
 					up := func() { moveOneByOne(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
 					down := func() { moveOneByOne(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
 					runStopped(upGate, downGate, [2]func(){up, down})

@@ -235,8 +235,10 @@ func TestCopyByTheStore(t *testing.T) {
 	dst := newBucket("into")
 	_, err := transfer.Upload(t.Context(), src, newTree(t, map[string]string{"a": "12345", "b": "678"}))
 	require.NoError(t, err)
+
 	putsBefore := recorder.count("Put")
 	getsBefore := recorder.count("Get")
+
 	var last transfer.Progress
 	progress := transfer.WithProgress(func(p transfer.Progress) {
 		last = p
@@ -399,6 +401,7 @@ func TestWithRule(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "max-age=31536000", css.CacheControl)
 			require.Equal(t, "text/x-mine", css.ContentType)
+			// The time of the file stands beside the metadata of the rule.
 			require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"}, css.Metadata)
 		})
 	}
@@ -479,6 +482,7 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		report, err := transfer.Download(t.Context(), src, dir)
 		require.ErrorIs(t, err, storage.InvalidArgument)
+		// Three of the ten names can be stored.
 		require.Len(t, report.Failures, 7)
 		require.Equal(t, failuresOf(report), failuresOf(dry))
 		require.Equal(t, report.Transferred, dry.Transferred)

@@ -36,6 +36,7 @@ func TestEndsInOneBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			put(t, b, "a/key", "content")
+
 			endOf := func(prefix string) transfer.End {
 				if prefix == "" {
 					return transfer.Bucket(b)

@@ -62,9 +62,11 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 		"read only/x": 0o444,
 		"read only":   0o555,
 	})
+	// Otherwise the test could not remove the directory.
 	t.Cleanup(func() {
 		_ = os.Chmod(filepath.Join(src, "read only"), 0o755)
 	})
+
 	dst := newTree(t, map[string]string{"id_rsa": "older"})
 	chmod(t, dst, map[string]fs.FileMode{"id_rsa": 0o644})
 

@@ -282,6 +282,7 @@ func TestUndeleteInBatches(t *testing.T) {
 	report, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, keys, report.Transferred)
+
 	// One more request lists the objects that are soft-deleted.
 	want := map[string]int{"ListVersions": pages + 1, "DeleteBatch": keys / batch}
 	require.Equal(t, want, recorder.of)

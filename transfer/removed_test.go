@@ -53,8 +53,10 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 			put(t, b, "b", "b")
 			put(t, b, "c", "c")
 			put(t, b, "d/e", "d/e")
+
 			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "d/e"}))
 			require.NoError(t, err)
+
 			want := map[string]transfer.Action{
 				"a":   transfer.Restored,
 				"b":   transfer.Unchanged,
@@ -74,6 +76,7 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 			require.Equal(t, map[string]string{"a": "newest", "b": "b", "c": "c", "d/e": "d/e"},
 				contents(t, b))
 
+			// The second Undelete has nothing to do.
 			actions, report, err = undelete(t, b)
 			require.NoError(t, err)
 			require.Equal(t, transfer.Unchanged, actions["a"], "it is listed as removed, but exists")
@@ -138,6 +141,7 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 				injector.Set(faults.Fail(faults.Any).Nth(n))
 				actions, _, undeleteErr := undelete(t, b)
 				injector.Set()
+
 				for _, key := range keys {
 					exists, err := b.Exists(t.Context(), key)
 					require.NoError(t, err)

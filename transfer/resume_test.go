@@ -179,6 +179,7 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 	}
 	upload(0)
 
+	// Another upload is interrupted, and never resumed.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelHalfway := storage.WithProgress(func(transferred, _ int64) {
 		if transferred > 50 {

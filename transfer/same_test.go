@@ -253,8 +253,10 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 			srcBucket := memstore.New()
 			put(t, srcBucket, "a.txt", "before")
 			srcDir := newTree(t, map[string]string{"a.txt": "before"})
+
 			copies := newBucketWithClock(tomorrow)
 			uploads := newBucketWithClock(tomorrow)
+
 			_, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			_, err = transfer.Upload(t.Context(), uploads, srcDir)

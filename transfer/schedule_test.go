@@ -114,6 +114,7 @@ func TestEveryRunsInOneProcess(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithTimeout(t.Context(), hours*time.Hour)
 		defer cancel()
+
 		var running, runs atomic.Int64
 		job := func(context.Context) error {
 			if running.Add(1) != 1 {
