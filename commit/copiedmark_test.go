@@ -62,6 +62,7 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 			mark := readMark(t, bucket)
 			keys := foldermarker.Keys(t, bucket)
 
+			// A Log that has seen the entries refuses the mark, and so does a new one.
 			for _, log := range []*commit.Log{writer, newLog(t, bucket)} {
 				err := log.Trim(t.Context(), tt.trim)
 				require.ErrorIs(t, err, storage.Changed)
@@ -105,6 +106,7 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(d)
 	log := newLog(t, bucket)
+	// An object of another program beside the entries must stay.
 	foreignKey := entryKey(2) + ".txt"
 	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)

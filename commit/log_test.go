@@ -105,6 +105,7 @@ func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string,
 func TestLogReadsInOrder(t *testing.T) {
 	const count = 37
 	log, bucket := newMemoryLog(t)
+	// A new log has no entry.
 	last, err := log.Last(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, last)
@@ -113,6 +114,8 @@ func TestLogReadsInOrder(t *testing.T) {
 	for i := range count {
 		want = append(want, strconv.Itoa(i))
 	}
+
+	// Reading begins at each number in turn. After the last one, there is nothing.
 	appendText(t, log, want...)
 	for start := range int64(count + 1) {
 		got, err := readTexts(t.Context(), log, start+1)
@@ -137,6 +140,7 @@ func TestLogReadsInOrder(t *testing.T) {
 	_, err = other.Read(t.Context(), count+1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
+	// The key has the number in 20 digits, so that keys are in the order of numbers.
 	exists, err := bucket.Exists(t.Context(), "log/00000000000000000037")
 	require.NoError(t, err)
 	require.True(t, exists)
@@ -282,6 +286,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 // ObjectNotFound, and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, bucket := newMemoryLog(t)
+	// An object of another program beside the entries must stay.
 	foreignKey := entryKey(2) + ".txt"
 	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
@@ -352,11 +357,13 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	other := newLog(t, bucket)
 	appendText(t, paused, "a")
 
+	// While this call is paused in its function, others append three entries and remove the first three.
 	_, err := paused.Append(t.Context(), func(int64) ([]byte, error) {
 		appendText(t, other, "b", "c", "d")
 		removeEntries(t, other, 3)
 		return []byte("late"), nil
 	})
+
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	// The late entry has the number 2, and the log now begins with entry 4.
@@ -412,6 +419,7 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 
+				// The log has only the entries of the others.
 				got, err := readTexts(t.Context(), other, 2)
 				require.NoError(t, err)
 				require.Equal(t, []string{"b", "c"}, got)
@@ -458,6 +466,7 @@ func TestFollow(t *testing.T) {
 		log, _ := newMemoryLog(t)
 		appendText(t, log, "a", "b")
 
+		// A goroutine follows the log, and passes on each entry.
 		entries := make(chan string, 8)
 		errc := make(chan error, 1)
 		go func() {

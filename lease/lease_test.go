@@ -218,6 +218,8 @@ func TestLeaseHasOneHolder(t *testing.T) {
 							}
 						})
 					}
+
+					// Each worker was the holder in each round.
 					group.Wait()
 					require.Equal(t, workers*rounds, checker.holders)
 				})
@@ -290,6 +292,7 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 						process.open(t, bucket)
 						token, err := holdUntilLost(t, process, tt.opts...)
 						reached = process.calls >= dieAt
+						// A process that did not die must have succeeded, unless it never got the lease.
 						if !reached || death.lost && token > 0 {
 							require.NoError(t, err, "call %d", dieAt)
 						}
@@ -352,8 +355,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 	})
 }
 
-// A fenced resource refuses a former holder by its token. A paused process runs none of its timers,
-// so it may use that token when it wakes up.
+// A fenced resource, which accepts only the highest token that it has seen, refuses a former
+// holder. A paused process runs none of its timers, so it may use its token when it wakes up.
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -364,6 +367,7 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 			highest = max(highest, token)
 			return token == highest
 		}
+
 		p := newProcess(t, bucket)
 
 		// The first holder is paused, and another one writes.
@@ -375,6 +379,7 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 			return nil
 		}))
 
+		// The former holder wakes up, and its token is now too low.
 		require.False(t, write(paused.Token()))
 
 		// Release ends the goroutine of the lease, which is lost.
@@ -391,6 +396,8 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 				bucket := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
 					return time.Now().AddDate(years, 0, 0)
 				}}))
+
+				// The first holder has the lease for 10 minutes, and another process asks 30 minutes later.
 				start := time.Now()
 				first, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
@@ -398,10 +405,12 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 				require.NoError(t, first.Release())
 				time.Sleep(30 * time.Minute)
 
+				// The other process waits until an hour has passed since the first acquisition.
 				second, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
 				require.Equal(t, time.Hour, time.Since(start))
 
+				// While the second holder lives, no other process gets the lease.
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 				defer cancel()
 				_, err = lease.Acquire(waiting, bucket, key)
@@ -434,6 +443,8 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 						return nil
 					}, lease.WithInterval(time.Hour))
 				}
+
+				// The first run begins the interval.
 				require.NoError(t, run(t.Context()))
 
 				// The clock is set back, and processes wait one after another, until one of them runs.
@@ -446,6 +457,7 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 					cancel()
 				}
 
+				// The next run comes after one interval, however often the processes were replaced.
 				require.Equal(t, time.Hour, time.Since(start))
 			})
 		})
@@ -579,6 +591,7 @@ func TestWithHandover(t *testing.T) {
 			})
 		}
 
+		// The holder learns of that, and releases the lease. The others then hold it one after another.
 		<-holder.Wanted()
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
@@ -655,6 +668,7 @@ func TestWithRemovalSlow(t *testing.T) {
 		resume()
 		group.Wait()
 
+		// The object of the new holder is still there, and the former holder learns of its loss.
 		require.NotEmpty(t, readText(t, bucket))
 		require.NoError(t, next.Release())
 		require.ErrorIs(t, releaseErr, storage.Changed)
@@ -736,6 +750,8 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 
 			_, err = lease.Acquire(t.Context(), bucket, key)
 			require.ErrorIs(t, err, storage.InvalidArgument)
+
+			// The object is unchanged.
 			require.Equal(t, tt.content, readText(t, bucket))
 		})
 	}
@@ -758,6 +774,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
 
+				// Another client removes or replaces the object.
 				if tt.content == "" {
 					require.NoError(t, bucket.Remove(t.Context(), key))
 				} else {
@@ -765,6 +782,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 					require.NoError(t, err)
 				}
 
+				// The next renewal notices that. Release then leaves the new object as it is.
 				<-l.Context().Done()
 				require.ErrorIs(t, l.Release(), storage.Changed)
 				require.Equal(t, tt.content, readText(t, bucket))
@@ -803,12 +821,14 @@ func TestAcquireArguments(t *testing.T) {
 	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument)
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
 
+	// A Bucket that is not of this library cannot hold a lease.
 	foreign := struct{ storage.Bucket }{Bucket: bucket}
 	err := lease.Check(t.Context(), foreign, key)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "needs a bucket of this library")
 	require.Empty(t, readText(t, bucket))
 
+	// Valid arguments pass the check.
 	require.NoError(t, lease.Check(t.Context(), bucket, key))
 	require.Empty(t, readText(t, bucket), "Check must write nothing")
 	require.Nil(t, lease.FromContext(t.Context()))
@@ -949,6 +969,7 @@ func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 		_, err = bucket.Upload(t.Context(), key, bytes.NewReader(snapshot))
 		require.NoError(t, err)
 
+		// The restored lease names a holder that does not renew it, so it is free after a TTL of a minute.
 		restored := time.Now()
 		next, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
