@@ -337,6 +337,7 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 	withoutStart := removeParameter(t, signedURL, "st")
 	require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, withoutStart, "").Status)
 
+	// The service reads sources by signed URLs, which obey the policy, too.
 	_, err = storage.Copy(ctx, bucket, "b", bucket, "a")
 	require.NoError(t, err)
 	uploadTwoParts(t, bucket, "c")
@@ -395,6 +396,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 		require.NoError(t, bucket.Remove(t.Context(), entry.Key, storage.WithVersion(entry.Version)))
 	}
 
+	// DeleteBucket refuses a container that has versions.
 	name := config.Bucket
 	config.Bucket = ""
 	service, err := azure.NewService(t.Context(), config)
@@ -520,12 +522,14 @@ func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
 func TestPremiumAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzurePremium())
+	// Calls without an access tier succeed.
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), bucket, "d", bucket, "a")
 	require.NoError(t, err)
 	uploadTwoParts(t, bucket, "c")
 
+	// Calls with a tier are refused.
 	refused := []struct {
 		name string
 		call func(ctx context.Context) error

@@ -170,6 +170,7 @@ func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	d := server.openDriver(t)
 	upload := newUploadID()
 
+	// A part's tag names its upload and its number.
 	tag := newPart(t, upload, 1).Tag
 	tests := []struct {
 		name string

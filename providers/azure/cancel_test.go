@@ -75,6 +75,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	}
 	group.Wait()
 
+	// Only the body that cannot be read again may fail.
 	for i, err := range errs {
 		if i > 0 {
 			require.NoError(t, err)

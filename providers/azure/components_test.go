@@ -60,6 +60,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	}
 	creation := beginUpload(t, bucket, "a", storage.IfAbsent())
 
+	// Each upload gets a part, and then another write creates the object.
 	for _, u := range uploads {
 		part, err := u.upload.PutPart(t.Context(), 1, strings.NewReader(u.text))
 		require.NoError(t, err)
@@ -68,6 +69,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	part, err := creation.PutPart(t.Context(), 1, strings.NewReader("created"))
 	require.NoError(t, err)
 	require.Regexp(t, `^".+"$`, part.ETag)
+
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 
@@ -112,6 +114,7 @@ func putURL(t *testing.T, url string, header http.Header, text string) int {
 func TestSignPartStoresThatPart(t *testing.T) {
 	_, _, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
+	// The URL stores the part, and may replace it.
 	signedURL, err := u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signedURL.Header)
@@ -140,6 +143,7 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.False(t, parts[0].CRC32C.Known)
 	require.Equal(t, int64(5), parts[0].Size)
 
+	// The object has the last part that was stored.
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "Cool", attrs.StorageClass)
@@ -176,11 +180,13 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 		require.NoError(t, storage.Close(replacing))
 	})
 
+	// The upload continues in that bucket with an old part.
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
 	require.NoError(t, err)
 	continued, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
 	require.NoError(t, err)
 
+	// The part is replaced between the listing and the copy.
 	_, err = continued.Complete(t.Context())
 	require.NoError(t, err, "the parts must be listed and copied again")
 	require.True(t, isReplaced)
@@ -234,9 +240,12 @@ func TestListUploads(t *testing.T) {
 		slices.Sort(keys)
 		return keys
 	}
+
+	// The listing has the prefix of the orphans in place of a key.
 	require.Equal(t, []string{orphans, "a", "users/ü 7"}, listUploads())
 	require.Equal(t, []string{"users/ü 7"}, listUploads(storage.WithPrefix("users/")))
 
+	// Aborting all of them leaves no blob.
 	for entry, err := range storage.ListUploads(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.NoError(t, storage.AbortUpload(t.Context(), bucket, entry))
@@ -291,6 +300,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	name := server.container(t)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
+	// The service refuses to read the parts, so the driver must send them itself.
 	closed := &closedService{RoundTripper: transport}
 	bucket, err := azure.Open(t.Context(), azure.Config{
 		Bucket:     name,
@@ -309,6 +319,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
+	// The driver has asked the service first.
 	require.NotZero(t, closed.refused.Load())
 
 	// The object has the parts and their checksum, and no part stays.

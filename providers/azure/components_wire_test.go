@@ -99,6 +99,7 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
+	// The decision is written into the marker, and withdrawn after the failure.
 	for _, marker := range []wiretest.Request{decision, withdrawal} {
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))

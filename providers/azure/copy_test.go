@@ -96,6 +96,7 @@ func TestCopyReplacesMetadata(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// Only these metadata are sent.
 			sent := map[string]string{}
 			for name, values := range server.Last(t).Header {
 				if key, isMetadata := strings.CutPrefix(name, "X-Ms-Meta-"); isMetadata {
@@ -390,6 +391,7 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// Without reuse, a request more copies the object.
 			requests := server.Requests()
 			commit := server.Last(t)
 			if tt.wantReuse {

@@ -68,6 +68,7 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	require.Equal(t, source.Properties, attrs.Properties)
 	require.Equal(t, source.CRC32C.Sum, attrs.CRC32C.Sum, "reads of the copy must be verified too")
 
+	// A second copy fails, because the object exists.
 	_, err = storage.Copy(t.Context(), bucket, "to", bucket, "from ü/+?", storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
@@ -88,6 +89,7 @@ func TestComposeOfBlocks(t *testing.T) {
 		require.NoError(t, storage.Close(direct))
 	})
 
+	// The sources "a" to "d" are shorter and longer than a block, and one of them is empty.
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
 		text := wiretest.Content(size, byte(i))
@@ -96,6 +98,7 @@ func TestComposeOfBlocks(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// The new object replaces its first source.
 	_, err := storage.Compose(t.Context(), bucket, "a", []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
 
@@ -130,6 +133,7 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
+
 	text := wiretest.Content(20_000, 1)
 	opts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
 	_, err := direct.Upload(t.Context(), "source", bytes.NewReader(text))
@@ -162,6 +166,8 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 			},
 		},
 	}
+
+	// Azure requires that all uncommitted blocks of a key have ids of one length.
 	for _, idBytes := range []int{6, 9, 12, 18, 36, 48, 64} {
 		for _, write := range writes {
 			t.Run(fmt.Sprintf("%s, ids of %d bytes", write.name, idBytes), func(t *testing.T) {
@@ -220,6 +226,7 @@ func TestAppendKeepsBlocks(t *testing.T) {
 		require.Empty(t, list.UncommittedBlocks)
 	}
 
+	// The object is created in one request, copied once, and then extended.
 	add("a")
 	requireBlocks("a", 0)
 	add("b")

@@ -414,6 +414,7 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 					return newUserKey(signedAt), nil
 				}
 
+				// All callers ask for a key at the same time.
 				keys := make([]*userKey, callers)
 				errs := make([]error, callers)
 				var group sync.WaitGroup
@@ -450,6 +451,7 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 			return renewed, nil
 		}
 
+		// The old key is an hour old, so the first call renews it.
 		var first *userKey
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -462,6 +464,7 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 		require.NoError(t, err)
 		require.Same(t, old, key)
 
+		// The first call gets the renewed key, which later calls use.
 		close(respond)
 		group.Wait()
 		require.Same(t, renewed, first)
@@ -479,6 +482,7 @@ func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
 // is canceled.
 func TestUserKeyWaiterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The first caller's request gets no response until the channel is closed.
 		var cache userKeyCache
 		respond := make(chan struct{})
 		var group sync.WaitGroup
@@ -497,6 +501,7 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 		_, err := cache.get(ctx, signedAt, time.Hour, nil)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 
+		// The first caller still gets its key.
 		close(respond)
 		group.Wait()
 	})
@@ -506,6 +511,7 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 // request of its own.
 func TestUserKeyRequesterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The first caller's request hangs until its context ends.
 		var cache userKeyCache
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
@@ -525,6 +531,7 @@ func TestUserKeyRequesterCanceled(t *testing.T) {
 			require.NotNil(t, key)
 		})
 
+		// The first caller gives up, and the second one makes its own request.
 		synctest.Wait()
 		cancel()
 		group.Wait()

@@ -149,12 +149,15 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
+			// Neither does any error that it wraps, except for the SDK's.
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				// The SDK's own text may contain it.
 				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError {
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
+
+			// The request did have the signature.
 			require.Equal(t, "sig="+secret+"&sv=2026", server.Last(t).RawQuery)
 		})
 	}
@@ -220,6 +223,7 @@ func TestTokenErrors(t *testing.T) {
 		require.NoError(t, d.Close())
 	}()
 
+	// A read fails, and says why.
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -228,6 +232,7 @@ func TestTokenErrors(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 	require.False(t, e.Retryable)
 
+	// A write fails in the same way.
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)

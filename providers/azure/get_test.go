@@ -58,6 +58,8 @@ func TestGetAttributes(t *testing.T) {
 		"X-Ms-Access-Tier", "Cool",
 		"X-Ms-Version-Id", version)
 	response.Status = http.StatusPartialContent
+
+	// Read the bytes 1 to 3 of the object's 5.
 	server := newCannedServer(t, response)
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 		Key:    "a",

@@ -110,6 +110,7 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 		c.HierarchicalNamespace = true
 	})))
 
+	// Walking shows the directory.
 	var walked []string
 	require.NoError(t, fs.WalkDir(view, ".", func(name string, d fs.DirEntry, err error) error {
 		require.True(t, d.IsDir())
@@ -118,6 +119,7 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 	}))
 	require.Equal(t, []string{".", "empty"}, walked)
 
+	// Its properties and its listing show that it is empty.
 	info, err := fs.Stat(view, "empty")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
@@ -402,6 +404,7 @@ func TestListLongestNames(t *testing.T) {
 		_, _ = fmt.Fprint(w, tail)
 	}))
 	defer server.Close()
+
 	bucket, err := Open(t.Context(), Config{
 		Bucket:   "photos",
 		Endpoint: server.URL + "/" + emulatorAccount,

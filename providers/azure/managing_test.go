@@ -53,6 +53,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, getStatus(address))
 
+	// Without public access, the same address is refused.
 	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
 	require.NoError(t, err)
 	require.False(t, info.Public)
@@ -113,6 +114,7 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, info.CORS, 1)
 
+	// Removing the rules ends the permission for both containers.
 	info, err = s.UpdateBucket(t.Context(), other, storage.WithCORS())
 	require.NoError(t, err)
 	require.Empty(t, info.CORS)

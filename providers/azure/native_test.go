@@ -562,6 +562,7 @@ func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 			refusing := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
 			require.Error(t, uploadResumable(t, refusing, firstKey, journal))
 
+			// The second process sends the missing block, or both.
 			server := newCannedServer(t, created)
 			require.NoError(t, uploadResumable(t, server, tt.key, journal))
 			const blockLists = 1

@@ -112,6 +112,7 @@ func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 	}
 	metadata := storage.WithMetadata(map[string]string{"n": "2"})
 
+	// Without the id of the lease, the write is refused.
 	_, err = storage.Update(t.Context(), bucket, "a", change, metadata)
 	require.ErrorIs(t, err, storage.Locked)
 

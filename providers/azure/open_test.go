@@ -611,6 +611,7 @@ func TestAddresses(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, config)
 
+			// The address opens the container.
 			bucket, err := storage.Open(t.Context(), tt.address)
 			require.NoError(t, err)
 			client, ok := storage.As[*container.Client](bucket)
@@ -691,6 +692,7 @@ func TestDescribe(t *testing.T) {
 		require.Zero(t, desc.Features&feature, feature)
 	}
 
+	// These are the limits of a blob.
 	const maxBlobBlocks, maxBlobBlockSize = 50_000, 4000 << 20
 	require.Equal(t, int64(maxBlobBlocks)*maxBlobBlockSize, int64(desc.MaxParts)*desc.MaxPartSize)
 }
@@ -698,6 +700,7 @@ func TestDescribe(t *testing.T) {
 // Each request has the account in its path if the endpoint has it there.
 func TestEndpointWithAccountInPath(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"), reply{Status: 202}, batchReply("202"))
+	// The client connects to the test server, whatever the host is.
 	serverAddress := server.Listener.Addr().String()
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -710,6 +713,7 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 		c.HTTPClient = client
 	})
 
+	// The account is also in the path of requests inside a batch.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a b/c"}))

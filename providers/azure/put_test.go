@@ -59,6 +59,8 @@ func TestPutRequests(t *testing.T) {
 	}
 	require.Empty(t, got.Header.Get("X-Ms-Blob-Content-Md5"), "the service must compute its own")
 	require.Contains(t, got.Header.Get("User-Agent"), "omnibucket")
+
+	// The attributes come from the response.
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, etag, attrs.ETag)
 	require.Equal(t, version, attrs.Version)

@@ -97,6 +97,8 @@ func TestRestoreArchived(t *testing.T) {
 
 	_, _, err = storage.ReadAll(ctx, bucket, "a")
 	require.ErrorIs(t, err, storage.Archived)
+
+	// A second call finds the object restored, and also succeeds.
 	for range 2 {
 		require.NoError(t,
 			storage.Restore(ctx, bucket, "a", storage.WithRestoreTier("High"), WithAccessTier(blob.AccessTierCool)))
@@ -109,6 +111,7 @@ func TestRestoreArchived(t *testing.T) {
 		require.Equal(t, "Cool", attrs.StorageClass)
 		require.False(t, attrs.Archived)
 	}
+
 	require.ErrorIs(t, storage.Restore(ctx, bucket, "missing"), storage.ObjectNotFound)
 }
 

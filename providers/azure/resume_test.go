@@ -71,9 +71,12 @@ func TestWithResumeReplacedFile(t *testing.T) {
 		_, err := bucket.Upload(ctx, "a", bytes.NewReader(data), opts...)
 		return err
 	}
+
+	// The journal first has parts of the original, and then one of the replacement.
 	require.ErrorIs(t, uploadUntil(2, original), storage.Canceled)
 	require.ErrorIs(t, uploadUntil(1, replacement), storage.Canceled)
 
+	// The upload of the original must not use the part of the replacement.
 	bucket := server.open(t, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(original), opts...)

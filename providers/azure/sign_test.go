@@ -153,6 +153,7 @@ func TestSigningBaseURL(t *testing.T) {
 
 // A signed URL is valid for at least the requested time.
 func TestSignedURLExpires(t *testing.T) {
+	// Times in a signature are in whole seconds, so the end is rounded up.
 	second := signedAt.Truncate(time.Second)
 	tests := []struct {
 		name string
@@ -292,6 +293,7 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Equal(t, signedURL, signAt(hour.Add(time.Hour-1)))
 	require.NotEqual(t, signedURL.URL, signAt(hour.Add(time.Hour)).URL)
 
+	// It expires a minute after the end of the hour, and begins 15 minutes before the hour.
 	require.Equal(t, time.Date(2026, 3, 4, 6, 1, 0, 0, time.UTC), signedURL.ExpiresAt)
 	query := parsedQuery(t, signedURL.URL)
 	require.Equal(t, "private, max-age=3600", query.Get("rscc"))

@@ -25,6 +25,7 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 
+	// The question mark of a URL's query is optional.
 	for _, token := range []string{u.RawQuery, "?" + u.RawQuery} {
 		bucket, err := azure.Open(t.Context(), azure.Config{
 			Bucket:   name,
@@ -32,17 +33,20 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 			SASToken: token,
 		})
 		require.NoError(t, err)
+
 		_, err = bucket.Upload(t.Context(), "a b/é", strings.NewReader("hello"),
 			storage.WithMetadata(map[string]string{"a-b": "c"}))
 		require.NoError(t, err)
 		_, err = storage.Copy(t.Context(), bucket, "copy", bucket, "a b/é")
 		require.NoError(t, err)
 
+		// The copy equals its source.
 		data, attrs, err := storage.ReadAll(t.Context(), bucket, "copy")
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(data))
 		require.Equal(t, map[string]string{"a-b": "c"}, attrs.Metadata)
 
+		// A removal counts a missing object, too.
 		keys := []string{"a b/é", "copy", "missing"}
 		removed, err := storage.RemoveAll(t.Context(), bucket, slices.Values(keys))
 		require.NoError(t, err)
@@ -51,6 +55,8 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 			require.NoError(t, err)
 			require.Fail(t, "no object may be left", entry.Key)
 		}
+
+		// A signature cannot sign other URLs.
 		require.False(t, storage.Supports(bucket, storage.SignedURLs))
 		require.NoError(t, storage.Close(bucket))
 	}

@@ -287,6 +287,7 @@ func TestCopyScannedObject(t *testing.T) {
 			require.Equal(t, "PUT /photos/to", server.Last(t).Line())
 			requireTags(t, server.Last(t).Header, tt.want)
 
+			// Tags itself leaves out nothing.
 			tags, err := storage.Tags(t.Context(), bucket, "from")
 			if tt.tags.Status != 0 {
 				require.ErrorIs(t, err, storage.PermissionDenied)
@@ -326,6 +327,7 @@ func TestCopyTagsMayNotBeWritten(t *testing.T) {
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, copiedTagsHint, asError(err).Hint)
 
+			// Without tags, the copy succeeds.
 			_, err = storage.Copy(t.Context(), bucket, "to", bucket, "from",
 				append(opts, storage.WithTags(nil))...)
 			require.NoError(t, err, "the copy must succeed as the hint says")

@@ -72,14 +72,18 @@ func TestCredentialsForPrefix(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		return err
 	}
+
+	// The object "read/1" is there before, because its credentials permit only to read it.
 	source := emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1")
 	_, err = source.UploadBuffer(t.Context(), []byte("read/1"), nil)
 	require.NoError(t, err)
 
+	// Each prefix permits what its credentials permit.
 	require.NoError(t, upload("own/1"))
 	require.NoError(t, upload("own/2"))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(upload("read/2")))
 
+	// A copy reads with the credentials of one prefix, and writes with those of the other.
 	_, err = storage.Copy(t.Context(), bucket, "own/3", bucket, "read/1")
 	require.NoError(t, err)
 	text, _, err := storage.ReadAll(t.Context(), bucket, "own/3")
@@ -87,6 +91,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.Equal(t, "read/1", string(text))
 	require.Equal(t, []string{"own/1", "read/2"}, requests, "credentials must be requested once for each prefix")
 
+	// A prefix without credentials fails.
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload("other/1")))
 }
 

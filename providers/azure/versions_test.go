@@ -172,10 +172,12 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 	}
 	d := server.openDriver(t)
 
+	// A listing without the reserved prefix hides the part.
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
+	// A listing with the prefix has it.
 	bucket := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var versions []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(reservedPrefix)) {
@@ -184,6 +186,7 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 	}
 	require.Equal(t, []versionOf{{key: part, version: versionAt(1)}}, versionsOf(versions))
 
+	// The version can be removed.
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
 	require.Equal(t, http.MethodDelete, server.Last(t).Method)
 	require.Contains(t, server.Last(t).RawQuery, "versionid=")

@@ -59,6 +59,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 			require.Equal(t, tt.wantURLs, storage.Supports(b, storage.SignedURLs))
 			require.Equal(t, tt.wantForms, storage.Supports(b, storage.SignedForms))
 
+			// Signing succeeds only if it is declared.
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			if tt.wantURLs {
 				require.NoError(t, err)
@@ -151,6 +152,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 				return
 			}
 
+			// The errors name the profile with which the features can be used.
 			require.Zero(t, d.Describe().Features&bucketFeatures)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)

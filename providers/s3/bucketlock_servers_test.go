@@ -86,6 +86,7 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 			require.Equal(t, storage.Governance, attrs.Retention.Mode)
 		}
 
+		// The version can be removed only with the bypass.
 		require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version)), storage.Locked)
 		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version),
 			storage.WithGovernanceBypass()))
@@ -99,10 +100,12 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 		service := s.service(t)
 		name, _ := s.createBucket(t, service)
 
+		// A default retention alone does not turn on object lock.
 		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithObjectLock")
 
+		// Ending a default retention that does not exist changes nothing.
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
 		info, err := service.BucketInfo(t.Context(), name)
@@ -110,6 +113,7 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 		require.False(t, info.ObjectLock)
 		require.False(t, info.Versioning)
 
+		// Some servers give object lock only to new buckets.
 		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(),
 			storage.WithDefaultRetention(storage.Governance, 1))
 		if profile, _ := s3.NamedProfile(s.name); profile.ObjectLock != s3.LockAllBuckets {

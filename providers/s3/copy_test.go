@@ -259,6 +259,8 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 				r.Condition.Absent = true
 			}))
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+
+			// The second HEAD is signed for the region of the source.
 			require.Equal(t, []string{
 				"PUT /photos/to?x-id=CopyObject",
 				"HEAD /other/from",
@@ -469,6 +471,7 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
 			d := server.openDriver(t, "aws")
+			// The object of 9 bytes is copied in one part.
 			d.copier.limit = 5
 			d.copier.part = 9
 
@@ -708,6 +711,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t)
 			var writes []wiretest.Request
+			// The first request that writes is CreateMultipartUpload, or else CopyObject.
 			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:

@@ -30,6 +30,8 @@ func TestCopyInPartsOnServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			bucket := s.bucket(t, false)
+
+			// This driver copies in parts, and the bucket "reading" reads the results.
 			d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 			require.NoError(t, err)
 			s3.LowerCopyLimit(d, limit)

@@ -34,12 +34,14 @@ func TestListDirectoryBucket(t *testing.T) {
 			<Contents><Key>d/a</Key></Contents><Contents><Key>d/bb</Key></Contents></ListBucketResult>`})
 	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket))
 
+	// Without WithAnyOrder, no request is sent.
 	for _, err := range b.List(t.Context(), storage.WithPrefix("d/b")) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
 	require.Empty(t, server.Requests())
 
+	// The prefix "d/b" is sent as "d/", so the response also has keys such as "d/c".
 	var keys []string
 	for e, err := range b.List(t.Context(), storage.WithAnyOrder(), storage.WithPrefix("d/b")) {
 		require.NoError(t, err)

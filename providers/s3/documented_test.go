@@ -271,6 +271,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
+			// Each bucket also has entries of another program, which the listings must have.
 			foreign := &foreignEntries{}
 			kinds := tt.kinds
 			// versitygw cannot list the object (see TestListUnescapedForeignKey).

@@ -293,6 +293,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
+			// A read of the source sends its key as that of the object.
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
@@ -779,10 +780,12 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 // Two native options have the same fingerprint only if they have the same value. A resumed upload
 // compares its options with those of the first call by their fingerprints.
 func TestOptionFingerprints(t *testing.T) {
+	// Two options with equal keys are equal.
 	key := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	sameKey := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	require.Equal(t, key.Fingerprint(), sameKey.Fingerprint())
 
+	// All of these options differ.
 	keyID := keyARN
 	alias := "alias/x"
 	function := &option.Request[awss3.PutObjectInput]{
@@ -994,6 +997,7 @@ func TestWithNativeAttrsOutput(t *testing.T) {
 	})
 	b := engine.New(server.openDriver(t, "aws"))
 
+	// The redirect location is a header for which Attrs has no field.
 	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)
@@ -1008,6 +1012,7 @@ func TestWithNativeAttrsOutput(t *testing.T) {
 	require.Equal(t, "/there", *get.WebsiteRedirectLocation)
 	require.Nil(t, get.Body)
 
+	// Without the option, there is no output of the SDK.
 	a, err = b.Attrs(t.Context(), "k")
 	require.NoError(t, err)
 	require.Nil(t, a.Native)

@@ -370,6 +370,7 @@ func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	})
 	server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 
+	// The object is stored, although its response is dropped.
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), key, storage.IfAbsent())
 	require.NoError(t, err)

@@ -127,6 +127,7 @@ func TestGetResponse(t *testing.T) {
 		},
 	}
 
+	// Get and Head return the same attributes.
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, want, attrs)
@@ -470,6 +471,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 			mode := r.Header.Get("X-Amz-Checksum-Mode")
 			requests = append(requests, r.Method+" "+mode)
 			status := http.StatusOK
+			// "secret" is always refused, other objects only with the checksum, and "busy" also fails once.
 			switch {
 			case mode != "" || strings.HasSuffix(r.URL.Path, "secret"):
 				status = http.StatusForbidden

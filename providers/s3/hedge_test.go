@@ -46,6 +46,7 @@ func TestHedgedReads(t *testing.T) {
 	standIn := &standIn{&wiretest.Server{Server: server}}
 	b := engine.New(standIn.openDriver(t, "aws"), storage.WithHedgedReads())
 
+	// All reads return the content.
 	var group sync.WaitGroup
 	for range readers {
 		group.Go(func() {
@@ -59,6 +60,7 @@ func TestHedgedReads(t *testing.T) {
 	}
 	group.Wait()
 
+	// At most one read in twenty has a second request.
 	require.LessOrEqual(t, requests.Load(), int64(reads+reads/20))
 	require.Greater(t, canceled.Load(), stalled.Load(), "the second request must usually win")
 }

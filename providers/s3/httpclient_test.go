@@ -108,11 +108,14 @@ func TestCABundleOfDefaultChain(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, d.Close())
 	}
+
+	// measure returns the allocations for a bucket, with a file that also has unused certificates.
 	measure := func(unused int) (allocations float64) {
 		bundle := certificate
 		for range unused {
 			bundle = append(bundle, newUnusedCertificate(t)...)
 		}
+
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		require.NoError(t, os.WriteFile(file, bundle, 0o600))
 		setEnv(t, map[string]string{

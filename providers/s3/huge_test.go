@@ -62,12 +62,14 @@ func TestUploadMaxParts(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
+	// Ten thousand parts succeed.
 	const largest = partSize * maxParts
 	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: largest}, storage.WithPartSize(partSize))
 	require.NoError(t, err)
 	require.Equal(t, int64(largest), attrs.Size)
 	require.Equal(t, maxParts, server.Count("UploadPart"))
 
+	// A byte more fails, and leaves no upload and no object.
 	_, err = b.Upload(t.Context(), "more", &wiretest.Stream{Left: largest + 1}, storage.WithPartSize(partSize))
 	var e *storage.Error
 	require.True(t, errors.As(err, &e), "%v", err)

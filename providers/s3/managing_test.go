@@ -70,6 +70,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 			}
 			require.Equal(t, http.StatusOK, getStatus())
 
+			// Without public access, the same address is refused.
 			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus())
@@ -92,6 +93,7 @@ func TestWithCORSApplies(t *testing.T) {
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 
+	// A browser first asks with OPTIONS.
 	for origin, want := range map[string]string{
 		"https://page.example": "https://page.example",
 		"https://evil.example": "",

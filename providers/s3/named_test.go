@@ -152,6 +152,7 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 // the environment.
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
+	// open starts a server with a key of its own, and opens its bucket with the variables of a name.
 	open := func(name, key string) storage.Bucket {
 		secret := key + "-secret-of-16"
 		s := s3server.ForTest(t, s3server.Config{
@@ -167,6 +168,7 @@ func TestOpenTwoAccounts(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
+
 	src := open("old", "first-key-of-16c")
 	dst := open("new", "second-key-of-16")
 

@@ -65,6 +65,7 @@ func TestWithRequestChangesRequests(t *testing.T) {
 	functions := payerFunctions()
 	calls := encryptedCalls()
 
+	// Each function is for a call that this test makes.
 	for name := range functions {
 		require.Contains(t, calls, name)
 	}
@@ -562,6 +563,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 		})
 	}
 
+	// A listing names the owner, too.
 	server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
 	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
 	require.NoError(t, err)

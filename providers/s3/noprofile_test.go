@@ -30,6 +30,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 				s.raw = s.clientOver(newTrustingClient(t, file))
 				t.Setenv("AWS_CA_BUNDLE", file)
 			}
+
 			b, err := s3.Open(t.Context(), s.withoutProfile(t, false))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -50,6 +51,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 				}
 			}
 
+			// The name of the server without "-tls" is that of its profile.
 			_, err = b.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile="+strings.TrimSuffix(name, "-tls"))

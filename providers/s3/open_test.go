@@ -843,10 +843,12 @@ func TestConfigClient(t *testing.T) {
 	require.True(t, ok)
 	require.Same(t, client, native)
 
+	// Only one request is sent, although the error is retryable.
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.RateLimited)
 	require.Len(t, server.Lines(), 1, "the client must not retry")
 
+	// Neither kind of the SDK's default checksum is sent.
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Trailer"))
@@ -919,5 +921,7 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	require.NotEqual(t, accountOf(withKey), accountOf(withOtherKey))
 	require.NotEqual(t, accountOf(withKey), accountOf(elsewhere))
 	require.NotEqual(t, accountOf(withKey), accountOf(ofEnvironment))
+
+	// Even the same aws.Config gives two accounts.
 	require.NotSame(t, accountOf(ofSDK), accountOf(ofSDK))
 }

@@ -140,6 +140,7 @@ func TestListUploads(t *testing.T) {
 		{Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
 
+	// The next page begins after the last upload of the first one.
 	server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
 	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{
 		Prefix: "p/",
@@ -267,6 +268,8 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			if input.UploadId == nil {
 				input.UploadId = aws.String("u1")
 			}
+
+			// A term begins with the current second, so it lasts a second longer than the TTL.
 			client := awss3.NewPresignClient(d.account.client)
 			want, err := client.PresignUploadPart(t.Context(), &input, func(o *awss3.PresignOptions) {
 				o.Presigner = atTime{now}

@@ -33,6 +33,7 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 		ExpectedBucketOwner: s3server.DefaultAccountID,
 	}
 
+	// With the right owner, all requests succeed.
 	b := openBucket(t, c)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err)
@@ -81,6 +82,7 @@ func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 		_, err = b.Attrs(t.Context(), "k")
 		require.NoError(t, err)
 
+		// With another owner, each call is refused.
 		c.ExpectedBucketOwner = "somebody"
 		b = openBucket(t, c)
 		_, err = b.Upload(t.Context(), "k", strings.NewReader("y"))

@@ -443,6 +443,7 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			complete := calls["complete"]
 			server.Answer = func(r wiretest.Request) reply {
 				switch {
+				// S3 sends white space while it completes the upload, and then the error.
 				case complete.isAnswered(r):
 					return withLength(reply{Body: " \n \n" + errorReply(0, code, "").Body})
 				case r.Method == http.MethodDelete:
@@ -454,6 +455,7 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			}
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
+			// The upload has three parts.
 			const partSize, size = 5 << 20, 11 << 20
 			body := strings.NewReader(strings.Repeat("x", size))
 			_, err := b.Upload(t.Context(), "k", body, storage.IfAbsent(), storage.WithPartSize(partSize))

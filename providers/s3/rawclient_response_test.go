@@ -152,11 +152,13 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			d := server.openDriver(t, "aws")
 			d.account.clock.Now = func() time.Time { return serverTime.Add(tt.ahead) }
 
+			// The first request gets the response that may correct the clock.
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if tt.response.Status != 0 { // a failure
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
 
+			// The next request has the corrected time.
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 

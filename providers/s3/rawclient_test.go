@@ -300,6 +300,7 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 			raw, sdk := server.openDrivers(t, "aws", changes...)
 
 			for name, call := range encryptedCalls() {
+				// The SDK's client sends the call first, and then the raw client.
 				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), sdk, tt.native), name)
 				want := comparableRequest(server.Last(t))

@@ -65,6 +65,7 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
+			// The redirect itself is the error.
 			key := WithCustomerKey(newRawKey(t, 0))
 			_, err = b.Attrs(t.Context(), "a", key)
 			require.ErrorIs(t, err, storage.InvalidArgument)

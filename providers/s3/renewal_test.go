@@ -509,6 +509,7 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 // Calls continue to succeed if the secret of an access key changes on the server and in the
 // credentials file, as MinIO permits.
 func TestCredentialsSecretChanges(t *testing.T) {
+	// The server is replaced behind an address that stays the same.
 	var current atomic.Pointer[s3server.Server]
 	startServer := func(secret string) {
 		server, err := s3server.Start(s3server.Config{
@@ -532,6 +533,7 @@ func TestCredentialsSecretChanges(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
+	// Each new secret is on the server and in the file before the next call.
 	for _, secret := range []string{"secret-2", "secret-3"} {
 		require.NoError(t, drain(b.List(t.Context())))
 		startServer(secret)
@@ -547,6 +549,7 @@ func TestCredentialsSecretChanges(t *testing.T) {
 // A 403 to a HEAD may mean refused credentials or a missing permission. The driver sends one GET to
 // learn the reason, and remembers that the credentials are accepted.
 func TestHeadDeniedAsksReason(t *testing.T) {
+	// The server accepts the credentials, but permits nothing.
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("X-Amz-Request-Id", "R1")
@@ -557,6 +560,7 @@ func TestHeadDeniedAsksReason(t *testing.T) {
 		}
 	}))
 	t.Cleanup(denied.Close)
+
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "key-1", "AWS_SECRET_ACCESS_KEY": "secret-1"})
 	b, err := Open(t.Context(), Config{
 		Bucket:   "photos",

@@ -805,6 +805,8 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 		"GET /?lifecycle":  denied,
 		"GET /?cors":       cors,
 	}))
+
+	// The policy, the versioning and the lifecycle may not be read, but the CORS rules may.
 	info, err := service.BucketInfo(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "s3:GetBucketPolicy, s3:GetBucketVersioning, s3:GetLifecycleConfiguration")
@@ -816,6 +818,7 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	}
 	require.Equal(t, want, info)
 
+	// UpdateBucket without a change returns the same, but no error.
 	info, err = service.UpdateBucket(t.Context(), wiretest.BucketRequest())
 	require.NoError(t, err)
 	require.Equal(t, want, info)

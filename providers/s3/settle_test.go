@@ -167,6 +167,7 @@ func TestCreateBucketContinued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+
 				const delays = 100 // more than CreateBucket waits for
 				transport.first = map[string][]string{
 					"PUT /?versioning": repeated(delays, errorResponse(409, "OperationAborted")),
@@ -232,6 +233,8 @@ func TestCreateBucketInternalError(t *testing.T) {
 				if tt.isOutcomeUnknown {
 					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
+
+				// The bucket may be that of another process.
 				require.NotContains(t, transport.requests, "DELETE /")
 			})
 		})

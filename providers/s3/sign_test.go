@@ -221,12 +221,14 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 func TestSignedDownloadMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
+		// A term begins with the current second, so it lasts a second longer than the TTL.
 		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
 			Key:                        &key,
 			VersionId:                  aws.String("v/1+="),
 			ResponseContentType:        aws.String("image/png"),
 			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
 		})
+
 		got, err := d.urls.sign(t.Context(), &driver.SignRequest{
 			Method:       http.MethodGet,
 			Key:          key,

@@ -23,6 +23,7 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 			require.NoError(t, err)
 		}
 
+		// The header asks MinIO to remove all versions of a key, and all keys below it.
 		for _, key := range []string{"a", "b", "b/"} {
 			signedURL, err := storage.SignedRemoveURL(t.Context(), b, key)
 			require.NoError(t, err)
@@ -37,6 +38,7 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, versions, len(uploads))
 
+		// Without the header, the URL works.
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, sendSignedRemove(t, signedURL, nil))

@@ -219,11 +219,13 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
+			// A removal of an object.
 			profile := Profile{Name: tt.profile}
 			header := http.Header{}
 			profile.narrowRemoval(header, "")
 			require.Equal(t, tt.ofObject, slices.Sorted(maps.Keys(header)))
 
+			// A removal of a version.
 			header = http.Header{}
 			profile.narrowRemoval(header, "v")
 			require.Equal(t, tt.ofAVersion, slices.Sorted(maps.Keys(header)))

@@ -199,10 +199,12 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 			signedURL, err := sign()
 			require.NoError(t, err)
 
+			// Two seconds before the end, the URL is accepted.
 			ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
 			code, text := client.do(t, signedURL, "x", nil)
 			require.Equal(t, http.StatusOK, code, text)
 
+			// Two seconds after it, the URL is refused.
 			ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
 			code, _ = client.do(t, signedURL, "x", nil)
 			require.GreaterOrEqual(t, code, 400)

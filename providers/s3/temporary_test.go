@@ -81,6 +81,7 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 // after that. The first ones last 20 seconds, which is so short that they are replaced at once.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
+	// The service for tokens gives each session its lifetime, and a token with its number.
 	lifetimes := []time.Duration{20 * time.Second, 80 * time.Second}
 	sessions := 0
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -109,6 +110,8 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1", Endpoint: store.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
+	// The second session lasts long enough for two requests.
 	for range 3 {
 		require.NoError(t, b.Remove(t.Context(), "k"))
 	}
@@ -133,6 +136,7 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	now := time.Now()
 	d.account.clock.Now = func() time.Time { return now }
 
+	// Only the first of these calls looks for the bucket.
 	const heads = 10
 	for range heads {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})

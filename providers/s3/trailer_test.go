@@ -113,6 +113,7 @@ func TestPutPartChecksumTrailer(t *testing.T) {
 		require.Equal(t, value, got.Header.Get(name), name)
 	}
 
+	// The signature covers these headers.
 	authorization := got.Header.Get("Authorization")
 	for _, name := range []string{
 		"content-encoding",
@@ -358,11 +359,13 @@ func TestPutPartCutSentAgain(t *testing.T) {
 func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	// The server reads a part up to its trailer, and then the caller cancels.
 	cancelInTrailer := func(r *http.Request) {
 		const trailerEnd = 20 // bytes at the end of the trailer
 		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength-trailerEnd)
 		cancel()
 	}
+
 	server, certificate := startOwnServerTLS(t, s3server.Config{
 		Strict:     true,
 		Middleware: damageFirstParts(cancelInTrailer),

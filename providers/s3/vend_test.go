@@ -465,6 +465,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
+			// Rights that need no such limit are granted.
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err)
 			_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
@@ -491,6 +492,8 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	_, err := openBucket(t, c).Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
 	require.NoError(t, err)
+
+	// The session may list only what is below "users/1/".
 	session := newSession(t, c, `{"Version": "2012-10-17", "Statement": [{
 		"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::`+c.Bucket+`",
 		"Condition": {"StringLike": {"s3:prefix": "users/1/*"}}}]}`)
@@ -525,6 +528,7 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, tt.status, resp.StatusCode, string(body))
+			// A successful listing shows the object below "users/2/".
 			require.Equal(t, tt.status == http.StatusOK, strings.Contains(string(body), "users/2/secret"))
 		})
 	}

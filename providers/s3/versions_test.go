@@ -43,6 +43,7 @@ func TestListVersions(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	modifiedTime := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
+	// The entries have the order of the response.
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
 	require.Equal(t, []storage.VersionEntry{
@@ -63,6 +64,7 @@ func TestListVersions(t *testing.T) {
 		},
 	}, page.Entries)
 
+	// The token has both markers of the server.
 	_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
 	require.NoError(t, err)
 	require.Equal(t, []string{

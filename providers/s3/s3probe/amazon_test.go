@@ -390,8 +390,10 @@ func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 		Buckets: []string{"photos"},
 		Limits:  s3server.Limits{MaxPage: 20},
 	})
+	// Run must find its objects by a listing in pages of 20.
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
+
 	profile, ok := s3.NamedProfile("unknown")
 	require.True(t, ok)
 	profile.Versioning = false
@@ -401,6 +403,7 @@ func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, report.Left)
 
+	// Nothing is left in the bucket.
 	b, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)
 	defer func() {

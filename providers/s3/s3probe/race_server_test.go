@@ -374,6 +374,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 		}
 	}
 
+	// A driver with that profile declares only the features below.
 	config := configOf(http.DefaultTransport)
 	config.Profile = &p
 	d, err := s3.NewDriver(t.Context(), config)
@@ -384,6 +385,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	uncheckedFeatures |= storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals |
 		storage.StableURLs | storage.MultipartUploads | storage.OpenUploads
 	uncheckedFeatures |= storage.Versioning | storage.StorageClasses | storage.Restoring
+
 	require.Zero(t, d.Describe().Features&^uncheckedFeatures)
 	require.False(t, p.OrderedListing)
 }

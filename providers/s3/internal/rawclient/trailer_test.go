@@ -32,10 +32,12 @@ func TestTrailed(t *testing.T) {
 				trailed := NewTrailed(src, int64(size), newSumOfHello)
 				length := trailed.length()
 
+				// The struct hides all methods but Read.
 				body, err := io.ReadAll(struct{ io.Reader }{trailed})
 				require.NoError(t, err)
 				require.Len(t, body, int(length))
 
+				// Go's reader of chunks ends before the trailer.
 				data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, data), "the content must be the same")

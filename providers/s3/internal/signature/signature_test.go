@@ -148,6 +148,7 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 			newKey := keys.Get(&tt.credentials, tt.region, tt.at)
 			require.Equal(t, tt.isReused, oldKey == newKey)
 
+			// A key from the cache signs like one without a cache.
 			uncached := new(Keys).Get(&tt.credentials, tt.region, tt.at)
 			require.Equal(t, uncached.Signature("text"), newKey.Signature("text"))
 			require.Same(t, newKey, keys.lastKey.Load(), "only the last key must be cached")
