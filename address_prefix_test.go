@@ -54,6 +54,7 @@ func TestOpenWithPrefix(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "k", attrs.Key)
 
+			// The bucket has the object under the prefix.
 			content, _, err := storage.ReadAll(t.Context(), whole, "us/a+b c/k")
 			require.NoError(t, err)
 			require.Equal(t, "text", string(content))

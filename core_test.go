@@ -414,6 +414,7 @@ func TestRefIsNotWidened(t *testing.T) {
 		})
 	}
 
+	// The functions that take a bucket obey the Ref, too.
 	_, err := storage.Copy(t.Context(), reader, "copy", reader, "k")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = storage.RemoveAll(t.Context(), reader, slices.Values([]string{"k"}))

@@ -711,6 +711,7 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	require.ErrorIs(t, firstError(listed), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(versions), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(uploads), storage.InvalidArgument)
+	// The hook sees a listing again if the caller reads it again.
 	require.ErrorIs(t, firstError(listed), storage.InvalidArgument)
 
 	var calls []string

@@ -56,6 +56,7 @@ func TestFSWithFolderMarkers(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"a/b", "a/beside", "empty/deep"}, matches)
 
+			// A folder that has only its marker is an empty directory.
 			entries, err := fs.ReadDir(files, "empty/deep")
 			require.NoError(t, err)
 			require.Empty(t, entries)
