@@ -37,6 +37,7 @@ func TestCloseTwice(t *testing.T) {
 	_, err = bucket.Attrs(t.Context(), "p/k")
 	require.NoError(t, err)
 
+	// Both calls return the error of the driver.
 	for range 2 {
 		err = storage.Close(bucket)
 		require.ErrorIs(t, err, storage.Internal)

@@ -241,6 +241,7 @@ func TestDownloadManyAtOnce(t *testing.T) {
 					downloads.Go(func() {
 						reader, err := bucket.Download(t.Context(), "a")
 						require.NoError(t, err)
+						// The struct hides the method ReadFrom of io.Discard.
 						_, err = io.Copy(struct{ io.Writer }{io.Discard}, reader)
 						require.NoError(t, err)
 						_ = reader.Close()

@@ -60,6 +60,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), written)
 
+			// The offset of the file is behind the bytes of WriteTo.
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
 			_, err = reader.Read(make([]byte, 1))
@@ -206,6 +207,7 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "to")
 		file, err := os.Create(path)
 		require.NoError(t, err)
+		// WriteTo must write behind this text.
 		_, err = file.WriteString("before")
 		require.NoError(t, err)
 

@@ -235,6 +235,7 @@ func TestListInCircleEnds(t *testing.T) {
 		do    func(context.Context, storage.Bucket) error
 		pages int
 	}{
+		// A listing ends after 100 pages without a new entry, or earlier if tokens repeat.
 		{name: "keys outside of the prefix", token: growing, do: list, pages: 100},
 		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, pages: 4},
 		{

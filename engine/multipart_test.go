@@ -234,6 +234,7 @@ func TestOpenUploadHooks(t *testing.T) {
 	_, err = upload.SignPart(t.Context(), 1)
 	require.NoError(t, err)
 
+	// The hook denies the first Complete, and permits the second one.
 	denied = "CompleteUpload"
 	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PermissionDenied)

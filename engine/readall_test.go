@@ -154,6 +154,7 @@ func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 				}
 				runtime.ReadMemStats(&after)
 
+				// The object has only four bytes, so each read fails.
 				require.ErrorAs(t, err, new(*storage.Error))
 				allocated := after.TotalAlloc - before.TotalAlloc
 				require.Less(t, allocated, uint64(2*claimedBytes))

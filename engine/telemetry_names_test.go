@@ -340,6 +340,7 @@ func TestSpanOfEachFunction(t *testing.T) {
 			require.NoError(t, err)
 			fixture := &telemetryFixture{service, bucket, filepath.Join(t.TempDir(), "file")}
 
+			// Forget the spans of the fixture.
 			telemetry.spans = nil
 			require.NoError(t, tt.call(t.Context(), fixture))
 

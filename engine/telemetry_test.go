@@ -160,6 +160,7 @@ func TestSpanOfEachOperation(t *testing.T) {
 	require.NoError(t, bucket.Remove(ctx, "a/k"))
 
 	var names []string
+	// Each operation has made one request.
 	for _, span := range recorded.spans {
 		names = append(names, span.name)
 		require.True(t, span.ended, span.name)

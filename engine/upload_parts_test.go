@@ -117,6 +117,7 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
 			)
 
+			// The body is too large for one Put.
 			body := bytes.NewReader(make([]byte, 2*partSize+1<<20))
 			_, err := bucket.Upload(t.Context(), "k", body, storage.IfAbsent())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
