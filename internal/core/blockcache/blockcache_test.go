@@ -375,7 +375,7 @@ func TestCacheOfManyReaders(t *testing.T) {
 			cache := caches[i%len(caches)]
 			offset := int64(0)
 			for range readsOfEach {
-				// Most reads are short, and three in four go on after the one before.
+				// Most reads are short, and three in four follow the one before.
 				maxLength := int64(8) << random.IntN(16)
 				length := 1 + random.Int64N(maxLength)
 				offset += length

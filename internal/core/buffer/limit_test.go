@@ -36,6 +36,7 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 			synctest.Wait()
 		}
 
+		// They wait as long as the part is on its way.
 		time.Sleep(time.Hour)
 		require.Empty(t, order)
 
