@@ -118,6 +118,7 @@ func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 	if count > 0 && len(d.entries) == 0 {
 		return nil, io.EOF
 	}
+	// Without a count, all remaining entries are returned.
 	n := len(d.entries)
 	if count > 0 {
 		n = min(count, n)

@@ -152,6 +152,7 @@ func convertError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	// An error that is not of this library has the code Internal.
 	isOfThisLibrary := storage.CodeOf(err) != storage.Internal
 	if isOfThisLibrary {
 		return err
