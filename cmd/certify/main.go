@@ -148,6 +148,7 @@ func prepare(c *certification) error {
 		}
 	}
 
+	// From here on, a signal ends the trial of the credentials.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 1)
@@ -160,6 +161,7 @@ func prepare(c *certification) error {
 	if c.interrupted.Load() {
 		return errors.New("interrupted")
 	}
+
 	var err error
 	c.dir, err = os.MkdirTemp("", "certify-")
 	return err

@@ -243,6 +243,7 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// The source of this copy is the signed URL.
 	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, link.URL, nil)
 	if err == nil {
 		return "the service reads its sources", nil
@@ -301,6 +302,7 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// The scanner tags the object some time after the upload.
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}

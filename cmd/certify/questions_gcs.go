@@ -157,6 +157,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// Read without credentials in three ways, for which caches may have different answers.
 	reads := []struct {
 		name    string
 		address string
@@ -176,6 +177,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.setDetail("without credentials, %s", strings.Join(results, ", "))
 
+	// The question itself is about a read with credentials.
 	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
 	if err != nil {
 		return "", err

@@ -381,6 +381,7 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	}
 	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
 
+	// The server may refuse the part, or only the completion.
 	upload, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
 	if err != nil {
 		return "", err

@@ -79,6 +79,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// This request has no credentials.
 	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
 	if err != nil {
 		return "", err
@@ -128,6 +129,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// If everybody can read the object, nothing blocks public access.
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}

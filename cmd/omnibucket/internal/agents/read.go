@@ -68,6 +68,7 @@ func (s *server) addRead(b storage.Downloader) {
 		if args.Length == 0 {
 			args.Length = defaultRead
 		}
+		// A read must have room for some characters, so that it makes progress.
 		args.Length = max(args.Length, minRead)
 
 		attrs, data, err := readRange(ctx, b, args)

@@ -78,6 +78,7 @@ func newServer(b storage.Bucket, r rules, report func(error)) *server {
 	)
 	s.protocol.AddReceivingMiddleware(withoutSubscriptions)
 
+	// Each tool gets only the interface that it needs.
 	for _, tool := range r.tools {
 		switch tool {
 		case toolList:

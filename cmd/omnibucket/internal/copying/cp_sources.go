@@ -113,6 +113,7 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 		return argument.Invalid("source or destination must be in a bucket", location.AddressHint)
 	}
 
+	// Refuse flags that have no effect at these ends.
 	if dst.Kind != location.InBucket && !f.write.IsEmpty() {
 		return argument.Invalid("flags for attributes and conditions need a destination in a bucket", "")
 	}

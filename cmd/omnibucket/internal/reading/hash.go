@@ -116,6 +116,7 @@ func printHash(p *program.Program, line hashLine) error {
 func (f *hashFlags) computeSum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {
+	// A store may keep these two checksums.
 	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {
 		attrs, err := b.Attrs(ctx, key)
 		if err != nil {

@@ -21,6 +21,8 @@ type BucketLine struct {
 
 // lsBuckets lists the buckets of an account.
 func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) error {
+	// An address such as file:///parent looks like a bucket, but its subdirectories are the
+	// buckets.
 	isAccount := l.Kind == location.Account || l.Kind == location.InBucket
 	if !isAccount || l.Key != "" {
 		return argument.Invalid(

@@ -282,6 +282,7 @@ func rmFolder(
 			if isSkipped {
 				continue
 			}
+			// An error is passed on, and does not make the folder an empty one.
 			isEmpty = false
 			if !yield(entry, err) {
 				return

@@ -123,6 +123,7 @@ func openAccount(ctx context.Context, p *program.Program, text string) (driver.S
 	if err != nil {
 		return nil, err
 	}
+	// A location that is one bucket shows no other bucket of its account.
 	if bucket != "" {
 		service = oneBucketService{ServiceDriver: service, name: bucket}
 	}
