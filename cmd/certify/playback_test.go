@@ -21,6 +21,7 @@ import (
 func TestPlaybackReadsRecordings(t *testing.T) {
 	const key = "AKIDOFTHERECORDING"
 	const secret = "secret-of-the-recording"
+	// No file of a recording may have these words.
 	hidden := []string{key, secret, "omnibucket-certify", "127.0.0.1", "devstoreaccount1"}
 	stores := []struct {
 		name     string

@@ -252,6 +252,7 @@ func TestErrorsOfServers(t *testing.T) {
 		require.Regexp(t, `StatusCode: 404(.|\n)*\nrequest: \w+\n$`, stderr)
 	}
 
+	// From here on, the server refuses every request.
 	server.Inject(s3server.Fail("*", "AccessDenied"))
 	for _, args := range [][]string{
 		{"cat", "box:a"},

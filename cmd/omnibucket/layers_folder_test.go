@@ -13,6 +13,7 @@ func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  first: "+first+"\n  second: "+second+
 		"\n  mirrored:\n    address: "+first+"?prefix=tenant/\n    layers: [{mirror: second}]"+
 		"\n  moving:\n    address: "+first+"?prefix=tenant/\n    layers: [{overlay: {old: second}}]\n")
+	// The stores also have objects of another tenant, which must stay.
 	s.put("first:other/a", "of another tenant")
 	s.put("second:other/b", "of another tenant")
 

@@ -670,6 +670,7 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	s.ok("rm", "s3://photos/a"+parameters)
 	s.put("s3://photos/c"+parameters, "by a client of S3")
 	require.Equal(t, "b\nc\n", s.ok("ls", "photos:"))
+	// The removed object has left the old store, too.
 	require.Empty(t, s.ok("ls", "old:"))
 }
 

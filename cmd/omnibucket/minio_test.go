@@ -148,6 +148,7 @@ func TestRealServerVersions(t *testing.T) {
 	require.Len(t, lines, 3)
 	require.Equal(t, "removed", strings.Fields(lines[0])[0])
 
+	// The last line is that of the oldest version.
 	first := strings.Fields(lines[2])[1]
 	require.Equal(t, "first", s.ok("cat", "--version", first, "box:a"))
 	s.ok("cp", "--version", first, "box:a", "box:a")

@@ -243,6 +243,7 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 
 		s.exits(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
 		s.exits(exitNotFound, command, fileA, bucket+"/x/none")
+		// An object cannot be compared with a folder.
 		_, stderr = s.exits(exitUsage, command, fileA, bucket+"/x/")
 		require.Contains(t, stderr, "two trees or two objects")
 	}

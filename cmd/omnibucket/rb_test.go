@@ -95,6 +95,7 @@ func TestVersionsHundredThousand(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, versions, removed)
+	// One request removes a thousand versions.
 	require.Equal(t, 100, server.Count("DeleteObjects"))
 	allRequests := server.Count("")
 	require.LessOrEqual(t, allRequests, 110)

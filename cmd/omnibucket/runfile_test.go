@@ -116,6 +116,7 @@ func TestRunLinesFail(t *testing.T) {
 	} {
 		require.Contains(t, stderr, want)
 	}
+	// The command in line 5 has stored nothing.
 	s.exits(exitNotFound, "cat", "box:b")
 }
 

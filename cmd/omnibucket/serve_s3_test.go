@@ -189,6 +189,7 @@ func TestServeS3OverALocation(t *testing.T) {
 			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
 			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"))
 
+			// Clients of S3 see what another program stores.
 			s.put(tt.bucket+"folder/b.txt", "from elsewhere")
 			require.Equal(t, "from elsewhere", s.ok("cat", "s3://photos/folder/b.txt"+parameters))
 		})

@@ -193,6 +193,7 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
 
+			// Without a signature, only the ordinary path serves the object.
 			status, _ = get(t, base+".signed/a%20b")
 			require.Equal(t, http.StatusForbidden, status, "without a signature")
 			status, body = get(t, base+"a%20b")

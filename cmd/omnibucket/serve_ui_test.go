@@ -53,6 +53,7 @@ func TestServeUI(t *testing.T) {
 	_, body = askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"2026/"`)
 
+	// An upload needs --write.
 	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+query, "x")
 	require.Equal(t, http.StatusForbidden, status)
 

@@ -27,6 +27,7 @@ func TestStat(t *testing.T) {
 
 	lines := splitLines(s.ok("stat", bucket+"/a.bin"))
 	require.Equal(t, "key                  a.bin", lines[0])
+	// The names of metadata are in lower case.
 	for _, want := range []string{
 		"size                 9",
 		"content type         text/plain",

@@ -73,6 +73,7 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	backup := t.TempDir()
 	for _, goodPages := range []int{0, 1} {
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
+		// The listing has two pages.
 		fault.Skip = goodPages
 		for _, args := range [][]string{
 			{"ls", "-r", "box:in"},
@@ -87,6 +88,7 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 			{"sync", "--delete", "--empty-source", "box:in", backup},
 			{"check", "box:in", backup},
 		} {
+			// Each command begins with the same objects and files.
 			for _, key := range []string{"a", "b", "c", "d"} {
 				s.put("box:in/"+key, "x")
 			}

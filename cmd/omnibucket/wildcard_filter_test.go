@@ -13,6 +13,7 @@ func TestFiltersWithWildcards(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	fillBox(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
 	s.env["OMNIBUCKET_IN"] = bucket + "/in"
+	// Each form of the pattern leaves these keys.
 	want := []string{"in/other/c", "in/top"}
 
 	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {

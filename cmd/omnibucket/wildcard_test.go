@@ -154,6 +154,7 @@ func TestWildcardsMatchNothing(t *testing.T) {
 		require.Contains(t, stderr, "--literal", args)
 	}
 
+	// Only a folder matches.
 	_, stderr := s.exits(exitNotFound, "rm", "box:e*")
 	require.Contains(t, stderr, "use -r")
 	for _, command := range []string{"ls", "rm", "cat", "stat", "du", "head", "hash"} {
@@ -162,6 +163,7 @@ func TestWildcardsMatchNothing(t *testing.T) {
 	}
 	require.Equal(t, "a[1]\nex/1\n", s.ok("ls", "-r", "box:"))
 
+	// With --literal, the text is the key of an object.
 	s.ok("rm", "--literal", "box:a[1]")
 	require.Equal(t, "ex/1\n", s.ok("ls", "-r", "box:"))
 }

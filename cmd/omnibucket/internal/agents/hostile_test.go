@@ -134,6 +134,7 @@ func TestLongMessageIsAnswered(t *testing.T) {
 		path, address, length,
 	)
 	require.NoError(t, err)
+	// The client sends the whole body before it reads.
 	_, err = conn.Write(make([]byte, length))
 	require.NoError(t, err)
 

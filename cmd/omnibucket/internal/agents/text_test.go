@@ -71,11 +71,13 @@ func TestLinesTooLong(t *testing.T) {
 	line, err := readLine(r, maxLine)
 	require.NoError(t, err)
 	require.Equal(t, "one\n", string(line))
+	// The error comes once, and the next line can be read.
 	_, err = readLine(r, maxLine)
 	require.ErrorIs(t, err, errLong)
 	line, err = readLine(r, maxLine)
 	require.NoError(t, err)
 	require.Equal(t, "two\n", string(line))
+	// The last line is too long, too, and has no end.
 	_, err = readLine(r, maxLine)
 	require.ErrorIs(t, err, errLong)
 	_, err = readLine(r, maxLine)
