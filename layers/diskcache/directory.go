@@ -127,7 +127,7 @@ func removeFormer(root *os.Root) {
 }
 
 // removeFormerIn removes the blocks of former releases from a folder, and then the folder if it is
-// empty. It returns how many foreign files it has read, and stops after more than limit.
+// empty. It returns how many files of other programs it has read, and stops after more than limit.
 func removeFormerIn(root *os.Root, folder string, limit int) int {
 	foreign := 0
 	removed := false

@@ -151,6 +151,7 @@ func sealRange(r *driver.GetRequest) bool {
 		return false
 	}
 
+	// Request all chunks from that of the first byte to that of the last byte.
 	first := r.Offset / chunkSize
 	if r.Length > 0 && r.Length < maxPlain-r.Offset {
 		last := (r.Offset + r.Length - 1) / chunkSize

@@ -178,6 +178,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 // sealPart returns the request that sends a part encrypted to the driver below. All parts but the last
 // must consist of whole chunks.
 func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
+	// The parts of such an upload have no offsets, from which the nonces are made.
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}

@@ -167,8 +167,9 @@ func (n noteSet) has(key string) bool {
 	return ok
 }
 
-// notedIn returns the keys that the notes in b about the given pair of stores are about. Notes of an
-// earlier version of this package, which name no pair, count only if unpaired is true.
+// notedIn returns the keys whose writes the notes in b announce, if the notes are about the given
+// pair of stores. Notes of an earlier version of this package, which name no pair, count only if
+// unpaired is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
 	set := noteSet{keys: map[string]time.Time{}, names: map[string]bool{}}
 	var mu sync.Mutex

@@ -95,9 +95,9 @@ func (c *comparison) readMarks(ctx context.Context) (err error) {
 	return nil
 }
 
-// markEqual records that both stores are equal now, by a mark in the primary. It then removes from the
-// second store the notes and the mark from the time when that was the primary, and the mark of an
-// earlier version, which wrote the same one to both stores.
+// markEqual records that both stores are equal now, by a mark: a small object in the primary. It
+// then removes from the second store the notes and the mark of the time when that store was the
+// primary. If an earlier version wrote one mark to both stores, it removes that of the second store.
 func (c *comparison) markEqual(ctx context.Context) error {
 	s := c.stores
 	// The mark has a time after all objects that were compared.

@@ -122,8 +122,9 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes makes both stores equal for each key that has a note in the primary. If primaryIsLast is
-// true, the primary is known to have the last write, and notes in the second store are ignored.
+// repairNotes makes both stores equal for each key that has a note in the primary: a small object
+// that announces a write. If primaryIsLast is true, the primary is known to have the last write, and
+// notes in the second store are ignored.
 func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) error {
 	now, err := inquiry.Now(ctx, s.primary, clockKey)
 	if err != nil {

@@ -231,7 +231,9 @@ func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (r
 	return removed, unavailable(errors.New("others wrote the object again and again"))
 }
 
-// equalizeOnce makes one attempt of equalize. It fails with errAgain if the stores may still differ.
+// equalizeOnce tries once to make the second store equal to the primary for a key, and fails with
+// errAgain if the stores may still differ. If compareFirst is true, it leaves a copy that the second
+// store already has.
 func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	var secondAttrs *storage.Attrs
 	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {

@@ -119,7 +119,9 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, nil
 }
 
-// kindOf returns the kind of marker that an entry is, or "" for an object, whose entry it updates.
+// kindOf returns the kind of marker that an entry of the new store is, or "" for an object, whose
+// entry it updates. A marker says that the old store still has the object, or that the object was
+// removed.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.lookup(ctx, e.Key)
 	if err != nil || p.marker != "" {
@@ -155,8 +157,8 @@ type merger struct {
 	page                    *storage.Page
 }
 
-// run takes entries until the page is full, or until it has taken all of one store's page and that
-// store has a next page, which may contain the next key.
+// run merges the entries of both stores into the page, in the order of keys, until the page is full
+// or a further page of a store is needed.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		newEntry := firstEntry(m.ofNew)

@@ -107,8 +107,8 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 	return attrs, nil
 }
 
-// oldEntries yields the entries of the old store that have no tombstone. It reads the listing of the
-// old store beside that of the tombstones, because both are in the same order.
+// oldEntries yields the entries of the old store that have no tombstone: an object in the new store
+// that hides a removed key. It reads both listings side by side, because both are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	entries := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	// Without KeepOld, tombstones do not count.

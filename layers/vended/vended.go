@@ -103,7 +103,7 @@ func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef
 // Native returns nil, because a client of the store would bypass the credentials.
 func (d *objectDriver) Native() any { return nil }
 
-// rights returns what the credentials for a key permit.
+// rights asks for the credentials for a key, verifies them, and returns what they permit.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
 	credentials, err := d.ask(ctx, key)
 	if err != nil {
