@@ -492,7 +492,7 @@ func (j *job) transfer(ctx context.Context) error {
 			requests = requestsFor(j, t.src.Size)
 		}
 		if !j.slots.acquire(ctx, requests) {
-			// The loop goes on until the walk, which cancel ends, has closed the channel.
+			// The loop continues until the walk, which cancel ends, has closed the channel.
 			cancel()
 			continue
 		}

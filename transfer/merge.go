@@ -93,6 +93,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		}
 
 		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
+		// The file is not transferred, and the destination's file stays.
 		if j.leavesOut(src.entry) {
 			j.sourceHasFiles = true
 		} else {

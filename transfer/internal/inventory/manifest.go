@@ -185,6 +185,7 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 	m.provider = "s3"
 	m.bucket = t.SourceBucket
 	m.format = strings.ToUpper(t.FileFormat)
+	// In the CSV files of S3, keys are encoded as in a URL.
 	m.encoded = true
 
 	ms, err := strconv.ParseInt(t.CreationTimestamp, 10, 64)
