@@ -101,7 +101,7 @@ func errorText(service string, r Response, secrets [][]byte) string {
 	// The cut may have divided a character.
 	message = strings.ToValidUTF8(message, "")
 
-	// The response says nothing, so its HTTP status must do.
+	// The response says nothing, so the text is that of its HTTP status.
 	if r.Code == "" && message == "" {
 		return service + ": " + http.StatusText(r.Status)
 	}
