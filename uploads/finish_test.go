@@ -27,6 +27,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
 		ticket, err := s.Sign(t.Context(), request, me)
 		require.NoError(t, err)
+		// Nothing has been sent yet.
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
 
@@ -36,6 +37,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Len(t, pending, 1)
 		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, pending[0])
 
+		// Finish makes the file under another random key.
 		file, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key)
@@ -43,6 +45,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Equal(t, "me.gif", file.Name)
 		require.Equal(t, []string{file.Key}, listPublished(t, bucket))
 
+		// The file has the content and its type.
 		data, attrs, err := storage.ReadAll(t.Context(), bucket, file.Key)
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
@@ -88,6 +91,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 
+		// Finish the same ticket several times at once.
 		files := make([]*uploads.File, calls)
 		errs := make([]error, calls)
 		var wg sync.WaitGroup
@@ -98,6 +102,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 		}
 		wg.Wait()
 
+		// All calls return the same file, and there is no other one.
 		for i := range calls {
 			require.NoError(t, errs[i])
 			require.Equal(t, files[0].Key, files[i].Key)
@@ -180,6 +185,7 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 			_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
 			require.NoError(t, err)
 
+			// Finish refuses the file, and nothing is left.
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 			require.Empty(t, listKeys(t, bucket))
@@ -204,13 +210,16 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 		for _, tt := range tests {
+			// Spaces before the end make the document as long as tt.length.
 			content := head + strings.Repeat(" ", tt.length-len(head)-len(tail)) + tail
+
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
+		// Only the first document was accepted.
 		require.Len(t, listPublished(t, bucket), 1)
 	})
 }
@@ -227,6 +236,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}))
+
 	tests := []struct {
 		name    string
 		content string
@@ -249,6 +259,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 
+			// No file was made.
 			for _, key := range listKeys(t, bucket) {
 				require.NotContains(t, key, "users/")
 				require.NoError(t, bucket.Remove(t.Context(), key))
@@ -285,6 +296,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 
 // After Finish has failed because of the store, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
+	// The operation with this name fails.
 	failing := "" // name of the operation that fails
 	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
@@ -294,18 +306,23 @@ func TestFinishAfterStoreFails(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}))
+
 	s := newService(t, bucket, uploads.Config{Key: ofMe})
 	content := aPNG()
+
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
+
+	// Finish fails at each of the operations that it needs.
 	for _, op := range []string{"Download", "Copy"} {
 		failing = op
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), op)
 	}
 
+	// The store works again.
 	failing = ""
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.NoError(t, err)

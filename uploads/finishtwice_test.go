@@ -23,6 +23,7 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 				other.sendTicket(t, ticket, content(3000))
 				acknowledged = false
 			},
+			// Another process finishes the ticket during a call of this one.
 			act: func(other *process) {
 				_, err := other.service.Finish(t.Context(), ticket.Token, user)
 				require.NoError(t, err)
@@ -31,6 +32,8 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 			run: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				require.True(t, err == nil || acknowledged, "at call %d: %v", call, err)
+
+				// There is one file, whichever call has succeeded.
 				keys, _ := acct.files()
 				require.Len(t, keys, 1, "at call %d", call)
 

@@ -37,6 +37,8 @@ func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 				}
 				return nil
 			}})
+
+			// Send the same content twice in one form.
 			file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()}
 			status, answer := s.form("42", file, file)
 			require.GreaterOrEqual(t, status, http.StatusBadRequest, answer)

@@ -118,6 +118,8 @@ func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newSite(t, bucket, uploads.Config{Link: uploads.SignedLink})
+
+		// Send files whose names and types are not to be trusted.
 		status, answer := s.form("42",
 			formFile{field: "photo", name: `C:\fakepath\me.png`, contentType: "text/html", content: aPNG()},
 			formFile{field: "photo", name: "two.gif", contentType: "image/png", content: aGIF(3, 2)})
@@ -126,6 +128,8 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 		files := answer["files"].([]any)
 		require.Len(t, files, 2)
 		keys := listKeys(t, bucket)
+
+		// The types follow from the content, and the names have no path.
 		wantFiles := []struct {
 			name        string
 			contentType string
@@ -291,6 +295,7 @@ func TestFormPartHeaderLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Make a form with this header.
 			body := &bytes.Buffer{}
 			w := multipart.NewWriter(body)
 			part, err := w.CreatePart(tt.header)
@@ -298,8 +303,10 @@ func TestFormPartHeaderLimit(t *testing.T) {
 			_, err = io.WriteString(part, aPNG())
 			require.NoError(t, err)
 			require.NoError(t, w.Close())
+
 			s := newSite(t, memstore.New(), uploads.Config{})
 
+			// Measure what the refusal of the form allocates.
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			status, problem := s.ask("42", http.MethodPost, "/", w.FormDataContentType(), body)
@@ -342,6 +349,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 
+			// Ask to remove a file whose key does not say who its owner is.
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+f.Key, nil)
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, req)
@@ -468,6 +476,7 @@ func TestHandlerAuthorize(t *testing.T) {
 			status, problem := s.form(tt.user, formFile{field: "photo", name: "a.png", contentType: "image/png", content: aPNG()})
 			require.Equal(t, tt.status, status)
 			require.Equal(t, tt.code, problem["code"])
+			// The error of the application has this address of its database.
 			require.NotContains(t, problem["detail"], "10.0.0.7")
 			require.Len(t, s.logged, tt.logged)
 			require.Empty(t, listKeys(t, s.bucket))

@@ -30,6 +30,8 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 					ProxyParts:  true,
 					MemoryLimit: memory,
 				})
+
+				// The slow user sends the start of each body, and then nothing until done is closed.
 				start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
 				done := make(chan struct{})
 				var senders sync.WaitGroup
@@ -44,10 +46,12 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 				require.NotZero(t, s.handler.BodiesUsed())
 				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(8*memory))
 
+				// Another user's upload succeeds meanwhile.
 				method, address, h := way.request(s, alice, 0)
 				resp := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
 				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 
+				// Without the slow requests, no memory is in use.
 				close(done)
 				senders.Wait()
 				require.Zero(t, s.handler.BodiesUsed())

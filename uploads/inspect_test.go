@@ -229,6 +229,7 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// Both ways of uploading return the error with the name of the file, at the same time.
 	var calls sync.WaitGroup
 	for _, name := range []string{"a.pdf", "b.pdf"} {
 		calls.Go(func() {
@@ -242,5 +243,7 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 		})
 	}
 	calls.Wait()
+
+	// The error of the application is as it was.
 	require.Equal(t, uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}, *unwanted)
 }

@@ -240,6 +240,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			records := explored.Sample([]bool{false}, []bool{false, true})
 			exploreUploadsWith(t, records, func(e *exploredSite) {
 				send := func(p *process) string { return method.send(t, p, content(6000)) }
+				// Two processes send a file each, and only one of these fits.
 				senders := []*interleave.Actor{e.run("first sender", send), e.run("second sender", send)}
 				e.check(func() {
 					succeeded := 0
@@ -248,6 +249,8 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 							succeeded++
 						}
 					}
+
+					// A file that was acknowledged is stored.
 					keys, _ := e.files()
 					require.GreaterOrEqual(e, len(keys), succeeded)
 				})
@@ -277,6 +280,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
+		// Two processes send one piece each.
 		first := e.run("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
 		second := e.run("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
 		e.check(func() {
@@ -290,11 +294,13 @@ func TestExploredPieces(t *testing.T) {
 			time.Sleep(time.Hour)
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
+			// The client sends both pieces again.
 			for i, piece := range [][]byte{data[:3000], data[3000:]} {
 				code := codeOfError(putPiece(e.outside, i+1, piece))
 				require.Contains(e, []string{"", string(uploads.Completed)}, code)
 			}
 
+			// There is one file in the end.
 			keys, _ = e.files()
 			require.Len(e, keys, 1)
 		})
@@ -394,6 +400,8 @@ func TestExploredRoomOfTicket(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
 	explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
 		e := newExploredSite(t, s, false)
+
+		// A file was sent, and three processes act on its ticket.
 		ticket := e.ticket(content(6000))
 		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
 		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
@@ -403,6 +411,7 @@ func TestExploredRoomOfTicket(t *testing.T) {
 			canceled := explored.Succeeded(cancels)
 			require.False(e, finished && canceled, "both succeed")
 
+			// After a Sweep, only stored files are counted.
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
 			keys, size := e.files()

@@ -297,6 +297,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 		Key:   "{user}/{random}{ext}",
 		Link:  uploads.SignedLink,
 	})
+
+	// The key is not known yet, so the response has the ID in its place.
 	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
 	require.Equal(t, u.UploadID, u.Key)
 	part := u.send(1, []byte(aPNG()))
@@ -310,6 +312,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 			Size                int64
 		}
 		resp.json(t, &file)
+		// The extension and the type are those of the content.
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, file.Key)
 		require.Equal(t, "image/png", file.Type)
 		require.EqualValues(t, len(aPNG()), file.Size)
@@ -336,7 +339,10 @@ func TestInspectSeesEachWay(t *testing.T) {
 				},
 			})
 
+			// Send the file, which Inspect refuses.
 			resp := way.send(s, data)
+
+			// Content that is sent with a ticket cannot be inspected.
 			if way.name == "a ticket" {
 				require.Empty(t, inspected)
 				require.Equal(t, "403 not_allowed token", resp.refusal(t))

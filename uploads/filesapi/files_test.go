@@ -361,6 +361,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
+	// The types of these files or the characters of their names are dangerous.
 	for name, content := range map[string]string{
 		"page.html":      "<script>alert(1)</script>",
 		"picture.svg":    "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
@@ -373,10 +374,14 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD"} {
 			resp := api.do(t, method, "/files/"+record.ID+"/content", "", nil)
 			require.Equal(t, http.StatusOK, resp.status)
+
+			// The browser saves the file under its name.
 			disposition, params, err := mime.ParseMediaType(resp.header.Get("Content-Disposition"))
 			require.NoError(t, err)
 			require.Equal(t, "attachment", disposition)
 			require.Equal(t, name, params["filename"])
+
+			// If it shows the content nevertheless, it runs nothing of it.
 			require.Equal(t, record.MIMEType, resp.header.Get("Content-Type"))
 			require.Equal(t, "nosniff", resp.header.Get("X-Content-Type-Options"))
 			require.Contains(t, resp.header.Get("Content-Security-Policy"), "sandbox")
@@ -425,6 +430,7 @@ func TestDownloadConditions(t *testing.T) {
 		})
 	}
 
+	// A range after the end of the file is refused.
 	resp := api.get(t, path, "Range", "bytes=10-")
 	resp.requireProblem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
 	require.Equal(t, "bytes */10", resp.header.Get("Content-Range"))
@@ -443,8 +449,11 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	f := newFixture(t, filesapi.StoreConfig{}, clock, bucket)
 	api := newAPI(t, f, filesapi.HandlerConfig{})
 	record := f.upload(t, "x")
+
+	// From now on, every call to the store fails.
 	secret := &storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}
 	injector.Set(faults.Fail(faults.Any).WithError(secret))
+
 	form, contentType := newForm(t, []formField{theFile})
 
 	for _, resp := range []response{
@@ -458,6 +467,8 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 		require.NotContains(t, resp.body, "secret")
 		require.NotContains(t, resp.body, "files/")
 	}
+
+	// The application gets the error of each of the five requests.
 	require.Len(t, api.hidden, 5)
 	for _, err := range api.hidden {
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))

@@ -210,6 +210,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 			record := f.upload(t, "x")
 			api := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
 
+			// Ask on every route.
 			requests := []route{
 				{method: "GET", path: "/files"},
 				{method: "POST", path: "/files"},
@@ -229,7 +230,9 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				resp.requireProblem(t, tt.status, "", tt.code)
 				require.NotContains(t, resp.body, "hunter2")
 			}
+
 			require.Equal(t, tt.hidden, len(api.hidden) > 0)
+			// No request has changed the file.
 			require.Equal(t, "x", readContent(t, f.store, record.ID))
 		})
 	}
@@ -270,6 +273,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	mine := f.upload(t, "mine")
 	theirs := f.upload(t, "theirs")
+
 	api := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
 		if user != "user-1" || id == theirs.ID {
 			return storage.PermissionDenied
@@ -306,8 +310,10 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 // An AuthorizeFile that returns ObjectNotFound, as from a look-up of the owner, causes the response of a missing file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+
 	id := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), id))
+
 	ownError := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
 
 	tests := []struct {

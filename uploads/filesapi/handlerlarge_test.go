@@ -36,7 +36,9 @@ func TestHandlerLargeFile(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	api := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), bucket), filesapi.HandlerConfig{})
 
+	// Send the parts in random order, and measure the heap from here on.
 	heap := watchHeap()
+
 	count := int((size + largePart - 1) / largePart)
 	parts := rand.New(rand.NewPCG(1, 2)).Perm(count)
 	for i := range parts {
@@ -53,10 +55,12 @@ func TestHandlerLargeFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, size, record.OriginalLength)
 
+	// The file that is downloaded has the same checksum.
 	want := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	got := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, err = io.Copy(want, &pattern{end: size})
 	require.NoError(t, err)
+
 	c, err := api.client.Download(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	n, err := io.Copy(got, c)

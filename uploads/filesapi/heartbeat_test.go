@@ -62,6 +62,8 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
+
+		// One call is joining the parts, and another one sends the last part.
 		join := startLongJoin(t, f)
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
@@ -85,6 +87,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			return nil
 		})
 
+		// The other call has waited, has joined nothing, and returns the same file.
 		record := other.sendPart(t, "b", partOptions(token, 2, 2))
 		require.GreaterOrEqual(t, waited, joinTakes)
 		require.Zero(t, calls.Count(faults.Compose))
@@ -135,6 +138,7 @@ func TestJoinLostClaim(t *testing.T) {
 	r := first.end(t)
 	close(secondJoin.open)
 
+	// Both calls return the one file.
 	running.Wait()
 	require.NoError(t, err)
 	require.Equal(t, r, record)

@@ -185,6 +185,7 @@ func TestUploadPartRefusesInput(t *testing.T) {
 // A record keeps any valid name of a file as it is, and has its extension if a key may have it.
 func TestUploadKeepsNames(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	// Each name of a file has this extension in the key.
 	for name, extension := range map[string]string{
 		"a.txt":                           ".txt",
 		"A.JPG":                           ".jpg",
@@ -207,6 +208,8 @@ func TestUploadKeepsNames(t *testing.T) {
 		record, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions(name))
 		require.NoError(t, err, "%q", name)
 		require.Equal(t, extension, record.FileExt, "%q", name)
+
+		// The record has the name as it was sent.
 		got, err := f.store.Details(t.Context(), record.ID)
 		require.NoError(t, err)
 		require.Equal(t, name, got.OriginalFileName)
@@ -217,6 +220,8 @@ func TestUploadKeepsNames(t *testing.T) {
 // Every method refuses an ID that does not have the form of an ID.
 func TestIDsRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+
+	// Upper case must make a difference in this ID.
 	valid := f.upload(t, "x").ID
 	require.NotEqual(t, valid, strings.ToUpper(valid))
 
@@ -272,16 +277,19 @@ func TestListRefusesInput(t *testing.T) {
 	for range 3 {
 		f.upload(t, "x")
 	}
+
 	now := f.clock.Now()
 
 	first, err := f.store.List(t.Context(), uploads.Filter{}, "", 1)
 	require.NoError(t, err)
 	require.NotEmpty(t, first.Token)
 
+	// Change the first letter of a valid token.
 	otherLetter := "A"
 	if first.Token[0] == 'A' {
 		otherLetter = "B"
 	}
+
 	tests := map[string]struct {
 		filter uploads.Filter
 		token  string
@@ -306,6 +314,7 @@ func TestListRefusesInput(t *testing.T) {
 		})
 	}
 
+	// A size that is too large is reduced, and the page has all files.
 	huge, err := f.store.List(t.Context(), uploads.Filter{}, "", math.MaxInt)
 	require.NoError(t, err)
 	require.Len(t, huge.Records, 3)

@@ -73,6 +73,7 @@ func TestInspectBeforeFileExists(t *testing.T) {
 				}
 				f = o.open(t, filesapi.StoreConfig{Inspect: inspect})
 
+				// The file was inspected once, and its record is not changed.
 				r, err := tt.send(t, f)
 				require.NoError(t, err)
 				require.Equal(t, 1, inspected)
@@ -128,10 +129,12 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+				// The file is refused, and nothing of it is stored.
 				err := tt.send(t, f.store)
 				requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 				requireNothingLeft(t, f)
 
+				// The same token makes another file.
 				f.sendPart(t, "a", partOptions(token, 2, 1))
 				record := f.sendPart(t, "b", partOptions(token, 2, 2))
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
@@ -163,6 +166,7 @@ func sendEvilTempParts(t *testing.T, s *filesapi.Store) error {
 // The parts of a file whose Inspect has failed stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
+		// The scanner fails as long as inspectErr is not nil.
 		inspectErr := errors.New("the scanner is not there")
 		inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 			if inspectErr != nil {
@@ -170,13 +174,16 @@ func TestInspectFailsPartsStay(t *testing.T) {
 			}
 			return refuseEvil(ctx, r, content)
 		}
+
 		f := o.open(t, filesapi.StoreConfig{Inspect: inspect})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
+
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 		require.ErrorIs(t, err, inspectErr)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
+		// The last part is sent again, and completes the file.
 		inspectErr = nil
 		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
@@ -221,6 +228,8 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 		const parts = 5
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
 		f.sendPart(t, "evil", partOptions(token, parts, 1))
+
+		// Send the other parts at the same time.
 		errs := make([]error, parts-1)
 		var wg sync.WaitGroup
 		for i := range errs {
@@ -230,6 +239,7 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 
+		// A call that completed the file was refused.
 		refusals := 0
 		for _, err := range errs {
 			switch uploads.CodeOf(err) {
@@ -283,15 +293,18 @@ func TestInspectInEachPlace(t *testing.T) {
 					return s.UploadPart(t.Context(), strings.NewReader(second), partOptions(token, 2, 2))
 				}
 
+				// Parts with forbidden content are refused.
 				_, err = sendTwoParts(large, "evil")
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err), "%v", err)
 				require.Empty(t, keysUnder(t, bucket, ""))
 
+				// Parts with other content make a file.
 				r, err := sendTwoParts(large, "good")
 				require.NoError(t, err)
 				require.Equal(t, large+"good", readContent(t, s, r.ID))
 				require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
 
+				// A whole file with forbidden content is refused, and the good one stays.
 				err = sendEvilFile(t, s)
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err))
 				require.Len(t, keysUnder(t, bucket, "files/client/"), 1)

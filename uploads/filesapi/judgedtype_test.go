@@ -24,6 +24,7 @@ func TestRulesDecideType(t *testing.T) {
 	const name = "picture.html"
 	var picture bytes.Buffer
 	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))
+
 	tests := []struct {
 		name string
 		send func(*filesclient.Client) (*filesapi.Record, error)
@@ -51,6 +52,7 @@ func TestRulesDecideType(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
+			// Serve the file API over a bucket whose rules look at the content.
 			s, err := uploads.New(bucket, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(bucket)})
 			require.NoError(t, err)
 			h, err := filesapi.New(s, filesapi.Config{
@@ -62,11 +64,13 @@ func TestRulesDecideType(t *testing.T) {
 			client, err := filesclient.New(server.URL, server.Client())
 			require.NoError(t, err)
 
+			// The record has the type of the content.
 			record, err := tt.send(client)
 			require.NoError(t, err)
 			require.Equal(t, "image/png", record.MIMEType)
 			require.Equal(t, ".png", record.FileExt)
 
+			// The object has the same type.
 			for entry, err := range bucket.List(t.Context(), storage.WithPrefix("files/content/")) {
 				require.NoError(t, err)
 				attrs, err := bucket.Attrs(t.Context(), entry.Key)

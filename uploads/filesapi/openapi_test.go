@@ -150,12 +150,15 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
 	require.NoError(t, err)
+
+	// Note each operation that is used.
 	used := newUses(handler)
 	server := httptest.NewServer(used)
 	defer server.Close()
 	client, err := filesclient.New(server.URL, &http.Client{Transport: userTransport{"user-1", server.Client().Transport}})
 	require.NoError(t, err)
 
+	// Use each method of the client.
 	record, err := client.Upload(t.Context(), "a.txt", strings.NewReader("content"), "")
 	require.NoError(t, err)
 	temp, err := client.UploadTemp(t.Context(), "b.txt", strings.NewReader("content"))
@@ -187,6 +190,7 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, client.Delete(t.Context(), record.ID))
 
+	// The operations are exactly those of the document.
 	described, err := client.OpenAPI(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, filesapi.OpenAPI, described)

@@ -94,6 +94,8 @@ func TestUploadPartManySendAll(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	records := make([]*filesapi.Record, count)
 	errs := make([]error, count)
+
+	// Send all parts at the same time.
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
@@ -109,6 +111,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 		require.NoError(t, errs[i])
 		want += fmt.Sprintf("%03d ", i)
 		if records[i] == nil {
+			// A call that has not completed the file returns no record.
 			continue
 		}
 		if record != nil {
@@ -144,6 +147,8 @@ func TestUploadPartOneCompletes(t *testing.T) {
 	const calls = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
+
+	// Each call waits for the others, so that all of them complete the file.
 	var receivers, senders sync.WaitGroup
 	receivers.Add(calls)
 	records := make([]*filesapi.Record, calls)
@@ -162,6 +167,7 @@ func TestUploadPartOneCompletes(t *testing.T) {
 	}
 	senders.Wait()
 
+	// All calls return the same record.
 	for i := range calls {
 		require.NoError(t, errs[i])
 		require.Equal(t, records[0], records[i])

@@ -78,8 +78,10 @@ func TestUploadPartType(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
+
 				opts := partOptions(token, 2, 2)
 				opts.OriginalFileName = tt.fileName
+				// The last part arrives first.
 				f.sendPart(t, "<html>not the first part", opts)
 
 				opts.Part = 1
@@ -96,6 +98,7 @@ func TestUploadPartMustMatch(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.sendPart(t, "x", partOptions(token, 3, 1)))
+
 		moreParts := partOptions(token, 4, 2)
 		fewerParts := partOptions(token, 2, 2)
 		otherName := partOptions(token, 3, 2)
@@ -120,6 +123,7 @@ func TestUploadPartMustMatch(t *testing.T) {
 			})
 		}
 
+		// The right parts still make the file.
 		f.sendPart(t, "y", partOptions(token, 3, 2))
 		record := f.sendPart(t, "z", partOptions(token, 3, 3))
 		require.Equal(t, "xyz", readContent(t, f.store, record.ID))

@@ -77,6 +77,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	require.Len(t, f.database.states, 2)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5)
 
+	// All uploads are idle now.
 	f.clock.Advance(longIdle)
 	f.sweep(t)
 	require.Empty(t, f.database.states)
@@ -100,24 +101,30 @@ func TestSweepCannotListStates(t *testing.T) {
 // A part that a client sends to an expired upload while Sweep runs is not lost, whichever call it comes before.
 func TestSweepOfStateDuringPart(t *testing.T) {
 	call := 1
+
+	// The part comes before call 1, 2 and so on for a state, until a Sweep makes fewer of them.
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 3, 1))
 		f.clock.Advance(longIdle)
+
 		isSent := false
 		sendSecondPart := func() {
 			isSent = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 		}
+
 		records := &pausedDatabase{Records: f.records, states: f.database, left: call, before: sendSecondPart}
 		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
+		// The client sends a part during the Sweep.
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		if !isSent {
+			// Sweep has made fewer calls.
 			break
 		}
 

@@ -231,6 +231,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 				close(joining.open)
 				slow.Wait()
 
+				// All calls return the one file.
 				require.NoError(t, lateErr)
 				require.Equal(t, record, lateRecord)
 				require.NoError(t, slowErr)
@@ -281,6 +282,7 @@ func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 		close(joining.open)
 		join.Wait()
 
+		// The file has the late part.
 		require.NoError(t, joinErr)
 		require.Equal(t, "A, sent again, b", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)

@@ -77,9 +77,12 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(bucket))
 	}()
+
 	records := uploads.BucketRecords(bucket)
 	s, err := filesapi.NewStore(bucket, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
+
+	// Send all parts but the last.
 	for number := 1; number < 5; number++ {
 		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
 		require.NoError(t, err)
@@ -98,6 +101,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 		require.NoError(t, r.input.Close())
 	}
 
+	// All processes report the same file.
 	ids := map[string]int{}
 	for _, r := range racers {
 		ids[r.line(t)]++
@@ -105,6 +109,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	}
 	require.Len(t, ids, 1, "the processes have different records")
 
+	// It is the only one, and has all parts.
 	fileIDs := listIDs(t, s, uploads.Filter{}, 10)
 	require.Len(t, fileIDs, 1)
 	require.Contains(t, ids, fileIDs[0])

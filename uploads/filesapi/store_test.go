@@ -36,6 +36,8 @@ func TestStore(t *testing.T) {
 // NewStore refuses to work without a bucket or records, with negative limits, or in a bucket that lacks conditions.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
+
+	// newBucketWithout returns a bucket that lacks these features.
 	newBucketWithout := func(missing storage.Features) storage.Bucket {
 		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: missing})))
 	}
@@ -115,6 +117,7 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 
+	// Sweep works, and keeps the whole file.
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "text", readContent(t, s, record.ID))
@@ -145,12 +148,15 @@ func TestUploadRecordRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
+
+			// The first creation of a record fails.
 			records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}
 			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
 			_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 
+			// The error says whether the outcome is unknown, and the bytes stay only then.
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.wantKeys)
@@ -216,11 +222,13 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: int64(len(largest))})
 
+			// The largest file is stored.
 			record, err := f.store.Upload(t.Context(), tt.body(largest), fileOptions("a.txt"))
 			require.NoError(t, err)
 			require.Equal(t, largest, readContent(t, f.store, record.ID))
 			require.NoError(t, f.store.Delete(t.Context(), record.ID))
 
+			// One byte more is too much, and nothing of the file is left.
 			_, err = f.store.Upload(t.Context(), tt.body(largest+"x"), fileOptions("a.txt"))
 			requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 			require.Empty(t, keysUnder(t, f.bucket, "files/"))

@@ -44,9 +44,11 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			}
 
+			// Neither combination removes anything.
 			requireRefusesToSweep(other.bucket, own.records)
 			requireRefusesToSweep(own.bucket, other.records)
 
+			// Both stores still have all their files.
 			require.Len(t, listIDs(t, own.store, uploads.Filter{}, 100), tt.ownFiles)
 			requireConsistent(t, own.bucket, own.records)
 			require.Len(t, listIDs(t, other.store, uploads.Filter{}, 100), tt.otherFiles)
@@ -89,6 +91,8 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newStockedFixture(t, tt.all)
 			ids := listIDs(t, f.store, uploads.Filter{}, 1000)
+
+			// Remove some records, and the bytes of other files.
 			for _, id := range ids[:tt.bytes] {
 				require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: id}))
 			}

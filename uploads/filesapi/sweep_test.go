@@ -131,6 +131,8 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f.clock.Advance(time.Second)
 	recorded := f.upload(t, "its record was made a moment ago")
 	f.clock.Advance(longIdle)
+
+	// The list of IDs lacks one record, and another file is stored between its pages.
 	var uploaded *filesapi.Record
 	stale := &staleRecords{
 		Records: f.records,
@@ -139,6 +141,7 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 			uploaded = f.upload(t, "its bytes came when they had been listed")
 		},
 	}
+
 	s, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
@@ -187,7 +190,10 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	)
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	done := make(chan struct{})
+
+	// Sweep runs again and again until the senders have ended.
 	var sweeps, senders sync.WaitGroup
+
 	const sweepers = 2
 	for range sweepers {
 		sweeps.Go(func() {
@@ -227,10 +233,12 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 			}
 		})
 	}
+
 	senders.Wait()
 	close(done)
 	sweeps.Wait()
 
+	// In each round, a sender stores two files, and in every second round it deletes one.
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
 	requireConsistent(t, f.bucket, f.records)
 }
@@ -265,11 +273,14 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 		require.NoError(t, err)
 		return r.ID
 	}
+
+	// One temp file is an hour older than the other.
 	old := uploadTemp()
 	f.clock.Advance(time.Hour)
 	young := uploadTemp()
 	f.clock.Advance(time.Hour)
 
+	// The older file is removed.
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	_, _, err := f.store.DownloadTemp(t.Context(), old)
 	requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
@@ -277,6 +288,7 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 
+	// An hour later, the other one is removed, too.
 	f.clock.Advance(time.Hour)
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)

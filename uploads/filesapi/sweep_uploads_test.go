@@ -134,6 +134,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 				require.NoError(t, err)
 				f.sendPart(t, "a", partOptions(token, 2, 1))
 
+				// The record cannot be created, and Sweep removes nothing.
 				for range tt.tries {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
@@ -141,6 +142,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
 
+				// A later call makes the file.
 				record, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 				require.NoError(t, err)
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
@@ -171,10 +173,13 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 					}
 					return nil
 				}
+
+				// The upload stays for two days, and a temp file for an hour.
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
 				refusing := &refusingRecords{Records: f.records, left: tt.failedCreates}
+
 				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), c)
 				require.NoError(t, err)
 
@@ -241,6 +246,7 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report)
 
+	// The client has its file, and only the other object was removed.
 	require.NotNil(t, completed)
 	require.Equal(t, "ab", readContent(t, f.store, completed.ID))
 	requireConsistent(t, f.bucket, f.records)
@@ -281,12 +287,14 @@ func TestSweepDuringPart(t *testing.T) {
 			f.sendPart(t, "a", partOptions(token, 3, 1))
 			f.clock.Advance(longIdle)
 
+			// The client sends a part before the step.
 			sent := 0
 			sendSecondPart := callBefore(tt.call, tt.number, func() {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 			})
+
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
 			sweeping := f.openBeside(t, sendSecondPart, limits)
 
@@ -300,6 +308,8 @@ func TestSweepDuringPart(t *testing.T) {
 				// Sweep has removed the first part, so it is sent again.
 				require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
 			}
+
+			// The last part completes the file.
 			record := f.sendPart(t, "c", partOptions(token, 3, 3))
 			require.Equal(t, "abc", readContent(t, f.store, record.ID))
 			requireConsistent(t, f.bucket, f.records)
@@ -325,6 +335,8 @@ func TestSweepBeforePartArrives(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 				f.sendPart(t, "a", partOptions(token, 2, 1))
+
+				// The part has begun to arrive.
 				body, arriving := newGate("late")
 				done := make(chan error, 1)
 				go func() {
@@ -333,6 +345,7 @@ func TestSweepBeforePartArrives(t *testing.T) {
 				}()
 				<-arriving
 
+				// The upload expires before the part has arrived.
 				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
@@ -371,6 +384,7 @@ func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 // that are sent again.
 func TestSweepDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
+		// The Sweep dies at call 1, 2 and so on, until a Sweep makes fewer calls.
 		for call, died := 1, true; died; call++ {
 			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})
@@ -380,11 +394,13 @@ func TestSweepDied(t *testing.T) {
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(longIdle)
 
+			// A Sweep begins to remove the upload, and dies.
 			sweepKiller := &killer{before: call}
 			_, err = f.openWithKiller(t, sweepKiller).store.Sweep(t.Context())
 			died = sweepKiller.dead
 			require.Equal(t, died, err != nil)
 
+			// The client sends both parts again, unless the first one completes the file.
 			var record *filesapi.Record
 			for number := 1; number <= 2 && record == nil; number++ {
 				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, number))

@@ -72,6 +72,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	_, isOrdered := pattern.Ordered()
 	require.False(t, isOrdered)
 
+	// Make a key for each time, from the latest to the earliest.
 	values := map[string]string{"user": "7"}
 	latestFirst := []time.Time{
 		time.Unix(1<<40, 0),
@@ -82,6 +83,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		time.Unix(0, 0),
 		time.Unix(-5, 0),
 	}
+
 	lastKey := ""
 	for _, when := range latestFirst {
 		key := pattern.Key(values, when, keypattern.Random{}, ".png")
@@ -89,6 +91,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		require.LessOrEqual(t, lastKey, key, when)
 		lastKey = key
 	}
+	// The order of these keys is not that of IDs.
 	require.Empty(t, pattern.ID(lastKey))
 }
 
@@ -131,6 +134,8 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 	pattern, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
 	values := map[string]string{"user": "4"}
+
+	// The pattern matches its own key.
 	key := pattern.Key(values, time.Now(), keypattern.Random{}, ".png")
 	require.True(t, pattern.Matches(key, values))
 
@@ -181,10 +186,13 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 
 			prefix, isOrdered := pattern.Ordered()
 			require.Equal(t, tt.isOrdered, isOrdered)
+
 			when := time.Unix(1e9, 0)
+			// Any text before the key makes it another one.
 			key := pattern.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
 			require.Empty(t, pattern.ID("x"+key))
 
+			// No ID is found in keys that are not in the order of their IDs.
 			if !isOrdered {
 				require.Empty(t, pattern.ID(key))
 				return
@@ -194,6 +202,7 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 		})
 	}
 
+	// A pattern with a folder between ID and extension is invalid.
 	_, rule := keypattern.Parse("files/{id}/{ext}")
 	require.Contains(t, rule, "{ext}")
 }

@@ -119,6 +119,7 @@ func TestReserveWithinLimit(t *testing.T) {
 			_, err := book.Reserve(t.Context(), fixedSize(user, "first", 40), ledger.Limit{})
 			require.NoError(t, err)
 
+			// Reserve at least tt.least and at most tt.most bytes.
 			reservation := fixedSize(user, "second", 0)
 			reservation.Least = tt.least
 			reservation.Most = tt.most
@@ -213,6 +214,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			_, err := book.Reserve(t.Context(), fixedSize(user, "x", 7), ledger.Limit{})
 			require.NoError(t, err)
 
+			// The next write loses its response.
 			store.next = func() error {
 				if tt.applied {
 					// This has the same effect as the write of the call.
@@ -226,6 +228,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 				return &storage.Error{Code: storage.Unavailable, Unknown: true}
 			}
 
+			// Settle reports that the file is counted, and it is counted once.
 			settlement, err := book.Settle(t.Context(), user, "x", 7)
 			require.NoError(t, err)
 			require.True(t, settlement.Counted)
@@ -306,6 +309,8 @@ func TestBooksOfOneUser(t *testing.T) {
 	const books = 20
 	const uploadsOfBook = 5
 	const size = 2
+
+	// Each book counts some files.
 	for i := range books {
 		group.Go(func() {
 			book := newBook(store)
@@ -321,6 +326,7 @@ func TestBooksOfOneUser(t *testing.T) {
 	}
 	group.Wait()
 
+	// Every file is counted, and no reservation is left.
 	current, err := newBook(store).Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, books*uploadsOfBook*size, current.Bytes)
