@@ -57,6 +57,8 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 		s.handler.SetBasePart(uploads.BasePart)
 		s.handler.SetPace(time.Second, time.Minute, time.Minute)
 		data := content(uploads.BasePart + 1000)
+
+		// Each slow client sends some bytes, and then stalls.
 		for i := range clients {
 			location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			defer s.sendAndStall(location, "", data[:sent])()
@@ -66,6 +68,7 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 			return s.handler.MemoryUsed() >= clients*sent
 		}, time.Minute, time.Millisecond)
 
+		// Another client sends a whole file meanwhile.
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 		s.patch(location, 0, data, int64(len(data)))
 		s.requireStored("files/alice/fast", data)
@@ -97,17 +100,20 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 				data := content(partSize + 1000)
 				slow := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("slow"))
 
+				// One client stalls after most of a part.
 				stop := s.sendAndStall(slow, tt.checksum, data[:sent])
 				defer stop()
 				require.Eventually(t, func() bool {
 					return s.handler.MemoryUsed() > partSize/2
 				}, time.Minute, time.Millisecond)
 
+				// Another client's upload succeeds, because the memory was freed.
 				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 				s.patch(location, 0, data, int64(len(data)))
 				s.requireStored("files/alice/fast", data)
 				require.EqualValues(t, tt.stored, s.offset(slow))
 
+				// The first client continues with the bytes that are not stored.
 				s.patch(slow, int64(tt.stored), data[tt.stored:], int64(len(data)))
 				s.requireStored("files/alice/slow", data)
 			})
@@ -123,8 +129,11 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s.handler.SetBasePart(partSize)
 	s.handler.SetMemory(partSize + partSize/2)
 	data := content(2*partSize + partSize/2 + 1234)
+
 	sum := sha256.Sum256(data)
 	var group sync.WaitGroup
+
+	// All clients send their files at the same time.
 	const clients = 12
 	answers := make([]*answer, clients)
 	errs := make([]error, clients)
@@ -148,6 +157,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	}
 	require.Zero(t, s.handler.MemoryUsed())
 
+	// No segment or state is left.
 	for _, key := range s.sweepEverything() {
 		require.NotContains(t, key, uploads.DefaultPrefix)
 	}
@@ -171,23 +181,27 @@ func TestTusMemoryOfConnections(t *testing.T) {
 			return s.handler.FeedsUsed() == ofUser*uploads.FeedBytes
 		}, time.Minute, time.Millisecond)
 
+		// The fourth connection of the user gets no memory.
 		location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("late"))
 		resp := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
 		require.Equal(t, "503 busy", resp.refusal(t))
 		require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
+		// The response comes even if the body does not end.
 		stuck := newStuckBody(content(100))
 		defer stuck.end()
 		start := time.Now()
 		require.Equal(t, "503 busy", (<-s.patchAndStall(location, stuck)).refusal(t))
 		require.Less(t, time.Since(start), 4*time.Second, "the response waited for the body")
 
+		// The first connections end, and none of the refused bytes was stored.
 		for _, stop := range stops {
 			stop()
 		}
 		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
 		require.Zero(t, s.offset(location))
 
+		// The client repeats its request.
 		s.patch(location, 0, content(1000), 1000)
 		s.requireStored("files/alice/late", content(1000))
 		require.Zero(t, s.handler.FeedsUsed())

@@ -17,6 +17,8 @@ import (
 func TestDeletePathOfOtherUsersFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
+
+		// Alice has a file, which mallory tries to remove.
 		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")

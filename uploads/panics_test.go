@@ -118,6 +118,7 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		_, _ = putInNewProcess()
 	})
 
+	// Another process sends the piece again, and Inspect accepts it.
 	panics = false
 	file, err := putInNewProcess()
 	require.NoError(t, err)
@@ -145,6 +146,7 @@ func TestPanicOfBodyReachesServer(t *testing.T) {
 		return w.Header()
 	}
 
+	// Begin an upload, and send a body that panics.
 	address := serve(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
 	require.NotEmpty(t, address)
 	require.PanicsWithValue(t, "a broken middleware", func() {

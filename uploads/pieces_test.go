@@ -51,12 +51,15 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		bucket := open(t)
 		first := newPieceService(t, bucket, uploads.Config{})
+
+		// All pieces but the last are stored.
 		for number := 1; number <= 2; number++ {
 			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
 			require.NoError(t, err)
 			require.Nil(t, f)
 		}
 
+		// All services get the last piece.
 		files := make([]*uploads.File, racers)
 		errs := make([]error, racers)
 		var wg sync.WaitGroup
@@ -77,6 +80,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 			require.EqualValues(t, 3, f.Size)
 		}
 
+		// The file has all pieces.
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, files[0].Key)
 		data, _, err := storage.ReadAll(t.Context(), bucket, files[0].Key)
 		require.NoError(t, err)
@@ -89,6 +93,8 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		call := 0
+
+		// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
 		for killed := true; killed; {
 			call++
 			drv := memstore.NewDriver(memstore.Config{})
@@ -97,14 +103,17 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 				stored[f.Key] = true
 				return nil
 			}}
+
 			s := newPieceService(t, engine.New(drv), c)
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
 
+			// The process is killed while it takes the last piece.
 			killer := &processKiller{at: call, after: afterCall}
 			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
 			killed = killer.reached()
 
+			// The client sends the piece again, and the service does not wait for the dead process.
 			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 			f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
 			if err != nil {
@@ -177,6 +186,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
 
+	// The token makes another file, of one piece.
 	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
 	require.NoError(t, err)
 	require.EqualValues(t, 3, f.Size)
@@ -361,12 +371,14 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 			s, err := uploads.New(bucket, c)
 			require.NoError(t, err)
 
+			// The first call makes the file, and the others find it complete.
 			for range 3 {
 				f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 				if uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err)
 				}
 				require.Contains(t, f.Location, tt.want)
+				// Only a signed link expires.
 				isSigned := tt.stored == nil
 				require.Equal(t, isSigned, !f.ExpiresAt.IsZero())
 			}

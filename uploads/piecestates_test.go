@@ -37,9 +37,12 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 					return storage.Unavailable
 				},
 			})
+
+			// The file has bytes and no record, because Stored has failed.
 			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
 
+			// Only the other key is an orphan.
 			orphans, err := s.Orphans(t.Context(), key, "another")
 			require.NoError(t, err)
 			require.Equal(t, []string{"another"}, orphans)
@@ -167,6 +170,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
+	// The second PutPiece succeeds.
 	close(swept)
 	require.NoError(t, <-putErr)
 }
@@ -183,11 +187,13 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The bucket and the states have a clock each.
 			clk := &clock{}
 			statesClock := &clock{}
 			statesClock.Advance(tt.ahead)
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 			states := engine.New(memstore.NewDriver(memstore.Config{Now: statesClock.Now}))
+
 			s := newPieceService(t, bucket, uploads.Config{
 				TTL:    time.Hour,
 				Now:    clk.Now,
@@ -196,10 +202,12 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "x"))
 			require.NoError(t, err)
 
+			// The upload is not idle yet.
 			report, err := s.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Zero(t, report.Uploads)
 
+			// The TTL passes by both clocks.
 			const afterTTL = 61 * time.Minute
 			clk.Advance(afterTTL)
 			statesClock.Advance(afterTTL)
@@ -207,6 +215,7 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, report.Uploads)
 
+			// Neither bucket has any object left.
 			for _, b := range []storage.Bucket{bucket, states} {
 				for entry, err := range b.List(t.Context()) {
 					require.NoError(t, err)
@@ -222,6 +231,8 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 func TestBucketStatesListStatesPages(t *testing.T) {
 	clk := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
+
+	// Beside each state, there are two other objects.
 	var want []string
 	for i := range 7 {
 		want = append(want, fmt.Sprintf("up/%040d/state.json", i))
@@ -232,6 +243,8 @@ func TestBucketStatesListStatesPages(t *testing.T) {
 	}
 
 	clk.Advance(time.Hour)
+
+	// Read the list in pages of several sizes.
 	for _, limit := range []int{1, 3, 7, 1000} {
 		var got []string
 		startAfter := ""

@@ -142,10 +142,12 @@ func TestRecordsHoldEachWay(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, pdf, string(text))
 
+		// Sweep keeps the file.
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, &uploads.SweepReport{}, report)
 
+		// Delete removes the record and the bytes.
 		require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{ID: "eva"}))
 		_, err = s.Records().Record(t.Context(), f.ID)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -300,6 +302,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 		Stored:  func(context.Context, *uploads.File) error { return storedErr },
 	})
 	require.NoError(t, err)
+
+	// A file is sent and finished.
 	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.pdf", Size: int64(len(pdf))}, user)
 	require.NoError(t, err)
 	contentType := storage.WithContentType("application/octet-stream")
@@ -320,6 +324,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			records.failed = tt.recordsFail
 			storedErr = tt.storedErr
+
+			// A second Finish fails.
 			_, err := s.Finish(t.Context(), ticket.Token, user)
 			require.Error(t, err)
 
@@ -330,6 +336,7 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, file.ID, repeated.ID)
 
+			// The file can still be read.
 			r, _, err := s.Download(t.Context(), file.ID)
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
@@ -356,21 +363,25 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 		}
 	}
 
+	// Store files with the first key.
 	before := newServiceWithKey("files/content/{id}{ext}")
 	store(before)
 	report, err := before.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
 
+	// Store as many files with another key. The records of the first ones then seem to have no bytes.
 	after := newServiceWithKey("media/{id}{ext}")
 	store(after)
 	_, err = after.Sweep(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.ErrorContains(t, err, "Config.Key")
 
+	// Even without the limit, Sweep removes none of them.
 	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
+
 	const services = 2
 	const objectsOfFile = 2 // its bytes and its record
 	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
@@ -420,6 +431,7 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 
 // Store and PutPiece fail with TooLarge, and the reason of the store, if the store refuses a file as too large.
 func TestStoreTooLargeForBucket(t *testing.T) {
+	// The store refuses every object.
 	refusePuts := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Put" {
@@ -442,6 +454,7 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 		require.Equal(t, http.StatusRequestEntityTooLarge, e.HTTPStatus(), method)
 		require.ErrorContains(t, err, "5 GiB", method)
 	}
+
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
 	requireTooLarge("Store", err)
 	_, err = s.PutPiece(t.Context(), piece(1, 1, "x"))
@@ -484,11 +497,15 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 		Now:     clock,
 	})
 	require.NoError(t, err)
+
+	// A Sweep runs before the record is stored, and removes the file.
 	drv.sweep = func() {
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Expired)
 	}
+
+	// The end of the body comes only after the lifetime.
 	passLifetime := slowEnd(func() {
 		now = now.Add(2 * lifetime)
 	})

@@ -39,6 +39,7 @@ func TestCompletePartReplaced(t *testing.T) {
 					part.ETag = ""
 				}
 
+				// Another part replaces this one just before the completion joins it.
 				resp := u.complete(part)
 				if tt.hasETags {
 					require.Equal(t, "422 parts_changed parts[0].ETag", resp.refusal(t))
@@ -115,6 +116,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The function beforeListing runs once, before a request lists the parts.
 			var beforeListing func()
 			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -125,6 +127,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 					return next(ctx)
 				})
 			}))
+
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.send(1, []byte("text"))
@@ -132,6 +135,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
 
+			// The slower request reports the file.
 			resp := tt.send(u, part)
 			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
 			require.Contains(t, string(resp.body), `"key":"files/alice/file"`)

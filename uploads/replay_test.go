@@ -96,6 +96,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				s := newService(t, store.wrap(t, bucket), store.config)
 				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 				require.NoError(t, err)
+
 				sendEither(t, ticket, first)
 				r, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
@@ -109,6 +110,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				require.Equal(t, r.Key, second.Key)
 				require.Equal(t, []string{r.Key}, listKeys(t, bucket))
 
+				// The file is the first one.
 				data, _, err := storage.ReadAll(t.Context(), bucket, r.Key)
 				require.NoError(t, err)
 				require.Equal(t, first, string(data))

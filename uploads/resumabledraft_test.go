@@ -55,6 +55,7 @@ func TestDraftUpload(t *testing.T) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
 		data := content(3*part + 10)
 
+		// The first request begins the upload with some of the bytes.
 		resp := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]),
 			"Upload-Complete", "?0",
 			"Upload-Length", size(data),
@@ -75,6 +76,7 @@ func TestDraftUpload(t *testing.T) {
 			"Upload-Offset", fmt.Sprint(part+1))
 		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), resp.draftHeaders())
 
+		// The last request completes the file.
 		resp = s.draft("PATCH", location, bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
 		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), resp.draftHeaders())
 		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(resp.body))
@@ -85,10 +87,12 @@ func TestDraftUpload(t *testing.T) {
 			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).draftHeaders())
 		}
 
+		// A request without bytes at the end of the file repeats the last response.
 		repeated := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
 		require.Equal(t, resp.draftHeaders(), repeated.draftHeaders())
 		require.Equal(t, string(resp.body), string(repeated.body))
 
+		// The upload cannot be removed any more, and Sweep keeps the file.
 		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
 		require.Equal(t, []string{"files/alice/a b"}, s.sweepEverything())
 	})
@@ -395,11 +399,13 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 				"Upload-Offset", offset)
 		}
 
+		// The client sends the last two bytes again.
 		resp := patch("2", strings.NewReader("xt"))
 		require.Equal(t, tt.want, resp.draftHeaders(), tt.version)
 		require.Equal(t, "409 completed uploadId", resp.refusal(t))
 		require.Contains(t, string(resp.body), "#completed-upload")
 
+		// The client sends nothing at the end of the file.
 		resp = patch("4", http.NoBody)
 		require.Equal(t, "200 ?1 4", resp.draftHeaders())
 	}

@@ -38,6 +38,8 @@ func TestS3MetadataNumbers(t *testing.T) {
 				},
 			})
 			require.NoError(t, err)
+
+			// Begin an upload with this value.
 			body := `{"filename": "a", "metadata": {"album": ` + tt.json + `}}`
 			r := httptest.NewRequest(http.MethodPost, "/s3/multipart", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")

@@ -127,9 +127,12 @@ func cut(data []byte, part int64) (parts [][]byte) {
 func TestS3StoresAFileInParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
+
+		// The file has two parts, of which the first has the least size of S3.
 		const firstSize = 5 << 20
 		const secondSize = 12345
 		data := content(firstSize + secondSize)
+
 		u := s.begin(map[string]any{
 			"filename": "a b.bin",
 			"type":     "video/mp4",
@@ -154,6 +157,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		first := u.send(1, data[:firstSize])
 		s.requireMissing(u.Key)
 
+		// The upload is completed, and the file has the last content of each part.
 		resp := u.complete(first, second)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		attrs := s.requireStored(u.Key, data)
@@ -165,6 +169,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.Equal(t, "409 completed uploadId", s.get(alice, u.path("/1")).refusal(t))
 		s.requireStored(u.Key, data)
 
+		// Only the file and the state are left.
 		objects, states := s.keys()
 		require.Equal(t, []string{u.Key}, objects)
 		require.Len(t, states, 1)
@@ -177,8 +182,10 @@ func TestS3StoresAFileInParts(t *testing.T) {
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
+		// MinIO permits no smaller part than this, except as the last one.
 		const minPartOfMinIO = 5 << 20
 		data := content(minPartOfMinIO + 1000)
+
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
 		knowsChecksum := u.Checksum != "" // otherwise, the store does not know CRC-32C
@@ -186,6 +193,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 			require.Equal(t, "400 invalid_value crc32c", s.get(alice, u.path("/1")).refusal(t))
 		}
 
+		// Send each part, but first with a wrong byte if the store can notice that.
 		var parts []sentPart
 		for i, partData := range cut(data, u.PartSize) {
 			request := u.sign(i+1, "&size="+size(partData)+"&crc32c="+url.QueryEscape(crcOf(partData)))
@@ -200,6 +208,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: resp.Header.Get("ETag")})
 		}
 
+		// Without the last part, the upload cannot be completed.
 		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 		resp := u.complete(parts...)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -258,6 +267,7 @@ func TestS3RefusesWrongSize(t *testing.T) {
 				require.Equal(t, tt.want, u.complete(sentPart{PartNumber: 1, ETag: resp.Header.Get("ETag")}).refusal(t))
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{PartNumber: 1}).refusal(t))
 
+				// Nothing is left.
 				objects, states := s.keys()
 				require.Empty(t, objects)
 				require.Empty(t, states)
@@ -527,6 +537,8 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 
 	require.Equal(t, "crc32c", u.Checksum)
 	signedURL := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+
+	// change returns the signed URL with one of its values replaced.
 	change := func(old, replacement string) string {
 		require.Contains(t, signedURL, old)
 		return strings.Replace(signedURL, old, replacement, 1)
@@ -553,6 +565,8 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 	}
 
 	s.t = t
+
+	// The URL itself works until it expires.
 	require.Equal(t, http.StatusOK, s.putTo(signedURL, []byte("abc")).StatusCode)
 	s.clock.Advance(2 * time.Minute)
 	require.Equal(t, "404 not_found uploadId", s.putTo(signedURL, []byte("abc")).refusal(t))
@@ -580,12 +594,14 @@ func TestS3FileInOneRequest(t *testing.T) {
 		Fields      map[string]string
 		Expires     int
 	}
+	// Ask for a URL.
 	resp := s.get(alice, "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y")
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	resp.json(t, &request)
 	require.Equal(t, "PUT", request.Method)
 	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
 
+	// A file that is too large is refused, and the URL still works.
 	resp = s.putTo(request.URL, content(maxSize+1))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
@@ -594,6 +610,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 	require.NotEmpty(t, resp.Header.Get("ETag"))
 	s.requireStored("files/alice/a.txt", content(maxSize))
 
+	// Only the same file is accepted again.
 	resp = s.putTo(request.URL, []byte("again"))
 	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	resp = s.putTo(request.URL, content(maxSize))
@@ -642,9 +659,11 @@ func TestS3FileInAForm(t *testing.T) {
 		post := func(body []byte, contentType string) *answer {
 			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
 		}
+
 		data := content(1 << 20)
 		form, contentType := fileForm(t, "file", data)
 
+		// The form also has a key, which is ignored.
 		resp := post(form, contentType)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		require.NotEmpty(t, resp.Header.Get("ETag"))
@@ -655,6 +674,7 @@ func TestS3FileInAForm(t *testing.T) {
 		// The client sends the form again because the response was lost.
 		require.Equal(t, http.StatusOK, post(form, contentType).StatusCode)
 
+		// A form with another file is refused.
 		otherData := append(content(1<<20-1), '!')
 		otherForm, otherType := fileForm(t, "file", otherData)
 		require.Equal(t, "409 completed uploadId", post(otherForm, otherType).refusal(t))
@@ -673,6 +693,8 @@ func TestS3RefusesForms(t *testing.T) {
 			s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
 			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
 		}
+
+		// The forms differ in their files and in the length of their other fields.
 		file := content(1 << 20)
 		data, contentType := fileForm(t, "file", file)
 		large, largeType := fileForm(t, "file", content(1<<20+1))
@@ -740,9 +762,12 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 			}})
 			var request struct{ URL string }
 			s.get(alice, "/s3/params?filename=file").json(t, &request)
+
+			// The file is stored, and Stored fails.
 			resp := s.putTo(request.URL, []byte("abc"))
 			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 
+			// The client sends a file to the URL again.
 			resp = s.putTo(request.URL, []byte(tt.text))
 			if tt.want == "" {
 				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -805,6 +830,8 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 			before := s.countObjects()
 			resp := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.headers)
 			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
+
+			// An accepted request has stored the state of an upload.
 			began := s.countObjects() > before
 			require.Equal(t, tt.status == http.StatusOK, began)
 		})

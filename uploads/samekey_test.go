@@ -92,6 +92,7 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 				finishForAlice := tt.begin(s, alice, tt.data)
 				finishForMallo := tt.begin(s, mallo, tt.data)
 
+				// Alice is the first to finish.
 				resp := finishForAlice()
 				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 				require.Equal(t, "412 exists key", finishForMallo().refusal(t))
@@ -129,6 +130,8 @@ func beginSingleRequestAs(s *sharedKeySite, user string, data []byte) (finish fu
 func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
 	data := content(1000)
+
+	// join sends the file in two pieces, and joins them.
 	join := func(user string) *answer {
 		concat := "final;"
 		for _, piece := range [][]byte{data[:400], data[400:]} {
@@ -161,6 +164,8 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 		created := s.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
 		return s.locationOf(created, "/tus/")
 	}
+
+	// Both users begin to upload the same bytes.
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
 
@@ -170,6 +175,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 	s.beforeCall = func(string) error { return nil }
 
+	// Alice's upload makes the file.
 	sent := s.tusAs(alice, "PATCH", aliceUpload, data, "Upload-Offset", "0")
 	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))
 	require.Equal(t, []string{alice}, s.storedUsers)
@@ -213,8 +219,11 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 
 			// The claim of the dead process lasts 80 seconds.
 			s.clock.Advance(3 * time.Minute)
+
+			// The client sends the file again.
 			repeated := put(tt.repeated)
 
+			// The stored file has not changed, and only the same file is accepted.
 			s.requireStored(sharedKey, []byte(stored))
 			if tt.want == "" {
 				require.Equal(t, http.StatusOK, repeated.StatusCode, string(repeated.body))

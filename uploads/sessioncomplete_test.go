@@ -83,6 +83,8 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			data := append([]byte("GOOD"), content(part)...)
 			var s *sessionSite
+
+			// Inspect accepts what begins with GOOD, and chooses its type.
 			inspect := func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
 				exists, err := s.bucket.Exists(ctx, u.Key)
 				if err != nil {
@@ -104,11 +106,13 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 			}
 			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: inspect})
 
+			// Other content is refused, and makes no object.
 			resp := way.send(s, []byte("BAD"))
 			require.Equal(t, "422 refused file", resp.refusal(t))
 			objects, _ := s.keys()
 			require.NotContains(t, strings.Join(objects, " "), "files/")
 
+			// The good content becomes the file, with the type of Inspect.
 			resp = way.send(s, data)
 			require.Less(t, resp.StatusCode, 300, string(resp.body))
 			attrs := s.requireStored("files/alice/file", data)
@@ -221,6 +225,8 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 				return nil
 			},
 		})
+
+		// The first request has all bytes, and waits in Inspect.
 		location := s.create("Upload-Length", "3")
 		first := make(chan *answer, 1)
 		go func() {
@@ -228,6 +234,7 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 		}()
 		<-inspection.reached
 
+		// The upload stays locked, for longer than a claim lasts without a renewal.
 		for range 10 {
 			time.Sleep(time.Minute)
 			require.Equal(t, http.StatusLocked, s.tus("DELETE", location, nil).StatusCode)
@@ -347,9 +354,12 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 						return errors.New("the database is down")
 					},
 				})
+
+				// The file is made, and Stored fails.
 				ask := tt.send(s)
 				require.Equal(t, 1, calls)
 
+				// The user removes the file, and the client asks again.
 				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
 				require.Equal(t, tt.want, ask())
 				require.Equal(t, 1, calls)
@@ -410,6 +420,7 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 				},
 			})
 			u := s.begin(map[string]any{"filename": "file"})
+
 			request := u.sign(1, "")
 			part := u.send(1, []byte("abc"))
 
@@ -446,6 +457,7 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	part := u.send(1, content(1000))
 
+	// Complete the upload ten times at once, half of them in each process.
 	statuses := make([]string, 10)
 	var wg sync.WaitGroup
 	for i := range statuses {
@@ -460,6 +472,7 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	}
 	wg.Wait()
 
+	// At least one request succeeds, and the others may find the upload locked.
 	require.Contains(t, statuses, "200")
 	for _, status := range statuses {
 		require.Contains(t, []string{"200", "423 locked uploadId"}, status)
@@ -478,6 +491,8 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	listing := newGate()
 	defer listing.open()
 	slowSite := newSessionSite(t, engine.New(drv, driver.WithLayer(waitAfterListParts(listing))), c)
+
+	// Both parts have arrived.
 	u := s.begin(map[string]any{"filename": "file"})
 	part1 := u.send(1, content(part))
 	part2 := u.send(2, content(100))
@@ -491,6 +506,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 
 	// The failing request writes its list, but makes no object.
 	require.Equal(t, "503 store_failed file", u.at(failingSite).complete(part1).refusal(t))
+	// The slow request continues, and may not replace the list.
 	listing.open()
 	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
 
@@ -528,6 +544,7 @@ func waitAfterListParts(g *gate) driver.Layer {
 func TestTusTwoTabsAtOnce(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
+	// Two processes serve one store.
 	sites := []*sessionSite{
 		newSessionSite(t, engine.New(drv), uploads.Config{}),
 		newSessionSite(t, engine.New(drv), uploads.Config{}),
@@ -537,6 +554,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, s := range sites {
 		wg.Go(func() {
+			// Each request continues at the offset of HEAD.
 			tab := s.rebase(location)
 			const maxRequests = 200
 			for range maxRequests {
@@ -564,9 +582,11 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 
 // If a call to the store fails, only OnError gets its error, and the client gets a 503 with Retry-After.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
+	// Each of the requests below makes one of these calls, which fail.
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	calls := faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose
 	injector := faults.New(faults.Fail(calls).WithError(broken))
+
 	hidden := make(chan error, 10)
 	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	s := newSessionSite(t, bucket, uploads.Config{
@@ -587,6 +607,8 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 		require.NotContains(t, string(resp.body), "SECRET")
 		require.NotContains(t, string(resp.body), ".uploads")
 		require.NotEmpty(t, resp.Header.Get("Retry-After"))
+
+		// Only the application sees the error of the store.
 		require.ErrorContains(t, <-hidden, "SECRET")
 	}
 }
@@ -626,6 +648,7 @@ func TestTusMemoryIsBounded(t *testing.T) {
 	s.handler.SetBasePart(uploads.BasePart)
 	location := s.create("Upload-Length", itoa(mib<<20))
 
+	// Measure the heap during the upload.
 	before := heap()
 	stop := watchHeap()
 	resp := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
@@ -693,6 +716,7 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The faster request comes before call 1, 2 and so on, until a completion makes fewer calls.
 			for i, calls := 1, 1; i <= calls; i++ {
 				calls = 0
 				var overtake func() // nil before the completion, and when it has run
@@ -703,17 +727,21 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 					}
 					return next(ctx)
 				}
+
 				bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(d, countCalls)
 				}))
+
 				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
 				complete := tt.begin(s)
 
+				// Count only the calls of the completion.
 				calls = 0
 				overtake = func() {
 					overtake = nil
 					require.Contains(t, []int{tt.want, http.StatusLocked}, complete().StatusCode)
 				}
+
 				resp := complete()
 				require.Equal(t, tt.want, resp.StatusCode, "call %d: %s", i, resp.body)
 				s.requireOnlyFile("^alice/", []byte("text"))

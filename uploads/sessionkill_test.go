@@ -432,6 +432,7 @@ func (s *sessionSite) sweepEverything() []string {
 // If a server is killed while it takes a file in one request, the client can send the file again, and Stored is called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
+		// Kill the server at call 1, 2 and so on, until a request makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 30, "calls without end")
 			storedCalls := 0
@@ -444,6 +445,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			var request struct{ URL string }
 			s.get(alice, "/s3/params?filename=file").json(t, &request)
 
+			// The server is killed while it takes the file.
 			killer := &processKiller{at: call, after: afterCall}
 			victim := newKilledSite(t, drv, killer, c)
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
@@ -482,6 +484,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 				name := fmt.Sprintf("%s, inspected: %v, after the call: %v", tt.name, inspected, afterCall)
 				t.Run(name, func(t *testing.T) {
 					completed := 0
+					// Kill the server at call 1, 2 and so on, until a completion makes fewer calls.
 					for call := 1; ; call++ {
 						require.Less(t, call, 60, "calls without end")
 						storedCalls := 0
@@ -498,6 +501,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						drv := memstore.NewDriver(memstore.Config{})
 						s := newSessionSite(t, engine.New(drv), c)
 
+						// The server is killed while it completes the upload.
 						killer := &processKiller{at: call, after: afterCall}
 						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
 						if !killer.reached() {
@@ -506,17 +510,23 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 
 						// The claim of the dead process ends.
 						s.clock.Advance(3 * time.Minute)
+
+						// The client aborts the upload. If that succeeds, nothing is left.
 						resp := s.tus("DELETE", address, nil)
 						if resp.StatusCode < 300 {
 							require.Empty(t, s.sweepEverything(), "killed at call %d", call)
 							continue
 						}
+
+						// Otherwise, the file exists.
 						completed++
 						require.Contains(t, resp.refusal(t), "completed uploadId", "killed at call %d", call)
 						require.Positive(t, storedCalls, "killed at call %d", call)
 						s.requireStored("files/alice/file", tt.data)
 						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", call)
 					}
+
+					// At some of the calls, the file was already made.
 					require.Positive(t, completed)
 				})
 			}
@@ -544,10 +554,13 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 // Another Sweep removes what a Sweep has left whose process was killed, whichever call it was killed at.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
+	// Kill the Sweep at call 1, 2 and so on, until a Sweep makes fewer calls.
 	for call, killed := 1, true; killed; call++ {
 		require.Less(t, call, 60, "calls without end")
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
+
+		// One upload is by tus, and another one in parts.
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
@@ -563,6 +576,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 			require.NoError(t, err)
 		}
 
+		// The next Sweep leaves nothing.
 		require.Empty(t, s.sweepEverything(), "killed at call %d", call)
 	}
 }

@@ -71,19 +71,23 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", tt.name, calls, executed), func(t *testing.T) {
+					// The outage begins at call 1, 2 and so on, until an upload makes fewer calls.
 					for call, reached := 1, true; reached; call++ {
 						require.Less(t, call, 60, "calls without end")
 						synctest.Test(t, func(t *testing.T) {
+							// The calls of this store can fail.
 							outage := &outage{calls: calls, executed: executed}
 							bucket := memstore.New(
 								driver.WithLayer(outage.layer),
 								storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 							)
+
 							c := tt.config
 							c.Stored = func(context.Context, *uploads.File) error { return nil }
 							s := newSiteOnPipes(t, bucket, c)
 							upload := tt.begin(s)
 
+							// The rest of the upload meets the outage.
 							outage.start(call)
 							upload.sendRest(s)
 							reached = outage.stop() >= call

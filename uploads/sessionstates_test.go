@@ -33,6 +33,7 @@ func TestStatesNeedConditions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
 
+	// With the states in another bucket, uploads work.
 	states := memstore.New()
 	s := newSessionSite(t, bucket, uploads.Config{
 		Begin:     overwritingTarget,
@@ -47,6 +48,8 @@ func TestStatesNeedConditions(t *testing.T) {
 		s.patch(location, 0, data[:part+10], part+10)
 		s.patch(location, part+10, data[part+10:], int64(len(data)))
 		s.requireStored("files/alice/file", data)
+
+		// The same file is also sent in parts.
 		u := s.begin(map[string]any{"filename": "file"})
 		resp := u.complete(u.send(1, data))
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -87,6 +90,7 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
 		location := s.create("Upload-Length", "100")
 
+		// A request has sent half of the bytes, and its connection is open.
 		body, client := io.Pipe()
 		go func() {
 			_, _ = s.try(t.Context(), alice, "PATCH", location, body, headers{
@@ -151,10 +155,12 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	})
 	u := s.begin(map[string]any{"filename": "file"})
 
+	// Stored fails, and then the write of the state.
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)
 
+	// The second completion succeeds at once.
 	resp := u.complete(part)
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
@@ -248,6 +254,8 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	data := content(uploads.BasePart + 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+
+	// All clients send their files at the same time.
 	const clients = 6
 	done := make(chan error, clients)
 	for i := range clients {
@@ -261,10 +269,12 @@ func TestTusUploadsShareMemory(t *testing.T) {
 			done <- err
 		}()
 	}
+
 	for range clients {
 		require.NoError(t, <-done)
 	}
 
+	// All files are stored.
 	for i := range clients {
 		s.requireStored("files/alice/"+itoa(int64(i)), data)
 	}

@@ -11,6 +11,7 @@ import (
 // of its calls the second is killed.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// Kill the second process after call 1, 2 and so on, until it makes fewer calls in every race.
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80, "calls without end")
 			killed = false
@@ -20,9 +21,11 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 					path = requestParams(t, other)
 				},
 				act: func(*process) {
+					// The second request interrupts the first, and is killed.
 					killer := &processKiller{at: kill, after: true}
 					acct.process(killer.layer).ask("PUT", path, content(3000))
 					killed = killed || killer.reached()
+					// The claim of the dead process ends.
 					acct.now.Advance(2 * time.Minute)
 				},
 				run: func(p, other *process, call int) {

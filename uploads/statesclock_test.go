@@ -15,14 +15,18 @@ import (
 // right to write elsewhere.
 func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
+	// Note the keys of all objects that are written.
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
 			written = append(written, op.Key)
 		}
 		return ctx, nil, nil
 	}
+
 	bucket := openMemory(t, storage.WithHook(hook))
 	states := uploads.BucketStates(bucket)
+
+	// The states are the first two objects.
 	for _, digit := range []string{"a", "b"} {
 		key := "waiting/" + strings.Repeat(digit, 40) + "/state.json"
 		_, err := states.SetState(t.Context(), key, []byte("{}"), "")

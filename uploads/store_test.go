@@ -91,6 +91,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 		require.False(t, file.Modified.IsZero())
 		require.WithinDuration(t, start.Add(10*time.Minute), file.ExpiresAt, time.Minute)
 
+		// The link leads to the content and its headers.
 		answer, err := client.Get(file.Location)
 		require.NoError(t, err)
 		defer answer.Body.Close()

@@ -40,6 +40,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	injector.Set(failures...)
 	s.clock.Advance(100 * time.Hour)
 
+	// Each Sweep fails, but one of them reaches the last state.
 	for range 100 {
 		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
@@ -70,6 +71,8 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 		layer := driver.WithLayer(func(next driver.Driver) driver.Driver {
 			return driver.Intercept(next, wait)
 		})
+
+		// Begin two uploads.
 		s := newPieceService(t, memstore.New(layer), uploads.Config{})
 		for _, token := range []string{"a", "b"} {
 			p := piece(2, 1, "x")

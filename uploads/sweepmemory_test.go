@@ -22,6 +22,8 @@ import (
 func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	const openUploads = 20_000
 	const maxGrowth = 2 << 20 // bytes
+
+	// Measure the heap when the last of the states is read.
 	var reads atomic.Int64
 	var after uint64 // bytes of the heap at the last read of a state
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -45,12 +47,14 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	_, states := s.keys()
 	state, _, err := storage.ReadAll(t.Context(), bucket, states[0])
 	require.NoError(t, err)
+
 	for i := range openUploads {
 		key := fmt.Sprintf("%s%040x/state.json", uploads.DefaultPrefix, i)
 		_, err := bucket.Upload(t.Context(), key, bytes.NewReader(state))
 		require.NoError(t, err)
 	}
 
+	// Compare the heap before Orphans with that at the last read.
 	reads.Store(0)
 	before := heapInUse()
 	orphans, err := s.handler.Orphans(t.Context(), "files/another")

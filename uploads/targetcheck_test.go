@@ -112,7 +112,9 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 				require.ErrorContains(t, handlerErr, "Target.")
 			})
 		}
+
 		t.Run(name+"/Store", func(t *testing.T) {
+			// A read of this body would fail the test.
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Any(0)})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: failing{t}, Target: &target})
 			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))

@@ -84,11 +84,13 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	config := uploads.Config{Key: ofMe, TokenKey: key, Now: func() time.Time { return now }}
 	s := newService(t, bucket, config)
 	content := aPNG()
+
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
+	// Change the configuration or the token in one way each.
 	otherKey := config
 	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
 	otherPlace := config
@@ -193,6 +195,7 @@ func TestSignRefusesEarly(t *testing.T) {
 		})
 	}
 
+	// A memory bucket without a base URL cannot sign.
 	withoutBaseURL := newService(t, memstore.New(), uploads.Config{})
 	_, err := withoutBaseURL.Sign(t.Context(), uploads.Request{}, uploads.User{})
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -222,6 +225,7 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 		require.NoError(t, err, claimed)
 	}
 
+	// Browsers run files of these types.
 	active := []string{"text/html", "application/xhtml+xml", "application/x-javascript", "text/xml"}
 	for _, claimed := range active {
 		_, err := s.Sign(t.Context(), uploads.Request{Type: claimed}, uploads.User{})

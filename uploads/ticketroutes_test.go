@@ -38,6 +38,8 @@ func TestFinishRefusesRequests(t *testing.T) {
 // The file of a ticket is finished even if the client disconnects during the request.
 func TestFinishAfterClientHasGone(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
+
+	// A user gets a ticket, and sends the file.
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
 
@@ -56,6 +58,7 @@ func TestFinishAfterClientHasGone(t *testing.T) {
 	finish.Header.Set("User", "42")
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
 
+	// There is one file, under the key of the user.
 	files := slices.DeleteFunc(listKeys(t, s.bucket), func(key string) bool {
 		return strings.HasPrefix(key, uploads.DefaultPrefix)
 	})

@@ -48,12 +48,15 @@ func TestTusStoresAFile(t *testing.T) {
 				if chunk == 0 {
 					chunk = len(data)
 				}
+
+				// Send the file in chunks.
 				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(tt.name))
 				for offset := 0; offset < len(data); offset += chunk {
 					end := min(offset+chunk, len(data))
 					s.patch(location, int64(offset), data[offset:end], int64(end))
 				}
 
+				// The file has all bytes, and the attributes that Begin chooses.
 				require.EqualValues(t, len(data), s.offset(location))
 				attrs := s.requireStored("files/alice/"+tt.name, data)
 				require.Equal(t, "application/x-test", attrs.ContentType)
@@ -62,6 +65,7 @@ func TestTusStoresAFile(t *testing.T) {
 		}
 
 		s.t = t
+		// Each file has one object and one state, and no multipart upload is open.
 		objects, states := s.keys()
 		require.Len(t, objects, len(tests), "segments are left: %v", objects)
 		require.Len(t, states, len(tests))
@@ -115,11 +119,14 @@ func TestTusDefersTheLength(t *testing.T) {
 			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(tt.name))
 			require.Equal(t, "1", s.tus("HEAD", location, nil).Header.Get("Upload-Defer-Length"))
 
+			// The file has as many bytes as all requests together.
 			total := 0
 			for _, n := range tt.sizes {
 				total += n
 			}
 			data := content(total)
+
+			// Send the bytes, and the length with the last request.
 			offset := 0
 			for i, n := range tt.sizes {
 				var lengthHeader []string
@@ -131,6 +138,8 @@ func TestTusDefersTheLength(t *testing.T) {
 				s.patch(location, int64(offset), data[offset:end], int64(end), lengthHeader...)
 				offset = end
 			}
+
+			// The file is whole, and HEAD knows its length.
 			s.requireStored("files/alice/"+tt.name, data)
 			require.Equal(t, size(data), s.tus("HEAD", location, nil).Header.Get("Upload-Length"))
 		})
@@ -144,6 +153,7 @@ func TestTusDefersTheLength(t *testing.T) {
 func TestTusJoinsPieces(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
+		// Begin an upload for each of the two pieces.
 		data := content(part + 10_000)
 		head := data[:part/3]
 		tail := data[part/3:]
@@ -565,21 +575,26 @@ func TestTusExpires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour})
 	data := content(part + 1000)
 	const sent = part + 10
+
+	// One upload is unfinished, and another one is complete.
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:sent], sent)
 	finished := s.create("Upload-Length", "3", "Upload-Metadata", filenameMetadata("done"))
 	s.patch(finished, 0, []byte("abc"), 3)
 
+	// Before the TTL, Sweep removes nothing.
 	s.clock.Advance(59 * time.Minute)
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
+	// After the TTL, requests do not find the upload.
 	s.clock.Advance(2 * time.Minute)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
 	resp := s.tus("PATCH", location, data[sent:], "Upload-Offset", itoa(sent))
 	require.Equal(t, "404 not_found uploadId", resp.refusal(t))
 
+	// Sweep removes what is left of both uploads, and keeps the file.
 	report, err = s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
@@ -690,6 +705,7 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 					second = newSiteOnPipes(t, bucket, uploads.Config{})
 				}
 				data := content(1 << 20)
+
 				location := first.create("Upload-Length", size(data))
 				before := first.countObjects()
 
@@ -699,10 +715,12 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 				time.Sleep(time.Minute)
 				require.Greater(t, first.countObjects(), before, "the bytes that arrived are stored")
 
+				// The new request gets the offset, and completes the upload.
 				require.EqualValues(t, 1000, second.offset(location))
 				second.patch(location, 1000, data[1000:], int64(len(data)))
 				second.requireStored("files/alice/file", data)
 
+				// The older request ends, too.
 				stuck.end()
 				<-answers
 			})

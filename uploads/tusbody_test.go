@@ -115,6 +115,8 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 			"\r\n"+
 			"b\r\n12345678901\r\n") // a chunk of 11 bytes, and no end
 		require.NoError(t, err)
+
+		// The time counts from the moment when the body is sent.
 		src := bufio.NewReader(conn)
 		start := time.Now()
 
@@ -130,6 +132,7 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 100*time.Millisecond)
 
+		// The connection ends only after the delay.
 		_, err = src.Peek(1)
 		require.Equal(t, io.EOF, err)
 		require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)

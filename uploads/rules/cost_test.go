@@ -129,7 +129,10 @@ func TestInspectEndsWithContext(t *testing.T) {
 			judge, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
+
+			// The context ends during the read.
 			r := &cancelsAfter{from: strings.NewReader(tt.content), left: 2 * sniffBytes, cancel: cancel}
+
 			_, err = judge.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, r.read, int64(len(tt.content)), "the rest must not be read")
