@@ -133,6 +133,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		if errors.Is(err, storage.OutcomeUnknown) {
 			isUnsure = true
 		}
+
 		if !isUnsure && storage.CodeOf(err) != storage.PreconditionFailed {
 			return false, err
 		}

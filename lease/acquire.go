@@ -177,6 +177,7 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 		if ctx.Err() == nil {
 			return true, 0, nil
 		}
+
 		// If this fails, the lease ends after its TTL.
 		_ = l.free(cleanupCtx)
 		return false, 0, nil

@@ -26,6 +26,7 @@ func (l *Lease) prepare(opts []Option) error {
 		o.apply(l)
 	}
 
+	// Check the arguments.
 	if l.bucket == nil {
 		return l.failed(storage.InvalidArgument, "bucket must not be nil")
 	}
@@ -39,6 +40,7 @@ func (l *Lease) prepare(opts []Option) error {
 		return err
 	}
 
+	// Without conditions, two processes could acquire the lease at once.
 	if !storage.Supports(l.bucket, storage.ConditionalCreate) {
 		return l.failed(storage.Unsupported, "a lease needs IfAbsent on Upload")
 	}
