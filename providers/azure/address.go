@@ -36,6 +36,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	c.EncryptionScope = query.Get("encryption_scope")
 	c.APIVersion = query.Get("api_version")
 
+	// kms_key= is another name for encryption_scope=.
 	kmsKey := query.Get("kms_key")
 	if kmsKey != "" && c.EncryptionScope != "" && c.EncryptionScope != kmsKey {
 		return c, argument.Invalid("encryption_scope= and kms_key=",

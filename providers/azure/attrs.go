@@ -104,7 +104,7 @@ func replicationStatus(rules map[string]*string) string {
 	worst := ""
 	for name, value := range rules {
 		if strings.EqualFold(name, "policy-id") {
-			// This is no rule: it names the policy that made this replica.
+			// This is not a rule: it names the policy that made this replica.
 			continue
 		}
 		status := deref(value)

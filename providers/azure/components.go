@@ -227,6 +227,7 @@ func (cu *componentUploads) partRanges(
 	// Each part has at most one block that is shorter than blockSize.
 	hasTooManyBlocks := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
 
+	// Each part is one range, or is split into ranges of the block size.
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{

@@ -189,6 +189,7 @@ const codeUnverified = "CannotVerifyCopySource"
 // the destination or the source, which may have changed, or which the service may not be permitted
 // to read.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
+	// Some codes name their cause.
 	e := asError(err)
 	if isCode(e, codeArchived, codeRehydrating) {
 		return cp.archivedCopyError(ctx, e, source, c)

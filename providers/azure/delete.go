@@ -95,6 +95,7 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 		condition = storage.Condition{}
 	}
 
+	// Without a policy, and no longer current, the version can be removed.
 	opts := &blob.DeleteOptions{AccessConditions: conditions(condition)}
 	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 	_, err = write(ctx, rm.container.account, version.Delete, opts)

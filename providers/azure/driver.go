@@ -83,6 +83,7 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxEmptyPages: maxEmptyPages,
 	}
 
+	// Some features depend on the credential.
 	if d.account.canVend() {
 		desc.Features |= storage.Vending
 	}
@@ -90,6 +91,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxBatch = maxBatch
 	}
 
+	// A hierarchical account has fewer features.
 	if d.account.isHierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		// The parts of an open upload have keys with an empty segment. A hierarchical account does

@@ -51,8 +51,8 @@ const encryptionVersion = "2019-02-02"
 // isBefore reports whether the account uses a service version before the given one.
 func (a *account) isBefore(version string) bool { return a.version != "" && a.version < version }
 
-// checkNative returns an error if value is not a valid value of this package's options, or
-// Unsupported if it is of another type.
+// checkNative returns an error if value, an option that the caller passed for this provider, is not
+// a valid value of this package's options. If it is of another type, the error is Unsupported.
 func (a *account) checkNative(value any) error {
 	switch v := value.(type) {
 	case encryptionScope:

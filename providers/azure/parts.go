@@ -373,7 +373,7 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		// This is no open upload, so no part can be removed.
+		// This is not an open upload, so no part can be removed.
 		return nil
 	}
 	marker, err := d.uploads.marker(ctx, u)

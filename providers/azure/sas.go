@@ -173,8 +173,9 @@ func (g *grant) appendResponseHeaders(fields []string) []string {
 
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
-// appendDelegated appends the lines of the text that is signed with a user delegation key. The
-// newest form of the text has four more lines than the older ones.
+// appendDelegated appends the lines of the text that is signed with a user delegation key. Their
+// order is fixed, and a field that is not used is an empty line. The newest form of the text has
+// four more lines than the older ones.
 func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	d := k.delegated
 	isNewestForm := k.serviceVersion() == sasVersion
