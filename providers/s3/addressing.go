@@ -255,6 +255,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Now:              a.clock.Time,
 		Owner:            a.expectedOwner,
 		UnsignedEncoding: a.profile.UnsignedEncoding,
+		// Each response shows the server, refused credentials and the server's clock.
 		See: func(response *http.Response) {
 			a.server.Observe(response.Header)
 			a.renewer.Observe(response)
@@ -262,6 +263,8 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		},
 		Check: evidence.CheckObject,
 	}
+
+	// An anonymous request has no signature.
 	if !a.isAnonymous {
 		c.Credentials = a.credentials
 	}

@@ -102,6 +102,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
+	// Apply the settings, which may need some time on a new bucket.
 	info := bucketupdate.Requested(r)
 	info.Region = region
 	if !s.account.profile.Location {

@@ -144,6 +144,7 @@ func (us *urlSigner) signPart(
 	if err != nil {
 		return nil, err
 	}
+
 	request := &p.request
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + escape.All(r.Upload)
 	// A size of -1 means that any size is permitted.
@@ -197,6 +198,8 @@ func (us *urlSigner) newPresigning(
 	if customerkey.In(native) != nil && endpoint.url.Scheme != "https" {
 		return p, option.ErrNoTLS()
 	}
+
+	// The body is not signed, because it is not known yet.
 	return presigning{
 		account:  us.account,
 		term:     term,
@@ -342,6 +345,8 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 	if err != nil {
 		return s, err
 	}
+
+	// A session without a known expiry limits the term by its longest possible life.
 	maxTTL := sigv4.MaxTerm
 	if credentials.SessionToken != "" && !credentials.CanExpire {
 		maxTTL = credential.LongestSession

@@ -111,6 +111,8 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	if attrs.Version == "" {
 		return Ignored, "the object was stored without a version"
 	}
+
+	// While the hold is on, the server must refuse this removal.
 	remove := func() error {
 		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: attrs.Version})
 	}

@@ -162,7 +162,7 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 }
 
 // checkAccess checks that the bucket can be written and read. If the server refuses a checksum, the
-// probe goes on without checksums.
+// probe continues without checksums.
 func (p *probe) checkAccess(ctx context.Context) error {
 	const key, text = "first", "first"
 	_, err := p.put(ctx, key, text, storage.Condition{})

@@ -107,7 +107,7 @@ func (b *Bucket) putLifecycle(ctx context.Context, rules []types.LifecycleRule) 
 	}, b.BodyChecksum...)
 }
 
-// lifecycleRule converts a rule to the SDK's form.
+// lifecycleRule converts a rule to the SDK's form, in which a setting of zero days is left out.
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	r := types.LifecycleRule{
 		ID:     httpheader.Optional(rule.ID),

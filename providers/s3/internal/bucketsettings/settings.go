@@ -176,6 +176,8 @@ func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
 			change:      func() error { return b.setPublic(ctx, true) },
 		},
 	}
+
+	// The order of the list is the order of the changes.
 	for _, setting := range settings {
 		if !setting.isRequested {
 			continue

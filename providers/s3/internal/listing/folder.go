@@ -43,7 +43,8 @@ func InFolder(prefix, key string) bool {
 
 // After calls list for the keys after the given key, folder by folder, until list has found an
 // entry. After the key "a/b/c", the first call is for the rest of the folder "a/b/", and the next
-// one for the rest of "a/" after "a/b/". So it goes on, up to the folder of r.Prefix.
+// one for the rest of "a/" after "a/b/". The calls continue in this way up to the folder of
+// r.Prefix.
 func After(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
@@ -61,6 +62,7 @@ func After(r *driver.ListRequest, key string, list func(prefix, after string) (o
 			}
 		}
 		if end <= base {
+			// The folder of the prefix was the last one.
 			return nil
 		}
 

@@ -51,7 +51,7 @@ func StartOf(input *awss3.ListObjectsV2Input) string {
 const cacheMark = "[minio_cache:"
 
 // DecodeToken returns the marker in a token of MinIO, or "" if the token is another server's, whose
-// text is no key. This happens if a server has the wrong profile.
+// text is not a key. This happens if a server has the wrong profile.
 func DecodeToken(token string) string {
 	marker, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || !strings.Contains(string(marker), cacheMark) {

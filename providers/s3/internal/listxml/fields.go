@@ -103,8 +103,8 @@ func (p *fields) readPageField(name []byte) (err error) {
 	return err
 }
 
-// readEntryField reads an element of an entry. It does not unescape the key, because the page may
-// only say later that keys are escaped.
+// readEntryField reads the element name of an object in a listing into the entry e. It does not
+// unescape the key, because the page may only say later that keys are escaped.
 func (p *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case sameName(name, "Key"):

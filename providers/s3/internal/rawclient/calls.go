@@ -131,6 +131,7 @@ func (c *Client) GetObject(
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 
+	// A failure is the server's refusal, or a lost response.
 	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err

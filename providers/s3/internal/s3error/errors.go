@@ -84,6 +84,7 @@ func FromResponse(err error) *storage.Error {
 		m = redirect
 	}
 
+	// Add what the headers of the response say.
 	e := m.NewError(status, response.Response.Header, err)
 	e.Retryable = e.Retryable || areReplaced(err)
 	e.RequestID = response.ServiceRequestID()

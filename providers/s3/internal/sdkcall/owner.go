@@ -31,6 +31,8 @@ func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 			if !ok {
 				return next.HandleBuild(ctx, input)
 			}
+
+			// Which headers a request takes depends on its operation.
 			switch awsmiddleware.GetOperationName(ctx) {
 			case "CreateBucket", "ListBuckets", "CreateSession":
 				// These requests take no expected owner.

@@ -116,7 +116,7 @@ func compareLower(a, b string) int {
 // appendTrimmed appends the value of a header, without the spaces at both ends and with one space
 // in place of several.
 func appendTrimmed(dst []byte, value string) []byte {
-	// After TrimSpace, value[0] is no space, so value[i-1] exists wherever it is read.
+	// After TrimSpace, value[0] is not a space, so value[i-1] exists wherever it is read.
 	value = strings.TrimSpace(value)
 	for i := range len(value) {
 		if value[i] != ' ' || value[i-1] != ' ' {

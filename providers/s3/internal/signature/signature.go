@@ -180,6 +180,8 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	text = escape.AppendPath(text, key)
 	text = append(text, '?')
 	queryStart := len(text)
+
+	// The query begins with the key and the time, and then has the other parameters in order.
 	text = k.appendTime(append(text, k.query...), r.At)
 	text = append(text, "&X-Amz-Expires="...)
 	text = strconv.AppendInt(text, seconds, 10)

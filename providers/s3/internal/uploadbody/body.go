@@ -50,7 +50,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 }
 
 // Seek moves in the body, which the SDK also does to get the current offset. At the start of the
-// body, the comparison begins anew.
+// body, the comparison starts over.
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	off, err := b.body.Seek(offset, whence)
 	if err == nil && off == 0 {
