@@ -226,7 +226,7 @@ func newBucketWithout(features storage.Features) storage.Bucket {
 	return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
 }
 
-// New refuses a prefix that is no folder, and a bucket that cannot hold a log.
+// New refuses a prefix that is not a folder, and a bucket that cannot hold a log.
 func TestNewRefuses(t *testing.T) {
 	bucket := memstore.New()
 	tests := []struct {

@@ -312,7 +312,7 @@ func TestUserKeyRenewalFailsForLongURL(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// If there is no token for the renewal of a user delegation key, the current key serves on.
+// If there is no token for the renewal of a user delegation key, the current key stays in use.
 func TestUserKeyRenewalWithoutToken(t *testing.T) {
 	cache := userKeyCache{key: newUserKey(signedAt)}
 	request := func(context.Context, time.Time, time.Time) (*userKey, error) {

@@ -83,7 +83,7 @@ func signatureOfSource(t *testing.T, source string) string {
 	return u.Query().Get("sig")
 }
 
-// Credentials that expire during a copy of many blocks are replaced, and the copy goes on.
+// Credentials that expire during a copy of many blocks are replaced, and the copy continues.
 func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, bucket storage.Bucket) error {

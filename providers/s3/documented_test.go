@@ -345,7 +345,7 @@ func (f *foreignEntries) addTo(s *testServer) {
 			Bucket: &bucket,
 			Key:    aws.String(documented.ForeignKey),
 		})
-		// The response has the key, which is no valid XML.
+		// The response has the key, which is not valid XML.
 		syntaxErr := new(xml.SyntaxError)
 		require.ErrorAs(t, err, &syntaxErr)
 		create(t, bucket)

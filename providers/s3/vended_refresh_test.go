@@ -61,7 +61,7 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Durat
 	return engine.New(d)
 }
 
-// Credentials that expire during a copy of many parts are replaced, and the copy goes on.
+// Credentials that expire during a copy of many parts are replaced, and the copy continues.
 func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	copies := map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, b storage.Bucket) error {

@@ -86,7 +86,7 @@ func (b *pageBuilder) element(n *node) (err error) {
 }
 
 // referenceField sets the field of an entry from the element n of the entry. It ignores an element that
-// is no field.
+// is not a field.
 func referenceField(e *storage.ListEntry, n *node) error {
 	name := strings.ToLower(n.name)
 	if e.IsPrefix {

@@ -104,8 +104,8 @@ func TestHeaderSignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// A signing key is reused for the same credentials and region on the same day, and computed anew if
-// one of them differs.
+// A signing key is used again for the same credentials and region on the same day. If one of them
+// differs, a new key is computed.
 func TestSigningKeyCachedForDay(t *testing.T) {
 	alice := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}
 	bob := aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
