@@ -34,6 +34,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}
+
 	if query.Has("signing_key") {
 		c.SigningKey, err = os.ReadFile(query.Get("signing_key"))
 		if err != nil {

@@ -85,6 +85,7 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		o.EventBasedHold = &a.EventBasedHold
 	}
 
+	// The remaining fields are set only if they have a value.
 	for _, rule := range a.ACL {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
 	}
@@ -207,6 +208,7 @@ func (a *account) attrsToSet(
 	if controls.PublicRead {
 		attrs.PredefinedACL = publicRead
 	}
+	// An object has either a customer's key or a KMS key.
 	if c.key == nil {
 		attrs.KMSKeyName = a.kmsKey
 	}

@@ -241,6 +241,8 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// The server has accepted the token.
 	if resp.StatusCode < http.StatusMultipleChoices {
 		t.credentials.accepted.Store(creds)
 		return resp, nil

@@ -19,6 +19,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err != nil {
 		return err
 	}
+
 	err = writes(d.repeatedDelete(withCall(ctx, callOf(r.Native)), r), object.Delete)
 	if err == nil {
 		return nil

@@ -86,6 +86,7 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.canVend() {
 		desc.Features |= storage.Vending
 	}
+	// Composed parts may arrive in any order, but those of a session only one after the other.
 	if d.account.composite {
 		desc.MinPartSize = chunkUnit
 		desc.MaxPartSize = maxObject

@@ -209,6 +209,7 @@ func isResource(document []byte, wantKind string) bool {
 	if wantKind != "" && r.Kind != "" {
 		return true // the kind is right, see above
 	}
+	// Without a kind to compare, a field that Google's resources have is evidence.
 	hasFieldOfGoogle := r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
 	return hasFieldOfGoogle || strings.HasPrefix(r.Kind, "storage#")
 }

@@ -123,6 +123,7 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, encoding strin
 		}
 		path += "?" + url.Values{"generation": {r.Version}}.Encode()
 	}
+
 	req, err := rd.request(ctx, r, path, encoding)
 	if err != nil {
 		return nil, err

@@ -149,6 +149,7 @@ func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.Li
 	noncurrentDays := int(r.Condition.DaysSinceNoncurrentTime)
 	liveness := r.Condition.Liveness
 
+	// Noncurrent versions can only be removed, and by no other condition than these days.
 	if noncurrentDays > 0 {
 		if r.Action.Type != gcs.DeleteAction || age > 0 || liveness == gcs.Live {
 			return rule, noStep

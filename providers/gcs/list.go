@@ -47,6 +47,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		}
 	}
 
+	// Leave out what only the driver stores, and list prefixes among the keys.
 	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(attrs))}
 	var prefixes []storage.ListEntry
 	for _, o := range attrs {

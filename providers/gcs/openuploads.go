@@ -26,6 +26,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	if err := refuseMD5(attrs); err != nil {
 		return "", err
 	}
+	// The keys of the marker and the parts derive from the name of the upload.
 	upload := openMark + newCompositeUpload(attrs.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {

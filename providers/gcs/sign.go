@@ -215,6 +215,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 		header.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
 	}
 
+	// A browser can send only the headers that are ASCII.
 	for name, values := range header {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{

@@ -67,6 +67,7 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	path := r.address.EscapedPath()
 	parameters := strings.ReplaceAll(query.Encode(), "+", "%20")
 	payload := cmp.Or(r.payload, unsignedPayload)
+	// The signature covers the request in this form, which Google also computes.
 	canonical := r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + payload
 	sum := sha256.Sum256([]byte(canonical))
 

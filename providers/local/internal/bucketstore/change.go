@@ -110,6 +110,7 @@ func (o *Objects) changeLocked(
 		return candidates.ChangeCurrent(ctx, current, changeWithSettings)
 	}
 
+	// Every other version is a noncurrent one.
 	version, err := o.noncurrent.openVersion(r.Key, r.Version)
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ func (o *Objects) copyFile(
 	}
 	defer o.staging.Discard(staged)
 
+	// Copy the bytes, which another program may change meanwhile.
 	file := src.OSFile(key)
 	if err := staged.Append(ctx, file, 0, src.Meta.Size); err != nil {
 		return nil, err
@@ -160,6 +161,7 @@ func (o *Objects) moveLocked(
 		return err
 	}
 
+	// Find the objects of both keys, because the destination must have none.
 	file, err := src.Find()
 	if err != nil {
 		return err

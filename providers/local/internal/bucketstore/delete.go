@@ -52,6 +52,7 @@ func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *dri
 	closeDir := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
 	defer closeDir()
 
+	// Only a removal that has changed the directory must be flushed.
 	hasChanged, err := o.deleteLocked(ctx, dir, loc, r)
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func (o *Objects) deleteLocked(
 		return false, err
 	}
 
+	// The candidates are the files that may be the current object.
 	candidates := o.Candidates(loc, dir)
 	defer candidates.Close()
 	current, err := candidates.Find()
@@ -128,6 +130,7 @@ func (o *Objects) deleteCurrent(
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
+	// Until the sidecar is removed, the inode must not become that of another file.
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
 
@@ -160,6 +163,7 @@ func (o *Objects) deleteCurrentVersion(
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
+	// Until the sidecar is removed, the inode must not become that of another file.
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
 

@@ -128,6 +128,7 @@ func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osd
 	if err != nil {
 		return nil, nil, err
 	}
+	// Keep f only if the current object has this version.
 	if f != nil && objectfile.VersionOf(f.Meta) != version {
 		_ = f.Close()
 		f = nil

@@ -145,6 +145,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return err
 	}
 
+	// Until its sidecar is removed, the inode of the file must not become that of another file.
 	releaseInode := n.reader.HoldInode(file)
 	defer releaseInode()
 	if err := n.removed.addFile(ctx, r.Key, file); err != nil {
@@ -178,6 +179,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	}
 	defer n.tree.CloseDir(dir)
 
+	// An interrupted removal of the current object may have left names here.
 	if err := n.dropLeftovers(ctx, dir, current); err != nil {
 		return false, err
 	}

@@ -96,6 +96,7 @@ func (o *Objects) placeLocked(
 		return err
 	}
 
+	// The candidates are the files that may be the object.
 	candidates := o.Candidates(loc, target)
 	defer candidates.Close()
 

@@ -457,11 +457,13 @@ func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok b
 // openPart opens the file that contains a part, and returns the part's offset and size in it. It fails
 // with InvalidArgument if the part does not exist or was replaced.
 func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int64, err error) {
+	// A part is in a file of its own or in a slot of the shared file.
 	base := partName(part.Number)
 	s, isShared := SlotOf(part)
 	if isShared {
 		base = s.file
 	}
+
 	f, err := src.Open(base)
 	if osdir.IsNotExist(err) {
 		return nil, 0, 0, errPart(part)

@@ -40,6 +40,7 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 	if len(parts) != 3 {
 		return removedFile{}, false
 	}
+
 	version := parts[0]
 	if !objectfile.ValidVersion(version) {
 		return removedFile{}, false
@@ -229,6 +230,7 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 		return err
 	}
 
+	// The key must not have an object.
 	const currentVersion = ""
 	current, _, err := s.Objects.OpenObject(ctx, r.Key, currentVersion)
 	if err == nil {

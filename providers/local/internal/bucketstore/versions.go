@@ -155,6 +155,7 @@ func (h *history) next() ([]versionEntry, error) {
 func (h *history) nextKey() ([]versionEntry, error) {
 	objects := &h.objectWalk
 	versions := &h.versionWalk
+	// The next key is the lesser one of the two walks, or that of both.
 	hasObject := objects.hasMore && (!versions.hasMore || objects.head.Key <= versions.head.Key)
 	hasVersions := versions.hasMore && (!objects.hasMore || versions.head.Key <= objects.head.Key)
 

@@ -12,6 +12,7 @@ import (
 // ChangeCurrent calls change with the attributes of the current object and stores the result. It
 // removes the object's visible sidecar before that, and writes a new one afterwards.
 func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
+	// Keep the attributes that only the visible sidecar has.
 	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return bucketdir.Failure(err)
 	}
@@ -101,6 +102,7 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 		return s.syncAttrs(f)
 	}
 
+	// Store the attributes in a sidecar, a file for the attributes of another file.
 	dir, err := s.Dir(ctx)
 	if err != nil {
 		return err

@@ -121,6 +121,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 		}
 	}
 
+	// Without an extended attribute, the attributes may be in a sidecar.
 	value, err := r.Tree.Root.ReadFile(sidecarPath(f.Meta))
 	if osdir.IsNotExist(err) {
 		return nil, nil
@@ -129,6 +130,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 		return nil, bucketdir.Failure(err)
 	}
 	attrs, err := decodeAttrs(value)
+	// The sidecar may belong to an earlier content of the file.
 	if err != nil || !attrs.Matches(f.Meta) {
 		return nil, err
 	}

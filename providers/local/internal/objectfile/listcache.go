@@ -130,6 +130,7 @@ func (r *Reader) windowOf(
 		return r.readWindow(ctx, dirs, noncurrent, start, match)
 	}
 
+	// A cached window is valid as long as the directory does not change.
 	dir := dirs[0]
 	key := windowKey{dir.Path, match, noncurrent}
 	readTime := time.Now()

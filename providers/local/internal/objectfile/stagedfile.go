@@ -128,6 +128,7 @@ func (s *Staging) KeepMode(staged *StagedFile, replaced ObjectFile) error {
 	if !replaced.Found() {
 		return nil
 	}
+
 	mode := replaced.Meta.Mode
 	if replaced.Meta.UID != staged.Meta.UID {
 		const ownerReadWrite = 0o600

@@ -219,6 +219,7 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	if !ok {
 		return Item{}, false, w.push(prefix, paths...)
 	}
+	// Skip a prefix that is not after the position where the listing begins.
 	if common <= w.Start {
 		return Item{}, false, nil
 	}
@@ -359,6 +360,7 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 		if ctxErr != nil {
 			return false
 		}
+		// The directory with this name has the versions of a key.
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {
 			found = includeDir
 			return !found
