@@ -164,6 +164,7 @@ func AmazonKind(r *http.Request) (bucket, kind string) {
 		return bucket, ""
 	}
 
+	// The kind depends on what the request names: a bucket, an object, or neither.
 	switch {
 	case bucket == "":
 		return bucket, "ListBuckets"
