@@ -397,6 +397,8 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 		response, body = send(tt.method, url.Values{tt.parameter: {"1"}}, "other")
 		require.Equal(t, http.StatusNotImplemented, response.StatusCode, "%s: %s", tt.parameter, body)
 	}
+
+	// The bucket has no object lock, so the parameter is understood, but refused.
 	response, body = send("PUT", url.Values{"x-amz-object-lock-legal-hold": {"ON"}}, "other")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 	require.Equal(t, "content", s.get(t, "k"))
@@ -512,6 +514,8 @@ func TestFormRefusesFields(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.field, func(t *testing.T) {
 			input := &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
+
+			// The condition of the policy allows any value of the field.
 			form, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), input,
 				func(o *s3.PresignPostOptions) {
 					o.Conditions = []any{[]string{"starts-with", "$" + tt.field, ""}}

@@ -86,6 +86,8 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 // A write with a header for tags, a lock or an ACL needs an action of its own besides s3:PutObject.
 func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
+	// The policy below is public, which the block of a new bucket would refuse.
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
 	})
@@ -112,6 +114,7 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
+		// Without the header's action, the write is refused. With the action, it is allowed.
 		for _, allowed := range []bool{false, true} {
 			actions := `"s3:PutObject"`
 			if allowed && tt.action != "" {
@@ -126,6 +129,7 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{
 				tt.header: {tt.value},
 			})
+			// A write with a lock may still fail otherwise, because the bucket has no object lock.
 			if tt.action == "" || allowed {
 				require.NotEqual(t, 403, response.StatusCode, "%s, %v", tt.name, allowed)
 			} else {
@@ -239,6 +243,7 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
 
+	// The ACL of the object can be changed later, too.
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -260,6 +265,8 @@ func TestOwnershipControls(t *testing.T) {
 	}
 
 	require.NoError(t, setOwnership(types.ObjectOwnershipObjectWriter))
+
+	// The refused request has left the first ownership.
 	requireFailure(t, setOwnership("Nobody"), 400, "MalformedXML")
 	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{
 		Bucket: aws.String(bucket),

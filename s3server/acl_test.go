@@ -199,6 +199,7 @@ func TestACLOfObjectDecides(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
+				// Put the object before each operation, because the one before may have changed it.
 				for _, operation := range []string{get, head, put, getACL, putACL} {
 					response, body := s.sendAs(t, ownerKey, "PUT", "/photos/k", "content", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
@@ -669,12 +670,15 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// The owner creates the bucket again, with a public ACL.
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:          aws.String(bucket),
 				ACL:             types.BucketCannedACLPublicRead,
 				ObjectOwnership: tt.ownership,
 			})
 			requireFailure(t, err, 400, tt.code)
+
+			// The ACL was not set, so nobody else can list the bucket.
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
 			require.Equal(t, 403, response.StatusCode)
 		})
@@ -692,6 +696,7 @@ func TestCreateBucketWithACL(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// The other account may read the bucket, and the owner has no grant in the list.
 	grants := func() []string {
 		output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
@@ -702,6 +707,7 @@ func TestCreateBucketWithACL(t *testing.T) {
 	_, err = s.clientOf(otherKey).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 
+	// Creating the bucket again without an ACL resets the list.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants())
@@ -733,8 +739,10 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 		return response.StatusCode
 	}
 
+	// At first, only the owner may write to the bucket.
 	require.Equal(t, 403, postForm())
 
+	// When everybody may write, the object belongs to the bucket's owner.
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    "public-read-write",
@@ -764,6 +772,7 @@ func TestPolicyMakesDropBox(t *testing.T) {
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
 
+			// Nobody else may read the object, not even who has written it.
 			requests := []struct {
 				method, path string
 				header       map[string]string
@@ -821,6 +830,7 @@ func TestCreateMultipartUploadOwner(t *testing.T) {
 		return err
 	}
 
+	// The ACL lets the other account begin uploads, but not abort those of the owner.
 	other := s.clientOf(otherKey)
 	requireFailure(t, abort(other, begin(s.Client)), 403, "AccessDenied")
 	require.NoError(t, abort(other, begin(other)))

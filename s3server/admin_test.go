@@ -222,8 +222,8 @@ func TestAdminAPIRefuses(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-// The admin API needs its token. Its paths are keys of objects at the host of a bucket, and in a server without a
-// token.
+// The admin API needs its token. At the host of a bucket, or in a server without a token, its paths are keys of
+// objects.
 func TestAdminAPINeedsToken(t *testing.T) {
 	const faults = "/_admin/faults"
 
@@ -341,6 +341,7 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// Read all pages.
 	var keys []string
 	pages := 0
 	startAfter := ""

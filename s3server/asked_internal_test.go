@@ -48,6 +48,8 @@ func TestRequestAsksStoreOnce(t *testing.T) {
 		b.Website = &website.Configuration{IndexDocument: &struct{ Suffix xmldoc.Text }{"index.html"}}
 		return nil
 	}))
+
+	// From here, record the calls of the store.
 	store := &askedStore{Store: h.server.Store}
 	h.server.Store = store
 

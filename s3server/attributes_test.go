@@ -32,6 +32,7 @@ func TestAttributesOfObject(t *testing.T) {
 	put, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
+	// The request names all attributes.
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("k"))
 	require.NoError(t, err)
 	require.Equal(t, strings.Trim(*put.ETag, `"`), *got.ETag)
@@ -91,6 +92,8 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 			parts := got.ObjectParts
 			require.LessOrEqual(t, len(parts.Parts), int(pageSize))
 			require.Equal(t, pageSize, *parts.MaxParts)
+
+			// The response repeats the marker of the request, which is 0 for the first page.
 			require.Equal(t, aws.ToString(parts.PartNumberMarker),
 				cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
 
@@ -133,6 +136,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	s.put(t, "k", "the second")
 
+	// The older version has its own size, the 5 bytes of "first".
 	input := attributesInput("k")
 	input.VersionId = first.VersionId
 	got, err := s.GetObjectAttributes(t.Context(), input)
@@ -167,6 +171,7 @@ func TestAttributesRefused(t *testing.T) {
 		_, err := s.GetObjectAttributes(t.Context(), input)
 		requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
+		// With the key, the same request succeeds.
 		input.SSECustomerAlgorithm = key.algorithm
 		input.SSECustomerKey = key.key
 		input.SSECustomerKeyMD5 = key.md5

@@ -169,8 +169,11 @@ func TestListBucketsAfterDeleteBucket(t *testing.T) {
 		_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 		return err
 	}
+
+	// The bucket has a current object.
 	requireFailure(t, remove(), 409, "BucketNotEmpty")
 
+	// Now it has an older version and a delete marker.
 	s.deleteObject(t, "k")
 	requireFailure(t, remove(), 409, "BucketNotEmpty")
 	for _, id := range s.versionIDs(t, 10) {

@@ -141,6 +141,7 @@ func TestTrailersRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The body has one chunk of 5 bytes, the last chunk and the trailers.
 			body := "5\r\nhello\r\n0\r\n" + tt.trailers + "\r\n"
 			response, text := s.sendSigned(t, "PUT", "/photos/k", body, map[string]string{
 				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -185,6 +186,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 				})
 				require.Equal(t, tt.status, response.StatusCode, body)
 
+				// CopyObject has the same rule.
 				response, body = s.sendSigned(t, "PUT", "/photos/copy"+algorithm, "", map[string]string{
 					"X-Amz-Checksum-Algorithm": algorithm,
 					"X-Amz-Copy-Source":        "photos/from",
@@ -251,6 +253,7 @@ func TestUploadPartWithSHA512(t *testing.T) {
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
 	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
 
+	// The upload was begun with another algorithm than this one.
 	wrongParts[1].ChecksumSHA512 = nil
 	wrongParts[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))

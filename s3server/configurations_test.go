@@ -61,6 +61,7 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Contains(t, body, tt.wantBody)
 
+			// Without the bucket, each request fails in the same way.
 			response, body = s.sendSigned(t, "GET", "/missing?"+tt.query, "", nil)
 			require.Equal(t, 404, response.StatusCode, body)
 			require.Equal(t, "NoSuchBucket", parseError(t, body).Code)
@@ -88,6 +89,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 			require.Equal(t, 501, response.StatusCode)
 			require.Equal(t, "NotImplemented", parseError(t, body).Code)
 
+			// A configuration that cannot be set can still be deleted.
 			response, _ = s.sendSigned(t, "DELETE", "/photos?"+tt.query, "", nil)
 			require.Equal(t, tt.deleteStatus, response.StatusCode)
 		})
@@ -193,6 +195,8 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	rule := encryptWith(types.ServerSideEncryptionAwsKms)
 	rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID = aws.String("key-1")
 	rule.BucketKeyEnabled = aws.Bool(true)
+
+	// Set the default, and read it.
 	require.NoError(t, s.setEncryption(t, rule))
 	got, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -303,9 +307,11 @@ func TestRequesterPays(t *testing.T) {
 		return err
 	}
 
+	// By default, the owner pays.
 	requireFailure(t, setPayer("Nobody"), 400, "MalformedXML")
 	require.Equal(t, 200, getAnonymously(nil))
 
+	// If the requester pays, even the header does not help an anonymous client.
 	require.NoError(t, setPayer(types.PayerRequester))
 	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{
 		Bucket: aws.String(bucket),
@@ -316,6 +322,7 @@ func TestRequesterPays(t *testing.T) {
 	require.Equal(t, 403, getAnonymously(http.Header{"X-Amz-Request-Payer": {"requester"}}))
 	require.Equal(t, "x", s.get(t, "k"), "the owner needs no header")
 
+	// When the owner pays again, everybody may read the object.
 	require.NoError(t, setPayer(types.PayerBucketOwner))
 	require.Equal(t, 200, getAnonymously(nil))
 }
@@ -427,6 +434,7 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 		})
 	}
 
+	// This element is known, but the server does not implement it.
 	_, body := s.putDocument(t, "/photos?versioning",
 		"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
 	require.Equal(t, "NotImplemented", parseError(t, body).Code)
@@ -471,13 +479,16 @@ func TestBucketLogging(t *testing.T) {
 		return output.LoggingEnabled
 	}
 
+	// Store a configuration, and read it.
 	target := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
 	require.NoError(t, putLogging(target))
 	require.Equal(t, target, getLogging())
 
+	// The target must be a bucket of the server.
 	missing := &types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}
 	requireFailure(t, putLogging(missing), 400, "InvalidTargetBucketForLogging")
 
+	// An empty configuration removes the one before.
 	require.NoError(t, putLogging(nil))
 	require.Nil(t, getLogging())
 }

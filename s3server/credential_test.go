@@ -138,11 +138,13 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 				}
 			}
 
+			// The bucket of the request must have the expected owner.
 			response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{
 				"x-amz-expected-bucket-owner": tt.owner,
 			})
 			requireResult(response, body)
 
+			// The same is true of the bucket of a copy's source.
 			response, body = s.sendSigned(t, "PUT", "/photos/copy", "", map[string]string{
 				"x-amz-source-expected-bucket-owner": tt.owner,
 				"x-amz-copy-source":                  "/photos/k",
@@ -181,6 +183,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	requireFailure(t, err, 403, "AccessDenied")
 
+	// A batch succeeds as a whole, and reports the failure of each object.
 	deleted, err := reader.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
@@ -338,6 +341,8 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 		Key:    aws.String("theirs"),
 	})
 	require.NoError(t, err)
+
+	// The owner of the object is not that of the bucket.
 	bucketOwnerGrant := s.bucketGrants(t)[2]
 	require.NotEqual(t, bucketOwnerGrant, *acl.Owner.ID+" FULL_CONTROL")
 }
@@ -358,6 +363,7 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 		return response.StatusCode
 	}
 
+	// Without a policy, only the owner's key may write.
 	require.Equal(t, 204, post(ownerKey))
 	require.Equal(t, 403, post(otherKey))
 	require.Equal(t, 403, post(readOnlyKey))

@@ -31,6 +31,7 @@ func TestCurl(t *testing.T) {
 		content := "content of " + key
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 
+		// The signature covers the headers, so curl must send the same ones.
 		put, err := sign.PresignPutObject(t.Context(), &s3.PutObjectInput{
 			Bucket:      aws.String(bucket),
 			Key:         &key,
@@ -47,6 +48,7 @@ func TestCurl(t *testing.T) {
 		)
 		require.Empty(t, output, "%q", key)
 
+		// Read the object at another URL.
 		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    &key,

@@ -74,6 +74,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 		})
 	}
 
+	// A missing key without a condition counts as deleted.
 	output, err := deleteObjects(&types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("a")},
 		{Key: aws.String("a/b"), ETag: aws.String(`"x"`)},
@@ -89,6 +90,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 	require.Equal(t, "a/b", *output.Errors[0].Key)
 	require.Equal(t, "NoSuchKey", *output.Errors[1].Code)
 
+	// A quiet request returns only errors, of which there are none.
 	output, err = deleteObjects(&types.Delete{
 		Quiet:   aws.Bool(true),
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a-b")}},
@@ -96,6 +98,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, output.Deleted)
 
+	// A batch has at most 1000 keys.
 	tooMany := slices.Repeat([]types.ObjectIdentifier{{Key: aws.String("k")}}, maxKeys+1)
 	_, err = deleteObjects(&types.Delete{Objects: tooMany})
 	requireFailure(t, err, 400, "MalformedXML")
@@ -144,6 +147,7 @@ func TestDeleteObjectsAtOnce(t *testing.T) {
 		objects = append(objects, types.ObjectIdentifier{Key: &key})
 	}
 
+	// If the deletions were one after the other, the first would wait forever.
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: objects},

@@ -101,6 +101,8 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 		Key:        aws.String("copy"),
 		CopySource: aws.String(bucket + "/k"),
 	}
+
+	// Without the key of the source, the copy fails.
 	_, err = s.CopyObject(t.Context(), copyObject)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
@@ -396,6 +398,8 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, s3server.Config{Strict: tt.strict})
 			upload := s.beginUpload(t, "k")
+
+			// The SDK has no field for the header in UploadPart.
 			setAlgorithm := func(o *s3.Options) {
 				o.APIOptions = append(o.APIOptions,
 					smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))

@@ -25,10 +25,12 @@ func TestExpectContinueRefused(t *testing.T) {
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
 
+	// Send only the head of a request without a signature.
 	_, err = io.WriteString(connection,
 		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
 
+	// The response comes without the body, and the connection is then closed.
 	resp, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusForbidden, resp.StatusCode)
@@ -50,6 +52,7 @@ func TestExpectContinueWithoutBytes(t *testing.T) {
 		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
 
+	// The status 100 comes before the final response.
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)

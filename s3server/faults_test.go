@@ -46,6 +46,7 @@ func TestFaultErrors(t *testing.T) {
 				return err
 			}
 
+			// The fault skips the first request.
 			require.NoError(t, put("first"))
 			for range failures {
 				err := put("x")
@@ -56,6 +57,7 @@ func TestFaultErrors(t *testing.T) {
 			}
 			require.Equal(t, "first", s.get(t, "k"))
 
+			// The fault has failed as often as it may. Failed requests are counted, too.
 			require.NoError(t, put("last"))
 			require.Equal(t, 4, s.server.Count("PutObject"))
 		})
@@ -85,6 +87,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
 
+	// The failed request has left the upload, so it can be repeated.
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.NoError(t, err)
 }
@@ -120,6 +123,7 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t))
 
+	// A removal takes effect without a response, too.
 	s.server.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(bucket),
@@ -136,6 +140,8 @@ func TestFaultBreaksBody(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
+
+	// The client must not find the faults itself by the checksum.
 	content := strings.Repeat("0123456789", 5000)
 	s.put(t, "k", content)
 	get := func(ctx context.Context) io.ReadCloser {
@@ -204,6 +210,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// The response names another key and version than those that failed.
 	require.Len(t, output.Errors, 1)
 	require.Equal(t, "", *output.Errors[0].Key)
 	require.Equal(t, "null", *output.Errors[0].VersionId)
@@ -312,6 +319,7 @@ func TestFaultThrottles(t *testing.T) {
 		return served
 	}
 
+	// At 20 requests per second, a tenth of a second has 2, and 50 milliseconds have one.
 	require.Equal(t, 2, countServed())
 	now = now.Add(50 * time.Millisecond)
 	require.Equal(t, 1, countServed())
@@ -369,6 +377,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			s.server.Inject(tt.fault)
 
+			// Write the keys in order, and collect those that fail.
 			var failures []string
 			for _, key := range keys {
 				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
@@ -508,10 +517,12 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, wrongETag, *list.Contents[0].ETag)
 
+	// Parts have the wrong entity tag, too.
 	upload := s.beginUpload(t, "m")
 	part := s.uploadPart(t, "m", upload, 1, "x")
 	require.Equal(t, wrongETag, *part.ETag)
 
+	// Without the fault, the entity tag is right.
 	s.server.ClearFaults()
 	require.NotEqual(t, wrongETag, s.put(t, "k", "x"))
 }
@@ -536,6 +547,8 @@ func TestFaultStaleListing(t *testing.T) {
 	for _, key := range []string{"b", "d", "e/1"} {
 		s.put(t, key, "x")
 	}
+
+	// The objects before are a minute old, and the next ones are new.
 	s.clock.move(time.Minute)
 	for _, key := range []string{"a", "c", "e/2", "f", "g"} {
 		s.put(t, key, "x")
@@ -562,6 +575,7 @@ func TestFaultStaleListing(t *testing.T) {
 	}
 	require.Equal(t, [][]string{{"b", "d"}, {"e/1"}}, pages)
 
+	// The position of the next page is the last object that is shown.
 	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{
 		Bucket:    aws.String(bucket),
 		Delimiter: aws.String("/"),
@@ -570,6 +584,7 @@ func TestFaultStaleListing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "d", *first.NextMarker)
 
+	// A page of 0 objects says that nothing follows.
 	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(0),

@@ -159,8 +159,11 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	require.NoError(t, err)
 	s := startServer(t, s3server.Config{Service: service})
 	t.Cleanup(func() { _ = service.Close() })
+
+	// Use up the space of the disk.
 	fill(t, path)
 
+	// Object lock is a setting that must be stored.
 	input := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
 	_, err = s.CreateBucket(t.Context(), input)
 	requireFailure(t, err, 507, "XMinioStorageFull")

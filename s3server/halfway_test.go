@@ -90,6 +90,8 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 				Bucket:                     aws.String("locked"),
 				ObjectLockEnabledForBucket: aws.Bool(true),
 			})
+
+			// The bucket is removed, unless it has an object.
 			requireFailure(t, err, 507, "XMinioStorageFull")
 			require.Equal(t, tt.removed, service.removed)
 
@@ -124,6 +126,7 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	require.NoError(t, err)
 	defer connection.Close()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+
 	const size = 20_000_000
 	_, err = fmt.Fprintf(connection,
 		"PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)
@@ -175,6 +178,8 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	completedPart := d.store.uploadPart(t, "completed", completed, 1, "content")
 	d.store.uploadPart(t, "aborted", aborted, 1, "content")
 	openPart := d.store.uploadPart(t, "open", open, 1, "content")
+
+	// Keep a copy of all records.
 	records := d.uploadRecords(t)
 	require.Len(t, records, 6, "an upload and a part each")
 

@@ -29,6 +29,7 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	require.NoError(t, err)
 
+	// The client of the SDK would change the case of a name, so read the header as it is sent.
 	for _, method := range []string{"GET", "HEAD"} {
 		for _, key := range []string{"k", "copy"} {
 			response, _ := s.sendSigned(t, method, "/photos/"+key, "", nil)
@@ -146,6 +147,7 @@ func TestSignatureDateForms(t *testing.T) {
 				want = http.StatusNotFound
 			}
 
+			// The signature itself is right in any case.
 			header := signedByDate(host, now, now.Format(tt.layout))
 			response, body := s.send(t, "GET", s.server.URL+"/photos/none", nil, header)
 			require.Equal(t, want, response.StatusCode, body)
@@ -174,6 +176,7 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 		now := time.Now().UTC()
 		for _, tt := range tests {
 			t.Run(fmt.Sprintf("%s, strict %v", tt.name, strict), func(t *testing.T) {
+				// Add the header only after the request is signed.
 				header := signedWithDate("PUT", "/photos/k", host, now, now.Format(http.TimeFormat), false)
 				header.Set(tt.name, tt.value)
 
@@ -182,6 +185,8 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 				if tt.status == http.StatusForbidden {
 					require.Equal(t, strings.ToLower(tt.name), parseError(t, body).HeadersNotSigned)
 				}
+
+				// The header is not signed, but has its effect.
 				if tt.name == "Content-Type" {
 					response, _ = s.sendSigned(t, "HEAD", "/photos/k", "", nil)
 					require.Equal(t, tt.value, response.Header.Get(tt.name))
@@ -286,6 +291,7 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The signature needs spaces as %20.
 			value := strings.ReplaceAll(url.QueryEscape(tt.value), "+", "%20")
 			response, body := s.sendSigned(t, "GET", "/photos/k?response-content-disposition="+value, "", nil)
 			if tt.accepted {

@@ -257,6 +257,7 @@ func TestHostileXML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// TotalAlloc also counts memory that was freed.
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			require.EqualError(t, s.postDelete(t, tt.document), "400 MalformedXML")
@@ -341,6 +342,7 @@ func TestHostileFormFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The form has no file, so the server would read it to its end.
 			response, text := s.send(t, "POST", s.server.URL+"/photos", strings.NewReader(tt.body), http.Header{
 				"Content-Type": {"multipart/form-data; boundary=b"},
 			})

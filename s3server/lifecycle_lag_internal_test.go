@@ -313,6 +313,8 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 			}
 			young := begin()
 			old := begin()
+
+			// From here, listings show the uploads as they are now, and one of them with a wrong time.
 			s.store.lag(t)
 			for i, u := range s.store.uploads {
 				if u.ID == young.ID {
@@ -331,6 +333,7 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 			require.True(t, isOpen(young))
 			require.True(t, isOpen(old))
 
+			// Later, the other upload is old by its own record, too.
 			s.ahead = 2 * time.Hour
 			s.handler.RunLifecycle()
 			require.False(t, isOpen(old))

@@ -209,6 +209,7 @@ func TestLifecycleFilters(t *testing.T) {
 			}
 			s.setLifecycle(t, "<Rule>"+tt.filter+expire)
 
+			// Before the hour that this server takes for a day, nothing expires.
 			s.runLater(59*time.Minute, s.server.RunLifecycle)
 			require.Len(t, s.keys(t), len(objects))
 
@@ -352,6 +353,7 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	s.put(t, "b", "x")
 	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
 
+	// The first removal ends the rules, so b is left.
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
@@ -442,6 +444,7 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.Equal(t, "a", *output.AbortRuleId)
 	require.NotNil(t, output.AbortDate)
 
+	// ListParts says the same.
 	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("a"),
@@ -450,6 +453,7 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, output.AbortDate, parts.AbortDate)
 
+	// The rule is not about this upload, so only the other one is aborted.
 	s.beginUpload(t, "b")
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 
@@ -488,6 +492,7 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, head.Expiration, "a version that is named need not be current")
 
+	// No rule is about this object.
 	put, err = s.PutObject(t.Context(), putInput("c", "x"))
 	require.NoError(t, err)
 	require.Nil(t, put.Expiration)

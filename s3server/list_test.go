@@ -179,6 +179,7 @@ func TestListObjectsArguments(t *testing.T) {
 		})
 	}
 
+	// A page of 0 objects says that nothing follows.
 	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(0),
@@ -187,9 +188,11 @@ func TestListObjectsArguments(t *testing.T) {
 	require.Empty(t, none.Contents)
 	require.False(t, *none.IsTruncated)
 
+	// A missing bucket is an error.
 	_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("none")})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
+	// A page has at most 1000 objects.
 	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(5000),

@@ -161,17 +161,21 @@ func TestListObjectsV1Page(t *testing.T) {
 	require.Equal(t, "a+b", page.Contents[0].Key)
 	require.NotEmpty(t, page.Contents[0].Owner.ID)
 
+	// Even an empty marker is in the response.
 	_, body = s.sendSigned(t, "GET", "/photos", "", nil)
 	require.Contains(t, body, "<Marker></Marker>")
 	_, body = s.sendSigned(t, "GET", "/photos?list-type=1", "", nil)
 	require.Contains(t, body, "<Marker></Marker>", "only 2 selects version 2")
 
+	// Invalid arguments and a missing bucket are errors.
 	response, body = s.sendSigned(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
 	require.Equal(t, 400, response.StatusCode)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code)
 
 	response, _ = s.sendSigned(t, "GET", "/none", "", nil)
 	require.Equal(t, 404, response.StatusCode)
+
+	// A page of 0 objects says that nothing follows.
 	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(0),
@@ -211,6 +215,7 @@ func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Pages of one entry give the same listing as one large page.
 			require.Equal(t, tt.want, s.listV1(t, tt.input, 1))
 			require.Len(t, s.listV1(t, tt.input, 1000), len(tt.want))
 		})

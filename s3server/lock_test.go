@@ -98,6 +98,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			}
 			requireFailure(t, remove(true), 403, "AccessDenied")
 
+			// Compliance mode ends only with its time.
 			s.clock.move(11 * time.Minute)
 			require.NoError(t, remove(false), "the retention has passed")
 		})
@@ -118,12 +119,14 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 					Key:                       aws.String("k"),
 					BypassGovernanceRetention: &bypass,
 				})
+
 				_, batchErr := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 					Bucket:                    aws.String(bucket),
 					BypassGovernanceRetention: &bypass,
 					Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 				})
 
+				// A lenient server ignores the header.
 				if !strict {
 					require.NoError(t, deleteErr)
 					require.NoError(t, batchErr)
@@ -228,6 +231,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 		BypassGovernanceRetention: aws.Bool(true),
 	}
 
+	// Even the bypass of governance does not remove a held version.
 	_, err = s.DeleteObject(t.Context(), remove)
 	requireFailure(t, err, 403, "AccessDenied")
 
@@ -238,6 +242,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockLegalHoldStatusOn, hold.LegalHold.Status)
 
+	// Without the hold, the version can be removed.
 	_, err = s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
 		Bucket:    aws.String(locking),
 		Key:       aws.String("k"),
@@ -246,6 +251,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), remove)
 	require.NoError(t, err)
+
 	_, err = s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
 		Bucket: aws.String(locking),
 		Key:    aws.String("k"),
@@ -395,6 +401,8 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 			Years: aws.Int32(1),
 		}},
 	}
+
+	// Set the default, and read it.
 	_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
 		Bucket:                  aws.String(locking),
 		ObjectLockConfiguration: oneYear,

@@ -89,6 +89,8 @@ func TestMultipartUpload(t *testing.T) {
 		input.ContentType = aws.String("text/plain")
 		input.Metadata = map[string]string{"a": "b"}
 	})
+
+	// Parts may come in any order, and the last part of a number counts.
 	s.uploadPart(t, "k", upload, 2, "replaced")
 	second := s.uploadPart(t, "k", upload, 2, "world")
 	first := s.uploadPart(t, "k", upload, 1, "hello, all ")
@@ -97,6 +99,8 @@ func TestMultipartUpload(t *testing.T) {
 
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
 	require.NoError(t, err)
+
+	// The entity tag is the MD5 of the MD5s of the parts.
 	sumOfFirst := md5.Sum([]byte("hello, all "))
 	sumOfSecond := md5.Sum([]byte("world"))
 	sum := md5.Sum(append(sumOfFirst[:], sumOfSecond[:]...))
@@ -113,6 +117,7 @@ func TestMultipartUpload(t *testing.T) {
 	require.Equal(t, "text/plain", *got.ContentType)
 	require.Equal(t, map[string]string{"a": "b"}, got.Metadata)
 
+	// The upload has ended.
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("k"),
@@ -347,6 +352,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
 
+	// A composite checksum ends with the number of parts.
 	upload = s.beginUpload(t, "composite", compositeCRC32C)
 	parts := []types.CompletedPart{
 		s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C),
@@ -357,6 +363,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 	require.True(t, strings.HasSuffix(*output.ChecksumCRC32C, "-2"))
 
+	// A part must have a checksum, and one of the upload's kind.
 	upload = s.beginUpload(t, "composite", compositeCRC32C)
 	part := s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C)
 	part.ChecksumCRC32C = nil
@@ -372,6 +379,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	})
 	requireFailure(t, err, 400, "InvalidRequest")
 
+	// SHA-256 cannot be a checksum of the whole object.
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:            aws.String(bucket),
 		Key:               aws.String("k"),
@@ -617,6 +625,8 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, third))
 		return err
 	}
+
+	// With checksums, only a lenient server accepts the gap.
 	strict := startServer(t, s3server.Config{})
 	requireFailure(t, completeWithGap(strict), 400, "InvalidPartOrder")
 	lenient := startLenient(t, s3server.Config{})
@@ -651,6 +661,7 @@ func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	want, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
+	// The checksum of the upload must be that of a PutObject with the same bytes.
 	algorithmsOfParts := []types.ChecksumAlgorithm{
 		"",
 		types.ChecksumAlgorithmCrc32,

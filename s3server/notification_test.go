@@ -326,6 +326,7 @@ func TestEventJSON(t *testing.T) {
 			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "2"}, "arn": "arn:aws:s3:::photos"},
 			"object": {"key": "a+b/%C3%A9%40", "size": 0, "eTag": "e", "sequencer": "0F"}}}`, string(text))
 
+	// An event of a kind that AWS added later has a newer version, and a removal has no size.
 	text, err = json.Marshal(s3server.Event{Name: "LifecycleExpiration:Delete", Key: "k"})
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"eventVersion":"2.3"`)
@@ -392,6 +393,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	close(proceed)
 	server.Close()
 
+	// The last event is that of the object, and none was lost.
 	mu.Lock()
 	defer mu.Unlock()
 	require.Contains(t, bodies[len(bodies)-1], "ObjectCreated:Put")

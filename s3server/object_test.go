@@ -69,6 +69,7 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
 
+	// Each attribute comes back.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 	require.Equal(t, "text/plain", *head.ContentType)
@@ -95,6 +96,7 @@ func TestPutObjectLimits(t *testing.T) {
 	)
 	s := startServer(t, s3server.Config{})
 
+	// The metadata may have 2048 bytes, but not one more.
 	input := putInput("k", "")
 	maxValue := maxMetadata - len(metadataKey)
 	input.Metadata = map[string]string{metadataKey: strings.Repeat("x", maxValue+1)}
@@ -163,6 +165,7 @@ func TestConditionsOfPut(t *testing.T) {
 				input.IfMatch = &etag
 			}
 
+			// A failed condition leaves the old object.
 			_, err := s.PutObject(t.Context(), input)
 			if tt.code == "" {
 				require.NoError(t, err)

@@ -61,6 +61,7 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	upload := s.beginUpload(t, "k")
 	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
 
+	// The client disconnects while the store joins the parts.
 	ctx, disconnect := context.WithCancel(t.Context())
 	firstDone := make(chan error)
 	go func() {

@@ -1172,6 +1172,7 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	const tenMinutes = `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`
 	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:*", inKeys, tenMinutes))))
 
+	// The URL and the form are valid for an hour, and the policy allows ten minutes.
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
 	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
@@ -1358,10 +1359,12 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// A short retention in governance mode is allowed, but no other one.
 	require.NoError(t, retain(types.ObjectLockRetentionModeGovernance, 9))
 	requireFailure(t, retain(types.ObjectLockRetentionModeGovernance, 20), 403, "AccessDenied")
 	requireFailure(t, retain(types.ObjectLockRetentionModeCompliance, 9), 403, "AccessDenied")
 
+	// A hold may be set, but not removed.
 	require.NoError(t, hold(types.ObjectLockLegalHoldStatusOn))
 	requireFailure(t, hold(types.ObjectLockLegalHoldStatusOff), 403, "AccessDenied")
 }
@@ -1374,6 +1377,7 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 		s.put(t, key, "content")
 	}
 
+	// The policy permits the removal of objects in one folder.
 	mayDeleteInA := policyOf(allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, ""))
 	require.NoError(t, s.setPolicy(mayDeleteInA))
 	output, err := s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -1389,6 +1393,7 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	require.Len(t, output.Errors, 2, "the other folder, and the version, which needs s3:DeleteObjectVersion")
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
+	// A condition on the version applies to the version of each key.
 	mayNotDeleteNull := policyOf(
 		allowStatement("s3:DeleteObjectVersion", inKeys, ""),
 		denyStatement("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
@@ -1412,6 +1417,8 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	s.put(t, "k", "content")
 	allowOtherAccount := strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)
 	require.NoError(t, s.setPolicy(policyOf(allowGet, allowOtherAccount)))
+
+	// At first, everybody can read.
 	for _, signer := range []int{ownerKey, otherKey, nobody} {
 		response, _ := s.sendAs(t, signer, "GET", "/photos/k", "", nil)
 		require.Equal(t, 200, response.StatusCode)
@@ -1422,6 +1429,7 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)},
 	})
 	require.NoError(t, err)
+
 	tests := []struct{ signer, status int }{
 		{signer: ownerKey, status: 200},
 		{signer: otherKey, status: 403},

@@ -69,6 +69,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 
+	// Without the field by which the account agrees, the form is refused.
 	response, body := post(s.clientOf(otherKey), "")
 	require.Equal(t, 403, response.StatusCode, body)
 
@@ -318,6 +319,8 @@ func TestFormReplacesFilename(t *testing.T) {
 				o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
 			})
 			require.NoError(t, err)
+
+			// The form is signed for the result, and sent with the variable.
 			presigned.Values["key"] = "uploads/" + tt.field
 			presigned.Values["x-amz-meta-name"] = tt.field
 
@@ -353,6 +356,7 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// The byte may come from the key, or from the name of the file.
 	const latin1 = "caf\xe9"
 	tests := []struct{ key, filename string }{
 		{key: latin1},
@@ -388,6 +392,7 @@ func TestFormReturnsChecksum(t *testing.T) {
 	require.Equal(t, sumOfHello, response.Header.Get("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
 
+	// This checksum is not that of the content.
 	response, body = postWithChecksum("AAAAAA==")
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "BadDigest", parseError(t, body).Code)

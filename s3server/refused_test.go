@@ -499,15 +499,19 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 		ACL:    types.BucketCannedACLPublicRead,
 	})
 	require.NoError(t, err)
+
 	list, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
+
+	// A bucket with a public ACL cannot do without ACLs.
 	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 		Bucket:            aws.String(bucket),
 		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
 	})
 	requireFailure(t, err, 400, "InvalidBucketAclWithObjectOwnership")
 
+	// Settings that do not exist, or no longer, are errors.
 	_, err = s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
 	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{
@@ -531,6 +535,7 @@ func TestFormRedirectsSender(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// Add the field for the redirection and an empty file.
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for name, value := range presigned.Values {
@@ -541,6 +546,7 @@ func TestFormRedirectsSender(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
 
+	// Do not follow the redirection, but read it.
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}

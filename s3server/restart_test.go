@@ -201,6 +201,7 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	output, err := d.store.PutObject(ctx, input)
 	require.NoError(t, err)
 
+	// The restarted server refuses to delete the held version.
 	d = d.restart(t, s3server.Config{})
 	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{
 		Bucket:    aws.String(bucket),
@@ -209,6 +210,7 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	})
 	requireFailure(t, err, 403, "AccessDenied")
 
+	// A change of the hold survives the next restart.
 	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
 		Bucket:            aws.String(bucket),
 		Key:               aws.String("k"),
@@ -313,6 +315,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 		require.NoError(t, err, "%q", key)
 	}
 
+	// After a restart, each key has its object, and pages of each size list all keys.
 	d = d.restart(t, s3server.Config{})
 	for _, key := range keys {
 		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
@@ -334,6 +337,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 		require.Len(t, listed, len(keys), "pages of %d", pageSize)
 	}
 
+	// When all objects are removed, the bucket leaves no directory.
 	for _, key := range keys {
 		d.store.deleteObject(t, key)
 	}
@@ -369,6 +373,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 		})
 		require.NoError(t, err)
 
+		// Show the keys and the common prefixes as two lists.
 		keys := []string{}
 		prefixes := []string{}
 		for _, o := range output.Contents {
@@ -462,10 +467,12 @@ func TestDirectoryListsPages(t *testing.T) {
 	}
 	ignore := func(string) {}
 
+	// Names with the same text before the delimiter are one common prefix.
 	wantBySlash := []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}
 	require.ElementsMatch(t, wantBySlash, d.store.pages(t, "/", ignore))
 	require.ElementsMatch(t, keys, d.store.pages(t, "|", ignore))
 
+	// A delimiter other than the slash groups keys of different folders.
 	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
 	for _, key := range keysWithBar {
 		d.store.put(t, key, "")
@@ -509,12 +516,14 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	busy := d.store.beginUpload(t, "busy")
 	d.store.uploadPart(t, "idle", idle, 1, "0123456789")
 
+	// On the sixth day, all uploads exist. Two days later, only the one with a new part is left.
 	d.store.clock.move(6 * day)
 	require.Len(t, uploads(), 3)
 	d.store.uploadPart(t, "busy", busy, 1, "0123456789")
 	d.store.clock.move(2 * day)
 	require.Equal(t, []string{"busy"}, uploads())
 
+	// The idle upload cannot be used, and the busy one can be continued.
 	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("idle"),
@@ -539,6 +548,7 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 		})
 	}
 
+	// Keep a copy of the upload's records, and complete the upload.
 	records := filepath.Join(d.path, bucket, ".omnibucket", "private")
 	backup := t.TempDir()
 	require.NoError(t, os.CopyFS(backup, os.DirFS(records)))
@@ -554,11 +564,13 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first.ETag, second.ETag)
 
+	// Another list of parts is not the same completion.
 	d = d.restart(t, s3server.Config{})
 	part.ETag = first.ETag
 	_, err = complete()
 	requireFailure(t, err, 404, "NoSuchUpload")
 
+	// No upload is left.
 	uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket: aws.String(bucket),
 	})
@@ -585,6 +597,7 @@ func TestLockedVersionReturnsOnce(t *testing.T) {
 		put, err := d.store.PutObject(ctx, input)
 		require.NoError(t, err)
 
+		// Add a delete marker, and remove it.
 		marker := *d.store.deleteObject(t, key).VersionId
 		d.store.deleteVersion(t, key, marker)
 

@@ -237,11 +237,14 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 		Buckets:     []string{"photos"},
 	})
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
+
+	// A signature covers the method, the date and the path.
 	sign := func(date string) string {
 		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
+
 	date := when.Format(http.TimeFormat)
 	expires := strconv.FormatInt(when.Add(time.Minute).Unix(), 10)
 
@@ -263,6 +266,7 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
+		// A request is signed in its headers, unless the URL has the signature.
 		if !tt.request.URL.Query().Has("Expires") {
 			tt.request.Header.Set("Date", date)
 			tt.request.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
@@ -445,6 +449,8 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 			entries = append(entries, e)
 		},
 	})
+
+	// The URL was signed before, so the server has the time at which it is valid.
 	getV2 := func() (status int) {
 		const url = "http://127.0.0.1:9000/photos/a%20b/%C3%A4%2B.txt" +
 			"?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE" +
@@ -483,10 +489,12 @@ func TestFormV2(t *testing.T) {
 	}
 	clock := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
 
+	// The form of boto3 is accepted.
 	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
 	response, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
 
+	// Another signature, or none, is refused.
 	badlySigned := fields()
 	badlySigned["signature"] = "AAAA" + badlySigned["signature"][4:]
 	response, body := s.post(t, s.server.URL+"/"+bucket, badlySigned, "hello")

@@ -54,6 +54,7 @@ func TestStartEnvironment(t *testing.T) {
 			server := s3server.ForTest(t, tt.config)
 			setEnv(t, server)
 
+			// The SDK reads its configuration from the environment.
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
 			client := s3.NewFromConfig(loaded)
@@ -63,6 +64,7 @@ func TestStartEnvironment(t *testing.T) {
 				client.CloseIdleConnections()
 			}
 
+			// The library finds the server by the address.
 			b, err := storage.Open(t.Context(), server.Address(bucket))
 			require.NoError(t, err)
 			content, _, err := storage.ReadAll(t.Context(), b, "k")
@@ -95,6 +97,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 
 	require.Error(t, server.Certificate().VerifyHostname("example.com"))
 
+	// The environment of clients names the file with the certificate.
 	var file string
 	for _, variable := range server.Env() {
 		if value, ok := strings.CutPrefix(variable, "AWS_CA_BUNDLE="); ok {
@@ -103,6 +106,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	}
 	require.FileExists(t, file)
 
+	// The end of the server removes the file.
 	server.Close()
 	_, err := os.Stat(file)
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -129,6 +133,7 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 		leaf := connection.ConnectionState().PeerCertificates[0]
 		require.NoError(t, connection.Close())
 
+		// The certificate is not that of the authority.
 		require.False(t, leaf.IsCA, host)
 		require.NotEqual(t, leaf.Issuer.String(), leaf.Subject.String())
 		require.False(t, serials[leaf.SerialNumber.String()],
@@ -139,6 +144,7 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 		}
 	}
 
+	// A client that expects another host refuses the certificate.
 	_, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{
 		ServerName: "example.com",
 		RootCAs:    roots,
@@ -159,6 +165,7 @@ func TestStartWithGivenCertificate(t *testing.T) {
 	require.NoError(t, err)
 	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 
+	// The server and its client use the certificate.
 	server := s3server.ForTest(t, s3server.Config{
 		Addr: "localhost:0",
 		TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
@@ -267,6 +274,7 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 	require.NoError(t, err)
 	r.ContentLength = 10
 
+	// The client never sends its body, so the request stays in progress.
 	done := make(chan error)
 	go func() {
 		response, err := s.http.Do(r)
@@ -281,6 +289,7 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, s.server.Shutdown(canceled), context.Canceled)
 
+	// Let the client end, with whatever result.
 	require.NoError(t, reader.Close())
 	<-done
 }

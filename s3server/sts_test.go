@@ -149,6 +149,7 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	missing := aws.String("no-such-bucket")
 	client := sessionClient(s, newSession(t, s, ownerKey, allowPolicy("s3:PutObject", inFolder)))
 
+	// Tags, lists of buckets and new buckets need other permissions.
 	tagged := putInput("folder/k", "x")
 	tagged.Tagging = aws.String("a=b")
 	_, err := client.PutObject(t.Context(), tagged)
@@ -158,6 +159,7 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new-one")})
 	requireFailure(t, err, 403, "AccessDenied")
 
+	// The client must not learn that the bucket is missing.
 	_, err = client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: missing, Key: aws.String("k")})
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -172,6 +174,7 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	})
 	requireFailure(t, err, 403, "AccessDenied")
 
+	// Another policy permits the list of buckets.
 	client = sessionClient(s, newSession(t, s, ownerKey, allowPolicy("s3:ListAllMyBuckets", "*")))
 	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
@@ -412,6 +415,8 @@ func TestSessionWorksInEachServer(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
+
+			// Use the session of the first server with the other one.
 			client := s.client(func(o *s3.Options) {
 				o.BaseEndpoint = &server.URL
 				o.HTTPClient = server.Client()

@@ -36,6 +36,7 @@ func TestTags(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode, body)
 	require.Equal(t, map[string]string{"a": "1", "b c": "é /", "empty": ""}, s.tags(t, "k"))
 
+	// A read counts the tags.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -43,6 +44,7 @@ func TestTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int32(3), *head.TagCount)
 
+	// The tags can be removed.
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -50,6 +52,7 @@ func TestTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
 
+	// Invalid tags are refused, and valid ones are stored.
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
 		Key:     aws.String("k"),
@@ -76,11 +79,13 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
+	// The tag has its value, and no effect.
 	want := map[string]string{"s3server": "k=GLACIER"}
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, "content", s.get(t, "k"))
 	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
+	// The ACL changes without the tag.
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -90,6 +95,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 
+	// The tags can be removed without the ACL.
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -139,6 +145,7 @@ func TestTagsRefused(t *testing.T) {
 		})
 	}
 
+	// Other requests have rules of their own for tags.
 	_, body := s.sendSigned(t, "PUT", "/photos/k?tagging", document, nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "it has no checksum: %s", body)
 

@@ -218,6 +218,8 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 			) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
+
+			// The server has a port, which the Location must contain.
 			hostAndPort := strings.Replace(address, "127.0.0.1", "localhost", 1)
 			want := strings.Replace(tt.location, "localhost", hostAndPort, 1)
 			client := s.client(func(o *s3.Options) {
@@ -226,11 +228,13 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 			})
 			upload := s.beginUpload(t, "a/b")
 
+			// CompleteMultipartUpload returns the location in its document.
 			completed, err := client.CompleteMultipartUpload(t.Context(),
 				completeInput("a/b", upload, s.uploadPart(t, "a/b", upload, 1, "content")))
 			require.NoError(t, err)
 			require.Equal(t, want, *completed.Location)
 
+			// A form returns it in a header.
 			form, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("a/b"),

@@ -146,9 +146,11 @@ func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
 
+	// The signature of the trailers covers the checksum.
 	modified := strings.Replace(body, "sOO8", "sOO9", 1)
 	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
 
+	// The header X-Amz-Trailer announces another name.
 	unannounced := strings.Replace(body, "crc32c:", "crc32:", 1)
 	require.Equal(t, "MalformedTrailerError", parseError(t, send(unannounced).Body.String()).Code)
 }

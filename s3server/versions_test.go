@@ -93,6 +93,7 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Empty(t, s.putVersion(t, "k", "before"))
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
+	// Each write makes a new version.
 	one := s.putVersion(t, "k", "one")
 	two := s.putVersion(t, "k", "two")
 	require.NotEqual(t, one, two)
@@ -245,6 +246,7 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, two, *page.NextVersionIdMarker)
 
+	// Remove the versions of the first page, and read the next page.
 	s.deleteVersion(t, "k", three)
 	s.deleteVersion(t, "k", two)
 	page, err = s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
@@ -327,6 +329,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 		}
 		wg.Wait()
 
+		// Each id must be that of a delete marker.
 		for range writers * timesPerWriter {
 			id := <-markers
 			if status == types.BucketVersioningStatusSuspended {
@@ -352,6 +355,8 @@ func TestListVersionsBesideOverwrites(t *testing.T) {
 	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 
 	s.put(t, "k", "x")
+
+	// Overwrite the object many times.
 	overwritten := make(chan error, 1)
 	go func() {
 		var errs []error
@@ -362,6 +367,7 @@ func TestListVersionsBesideOverwrites(t *testing.T) {
 		overwritten <- errors.Join(errs...)
 	}()
 
+	// Meanwhile, each listing must have exactly one version.
 	for {
 		require.Len(t, s.versionIDs(t, 10), 1)
 		select {

@@ -218,6 +218,7 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
 
+	// Other locations are refused when the object is stored.
 	tests := []struct{ name, location string }{
 		{name: "a script", location: "javascript:alert(1)"},
 		{name: "a relative path", location: "new"},
@@ -250,6 +251,7 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The copy has the location of its own request, or none.
 			input := copyInput("old", "copy")
 			input.WebsiteRedirectLocation = tt.location
 			_, err := s.CopyObject(t.Context(), input)
@@ -303,6 +305,7 @@ func TestWebsiteConfiguration(t *testing.T) {
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
 
+	// A valid configuration comes back unchanged.
 	configuration := &types.WebsiteConfiguration{
 		IndexDocument: &types.IndexDocument{Suffix: aws.String("i")},
 		ErrorDocument: &types.ErrorDocument{Key: aws.String("e")},

@@ -37,6 +37,8 @@ func TestConsoleInBrowser(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(text))
 		require.NoError(t, err)
 	}
+
+	// One object has two versions, and one is removed.
 	for _, key := range append(hostile, "2026/june/lake.jpg", "2026/june/lake.jpg", "2026/july.jpg") {
 		upload(photos, key, strings.Repeat("x", 100*len(key)))
 	}
@@ -48,6 +50,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	site := httptest.NewServer(console.Handler(server.Handler, &requests))
 	defer site.Close()
 
+	// The script drives the browser, and checks the page.
 	pagetest.Run(t, "console", "testdata/flow.mjs", map[string]any{
 		"name":     "",
 		"url":      site.URL + "/",

@@ -275,11 +275,13 @@ func TestConsoleViews(t *testing.T) {
 	require.Equal(t, htmlKey, list.Entries[0].Key)
 	require.True(t, list.Entries[1].Folder, "a/1 and a/2 are in one folder")
 
+	// The object has one version, which is the current one.
 	var versions struct{ Versions []struct{ Current bool } }
 	f.get(t, "/api/versions?bucket=photos&key=a/1", &versions)
 	require.Len(t, versions.Versions, 1)
 	require.True(t, versions.Versions[0].Current)
 
+	// A missing bucket is an error. The server has counted none of these requests.
 	require.NotEqual(t, 200, f.visit("/api/list?bucket=none").Code)
 	require.Zero(t, f.server.Count(""))
 }
@@ -294,6 +296,7 @@ func TestConsoleListingPages(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// Read all pages.
 	keys := map[string]bool{}
 	startAfter := ""
 	pages := 0
@@ -457,6 +460,7 @@ func TestConsoleRequestNamesFault(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Without the fault, the anonymous request would fail with Access Denied.
 			removeFault := f.server.Inject(tt.fault)
 			defer removeFault()
 
@@ -499,6 +503,7 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// Send the form with the condition, which does not hold or is malformed.
 			var body bytes.Buffer
 			form := multipart.NewWriter(&body)
 			for name, value := range presigned.Values {
@@ -513,6 +518,7 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			w := httptest.NewRecorder()
 			f.server.ServeHTTP(w, req)
 
+			// The client sees the condition, and the console hides its value.
 			require.Contains(t, w.Body.String(), "Condition")
 			requests, text := f.shownRequests(t)
 			require.Contains(t, requests[0]["message"], "Condition")
@@ -539,6 +545,7 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 		})
 	}
 
+	// The record must hold only copies, so the garbage collector frees the line.
 	addRequest()
 	runtime.GC()
 
@@ -547,6 +554,8 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		require.Fail(t, "the record keeps the line of the request in memory")
 	}
+
+	// The record itself must still be in use, or the test would prove nothing.
 	runtime.KeepAlive(&record)
 }
 

@@ -50,6 +50,7 @@ func TestActionUsesEachInput(t *testing.T) {
 	inputExpression := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	used := map[string]bool{}
 
+	// The script reads the inputs from its environment.
 	for _, value := range step.Env {
 		if match := inputExpression.FindStringSubmatch(value); match != nil {
 			name := match[1]
@@ -141,13 +142,15 @@ func stopServer(t *testing.T, dir string) {
 	}
 }
 
-// Later steps of a workflow get the server's address from the action.
+// The action sets environment variables by which later steps of a workflow use the server, and hides the secret in the
+// log.
 func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	exported, output, err := runAction(t, map[string]string{"address": "127.0.0.1:0", "buckets": "photos"})
 	require.NoError(t, err, output)
 	require.Contains(t, output, "::add-mask::"+exported["AWS_SECRET_ACCESS_KEY"])
 	require.Equal(t, exported["endpoint"], exported["AWS_ENDPOINT_URL"])
 
+	// A client in a later step needs no other configuration.
 	for name, value := range exported {
 		if strings.HasPrefix(name, "AWS_") {
 			t.Setenv(name, value)
@@ -162,6 +165,7 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "photos", *list.Buckets[0].Name)
 
+	// The log of the server has the client's request.
 	log, err := os.ReadFile(exported["log"])
 	require.NoError(t, err)
 	require.Contains(t, string(log), "operation=ListBuckets")
@@ -199,6 +203,8 @@ func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 func TestMakefileOfManual(t *testing.T) {
 	manual, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
+
+	// The target is the first block of make in the manual.
 	target := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(manual))
 	require.NotNil(t, target)
 	if _, err := exec.LookPath("make"); err != nil {
@@ -219,10 +225,12 @@ func TestMakefileOfManual(t *testing.T) {
 		return string(data), err
 	}
 
+	// With a free port, the tests run.
 	output, err := runMake("127.0.0.1:0")
 	require.NoError(t, err, output)
 	require.Contains(t, output, "tested")
 
+	// With an address that does not exist, the server does not start.
 	output, err = runMake("256.0.0.1:0")
 	require.Error(t, err)
 	require.Contains(t, output, "listen")

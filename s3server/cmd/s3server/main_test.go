@@ -43,6 +43,8 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 		exit <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, stdout, &stderr, emptyEnvironment)
 		_ = stdout.Close()
 	}()
+
+	// The URL is printed only when the server accepts requests.
 	line, err := bufio.NewReader(stdoutReader).ReadString('\n')
 	require.NoError(t, err)
 	url := strings.TrimSpace(line)

@@ -66,6 +66,7 @@ func TestConfigurationRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The decoder refuses some of the documents, and Check the others.
 			c, err := decode(tt.document)
 			if err == nil {
 				err = c.Check()
@@ -116,6 +117,7 @@ func TestRulesMatch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A missing rule has no id.
 			id := ""
 			if rule := c.Find(tt.origin, tt.method, tt.headers); rule != nil {
 				id = rule.ID

@@ -34,6 +34,7 @@ func (r *waitingReader) Read([]byte) (int, error) {
 // Many slow clients can send parts of an upload at the same time.
 func TestPutPartOfSlowClients(t *testing.T) {
 	s := newPhotosStore(t)
+
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err := s.Upload(t.Context(), "photos", "k", u.ID)
@@ -102,6 +103,8 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
 	require.NoError(t, err)
+
+	// Begin an upload with as many parts as the store removes at the same time.
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err = s.Upload(t.Context(), "photos", "k", u.ID)
@@ -111,6 +114,8 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	}
 
 	require.NoError(t, s.Abort(t.Context(), u))
+
+	// Nothing is left of the upload.
 	parts, _, err := s.Parts(t.Context(), u, 0, 10)
 	require.Empty(t, parts)
 	require.Error(t, err)

@@ -169,6 +169,7 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 			copyRecords(t, recordsOf(t, s, "photos"), archive)
 			copied := archive.names(t)
 
+			// The copied upload does not exist in the other bucket.
 			_, err := s.Upload(t.Context(), "archive", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 
@@ -219,10 +220,12 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 			copyRecords(t, recordsOf(t, s, "other"), r)
 			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), false))
 
+			// Other objects are at names of records, but have other content.
 			for _, object := range otherObjects {
 				r.putRaw(t, object.name, object.content, storage.Properties{})
 			}
 
+			// Only the records of the killed server's upload are removed.
 			s.SweepUploads(t.Context())
 			names := r.names(t)
 			for _, name := range names {
@@ -261,6 +264,7 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 			require.True(t, s3error.Is(err, "BucketNotEmpty"), "%v", err)
 			require.Equal(t, names, r.names(t), "nothing was removed")
 
+			// Without the other object, the bucket can be removed with its records.
 			require.NoError(t, r.removeAll(t.Context(), "notes.txt", tt.versioning != ""))
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 		})
@@ -282,6 +286,8 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 				return nil
 			}))
 			copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))
+
+			// A new store reads the copied settings.
 			reopened := newStore(t, s.Service)
 
 			b, err := reopened.Bucket(t.Context(), "photos")
@@ -339,6 +345,8 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			now := func() time.Time { return time.Now().UTC().Add(elapsed) }
 			s := newStoreAt(t, tt.newService(t, now), now, "photos")
 			u := beginUpload(t, s, "photos")
+
+			// Send the last part shortly before the upload would be idle.
 			lastPart := lifetime.IdleUpload - lifetime.Day
 			elapsed = lastPart
 			putPart(t, s, u, 2)
@@ -351,6 +359,7 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			_, err := s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
 
+			// Much later, the upload is idle by its last part, too.
 			elapsed = lastPart + lifetime.IdleUpload + lifetime.Day
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)

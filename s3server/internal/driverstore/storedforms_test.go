@@ -63,6 +63,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			u := beginUpload(t, s, "photos")
 			recordsOf(t, s, "photos").asFirstForm(t)
 
+			// The upload is found and listed.
 			reread, err := s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
 
@@ -76,6 +77,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{u.ID}, listed)
 
+			// A sweep keeps it, and it can be aborted.
 			s.SweepUploads(t.Context())
 			parts, _, err := s.Parts(t.Context(), reread, 0, 10)
 			require.NoError(t, err)
@@ -110,6 +112,7 @@ func TestRecordsHaveGoldenFile(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 	beginUpload(t, s, "photos")
 
+	// Read a record of each kind, which is the first part of its name.
 	r := recordsOf(t, s, "photos")
 	forms := map[string]map[string]any{}
 	for _, name := range r.names(t) {
@@ -120,12 +123,14 @@ func TestRecordsHaveGoldenFile(t *testing.T) {
 		forms[kind] = record
 	}
 
+	// A maintainer writes a new golden file in this way.
 	if path := os.Getenv("OMNIBUCKET_STORED_FORMS"); path != "" {
 		text, err := json.MarshalIndent(forms, "", "\t")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, append(text, '\n'), 0o600))
 	}
 
+	// Compare only the fields, because the values differ from run to run.
 	text, err := os.ReadFile("testdata/ed2780f2/records.json")
 	require.NoError(t, err)
 	golden := map[string]map[string]any{}

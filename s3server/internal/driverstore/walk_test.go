@@ -180,6 +180,7 @@ func TestListFullPage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Record the limits of the driver's listings.
 			counted := &countedLists{Driver: bucket.driver}
 			bucket.driver = counted
 			defer func() {
@@ -221,9 +222,11 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 		return removal
 	}
 
+	// Without notifications, nobody needs to know whether the object existed.
 	remove("a")
 	require.Zero(t, counted.heads)
 
+	// With notifications, the removal reports whether the object existed.
 	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
 		b.Notification = &notification.Configuration{}
 		return nil
@@ -258,6 +261,7 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	counted := &countedVersions{Driver: bucket.driver}
 	bucket.driver = counted
 
+	// The listing must not read all versions in the folders.
 	for _, size := range []int{1, 1000} {
 		counted.listed = 0
 		s.requireVersions(t, state.Listing{Delimiter: "/", Max: size})

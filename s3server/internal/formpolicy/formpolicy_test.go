@@ -151,6 +151,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(conditions))
 			require.NoError(t, err)
 
+			// A comma in another field than Content-Type does not separate values.
 			names := []string{"content-type", "key"}
 			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})

@@ -283,6 +283,7 @@ func TestProperties(t *testing.T) {
 		"Content-Type":     {"binary/octet-stream"},
 	}, p.Header)
 
+	// Invalid properties are refused.
 	tests := []struct {
 		name   string
 		header http.Header

@@ -49,9 +49,12 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.most}}
+
+			// The text has as many bytes as the case sends.
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
 			src := textBody(text, tt.size)
 
+			// After a failure, no memory counts as used.
 			pieces, err := b.put(src)
 			if tt.code != "" {
 				require.True(t, s3error.Is(src.Blame(err), tt.code), err)
@@ -61,6 +64,8 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, pieces, tt.pieces)
 			require.Equal(t, tt.sent, b.bytes.used)
+
+			// The pieces have the whole text.
 			var got strings.Builder
 			require.NoError(t, writeTo(&got, pieces))
 			require.True(t, got.String() == text)

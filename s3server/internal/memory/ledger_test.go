@@ -152,6 +152,7 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	s.Release(v)
 	require.Positive(t, s.ledger.used)
 
+	// Remove everything.
 	for _, key := range []string{"a", "b", "c"} {
 		remove(key)
 	}

@@ -445,6 +445,8 @@ func TestConditionOfSignatureAge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
+
+			// The signature of version 4 is a minute old.
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject",
 				Action:    "s3:GetObject",

@@ -73,6 +73,7 @@ func TestParseDocuments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A refused document fails with MalformedXML, and with nothing else.
 			err := xmldoc.Parse([]byte("<Document>"+tt.content+"</Document>"), &document{})
 			require.Equal(t, tt.refused, s3error.Is(err, "MalformedXML"), err)
 			require.Equal(t, tt.refused, err != nil)

@@ -40,6 +40,8 @@ func TestAccessLogLines(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	require.Len(t, lines, 3, string(text))
 	accessKey := exported["AWS_ACCESS_KEY_ID"]
+
+	// The lines are in the order of the requests.
 	require.Regexp(t, `^time=\S+Z remote=127\.0\.0\.1:\d+ access_key=`+accessKey+` method=PUT operation=PutObject `+
 		`bucket=photos object=`+keyPattern+` status=200 .*received=\d+ sent=0 seconds=0\.`, lines[0])
 	require.Regexp(t, `method=GET operation=GetObject bucket=photos object=`+keyPattern+

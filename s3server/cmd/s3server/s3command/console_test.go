@@ -84,6 +84,8 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	// It has the request of the client.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/x/requests", nil)
 	require.NoError(t, err)
+
+	// The access key is the name of the user.
 	req.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
 	req.Header.Set("X-Console", "1")
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -35,6 +35,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// SetGCPercent returns the percentage that the other tests need.
 			percentOfTests := debug.SetGCPercent(oldPercent)
 			defer debug.SetGCPercent(percentOfTests)
 

@@ -21,10 +21,13 @@ func TestMetricsCountRequests(t *testing.T) {
 	c := newClient(t)
 	putObject(t, c, "photos", "a", "hello")
 	require.Equal(t, "hello", getObject(t, c, "photos", "a"))
+
+	// An unsigned request is refused, a health check is not counted, and S3 has no operation for PATCH.
 	sendUnsigned(t, http.MethodGet, server.url+"/photos/a")
 	sendUnsigned(t, http.MethodGet, server.url+"/healthz")
 	sendUnsigned(t, http.MethodPatch, server.url+"/photos/a")
 
+	// The second GetObject is the refused one.
 	status, text := sendUnsigned(t, http.MethodGet, "http://"+metricsAddress+"/metrics")
 	require.Equal(t, http.StatusOK, status)
 	wantLines := []string{

@@ -62,6 +62,7 @@ func TestServeMinIOWebhook(t *testing.T) {
 	server.export()
 	c := newClient(t)
 
+	// When the configuration is set, the webhook receives a test event.
 	queue := types.QueueConfiguration{
 		QueueArn: aws.String("arn:minio:sqs::1:webhook"),
 		Events:   []types.Event{"s3:ObjectCreated:*"},
@@ -75,6 +76,7 @@ func TestServeMinIOWebhook(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, <-received, "s3:TestEvent")
 
+	// A write causes an event.
 	putObject(t, c, "photos", "k", "hello")
 	require.Contains(t, <-received, "ObjectCreated:Put")
 }
@@ -330,6 +332,7 @@ func TestSizeSet(t *testing.T) {
 		})
 	}
 
+	// The last but one is too large for an int64.
 	invalid := []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"}
 	for _, text := range invalid {
 		t.Run("invalid "+text, func(t *testing.T) {
@@ -361,6 +364,7 @@ func TestServeDirectorySurvivesRestart(t *testing.T) {
 		return server
 	}
 
+	// The key of the object is the path of its file.
 	server := startOverDir()
 	putObject(t, newClient(t), "photos", "a/b.txt", "hello")
 	server.stop()
@@ -368,6 +372,7 @@ func TestServeDirectorySurvivesRestart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
 
+	// Another server over the directory finds the object.
 	startOverDir()
 	require.Equal(t, "hello", getObject(t, newClient(t), "photos", "a/b.txt"))
 }
@@ -395,9 +400,11 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 		token := server.export()["S3_ADMIN_TOKEN"]
 		require.Len(t, token, 26)
 
+		// The API refuses a caller without the token.
 		status, _ := sendUnsigned(t, http.MethodGet, server.url+faults)
 		require.Equal(t, http.StatusUnauthorized, status)
 
+		// With the token, a caller can inject a fault.
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.url+faults,
 			strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
 		require.NoError(t, err)
@@ -407,6 +414,7 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusCreated, response.StatusCode)
 
+		// The fault has an effect on clients.
 		_, err = newClient(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
 		require.ErrorContains(t, err, "403")
 	})
