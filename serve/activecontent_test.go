@@ -32,6 +32,8 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, tt.opts...)
 			s.put("a", "x", storage.WithContentType(tt.contentType))
+
+			// The middleware sets its policy before the handler does.
 			inner := s.handler
 			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Security-Policy", strict)

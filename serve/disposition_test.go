@@ -32,10 +32,13 @@ func TestDownloadName(t *testing.T) {
 
 			require.Len(t, got.Header["Content-Disposition"], 1)
 			value := got.Header.Get("Content-Disposition")
+
+			// The value has only printable characters of ASCII.
 			for _, c := range []byte(value) {
 				require.True(t, c >= ' ' && c < 0x7F, "%q", value)
 			}
 
+			// A browser reads the whole name.
 			kind, parameters, err := mime.ParseMediaType(value)
 			require.NoError(t, err)
 			require.Equal(t, "attachment", kind)
@@ -79,6 +82,7 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 		require.NotContains(t, bodyOf(t, got), "script")
 	}
 
+	// Over a connection, no header is added either.
 	var wire bytes.Buffer
 	server := httptest.NewServer(http.HandlerFunc(handle))
 	defer server.Close()

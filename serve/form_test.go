@@ -86,6 +86,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 	w := s.postForm(f, fieldsOf(f, content))
 	require.Equal(t, 204, w.Code, w.Body.String())
 
+	// Everything signed is stored, and the object is public.
 	attrs, err := s.bucket.Attrs(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
@@ -120,6 +121,7 @@ func TestFormEnforcesBounds(t *testing.T) {
 		})
 	}
 
+	// Files of the smallest and the largest size are stored.
 	for _, text := range []string{"xx", "xxxxx"} {
 		require.Equal(t, 204, s.postForm(f, fieldsOf(f, text)).Code)
 		s.requireContent("a", text)
@@ -380,6 +382,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	r.Header.Set("Content-Type", contentType)
 	r.ContentLength = 5 << 30
 
+	// The declared length of 5 GiB alone is too long.
 	s.requireRefusal(s.send(r), 413, "EntityTooLarge")
 	require.Less(t, read, maxRead)
 	s.requireNothingStored()

@@ -280,12 +280,14 @@ func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(replacing))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 
+	// A private object must not be served.
 	s.put("a", "public", storage.WithPublicRead())
 	replaceOnce = func() {
 		s.put("a", "private")
 	}
 	s.requireRefusal(s.request("GET", siteBase+"/a", nil), 403, "AccessDenied")
 
+	// Another public object may be served.
 	s.put("a", "public", storage.WithPublicRead())
 	replaceOnce = func() {
 		s.put("a", "public again", storage.WithPublicRead())
@@ -330,6 +332,7 @@ func TestHandlerMounts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, key := range []string{"a", "files/a", "files", "a b/\u00e9+%2F?#"} {
+			// Each way of mounting must find the key in the path.
 			s.put(key, "text of "+key)
 			w := httptest.NewRecorder()
 			tt.handler.ServeHTTP(w, httptest.NewRequest("GET", s.signDownload(key).URL, nil))
@@ -392,6 +395,7 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 				require.Equal(t, "text of "+key, public.Body.String())
 			}
 
+			// Uploads by URL and by form work as well.
 			u := s.signUpload("files/new", storage.WithContentType("text/plain"))
 			w := sendToProxy("PUT", u.URL, strings.NewReader(tt.name), "text/plain")
 			require.Equal(t, 200, w.Code)
@@ -435,6 +439,7 @@ func TestHandlerRefusesOtherStores(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Each request is refused, and the response says what to do.
 			s := &site{T: t, bucket: tt.b, handler: serve.NewHandler(tt.b)}
 			w := s.request("GET", siteBase+"/a", nil)
 			s.requireRefusal(w, 501, "NotImplemented")
@@ -479,6 +484,7 @@ func TestHandlerErrorResponses(t *testing.T) {
 		storage.Internal:         {500, "InternalError"},
 	}
 	for code, tt := range tests {
+		// The hook refuses both operations. The cause must not reach the client.
 		refuse := func(
 			ctx context.Context, op storage.Operation,
 		) (context.Context, func(storage.Outcome), error) {

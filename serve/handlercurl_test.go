@@ -55,6 +55,7 @@ func TestHandlerServesCurl(t *testing.T) {
 	b := server.Bucket
 
 	for _, key := range hostileKeys {
+		// The URL creates the object once.
 		put, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithPublicRead(),
 			storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 		require.NoError(t, err)
@@ -66,6 +67,7 @@ func TestHandlerServesCurl(t *testing.T) {
 		require.Equal(t, "text/x-test", attrs.ContentType)
 		require.Equal(t, map[string]string{"k": "caf\u00e9"}, attrs.Metadata)
 
+		// A signed URL and the public one read it.
 		get, err := b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("caf\u00e9.txt"))
 		require.NoError(t, err)
 		require.Equal(t, "text200", curlSigned(t, get, ""), "%q", key)
@@ -73,6 +75,7 @@ func TestHandlerServesCurl(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "text200", curl(t, "", public), "%q", key)
 
+		// A form replaces it.
 		form, err := storage.SignedUploadForm(t.Context(), b, key, 1, 9)
 		require.NoError(t, err)
 		var args []string

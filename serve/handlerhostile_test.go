@@ -191,6 +191,7 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Send the whole body before the response is read.
 			body := strings.Repeat("x", size)
 			request := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.head, size, body)
 			response := sendRaw(t, server, request, keepOpen)
@@ -231,6 +232,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 				s.requireNothingStored()
 			}
 
+			// A client that stays silent is late, and one that closes the connection is incomplete.
 			slow := sendRaw(t, deadlineServer, beginning, keepOpen)
 			requireRefusal(slow, 408, "RequestTimeout")
 			cutOff := sendRaw(t, server, beginning, closeWrite)
@@ -278,6 +280,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 	}
 
 	for _, key := range hostileKeys {
+		// Write the object at a signed URL, and read it at another one.
 		status, text := send(s.signUpload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)
 		s.requireContent(key, key)

@@ -36,6 +36,8 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 							w.WriteHeader(status)
 						}),
 					}
+
+					// Neither handler asks the store before it refuses the option.
 					for _, handler := range []http.Handler{
 						http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 							serve.Object(w, r, b, "key", opts...)

@@ -254,10 +254,12 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
+					// Fetch the object, and count the calls of the driver.
 					driverCalls.drain()
 					got := fetch(t, method, server.URL+"/"+c.key, c.request(attrs))
 					require.Equal(t, c.asks(method), driverCalls.drain(), "driver calls")
 
+					// Compare the response with that of http.ServeContent.
 					want := fetch(t, method, reference.URL+"/"+c.key, c.request(attrs))
 					if c.differs == "" {
 						require.Equal(t, want, got)

@@ -21,6 +21,8 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	started := make(chan struct{})
 	finished := false
 	driver := memstore.NewDriver(memstore.Config{})
+
+	// The hook runs when the upload begins, and its result when the upload ends.
 	watchUpload := func(
 		_ context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
@@ -56,6 +58,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	<-started
 
+	// Close cuts off the upload after the patience, and waits for its end.
 	server.Close()
 	require.True(t, finished)
 
@@ -64,6 +67,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, exists)
 
+	// The port is closed, too.
 	_, err = http.Get(server.URL)
 	require.Error(t, err)
 }

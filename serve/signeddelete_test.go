@@ -28,11 +28,13 @@ func TestSignedRemoveURL(t *testing.T) {
 		require.Equal(t, 403, s.request(method, signedURL.URL, nil).Code, "also if the object is public")
 	}
 
+	// A conditional removal is not possible.
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		s.requireRefusal(s.request("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
 	}
 	s.requireContent("a", "x")
 
+	// The signature of another method, or an empty one, is refused.
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.requireRefusal(s.request("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
@@ -44,6 +46,7 @@ func TestSignedRemoveURL(t *testing.T) {
 			"a second request has nothing to remove")
 	}
 
+	// A later object is safe once the URL has expired.
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
 	s.requireRefusal(s.request("DELETE", expiring.URL, nil), 403, "RequestExpired")

@@ -38,19 +38,24 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 			require.Equal(t, tt.status, status)
 		})
 	}
+
+	// No refused part was stored.
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, parts)
 
+	// A part of the signed size is stored, whatever its type.
 	status, etag := putPart("text", "Content-Type", "image/png")
 	require.Equal(t, 200, status)
 	parts, err = u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, etag, parts[0].ETag)
 
+	// The URL permits nothing else.
 	require.Equal(t, 403, s.request("GET", signedURL.URL, nil).Code)
 	require.Equal(t, 403, s.request("GET", s.publicURL("a b/100%.bin"), nil).Code, "there is no object yet")
 
+	// After the end of the upload, the URL is useless.
 	require.NoError(t, u.Abort(t.Context()))
 	status, _ = putPart("text")
 	require.Equal(t, 404, status)

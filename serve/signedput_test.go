@@ -37,6 +37,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		storage.WithSize(int64(len(content))),
 	)
 
+	// The client adds metadata and a header that the URL does not sign.
 	w := s.requestSigned(u, content, "X-Omnibucket-Meta-More", "unsigned", "Expires", "never")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Empty(t, w.Body.String())
@@ -338,6 +339,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 			return 0, io.EOF
 		}
 		buffered = max(buffered, sent-stored)
+
 		n := int(min(int64(len(p)), size-sent))
 		sent += int64(n)
 		return n, nil

@@ -59,6 +59,8 @@ func TestObjectErrorStatus(t *testing.T) {
 				Hint:   "secret hint",
 				Err:    errors.New("secret cause"),
 			}
+
+			// The caller has set headers for the object, which must not be those of an error.
 			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=3600")
 				w.Header().Set("Content-Disposition", "attachment")
@@ -74,6 +76,7 @@ func TestObjectErrorStatus(t *testing.T) {
 			require.NotContains(t, body, "secret")
 		})
 	}
+	// An error of another package counts as internal.
 	t.Run("an error without a code", func(t *testing.T) {
 		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, newFailingDownloader(io.ErrUnexpectedEOF), "key")
@@ -222,6 +225,7 @@ func TestObjectFailsHalfway(t *testing.T) {
 				r.Header.Set("Range", tt.span)
 			}
 
+			// A short response may fail as a whole, before its body.
 			response, err := client.Do(r)
 			if err == nil {
 				_, err = io.Copy(io.Discard, response.Body)

@@ -210,6 +210,8 @@ func TestZipFailsInMiddle(t *testing.T) {
 			injector := faults.New()
 			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 			b := newAlbum(t, driver.WithLayer(injector.Layer()), noRetry)
+
+			// Spoil the archive after the listing that it is made of.
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -220,6 +222,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 				return entries(listed)
 			})
 
+			// The body ends before the length that the header has promised.
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(r)

@@ -138,6 +138,7 @@ func TestArchiveRefused(t *testing.T) {
 		})
 	}
 
+	// Only addresses that the page has returned lead to an archive.
 	t.Run("a guessed address", func(t *testing.T) {
 		require.Equal(t, 404, f.visit("/archive/guessed").Code)
 	})
@@ -207,5 +208,6 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	require.NoError(t, err)
 	disconnect()
 
+	// Wait until the store's reader is closed.
 	<-ended
 }

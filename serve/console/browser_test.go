@@ -141,6 +141,8 @@ func TestBrowserManyKeys(t *testing.T) {
 		keys     = 100_000
 		pageSize = 1000
 	)
+
+	// Several goroutines store the objects, because one would take long.
 	b := memstore.New()
 	var wg sync.WaitGroup
 	for worker := range workers {

@@ -117,6 +117,7 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	revision := l.Entries[0].Revision
 	f.put(t, "a", "replaced")
 
+	// Remove the replaced object, another one and a folder.
 	status, answer := f.call(t, "POST", "remove", map[string]any{
 		"objects": []map[string]any{{"key": "a", "revision": revision}, {"key": "b"}},
 		"folders": []string{"f/"},
@@ -128,6 +129,7 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	require.Equal(t, string(storage.PreconditionFailed), failures[0].(map[string]any)["code"])
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 
+	// An empty folder name would select the whole bucket.
 	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{""}})
 	require.Equal(t, 400, status, "the whole bucket")
 	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{"f"}})
@@ -145,10 +147,12 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	status, _ := f.call(t, "POST", "remove", map[string]any{"objects": []map[string]any{{"key": "a"}}})
 	require.Equal(t, 200, status)
 
+	// The page shows only the removed object.
 	var l list
 	f.get(t, "removed", &l)
 	require.Equal(t, []string{"a"}, l.keys())
 
+	// Without a version, the newest one is restored.
 	status, answer := f.call(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, "2", f.content(t, "a"))
@@ -165,6 +169,7 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	f.get(t, "versions", &v, "key", "a")
 	require.True(t, v.Versions[0].Current)
 
+	// Any version can be named. Other objects are unchanged.
 	oldest := v.Versions[len(v.Versions)-1].Version
 	status, answer = f.call(t, "POST", "restore", map[string]any{"key": "a", "version": oldest})
 	require.Equal(t, 200, status, answer)
@@ -236,17 +241,20 @@ func TestLinkLifetime(t *testing.T) {
 		require.Equal(t, true, answer["local"])
 		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
 
+		// The link is valid up to its end.
 		now = end.Add(-time.Nanosecond)
 		require.Equal(t, 200, open(link))
 		now = end
 		require.Equal(t, 403, open(link))
 	}
 
+	// Other lifetimes are refused.
 	for _, seconds := range []int{0, -1, maxSeconds + 1} {
 		status, answer := f.call(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
 		require.Equal(t, 400, status, answer)
 	}
 
+	// A bucket without a signing base URL cannot make links.
 	withoutSigning := newFixture(t, console.Config{})
 	withoutSigning.put(t, "a", "x")
 	status, _ := withoutSigning.call(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})

@@ -135,6 +135,7 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Change one parameter of the signed address.
 			u, err := url.Parse(address)
 			require.NoError(t, err)
 			q := u.Query()

@@ -16,21 +16,25 @@ func TestCopyToAnotherPlace(t *testing.T) {
 	f.put(t, "a/b/2", "two")
 	f.put(t, "taken", "other")
 
+	// Copy an object to a free key.
 	status, answer := f.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "c/1"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, "one", f.content(t, "c/1"))
 	require.Equal(t, "one", f.content(t, "a/1"))
 
+	// A taken key is refused.
 	status, _ = f.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "taken"})
 	require.Equal(t, 412, status)
 	require.Equal(t, "other", f.content(t, "taken"))
 
+	// Copy a folder with its inner folders.
 	status, answer = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "d/"})
 	require.Equal(t, 200, status, answer)
 	require.EqualValues(t, 2, answer["moved"])
 	require.Equal(t, "two", f.content(t, "d/b/2"))
 	require.Equal(t, "two", f.content(t, "a/b/2"))
 
+	// An existing folder needs the parameter "merge".
 	status, _ = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/"})
 	require.Equal(t, 412, status, "the folder exists")
 	status, answer = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/", "merge": true})
@@ -66,6 +70,7 @@ func TestCopyRefused(t *testing.T) {
 		})
 	}
 
+	// Without Write, the page may only read.
 	readOnly := newFixture(t, console.Config{})
 	status, _ := readOnly.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "b"})
 	require.Equal(t, 403, status)
@@ -87,6 +92,7 @@ func TestCopyToAnotherBucket(t *testing.T) {
 	f := &fixture{bucket: photos, page: page}
 	f.put(t, "a/1", "one")
 
+	// Copy an object, and then its folder.
 	status, answer := f.call(t, "POST", "copy", map[string]any{
 		"from":     "a/1",
 		"to":       "a/1",
@@ -100,6 +106,7 @@ func TestCopyToAnotherBucket(t *testing.T) {
 	})
 	require.Equal(t, 200, status, answer)
 
+	// Look into the other bucket.
 	f.bucket = archive
 	require.Equal(t, "one", f.content(t, "a/1"))
 	require.Equal(t, "one", f.content(t, "b/1"))

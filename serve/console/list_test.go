@@ -26,16 +26,19 @@ func TestListPages(t *testing.T) {
 		return l
 	}
 
+	// At the root, the folder is one entry.
 	root := listPage()
 	require.Equal(t, []string{"f/", "g"}, root.keys())
 	require.True(t, root.Entries[0].Folder)
 
+	// The folder has 1500 objects and an inner folder.
 	first := listPage("prefix", "f/")
 	require.Len(t, first.Entries, 1000)
 	second := listPage("prefix", "f/", "after", first.Next)
 	require.Len(t, second.Entries, 501)
 	require.Empty(t, second.Next)
 
+	// The request may ask for fewer entries.
 	limited := listPage("prefix", "f/149", "limit", "3")
 	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"}, limited.keys())
 }

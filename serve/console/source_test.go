@@ -29,6 +29,7 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 		return w.Code, w.Body.String()
 	}
 
+	// The list has the labels of each bucket, and can begin after a bucket.
 	_, body := fetch("/api/buckets")
 	require.Regexp(t, `"name":"kept".*"labels":\["versions"\].*"name":"plain".*"labels":\[\]`, body)
 	_, body = fetch("/api/buckets?after=kept")
@@ -42,6 +43,7 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 		require.Contains(t, body, `"versions":false`)
 	}
 
+	// A missing bucket is an error.
 	status, _ := fetch("/api/list?bucket=none")
 	require.Equal(t, 404, status)
 }
