@@ -44,12 +44,14 @@ func TestOpenWithPrefix(t *testing.T) {
 	}
 	for scheme, address := range addresses {
 		t.Run(scheme, func(t *testing.T) {
+			// In the query, %2B stands for a plus sign and + for a space.
 			whole, err := storage.Open(t.Context(), address)
 			require.NoError(t, err)
 			view, err := storage.Open(t.Context(),
 				address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
 			require.NoError(t, err)
 
+			// The view leaves out the prefix, and the whole bucket has it.
 			attrs, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
 			require.NoError(t, err)
 			require.Equal(t, "k", attrs.Key)
@@ -59,6 +61,7 @@ func TestOpenWithPrefix(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "text", string(content))
 
+			// The public URL has the whole key.
 			url, err := view.PublicURL("k")
 			require.NoError(t, err)
 			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", url)
@@ -100,6 +103,7 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// The prefix is refused before the opener of "failing" is called.
 			errs := map[string]error{
 				"Open":         openErr(t, "failing://x?"+tt.query),
 				"CheckAddress": storage.CheckAddress("failing://x?" + tt.query),

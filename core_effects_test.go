@@ -70,6 +70,7 @@ func TestCoreCommentListsMethods(t *testing.T) {
 			list, _, found = strings.Cut(list, ".")
 			require.True(t, found)
 
+			// Compare the words of the list with the methods that have the effect.
 			var want []string
 			for name, effects := range coreEffects {
 				if effects&tt.effect != 0 {
@@ -112,6 +113,7 @@ func TestCoreRefusesByList(t *testing.T) {
 					})
 					require.NoError(t, err)
 					watched.reset(0)
+					// The call fails, and no request with the effect reaches the store.
 					require.Error(t, tt.call(t.Context(), bucket, watched))
 					for _, request := range watched.requests {
 						require.Zero(t, requestEffects[request.call]&bit, request.call)

@@ -54,11 +54,13 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Both buckets have the same object "a".
 			streamed := newStreamingBucket(t)
 			bucket := memstore.New()
 			_, err := storage.Copy(t.Context(), bucket, "a", streamed, "a")
 			require.NoError(t, err)
 
+			// Compare a copy by StreamCopy with a copy by the store.
 			attrs, err := storage.Copy(t.Context(), streamed, "b", streamed, "a", tt.opts...)
 			require.NoError(t, err)
 			want, err := storage.Copy(t.Context(), bucket, "b", bucket, "a", tt.opts...)
@@ -149,6 +151,7 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A missing content type comes from the key b.json.
 			dst := newStreamingBucket(t)
 			src := described(tt.source)
 			attrs, err := storage.Copy(t.Context(), dst, "b.json", src, "k", tt.opts...)

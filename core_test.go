@@ -81,6 +81,7 @@ func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 
 // Functions that need a bucket of this library fail with Unsupported for another type, and hint at Wrap.
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
+	// A type that embeds a Bucket is another type.
 	type embedding struct{ storage.Bucket }
 	bucket := embedding{newWholeBucket(t)}
 	ctx := t.Context()
@@ -364,6 +365,7 @@ func TestPrefixedOpenUpload(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "parts", upload.Key())
 
+	// A listing of the view shows the same key.
 	var listed []string
 	for entry, err := range storage.ListUploads(t.Context(), view) {
 		require.NoError(t, err)
@@ -374,6 +376,7 @@ func TestPrefixedOpenUpload(t *testing.T) {
 	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(bucket, "q/"), upload.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
+	// The view itself can continue the upload.
 	continued, err := storage.ContinueUpload(t.Context(), view, upload.Token())
 	require.NoError(t, err)
 	require.Equal(t, "parts", continued.Key())
@@ -479,10 +482,13 @@ func (f *failingCore) Attrs(ctx context.Context, key string, o *storage.Download
 func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failingCore{c} })
 	require.NoError(t, err)
+
+	// Read a missing object through a view.
 	_, err = storage.Prefixed(bucket, "secret/").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NotContains(t, err.Error(), "secret")
 
+	// Look at each error that the error wraps.
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok)
 	require.Equal(t, "k", storageErr.Key)

@@ -21,6 +21,7 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 		name := core.Method(i).Name
 		t.Run(name, func(t *testing.T) {
 			method := reflect.ValueOf(storage.UnimplementedCore{}).MethodByName(name)
+			// Call the method with zero values.
 			args := make([]reflect.Value, method.Type().NumIn())
 			for i := range args {
 				args[i] = reflect.Zero(method.Type().In(i))
@@ -46,6 +47,7 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 		})
 	}
 
+	// The source of the Core cannot be read either.
 	_, err := storage.UnimplementedCore{}.Source("k").Download(t.Context(), &storage.DownloadOptions{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))

@@ -597,6 +597,7 @@ func TestHookDeniesEachEffect(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
 			t.Run(store+"/"+tt.name, func(t *testing.T) {
+				// Without a denial, find out whether the call succeeds on this store.
 				permitted := newWatchedBucket(t, store)
 				permitted.reset(0)
 				err := tt.call(t.Context(), permitted.Bucket, permitted)
@@ -605,6 +606,7 @@ func TestHookDeniesEachEffect(t *testing.T) {
 					t.Skip(err)
 				}
 
+				// Then deny each of its effects alone.
 				for _, denied := range bitsOf(tt.effects) {
 					watched := newWatchedBucket(t, store)
 					watched.reset(denied)
@@ -684,11 +686,13 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 				watched.reset(0)
 				err := tt.call(t.Context(), narrowed, watched)
 
+				// This Ref permits PublicURL, and nothing else.
 				if how != "Ref" || tt.name != "Bucket.PublicURL" {
 					require.Error(t, err)
 					require.Empty(t, watched.requests)
 					require.Equal(t, storage.CodeOf(err), storage.CodeOf(errors.Join(watched.outcomes...)))
 				}
+
 				require.NotEmpty(t, watched.operations)
 				require.NotZero(t, watched.effects()&tt.effects)
 			})
@@ -708,6 +712,7 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	uploads := storage.ListUploads(t.Context(), view)
 	require.Empty(t, watched.operations)
 
+	// Read the listings, and one of them twice.
 	require.ErrorIs(t, firstError(listed), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(versions), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(uploads), storage.InvalidArgument)
@@ -731,10 +736,12 @@ func TestHookSeesRefusedListings(t *testing.T) {
 func TestHookSeesProbesThroughView(t *testing.T) {
 	watched := newWatchedBucket(t, "memory")
 	view := storage.Prefixed(watched.Bucket, "tenant/")
+	// This upload is outside of the view.
 	other, err := storage.BeginUpload(t.Context(), watched.Bucket, "other/secret")
 	require.NoError(t, err)
 	watched.reset(0)
 
+	// Each call is refused, for its key or for its options.
 	_, err = view.Download(t.Context(), "../other/secret")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = view.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithPartSize(-1))
@@ -750,6 +757,7 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	_, err = storage.Update(t.Context(), view, "u", keep, storage.IfAbsent())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
+	// The hook has seen the whole keys.
 	var tried []string
 	for i, op := range watched.operations {
 		require.ErrorIs(t, watched.outcomes[i], storage.InvalidArgument)
@@ -864,6 +872,7 @@ func TestEffectsPageListsOperations(t *testing.T) {
 		}
 	}
 
+	// The page must list all operations, with the effects that the library uses.
 	want := map[string]storage.Effects{}
 	for name, set := range effect.Operations {
 		want[name] = storage.Effects(set)
@@ -873,6 +882,7 @@ func TestEffectsPageListsOperations(t *testing.T) {
 
 // Each function that takes a bucket has a row in watchedCalls, or a reason why it needs none.
 func TestEffectsOfEachFunction(t *testing.T) {
+	// These functions need no row, for the given reason.
 	rows := map[string]string{
 		"Close":    "it ends the bucket",
 		"Prefixed": "a view has the hooks of its bucket",

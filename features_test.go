@@ -50,6 +50,7 @@ func TestFeatureString(t *testing.T) {
 
 // The String of several features joins their names, and shows a bit without a name as a number.
 func TestFeaturesString(t *testing.T) {
+	// No feature has this bit.
 	const unnamed storage.Features = 1 << 52
 	tests := []struct {
 		name     string
