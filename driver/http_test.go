@@ -110,6 +110,7 @@ func TestWriteSetsUnknown(t *testing.T) {
 					body = strings.NewReader("hello")
 				}
 
+				// The query stands for a signature.
 				err := SendWrite(t.Context(), func(ctx context.Context) error {
 					return put(ctx, client, server.URL+"/k?sig=secret", body)
 				})
