@@ -235,6 +235,8 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 					// src is the same bucket, but each request for tags first changes the object.
 					changing := &tagsAfter{d, func() { tt.change(t, bucket) }}
 					src := engine.New(changing, store.opts...)
+
+					// A copy into another store is streamed.
 					dst := bucket
 					if streamed {
 						dst = memstore.New()
@@ -316,6 +318,8 @@ func TestCopySourcePreconditionFailed(t *testing.T) {
 				src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(d, failOnce)
 				}))
+
+				// A copy into a store of another provider is streamed.
 				dst := src
 				if streamed {
 					dst = storeOf("other")

@@ -49,6 +49,7 @@ func TestCloseTwice(t *testing.T) {
 	}
 	require.Equal(t, 1, closer.closed)
 
+	// After Close, each call fails.
 	calls := map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },

@@ -195,6 +195,7 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	for most := int64(1); most <= 8; most++ {
 		t.Run(fmt.Sprintf("%d connections", most), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The connections are so slow that a download tries to open more.
 				injector := faults.New(faults.SlowBody(verySlow))
 				var open atomic.Int64
 				few := driver.WithLayer(func(next driver.Driver) driver.Driver {

@@ -49,9 +49,12 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			defer func() {
 				require.NoError(t, file.Close())
 			}()
+
+			// The offset of the file is behind this text.
 			_, err = file.WriteString("before")
 			require.NoError(t, err)
 
+			// Read tt.read bytes first, and let WriteTo write the rest.
 			reader, err := bucket.Download(t.Context(), "k", append(tt.opts, storage.WithConcurrency(4))...)
 			require.NoError(t, err)
 			_, err = io.CopyN(io.Discard, reader, tt.read)
@@ -211,6 +214,7 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		_, err = file.WriteString("before")
 		require.NoError(t, err)
 
+		// Read some bytes first, and let WriteTo write the rest.
 		injector.Reset()
 		reader, err := bucket.Download(t.Context(), "a")
 		require.NoError(t, err)
@@ -223,6 +227,7 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
 
+		// Only a parallel download makes more requests than this.
 		const manyRequests = 5
 		require.Greater(t, injector.Count(faults.Get), manyRequests)
 

@@ -59,6 +59,8 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 			require.NoError(t, file.Close())
 		}()
 		ctx, cancel := context.WithCancel(t.Context())
+
+		// The store has a large object, and delivers no byte.
 		store := &silent{Driver: &oneObject{}}
 		reader, err := New(store).Download(ctx, "k", storage.WithConcurrency(1<<14))
 		require.NoError(t, err)
@@ -72,6 +74,7 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, maxConcurrency, store.requests.Load())
 
+		// The end of ctx ends the download.
 		cancel()
 		require.ErrorIs(t, <-done, storage.Canceled)
 		require.NoError(t, reader.Close())

@@ -126,6 +126,7 @@ func TestListEmptyPagesEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &remoteStore{token: tt.token}
 				bucket := engine.New(store)
+
 				require.ErrorIs(t, iterate(bucket.List(t.Context())), storage.Unavailable)
 				require.Equal(t, tt.wantPages, store.pages)
 			})

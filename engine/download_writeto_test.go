@@ -122,10 +122,12 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 					reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
 					require.NoError(t, err)
 
+					// The writer takes its bytes, and fails.
 					written, err := reader.WriteTo(to.dst)
 					require.Equal(t, errWriter, err)
 					require.EqualValues(t, room, written)
 
+					// The Reader has the bytes that the writer did not take.
 					rest, err := io.ReadAll(reader)
 					require.NoError(t, err)
 					require.Equal(t, tt.want, to.took.String()+string(rest))
@@ -208,6 +210,7 @@ func TestWriteToCanceled(t *testing.T) {
 	for _, store := range stores {
 		_, err := store.bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 		require.NoError(t, err)
+		// Copy the whole object, and all but the first byte.
 		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
 			writer := &cancelingWriter{}
 			socket := &cancelingSocket{}
@@ -220,6 +223,7 @@ func TestWriteToCanceled(t *testing.T) {
 			}
 			for _, to := range destinations {
 				ctx, cancel := context.WithCancel(t.Context())
+				// The destination cancels ctx when it gets bytes.
 				to.counter.cancel = cancel
 				reader, err := store.bucket.Download(ctx, "k", opts...)
 				require.NoError(t, err)
@@ -231,6 +235,7 @@ func TestWriteToCanceled(t *testing.T) {
 				require.LessOrEqual(t, written, int64(maxWritten), "%s, %T", store.name, to.dst)
 				require.NoError(t, reader.Close())
 			}
+			// Each reader that the socket gets is a limited file, which the kernel can copy.
 			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)
 		}
 	}

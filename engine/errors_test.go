@@ -17,6 +17,7 @@ import (
 
 // The error of a Copy or Compose whose source cannot be read is not OutcomeUnknown, because nothing was written.
 func TestCopySourceFailureIsKnown(t *testing.T) {
+	// The source cannot be read, and the error says that its outcome is unknown.
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -84,6 +85,7 @@ func TestUploadBodyFailure(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), "k", failingReader{tt.body})
 			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 			require.ErrorIs(t, err, storage.BodyFailed)
+			// The error wraps that of the body, but must not pass for an error of the store.
 			require.ErrorIs(t, err, bodyErr)
 			var wrapped *ownError
 			require.ErrorAs(t, err, &wrapped)

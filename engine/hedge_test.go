@@ -200,13 +200,16 @@ func TestHedgesShortenTheTail(t *testing.T) {
 			durations = append(durations, time.Since(start))
 		}
 
+		// Without hedges, one read in fifty would take a second.
 		slices.Sort(durations)
 		percentile99 := durations[count*99/100]
 		percentile999 := durations[count*999/1000]
 		require.Less(t, percentile99, 4*usualLatency)
 		require.Less(t, percentile999, 4*usualLatency)
+
 		const maxHedges = count / 20
 		require.LessOrEqual(t, len(store.calls), count+maxHedges)
+		// Each body is closed.
 		require.Zero(t, store.bodies)
 	})
 }
@@ -437,6 +440,7 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// All responses after the learning reads come late.
 				store := &slowStore{late: func(n int) time.Duration {
 					if n >= learningReads {
 						return stallTime
@@ -478,6 +482,7 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 
 // A panic of the driver reaches the caller, whether the read or its hedge has panicked.
 func TestHedgePanicReachesCaller(t *testing.T) {
+	// The requests count from 0, so the one after the learning reads has this number.
 	const request, hedge = learningReads, learningReads + 1
 	tests := []struct {
 		name   string
@@ -500,6 +505,7 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 					},
 				}
 				bucket := store.open(t)
+
 				learnLatency(t, bucket, reads["Attrs"])
 				require.PanicsWithValue(t, "boom", func() {
 					_ = reads["Attrs"](t.Context(), bucket)

@@ -115,6 +115,7 @@ func TestListOutOfOrderHint(t *testing.T) {
 				require.NoError(t, err)
 			}
 
+			// The driver lists b before a.
 			_, err := storage.ListPage(t.Context(), bucket, "")
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
@@ -137,6 +138,7 @@ func TestListPageOfUnorderedStore(t *testing.T) {
 		}
 	}
 
+	// List the objects of one of the two prefixes.
 	const pageSize = 50
 	opts := []storage.ListOption{
 		storage.WithAnyOrder(),

@@ -216,6 +216,7 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 				require.NoError(t, err)
 			}
 
+			// The engine cannot sort the folder, because each page has one entry.
 			_, err := entriesOf(t, bucket, []storage.ListOption{storage.WithPageSize(1)})
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "does not list keys in byte order")
@@ -225,12 +226,14 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 
 // A listing that lists folder by folder ends when ctx ends.
 func TestListByFoldersEndsWithContext(t *testing.T) {
+	// The driver lists one folder at a time, so the engine walks the folders.
 	bucket := engine.New(folderLister{memstore.NewDriver(memstore.Config{}), byName})
 	for _, key := range walkedKeys {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
+	// Cancel ctx after a key within a folder.
 	const lastKey = "a/b/2"
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -252,6 +255,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 
 // A store without an order lists only with WithAnyOrder, and only what needs no order.
 func TestListUnorderedStore(t *testing.T) {
+	// The bucket lists d backwards, and supports only slashes as delimiters.
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(reversedLister{slashOnly{d}})
 	for _, key := range []string{"a", "b", "c/1", "c/2"} {

@@ -286,6 +286,7 @@ func TestLostResponses(t *testing.T) {
 					if loss.response != nil && store.lacks == storage.Metadata {
 						continue
 					}
+					// Each number of failing reads is a case of its own, from 0 on.
 					for reads := range mostReads + 1 {
 						run := lostRun{
 							write:    tt,

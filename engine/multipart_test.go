@@ -158,6 +158,7 @@ func TestPutPartStreamFailureKeepsParts(t *testing.T) {
 	}
 	for name, bucket := range newBucketsWithBufferLimit(t, limit) {
 		t.Run(name, func(t *testing.T) {
+			// Send two parts that are kept.
 			upload := beginUpload(t, bucket)
 			for number := 1; number <= 2; number++ {
 				_, err := upload.PutPart(t.Context(), number, newZeroStream(size))
@@ -224,6 +225,7 @@ func TestOpenUploadHooks(t *testing.T) {
 	bucket := memstore.New(storage.WithHook(hook), storage.WithSigningBaseURL("http://localhost/files"))
 	view := storage.Prefixed(bucket, "views/")
 
+	// Make each call of the upload through the view.
 	upload := beginUpload(t, view, storage.WithUncheckedParts())
 	upload, err := storage.ContinueUpload(t.Context(), view, upload.Token())
 	require.NoError(t, err)
@@ -241,6 +243,7 @@ func TestOpenUploadHooks(t *testing.T) {
 	require.EqualError(t, err,
 		`storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
 
+	// The hook permits the rest.
 	denied = ""
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)
@@ -287,6 +290,7 @@ func TestContinueUploadNeedsNativeOptions(t *testing.T) {
 		})
 	}
 
+	// The same option continues the upload.
 	continued, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), withSecret("hidden"))
 	require.NoError(t, err)
 	require.Equal(t, upload.Token(), continued.Token())
@@ -367,6 +371,7 @@ func TestOpenUploadPartsPages(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// The parts come from several pages.
 	parts, err := upload.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 5)
@@ -376,6 +381,7 @@ func TestOpenUploadPartsPages(t *testing.T) {
 	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.Internal)
 
+	// In the right order, the same upload can be completed.
 	pager.reverses = false
 	attrs, err := upload.Complete(t.Context())
 	require.NoError(t, err)
@@ -477,6 +483,7 @@ func TestCompleteFindsLostCompletion(t *testing.T) {
 			upload := beginUpload(t, bucket, tt.opts...)
 			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
+			// The driver makes the object, but returns an error.
 			_, err = upload.Complete(t.Context())
 			require.NoError(t, err)
 
@@ -541,6 +548,7 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The response to CompleteParts is lost, and then the first reads of the object fail.
 			const failedReads = 2
 			injector := faults.New(faults.DropResponse(faults.CompleteParts),
 				faults.Fail(faults.Head).First(failedReads))
@@ -556,6 +564,7 @@ func TestCompleteCannotLookup(t *testing.T) {
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err), err)
 			}
 
+			// This call can read the object.
 			attrs, err := upload.Complete(t.Context())
 			require.NoError(t, err)
 			require.EqualValues(t, len("text"), attrs.Size)

@@ -155,6 +155,7 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	require.Equal(t, []any{source}, recorder.natives["Head"])
 	require.Equal(t, []any{source}, recorder.natives["source of Compose"])
 
+	// All other requests have the option of their call.
 	require.NoError(t, bucket.Remove(ctx, "copy", own))
 	for _, call := range []string{
 		"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete",

@@ -63,6 +63,7 @@ func TestReadAllIsADownloadToHooks(t *testing.T) {
 	require.Equal(t, "text", string(data))
 	require.Equal(t, "key", attrs.Key)
 
+	// The operation and its outcome are those of a Download.
 	wantOperation := storage.Operation{
 		Name:     "Download",
 		Provider: "one",
@@ -96,6 +97,7 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The attributes are those of "text", but the store sends other bytes.
 			store := newOneObject("text")
 			store.data = []byte(tt.sent)
 			bucket := New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -121,6 +123,7 @@ const claimedBytes = 256 << 20
 func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
+		// The store claims the size, but sends four bytes.
 		d := newOneObject("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}
 		bucket := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -74,6 +74,7 @@ func TestNewWithBadOption(t *testing.T) {
 	}
 	for name, opt := range options {
 		t.Run(name, func(t *testing.T) {
+			// Opening returns no error, so each operation does.
 			bucket := memstore.New(opt)
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(""))
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))

@@ -106,6 +106,7 @@ func TestUpdateBucketCopiesRules(t *testing.T) {
 	cors := newCORS()
 	opts := []storage.BucketOption{storage.WithLifecycle(lifecycle...), storage.WithCORS(cors...)}
 
+	// The driver changes the rules that it gets in each call.
 	for range 2 {
 		_, err := service.UpdateBucket(t.Context(), "photos", opts...)
 		require.NoError(t, err)

@@ -338,6 +338,7 @@ func TestSpanOfEachFunction(t *testing.T) {
 			require.NoError(t, err)
 			_, err = bucket.Upload(t.Context(), "k", body())
 			require.NoError(t, err)
+
 			fixture := &telemetryFixture{service, bucket, filepath.Join(t.TempDir(), "file")}
 
 			// Forget the spans of the fixture.

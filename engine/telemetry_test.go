@@ -159,6 +159,7 @@ func TestSpanOfEachOperation(t *testing.T) {
 	}
 	require.NoError(t, bucket.Remove(ctx, "a/k"))
 
+	// Each operation has a span with one request.
 	var names []string
 	// Each operation has made one request.
 	for _, span := range recorded.spans {
@@ -211,6 +212,7 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.wantType, func(t *testing.T) {
 			recorded := newRecorder()
+			// The hook refuses the call with the error of the test.
 			failingHook := func(
 				ctx context.Context, _ storage.Operation,
 			) (context.Context, func(storage.Outcome), error) {
@@ -224,6 +226,7 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 			require.Equal(t, tt.wantStatus, span.code)
 			require.Equal(t, tt.wantType, span.attr("error.type"))
 
+			// The metric has the same type of error.
 			errorType, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("error.type")
 			require.True(t, ok)
 			require.Equal(t, tt.wantType, errorType.AsString())
@@ -309,6 +312,7 @@ func TestSpanNamesServer(t *testing.T) {
 // WithAttemptSpans gives each attempt and each part a span of its own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
 	recorded := newRecorder()
+	// The second request for a part fails, and is repeated.
 	injector := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	bucket := memstore.New(
 		recorded.option(),

@@ -302,10 +302,12 @@ func TestThrottleRetryAfter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &throttledStore{limit: refuseAll, retryAfter: tt.retryAfter}
+				// The store refuses the first request, and serves the second one.
 				time.AfterFunc(time.Second, func() { store.setLimit(serveAll) })
 
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
+				// The refusal comes answerTime after its request.
 				refusedAt := store.calls[0].Add(answerTime)
 				retriedAt := store.calls[1]
 				require.Equal(t, tt.want, retriedAt.Sub(refusedAt))
@@ -449,6 +451,7 @@ func TestUpdateWhileThrottled(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// Only the writes are throttled.
 				store := &throttledStore{limit: tt.limit, only: "Put"}
 				bucket := store.open(storage.WithRetry(tt.policy))
 
@@ -467,6 +470,7 @@ func TestUpdateWhileThrottled(t *testing.T) {
 				}
 				group.Wait()
 
+				// Each change has appended a letter.
 				content, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
 				require.Equal(t, strings.Repeat("x", writers*updates), string(content))

@@ -68,6 +68,7 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 			limits := faults.Limits{MaxPutSize: maxPutSize, MinPartSize: minPartSize}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)),
 				driver.WithLayer(injector.Layer()))
+			// The body cannot seek, so it is a stream.
 			content := bytes.Repeat([]byte("x"), tt.size)
 			stream := struct{ io.Reader }{bytes.NewReader(content)}
 
@@ -105,11 +106,13 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const partSize = 5 << 20
+			// The response to the first request is lost, and the second request is refused.
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 			injector := faults.New(
 				faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
 				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal),
 			)
+			// The body exceeds the largest Put, so it needs parts.
 			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: partSize, MinPartSize: partSize}
 			bucket := memstore.New(
 				driver.WithLayer(faults.WithLimits(limits)),

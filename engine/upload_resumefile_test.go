@@ -454,6 +454,7 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 			require.NoError(t, tt.write(fixture.path))
 			_, err := fixture.upload(t, fixture.bucket, "k")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			// No upload was begun.
 			require.Zero(t, fixture.faults.Count(faults.BeginParts))
 		})
 	}

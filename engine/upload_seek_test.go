@@ -75,6 +75,7 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 
 			_, err := bucket.Upload(t.Context(), "k", body, tt.opts...)
 			require.NoError(t, err)
+			// A stream would be read only once.
 			isReadTwice := body.read > size
 			require.Equal(t, tt.wantInPlace, isReadTwice, "%d bytes", body.read)
 

@@ -47,6 +47,7 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := New(true, tt.counts, time.Hour)
+				// Send for a round and a half, and then let the store refuse many requests.
 				send(t, p, 3*round/2)
 				for range 800 {
 					p.Refused(errRefused)
