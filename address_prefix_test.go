@@ -51,7 +51,6 @@ func TestOpenWithPrefix(t *testing.T) {
 				address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
 			require.NoError(t, err)
 
-			// The view leaves out the prefix, and the whole bucket has it.
 			attrs, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
 			require.NoError(t, err)
 			require.Equal(t, "k", attrs.Key)

@@ -712,7 +712,6 @@ func TestHookSeesRefusedListings(t *testing.T) {
 	uploads := storage.ListUploads(t.Context(), view)
 	require.Empty(t, watched.operations)
 
-	// Read the listings, and one of them twice.
 	require.ErrorIs(t, firstError(listed), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(versions), storage.InvalidArgument)
 	require.ErrorIs(t, firstError(uploads), storage.InvalidArgument)
