@@ -243,7 +243,6 @@ func TestOpenUploadHooks(t *testing.T) {
 	require.EqualError(t, err,
 		`storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
 
-	// The hook permits the rest.
 	denied = ""
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)

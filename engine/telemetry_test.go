@@ -159,7 +159,6 @@ func TestSpanOfEachOperation(t *testing.T) {
 	}
 	require.NoError(t, bucket.Remove(ctx, "a/k"))
 
-	// Each operation has a span with one request.
 	var names []string
 	// Each operation has made one request.
 	for _, span := range recorded.spans {

@@ -112,7 +112,6 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 				faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
 				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal),
 			)
-			// The body exceeds the largest Put, so it needs parts.
 			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: partSize, MinPartSize: partSize}
 			bucket := memstore.New(
 				driver.WithLayer(faults.WithLimits(limits)),
