@@ -22,6 +22,7 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes")
 	}
+
 	// Copy tusd, with the file that adds this adapter.
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)

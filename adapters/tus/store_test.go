@@ -162,6 +162,7 @@ func TestUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			srv := serve(t, store.open(t), store.part)
+
 			// Sizes and chunks around the size of a part.
 			odd := 2*store.part + 7
 			tests := []struct {
@@ -292,6 +293,7 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			store, err := New(tt.open(t), Config{})
 			require.NoError(t, err)
 			store.basePart = tt.part
+
 			// The content is one full part and one that is shorter.
 			content := random(2*tt.part - 1)
 			write := func(u handler.Upload, start, end int64) error {
@@ -380,6 +382,7 @@ func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
+
 	// Both subtests begin with an upload that has all bytes and no object.
 	createUnfinished := func() (url string) {
 		url = srv.create("Upload-Length", "10")
@@ -882,6 +885,7 @@ func TestWriteChunkPartFails(t *testing.T) {
 			store.basePart = 1
 			partial, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
 			require.NoError(t, err)
+
 			// With a deferred length, a part has deferredParts bytes, so these are two parts.
 			content := random(2 * deferredParts)
 
@@ -931,6 +935,7 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 			srv := serve(t, bucket, 4)
 
 			url := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
+
 			// An upload that has failed is removed at once, and another one by DELETE.
 			if tt.want == http.StatusCreated {
 				srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
@@ -1121,6 +1126,7 @@ func TestLockOfADeadHolder(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(text))
 			require.NoError(t, err)
 		}
+
 		// The holder of the lock has died, so Lock succeeds after some time.
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
 
