@@ -132,6 +132,7 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
 	info.Offset += added
+
 	// A file without a multipart upload is stored whole. All parts but the last have the full size.
 	isLast := !info.SizeIsDeferred && info.Offset == info.Size
 	isWhole := isLast && u.state.Token == ""
@@ -155,6 +156,7 @@ func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error 
 	if isWhole {
 		return u.saveDone(ctx)
 	}
+
 	// The tail of the next part is empty.
 	if isPart {
 		return b.empty()
@@ -181,6 +183,7 @@ const tailPart = "part"
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	metadata := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
+
 	// Replace only the tail that this upload knows, or store the first one.
 	condition := storage.UploadOption(storage.IfAbsent())
 	if u.state.TailRevision != "" {

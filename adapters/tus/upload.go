@@ -194,6 +194,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 			return err
 		}
 	}
+
 	// Drop the multipart uploads that no state names.
 	u.dropUnnamed(ctx)
 
