@@ -452,6 +452,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
 					acct.t = t
+
 					// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
 					for call, killed := 1, true; killed; call++ {
 						require.Less(t, call, 80, "calls without end")
@@ -491,6 +492,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				killer := &processKiller{at: call, after: afterCall}
 				other := acct.process()
 				victim := acct.process(killer.layer)
+
 				// Three files of 3000 bytes leave room for less than one more.
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(3000)))
@@ -519,6 +521,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
+
 				// Lose the response to call 1, 2 and so on, until a run makes fewer calls.
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")

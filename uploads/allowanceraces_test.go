@@ -147,6 +147,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		run: func(p, other *process, call int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			require.True(t, isFinished || err == nil, "at call %d", call)
+
 			// There is one file, whichever call has succeeded.
 			keys, _ := acct.files()
 			require.Len(t, keys, 1, "at call %d", call)
@@ -316,6 +317,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				acct.renew()
 				refusal = nil // the first file is accepted
 				other := acct.process()
+
 				// The process is killed during the first request.
 				path := requestParams(t, other)
 				killer := &processKiller{at: call}

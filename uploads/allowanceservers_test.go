@@ -100,6 +100,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
 				acct := &account{t: t, shared: bucket}
+
 				// Kill the process before call 1, after it, before call 2 and so on, until a run makes fewer
 				// calls.
 				for kill, killed := 1, true; killed; kill++ {

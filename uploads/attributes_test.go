@@ -20,6 +20,7 @@ import (
 func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{CacheControl: map[string]string{}})
+
 		// The sender sets every attribute that it can.
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)

@@ -282,6 +282,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		}
 
 		p := acct.process()
+
 		// Only the first process has this Inspect.
 		acct.change = nil
 		other = acct.process()
@@ -364,6 +365,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 			require.Less(t, call, 80, "calls without end")
 			acct.renew()
 			other := acct.process()
+
 			// The user sends three files.
 			for range 3 {
 				killer := &processKiller{at: call, after: true}

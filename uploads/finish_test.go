@@ -27,6 +27,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
 		ticket, err := s.Sign(t.Context(), request, me)
 		require.NoError(t, err)
+
 		// Nothing has been sent yet.
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
@@ -219,6 +220,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
+
 		// Only the first document was accepted.
 		require.Len(t, listPublished(t, bucket), 1)
 	})

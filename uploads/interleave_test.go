@@ -240,6 +240,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			records := explored.Sample([]bool{false}, []bool{false, true})
 			exploreUploadsWith(t, records, func(e *exploredSite) {
 				send := func(p *process) string { return method.send(t, p, content(6000)) }
+
 				// Two processes send a file each, and only one of these fits.
 				senders := []*interleave.Actor{e.run("first sender", send), e.run("second sender", send)}
 				e.check(func() {
@@ -280,6 +281,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
+
 		// Two processes send one piece each.
 		first := e.run("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
 		second := e.run("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
@@ -294,6 +296,7 @@ func TestExploredPieces(t *testing.T) {
 			time.Sleep(time.Hour)
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
+
 			// The client sends both pieces again.
 			for i, piece := range [][]byte{data[:3000], data[3000:]} {
 				code := codeOfError(putPiece(e.outside, i+1, piece))

@@ -312,6 +312,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 			Size                int64
 		}
 		resp.json(t, &file)
+
 		// The extension and the type are those of the content.
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, file.Key)
 		require.Equal(t, "image/png", file.Type)

@@ -182,6 +182,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
+
 		// MinIO permits no smaller part than this, except as the last one.
 		const minPartOfMinIO = 5 << 20
 		data := content(minPartOfMinIO + 1000)
@@ -594,6 +595,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 		Fields      map[string]string
 		Expires     int
 	}
+
 	// Ask for a URL.
 	resp := s.get(alice, "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y")
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))

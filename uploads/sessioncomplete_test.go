@@ -506,6 +506,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 
 	// The failing request writes its list, but makes no object.
 	require.Equal(t, "503 store_failed file", u.at(failingSite).complete(part1).refusal(t))
+
 	// The slow request continues, and may not replace the list.
 	listing.open()
 	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
@@ -544,6 +545,7 @@ func waitAfterListParts(g *gate) driver.Layer {
 func TestTusTwoTabsAtOnce(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
+
 	// Two processes serve one store.
 	sites := []*sessionSite{
 		newSessionSite(t, engine.New(drv), uploads.Config{}),

@@ -484,6 +484,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 				name := fmt.Sprintf("%s, inspected: %v, after the call: %v", tt.name, inspected, afterCall)
 				t.Run(name, func(t *testing.T) {
 					completed := 0
+
 					// Kill the server at call 1, 2 and so on, until a completion makes fewer calls.
 					for call := 1; ; call++ {
 						require.Less(t, call, 60, "calls without end")
@@ -554,6 +555,7 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 // Another Sweep removes what a Sweep has left whose process was killed, whichever call it was killed at.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
+
 	// Kill the Sweep at call 1, 2 and so on, until a Sweep makes fewer calls.
 	for call, killed := 1, true; killed; call++ {
 		require.Less(t, call, 60, "calls without end")

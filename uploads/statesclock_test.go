@@ -15,6 +15,7 @@ import (
 // right to write elsewhere.
 func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
+
 	// Note the keys of all objects that are written.
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {

@@ -65,6 +65,7 @@ func TestTusStoresAFile(t *testing.T) {
 		}
 
 		s.t = t
+
 		// Each file has one object and one state, and no multipart upload is open.
 		objects, states := s.keys()
 		require.Len(t, objects, len(tests), "segments are left: %v", objects)
@@ -153,6 +154,7 @@ func TestTusDefersTheLength(t *testing.T) {
 func TestTusJoinsPieces(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
+
 		// Begin an upload for each of the two pieces.
 		data := content(part + 10_000)
 		head := data[:part/3]

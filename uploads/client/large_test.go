@@ -233,6 +233,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	file.Token = incomplete.Token
 	file.PartSize = incomplete.PartSize
 	file.Sums = incomplete.Sums
+
 	// The server counts from here, so it refuses all further requests.
 	s.requests = 3
 	_, err = s.client.UploadLarge(t.Context(), file)

@@ -286,10 +286,12 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, retry)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
+
 						// Let call 1, 2 and so on fail, until an operation makes fewer calls.
 						for call, failed := 1, true; failed; call++ {
 							require.LessOrEqual(t, call, maxCalls, "calls without end")
 							f := place.open(t, filesapi.StoreConfig{Inspect: op.inspect})
+
 							// Another file must stay as it is.
 							bystander := f.upload(t, "bystander")
 							f.clock.Advance(time.Second)

@@ -361,6 +361,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
+
 	// The types of these files or the characters of their names are dangerous.
 	for name, content := range map[string]string{
 		"page.html":      "<script>alert(1)</script>",

@@ -185,6 +185,7 @@ func TestUploadPartRefusesInput(t *testing.T) {
 // A record keeps any valid name of a file as it is, and has its extension if a key may have it.
 func TestUploadKeepsNames(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+
 	// Each name of a file has this extension in the key.
 	for name, extension := range map[string]string{
 		"a.txt":                           ".txt",

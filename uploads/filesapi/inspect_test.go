@@ -129,6 +129,7 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+
 				// The file is refused, and nothing of it is stored.
 				err := tt.send(t, f.store)
 				requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)

@@ -52,6 +52,7 @@ func TestRulesDecideType(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
+
 			// Serve the file API over a bucket whose rules look at the content.
 			s, err := uploads.New(bucket, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(bucket)})
 			require.NoError(t, err)

@@ -81,6 +81,7 @@ func TestUploadPartType(t *testing.T) {
 
 				opts := partOptions(token, 2, 2)
 				opts.OriginalFileName = tt.fileName
+
 				// The last part arrives first.
 				f.sendPart(t, "<html>not the first part", opts)
 

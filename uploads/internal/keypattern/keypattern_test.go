@@ -91,6 +91,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		require.LessOrEqual(t, lastKey, key, when)
 		lastKey = key
 	}
+
 	// The order of these keys is not that of IDs.
 	require.Empty(t, pattern.ID(lastKey))
 }
@@ -188,8 +189,8 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 			require.Equal(t, tt.isOrdered, isOrdered)
 
 			when := time.Unix(1e9, 0)
-			// Any text before the key makes it another one.
 			key := pattern.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
+			// Any text before the key makes it another one.
 			require.Empty(t, pattern.ID("x"+key))
 
 			// No ID is found in keys that are not in the order of their IDs.
