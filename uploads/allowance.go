@@ -108,6 +108,7 @@ func (c *counter) reserve(ctx context.Context, room roomRequest) (int64, *refusa
 	if c == nil {
 		return room.maxSize, nil
 	}
+
 	// Ask the application how much the user may have.
 	allowed, err := c.setup.config.Allowance(ctx, room.user)
 	if err != nil {
@@ -213,6 +214,7 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 	if entry.Stem != "" {
 		return entry.Stem == c.setup.pattern.Stem(key), nil
 	}
+
 	// Without a stem, only a session can say which keys are possible.
 	if entry.Session == "" {
 		return false, nil

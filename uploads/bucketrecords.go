@@ -153,6 +153,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		if err != nil {
 			return nil, err
 		}
+
 		// For this call, a temporary file does not exist.
 		if !f.Expires.IsZero() {
 			return nil, storage.ObjectNotFound
@@ -308,6 +309,7 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 			if f == nil || !filter.Matches(f) {
 				continue
 			}
+
 			// There is one more, so the next page begins after the last of these.
 			if len(files) == limit {
 				return files, files[limit-1].ID, nil

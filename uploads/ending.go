@@ -169,6 +169,7 @@ func (s *files) count(ctx context.Context, f *File) error {
 	if s.counter == nil || f.reserved == "" {
 		return nil
 	}
+
 	// Turn the reservation into a counted file.
 	settlement, err := s.counter.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
@@ -314,6 +315,7 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		f.Expires = current.Expires
 		return nil
 	}
+
 	// The outcome of Create is unknown, and stays so.
 	if !exists {
 		return err

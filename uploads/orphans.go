@@ -142,6 +142,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		bytes:   tally{keys: map[string]bool{}},
 		records: tally{keys: map[string]bool{}},
 	}
+
 	// The keys of a bucket are sorted, so the IDs in them are, too.
 	pattern := w.setup.pattern
 	prefix, _ := pattern.Ordered()
@@ -152,6 +153,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		// Leave out an object whose key does not have the pattern.
 		fileID := pattern.ID(entry.Key)
 		if fileID == "" {

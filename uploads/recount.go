@@ -120,6 +120,7 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 	t.Bytes = 0
 	t.Files = 0
 	r.doubtful = false
+
 	// Look for a removal that is in progress.
 	for _, entry := range t.Entries {
 		if entry.Removal != "" {

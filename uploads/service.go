@@ -49,6 +49,7 @@ func init() {
 // The bucket or Config.States needs conditional writes.
 func New(bucket storage.Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
+
 	// Check the bucket.
 	if bucket == nil {
 		return nil, argument.InvalidFor(op, "bucket", "must not be nil", "")
@@ -148,7 +149,8 @@ func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *k
 			sessions: sessions,
 		}
 	}
-	// The handler needs all other parts.
+
+	// The handler comes last, because it needs all other parts.
 	s.files = &files{setup: base, counter: s.counter}
 	s.keeper = &keeper{Store: sessions, setup: base, counter: s.counter, files: s.files}
 	s.handler = newHandler(s)

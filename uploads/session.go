@@ -111,6 +111,7 @@ func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 		if s.Phase == session.PhaseDone && s.Kind != session.KindPartial {
 			return false, s.Completed()
 		}
+
 		// A call is making the file, or was killed while it did.
 		if k.IsClaimed(s) || s.IsFinishing() {
 			return false, refusal.BeingCompleted()

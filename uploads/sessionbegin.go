@@ -85,6 +85,7 @@ func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 // yet if the content decides the extension.
 func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
 	s := k.setup
+
 	// Refuse what no upload may claim.
 	if s.maxSize > 0 && n.Size > s.maxSize {
 		return nil, refusal.TooLarge(sizeField, s.maxSize)

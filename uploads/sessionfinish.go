@@ -25,6 +25,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+
 	// Claim the session, so that no other call makes the file at the same time.
 	claim, _, leave := k.Calls.Enter()
 	defer leave()

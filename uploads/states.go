@@ -121,6 +121,7 @@ func (b bucketStates) ListStates(
 ) (found []ListedState, next string, err error) {
 	opts := []storage.ListOption{storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))}
 	var now time.Time // time of the store, once it is known
+
 	// The next call begins after the last entry that was read.
 	lastKey := startAfter
 	count := 0

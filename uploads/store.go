@@ -210,6 +210,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		maxSize: t.bounds.limit(),
 		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(key), Until: s.counter.leaseUntil()},
 	}
+
 	// The files of a form together are no longer than the form.
 	if t.form != nil {
 		a.stored = t.form.stored

@@ -132,6 +132,7 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 	if !isExpired && s.Phase != session.PhaseAborted {
 		return false, nil
 	}
+
 	// A call is still making the file.
 	if w.keeper.IsClaimedAt(s, w.now) {
 		return false, nil

@@ -191,6 +191,7 @@ func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
 		storage.WithTTL(t.setup.config.UploadTTL),
 		storage.WithContentType(session.PendingType),
 	}
+
 	// A form limits the length of the file by itself.
 	if t.usesForm() {
 		minSize := min(t.setup.judge.Rules().MinSize, maxSize)

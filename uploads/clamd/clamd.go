@@ -187,6 +187,7 @@ func (s *Scanner) replyError(ctx context.Context, f *uploads.File, reply string)
 	if reply == exceeded {
 		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
 	}
+
 	// Any other reply must name the signature that clamd has found.
 	signature := signatureIn(reply)
 	if signature == "" {

@@ -125,6 +125,7 @@ func (c *conn) scan(content content) (string, error) {
 	if err != nil {
 		return "", contentError{err}
 	}
+
 	// Send the content, unless clamd replies before its end.
 	err = c.sendContent(content)
 	if err == nil && c.hasReplied() {
@@ -141,6 +142,7 @@ func (c *conn) scan(content content) (string, error) {
 	if _, ok := err.(contentError); ok || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", err
 	}
+
 	// Sending failed. If a stream is too long, clamd replies and closes the connection before the stream
 	// ends, so there may be a reply.
 	reply, replyErr := c.earlyReply()

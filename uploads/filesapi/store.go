@@ -32,6 +32,7 @@ func clientError(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	// Make an *uploads.Error of any other error.
 	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	if !ok && storage.CodeOf(err) == storage.ObjectNotFound {

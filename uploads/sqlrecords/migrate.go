@@ -73,6 +73,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
 	}
+
 	// Find out which migrations the tables have.
 	version, err := versionOf(ctx, connection)
 	if err != nil {

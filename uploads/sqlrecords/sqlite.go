@@ -67,6 +67,7 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	if err != nil {
 		return false, err
 	}
+
 	// Only a database in memory has no file.
 	if file.String == "" {
 		return true, nil

@@ -303,6 +303,7 @@ func query[T any](
 	if err := rows.Err(); err != nil {
 		return nil, "", readError(ctx, op, err)
 	}
+
 	// There is no further row, so this is the last page.
 	if len(page) <= limit {
 		return page, "", nil

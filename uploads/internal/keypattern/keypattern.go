@@ -80,6 +80,7 @@ func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + e
 // Parse parses the text of a pattern, which names variables in braces, or returns the rule that it breaks.
 func Parse(text string) (pattern *Pattern, brokenRule string) {
 	p := &Pattern{Text: text}
+
 	// The length of the longest key, and a regular expression that matches all keys.
 	length := 0
 	expression := ""

@@ -486,6 +486,7 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// The ledger exists under its key.
 	if t.revision != "" {
 		return t, nil

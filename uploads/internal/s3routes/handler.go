@@ -109,6 +109,7 @@ func (h *Handler) beginParts(c *intake.Call) error {
 	if err := c.ReadJSON(&req, maxBegin, false); err != nil {
 		return err
 	}
+
 	// Check the request. A size that is not known is -1.
 	n := session.Request{Name: req.Name, Type: req.Type, Size: -1}
 	if req.Size != nil {
@@ -259,6 +260,7 @@ func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.Multipart
 	if h.Store.IsClaimed(s) {
 		return nil, nil, refusal.BeingCompleted()
 	}
+
 	// A killed call has left the upload half completed.
 	if s.Phase != session.PhaseOpen {
 		final, err := h.finishParts(c.Context(), s)

@@ -242,6 +242,7 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// Find the file.
 	part, err := form.Next()
 	if err == io.EOF {
@@ -250,6 +251,7 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// The length of the file itself is limited, too.
 	if limit <= 0 {
 		return part, nil

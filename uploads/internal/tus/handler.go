@@ -322,6 +322,7 @@ func (t *Handler) head(c *call) error {
 	if err != nil {
 		return err
 	}
+
 	// Both protocols send the offset and, if it is known, the length.
 	header := c.W.Header()
 	t.writeOffset(c, s)

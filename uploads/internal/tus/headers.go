@@ -84,6 +84,7 @@ func setMetadata(n *session.Request, header string) error {
 	}
 
 	n.Metadata = map[string]string{}
+
 	// Each pair is a key and a value in base64, with a space between them.
 	for pair := range strings.SplitSeq(header, ",") {
 		if header == "" {
@@ -104,6 +105,7 @@ func setMetadata(n *session.Request, header string) error {
 	if len(n.Metadata) > session.MaxMetadata {
 		return refusal.Invalid(field, "There is too much metadata.")
 	}
+
 	// Uppy and tus-js-client use different keys.
 	n.Name = cmp.Or(n.Metadata["filename"], n.Metadata["name"])
 	n.Type = cmp.Or(n.Metadata["filetype"], n.Metadata["type"])

@@ -36,6 +36,7 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		// Find out who works on the session, and whether there is still time to wait.
 		now := t.Store.Now()
 		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !store.Calls.Ended(s.Tus.Holder)

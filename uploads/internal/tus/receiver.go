@@ -100,6 +100,7 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 	// What has arrived is stored even if the client disconnects.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
+
 	// The body may have as many bytes as the file still lacks, or any number if remaining is -1.
 	remaining := s.Limit()
 	if remaining >= 0 {

@@ -18,6 +18,7 @@ import (
 func (r *receiver) growBuffer(n int) error {
 	// The buffer is small at first, so that a slow client uses little memory.
 	const least = 4 * intake.PieceBytes
+
 	// The part is held in memory only from r.start on.
 	remaining := r.partSize() - r.start
 	needed := min(len(r.held())+n, remaining)
