@@ -237,6 +237,8 @@ func (cu *componentUploads) partRanges(
 			Revision: part.Tag,
 			Native:   r.Put.Native,
 		}
+
+		// An empty part takes no block.
 		if hasTooManyBlocks && part.Size > 0 {
 			ranges = append(ranges, copyRange{source: ref, bytes: blob.HTTPRange{Count: part.Size}})
 			continue

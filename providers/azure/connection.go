@@ -20,6 +20,7 @@ func parseConnectionString(text string) (*connection, error) {
 		if !ok && name != "" {
 			return nil, argument.Invalid("connection string", "must be Name=value pairs separated by semicolons", "")
 		}
+
 		switch strings.ToLower(name) {
 		case "defaultendpointsprotocol":
 			protocol = value

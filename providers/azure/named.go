@@ -32,6 +32,7 @@ func (a *account) useNamed(name named.Credentials) error {
 
 	var err error
 	switch {
+	// A service principal proves its identity by a secret or a certificate.
 	case secret != "":
 		a.token, err = credentialOrNil(azidentity.NewClientSecretCredential(
 			tenantID, clientID, secret,
@@ -39,6 +40,7 @@ func (a *account) useNamed(name named.Credentials) error {
 		))
 	case certificatePath != "":
 		a.token, err = certificateCredential(name, certificatePath, opts)
+	// A federated token is that of another identity service, in a file.
 	case tokenPath != "":
 		a.token, err = credentialOrNil(azidentity.NewWorkloadIdentityCredential(
 			&azidentity.WorkloadIdentityCredentialOptions{
@@ -48,6 +50,7 @@ func (a *account) useNamed(name named.Credentials) error {
 				TokenFilePath: tokenPath,
 			},
 		))
+	// Without any of these, the id is that of a managed identity, which is used only for hosts of Azure.
 	case azureHost(host):
 		a.token, err = credentialOrNil(azidentity.NewManagedIdentityCredential(
 			&azidentity.ManagedIdentityCredentialOptions{

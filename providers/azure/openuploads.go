@@ -182,6 +182,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			page.More = true
 			return page, nil
 		}
+
 		// A server that repeats a marker would never end the listing.
 		isRepeated := opts.Marker != nil && *opts.Marker == marker
 		if marker == "" || isRepeated {

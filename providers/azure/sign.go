@@ -263,6 +263,8 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	for name, value := range r.Metadata {
 		header.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
 	}
+
+	// A customer's key is also sent in headers.
 	n.key.SetHeaders(header, "X-Ms-")
 	return header, nil
 }

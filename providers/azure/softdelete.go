@@ -113,6 +113,7 @@ func (ls *lister) findRemoved(
 			if item.Snapshot != nil {
 				continue
 			}
+
 			version := deref(item.VersionID)
 			isCurrentBlob := !deref(item.Deleted) && (version == "" || isCurrent(item))
 			if isCurrentBlob {
