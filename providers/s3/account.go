@@ -108,6 +108,7 @@ func (a *account) checkOwner() error {
 	if owner == "" {
 		return nil
 	}
+	// Other servers ignore the expected owner.
 	if !a.profile.BucketOwners {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -118,6 +119,8 @@ func (a *account) checkOwner() error {
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
 	}
+
+	// Amazon's ids have a form of their own, and all others must fit into a header.
 	const amazonDigits = 12
 	isAmazonID := len(owner) == amazonDigits && strings.Trim(owner, "0123456789") == ""
 	if a.isAmazon() && !isAmazonID {

@@ -126,8 +126,10 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		ACL:               attributes.ACL(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
+
 	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(&r.Controls)
+
 	if r.ReplaceTags {
 		input.TaggingDirective = types.TaggingDirectiveReplace
 		input.Tagging = attributes.TagHeader(r.Tags)
@@ -135,6 +137,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if cp.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
+
 	option.ApplySource(input, r.Source.Native)
 
 	keepExpires := func(*awss3.Options) {}

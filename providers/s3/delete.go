@@ -162,10 +162,12 @@ func (rm *remover) sendBatch(
 			answered[index] = true
 		}
 	}
+
 	for i := range output.Errors {
 		failure := &output.Errors[i]
 		failed := indexesFor(failure.Key, failure.VersionId, indexes)
 		e := objectError(failure)
+		// The failure belongs to an object of the batch, but nobody knows to which.
 		if e != nil && len(failed) == 0 {
 			return &storage.Error{
 				Code: storage.Unsupported,

@@ -60,6 +60,7 @@ func (m *multipart) begin(
 		ACL:                attributes.ACL(c.PublicRead),
 		Tagging:            attributes.TagHeader(c.Tags),
 	}
+
 	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(c)
 	input.ChecksumAlgorithm, input.ChecksumType = style.multipart()
 	if err := m.bucket.account.customize(input, native); err != nil {
@@ -95,6 +96,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	} else if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
 		return driver.Part{}, err
 	}
+
 	if err := d.account.customize(input, r.Native); err != nil {
 		return driver.Part{}, err
 	}

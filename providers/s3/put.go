@@ -34,6 +34,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		ChecksumCRC32C:     d.account.crcHeader(r.CRC32C),
 		Tagging:            attributes.TagHeader(r.Tags),
 	}
+
 	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(&r.Controls)
 	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	if err := d.account.customize(input, r.Native); err != nil {

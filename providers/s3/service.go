@@ -221,23 +221,29 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	if r.SoftDelete != nil && *r.SoftDelete > 0 {
 		return unsupported("S3 has no soft delete: keep versions")
 	}
+
 	if r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL {
 		return unsupported(
 			"this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL",
 		)
 	}
+
 	if r.Versioning != nil && !p.Versioning {
 		return unsupported("leave versioning out: this server is not known to keep versions")
 	}
+
 	if r.CORS != nil && !p.CORS {
 		return unsupported("this server has no CORS rules for buckets: set them in its own configuration")
 	}
+
 	if r.Lifecycle != nil && !p.Lifecycle {
 		return unsupported("leave lifecycle rules out: this server is not known to have them")
 	}
 	if r.Lifecycle != nil && !p.Tags && slices.ContainsFunc(*r.Lifecycle, hasTags) {
 		return unsupported("leave tags out of lifecycle rules: this server is not known to have them")
 	}
+
+	// A zero retention ends one, which a server without locks does not have.
 	hasRetention := r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}
 	if (r.ObjectLock || hasRetention) && !p.locks() {
 		return unsupported("leave object lock out: this server is not known to have it")

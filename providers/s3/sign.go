@@ -43,6 +43,7 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 // sign signs the URL of a GET, HEAD, PUT or DELETE of an object. A SignedOption among the native
 // options changes the signed request, and any other sets fields of the SDK's input.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
+	// A SignedOption is applied at the end, and is unknown to the SDK.
 	signedOptions, otherOptions := option.SignedValues(r.Native)
 	if len(signedOptions) > 0 {
 		clone := *r

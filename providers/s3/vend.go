@@ -140,6 +140,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 			names = append(names, right.operations...)
 		}
 	}
+
 	operations, err := permissions.Parse(names...)
 	if err != nil {
 		return "", err
@@ -163,6 +164,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	var policy bytes.Buffer
 	if err := json.Compact(&policy, []byte(documents[0].Text)); err != nil {
 		return "", err

@@ -38,6 +38,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if mayOmit && start == key {
 		return d.bucket.versionsByFolder(ctx, r, key, id)
 	}
+
 	limit := min(r.Limit, maxPage)
 	for {
 		p, err := d.bucket.versionsPage(ctx, r, key, id, limit)
@@ -47,6 +48,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if mayOmit && !listing.IsCachedPage(p.NextKey) {
 			return d.bucket.versionsByFolder(ctx, r, start, id)
 		}
+
 		page := &driver.VersionPage{Entries: p.Entries}
 		if p.More {
 			page.Token = pagetoken.Encode(p.NextID, p.NextKey)

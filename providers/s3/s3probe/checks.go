@@ -404,6 +404,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 			return ""
 		}),
 	)
+
 	if verdict != Enforced {
 		p.setChecksum(s3.ChecksumHeader)
 	}

@@ -23,6 +23,7 @@ const signingTTL = 5 * time.Minute
 func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.newPut("public", "public", storage.Condition{})
 	r.PublicRead = true
+
 	return runSteps(
 		expectSuccess("a public object", func() error {
 			_, err := p.putRequest(ctx, r)
@@ -32,6 +33,7 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 			_, err := p.put(ctx, "private", "private", storage.Condition{})
 			return err
 		}),
+		// If everyone can read the private object, too, the ACL proves nothing.
 		func() (Verdict, string) {
 			isPublic, err := p.isPublic(ctx, "private")
 			if err != nil {
@@ -42,6 +44,7 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 			}
 			return Enforced, ""
 		},
+		// Everyone must be able to read the public object.
 		func() (Verdict, string) {
 			isPublic, err := p.isPublic(ctx, "public")
 			if err != nil {

@@ -32,15 +32,18 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectTags(ctx, "tagged", newTags),
 		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
 		p.expectTags(ctx, "tagged", nil),
+		// An upload in parts has its tags from the beginning.
 		expectSuccess("a multipart upload with tags", func() error {
 			_, err := p.upload(ctx, taggedParts, "tagged")
 			return err
 		}),
 		p.expectTags(ctx, "parts-tagged", sourceTags),
+		// A copy has the tags of its source, unless it has tags of its own.
 		expectSuccess("a copy", func() error { return p.copyTagged(ctx, nil) }),
 		p.expectTags(ctx, "copy-tagged", sourceTags),
 		expectSuccess("a copy with other tags", func() error { return p.copyTagged(ctx, newTags) }),
 		p.expectTags(ctx, "copy-tagged", newTags),
+		// A write without tags removes those of the object before it.
 		expectSuccess("a write without tags", func() error {
 			_, err := p.put(ctx, "copy-tagged", "x", storage.Condition{})
 			return err

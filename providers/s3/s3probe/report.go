@@ -106,8 +106,10 @@ func oneLine(text string) string {
 // not prove. It compares only features that a server without them may ignore silently: conditions,
 // tags, the listing of uploads, and checksums.
 func missingFeatures(profile, checked *s3.Profile) (names []string) {
+	// The table compares each of these features in both profiles.
 	declared := profile.Conditions
 	proven := checked.Conditions
+
 	for _, c := range []struct {
 		name             string
 		declared, proven bool

@@ -114,6 +114,7 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 		Status: types.ExpirationStatusEnabled,
 		Filter: lifecycleFilter(rule),
 	}
+
 	if rule.ExpireAfterDays > 0 {
 		r.Expiration = &types.LifecycleExpiration{Days: days(rule.ExpireAfterDays)}
 	}
@@ -122,11 +123,13 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 			NoncurrentDays: days(rule.ExpireOldVersionsAfterDays),
 		}
 	}
+
 	if rule.AbortUploadsAfterDays > 0 {
 		r.AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{
 			DaysAfterInitiation: days(rule.AbortUploadsAfterDays),
 		}
 	}
+
 	if rule.TransitionAfterDays > 0 {
 		r.Transitions = []types.Transition{
 			{Days: days(rule.TransitionAfterDays), StorageClass: types.TransitionStorageClass(rule.TransitionTo)},

@@ -121,6 +121,7 @@ func (p *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
 	case sameName(name, "StorageClass"):
 		var class []byte
 		class, err = p.xml.readValue()
+		// The usual class is the same as none.
 		if string(class) == httpheader.StandardClass {
 			class = nil
 		}

@@ -40,6 +40,7 @@ func (c *Client) PutObject(
 	h.setOptional("X-Amz-Checksum-Crc32c", input.ChecksumCRC32C)
 	h.setOptional(TagsHeader, input.Tagging)
 	SetLock(h.set, input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus)
+
 	if input.StorageClass != "" {
 		h.set("X-Amz-Storage-Class", string(input.StorageClass))
 	}
@@ -78,6 +79,7 @@ func (c *Client) UploadPart(
 ) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*input.PartNumber), 10), "&uploadId="...)
 	query = append(escape.AppendAll(query, *input.UploadId), "&x-id=UploadPart"...)
+
 	r := &request{
 		method: http.MethodPut,
 		key:    *input.Key,
@@ -87,6 +89,7 @@ func (c *Client) UploadPart(
 		size:   *input.ContentLength,
 		sha256: signature.UnsignedPayload,
 	}
+
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", input.ChecksumCRC32C)
 	if t, ok := input.Body.(*Trailed); ok {

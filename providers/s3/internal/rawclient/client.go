@@ -184,6 +184,7 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 		if credentials.SessionToken != "" {
 			h.set("X-Amz-Security-Token", credentials.SessionToken)
 		}
+		// The signature covers all headers that are set here.
 		h.set("Authorization", c.Keys.Get(&credentials, c.Region, t).Authorization(&signature.Request{
 			Method: r.method,
 			Host:   c.Host,
