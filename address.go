@@ -109,6 +109,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 		)
 	}
 
+	// Find the opener of the scheme.
 	registry.RLock()
 	opener, ok := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
@@ -120,6 +121,7 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 		return nil, Opener{}, unknownScheme(u.Scheme, schemes)
 	}
 
+	// Refuse parts of a URL that an address cannot have.
 	if u.User != nil {
 		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
 	}

@@ -286,6 +286,7 @@ func (e *Error) attributeToContext(ctxErr error) {
 		return
 	}
 
+	// The end of ctx may have interrupted the request, so a retry would fail, too.
 	e.Code = Canceled
 	if errors.Is(ctxErr, context.DeadlineExceeded) {
 		e.Code = DeadlineExceeded
