@@ -189,6 +189,8 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 // whose attributes were read.
 func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, error) {
 	expected := c.sources[index]
+
+	// Request the revision whose attributes were read before.
 	d := &download{ctx: ctx}
 	d.op.engine = c.op.engine
 	d.op.name = c.op.name
@@ -206,6 +208,7 @@ func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, e
 		}
 		return nil, d.fail(e)
 	}
+
 	// A store without conditions has sent the current object, whatever its revision is.
 	if changed(expected, d.reader.Attrs()) {
 		_ = d.Close()

@@ -41,6 +41,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	if asksForNext {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
+
+	// If this attempt brings too many entries, the page is requested again from the same token.
 	firstToken := l.req.Token
 	isExact := l.req.Limit == size
 
@@ -50,6 +52,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		if e != nil {
 			return nil, e
 		}
+
 		if entries != nil {
 			page.Entries = append(entries, page.Entries...)
 		}

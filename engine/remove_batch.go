@@ -148,8 +148,8 @@ type groupRemoval struct {
 	err     *storage.Error
 }
 
-// removeGroup removes a group as one operation, whose keys hooks see and can only refuse together. It
-// returns an error or nil for each entry.
+// removeGroup removes a group of entries as one operation, whose keys hooks see and can only refuse
+// together. It returns an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
 	refusal := r.prepare(o)
@@ -175,6 +175,7 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 		refusal = removals[0].err
 	}
 
+	// If the operation is refused, no pending entry is sent.
 	ctx, refusal := o.begin(r.ctx, refusal)
 	if refusal != nil {
 		for _, entry := range pending {

@@ -153,10 +153,12 @@ func (j *Journal) read() error {
 	lines := bufio.NewReaderSize(j.file, lineBytes)
 	// If the file is shorter, Peek returns all of it with an error that does not matter.
 	head, _ := lines.Peek(len(magic))
+
 	// A process that was killed may have written only the beginning of magic.
 	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
+
 	// The number of the format comes after magic.
 	if head, _ := lines.Peek(len(magic) + maxDigits); isLater(head) {
 		return ErrLater
