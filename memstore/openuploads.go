@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// ListParts returns a page of the parts that the upload has so far, by number.
+// ListParts returns a page of the parts that the upload has so far, sorted by number, after the
+// part r.After.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {
@@ -27,6 +28,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		if number <= r.After {
 			continue
 		}
+		// This part is the first of the next page.
 		if len(page.Parts) == r.Limit {
 			page.More = true
 			break
