@@ -730,6 +730,7 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 	_, _, readAllErr := storage.ReadAll(ctx, nil, "k")
 	_, _, readRangesErr := storage.ReadRanges(ctx, nil, "k", []storage.Range{{Offset: 0, Length: 1}})
 	change := func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil }
+	// Call each function with nil instead of a bucket.
 	errs := map[string]error{
 		"ReadAll":        readAllErr,
 		"ReadRanges":     readRangesErr,

@@ -41,6 +41,7 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.dir, func(t *testing.T) {
+			// Count only the requests of this ReadDir.
 			requests = 0
 			entries, err := fs.ReadDir(storage.FS(t.Context(), b), tt.dir)
 			require.ErrorIs(t, err, tt.wantErr)

@@ -128,6 +128,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The object sends no byte before held is closed.
 				object := &generatedObject{size: 10_000, held: make(chan struct{})}
 				reader := openGenerated(t, object, tt.opts...)
 				canceled, cancel := context.WithCancel(t.Context())
