@@ -106,6 +106,7 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A nil error means that the condition holds.
 			require.ErrorIs(t,
 				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
 			require.ErrorIs(t,

@@ -319,6 +319,7 @@ func (d localStore) Describe() driver.Description {
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const firstStall, firstHedge, secondStall = learningReads, learningReads + 1, learningReads + 2
+		// The two slow reads stall. The request between them is the hedge of the first one.
 		store := &slowStore{late: func(n int) time.Duration {
 			if n == firstStall || n == secondStall {
 				return stallTime

@@ -143,6 +143,7 @@ func TestSignedFormBounds(t *testing.T) {
 				tt.maxSize, tt.opts...)
 			if tt.says == "" {
 				require.NoError(t, err)
+				// A valid form is signed for the address of the files.
 				require.Contains(t, form.URL, "https://files.example.com")
 				return
 			}

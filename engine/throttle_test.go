@@ -405,6 +405,7 @@ func timeOf100Calls(t *testing.T, bucket storage.Bucket) time.Duration {
 // Retries of throttled requests cost nothing of the retry budget, so that other failures are still retried.
 func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The store refuses every request, until setLimit is called.
 		store := &throttledStore{limit: refuseAll}
 		var nextErr error // fails the next request, once
 		bucket := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {

@@ -89,6 +89,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 // Upload stops reading the stream soon after BeginParts has failed.
 func TestUploadStreamBeginFails(t *testing.T) {
+	// The goroutine that reads the stream and BeginParts wait for each other.
 	beginStarted := make(chan struct{})
 	beginFailed := make(chan struct{})
 	injected := faults.New()
