@@ -166,6 +166,7 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 			synctest.Wait()
 		}
 
+		// The requests follow one another without a gap, and become longer until they have ten blocks.
 		var lengths []int64
 		requested := int64(0)
 		for _, request := range object.requests {
