@@ -591,7 +591,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 		var key string
 		acct.runRace(race{
 			setUp: func(other *process) {
-				// Of three files, one is removed.
+				// One of the three files is removed.
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(1000)))
 				}
