@@ -97,7 +97,7 @@ func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, o
 // receive stores the body of the request, which is the holder of the session. When all bytes of the file have
 // arrived, it makes the object.
 func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.Session, error) {
-	// What has arrived is stored even if the client disconnects.
+	// The bytes that have arrived are stored even if the client disconnects.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
 
