@@ -363,6 +363,7 @@ func (cs *composites) sweep(
 func (cs *composites) removeAll(
 	ctx context.Context, objects []*gcs.ObjectAttrs,
 ) (removed int, lockedErr, err error) {
+	// Several calls of remove run at the same time.
 	var removedCount atomic.Int64
 	var firstLocked atomic.Pointer[error]
 	remove := func(ctx context.Context, i int) error {

@@ -108,6 +108,7 @@ func meaningOfMessage(status int, message string) (sdkerror.Meaning, bool) {
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: publicHint}, true
 	}
 
+	// These texts count only with their status.
 	switch status {
 	case http.StatusForbidden:
 		if strings.Contains(message, "permission denied on cloud kms key") {

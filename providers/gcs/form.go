@@ -56,6 +56,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 // checkForm fails with Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c := callOf(r.Native)
+	// field names the first property that a form cannot have.
 	field := ""
 	switch {
 	case a.StorageClass != "":

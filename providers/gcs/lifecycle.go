@@ -23,6 +23,7 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 // rulesOfActions returns the rules of Google for the actions of a rule, in the order of the constants
 // expireStep to transitionStep.
 func rulesOfActions(rule storage.LifecycleRule) []gcs.LifecycleRule {
+	// Without a prefix, a rule applies to all objects.
 	var prefixes []string
 	if rule.Prefix != "" {
 		prefixes = []string{rule.Prefix}
@@ -39,6 +40,7 @@ func rulesOfActions(rule storage.LifecycleRule) []gcs.LifecycleRule {
 			},
 		})
 	}
+
 	if rule.ExpireOldVersionsAfterDays > 0 {
 		rules = append(rules, gcs.LifecycleRule{
 			Action: gcs.LifecycleAction{Type: gcs.DeleteAction},
@@ -48,6 +50,7 @@ func rulesOfActions(rule storage.LifecycleRule) []gcs.LifecycleRule {
 			},
 		})
 	}
+
 	if rule.AbortUploadsAfterDays > 0 {
 		rules = append(rules, gcs.LifecycleRule{
 			Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction},
@@ -56,10 +59,12 @@ func rulesOfActions(rule storage.LifecycleRule) []gcs.LifecycleRule {
 				MatchesPrefix: prefixes,
 			},
 		})
+		// The driver's own parts are not under a prefix of the user.
 		if rule.Prefix == "" {
 			rules = append(rules, partsRule(rule.AbortUploadsAfterDays))
 		}
 	}
+
 	if rule.TransitionAfterDays > 0 {
 		rules = append(rules, gcs.LifecycleRule{
 			Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo},

@@ -97,6 +97,7 @@ func (cs *composites) completeOpen(
 	}
 	removeParts := func(ctx context.Context) error { return cs.remove(ctx, r.Upload) }
 
+	// Run these steps so that concurrent calls make one object.
 	completion := components.Completion{
 		Store:   cs.objects,
 		Marker:  name.marker(),

@@ -74,6 +74,7 @@ func (b *bucket) sessionRequest(
 	if err != nil {
 		return nil, argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
+
 	req, err := b.account.request(
 		withCall(ctx, call), http.MethodPost, b.uploadPath(query),
 		bytes.NewReader(document), int64(len(document)),
@@ -81,6 +82,8 @@ func (b *bucket) sessionRequest(
 	if err != nil {
 		return nil, err
 	}
+
+	// Describe the bytes that will follow.
 	req.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	req.Header.Set("X-Upload-Content-Type", object.partType())
 	call.key.SetHeaders(req.Header, "X-Goog-")

@@ -186,6 +186,8 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 			Condition:   boundaryCondition{expression},
 		}
 	}
+
+	// Limit objects by their names, and listings by the prefix that they request.
 	nameCondition := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
 	listCondition := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
 

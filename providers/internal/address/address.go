@@ -37,6 +37,7 @@ func Register[Config any](
 			if err != nil {
 				return nil, err
 			}
+			// Without a host, the address is that of the account.
 			if address.Host == "" {
 				return nil, argument.Invalid(
 					"address",
@@ -51,6 +52,7 @@ func Register[Config any](
 			if err != nil {
 				return nil, err
 			}
+			// The host would be the name of a bucket.
 			if address.Host != "" {
 				return nil, argument.Invalid(
 					"address", "must not name a "+f.Bucket+": the account is "+f.Account,

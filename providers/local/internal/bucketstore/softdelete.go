@@ -45,6 +45,7 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 	if !objectfile.ValidVersion(version) {
 		return removedFile{}, false
 	}
+
 	removedAt, err := strconv.ParseInt(parts[1], 16, 64)
 	if err != nil {
 		return removedFile{}, false

@@ -192,6 +192,8 @@ func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry,
 
 	var entries []versionEntry
 	var current objectfile.ObjectFile
+
+	// The current object is the newest version of its key.
 	if hasObject {
 		current = head.At
 		listEntry, err := h.reader.ListEntry(head)

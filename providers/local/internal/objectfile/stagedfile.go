@@ -43,6 +43,7 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 		}
 		staged = &StagedFile{Dir: dir.Dir, Name: strconv.FormatUint(dir.lastNumber.Add(1), 36)}
 		staged.File, err = dir.Dir.Create(staged.Name)
+		// The staging directory has vanished, so the next round needs another one.
 		if osdir.IsNotExist(err) {
 			s.dropStagingDir(dir)
 		}

@@ -121,10 +121,12 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 			return false
 		}
 		r.window.names++
+
 		name, ok := names.Parse(chunks, e.Name)
 		if !ok {
 			return true
 		}
+		// A chunk is a directory that has the rest of long names. It is read below.
 		if name.Mark == bucketdir.MarkChunk {
 			chunkDirs = append(chunkDirs, e.Name)
 			return true
