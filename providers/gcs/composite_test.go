@@ -271,6 +271,7 @@ func TestPartsUploadNames(t *testing.T) {
 			Upload: upload,
 		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
+		// No upload has this name, so there is nothing to abort.
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
 	require.Empty(t, server.requests(), "none is sent for such a name")

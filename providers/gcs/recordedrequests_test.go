@@ -26,6 +26,8 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 		s.add("go-cloud-blob-test-bucket", &ruleBucket{class: "REGIONAL"})
 		return serveLocally(s)
 	}
+
+	// unrepeatable returns why a request cannot be repeated, or "" if it can.
 	unrepeatable := func(x *recorded.Exchange) string {
 		if x.Query.Has("GoogleAccessId") || x.Query.Has("X-Goog-Signature") {
 			return "its signature is cleared"
@@ -36,6 +38,7 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 		return ""
 	}
 	const (
+		// These headers and fields have other values at each run.
 		headers = "Etag Last-Modified X-Goog-Generation X-Guploader-Uploadid"
 		fields  = "id selfLink mediaLink generation etag timeCreated updated timeStorageClassUpdated timeFinalized " +
 			"projectNumber nextPageToken"
@@ -61,6 +64,8 @@ func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		return serveLocally(newRuleServer())
 	}
+
+	// unrepeatable returns why a request cannot be repeated, or "" if it can.
 	unrepeatable := func(x *recorded.Exchange) string {
 		if !slices.Contains(ruleKinds, x.Kind) {
 			return "the rule server does not have this request"

@@ -264,6 +264,7 @@ func TestPutAndGet(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "bytes", body)
 			require.Equal(t, r.Properties, attrs.Properties)
+
 			require.Equal(t, int64(len(body)), attrs.Size)
 			require.Equal(t, crc32c.Sum([]byte(body)), attrs.CRC32C.Sum)
 			require.WithinDuration(t, time.Now(), attrs.Modified, time.Minute)

@@ -150,6 +150,8 @@ func TestListUploads(t *testing.T) {
 	first := bucket.begin(&driver.PutRequest{Key: "a/1"})
 	second := bucket.begin(&driver.PutRequest{Key: "a/2"})
 	bucket.begin(&driver.PutRequest{Key: "b"})
+
+	// An upload whose directory has no key file has ended in part.
 	withoutKeyFile := uploadPath(bucketdir.RandomName())
 	require.NoError(t, os.MkdirAll(filepath.Join(bucket.root, withoutKeyFile), 0o700))
 

@@ -172,6 +172,7 @@ func TestListVersions(t *testing.T) {
 			return result
 		}
 
+		// Each line is a key with its state. A noncurrent version has no state.
 		upToAB := []string{"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b"}
 		afterAB := []string{"a/b/c current", "a/b/c", "a0 current", "a0", "b/c removed", "b/c", "b/c"}
 		all := append(upToAB, afterAB...)

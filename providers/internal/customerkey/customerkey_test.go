@@ -50,6 +50,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 		"an unexported field":        struct{ key *customerkey.Key }{key},
 		"a field that is no pointer": struct{ key customerkey.Key }{*key},
 	} {
+		// texts has the value as each way of printing shows it.
 		texts := map[string]string{}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%t", "%p"} {
 			texts[verb] = fmt.Sprintf(verb, value)

@@ -145,6 +145,7 @@ func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
 		maxBody = 1 << 20
 		maxTerm = 7 * 24 * time.Hour
 	)
+
 	var request struct{ Start, Expiry string }
 	bodyErr := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&request)
 	start, startErr := time.Parse(time.RFC3339, request.Start)

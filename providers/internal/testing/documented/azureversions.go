@@ -409,6 +409,8 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	parts := multipart.NewReader(r.Body, params["boundary"])
 	var body bytes.Buffer
+
+	// Each part of the batch is a request.
 	for {
 		part, err := parts.NextRawPart()
 		if err != nil {

@@ -184,6 +184,7 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 			all = append(all, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
 		}
 	}
+
 	if x.Header.Get("X-Amz-Bypass-Governance-Retention") == "true" {
 		all = append(all, "s3:BypassGovernanceRetention")
 	}

@@ -129,6 +129,7 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {
+				// The server knows the owner of the bucket, and the user of another account.
 				ownerCredential := s3server.Credential{
 					AccessKeyID: s3server.DefaultAccessKeyID,
 					SecretKey:   s3server.DefaultSecretKey,

@@ -75,6 +75,7 @@ func TestPolicyHoldsForPrefix(t *testing.T) {
 	const key, secret = "AKIAUSERUSERUSERUSER", "user-secret-key"
 	for name, test := range hostilePrefixes {
 		t.Run(name, func(t *testing.T) {
+			// The server knows the owner of the bucket, and the user.
 			ownerCredential := s3server.Credential{
 				AccessKeyID: s3server.DefaultAccessKeyID,
 				SecretKey:   s3server.DefaultSecretKey,

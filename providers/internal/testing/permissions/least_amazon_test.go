@@ -49,6 +49,7 @@ var unjudgedByServer = map[string]string{
 func TestPolicyIsLeast(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
+		// The server knows the owner of the bucket, and the user of another account.
 		ownerCredential := s3server.Credential{
 			AccessKeyID: s3server.DefaultAccessKeyID,
 			SecretKey:   s3server.DefaultSecretKey,

@@ -50,6 +50,8 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		recorder := &rows.Recorder{}
 		endpoint := m.record(t, recorder)
 		owner := m.service(t, endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
+
+		// The user performs the operation with the policy of the trial.
 		account := rows.Account{
 			Recorder:  recorder,
 			Owner:     owner,

@@ -147,6 +147,8 @@ func TestPermissionsAnalyzer(t *testing.T) {
 				folders = append(folders, "./"+p.folder)
 			}
 		}
+
+		// Build the programs, and let the analyzer name their permissions.
 		build(t, filepath.Join(root, module), dir, folders...)
 		said := analyze(t, filepath.Join(dir, "permissions"), filepath.Join(root, module), folders)
 		for i := range programRuns {
