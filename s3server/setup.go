@@ -37,7 +37,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 		}
 	}
 
-	// An existing bucket is left as it is.
+	// CreateBucket leaves an existing bucket as it is.
 	b := h.server.NewBucket(setup.Name, h.config.Credentials[0].Account)
 	if setup.ObjectLock {
 		b.Locking = &state.LockSettings{}

@@ -212,7 +212,6 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 			}
 			return hasMore, err
 		})
-
 		if err != nil || restart == "" {
 			return hasMore, err
 		}

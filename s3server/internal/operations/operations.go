@@ -255,7 +255,7 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	name, handle := chooseOperation(r)
 	if handle == nil {
 		if name != "" {
-			// S3 has the operation, but this server has not.
+			// S3 has this operation, but this server does not implement it.
 			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
 		}
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", r.Target.Kind())

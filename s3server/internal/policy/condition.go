@@ -166,7 +166,7 @@ func (c *condition) matches(r *Request) bool {
 		})
 	}
 
-	// A negated operator must hold for all values, and any other one for one of them.
+	// Without a quantifier, a negated operator must hold for all values, and any other one for one of them.
 	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
 	if !hasKey || len(values) == 0 {
 		return c.ifExists || needsAll
