@@ -30,7 +30,6 @@ func (h *Handler) find(r *http.Request) (any, error) {
 	scanned := 0
 	for {
 		page, err := storage.ListPage(r.Context(), b, found.Next, opts...)
-
 		if err != nil {
 			return nil, err
 		}
