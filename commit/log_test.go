@@ -207,6 +207,7 @@ func TestAppendFails(t *testing.T) {
 			want: storage.TooLarge,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			log, _ := newMemoryLog(t)
@@ -256,6 +257,7 @@ func TestNewRefuses(t *testing.T) {
 			want:   storage.Unsupported,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := commit.New(tt.bucket, tt.prefix)

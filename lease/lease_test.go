@@ -705,6 +705,7 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 		{name: "a TTL that no option sets", text: `{"holder":"A","ttl":1,"nonce":"N"}`, wantWait: time.Second},
 		{name: "a TTL below zero", text: `{"holder":"A","ttl":-1,"nonce":"N"}`, wantWait: time.Minute},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -738,6 +739,7 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 		{name: "a token below zero", content: `{"holder":"a","token":-1}`},
 		{name: "too long", content: `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
