@@ -402,11 +402,14 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 			want:      storage.RateLimited,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.container, created)
 			_, err := server.openDriver(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
+			// The upload begins only after the policies of the container were read.
 			require.Equal(t, containerRequest, server.Lines()[0])
 			if tt.want != "" {
 				require.Len(t, server.Lines(), 1, "no bytes may be sent")

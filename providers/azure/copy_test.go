@@ -80,6 +80,7 @@ func TestCopyReplacesMetadata(t *testing.T) {
 			want:   map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.source, accepted)
@@ -452,6 +453,7 @@ func TestCopySourceURLTooLong(t *testing.T) {
 			response: created,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, objectReply("hello"))

@@ -222,6 +222,7 @@ func TestUserKeyExpiry(t *testing.T) {
 		},
 		{name: "a key that ends before the URL", ttl: week, want: keyEnd},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newKeyServer(t).open(t)
@@ -253,9 +254,12 @@ func TestUserKeyRenewal(t *testing.T) {
 		{name: "a clock that was put back", later: -day, ttl: time.Hour, wantRequests: 1},
 		{name: "a clock that was put back before the key", later: -30 * day, ttl: time.Hour, wantRequests: 1},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server, d := openWithUserKey(t)
+
+			// The server has got one request for a key before this signature.
 			_, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), signedAt.Add(tt.later))
@@ -377,6 +381,7 @@ func TestUserKeyInvalidResponses(t *testing.T) {
 		},
 		{name: "a key without end", body: begin + "<Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newKeyServer(t)

@@ -263,6 +263,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 				})
 				opts = append(opts, storagetest.SkipRules(reason, rules...))
 			}
+
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 				// Idle connections would be goroutines that the suite reports.
 				t.Cleanup(closeIdle)

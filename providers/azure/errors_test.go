@@ -58,6 +58,7 @@ func TestErrorCodes(t *testing.T) {
 		{azureCode: "SomethingThatNobodyKnows", status: 409, want: storage.Internal},
 		{azureCode: "SomethingElseThatNobodyKnows", status: 400, want: storage.InvalidArgument},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.azureCode, func(t *testing.T) {
 			server := newCannedServer(t, errorReply(tt.status, tt.azureCode))
@@ -71,6 +72,7 @@ func TestErrorCodes(t *testing.T) {
 			require.Equal(t, "R1", e.RequestID)
 			require.Equal(t, tt.azureCode+": What went wrong.", e.Err.Error())
 
+			// A caller can find the SDK's error.
 			var answer *azcore.ResponseError
 			require.ErrorAs(t, err, &answer)
 			require.Equal(t, tt.azureCode, answer.ErrorCode)
@@ -104,6 +106,7 @@ func TestRetryAfter(t *testing.T) {
 		{name: "nonsense", header: http.Header{"Retry-After": {"soon"}}},
 		{name: "nothing", header: http.Header{}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.want, retryAfter(tt.header))
@@ -181,6 +184,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		{name: "a caller's time", err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
 		{name: "an unknown error", err: errors.New("what?"), want: storage.Internal},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := translate(tt.err)
@@ -329,6 +333,7 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 		{name: "a refusal", err: newError(http.StatusForbidden), want: storage.Unauthenticated},
 		{name: "an unknown client", err: newError(http.StatusBadRequest), want: storage.Unauthenticated},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket, err := Open(t.Context(), Config{

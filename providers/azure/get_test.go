@@ -361,6 +361,7 @@ func TestGetUnexpectedRange(t *testing.T) {
 		{name: "another offset", response: respond("bytes 3-3/5"), want: storage.Internal},
 		{name: "a Content-Range that is none", response: respond("bytes x"), want: storage.Internal},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.response)

@@ -44,6 +44,7 @@ func TestHostileServers(t *testing.T) {
 			skip:     map[string]string{"Versions": azuriteVersions},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			store := newHostileStore(t, tt.isSigned)

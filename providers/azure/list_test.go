@@ -79,6 +79,7 @@ func TestHeadDirectory(t *testing.T) {
 			},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t,
@@ -268,6 +269,7 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 // List fails with Unsupported if a listing has a directory or is out of byte order, as on an
 // account with a hierarchical namespace. Sorting each page would lose keys of the next one.
 func TestListHierarchicalRefused(t *testing.T) {
+	// Only a hierarchical namespace has a resource type.
 	const isDirectory = `<ResourceType>directory</ResourceType></Properties>`
 	directory := strings.Replace(blobEntry("a"), `</Properties>`, isDirectory, 1)
 	directoryPrefix := `<BlobPrefix><Name>a/</Name><Properties>` + isDirectory + `</BlobPrefix>`
@@ -290,6 +292,7 @@ func TestListHierarchicalRefused(t *testing.T) {
 			pages: []reply{listing("2", blobEntry("a/b")), listing("", blobEntry("a-b"))},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.pages...)
@@ -382,6 +385,7 @@ func TestListLongestNames(t *testing.T) {
 	const encoded = "&amp;" // the longest form of a character
 	metadata := `<Metadata><a>` + strings.Repeat(encoded, 8_000) + `</a></Metadata>`
 	var limits []int
+	// The server's marker is the number of the next blob.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit, _ := strconv.Atoi(r.URL.Query().Get("maxresults"))
 		first, _ := strconv.Atoi(r.URL.Query().Get("marker"))
@@ -421,6 +425,8 @@ func TestListLongestNames(t *testing.T) {
 		count++
 	}
 	require.Equal(t, blobs, count)
+
+	// The first limit is too large for a response, and the smaller one is not.
 	require.Subset(t, []int{1000, 250}, limits)
 	require.Contains(t, limits, 250)
 }

@@ -179,6 +179,7 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 			},
 			{name: "server busy", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
 		}
+
 		for _, tt := range tests {
 			t.Run(name+", "+tt.name, func(t *testing.T) {
 				server := newCannedServer(t, tt.answer)

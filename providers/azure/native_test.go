@@ -353,6 +353,7 @@ func TestNativeOptionsInvalid(t *testing.T) {
 			want: "WithAccessTier must not be empty",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t)
@@ -640,10 +641,12 @@ func TestWithAccessTier(t *testing.T) {
 			},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.answers...)
 
+			// The last request is the one that creates the object.
 			attrs, err := tt.do(engine.New(server.openDriver(t)))
 			require.NoError(t, err)
 			require.Equal(t, "Cold", server.Last(t).Header.Get("X-Ms-Access-Tier"))

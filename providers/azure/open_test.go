@@ -482,6 +482,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 		{name: "an endpoint without its account", config: Config{Endpoint: "http://127.0.0.1:10000"}},
 		{name: "an endpoint of Data Lake", config: Config{Endpoint: "https://acme.dfs.core.windows.net"}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
@@ -536,6 +537,7 @@ func TestCredentialsByNameMissing(t *testing.T) {
 			},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, tt.env)
@@ -603,6 +605,7 @@ func TestAddresses(t *testing.T) {
 			want:    Config{Bucket: "$root", Account: "acme"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
 			address, err := url.Parse(tt.address)
@@ -756,6 +759,7 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 		{name: "two signatures", a: bySAS, b: byAnotherSAS},
 		{name: "tokens of unknown owners", a: byToken, b: byToken},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.isEqual {

@@ -161,6 +161,7 @@ func TestRestoreRefused(t *testing.T) {
 			want: storage.Archived,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newCannedServer(t, tt.answers...).openDriver(t)

@@ -217,6 +217,7 @@ func TestWithCORSRequests(t *testing.T) {
 			wantBody: `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newRoutedServer(t, map[string]routedReply{
@@ -224,6 +225,7 @@ func TestWithCORSRequests(t *testing.T) {
 				setAccountRequest: {status: http.StatusAccepted},
 				getAccountRequest: {status: http.StatusOK, body: twoRulesXML},
 			})
+
 			info, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(tt.rules...))
 			require.NoError(t, err)
 			require.Equal(t, tt.wantBody, strings.TrimPrefix(server.body(setAccountRequest), xml.Header))
@@ -268,6 +270,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 		{name: "open already, and to list", current: "container", public: true},
 		{name: "closed already"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			header := map[string]string{"Last-Modified": modified}
@@ -333,6 +336,7 @@ func TestWithPublicAccessErrors(t *testing.T) {
 			want:   storage.BucketNotFound,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newRoutedServer(t, map[string]routedReply{
@@ -499,6 +503,7 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 			want:  storage.BucketNotFound,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.pages[deleteRequest] = routedReply{status: http.StatusAccepted}

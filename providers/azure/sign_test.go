@@ -186,6 +186,7 @@ func TestSignedURLExpires(t *testing.T) {
 
 // A signed URL has no more permissions than it needs.
 func TestSignedURLPermissions(t *testing.T) {
+	// The letters stand for the rights to read, create, write, delete, and delete a version (x).
 	tests := []struct {
 		name string
 		req  *driver.SignRequest
@@ -216,6 +217,7 @@ func TestSignedURLPermissions(t *testing.T) {
 			want: "x",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			signedURL, err := newSigner(t, Config{}).sign(t.Context(), tt.req, signedAt)
@@ -430,6 +432,7 @@ func TestSigningFeatures(t *testing.T) {
 		},
 		{name: "no credentials", config: Config{Account: testAccount, Anonymous: true}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.config.Bucket = "photos"
@@ -465,6 +468,7 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 			want:   true,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.config.Bucket = "photos"
@@ -527,6 +531,7 @@ func TestAuthorizeSource(t *testing.T) {
 			wantAuthorization: "Bearer token",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newSigner(t, tt.config)

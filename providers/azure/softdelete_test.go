@@ -76,6 +76,7 @@ func TestExpiryOfDeleted(t *testing.T) {
 		},
 		{name: "without a time", now: removedAt, want: removedAt.Add(3 * day)},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &container.BlobProperties{DeletedTime: tt.deletedAt, RemainingRetentionDays: to.Ptr(int32(3))}

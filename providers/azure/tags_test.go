@@ -193,6 +193,7 @@ func TestTagErrors(t *testing.T) {
 		},
 		{name: "a lease", answers: []reply{errorReply(412, "LeaseIdMissing")}, want: storage.Locked},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newCannedServer(t, tt.answers...).openDriver(t)
@@ -267,6 +268,7 @@ func TestCopyScannedObject(t *testing.T) {
 			want: map[string]string{},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t)

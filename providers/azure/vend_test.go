@@ -72,6 +72,7 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 			permissions: "d",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			vended, err := newVendingDriver(t, nil).vend(t.Context(), newVendRequest(tt.prefix, tt.rights), signedAt)

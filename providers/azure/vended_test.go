@@ -37,6 +37,7 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
+	// The prefix "own/" has all rights, "read/" only that to read, and all others have no credentials.
 	allRights := signatureOf(t, container, sas.ContainerPermissions{
 		Read:   true,
 		Create: true,

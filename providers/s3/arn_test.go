@@ -51,6 +51,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 			config: Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -93,6 +94,7 @@ func TestCopySource(t *testing.T) {
 			want: "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k",
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tt.want, aws.ToString(attributes.CopySource(tt.ref)))
@@ -140,6 +142,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 		},
 		{name: "a bucket", config: Config{Bucket: "photos"}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})

@@ -27,6 +27,7 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 		{name: "by its name, escaped", failed: "kept%2F1"},
 		{name: "by another name", failed: "another", version: "v1"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})

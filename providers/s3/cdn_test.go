@@ -44,6 +44,7 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 			want:    "https://cdn.example.com/a%20b",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b, err := storage.Open(t.Context(), tt.address)
@@ -51,6 +52,7 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 			defer func() {
 				require.NoError(t, storage.Close(b))
 			}()
+
 			got, err := b.PublicURL("a b")
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
@@ -94,6 +96,7 @@ func TestOpenUnknownCDN(t *testing.T) {
 			want:    storage.InvalidArgument,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := storage.Open(t.Context(), tt.address)

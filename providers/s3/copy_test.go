@@ -248,6 +248,7 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 		{name: "the source has changed", heads: []reply{elsewhere, {Status: 412}}, wantCode: storage.Changed},
 		{name: "the source is missing", heads: []reply{elsewhere, elsewhere}, wantCode: storage.InvalidArgument},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			refusal := errorReply(412, "PreconditionFailed", "")
@@ -467,6 +468,7 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 			want:    storage.Unavailable,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
@@ -707,6 +709,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 		},
 		{name: "in parts", inParts: true, want: expires},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t)

@@ -269,6 +269,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		},
 		{profile: "versitygw", kinds: []documented.Kind{documented.VersitysListings}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
 			// Each bucket also has entries of another program, which the listings must have.

@@ -280,6 +280,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 			want:   bothKeys,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
@@ -965,6 +966,7 @@ func TestAttrsEncryption(t *testing.T) {
 			want:   storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN},
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}

@@ -159,6 +159,7 @@ func TestSignedUploadFormRefuses(t *testing.T) {
 			want: storage.InvalidArgument,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, Config{})

@@ -293,6 +293,7 @@ func TestGetWithoutLength(t *testing.T) {
 		},
 		{name: "HEAD", isHead: true, request: driver.GetRequest{Length: -1}, wantCode: storage.Internal},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
@@ -570,6 +571,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 			wantRequests: []string{"HEAD /photos/k"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)

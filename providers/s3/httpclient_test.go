@@ -257,6 +257,7 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 			otherHint: "AWS_CA_BUNDLE",
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, Config{Endpoint: server.URL, HTTPClient: tt.client})

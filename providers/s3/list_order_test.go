@@ -49,6 +49,7 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		},
 		{name: "the server of the profile", profile: "minio", server: "MinIO", body: inByteOrder, second: requestRest},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body})

@@ -44,6 +44,7 @@ func TestListRestByFolder(t *testing.T) {
 			want: [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})

@@ -14,6 +14,7 @@ import (
 
 // List sends one request with the limit, the prefix and the start of the page.
 func TestListRequest(t *testing.T) {
+	// Every request asks for escaped keys and the second form of the listing.
 	tests := []struct {
 		name      string
 		request   driver.ListRequest
@@ -60,6 +61,7 @@ func TestListRequest(t *testing.T) {
 			wantQuery: "encoding-type=url&list-type=2&max-keys=1000",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
@@ -264,6 +266,7 @@ func TestListFailures(t *testing.T) {
 			wantCode: storage.Unavailable,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandIn(t, tt.reply).openDriver(t, "aws")

@@ -155,6 +155,7 @@ func TestListPageTooLarge(t *testing.T) {
 				`</ListBucketResult>`,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws")

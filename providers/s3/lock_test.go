@@ -388,6 +388,7 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 		"no lock":                  {hold: noLock, retention: noLock, want: storage.PermissionDenied},
 		"locks may not be read":    {hold: denied, retention: denied, want: storage.PermissionDenied},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, denied, withoutKey, tt.hold, tt.retention)
@@ -397,6 +398,8 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 				BypassGovernance: tt.bypass,
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
+			// The HEAD fails without the key, so the two locks are requested.
 			require.Equal(t, []string{
 				"DELETE /photos/k?versionId=v&x-id=DeleteObject",
 				"HEAD /photos/k?versionId=v",

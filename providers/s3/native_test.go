@@ -393,6 +393,7 @@ func TestWithACLRefused(t *testing.T) {
 			want:    storage.Unsupported,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := engine.New(newStandIn(t, stored).openDriver(t, tt.profile))

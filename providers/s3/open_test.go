@@ -535,6 +535,7 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 		{name: "a probed profile", profile: "ceph (probed)", region: "us-east-1"},
 		{name: "a client of Amazon", profile: "wasabi", client: client},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -630,6 +631,7 @@ func TestAddress(t *testing.T) {
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
 		{address: "s3://photos?request_payer=requester", want: Config{Bucket: "photos", RequesterPays: true}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
 			u, err := url.Parse(tt.address)

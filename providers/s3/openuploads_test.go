@@ -259,8 +259,10 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			input: awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")},
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// The SDK signs the same request.
 			input := tt.input
 			input.Bucket = &d.bucket.name
 			input.Key = aws.String("a")
@@ -277,6 +279,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// This package signs it.
 			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
 			tt.change(r)
 			got, err := d.urls.signPart(t.Context(), r, now)

@@ -27,6 +27,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 		{region: "us-isof-south-1", id: "aws-iso-f"},
 		{region: "us-gov-west-1", id: "aws-us-gov"},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.region, func(t *testing.T) {
 			// The host.

@@ -411,6 +411,7 @@ func TestAbortParts(t *testing.T) {
 			wantRequests: []string{abort, list, abort, list, abort, list, abort, list},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
@@ -437,6 +438,7 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 		"InternalError":              {want: storage.Unavailable, isOutcomeUnknown: true},
 		"WhoKnows":                   {want: storage.Unavailable, isOutcomeUnknown: true},
 	}
+
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
 			server := newStandIn(t)

@@ -13,6 +13,7 @@ import (
 
 // Each profile has the features in this table. A change of the table is a change for users.
 func TestProfileFeatures(t *testing.T) {
+	// The names are short, so that a profile fits on a line.
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
@@ -50,6 +51,7 @@ func TestProfileFeatures(t *testing.T) {
 
 	want["omnibucket"] = want["aws"] // our own server has Amazon's rules
 	require.Len(t, profiles, len(want))
+
 	for _, p := range profiles {
 		t.Run(p.Name, func(t *testing.T) {
 			require.Equal(t, want[p.Name], p.features())
@@ -135,6 +137,7 @@ func TestProfileHosts(t *testing.T) {
 		{pattern: "s3.example.com", host: "s3.example.com.evil.org"},
 		{pattern: "s3.example.com"},
 	}
+
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%q for %q", tt.host, tt.pattern), func(t *testing.T) {
 			region, ok := hostname.Match(tt.pattern, tt.host)

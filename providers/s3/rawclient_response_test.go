@@ -146,6 +146,7 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			want:     serverTime.Add(time.Hour),
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.response, stored)

@@ -290,6 +290,7 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 			c.ExpectedBucketOwner = "123456789012"
 		}},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := &standIn{wiretest.NewTLSServer(t)}

@@ -461,6 +461,7 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 			wantRefused: 2,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			writeProfile(t, file, numberedKey(1))
@@ -469,6 +470,7 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 				return tt.config, func() {}
 			}})
+
 			if tt.isValid {
 				require.NoError(t, drain(b.List(t.Context())))
 			}

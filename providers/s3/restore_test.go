@@ -185,6 +185,7 @@ func TestArchived(t *testing.T) {
 			want: true,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, native := range []bool{false, true} {

@@ -226,6 +226,7 @@ func TestCreateBucketRegion(t *testing.T) {
 
 // CreateBucket fails with BucketExists if the bucket exists, even if it belongs to the caller.
 func TestCreateBucketExists(t *testing.T) {
+	// The script has the response to HeadBucket, and then that to CreateBucket.
 	tests := map[string]struct {
 		replies map[string]string
 		want    storage.Code
@@ -263,6 +264,7 @@ func TestCreateBucketExists(t *testing.T) {
 			want:    storage.Unauthenticated,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			service, _ := newScriptedService(t, Config{}, tt.replies)
@@ -304,6 +306,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 			wantRequests: []string{"HEAD /", "PUT /"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
@@ -364,6 +367,7 @@ func TestUpdateBucketRequests(t *testing.T) {
 			want:   []string{"GET /?policy", "PUT /?publicAccessBlock"},
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
@@ -744,6 +748,7 @@ func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 			want:  storage.InvalidArgument,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			service, _ := newScriptedService(t, configOf(t, "minio"), responses)
@@ -864,6 +869,7 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 			want:    "may not read ObjectLock, DefaultRetention: permit s3:GetBucketObjectLockConfiguration;",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			replies := bucketReplies(map[string]string{
@@ -963,6 +969,7 @@ func TestBucketInfoErrors(t *testing.T) {
 			}),
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			service, _ := newScriptedService(t, Config{}, tt.replies)

@@ -221,6 +221,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 		},
 		"the bucket was there before": {heads: []string{"200 "}, want: storage.BucketExists},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -334,6 +334,7 @@ func TestSigningBaseURL(t *testing.T) {
 			want:   "https://files.example.com/a%20b",
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, tt.config)
@@ -344,6 +345,7 @@ func TestSigningBaseURL(t *testing.T) {
 
 			signedURL, err := d.urls.sign(t.Context(), req, now)
 			require.NoError(t, err)
+
 			address, _, _ := strings.Cut(signedURL.URL, "?")
 			require.Equal(t, tt.want, address)
 		})
@@ -443,6 +445,7 @@ func TestSigningErrors(t *testing.T) {
 			},
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, tt.config)

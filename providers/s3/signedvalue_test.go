@@ -217,6 +217,7 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 		{profile: "", ofObject: []string{force}, ofAVersion: []string{force}},
 		{profile: "mine" + ProbedSuffix, ofObject: []string{force}, ofAVersion: []string{force}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
 			// A removal of an object.

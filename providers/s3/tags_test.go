@@ -101,6 +101,7 @@ func TestCopyReadsNoTags(t *testing.T) {
 			wantCount:     1,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: tt.source}, reply{Body: copied})
@@ -275,6 +276,7 @@ func TestTagErrors(t *testing.T) {
 			want:  storage.InvalidArgument,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandIn(t, tt.reply).openDriver(t, "aws")
@@ -313,6 +315,7 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 			want: storage.Unsupported,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)

@@ -50,6 +50,7 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 		},
 		{name: "a refusal", status: http.StatusForbidden, want: storage.Unauthenticated},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -196,6 +197,7 @@ func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 			wantHint: "pass that key",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
 			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.message}

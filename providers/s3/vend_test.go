@@ -448,6 +448,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			wantCode:    storage.Unsupported,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			profile, _ := s3.NamedProfile("minio")
@@ -515,6 +516,7 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 		{name: "two prefixes", query: "list-type=2&prefix=&prefix=users/1/", status: http.StatusOK},
 		{name: "versions", query: "versions&Prefix=users/1/", status: http.StatusOK},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req := newSignedGet(t, session, c.Endpoint+"/"+c.Bucket+"?"+tt.query)

@@ -225,6 +225,7 @@ func TestListVersionsInPages(t *testing.T) {
 		{name: "two, after the marker's version", limit: 2, repeatsMarker: true, wantRequests: 3},
 		{name: "three, after the marker's version", limit: 3, repeatsMarker: true, wantRequests: 2},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := &versionsServer{stored: stored, repeatsMarker: tt.repeatsMarker}

@@ -182,6 +182,7 @@ func TestPurgePaths(t *testing.T) {
 			want: []string{"/~a", "/%7Ea"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := &signedTransport{status: http.StatusCreated}
@@ -241,6 +242,7 @@ func TestPurgeFailures(t *testing.T) {
 		{name: "out of order", status: 503, body: "<html>", want: storage.Unavailable, isTemporary: true},
 		{name: "a redirect", status: 302, want: storage.InvalidArgument},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := &signedTransport{status: tt.status, body: tt.body}

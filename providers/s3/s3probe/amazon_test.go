@@ -114,6 +114,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			require.True(t, found.CustomerKeys)
 			require.Empty(t, report.Left)
 
+			// All checks pass, except for those that the configuration leaves out.
 			for _, check := range report.Checks {
 				want := Enforced
 				if check.Name == "a public object in a private bucket" && !hasACLs {

@@ -265,6 +265,7 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 			want: s3.Conditions{Create: true, Update: true, Complete: true, Copy: true},
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -309,6 +310,7 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 		{name: "by the host", endpoint: "http://t3.storage.dev", want: s3.Conditions{}},
 		{name: "by the host on Fly", endpoint: "http://fly.storage.tigris.dev", want: s3.Conditions{}},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

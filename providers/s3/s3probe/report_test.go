@@ -44,6 +44,7 @@ func TestReportNamesProvenProfile(t *testing.T) {
 			want: unproven + "the CRC32C of a multipart upload.\n",
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			proven, _ := s3.NamedProfile("minio")

@@ -170,6 +170,7 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 			statement: `{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Statement":[` + tt.statement + `]}`)

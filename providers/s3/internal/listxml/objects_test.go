@@ -55,6 +55,7 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 			want:     []string{"aA&b"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
@@ -96,6 +97,7 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 		{name: "another prefix", requested: "a b/", response: `<Prefix>a</Prefix>`},
 		{name: "no escape", requested: "a b/", response: `<Prefix>a%b/</Prefix>`},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response := `<ListBucketResult>` + tt.response + `</ListBucketResult>`
@@ -143,6 +145,7 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 			want:     []string{"c", "a/", "a-b/"},
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var response strings.Builder
@@ -186,6 +189,7 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 			want:     storage.Internal,
 		},
 	}
+
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			page := &storage.Page{}

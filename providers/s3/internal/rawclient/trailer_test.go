@@ -41,6 +41,7 @@ func TestTrailed(t *testing.T) {
 				data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, data), "the content must be the same")
+
 				end := "\r\n0\r\nx-amz-checksum-crc32c:" + sumOfHello + "\r\n\r\n"
 				require.True(t, bytes.HasSuffix(body, []byte(end)), "the trailer must be the same")
 			})
@@ -91,6 +92,7 @@ func TestTrailedEndsEarly(t *testing.T) {
 			want: io.ErrNoProgress,
 		},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			body, err := io.ReadAll(NewTrailed(tt.src, size, func() *string { return tt.sum }))

@@ -141,6 +141,7 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 		"a new secret":   {credentials: rotated, region: "eu-west-1", at: midnight},
 		"another region": {credentials: alice, region: "us-east-1", at: midnight},
 	}
+
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var keys Keys
