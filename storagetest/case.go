@@ -92,6 +92,7 @@ func runCase(t *T, c Case, report *report) {
 		return
 	}
 
+	// The driver must refuse each feature that it lacks.
 	report.refuse(c)
 	for _, r := range refusals {
 		if lacking&r.feature != 0 {

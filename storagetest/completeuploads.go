@@ -238,6 +238,8 @@ func (t *T) runCompletionsBeside(completions int) {
 		key := fmt.Sprint("key", round)
 		calls := &history.History{}
 		initial := history.KeyState{}
+
+		// In every second round, the upload replaces an object.
 		objectExists := round%2 == 1
 		if objectExists {
 			initial.Content = "before"

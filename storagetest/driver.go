@@ -379,10 +379,12 @@ func driverParts(t *T, d driver.Driver) {
 	p := beginParts(t, d, first+second)
 	last := p.request(2, t.unit, second)
 	if t.has(driver.SequentialParts) {
+		// Parts in sequence leave the last part to the completion.
 		p.send(p.request(1, 0, first))
 		p.send(p.request(1, 0, first))
 	} else {
 		p.send(last)
+		// The part is sent already, so the completion must not send it.
 		last = nil
 		p.send(p.request(1, 0, body(t.unit, 9)))
 		p.send(p.request(1, 0, first))

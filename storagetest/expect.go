@@ -143,6 +143,7 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 		if other == code {
 			continue
 		}
+		// An error with Unknown also matches OutcomeUnknown.
 		if other == storage.OutcomeUnknown && failure.Unknown {
 			continue
 		}

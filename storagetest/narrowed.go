@@ -402,6 +402,8 @@ var prefixedCases = []Case{
 // returns the errors by name.
 func everyOperation(t *T, b storage.Bucket, key string) map[string]error {
 	errs := map[string]error{}
+
+	// The methods of Bucket.
 	_, errs["Upload"] = b.Upload(t.Context(), key, strings.NewReader("x"))
 	reader, err := b.Download(t.Context(), key)
 	errs["Download"] = err
@@ -418,6 +420,7 @@ func everyOperation(t *T, b storage.Bucket, key string) map[string]error {
 	_, errs["SignedDownloadURL"] = b.SignedDownloadURL(t.Context(), key)
 	_, errs["PublicURL"] = b.PublicURL(key)
 
+	// The functions that take a bucket.
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{key}))
 	_, errs["RemoveMatching"] = storage.RemoveMatching(t.Context(), b, nil)

@@ -48,6 +48,8 @@ func nthCallCases() []Case {
 				op.withFaults(t, false)
 			},
 		})
+
+		// The operation is not repeated if its response was lost.
 		if op.once {
 			continue
 		}
@@ -114,6 +116,8 @@ type faultRuns struct {
 // newFaultRuns opens the bucket of the runs, which retries its requests only if retried is true.
 func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
 	var inner driver.Driver
+
+	// The layer keeps the driver below it, so that a second bucket can use the same store.
 	capture := func(next driver.Driver) driver.Driver {
 		inner = next
 		return next
@@ -166,12 +170,14 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 		t.faults.Set() // no rules
 		hadFault := len(t.faults.Hits()) > 0
 
+		// Check the result of the run, and the state that it has left.
 		result := expected
 		result.err = err
 		result.got = got
 		result.now = t.snapshot(reliable)
 		r.op.requirePermitted(t, fmt.Sprintf("%v: %v", rule, err), result)
 
+		// The fault has hit its call, so the next run hits the call after it.
 		if hadFault {
 			call++
 			continue
@@ -204,6 +210,7 @@ func (op operation) requirePermitted(t *T, name string, v faultResult) {
 		require.Equal(t, v.want, v.got, name)
 		require.Equal(t, v.after, v.now, "%s: success must mean the whole effect", name)
 	case v.retried:
+		// A single fault must not make an operation fail that retries.
 		require.NoError(t, v.err, name)
 	case op.many:
 		// Each object must be as before or as after. A line of a state is one object.
@@ -212,8 +219,10 @@ func (op operation) requirePermitted(t *T, name string, v faultResult) {
 				name, line)
 		}
 	case storage.CodeOf(v.err) == storage.BodyFailed:
+		// A failure of the body must change nothing.
 		require.Equal(t, v.before, v.now, name)
 	default:
+		// Any other failure leaves the old state, or reports that the outcome is unknown.
 		t.requireCode(v.err, storage.CodeOf(v.err))
 		if v.now != v.before {
 			require.Equal(t, v.after, v.now, "%s: the store must not be between before and after", name)

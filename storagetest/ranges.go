@@ -94,6 +94,7 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	offset, length := reader.Range()
 	require.Equal(t, row.start, offset, "%s %+v", key, row)
 	require.Equal(t, int64(len(row.want)), length, "%s %+v", key, row)
+
 	size := int64(10)
 	if key == "empty" {
 		size = 0

@@ -391,11 +391,13 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
 
+		// The key is not stored, so removing it does nothing.
 		t.requireMissing(b, key)
 		require.NoError(t, b.Remove(t.Context(), key), "it is not there")
 	}
 	require.Equal(t, before, t.snapshot(b))
 
+	// Remove what the function has stored.
 	_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"file", "folder/x"}))
 	require.NoError(t, err)
 	return errs

@@ -443,6 +443,8 @@ func signedUpload(t *T, key string) {
 	)
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signedURL.Method)
+
+	// A browser must be able to send the request.
 	for name := range signedURL.Header {
 		require.NotContains(
 			t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
@@ -453,6 +455,7 @@ func signedUpload(t *T, key string) {
 	resp := t.do(signedURL, strings.NewReader("text"), nil)
 	require.Less(t, resp.status, 300, "%s", resp.body)
 
+	// The object has the signed attributes.
 	t.requireContent(b, key, "text")
 	attrs := t.attrs(b, key)
 	require.Equal(t, t.keptType("text/x-test"), attrs.ContentType)

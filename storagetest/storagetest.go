@@ -230,6 +230,8 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 		desc:    desc,
 		report:  newReport(kind, desc, o),
 	}
+
+	// The leak case, which runs last, compares with the goroutines of this moment.
 	baseline := goroutines()
 
 	parallel, alone := split(cases, o, r.report)
@@ -241,11 +243,15 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 			})
 		}
 	})
+
+	// The other cases run one after the other, after the parallel ones.
 	for _, c := range alone {
 		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
 			r.run(t, c)
 		})
 	}
+
+	// All cases have ended, so their goroutines must have ended, too.
 	if _, skipped := o.skips(leakCase.Name, leakCase.Rule); !skipped {
 		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) {
 			requireNoGoroutines(t, baseline)

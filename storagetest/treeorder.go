@@ -241,6 +241,7 @@ func listingOfATree(t *T) {
 					storage.WithStartAfter(startAfter))
 			}
 
+			// ListPage begins at a token, so it is compared without a start.
 			want := model(aroundAFolder, prefix, delimiter, "")
 			got := t.pages(b, 3, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter))
 			require.Equal(t, want, got, "prefix %q, delimiter %q, by ListPage", prefix, delimiter)

@@ -370,6 +370,7 @@ func readersAndWriter(t *T) {
 	var wg sync.WaitGroup
 	for range readers {
 		wg.Go(func() {
+			// Read until the writes are done, or until a read fails.
 			for readNumbered(t, b) {
 				select {
 				case <-done:

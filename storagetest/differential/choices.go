@@ -160,11 +160,13 @@ func (p *player) ifRevision(key string) condition {
 		return condition{}
 	}
 
+	// Most conditions name the last revision.
 	r := seen[len(seen)-1]
 	if p.oneIn(3) {
 		r = choose(p, seen...)
 	}
 
+	// If r is an earlier revision with the current content, the current revision may equal it.
 	if !p.unique {
 		content, attrs, err := storage.ReadAll(p.ctx, p.memory, key)
 		if err == nil && string(content) == r.content && attrs.Revision != r.memory {

@@ -94,6 +94,7 @@ func play(t *testing.T, c Config, seed int, calls []call, b, memory storage.Buck
 		unique:     storage.Supports(b, storage.UniqueRevisions),
 	}
 	for i := range callsOfASeed {
+		// Halfway, the test may replace the bucket.
 		if i == callsOfASeed/2 && c.Change != nil {
 			p.other = c.Change(t, p.other)
 			p.revisions = nil // the new bucket has other revisions
@@ -149,13 +150,14 @@ func (p *player) compare(what, key string, call func(b storage.Bucket) result) s
 // compareEach is like compare, for a call whose arguments differ between the two buckets.
 func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
 	other := call(p.other, false)
+	// An unsupported call is not compared, so it is not made in memory.
 	if storage.CodeOf(other.err) == storage.Unsupported {
 		return ""
 	}
 	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
 
-	// Only what both buckets return is compared.
+	// If only one bucket reports a checksum, no checksum is compared.
 	want := memory.describe()
 	got := other.describe()
 	if len(checksum.FindAllString(want, -1)) != len(checksum.FindAllString(got, -1)) {

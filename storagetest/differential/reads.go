@@ -15,12 +15,16 @@ func (p *player) download() string {
 	key := choose(p, keys...)
 	var opts []storage.DownloadOption
 	text := ""
+
+	// Choose a range, which may lie outside of the object.
 	if p.oneIn(2) {
 		offset := choose(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
 		length := choose(p, int64(-1), 0, 1, 50, 1<<20)
 		opts = append(opts, storage.WithRange(offset, length))
 		text = fmt.Sprintf(" WithRange(%d, %d)", offset, length)
 	}
+
+	// Choose a condition.
 	c := condition{}
 	if p.oneIn(3) {
 		c = p.ifRevision(key)

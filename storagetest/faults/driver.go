@@ -76,6 +76,7 @@ func callWithBody[T any, B io.Reader](
 	original := *body
 	switch fault.kind {
 	case cut:
+		// Read some bytes, as a store does before a connection breaks.
 		var none T
 		_, err := io.CopyN(io.Discard, original, fault.amount)
 		if err != nil && err != io.EOF {

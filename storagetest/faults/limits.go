@@ -50,6 +50,8 @@ func WithLimits(b Limits) driver.Layer {
 // apply returns the description of a driver with d that also has these limits.
 func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
+
+	// A listing without any order is not in the order of folders either.
 	if b.Disable&storage.OrderedListing != 0 {
 		d.FolderOrder = false
 	}

@@ -93,6 +93,7 @@ func (o *partOrder) complete(
 		return next.CompleteParts(ctx, r)
 	}
 
+	// The driver below takes the last part like any other one.
 	last, err := next.PutPart(ctx, r.Last)
 	if err != nil {
 		return nil, err

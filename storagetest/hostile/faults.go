@@ -138,6 +138,8 @@ func portals() []fault {
 			},
 		},
 	}
+
+	// Each response claims success, although the request had no effect.
 	for i := range portals {
 		portals[i].instead = true
 		portals[i].success = true

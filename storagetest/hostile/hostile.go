@@ -247,6 +247,7 @@ func (s *suite) runTrialOn(
 		defer func() { require.NoError(t, o.undo(ctx, r.bucket)) }()
 	}
 
+	// From here on, the server breaks responses.
 	server.begin(&f, first, variant)
 	server.otherWriter = nil
 	if o.otherWriter != nil {

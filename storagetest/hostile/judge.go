@@ -64,6 +64,7 @@ func (r *trial) requireAllowed(t *testing.T) {
 		return
 	}
 
+	// The error must be short, and have a code and a hint of the fault.
 	require.LessOrEqual(t, len(r.err.Error()), maxText, "the error shows too much of a response. %v", r)
 	var e *storage.Error
 	require.ErrorAs(t, r.err, &e, "%v", r)
@@ -76,12 +77,15 @@ func (r *trial) requireAllowed(t *testing.T) {
 // requireEffect requires that the operation has had the effect that its result reports.
 func (r *trial) requireEffect(t *testing.T) {
 	t.Helper()
+
+	// This operation never has an effect.
 	if r.operation.tookEffect == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	defer cancel()
 
+	// The object that another writer has stored meanwhile must remain.
 	if r.overtaken {
 		require.NoError(t, r.otherErr, "%v", r)
 		content, _, err := storage.ReadAll(ctx, r.bucket, "a")

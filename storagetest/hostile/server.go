@@ -98,11 +98,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	x.quoted = quote(r)
+
+	// The fault either replaces the effect of the request, or follows it.
 	if x.fault.instead {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
 		x.resp = record(s.backend, w, r)
 	}
+
+	// Another writer calls before the client gets its response.
 	if x.otherWriter != nil {
 		x.otherWriter()
 	}
@@ -114,6 +118,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * maxTime))
+
+	// While respond runs, end can close the connection.
 	s.mu.Lock()
 	s.open = append(s.open, conn)
 	s.mu.Unlock()
@@ -134,6 +140,8 @@ func (s *server) breakNext(r *http.Request) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+
+	// Earlier requests get their true response, and so do later ones if the fault breaks only one.
 	if s.fault == nil || len(s.requests) < s.first {
 		return nil
 	}
@@ -150,6 +158,8 @@ func (s *server) breakNext(r *http.Request) *exchange {
 		variant: s.variant,
 		number:  s.broken,
 	}
+
+	// The other writer makes its call only once.
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		x.otherWriter = s.otherWriter
 		s.otherWriter = nil

@@ -160,6 +160,8 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		Failures:      unlimited,
 		Outages:       unlimited,
 	}
+
+	// As in Explore, equal requests then arrive in the same order in each run.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	s := runSchedule(t, w, scene, budget, replayChoices(choices))
 	t.Logf("schedule %s:\n    %s", formatChoices(choices), strings.Join(s.lines(), "\n    "))
@@ -434,6 +436,8 @@ func stack() string {
 		head, _, _ := strings.Cut(goroutine, "\n")
 		match := bubbleNumber.FindStringSubmatch(head)
 		isCaller := strings.Contains(goroutine, "interleave.stack(")
+
+		// Goroutines outside of bubbles are left out, and so is the caller.
 		if match == nil || isCaller {
 			continue
 		}

@@ -42,6 +42,8 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 				return true
 			}
 		}
+
+		// An effect that is certain cannot be left out.
 		if mayHaveEffect && !uncertain {
 			continue
 		}

@@ -107,6 +107,8 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	if err != nil {
 		return err
 	}
+
+	// The schedule does not run.
 	if pending == nil {
 		return effect()
 	}
@@ -121,6 +123,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		<-pending.granted
 	}
 
+	// The request may fail without an effect.
 	switch pending.verdict {
 	case killProcess:
 		return died(r)
@@ -297,10 +300,12 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	dst := d.Locate(r.Key)
 	isOtherBucket := r.Source.Account != dst.Account || r.Source.Bucket != dst.Bucket
 	if d.isFree() || isOtherBucket {
+		// Such a copy is a single request.
 		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
 
+	// The copy is split, so that other requests can take effect between its read and its write.
 	src, err := d.source(ctx, "Copy", r.Source)
 	if err != nil {
 		return nil, err

@@ -153,6 +153,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 	actor := p.actor(ctx)
 
 	s.mu.Lock()
+	// A dead process sends no requests.
 	if p.dead {
 		p.deadCalls++
 		calls := p.deadCalls
@@ -161,11 +162,13 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 		return nil, died(r)
 	}
 
+	// Before and after the run, requests take effect at once.
 	if !s.running {
 		s.mu.Unlock()
 		return nil, nil
 	}
 
+	// The store may have stopped answering this process for a while.
 	hasOutage := time.Now().Before(p.outages[r.store])
 	if hasOutage {
 		err := unanswered()
@@ -175,6 +178,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 		return nil, err
 	}
 
+	// The request waits until the schedule grants it.
 	w := &pendingRequest{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
 	s.mu.Unlock()
@@ -298,6 +302,7 @@ func (s *schedule) next() bool {
 		return true
 	}
 
+	// No request waits.
 	if s.haveAllEnded() {
 		return false
 	}
@@ -305,6 +310,7 @@ func (s *schedule) next() bool {
 		return true
 	}
 
+	// The run cannot continue, so the failure names the actors that have not ended.
 	var names []string
 	for _, a := range s.actors {
 		if !a.hasEnded {
@@ -431,6 +437,7 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 		return
 	}
 
+	// Record the choice, so that the run can be repeated.
 	s.choices = append(s.choices, choice)
 	s.offered = append(s.offered, options)
 

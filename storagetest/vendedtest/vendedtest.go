@@ -277,6 +277,8 @@ func (a attempt) requireFailure(t *testing.T, s Store) {
 	fill(t, s.Program)
 	credentials := s.vend(t, ownPrefix)
 	client := s.client(t, credentials)
+
+	// The credentials are valid, so they do not cause the refusal below.
 	require.NoError(t, calls["read"](t.Context(), client, "users/1/a"))
 
 	before := contentOf(t, s.Program)
