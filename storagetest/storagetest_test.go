@@ -142,6 +142,8 @@ func TestSkippedCasesAreListed(t *testing.T) {
 		}
 	}
 	storagetest.Run(t, newMemory, opts...)
+
+	// The file is named after the store.
 	data, err := os.ReadFile(filepath.Join(dir, "some--store-.json"))
 	require.NoError(t, err)
 

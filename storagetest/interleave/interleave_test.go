@@ -163,6 +163,8 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness, scene)
 	require.Nil(t, report.Failure)
+
+	// Runs were cut off, and yet both results were seen.
 	require.Positive(t, report.Cut)
 	require.Equal(t, map[string]bool{"a": true, "b": true}, results)
 }
@@ -203,6 +205,8 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 					_, err := b.Upload(ctx, key, strings.NewReader("text"))
 					return err
 				}
+
+				// A dead process cannot clean up, although this call ignores the end of ctx.
 				defer func() {
 					_ = put(context.WithoutCancel(ctx), "cleaned")
 				}()
@@ -223,6 +227,8 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
+
+	// A process dies before its second request at the earliest.
 	require.Equal(t, map[string]bool{
 		"1":           true,
 		"1 2":         true,
@@ -233,6 +239,8 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 // While a request is pending, time passes only if the budget has Ticks.
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
+
+	// longestWith returns the longest time that the upload takes in any run.
 	longestWith := func(budget interleave.Budget) (longest time.Duration) {
 		config := interleave.Config{Budgets: []interleave.Budget{budget}}
 		interleave.Explore(t, config, noWeakness, func(s *interleave.Scene) {
@@ -357,6 +365,7 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 
 				// The condition of a removal.
 				put(s, b, "k", "equal")
+				// The removal fails only if the change is visible.
 				_ = b.Remove(s.Context(), "k", ifFirst)
 				want := ""
 				if tt.isVisible {
@@ -435,6 +444,8 @@ func TestActorsOfOneProcess(t *testing.T) {
 		put(s, store.Bucket(), counter, "")
 		p := s.Process("p")
 		b := p.Bucket(store)
+
+		// The channel is the lock, which one actor at a time holds.
 		lock := make(chan struct{}, 1)
 		for _, name := range []string{"a", "b"} {
 			p.Go(name, func(ctx context.Context) error {
@@ -446,6 +457,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 			})
 		}
 		s.Check(func() {
+			// Each actor appends one letter.
 			if !p.Died() {
 				require.Len(s, read(s, store.Bucket(), counter), 2)
 			}
@@ -491,6 +503,8 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 				b := p.Bucket(store)
 				actors = append(actors, p.Go(name, func(ctx context.Context) error {
 					err := appendToCounter(ctx, b, name, byRevision)
+
+					// The store answers again after a minute.
 					if errors.Is(err, storage.Unavailable) {
 						time.Sleep(time.Minute)
 						err = appendToCounter(ctx, b, name, byRevision)
@@ -509,6 +523,7 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
+	// Each process was without answers in at least one run.
 	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
 }
 
