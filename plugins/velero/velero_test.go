@@ -591,6 +591,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	_, addressErr := h.backupStore(wrong)
 	require.Error(t, addressErr)
 
+	// Neither the errors nor the log may show the secret.
 	for _, err := range []error{denied, parameterErr, addressErr} {
 		require.NotContains(t, err.Error(), secret)
 	}
