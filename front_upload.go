@@ -90,8 +90,8 @@ func PutSignedPart(
 // AbandonUpload drops the parts of an upload that [WithResume] has recorded in the file at path,
 // and removes the file. It succeeds if the file does not exist. It fails with InvalidArgument if
 // WithResume has not written the file, or if the upload is to another bucket or to a key outside of
-// the prefix of b, with Locked if another call is using the file, and with Unsupported if a later
-// version of this library has written it.
+// the prefix of b. It fails with Locked if another call is using the file, and with Unsupported if
+// a later version of this library has written it.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := frontOf(b, "AbandonUpload", "")
 	if e != nil {

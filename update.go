@@ -35,7 +35,7 @@ func Update(
 		rounds: rounds{b: b, op: "Update", key: key},
 		b:      b,
 		change: change,
-		// The last option is the condition, which each round sets anew.
+		// The last option is the condition, which each round replaces.
 		opts: append(slices.Clip(opts), nil),
 	}
 	if e := u.check(opts); e != nil {

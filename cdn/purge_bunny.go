@@ -50,7 +50,7 @@ func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
 
 // purge purges one URL.
 func (p *bunnyPurger) purge(ctx context.Context, address string) error {
-	// Parse refuses an address that is no URL at a CDN.
+	// Parse fails unless address is a URL at a CDN.
 	if _, err := p.api.Parse(address); err != nil {
 		return err
 	}

@@ -75,9 +75,9 @@ func UnexpectedResponse(response *http.Response, problem string) *storage.Error 
 }
 
 // SendWrite calls do, which sends the requests of one write, and returns its error as a
-// *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken effect: if a request
-// was sent and got no response, if the response was cut off, or if its status is 499 or a server
-// error other than 501 and 503.
+// *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken effect. This is the
+// case if a request was sent and got no response, if the response was cut off, or if its status is
+// 499 or a server error other than 501 and 503.
 func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {

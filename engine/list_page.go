@@ -150,8 +150,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 	return nil
 }
 
-// seal returns the driver's token behind a mark that binds it to this listing, or "" if there is no
-// next page.
+// seal returns the driver's token, preceded by a mark that binds it to this listing, or "" if there
+// is no next page.
 func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""

@@ -82,7 +82,7 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 		return e
 	}
 
-	// What the store still cannot keep comes from the source of a copy, and not from an option.
+	// Any other property that the store cannot keep is from the source of a copy, not from an option.
 	c.dropProperties(p)
 
 	if p.StorageClass != "" {

@@ -161,9 +161,9 @@ func lookUp(ctx context.Context, o *operation, want *intent) (*storage.Attrs, *s
 	return head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 }
 
-// mayBeOwnEffect reports whether an earlier attempt of the same write can be the cause of e, because
-// it has replaced the object that a condition names or the source of an append, or has completed the
-// multipart upload.
+// mayBeOwnEffect reports whether an earlier attempt of the same write can be the cause of e. That
+// attempt may have replaced the object that a condition names or the source of an append, or
+// completed the multipart upload.
 func mayBeOwnEffect(e *storage.Error) bool {
 	switch e.Code {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:

@@ -107,7 +107,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 }
 
 // checkStream returns an error if the stream is too long or too short. The part with the number was
-// read last, all parts so far have total bytes, and isLast tells whether the stream ends there.
+// read last, all parts so far have total bytes, and isLast is true if the stream ends there.
 func (m *multipart) checkStream(number int, total int64, isLast bool) *storage.Error {
 	desc := &m.w.op.engine.desc
 	declared := m.w.src.size

@@ -26,7 +26,7 @@ type source struct {
 }
 
 // openSource opens a source with a request for the range first, and usually needs no other. If that
-// range begins after the end of the object, it requests the attributes alone.
+// range begins after the end of the object, it requests only the attributes.
 func openSource(
 	ctx context.Context, src storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,

@@ -304,8 +304,7 @@ func laterExpiry(pair string) (later string, isExpiry bool) {
 }
 
 // tamperQuery returns a function that replaces the parameters in a URL's query with those that
-// change returns. Of the pairs that change receives, the one at the index signature is the
-// signature.
+// change returns. change receives the parameters and the index of the signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		address, query, ok := strings.Cut(s.URL, "?")

@@ -97,8 +97,8 @@ func WithModifiedBefore(t time.Time) Option {
 // report of one job without WithShard, except that each of the n jobs counts a failure for a directory
 // or link that cannot be read.
 //
-// The shard of a key is stable, and is computed from the key relative to its directory or bucket: the
-// first eight bytes of the SHA-256 of the key are a big-endian number, and the shard is that number
+// The shard of a key is stable, and is computed from the key relative to its directory or bucket. The
+// first eight bytes of the SHA-256 of that key are a big-endian number, and the shard is that number
 // modulo n.
 //
 // With [WithShardBounds], a shard is a range of keys instead, and each job lists only its range. With

@@ -106,8 +106,8 @@ func (t *reporter) countFailed(ctx context.Context, key string, err error) {
 	t.countDestinationFailure(ctx, key, err)
 }
 
-// countDestinationFailure counts a failure for a file that is no file of the source, or that already
-// counts as transferred. After ctx is done, it counts only a failure with OutcomeUnknown, because that
+// countDestinationFailure counts a failure for a file that is not in the source, or that already counts
+// as transferred. After ctx is done, it counts only a failure with OutcomeUnknown, because that
 // operation may have succeeded.
 func (t *reporter) countDestinationFailure(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {

@@ -115,7 +115,8 @@ type reckoning struct {
 // those that are being removed, which are in the entries.
 //
 // The count is doubtful if a file of a dead entry is counted, because a slow call may still remove it
-// and subtract nothing, or if a removal is in progress, which may have subtracted a file twice.
+// and subtract nothing. It is also doubtful if a removal is in progress, which may have subtracted a
+// file twice.
 func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r *reckoning) error {
 	t.Bytes = 0
 	t.Files = 0

@@ -73,7 +73,8 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 }
 
 // isOutdated reports whether an unfinished upload must not be completed because Config has changed since
-// it began: it lacks a reservation or a key that Config now needs, or its bytes are in the wrong place.
+// it began. Such an upload lacks a reservation or a key that Config now needs, or its bytes are in the
+// wrong place.
 func (k *keeper) isOutdated(s *session.Session) bool {
 	if s.Phase == session.PhaseDone {
 		return false

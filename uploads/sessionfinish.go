@@ -174,7 +174,7 @@ func (e *sessionEnd) mustAnnounce() bool {
 	return config.Stored != nil || config.Records != nil || config.Allowance != nil || e.s.Pieces != nil
 }
 
-// saveStored saves in the session that the object exists, before anybody is told of the file.
+// saveStored saves in the session that the object exists, before the file is made known.
 func (e *sessionEnd) saveStored(ctx context.Context) error {
 	if !e.mustAnnounce() || e.s.Phase == session.PhaseStored {
 		return nil

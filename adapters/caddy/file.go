@@ -94,7 +94,7 @@ func (d *directory) Close() error {
 }
 
 // ReadDir returns the next n entries, or all if n is not positive, in the order of the store. It
-// leaves out markers of directories and keys that are no file names.
+// leaves out markers of directories and keys without a valid path.
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	entries := []fs.DirEntry{}
 	for n <= 0 || len(entries) < n {

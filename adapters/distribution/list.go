@@ -129,7 +129,7 @@ func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// Of the path after which the walk begins, and of each folder around it, only the content is visited.
+		// The walk visits only the content of startAfter's path and of each folder around it.
 		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
 		if !isOrContainsStart {
 			if text <= startAfter {

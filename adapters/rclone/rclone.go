@@ -51,8 +51,9 @@ const partials = ".omnibucket-partial"
 // down.
 //
 // New fails with InvalidArgument if remote is nil. It fails with Unsupported if names in the remote do
-// not distinguish upper case from lower case, if several files may have the same name, or if the
-// remote shows files while they are being written and cannot rename them.
+// not distinguish upper case from lower case, or if several files may have the same name. It also
+// fails with Unsupported if the remote shows files while they are being written and cannot rename
+// them.
 func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(remote)
 	if err != nil {

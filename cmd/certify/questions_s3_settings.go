@@ -92,7 +92,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 }
 
 // askRemovedBlock asks for how long a bucket still refuses a public policy after its block of public
-// access was removed, by creating a public bucket, for which the library repeats the policy until it is
+// access was removed. It creates a public bucket, for which the library repeats the policy until it is
 // accepted.
 func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	const limit = 5 * time.Second

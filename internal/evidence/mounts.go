@@ -60,8 +60,8 @@ func views(dir string, mounts []mount) ([]view, bool) {
 
 // mountOf returns the mount that shows path.
 //
-// Of several mounts with the same parent that contain path, that with the shortest mount point is
-// the newest and hides the others.
+// If several mounts with the same parent contain path, the one with the shortest mount point is the
+// newest and hides the others.
 func mountOf(path string, mounts []mount) (top mount, found bool) {
 	// Begin with the roots, and go from each mount to the one in it that hides the path.
 	candidates := rootMounts(mounts)

@@ -17,8 +17,8 @@ import (
 	"iter"
 )
 
-// Each calls do with each number from 0 to n-1, at most limit calls at the same time. What happens if
-// a call fails or ctx ends is described at [Stream].
+// Each calls do with each number from 0 to n-1, at most limit calls at the same time. [Stream]
+// describes what happens if a call fails or ctx ends.
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
 	numbers := func(yield func(int, error) bool) {
 		for i := range n {

@@ -53,7 +53,7 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	first := startReading(rest, max, end)
 	ended := first.waitWhileBytesCome(ctx)
 
-	// stop ends a Read, and net/http then cancels ctx, so only a check before it tells whether ctx
+	// stop ends a Read, and net/http then cancels ctx, so only a check before it shows whether ctx
 	// was done.
 	isDone := ctx.Err() != nil
 	stopped := !ended && first.stop(conn)

@@ -117,8 +117,8 @@ func invalid(rule, hint string) error {
 // Layer returns the layer for [driver.WithLayer]. Close the buckets before the cache.
 //
 // If the cache's directory is known to be inside of the bucket's directory, or around it, every call of
-// the bucket fails with InvalidArgument, because the blocks would be objects of the bucket, whose reads
-// would make further blocks.
+// the bucket fails with InvalidArgument. Otherwise the blocks would be objects of the bucket, and
+// reading them would make further blocks.
 func (c *Cache) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		if driver.Overlap(serving.Directory(c.dir), engine.New(next)) {

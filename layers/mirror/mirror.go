@@ -87,9 +87,9 @@ type Config struct {
 // fails with Unsupported.
 //
 // New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration is
-// negative. Every call of the bucket fails with InvalidArgument if the two stores are known to overlap,
-// because they are the same bucket, or one is a folder of the other or a directory around it
-// ([driver.Overlap]).
+// negative. Every call of the bucket fails with InvalidArgument if the two stores are known to overlap
+// ([driver.Overlap]). Two stores overlap if they are the same bucket, or if one is a folder of the other
+// or a directory around it.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	// A copy names the copied revision by its write id, which only buckets of this library have.
 	if !isOfEngine(second) {

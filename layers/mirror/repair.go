@@ -182,8 +182,8 @@ func (s *stores) checkSecondNotes(ctx context.Context, secondNotes *running.Once
 }
 
 // applyNote makes both stores equal for the key of a note. If the note was made for another pair of
-// stores, it does not prove which store is right, so applyNote fails where it would have to remove an
-// object of the second store or replace its content.
+// stores, it does not prove which store is right. In this case, applyNote fails if it would have to
+// remove an object of the second store or replace its content.
 func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 	// The note is of this pair, or of an earlier version, which named no pair.
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {

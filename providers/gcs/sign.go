@@ -152,9 +152,10 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketURL returns the bucket's URL for signed requests, without a slash at its end. It is base or,
-// if that is "", the server's URL, with the bucket's name appended to the path unless the host of
-// base already names the bucket, as a virtual host or as a domain with the bucket's name.
+// bucketURL returns the bucket's URL for signed requests, without a slash at its end. It begins with
+// base or, if base is "", with the server's URL. bucketURL appends the bucket's name to the path,
+// unless the host of base already names the bucket. Such a host is a virtual host or a domain with
+// the bucket's name.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(base, us.bucket.account.root()))
 	if err != nil {

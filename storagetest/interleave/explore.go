@@ -225,7 +225,7 @@ type exploration struct {
 }
 
 // explore runs all schedules of a budget. Each begins with the choices after those of the last one,
-// and goes on with zeros.
+// and continues with zeros.
 func (e *exploration) explore(b Budget) {
 	var choices []int
 	before := e.report.Schedules

@@ -52,7 +52,7 @@ func misconfigured(hint string, err error) error {
 }
 
 // checkPatience fails if connections do not wait for a connection that is writing, but fail at once. It also
-// reports whether the database is in memory, where this is not checked.
+// reports whether the database is in memory. Such a database passes without a check.
 func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	connection, err := connect(ctx, db)
 	if err != nil {

@@ -285,7 +285,7 @@ func query[T any](
 		return nil, "", err
 	}
 
-	// One more row tells whether there is another page.
+	// One more row shows whether there is another page.
 	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
 	if err != nil {
 		return nil, "", readError(ctx, op, err)

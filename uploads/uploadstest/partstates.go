@@ -132,7 +132,7 @@ func testSetState(t *testing.T, s uploads.States) {
 }
 
 // testRemoveState tests that RemoveState removes a state only if it gets the current revision, and
-// that the removed state can be set anew, but not replaced.
+// that the removed state can be set again, but not replaced.
 func testRemoveState(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	ofSecondKey := setState(t, s, secondKey, `{}`, "")

@@ -32,8 +32,8 @@ func (a *Access) isGranted() bool {
 }
 
 // NewObjectACL returns the ACL of an object that is written. In a bucket with disabled ACLs, it accepts only an ACL
-// that gives full control to the bucket's owner and grants nothing else, or, in a server that is not strict, the canned
-// ACL private, as MinIO does.
+// that gives full control to the bucket's owner and grants nothing else. If the server is not strict, it also accepts
+// the canned ACL private, as MinIO does.
 func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
 	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
 

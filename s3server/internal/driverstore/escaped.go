@@ -112,8 +112,8 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	})
 }
 
-// add adds an item to n.items, unless it was shown before or does not match the listing's prefix. Of all items it keeps
-// only the first in S3's order, as many as a page may need.
+// add adds an item to n.items, unless it was shown before or does not match the listing's prefix. It keeps only the
+// first items in S3's order, as many as a page may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return

@@ -334,8 +334,9 @@ func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }
 
-// etagOf returns the entity tag of an object for which this server has stored none: S3's own, or a hash of the revision
-// with the suffix "-1" of a multipart upload, so that no client takes it for the MD5 of the bytes.
+// etagOf returns the entity tag of an object for which this server has stored none. It is S3's own tag, or otherwise a
+// hash of the revision. The hash has the suffix "-1" of a multipart upload, so that no client takes it for the MD5 of
+// the bytes.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

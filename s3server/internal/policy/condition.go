@@ -235,7 +235,7 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
-// compareNumbers returns an operator that compares two numbers, and is false for a text that is no number.
+// compareNumbers returns an operator that compares two numbers, and is false unless both are numbers.
 func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		number, err := strconv.ParseFloat(value, 64)

@@ -63,8 +63,8 @@ func malformedPolicy(format string, args ...any) *s3error.Error {
 	return s3error.New("MalformedPolicy").WithMessage(format, args...)
 }
 
-// strictJSON is like [json.Unmarshal], but fails if data has a field that v does not have, or goes on after
-// the value.
+// strictJSON is like [json.Unmarshal], but fails if data has a field that v does not have, or more text
+// after the value.
 func strictJSON(data []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()

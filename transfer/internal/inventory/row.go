@@ -57,8 +57,8 @@ func columnIndex(columns []string, name string) int {
 	return slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
 }
 
-// entry converts a row to a version. skip is true for a row that is no object of the bucket, such as a
-// folder.
+// entry converts a row to a version. skip is true for a row without an object of the bucket, such as
+// the row of a folder.
 func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err error) {
 	key, skip, err := i.rowKey(row)
 	if skip || err != nil {

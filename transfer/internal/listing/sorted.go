@@ -46,7 +46,7 @@ func SortByKey(
 }
 
 // SortVersions yields rows in the order of their keys, and those of one key from the newest to the
-// oldest. Of two with the same time, the current version comes first. It uses up to memory bytes of
+// oldest. If two have the same time, the current version comes first. It uses up to memory bytes of
 // memory, and temporary files for the rest.
 func SortVersions(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,

@@ -211,8 +211,8 @@ func (b *summedBody) Read(p []byte) (int, error) {
 }
 
 // sentFile returns a reader of the file that a request sends as its body or, with POST, as a field of a
-// form, and the length of the file, or -1 if it is not known. Reading fails after limit bytes, unless the
-// limit is 0.
+// form. It also returns the length of the file, or -1 if the length is not known. Reading fails after limit
+// bytes, unless the limit is 0.
 func sentFile(c *intake.Call, limit int64) (file io.Reader, length int64, err error) {
 	if c.Method == http.MethodPost {
 		file, err := formFile(c, limit)

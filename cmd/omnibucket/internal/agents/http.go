@@ -263,8 +263,8 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a part of the body. Of an error, it sends only the first part, shortened, although it
-// reports all parts as written.
+// Write sends a part of the body. If the response is an error, it sends only the first part,
+// shortened, although it reports all parts as written.
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
 	if r.isStarted && r.hasFailed {

@@ -67,7 +67,7 @@ func repair(ctx context.Context, p *program.Program, text string) error {
 }
 
 // repairAll compares all objects of both stores of a mirror, and makes the second store equal to the first. If
-// primaryIsRight is true, it does so even where it is not known which of them is right.
+// primaryIsRight is true, it does so even if it is unknown which store is right.
 func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRight bool) error {
 	bucket, err := openWholeBucket(ctx, p, text)
 	if err != nil {

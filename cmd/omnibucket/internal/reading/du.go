@@ -87,7 +87,7 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, walk *program.W
 	isOrdered := storage.Supports(r.Bucket, storage.OrderedListing)
 	for entry, err := range walk.Files(ctx, r) {
 		if _, ok := errors.AsType[program.Unreadable](err); ok && folders.hasObjects() {
-			// What could be read is printed, too.
+			// Print the sizes that are known so far, too.
 			return errors.Join(err, printUsages(p, f, folders.drainAll()))
 		}
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // hasFile reports whether there is a file below path that RemoveEmpty keeps. It need not be an object:
-// it may be a broken symbolic link, or have a name that is no key.
+// it may be a broken symbolic link, or have a name that is not a key.
 func (t *Tree) hasFile(path string) (bool, error) {
 	found, dirs, err := t.scanForFile(path)
 	if found || err != nil {

@@ -118,7 +118,7 @@ func (u *Uploads) putInSlot(
 }
 
 // putInOpenSlot stores a part in the slot s of f, the open shared file, unless another writer has
-// claimed the slot or the file has another mode than the part needs. done tells whether it tried.
+// claimed the slot or the file has another mode than the part needs. done reports whether it tried.
 func (u *Uploads) putInOpenSlot(
 	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {

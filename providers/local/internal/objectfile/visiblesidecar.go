@@ -201,8 +201,8 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 }
 
 // Adopt copies the attributes in the visible sidecar to the object's file before the object changes.
-// Of an object that a backup tool has copied, only the sidecar has them, and a killed process or a
-// new version would lose them.
+// If a backup tool has copied the object, only the sidecar has them, and a killed process or a new
+// version would lose them.
 func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 	hasVisible, err := s.HasVisible()
 	if err != nil {

@@ -250,7 +250,7 @@ func (r *windowReader) compact() {
 			merged = append(merged, e)
 			continue
 		}
-		// Directories are merged. Of several objects, the first one stays: it has the lowest rank.
+		// Directories are merged. The first of several objects stays: its rank is the lowest.
 		if e.isDir {
 			merged[last].merge(e)
 		}

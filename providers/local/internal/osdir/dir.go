@@ -109,7 +109,7 @@ func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
 // PathOf returns the path of the entry base.
 func (d *Dir) PathOf(base string) string { return Join(d.Path, base) }
 
-// Join returns the path of an entry of a directory. It is name alone if dir is "".
+// Join returns the path of an entry of a directory. If dir is "", it returns name.
 func Join(dir, name string) string {
 	if dir == "" {
 		return name
