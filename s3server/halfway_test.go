@@ -183,7 +183,7 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	records := d.uploadRecords(t)
 	require.Len(t, records, 6, "an upload and a part each")
 
-	// End two of the three uploads, and remove the object of the first, so that only its records tell of it.
+	// End two of the three uploads, and remove the object of the first, so that only its records describe it.
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("completed", completed, completedPart))
 	require.NoError(t, err)
 	d.store.deleteObject(t, "completed")

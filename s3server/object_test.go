@@ -177,7 +177,7 @@ func TestConditionsOfPut(t *testing.T) {
 	}
 }
 
-// Of many clients that create an object with If-None-Match at the same time, exactly one succeeds.
+// If many clients create an object with If-None-Match at the same time, exactly one succeeds.
 func TestPutObjectByManyCreators(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	const clients = 16

@@ -35,7 +35,7 @@ func withReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// What sendRaw does with its side of the connection after the request.
+// These values of hold keep sendRaw's side of the connection open after the request, or close it.
 const (
 	keepOpen   = true
 	closeWrite = false

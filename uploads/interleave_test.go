@@ -225,7 +225,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 	})
 }
 
-// Of two files that exceed the allowance together, and are uploaded at the same time, only one is stored.
+// If two files that exceed the allowance together are uploaded at the same time, only one is stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, method := range sendMethods {
 		if method.name == "pieces" {
@@ -398,7 +398,7 @@ func TestExploredFinishAndCancel(t *testing.T) {
 }
 
 // If Finish, Cancel and Recount run at the same time, the room of the file stays reserved until the file is counted or
-// removed, even if Finish was killed, which looks the same as a slow Finish.
+// removed. This holds even if Finish was killed, which looks the same as a slow Finish.
 func TestExploredRoomOfTicket(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
 	explored.RunBudgets(t, budgets, func(s *interleave.Scene) {

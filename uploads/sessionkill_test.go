@@ -465,7 +465,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 }
 
 // If a client aborts an upload after a server was killed while completing it, either nothing is left, or the file
-// exists, Stored was called, and the client is told so.
+// exists, Stored was called, and the response says that the upload was completed.
 func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)

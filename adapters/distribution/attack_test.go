@@ -32,7 +32,7 @@ func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	}
 }
 
-// If a folder is removed during Walk, Walk goes on with the next one.
+// If a folder is removed during Walk, Walk continues with the next one.
 func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/d"} {

@@ -241,8 +241,8 @@ func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
 }
 
-// RenameNoReplace refuses an old location that is no file of the bucket, so that a catalog does not take its commit for
-// done.
+// RenameNoReplace fails unless the old location names a file of the bucket, so that a catalog does not take its commit
+// for done.
 func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 	o := New(t.Context(), memstore.New(), "s3://lake")
 	for _, location := range []string{"s3://other/a", "s3://lake", "s3://lake/"} {

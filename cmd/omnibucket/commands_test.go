@@ -451,7 +451,7 @@ func TestDiffAndCheck(t *testing.T) {
 	}
 }
 
-// The exit code of check tells whether the trees are equal, different, missing, or cannot be compared.
+// The exit code of check reports whether the trees are equal, different, missing, or cannot be compared.
 func TestCheckExitCodes(t *testing.T) {
 	s := newShell(t)
 	dir := newTreeToCompare(t, s)

@@ -242,7 +242,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 	}
 }
 
-// Of the Authorization header of AWS, only the signature is masked. The names of the signed headers
+// Only the signature in the Authorization header of AWS is masked. The names of the signed headers
 // stay, because an error may be about one of them.
 func TestMaskSignatureOfAmazon(t *testing.T) {
 	const signature = "9aef0123456789abcdef"

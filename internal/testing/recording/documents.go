@@ -69,8 +69,9 @@ func wordSet(text string) map[string]bool {
 // errDocument is the error of an exchange with a document that nobody can read.
 var errDocument = errors.New("a document is malformed")
 
-// document replaces what tells about the account in a document. A body that is no document stays as
-// it is, or is an error if isDocument is true.
+// document replaces the parts of a document that tell about the account. It returns any other body
+// as it is. If isDocument is true, it fails with errDocument for a body that begins like a document
+// but is malformed.
 func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
 	start := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	clean := body

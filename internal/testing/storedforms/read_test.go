@@ -181,7 +181,7 @@ var readers = map[string]func(t *testing.T, s stored){
 	},
 }
 
-// What each earlier version on main has stored can be read, continued and written back.
+// The data that each earlier version on main has stored can be read, continued and written back.
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	readersByForm := maps.Clone(readers)
 	maps.Copy(readersByForm, fileReaders)

@@ -24,7 +24,7 @@ change may lose it. Give the form the next number and a row in docs/maintainers/
 whether both versions may run at once, and land that. Then write the golden files of that commit (the page says how),
 name it in the constant newest, and let the reader of this form continue both.`
 
-// What this code stores has the shape of the newest golden file: the same keys and fields with the
+// This code stores data in the shape of the newest golden file: the same keys and fields with the
 // same types. A change of a form makes this test fail.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	for name, write := range allWritten() {

@@ -141,7 +141,7 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-// Endpoint refuses a text that is no such URL, or that has further components.
+// Endpoint refuses a text that is not the root URL of a server, or that has further components.
 func TestEndpointRefused(t *testing.T) {
 	for _, text := range []string{
 		"",

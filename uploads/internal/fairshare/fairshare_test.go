@@ -14,7 +14,7 @@ const (
 	mallo = "mallory"
 )
 
-// Of two users who wait for memory, the one who holds less gets it first.
+// If two users wait for memory, the one that holds less gets it first.
 func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := fairshare.New(2, 1)
