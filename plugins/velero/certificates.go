@@ -56,6 +56,7 @@ func addCertificates(certificates string) (err error) {
 		}
 	}
 
+	// x509 reads the certificates from a directory, which may be removed once they are read.
 	dir, err := os.MkdirTemp("", programName+"-")
 	if err != nil {
 		return err

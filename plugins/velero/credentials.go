@@ -41,6 +41,7 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 		return invalid(keyCredentials, "must not be set beside a file of credentials", "remove one of them")
 	}
 
+	// Read the file in the form of the provider.
 	var variables map[string]string
 	var err error
 	switch scheme {
@@ -57,6 +58,7 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 		return err
 	}
 
+	// Store the credentials in variables under a new name.
 	location.Credentials = fmt.Sprintf("velero_%d", credentialsCount.Add(1))
 	for variable, value := range variables {
 		if err := os.Setenv(strings.ToUpper(location.Credentials)+"_"+variable, value); err != nil {

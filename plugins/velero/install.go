@@ -41,6 +41,8 @@ func install(dir string) (err error) {
 	if err = dst.Close(); err != nil {
 		return err
 	}
+
+	// The copy is complete, so Velero may start it.
 	if err = os.Chmod(dst.Name(), 0o755); err != nil {
 		return err
 	}
