@@ -200,6 +200,8 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	for _, method := range c.calls(common) {
 		c.invoke(method)
 	}
+
+	// A function outside the analysis may call methods of its arguments.
 	if len(callee.Blocks) == 0 && !isOfLibrary(callee) {
 		c.handOver(callee, common.Args)
 	}

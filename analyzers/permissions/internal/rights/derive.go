@@ -46,6 +46,7 @@ func Derive(p *program.Program) []Right {
 	d.graph.CallbackArg = callbackArg
 	d.graph.IsLibrary = isLibrary
 
+	// Add the rights of calls, and of functions that are used as values.
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
@@ -124,6 +125,7 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		return
 	}
 
+	// Internal and harmless functions of the library need no rights.
 	ours := isOurs(callee)
 	if ours && (isInternal(callee) || harmless[name]) {
 		return
