@@ -158,6 +158,7 @@ func areMountsApart(a, b string) bool {
 			if contains || isContained {
 				return false
 			}
+			// Different file systems are never certain to be apart.
 			if v.device != w.device {
 				return false
 			}

@@ -50,6 +50,8 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 			return err
 		}
 
+		// A record is stored as three lengths, the end of its key, and its value. The start of its
+		// key is that of the key before.
 		shared := sharedPrefix(lastKey, r.Key)
 		numbers = binary.AppendUvarint(numbers[:0], uint64(shared))
 		numbers = binary.AppendUvarint(numbers, uint64(len(r.Key)-shared))
@@ -91,6 +93,7 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 		}
 		heap.Init(&open)
 
+		// The first cursor of the heap has the next record.
 		for len(open) > 0 {
 			if err := ctx.Err(); err != nil {
 				yield(Record{}, err)
@@ -121,6 +124,7 @@ func (s *Sorter) open(levels []*runs) (cursors, error) {
 		count += len(level.all)
 	}
 
+	// Each run gets an equal share of the memory, within bounds.
 	const minBuffer, maxBuffer = 4 << 10, 1 << 20
 	bufferSize := s.memory / max(count, 1)
 	bufferSize = max(bufferSize, minBuffer)

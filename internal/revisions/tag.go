@@ -28,6 +28,8 @@ func AddTag(tag string, entries []storage.ListEntry) {
 				block = strings.Builder{}
 				block.Grow(max(size, min(remaining, blockBytes)))
 			}
+
+			// The revision becomes the part of the block that is written here.
 			start := block.Len()
 			block.WriteString(tag)
 			block.WriteString(entry.Revision)

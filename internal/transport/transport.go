@@ -137,6 +137,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		return nil, &Error{Err: err}
 	}
 
+	// A large body may have a longer timeout.
 	hasSmallBody := content != nil || !hasBody(r)
 	stall, answer := t.timeouts(call, hasSmallBody)
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))

@@ -53,6 +53,7 @@ type wire struct {
 // RoundTrip returns the recorded response if the request has the recorded kind, and otherwise one
 // for a request beside it.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	// Read the whole body, as a server does.
 	if r.Body != nil {
 		_, err := io.Copy(io.Discard, r.Body)
 		_ = r.Body.Close()
@@ -74,6 +75,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return readResponse(resp.Wire(r.Method), r)
 	}
 
+	// The request has the recorded kind.
 	w.played++
 	const maxPlayed = 10 * maxBrokenRequests // more than any call with an end
 	if w.played > maxPlayed {
@@ -222,6 +224,7 @@ func locate(d driver.Driver, key string, size int64) driver.ObjectRef {
 // callList lists objects or versions with the parameters of x, which have other names with each
 // provider.
 func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
+	// Each provider has its own name for a parameter, so at most one of the values is not empty.
 	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
 	if err != nil {
 		limit = 1000
@@ -273,6 +276,8 @@ func callService(ctx context.Context, s storage.Service, x *Exchange) (Result, e
 	case DeleteBucket:
 		return Result{}, s.DeleteBucket(ctx, x.Bucket)
 	}
+
+	// Any other kind lists the buckets.
 	var r Result
 	for info, err := range s.Buckets(ctx) {
 		if err != nil {
@@ -353,6 +358,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 
 	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
 	got, err := s.call(t, w, 1)
+	// The driver has refused the key before any request.
 	if len(w.all) == 0 && isKeyRefused(err) {
 		return keyRefused, false
 	}

@@ -165,6 +165,7 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 		if entry.IsDir() || filepath.Ext(path) != ".replay" {
 			return nil
 		}
+
 		data, err := readFile(path, entry)
 		if err != nil {
 			return err
@@ -173,6 +174,8 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 			r.Binary++
 			return nil
 		}
+
+		// Messages name the file by its path below the parent of root.
 		relative, err := filepath.Rel(filepath.Dir(root), path)
 		if err != nil {
 			return err

@@ -242,6 +242,7 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	req, err := http.NewRequestWithContext(t.Context(), x.Request.Method, address.String(), bytes.NewReader(body))
 	require.NoError(t, err)
 
+	// Copy the headers whose values are recorded.
 	for name, values := range x.Request.Header {
 		value := values[0]
 		if name != "Content-Length" && value != recording.Cleared {
@@ -342,6 +343,7 @@ func (c *comparison) fieldDifferences(what string, want, got map[string][]string
 		}
 		name := path[strings.LastIndex(path, "/")+1:]
 		hasAll := len(values) == len(got[path])
+		// Values that vary need only be there in both.
 		if c.varies(name, values) && hasAll {
 			continue
 		}
@@ -378,6 +380,7 @@ func fields(document []byte) map[string][]string {
 	}
 
 	decoder := xml.NewDecoder(bytes.NewReader(document))
+	// The path consists of the names of the open elements.
 	path := ""
 	for {
 		token, err := decoder.Token()

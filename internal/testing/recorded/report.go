@@ -69,6 +69,7 @@ func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 		Binary:   r.Binary,
 	}
 
+	// Find the months of the first and the last response that has a date.
 	for i := range r.Exchanges {
 		date := r.Exchanges[i].Recorded()
 		if date.IsZero() {

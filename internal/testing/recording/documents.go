@@ -142,6 +142,7 @@ func scrubXML(document []byte) ([]byte, error) {
 	for {
 		start := decoder.InputOffset()
 		token, err := decoder.RawToken()
+		// At a complete end, all elements are closed.
 		if err == io.EOF && len(path) == 0 {
 			return out.Bytes(), nil
 		}

@@ -116,6 +116,7 @@ func (r *Recorder) Write() (written, left int, err error) {
 	}
 	r.entries = nil
 
+	// Each file has at most fileOfExchanges exchanges.
 	for i := 0; written < len(clean); i++ {
 		end := min(written+fileOfExchanges, len(clean))
 		if err := r.writeFile(fmt.Sprintf("%04d.replay", i), clean[written:end]); err != nil {
@@ -210,6 +211,7 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 		return t.base.RoundTrip(req)
 	}
 
+	// Copy the body of the request while it is sent.
 	reqCopy := &limitedCopy{}
 	if req.Body != nil && req.Body != http.NoBody {
 		body := req.Body
@@ -224,6 +226,7 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 		return nil, err
 	}
 
+	// Copy the body of the response while the caller reads it.
 	respCopy := &limitedCopy{}
 	body := resp.Body
 	var once sync.Once

@@ -245,6 +245,8 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 	if _, rest, ok := strings.Cut(value, " "); ok {
 		token = rest
 	}
+
+	// The token of a shared key is the name of the account and a signature.
 	account, sum, isShared := strings.Cut(token, ":")
 	if isShared && len(sum) >= minSecret {
 		s.addSecrets(account)

@@ -73,6 +73,7 @@ func run(r io.Reader, w io.Writer, dir string, ran *table) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
+		// The output has ended.
 		if line == "" {
 			return nil
 		}

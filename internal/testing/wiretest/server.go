@@ -110,6 +110,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Answer != nil {
 		reply = s.Answer(req)
 	}
+
+	// Close the connection without a response.
 	if reply.Cut {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
