@@ -30,6 +30,7 @@ var Analyzer = &analysis.Analyzer{
 	Run:  run,
 }
 
+// run checks the files of a package of this library, except generated ones.
 func run(pass *analysis.Pass) (any, error) {
 	path := strings.TrimSuffix(pass.Pkg.Path(), "_test")
 	isOurs := path == module || strings.HasPrefix(path, module+"/")

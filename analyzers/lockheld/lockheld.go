@@ -41,6 +41,7 @@ var Analyzer = &analysis.Analyzer{
 	Run:  run,
 }
 
+// run checks the functions of a package, except those in tests and below internal/testing.
 func run(pass *analysis.Pass) (any, error) {
 	if strings.Contains(pass.Pkg.Path(), "/internal/testing/") {
 		return nil, nil
@@ -256,6 +257,8 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	if len(locks) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
 		return
 	}
+
+	// Listed functions and those of package context are permitted.
 	if allowed[fullName(f)] != "" {
 		return
 	}

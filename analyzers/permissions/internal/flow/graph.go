@@ -76,6 +76,8 @@ func New(code *program.Code) *Graph {
 		CallbackArg: func(*ssa.CallCommon) ssa.Value { return nil },
 		IsLibrary:   func(*types.Func) bool { return false },
 	}
+
+	// Record the instructions that store, capture, return or pass values.
 	for _, f := range code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
