@@ -165,6 +165,7 @@ func (p Place) KeyIn(key string, other Place) (string, bool) {
 
 // isApartFrom reports whether p and q certainly have no object in common.
 func (p Place) isApartFrom(q Place) bool {
+	// One place may be inside the other.
 	if _, ok := p.below(q); ok {
 		return false
 	}

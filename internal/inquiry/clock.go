@@ -38,6 +38,8 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 			// S3 does not return the modification time of a write.
 			attrs, err = b.Attrs(ctx, key)
 		}
+
+		// Another program has removed the object.
 		if storage.CodeOf(err) == storage.ObjectNotFound && attempt < attempts {
 			continue
 		}

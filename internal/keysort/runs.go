@@ -182,6 +182,7 @@ func (c *cursor) next() (bool, error) {
 		return false, err
 	}
 
+	// The shared start of the key is still there from the last record.
 	c.record.Key, err = c.fill(c.record.Key[:shared], int(keyRest))
 	if err != nil {
 		return false, err

@@ -113,6 +113,7 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		return nil, err
 	}
 
+	// Only an empty file that no other process has locked may become the mark.
 	m := &mark{dir: dir, path: path, file: f}
 	free, _ := localfile.TryLock(f)
 	isOurs := free && (created || m.isEmpty())
@@ -271,6 +272,7 @@ func (m *mark) read() error {
 		size += int64(len(line))
 	}
 
+	// The next write overwrites a last line that is not complete.
 	_, err = m.file.Seek(size, io.SeekStart)
 	return err
 }

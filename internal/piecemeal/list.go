@@ -48,6 +48,7 @@ func listFolder(
 	opts := []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")}
 	for entry, err := range bucket.List(ctx, opts...) {
 		if storage.CodeOf(err) == storage.PermissionDenied {
+			// The walk may continue after a folder that may not be listed.
 			return yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
 		}
 		if err != nil {
