@@ -105,6 +105,8 @@ func requireGolden(t *testing.T, file, got string) {
 func TestPrograms(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./programs/...")
 	require.Zero(t, status, stderr)
+
+	// A second run prints the same.
 	stdoutAgain, _, _ := analyze(t, "./programs/...")
 	require.Equal(t, stdout, stdoutAgain)
 
