@@ -286,6 +286,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 				}
 			}
 
+			// The first call of Sorted ends with its context.
 			for _, err := range s.Sorted(&interrupted{Context: t.Context()}) {
 				require.ErrorIs(t, err, context.Canceled)
 			}

@@ -274,6 +274,7 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			aside := path.Join("sub", asideName("k", info))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 
+			// Another job recovers the file.
 			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.isReplaced, restored)

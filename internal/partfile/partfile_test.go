@@ -290,11 +290,13 @@ func TestFindRefusesLinks(t *testing.T) {
 			leavePartFile(t, target, body, partSize)
 			data := filepath.Join(dir, listNames(t, dir)[1])
 
+			// Replace the partial file by a link.
 			other := filepath.Join(dir, "other")
 			require.NoError(t, os.WriteFile(other, []byte("precious"), 0o600))
 			require.NoError(t, os.Remove(data))
 			err := tt.link(other, data)
 			if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
+				// This system cannot make such links.
 				return
 			}
 

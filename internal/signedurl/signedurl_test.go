@@ -41,6 +41,7 @@ func TestSignURLOfAnUpload(t *testing.T) {
 	}, grant)
 	require.True(t, grant.RequiresAbsence())
 
+	// The options of the grant are those of the signed request.
 	opts, err := grant.UploadOptions()
 	require.NoError(t, err)
 	var got storage.UploadOptions
@@ -97,6 +98,7 @@ func TestSignPart(t *testing.T) {
 		Attributes: grant.Attributes,
 	}, grant)
 
+	// Any alteration of the query makes the URL invalid.
 	alterations := []struct {
 		name  string
 		query string
