@@ -28,12 +28,15 @@ func RemoveUnchanged(
 		Key:  key,
 		Err:  errReplaced,
 	}
+
+	// Compare the attributes if a condition of the removal would not be enough.
 	isConditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
 	mustCompare := !isConditional || !storage.Supports(b, storage.UniqueRevisions)
 	if mustCompare {
 		current, err := b.Attrs(ctx, key, reads...)
 		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
 		if isMissing && !isConditional {
+			// The object has been removed already.
 			return nil
 		}
 		if err != nil && !isMissing {

@@ -31,6 +31,7 @@ func HasParams(query string) bool {
 // query returns the query of the signed URL, without the signature. keyID identifies the key that
 // signs.
 func (g *Grant) query(keyID string) string {
+	// A request without a part has the number 0, which the query leaves out.
 	part := ""
 	if g.Part > 0 {
 		part = strconv.Itoa(g.Part)
@@ -94,6 +95,7 @@ func parseQuery(query string) (g *Grant, keyID string) {
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)
 	g.Part, _ = strconv.Atoi(values.Get(partParam))
 
+	// Without a size, both limits stay -1.
 	if size := values.Get(sizeParam); size != "" {
 		g.MinSize, g.MaxSize, _ = parseSize(size)
 	}

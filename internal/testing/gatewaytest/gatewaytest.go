@@ -190,6 +190,7 @@ func (g *gateway) requireStored(key string) {
 		input.Metadata = map[string]string{"color": "blue"}
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 	})
+
 	content, got := g.get(key, func(input *s3.GetObjectInput) {
 		input.ChecksumMode = types.ChecksumModeEnabled
 	})
@@ -202,6 +203,7 @@ func (g *gateway) requireStored(key string) {
 		require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
 	}
 
+	// Bytes 3 to 6 of "content" are "tent".
 	content, _ = g.get(key, func(input *s3.GetObjectInput) {
 		input.Range = aws.String("bytes=3-6")
 	})
@@ -276,6 +278,7 @@ func (g *gateway) copies() {
 	require.Equal(g, "content of plain", content)
 	require.Equal(g, map[string]string{"color": "blue"}, object.Metadata)
 
+	// Copy the object onto itself, with other metadata.
 	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
 		Bucket:            g.bucket,
 		Key:               aws.String("plain"),

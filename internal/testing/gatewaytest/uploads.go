@@ -234,6 +234,7 @@ func (g *gateway) copiedParts() {
 	})
 	g.requireError(err, http.StatusNotFound, "NoSuchKey")
 
+	// The upload can still be completed.
 	_, err = g.complete("copied", upload, part, g.part("copied", upload, 2, "end"))
 	require.NoError(g, err)
 	text, _ := g.get("copied")
@@ -383,6 +384,8 @@ func (g *gateway) partBesideCompletion() {
 			require.Equal(g, content("1")+"2", text)
 			continue
 		}
+
+		// The completion failed, so the upload still exists.
 		g.requireError(completed, http.StatusBadRequest, "InvalidPart")
 		require.NoError(g, g.abort("replaced", upload))
 	}

@@ -110,6 +110,7 @@ func (x *Exchange) expectedCode() storage.Code {
 		return code
 	}
 
+	// Some kinds do not report a missing object as ObjectNotFound.
 	switch x.Kind {
 	case Delete, DeleteIf:
 		return "" // a removal of a missing object succeeds
@@ -506,6 +507,7 @@ func amazonPage(document []byte) Result {
 			Modified:     documentTime(object.LastModified),
 			StorageClass: object.StorageClass,
 		}
+		// The usual class stands for none.
 		if entry.StorageClass == "STANDARD" {
 			entry.StorageClass = ""
 		}
@@ -592,6 +594,7 @@ func azurePage(document []byte, delimiter string) Result {
 		}
 		r.Entries = append(r.Entries, entry)
 	}
+
 	if delimiter == "" {
 		return r
 	}
