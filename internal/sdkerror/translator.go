@@ -108,6 +108,7 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 // isUnknown reports whether a failed request may have taken effect. counter has counted the
 // requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
+	// A request may have reached the server, and no response arrived.
 	if counter.Unanswered() > 0 {
 		return true
 	}

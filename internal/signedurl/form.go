@@ -105,6 +105,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	}
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 
+	// The signature is valid, but the form may have ended, or end too late.
 	if s := g.status(now); s != Valid {
 		return nil, s
 	}

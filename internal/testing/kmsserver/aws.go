@@ -48,6 +48,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		// The client has closed the connection.
 		return
 	}
+
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
 	if !ok || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
 		refuseAWS(w, "SerializationException")
@@ -58,6 +59,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		refuseAWS(w, "SerializationException")
 		return
 	}
+
 	region, isSigned := signedRegion(r, body)
 	if !isSigned {
 		refuseAWS(w, "InvalidSignatureException")
@@ -167,6 +169,7 @@ func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 			again.Header.Set(name, r.Header.Get(name))
 		}
 	}
+
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
 	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}

@@ -158,6 +158,7 @@ func cuts(x *Exchange) []mutation {
 	headerEnd := bytes.Index(wire, []byte("\r\n\r\n"))
 
 	var mutations []mutation
+	// Each line of the header ends with CR and LF.
 	end := 0
 	for end < headerEnd {
 		end += bytes.Index(wire[end:], []byte("\r\n")) + len("\r\n")
@@ -165,6 +166,7 @@ func cuts(x *Exchange) []mutation {
 		mutations = append(mutations, mutation{name: name, wire: wire[:end], mustFail: true})
 	}
 
+	// A body of two bytes or more can be cut in its middle.
 	bodyStart := headerEnd + len("\r\n\r\n")
 	length := len(wire) - bodyStart
 	if length > 1 {
