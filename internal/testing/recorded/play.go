@@ -358,7 +358,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 
 	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
 	got, err := s.call(t, w, 1)
-	// The driver has refused the key before any request.
+	// The key was refused before any request.
 	if len(w.all) == 0 && isKeyRefused(err) {
 		return keyRefused, false
 	}
