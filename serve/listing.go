@@ -26,7 +26,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
 	hasBegun := false
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {
-		// After the first line, the status is sent, and only the page can tell of the failure.
+		// After the first line, the status is sent, and only the page can report the failure.
 		if err != nil && !hasBegun {
 			return false, err
 		}

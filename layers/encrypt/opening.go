@@ -43,7 +43,7 @@ func (b *openingBody) fill() error {
 		b.chunk = make([]byte, sealedChunk)
 	}
 
-	// Read the chunk as the store has it.
+	// Read the sealed chunk from the store.
 	sealed := b.chunk[:min(sealedChunk, b.remaining)]
 	if _, err := io.ReadFull(b.sealed, sealed); err != nil {
 		if errors.Is(err, io.EOF) {

@@ -55,7 +55,7 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	isComplete := action == "complete"
 	isAbort := action == "" && r.Method == http.MethodDelete
 
-	// The status of the response tells whether the upload has ended.
+	// The status of the response shows whether the upload has ended.
 	recorder := &recordingWriter{ResponseWriter: w}
 	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {

@@ -35,7 +35,7 @@ func identify(r *request.Request, accessKey, token string) (request.Caller, stri
 	return request.Caller{AccessKey: accessKey, Account: c.Account, ReadOnly: c.ReadOnly}, c.SecretKey, nil
 }
 
-// identifySession identifies the caller behind a temporary key, which AssumeRole has made, and returns the key's
+// identifySession identifies the caller that uses a temporary key, which AssumeRole has made, and returns the key's
 // secret. The token names the parent, which is the credential that called AssumeRole.
 func identifySession(r *request.Request, accessKey, token string) (request.Caller, string, error) {
 	if token == "" { // as on AWS, a temporary key is unknown without its token

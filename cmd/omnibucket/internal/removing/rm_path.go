@@ -160,7 +160,7 @@ func (d *plainDirectory) printRemaining(p *program.Program, folder string) {
 
 	remaining := 0
 	dir := filepath.Join(d.path, filepath.FromSlash(folder)) + string(filepath.Separator)
-	// What cannot be read is not counted.
+	// Do not count entries that cannot be read.
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			remaining++
