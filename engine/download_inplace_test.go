@@ -63,7 +63,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), written)
 
-			// The offset of the file is behind the bytes of WriteTo.
+			// The offset of the file is at the end of the bytes of WriteTo.
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
 			_, err = reader.Read(make([]byte, 1))

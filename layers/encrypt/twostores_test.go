@@ -88,7 +88,7 @@ func TestLayerAboveOverlay(t *testing.T) {
 			require.NoError(t, err, "in the old store")
 			require.Equal(t, "secret", string(data))
 
-			// After Finish, the new store alone has the object.
+			// After Finish, the new store returns the object without the overlay.
 			_, err = overlay.Finish(ctx, below, overlay.FinishConfig{})
 			require.NoError(t, err)
 			data, _, err = storage.ReadAll(ctx, alone(stores[1]), "a")

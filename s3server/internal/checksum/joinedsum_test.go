@@ -16,7 +16,7 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 			continue
 		}
 		t.Run(kind.Name, func(t *testing.T) {
-			// Hash each part alone, and all of them together.
+			// Hash each part by itself, and all of them together.
 			wholeHash := kind.make()
 			var parts []Part
 			for _, text := range texts {
