@@ -272,9 +272,10 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	if err != nil {
 		return result, translate(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
+	body := resp.Body
+	defer func() { _ = body.Close() }()
 
-	resp.Body = io.NopCloser(io.LimitReader(resp.Body, exchangeAnswer))
+	resp.Body = io.NopCloser(io.LimitReader(body, exchangeAnswer))
 	if err := googleapi.CheckResponse(resp); err != nil {
 		return result, exchangeError(err, token)
 	}
