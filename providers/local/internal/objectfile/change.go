@@ -115,7 +115,13 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 	}
 
 	old, err := f.Xattr()
-	if old == nil || errors.Is(err, errors.ErrUnsupported) {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if old == nil {
 		return nil
 	}
 	// The old attribute takes precedence until it is removed.
