@@ -70,12 +70,14 @@ func Start(c Config) (*Server, error) {
 		var err error
 		tlsConfig, s.certificate, err = listen.WithCertificate(c.TLS, hosts)
 		if err != nil {
+			s.Handler.Close()
 			return nil, err
 		}
 	}
 
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
+		s.Handler.Close()
 		return nil, err
 	}
 	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
