@@ -82,8 +82,11 @@ func (m *driverUploads) complete(
 	}
 
 	records, err := m.bucket.openRecords(ctx, false)
-	if err != nil || records == nil {
+	if err != nil {
 		return nil, err
+	}
+	if records == nil {
+		return nil, state.NoUpload(u.ID)
 	}
 
 	// A decision needs conditions. Without them, a repeated completion cannot be detected.
