@@ -237,9 +237,7 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", filepath.Join(dir, "b"))
 		require.Equal(t, "! a\n", stdout)
 		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
-		if command == "check" {
-			require.Equal(t, "! a\n", stdout)
-		}
+		require.Equal(t, "! a\n", stdout)
 
 		s.exits(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
 		s.exits(exitNotFound, command, fileA, bucket+"/x/none")
