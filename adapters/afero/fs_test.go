@@ -357,7 +357,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 // Names that cannot be keys are refused.
-func TestNamesThatAreNoKeys(t *testing.T) {
+func TestInvalidNames(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	for _, name := range []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."} {
 		_, err := files.Create(name)
