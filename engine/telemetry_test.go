@@ -30,8 +30,8 @@ type recorder struct {
 	bounds  []float64 // of the histogram
 }
 
-func (recorded *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
-	return recordingTracer{recorder: recorded}
+func (r *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return recordingTracer{recorder: r}
 }
 
 type recordingTracer struct {
@@ -101,10 +101,10 @@ func (m recordingMeter) Int64Counter(name string, _ ...metric.Int64CounterOption
 	return recordingCounter{name: name, recorder: m.recorder}, nil
 }
 
-func (recorded *recorder) measured(name string, set attribute.Set) {
-	recorded.mu.Lock()
-	defer recorded.mu.Unlock()
-	recorded.metrics[name] = append(recorded.metrics[name], set)
+func (r *recorder) measured(name string, set attribute.Set) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.metrics[name] = append(r.metrics[name], set)
 }
 
 type recordingHistogram struct {
