@@ -64,21 +64,28 @@ func Start(c Config) (*Server, error) {
 
 	s := &Server{Handler: New(c), closing: make(chan struct{}), served: make(chan struct{})}
 	s.server.Done = s.closing
+	if err := s.start(c); err != nil {
+		s.Handler.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start listens at Config.Addr, creates the buckets, and begins to serve.
+func (s *Server) start(c Config) error {
 	var tlsConfig *tls.Config
 	if c.TLS != nil {
 		hosts := listen.Hosts(c.Addr, s.config.Domains)
 		var err error
 		tlsConfig, s.certificate, err = listen.WithCertificate(c.TLS, hosts)
 		if err != nil {
-			s.Handler.Close()
-			return nil, err
+			return err
 		}
 	}
 
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
-		s.Handler.Close()
-		return nil, err
+		return err
 	}
 	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
 
@@ -90,11 +97,10 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		// The first error counts, not that of Close.
 		_ = listener.Close()
-		s.Handler.Close()
-		return nil, err
+		return err
 	}
 	s.serve(c, listener, tlsConfig)
-	return s, nil
+	return nil
 }
 
 // serve starts to accept connections, with TLS if tlsConfig is not nil, and starts the background work.
