@@ -220,8 +220,7 @@ func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.
 func (r *rounds) check() *Error {
 	engine := engineOf(r.b)
 	if engine == nil {
-		// Three zeros select the default policy.
-		r.policy = running.NewPolicy(0, 0, 0)
+		r.policy = running.NewDefaultPolicy()
 		return nil
 	}
 	r.policy = engine.RetryPolicy()

@@ -117,7 +117,7 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 // harm.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
-	policy := newDefaultPolicy()
+	policy := running.NewDefaultPolicy()
 	tries := running.Tries{}
 
 	// An attempt that failed may have stored the entry nevertheless.
@@ -206,16 +206,13 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	return nil
 }
 
-// newDefaultPolicy returns the policy of retries that has the defaults of the library.
-func newDefaultPolicy() *running.Policy { return running.NewPolicy(0, 0, 0) }
-
 // persist calls do until it succeeds or fails with an error that is not temporary, for at most ten
 // seconds, even if ctx has ended.
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
 
-	policy := newDefaultPolicy()
+	policy := running.NewDefaultPolicy()
 	tries := running.Tries{}
 	for {
 		result, err := do(ctx)

@@ -60,6 +60,9 @@ func NewPolicy(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	return p
 }
 
+// NewDefaultPolicy returns a Policy with the default limits.
+func NewDefaultPolicy() *Policy { return NewPolicy(0, 0, 0) }
+
 // Succeeded adds 1 to the retry budget, up to its maximum. The caller calls it after each
 // successful request.
 func (p *Policy) Succeeded() {
