@@ -166,9 +166,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 
 	// Other credentials may be replaced by new ones after a refusal.
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
-	// The client or its ServiceOptions may have a signer of their own, which must stay.
-	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0
-	a.renewer.Signs = c.Client == nil && !hasServiceOptions
+	// A signer of the caller's own must stay.
+	a.renewer.Signs = !mayChangeRequests(c)
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 

@@ -37,12 +37,16 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 }
 
+// mayChangeRequests reports whether the caller's own client or its ServiceOptions may have changed any
+// option of the SDK, such as the signer of requests.
+func mayChangeRequests(c Config) bool {
+	return c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+}
+
 // canUseRawClient reports whether a raw client can replace the SDK's, because no setting of the
 // caller changes the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
-	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0
-	if c.Client != nil || hasServiceOptions {
-		// The caller may have changed any option.
+	if mayChangeRequests(c) {
 		return false
 	}
 
