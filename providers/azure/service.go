@@ -204,7 +204,10 @@ const (
 // read several pages, because an empty page need not be the last. Noncurrent parts and markers of
 // open uploads do not count, because they are left over from uploads that have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
-	const withVersions, withoutVersions = true, false
+	const (
+		withVersions    = true
+		withoutVersions = false
+	)
 	if bc.account.isBefore(versionsVersion) {
 		return bc.checkNoBlobs(ctx, withoutVersions)
 	}

@@ -72,7 +72,8 @@ func (r *Rule) check() error {
 	}
 
 	// The scope of a rule is a filter or, in the old form, a prefix.
-	hasFilter, hasPrefix := r.Filter != nil, r.Prefix != nil
+	hasFilter := r.Filter != nil
+	hasPrefix := r.Prefix != nil
 	if hasFilter == hasPrefix {
 		return s3error.New("MalformedXML")
 	}
@@ -223,7 +224,8 @@ func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
 		// A transition needs a number of days or a date, but not both.
-		hasDays, hasDate := t.Days != nil, t.Date != ""
+		hasDays := t.Days != nil
+		hasDate := t.Date != ""
 		if hasDays == hasDate {
 			return s3error.New("MalformedXML")
 		}

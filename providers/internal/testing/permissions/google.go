@@ -186,7 +186,8 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return googleBucket(x, object)
 	}
 
-	bucket, kind := path[0], path[1]
+	bucket := path[0]
+	kind := path[1]
 	isListing := kind == "o" && len(path) == 2 && x.Method == "GET"
 	switch {
 	case kind == "iam" && x.Method == "GET":
