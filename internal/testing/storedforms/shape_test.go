@@ -92,11 +92,28 @@ func shapeOfText(text []byte) []string {
 func decodeToken(text []byte) (head string, document []byte, ok bool) {
 	content, _, _ := strings.Cut(string(text), ".")
 	raw, err := base64.RawURLEncoding.DecodeString(content)
-	start := bytes.IndexByte(raw, '{')
-	if err != nil || start < 0 || !json.Valid(raw[start:]) {
+	if err != nil {
 		return "", nil, false
 	}
-	return hex.EncodeToString(raw[:min(1, start)]), raw[start:], true
+
+	// The bytes before the document may be a checksum, and a byte of it may be a brace.
+	for start := range raw {
+		if raw[start] == '{' && json.Valid(raw[start:]) {
+			return hex.EncodeToString(raw[:min(1, start)]), raw[start:], true
+		}
+	}
+	return "", nil, false
+}
+
+// A token is decoded even if a byte of its checksum is a brace.
+func TestDecodeTokenWithBraceInChecksum(t *testing.T) {
+	token := base64.RawURLEncoding.EncodeToString([]byte("\x01{23456{8{}"))
+
+	head, document, ok := decodeToken([]byte(token))
+
+	require.True(t, ok)
+	require.Equal(t, "01", head)
+	require.Equal(t, "{}", string(document))
 }
 
 // shapeOfJSON returns the paths of a document with the types of their values.
