@@ -55,9 +55,12 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				}
 				processes.Wait()
 
-				// After one Sweep, the count is exact and the user can store files.
+				// After one Sweep, the count is exact, and the user can store a file in place of another.
 				watcher := acct.process()
 				acct.requireExactAfterSweep(watcher)
+				if keys, _ := acct.files(); len(keys) > 0 {
+					require.NoError(t, watcher.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+				}
 				require.Empty(t, sendToService(t, watcher, content(1)))
 			})
 		}
