@@ -18,7 +18,7 @@ import (
 // lent is the bucket that the scheme "lent" opens. It is nil except during a test.
 var lent storage.Bucket
 
-// The scheme "lent" opens the bucket that a test gives to lend.
+// The scheme "lent" opens the bucket that was last passed to the function lend.
 func init() {
 	storage.Register("lent", storage.Opener{
 		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
@@ -197,7 +197,7 @@ func TestOpenWithPrefixOfNothing(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(openErr(t, "lent://x?prefix=a/")))
 }
 
-// If the opener of a scheme returns a view of a bucket, Close of what Open returns leaves the bucket open.
+// If a scheme opens a view of a bucket, closing what Open returned leaves the bucket itself open.
 func TestOpenWithPrefixOfView(t *testing.T) {
 	parent := memstore.New()
 	lend(t, storage.Prefixed(parent, "a/"))

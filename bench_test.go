@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkUpload1KiB uploads a body that can seek to memory.
+// BenchmarkUpload1KiB measures uploads to the memory driver of a body that can seek.
 func BenchmarkUpload1KiB(b *testing.B) {
 	bucket := memstore.New()
 	data := make([]byte, 1<<10)

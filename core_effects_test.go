@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/core/effect"
 )
 
-// coreEffects has each method of Core, and the effects that a Core sees by it.
+// coreEffects maps each method of Core to the effects that an operation has if it calls this method.
 var coreEffects = effectsOfCore()
 
 // effectsOfCore returns the value of coreEffects.
@@ -48,7 +48,7 @@ func TestCoreEffectsOfEachMethod(t *testing.T) {
 	}
 }
 
-// The doc comment of Core lists, for each effect, the methods to override that coreEffects has.
+// For each effect, the doc comment of Core lists exactly the methods that have this effect in coreEffects.
 func TestCoreCommentListsMethods(t *testing.T) {
 	comment := commentOfCore(t)
 	separators := strings.NewReplacer(",", "", " and ", " ")
@@ -70,7 +70,7 @@ func TestCoreCommentListsMethods(t *testing.T) {
 			list, _, found = strings.Cut(list, ".")
 			require.True(t, found)
 
-			// Compare the words of the list with the methods that have the effect.
+			// The comment must list exactly the methods that have this effect.
 			var want []string
 			for name, effects := range coreEffects {
 				if effects&tt.effect != 0 {
@@ -97,7 +97,8 @@ func commentOfCore(t *testing.T) string {
 	return ""
 }
 
-// A Core that refuses an effect in the methods that its comment lists keeps every function and method from having it.
+// A Core can forbid an effect by refusing the methods that its doc comment lists for that effect. No function or method
+// then has the effect.
 func TestCoreRefusesByList(t *testing.T) {
 	for _, store := range slices.Sorted(maps.Keys(watchedStores)) {
 		for _, tt := range watchedCalls {

@@ -314,7 +314,7 @@ func (w *writeCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteTo of a reader from a prefixed bucket writes an object in memory at once, as the bucket's own reader does.
+// If an object is in memory, WriteTo makes a single call of Write. This also holds for the reader of a prefixed bucket.
 func TestPrefixedDownloadWriteTo(t *testing.T) {
 	const size = 1 << 20
 	bucket := memstore.New()
@@ -387,7 +387,7 @@ func TestPrefixedOpenUpload(t *testing.T) {
 	require.Equal(t, "parts", attrs.Key)
 }
 
-// RemoveAll of a prefixed bucket takes keys without the prefix, and its errors have them, too.
+// RemoveAll of a prefixed bucket takes keys without the prefix, and its errors contain the keys without the prefix.
 func TestPrefixedRemoveAll(t *testing.T) {
 	view := storage.Prefixed(newWholeBucket(t), "p/")
 	for _, key := range []string{"a", "b"} {
@@ -417,7 +417,7 @@ func TestRefIsNotWidened(t *testing.T) {
 		})
 	}
 
-	// The functions that take a bucket obey the Ref, too.
+	// The functions that take a bucket may do only what the Ref permits.
 	_, err := storage.Copy(t.Context(), reader, "copy", reader, "k")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = storage.RemoveAll(t.Context(), reader, slices.Values([]string{"k"}))
@@ -751,7 +751,7 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 		"Close":          storage.Close(nil),
 	}
 
-	// nil is an invalid argument, or no bucket of this library.
+	// Some functions call nil an invalid argument. The others call it a bucket that does not support the operation.
 	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported}
 	for name, err := range errs {
 		require.Contains(t, codes, storage.CodeOf(err), "%s: %v", name, err)
@@ -792,7 +792,7 @@ func TestAppendThroughCoreThatCopies(t *testing.T) {
 	_, err = storage.Append(t.Context(), bucket, "new", []byte("more"))
 	require.NoError(t, err)
 
-	// A Core that passes CopyFrom on appends.
+	// This Core calls CopyFrom of the Core below it when something is appended.
 	audited, _ := newAuditedBucket(t, newWholeBucket(t))
 	attrs, err := storage.Append(t.Context(), audited, "k", []byte("more"))
 	require.NoError(t, err)

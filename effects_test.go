@@ -533,7 +533,7 @@ var watchedCalls = []struct {
 
 var errNoUpload = errors.New("the store has no open uploads")
 
-// ofUpload returns a call of watchedCalls that calls a method of the open upload.
+// ofUpload makes a call for watchedCalls of a function that uses the open upload.
 func ofUpload(
 	call func(context.Context, storage.MultipartUpload) error,
 ) func(context.Context, storage.Bucket, *watchedBucket) error {
@@ -545,7 +545,8 @@ func ofUpload(
 	}
 }
 
-// requestEffects has what a method of a driver does. Other operations may describe objects, too.
+// requestEffects maps each method of a driver to the effects of its request. A method that is not listed only describes
+// objects, or has no effect.
 var requestEffects = map[string]storage.Effects{
 	"Put":           write,
 	"BeginParts":    write,
@@ -676,7 +677,8 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 	}
 	for how, narrow := range narrowings {
 		for _, tt := range watchedCalls {
-			// As returns false for a part of a bucket, and an open upload was begun before.
+			// Two calls are left out. As returns false for a narrowed bucket, and a MultipartUpload was begun before
+			// the bucket was narrowed.
 			if tt.name == "As" || strings.HasPrefix(tt.name, "MultipartUpload.") {
 				continue
 			}
@@ -756,7 +758,7 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	_, err = storage.Update(t.Context(), view, "u", keep, storage.IfAbsent())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	// The hook has seen the whole keys.
+	// The hook has seen the keys with the prefix of the view.
 	var tried []string
 	for i, op := range watched.operations {
 		require.ErrorIs(t, watched.outcomes[i], storage.InvalidArgument)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// errors.Is matches a Code, alone or in an Error, with the error of the standard library that means the same.
+// errors.Is finds that a Code, alone or in an Error, matches the error of the standard library with the same meaning.
 func TestCodeMatchesSentinels(t *testing.T) {
 	for code, sentinel := range map[storage.Code]error{
 		storage.ObjectNotFound:   fs.ErrNotExist,

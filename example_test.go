@@ -43,7 +43,7 @@ func Example() {
 	// a cat
 }
 
-// A function says what it may do to a bucket by what it takes.
+// The type of a function's argument says what the function may do to a bucket.
 func ExampleRef() {
 	greet := func(ctx context.Context, b storage.Uploader) error {
 		_, err := b.Upload(ctx, "greeting", strings.NewReader("hello"))
@@ -468,8 +468,8 @@ func ExampleBeginUpload() {
 	}
 	token := upload.Token()
 
-	// In other processes, at the same time and in any order; every part but the last has at
-	// least upload.Limits().MinSize bytes.
+	// Other processes can store the parts, at the same time and in any order. Every part but the last has at least
+	// upload.Limits().MinSize bytes.
 	for number, text := range map[int]string{2: "world", 1: "hello, "} {
 		second, err := storage.ContinueUpload(ctx, bucket, token)
 		if err != nil {
@@ -509,7 +509,7 @@ func ExampleMultipartUpload_SignPart() {
 	// true
 }
 
-// A store drops some day the uploads that nobody completes. A program can do it earlier.
+// Some day, a store drops uploads that nobody completes. A program can abort them earlier.
 func ExampleListUploads() {
 	ctx := context.Background()
 	bucket := memstore.New()

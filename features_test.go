@@ -166,8 +166,8 @@ func TestRequireAsksOutermostCore(t *testing.T) {
 	require.ErrorContains(t, err, "memory does not support ObjectTags here")
 }
 
-// Require counts a bucket of another type as having Metadata and OrderedListing, but not ServerCopy. For nil, it
-// refuses all of them.
+// For a bucket of a user's own type, Require assumes Metadata and OrderedListing, but not ServerCopy. For nil, it
+// refuses all three.
 func TestRequireOfOtherType(t *testing.T) {
 	type otherType struct{ storage.Bucket }
 	tests := []struct {

@@ -42,7 +42,7 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			// The first letter of the kind is a short name.
+			// A short name is enough for the file.
 			path := filepath.Join(dir, tt.kind.String()[:1])
 			tt.make(t, path)
 

@@ -254,7 +254,7 @@ func TestCopySourceFails(t *testing.T) {
 			require.Equal(t, "Copy", storageErr.Op)
 			require.NotEmpty(t, storageErr.Key)
 
-			// An error of reading is about the destination.
+			// If the copy fails while it reads the source, the error names the destination.
 			if tt.src.opening == nil {
 				require.Equal(t, "to", storageErr.Key)
 				require.NotEmpty(t, storageErr.Provider)

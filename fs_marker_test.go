@@ -23,7 +23,7 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	upload(noPaths...)
 	upload(foldermarker.Of(tree...)...)
 
-	// The other one has the tree and its markers below a prefix, and a marker of the prefix.
+	// The second bucket has the tree and its markers below a prefix, and a marker for the prefix itself.
 	parent, uploadToParent := foldermarker.New(t)
 	for _, key := range slices.Concat([]string{""}, tree, foldermarker.Of(tree...)) {
 		uploadToParent("pre/fix/" + key)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A bucket is each of its permissions, and what has all of them is a bucket.
+// The interface Bucket is the union of the interfaces for single permissions, such as Uploader.
 var (
 	_ interface {
 		storage.Uploader

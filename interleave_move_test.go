@@ -88,7 +88,7 @@ func moving(src, dst string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// put returns the do of an upload.
+// put returns a function that uploads an object.
 func put(key, text string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
@@ -116,7 +116,8 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 				bucket := process.Bucket(store)
 				actor := process.Go("other", func(ctx context.Context) error { return other.do(ctx, bucket) })
 
-				// This function runs after each order of their requests.
+				// The explorer calls this function after it has run both operations, once for each order of their
+				// requests.
 				s.Check(func() {
 					other.checkContents(s, outside, actor)
 					checkStepError(s, actor)
@@ -138,7 +139,7 @@ func (o step) checkContents(s *interleave.Scene, b storage.Bucket, actor *interl
 		have = append(have, string(data))
 	}
 
-	// The object that is moved.
+	// The object that was moved still exists, unless the other operation may have removed it.
 	movesBackSafely := storage.Supports(b, storage.ServerMove) ||
 		storage.Supports(b, storage.ConditionalRemove|storage.UniqueRevisions)
 	mayLoseFirst := slices.Contains(o.gone, "first") || o.back && !movesBackSafely
@@ -146,7 +147,7 @@ func (o step) checkContents(s *interleave.Scene, b storage.Bucket, actor *interl
 		require.Contains(s, have, "first")
 	}
 
-	// The object that the operation has stored.
+	// The object that the other operation has stored still exists, if that operation succeeded.
 	mayLoseStored := o.weak && !storage.Supports(b, storage.ConditionalRemove)
 	if o.stored != "" && explored.Succeeded(actor) && !mayLoseStored {
 		require.Contains(s, have, o.stored)

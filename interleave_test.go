@@ -21,14 +21,15 @@ type change struct {
 	// apply returns the content after the operation; "" means that there is no object. done is false if the
 	// operation should fail.
 	apply func(before, text string, first bool) (after string, done bool)
-	// repeats is true if a lost response makes the bucket repeat the operation, without a condition that tells.
+	// repeats is true if the bucket repeats the operation after a lost response, and no condition shows that the first
+	// attempt took effect.
 	repeats bool
-	// mayFail are the codes with which it may fail because of the other actor.
+	// mayFail are the codes of errors that the operation may return because of the other operation.
 	mayFail []storage.Code
 	needs   storage.Features
 }
 
-// uploadWith returns the do of an upload with options.
+// uploadWith returns a function that uploads an object with options.
 func uploadWith(opts func(revision string) []storage.UploadOption) func(
 	ctx context.Context, b storage.Bucket, key, text, revision string,
 ) error {
@@ -38,7 +39,7 @@ func uploadWith(opts func(revision string) []storage.UploadOption) func(
 	}
 }
 
-// keepIfPresent is the apply of an operation that keeps the content, and fails without an object.
+// keepIfPresent is the function apply of an operation that keeps the content, and fails if there is no object.
 func keepIfPresent(text, _ string, _ bool) (string, bool) { return text, text != "" }
 
 var changes = []change{
@@ -145,7 +146,7 @@ type content struct {
 	first bool // the object has the revision with which the scene began
 }
 
-// effects returns what an operation should do, which is the same effect twice if it was repeated.
+// effects returns what an operation should do. If the operation was repeated, that is the same effect twice.
 func (c change) effects(
 	s *interleave.Scene, a *interleave.Actor, firstText string,
 ) []interleave.Effect[content] {
@@ -232,7 +233,7 @@ func changeScene(first string, operations ...change) func(s *interleave.Scene) {
 // hasOrder reports whether effects, in some order, turn an object with the text first into one with the text last.
 func hasOrder(first, last string, effects []interleave.Effect[content]) bool {
 	before := content{text: first, first: true}
-	// A reader cannot see whether the last object still is the first one, so both are right.
+	// Both values of the field first are tried, because a reader cannot see whether the object still is the first one.
 	replaced := content{text: last, first: false}
 	untouched := content{text: last, first: true}
 	return interleave.SomeOrder(before, replaced, effects...) || interleave.SomeOrder(before, untouched, effects...)

@@ -100,7 +100,7 @@ func declarations(t *testing.T, dir string) []*ast.FuncDecl {
 	return decls
 }
 
-// The map functions has each exported function of this package that does not return an option.
+// The map named functions contains each exported function of this package that does not return an option.
 func TestFunctionsHasEveryFunction(t *testing.T) {
 	for _, decl := range declarations(t, ".") {
 		name := decl.Name.Name
@@ -183,7 +183,7 @@ func (walk *reachWalk) visit(v reflect.Value) {
 	}
 }
 
-// check fails the test if v gives access to more than the narrowed part.
+// check fails the test if v gives access to more than the part of the bucket to which it was narrowed.
 func (walk *reachWalk) check(v any) {
 	path := strings.Join(walk.path, ".")
 	_, isCore := v.(storage.Core)
@@ -298,7 +298,7 @@ func (e *exposing) CopyFrom(
 	return e.Core.CopyFrom(ctx, key, src, o)
 }
 
-// A replaced Core has no engine.
+// A replaced Core hides the type of the engine's Core.
 type replaced struct{ storage.Core }
 
 func (r *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(r, key) }

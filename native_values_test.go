@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Every method's options show the values of WithNative to a bucket of another type, which might otherwise store an
-// object without its encryption key.
+// Options of every method show the values of WithNative to buckets of other types. If such a bucket could not see them,
+// it might store an object without its encryption key.
 func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")

@@ -227,7 +227,7 @@ var optionsOfCalls = []struct {
 	},
 }
 
-// as returns options with the type of one call.
+// as converts options to the type that a call expects.
 func as[O any](opts []any) []O {
 	typed := make([]O, len(opts))
 	for i, o := range opts {

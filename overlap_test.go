@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// An embedding bucket is a type of a user's own; unlike says that two are never equal.
+// embedding is a type of a user's own. No two values of unlike can be compared, because it has a slice.
 type (
 	embedding struct{ storage.Bucket }
 	unlike    struct {

@@ -1,6 +1,6 @@
 //go:build !race
 
-// With the race detector, a sync.Pool forgets at random what it is given, and allocations are no numbers.
+// With the race detector, a sync.Pool drops items at random, so allocations cannot be counted.
 
 package storage_test
 

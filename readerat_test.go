@@ -146,7 +146,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 				}
 				synctest.Wait()
 
-				// The contexts of two of them end, and then the bytes come.
+				// The contexts of the first two calls end before the bytes arrive.
 				cancel()
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()

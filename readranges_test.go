@@ -141,8 +141,8 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 
-	// Each range has a request of its own. The first request is alone, so the test itself is its partner. The other
-	// eight pair up.
+	// Each range has a request of its own. The other eight run in pairs, but the first request runs alone. So the test
+	// itself meets it.
 	const rangeCount = 9
 	var ranges []storage.Range
 	for i := range int64(rangeCount) {

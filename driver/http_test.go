@@ -161,7 +161,7 @@ func TestWriteTranslatesClientErrors(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// NetworkError returns an error with the Code of the failure, which is Retryable if a retry may help.
+// NetworkError returns an error with the Code of the failure. The error is Retryable if a retry may help.
 func TestNetworkError(t *testing.T) {
 	tests := map[string]struct {
 		err       error

@@ -110,8 +110,8 @@ func commentOfLayer(t *testing.T) string {
 	return ""
 }
 
-// A flipping layer changes each stored byte. It overrides the methods in the comment of Layer that
-// its Describe does not make impossible.
+// A flipping layer changes each stored byte. It overrides all methods that the comment of Layer lists, except for those
+// that cannot be called because of its Describe.
 type flipping struct{ driver.Driver }
 
 // flipped returns the bytes with each bit inverted.

@@ -360,8 +360,8 @@ func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	return attrs, body, nil
 }
 
-// newOldETag returns a bucket whose object "k" is replaced by a longer one before each Get, which then still has
-// the old revision.
+// newOldETag returns a bucket whose Get of "k" replaces the object by a longer one, and still returns the old revision,
+// as a cache with an old ETag does.
 func newOldETag(t *testing.T) storage.Bucket {
 	t.Helper()
 	store := memstore.NewDriver(memstore.Config{})

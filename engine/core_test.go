@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// failsToClose cannot give back what it has.
+// A failsToClose is a driver whose Close counts its calls and always fails.
 type failsToClose struct {
 	driver.Driver
 	closed int

@@ -94,7 +94,7 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 				reader, err := bucket.Download(t.Context(), "a")
 				require.NoError(t, err)
 
-				// The reader pauses after each chunk, in proportion to what it has read of it.
+				// After each chunk, the reader pauses for a time that is proportional to the bytes read.
 				offset := 0
 				chunk := make([]byte, 64<<10)
 				for err == nil {
@@ -130,7 +130,8 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
 
-		// The second one gets none, and needs none.
+		// The BufferLimit leaves nothing for the second download. It reads the object by one request, and needs no
+		// buffer.
 		injector.Reset()
 		got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)

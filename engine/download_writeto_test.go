@@ -42,7 +42,7 @@ func (b selfWriting) WriteTo(w io.Writer) (int64, error) {
 
 func (selfWriting) Close() error { return nil }
 
-// selfWritten is a store with one object, digits, whose bodies are selfWriting.
+// A selfWritten store has one object, whose content is digits. The body of each Get writes itself by a method WriteTo.
 type selfWritten struct {
 	driver.Driver
 	breakAt *int
@@ -58,7 +58,8 @@ func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, selfWriting{bytes.NewReader(data), s.breakAt}, err
 }
 
-// newDigitsBucket returns a bucket with the object "k", whose bodies are selfWriting.
+// newDigitsBucket returns a bucket with the object "k". Its bodies have a method WriteTo, which fails at the offset
+// breakAt.
 func newDigitsBucket(t *testing.T, breakAt *int) storage.Bucket {
 	t.Helper()
 	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
@@ -122,7 +123,7 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 					reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
 					require.NoError(t, err)
 
-					// The writer takes its bytes, and fails.
+					// The writer accepts as many bytes as it has room for, and then fails.
 					written, err := reader.WriteTo(to.dst)
 					require.Equal(t, errWriter, err)
 					require.EqualValues(t, room, written)
@@ -172,7 +173,7 @@ func (w *cancelingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A cancelingSocket is a cancelingWriter that reads what it takes, as a socket does. The kernel copies a file to a
+// A cancelingSocket writes to a cancelingWriter, and has a ReadFrom as sockets have. The kernel copies a file to a
 // socket only if the reader is a limited file.
 type cancelingSocket struct {
 	to    cancelingWriter

@@ -17,7 +17,7 @@ import (
 
 // The error of a Copy or Compose whose source cannot be read is not OutcomeUnknown, because nothing was written.
 func TestCopySourceFailureIsKnown(t *testing.T) {
-	// The source cannot be read, and the error says that its outcome is unknown.
+	// The source cannot be read, and the error of this read has the mark of an unknown outcome.
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -61,8 +61,8 @@ type ownError struct{ detail string }
 
 func (e *ownError) Error() string { return e.detail }
 
-// Upload fails with BodyFailed if its body fails. The error wraps that of the body, but hides Codes and errors of the
-// standard library that stand for one.
+// Upload fails with BodyFailed if its body fails. The error wraps the body's error, but errors.Is does not find a Code
+// of the body's error, such as PreconditionFailed, nor its equivalent in the standard library.
 func TestUploadBodyFailure(t *testing.T) {
 	bucket := memstore.New()
 	bodyErr := &ownError{"mine"}

@@ -160,7 +160,8 @@ func learnLatency(t *testing.T, bucket storage.Bucket, readKey func(context.Cont
 	}
 }
 
-// A read whose response stalls gets that of its hedge, and the first request is canceled.
+// If the response to a read stalls, the engine sends a second request, the hedge, and returns the hedge's response. The
+// first request is canceled.
 func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
@@ -329,11 +330,12 @@ func TestHedgesAreEarned(t *testing.T) {
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Attrs"])
 
-		// The first slow read spends the hedge that the 20 learning reads have earned.
+		// Each ten reads permit one hedge, up to a limit. The first slow read uses the one that the 20 learning reads
+		// permit.
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Len(t, store.calls, firstHedge+1)
 
-		// The second slow read has none, and waits.
+		// The second slow read may send no hedge, and waits for its response.
 		var group sync.WaitGroup
 		group.Go(func() {
 			start := time.Now()
@@ -343,13 +345,13 @@ func TestHedgesAreEarned(t *testing.T) {
 		})
 		synctest.Wait()
 
-		// Other reads earn the second hedge.
+		// After more reads, a second hedge is permitted.
 		for range 2 * learningReads {
 			require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		}
 		group.Wait()
 
-		// All these reads earn three hedges.
+		// All these reads permit three hedges.
 		const fastReads, slowReads, hedges = 3 * learningReads, 2, 3
 		require.LessOrEqual(t, len(store.calls), fastReads+slowReads+hedges)
 	})
@@ -441,7 +443,7 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// All responses after the learning reads come late.
+				// The responses to the learning reads are fast. All later responses are slow.
 				store := &slowStore{late: func(n int) time.Duration {
 					if n >= learningReads {
 						return stallTime
@@ -483,7 +485,7 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 
 // A panic of the driver reaches the caller, whether the read or its hedge has panicked.
 func TestHedgePanicReachesCaller(t *testing.T) {
-	// The requests count from 0, so the one after the learning reads has this number.
+	// The requests count from 0. So the first request after the learning reads has the number learningReads.
 	const request, hedge = learningReads, learningReads + 1
 	tests := []struct {
 		name   string
@@ -534,8 +536,8 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 	})
 }
 
-// A read that waits until a hedge is earned sleeps, even if most responses take no time. A busy wait would never end
-// on synctest's clock.
+// A read sleeps until a hedge is permitted, even if most responses take no time. If it waited in a loop instead, the
+// test would never end on synctest's clock.
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusesCopies is a provider that has a copy, and not for this object.
+// refusesCopies is a provider that supports server-side copies in general, but not for this object.
 type refusesCopies struct{ driver.Driver }
 
 func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs, error) {

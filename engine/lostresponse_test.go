@@ -86,8 +86,8 @@ func (d *writeCounter) DeleteBatch(ctx context.Context, rs []driver.DeleteReques
 // A lostWrite is an operation whose response is lost.
 type lostWrite struct {
 	name string
-	// guarded is true if the operation must take effect at most once: it has a condition, or it
-	// sets one.
+	// guarded is true if the operation must take effect at most once, because it has a condition or, as Append does,
+	// sets one itself.
 	guarded bool
 	// adds is true if the operation adds "M" to the content of "k", and keeps what others have added.
 	adds bool
@@ -315,10 +315,9 @@ type lostRun struct {
 	name     string
 }
 
-// permitted reports whether err may be the error of a write that took effect, although it is not
-// OutcomeUnknown. A store that sends 503 has promised that it did nothing, and only conflicts show
-// that it did. An object of another writer refuses IfAbsent. An error of Move with the old key says
-// that only the removal failed.
+// permitted reports whether err may be the error of a write that took effect, although it is not OutcomeUnknown. After
+// a response 503, only Unavailable is permitted. If there are two writers, IfAbsent may find the object of the other
+// one. An error of Move with the old key says that only the removal failed.
 func (run *lostRun) permitted(err error) bool {
 	if run.response != nil {
 		return storage.CodeOf(err) == storage.Unavailable
@@ -373,7 +372,7 @@ func (run *lostRun) test(t *testing.T) {
 	case err == nil:
 		require.Positive(t, applied, run.name)
 	case run.permitted(err):
-		// It may have taken effect, or not.
+		// The error permits that the write took effect, and that it did not.
 	case !errors.Is(err, storage.OutcomeUnknown):
 		require.Zero(t, applied, "%s: %v", run.name, err)
 	}
@@ -384,7 +383,7 @@ func (run *lostRun) test(t *testing.T) {
 	}
 	require.LessOrEqual(t, applied, 1, "%s: %v", run.name, err)
 
-	// A write that adds keeps what the other writer has added.
+	// An operation with adds must keep the content that the other writer has added.
 	if !run.write.adds {
 		return
 	}

@@ -445,8 +445,8 @@ func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// A lostCompletion driver makes the object, keeps the upload, and returns an error, as the driver of a store
-// does that makes an object of components and gets no response.
+// A lostCompletion driver makes the object, keeps the upload, and returns an error. Drivers that make an object of
+// components do the same if the response to their request is lost.
 type lostCompletion struct {
 	driver.Driver
 	refuses bool // whether the next attempts fail, because the object is there already
@@ -626,8 +626,8 @@ func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A partListHook is a driver that calls a function once, after it has listed parts. It then returns the list
-// without its last part, as a store may whose upload ends in the meantime.
+// A partListHook is a driver that calls a function once, after it has listed parts. It then returns the list without
+// its last part, as if the upload had ended in the meantime.
 type partListHook struct {
 	driver.Driver
 	afterList func()

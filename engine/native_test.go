@@ -132,7 +132,7 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	withSource := storage.WithSourceNative("memory", source)
 	tags := map[string]string{"k": "v"}
 
-	// Each call but those of a source has the option "own".
+	// Give every call the option "own". Calls that read a source give that source another option.
 	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"), own, storage.WithTags(tags))
 	require.NoError(t, err)
 	_, err = bucket.Upload(ctx, "parts", strings.NewReader("text"), own, storage.WithPartSize(2))
@@ -155,7 +155,7 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 	require.Equal(t, []any{source}, recorder.natives["Head"])
 	require.Equal(t, []any{source}, recorder.natives["source of Compose"])
 
-	// All other requests have the option of their call.
+	// All other requests have the option "own".
 	require.NoError(t, bucket.Remove(ctx, "copy", own))
 	for _, call := range []string{
 		"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete",

@@ -31,7 +31,7 @@ func (d panickingDriver) Describe() driver.Description {
 	return desc
 }
 
-// panicIn panics if method is the one that panics, and when is true.
+// panicIn panics if the given method is the one that must panic and the condition holds.
 func (d panickingDriver) panicIn(method string, when bool) {
 	if d.method == method && when {
 		panic(errThrown)

@@ -153,7 +153,8 @@ func TestSignedFormBounds(t *testing.T) {
 	}
 }
 
-// A publicStore is a driver whose objects have public addresses of its own, and no need of package serve.
+// A publicStore is a driver whose objects have public addresses at the store itself, so that it needs no signing base
+// URL.
 type publicStore struct {
 	driver.Driver
 	address string

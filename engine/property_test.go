@@ -36,7 +36,7 @@ func TestMetadataTakesAnyText(t *testing.T) {
 	}
 }
 
-// DecodeMetadataValue returns a value that it cannot decode as it is, because another tool may have stored it.
+// DecodeMetadataValue returns a value unchanged if it cannot decode it, because another tool may have stored it.
 func TestMetadataOfOtherToolStays(t *testing.T) {
 	for _, value := range []string{"100%", "%zz", "%20 is 5 %"} {
 		require.Equal(t, value, storage.DecodeMetadataValue(value))

@@ -23,7 +23,7 @@ type put struct {
 	answered error  // what the client gets in place of the response
 }
 
-// A scripted driver treats its first requests as puts say.
+// A scripted driver treats its first requests as its field puts describes, one after the other.
 type scripted struct {
 	driver.Driver
 	puts  []put

@@ -74,7 +74,7 @@ func TestNewWithBadOption(t *testing.T) {
 	}
 	for name, opt := range options {
 		t.Run(name, func(t *testing.T) {
-			// Opening returns no error, so each operation does.
+			// New cannot return an error. So each operation returns the error of the invalid option.
 			bucket := memstore.New(opt)
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(""))
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
@@ -155,7 +155,7 @@ func TestCheckAddress(t *testing.T) {
 	require.NoError(t, storage.CheckAddress("mem://a?part_size=8388608&versions=true"))
 }
 
-// AsError takes a nil *storage.Error in an error for a failure with the Code Internal.
+// If an error wraps a nil *storage.Error, AsError makes it an error with the Code Internal.
 func TestAsErrorOfNilPointer(t *testing.T) {
 	var none *storage.Error
 	require.Equal(t, storage.Internal, storage.AsError(t.Context(), none).Code)

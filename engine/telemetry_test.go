@@ -283,7 +283,7 @@ func TestSpanContainsHook(t *testing.T) {
 	require.Same(t, recorded.spans[0], span)
 }
 
-// remoteDriver says that memory is a server.
+// A remoteDriver is the memory driver with the address of a server in its Description.
 type remoteDriver struct{ driver.Driver }
 
 func (d remoteDriver) Describe() driver.Description {

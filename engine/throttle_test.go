@@ -274,7 +274,7 @@ func TestThrottleRetriesEnd(t *testing.T) {
 				require.GreaterOrEqual(t, len(store.calls), tt.fewest)
 				require.LessOrEqual(t, len(store.calls), tt.most)
 
-				// The rest of the time is that between the calls.
+				// The rest of the time was spent in pauses between the requests.
 				waited := time.Since(start) - time.Duration(len(store.calls))*answerTime
 				require.GreaterOrEqual(t, waited, tt.atLeast)
 				require.LessOrEqual(t, waited, tt.atMost)
@@ -374,7 +374,8 @@ func TestThrottleEnds(t *testing.T) {
 		store := &throttledStore{limit: refuseAll}
 		bucket := store.open()
 
-		// The store throttles a call for five seconds. Its deadline may end a request before the response.
+		// The store throttles a call for five seconds. The deadline of the call's context may end a request before the
+		// response.
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err := bucket.Exists(ctx, "k")
 		cancel()
@@ -390,7 +391,7 @@ func TestThrottleEnds(t *testing.T) {
 	})
 }
 
-// timeOf100Calls returns how long 100 calls of Exists take that are made at once.
+// timeOf100Calls makes 100 calls of Exists at the same time, and returns how long they take.
 func timeOf100Calls(t *testing.T, bucket storage.Bucket) time.Duration {
 	t.Helper()
 	start := time.Now()

@@ -156,7 +156,7 @@ func TestUploadPartSizes(t *testing.T) {
 	}
 }
 
-// failsToSeek is a body in place whose position nobody can tell.
+// failsToSeek is a body in memory whose Seek fails.
 type failsToSeek struct{ *strings.Reader }
 
 func (failsToSeek) Seek(int64, int) (int64, error) { return 0, errors.New("no position") }

@@ -23,7 +23,7 @@ type resumeFixture struct {
 	path   string // of the resume file
 }
 
-// newResumeFixture returns a fixture for a body of 25 bytes, whose parts have ten.
+// newResumeFixture returns a fixture for a body of 25 bytes, which is uploaded in parts of ten bytes.
 func newResumeFixture(t *testing.T) *resumeFixture {
 	t.Helper()
 	fixture := &resumeFixture{
@@ -63,8 +63,8 @@ func (fixture *resumeFixture) open(t *testing.T) (keys []string) {
 	return keys
 }
 
-// If a WithResume file belongs to the upload of another object, Upload begins a new one. It aborts the other one
-// only if the call's bucket or view contains its key.
+// If a WithResume file belongs to the upload of another object, Upload begins a new upload. It aborts the old one only
+// if the key of that other object is in the bucket or view of the call.
 func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	tests := []struct {
 		name           string

@@ -153,7 +153,7 @@ func TestUploadStreamBeginPanics(t *testing.T) {
 	})
 }
 
-// A barrierLayer lets no PutPart return before that many are in progress.
+// A barrierLayer holds back the results of PutPart until a given number of parts are in progress at the same time.
 type barrierLayer struct {
 	driver.Driver
 	met *sync.WaitGroup

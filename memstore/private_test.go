@@ -39,7 +39,7 @@ func TestPrivateDriver(t *testing.T) {
 		_, err = reader.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
 		require.NoError(t, err)
 
-		// The bucket itself does not.
+		// The driver of the bucket itself does not show the private object.
 		bucket, err := service.Driver("one")
 		require.NoError(t, err)
 		page, err := bucket.List(ctx, &driver.ListRequest{Limit: 10})
@@ -66,7 +66,7 @@ func TestPutLateMetadata(t *testing.T) {
 	require.Equal(t, map[string]string{"late": "yes"}, attrs.Metadata)
 }
 
-// atEnd is an empty reader that calls itself.
+// atEnd is an empty reader that calls the function when it is read.
 type atEnd func()
 
 func (f atEnd) Read([]byte) (int, error) {

@@ -60,7 +60,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	require.Nil(t, headAttrs.MD5)
 }
 
-// Put stores a checksum that is set in its request while the end of the body is read.
+// Put stores a checksum that is known only at the end of the body: reading the end sets it in the request.
 func TestPutChecksumAtEnd(t *testing.T) {
 	d := newDriver()
 	checksum := storage.CRC32C{Sum: 42, Known: true}

@@ -59,7 +59,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	now = restored.Add(-1)
 	requireArchived(storage.RestoreState{InProgress: true})
 
-	// Then it can be read and copied.
+	// At that time, the object can be read and copied.
 	now = restored
 	text, attrs, err := storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ type testClock struct {
 
 func newClock() *testClock { return &testClock{now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
 
-// Now returns the time of the clock. It first calls at, once.
+// Now returns the time of the clock. Before its first return, it calls the function at.
 func (c *testClock) Now() time.Time {
 	if run := c.at; run != nil {
 		c.at = nil

@@ -22,7 +22,7 @@ func grant(prefix string, names ...permissions.Operation) permissions.Grant {
 	return permissions.Grant{Operations: names, Bucket: "photos", Prefix: prefix, KMSKey: someKey}
 }
 
-// The forms of the documents, by the pages of the providers.
+// These types are the forms of the documents, as the pages of the providers show them.
 type (
 	amazonForm struct {
 		Version   string
@@ -219,7 +219,8 @@ func TestDocumentsRefuseKMSKey(t *testing.T) {
 	}
 }
 
-// For Google, Documents has a role and a binding for the bucket, and others for the service account that signs.
+// For Google, Documents returns four documents: a role and a binding for the bucket, and a role and a binding for the
+// service account that signs.
 func TestDocumentsOfGoogle(t *testing.T) {
 	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
 	require.NoError(t, err)

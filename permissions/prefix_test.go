@@ -109,8 +109,8 @@ func requireAWSPolicy(t *testing.T, prefix, want string) {
 	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[1].Resource)
 }
 
-// requireMinIOPolicy requires a policy with one statement, for objects, which has want for the prefix. Policies of
-// MinIO cannot limit listings. If want is "", it requires that there is no policy.
+// requireMinIOPolicy requires a policy with one statement, for objects, whose resource is the one wanted for the
+// prefix. Policies of MinIO cannot limit listings. If want is "", it requires that there is no policy.
 func requireMinIOPolicy(t *testing.T, prefix, want string) {
 	t.Helper()
 	documents := documentsForPrefix(t, permissions.MinIO, prefix, want != "", "download")
@@ -148,8 +148,8 @@ func requireGoogleDocument(t *testing.T, prefix string) {
 	require.Equal(t, condition.Expression, expression)
 }
 
-// requireAzureDocument requires a role and its condition, which has want for the prefix, both for the path of an object
-// and for a listing. If want is "", it requires that there is no document.
+// requireAzureDocument requires a role and its condition. The condition must contain want for the path of an object,
+// and also for the prefix of a listing. If want is "", it requires that there is no document.
 func requireAzureDocument(t *testing.T, prefix, want string) {
 	t.Helper()
 	documents := documentsForPrefix(t, permissions.Azure, prefix, want != "", "download", "list")

@@ -123,7 +123,7 @@ func TestMountsHidden(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 	}
 
-	// The mount of third hides outer/x and the mount of data in it.
+	// The directory "third" is mounted on outer/x, and hides the mount of "data" below it.
 	bindmount.Make(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
 	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
 
@@ -147,8 +147,8 @@ func TestMountsOfFolders(t *testing.T) {
 	require.False(t, Beside(a, b))
 }
 
-// If another file system is mounted in a directory, no directory counts as apart from it, because
-// that file system may belong to a server that shows the other one.
+// If another file system is mounted in a directory, no other directory counts as apart from it. That file system may
+// belong to a server that shows the other directory.
 func TestMountsOfOtherFileSystems(t *testing.T) {
 	dataDir := t.TempDir()
 	outerDir := t.TempDir()

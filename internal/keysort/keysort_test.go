@@ -296,7 +296,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 	}
 }
 
-// An interrupted context is done after so many calls of Err.
+// An interrupted context ends after a given number of calls of Err.
 type interrupted struct {
 	context.Context
 	after int

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// AddTag puts the tag before each revision, and leaves prefixes without one.
+// AddTag puts the tag before each revision. It skips common prefixes, which have no revision.
 func TestAddTagsEachRevision(t *testing.T) {
 	long := strings.Repeat("r", 2*blockBytes)
 	entries := []storage.ListEntry{

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// EachGroup calls do with groups of items, until there are too many failures or do wants no more.
+// EachGroup calls a function with groups of items until too many have failed, or until the function asks for no more.
 func TestEachGroup(t *testing.T) {
 	broken := errors.New("broken")
 	tests := map[string]struct {

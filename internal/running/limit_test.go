@@ -170,7 +170,7 @@ func TestReleaseAfterShrinking(t *testing.T) {
 	cancel()
 	require.Error(t, limit.Acquire(canceled))
 
-	// After a third release, one is free.
+	// After a third release, one request may begin.
 	limit.Release()
 	require.NoError(t, limit.Acquire(t.Context()))
 }

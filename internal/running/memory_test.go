@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transfer makes this number of requests, with a Limit that begins with what the memory remembers. It returns the
-// number of requests at the same time with which the transfer began.
+// A Memory forgets the number of requests after five minutes, even if transfers used it all the time. Otherwise it
+// would keep a high number on a link that other programs now share, because more requests always win a larger share of
+// such a link.
 func (n *network) transfer(memory *Memory, requests int) int {
 	initial := memory.Begin(initialRequests)
 	limit := GrowingLimit(initial, highestRequests, min(n.each, n.all/float64(n.running.Load()+1)))
@@ -103,7 +104,7 @@ func TestMemoryEndsWhileInUse(t *testing.T) {
 		memory := &Memory{}
 		net.transfer(memory, manyRequests)
 
-		// One request fills the link now, and other programs use it.
+		// One request is enough to fill the link now, and other programs use the link at the same time.
 		net.all = rate
 		const otherPrograms = 5
 		net.running.Add(otherPrograms)
@@ -119,7 +120,8 @@ func TestMemoryEndsWhileInUse(t *testing.T) {
 	})
 }
 
-// Transfers at the same time share the number of requests that was found, so each begins with fewer.
+// Transfers that run at the same time share the number of requests that an earlier transfer found to be best. So each
+// of them begins with fewer.
 func TestMemoryOfParallelTransfers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}

@@ -78,7 +78,7 @@ func TestPaceAfterFewRefusals(t *testing.T) {
 	})
 }
 
-// The pace delays no request ten seconds after the last refusal.
+// Ten seconds after the last refusal, the pace delays no requests anymore.
 func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(true, true, time.Second)

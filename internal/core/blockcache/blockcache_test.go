@@ -21,7 +21,7 @@ const mib = 1 << 20
 // A request is one call of Fetch.
 type request struct{ offset, length int64 }
 
-// A generated object has content that numbers generates. Its fetch records the requests.
+// A generated object has the content of the reader numbers{}. Its method fetch records the requests.
 type generated struct {
 	size int64
 	held chan struct{} // if it is not nil, fetch waits until it is closed
@@ -75,7 +75,7 @@ func openCache(t *testing.T, object *generated, memory *buffer.Limit, blockSize,
 	return c
 }
 
-// requireRead reads from the cache and requires the bytes of numbers.
+// requireRead reads from the cache, and requires the bytes that the reader numbers{} has at this offset.
 func requireRead(t *testing.T, c *Cache, offset, length int64) {
 	t.Helper()
 	got := make([]byte, length)
@@ -115,7 +115,8 @@ func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
 	require.Zero(t, memory.Used())
 }
 
-// The maximum of the cache also limits the memory for tiny blocks, of which most is bookkeeping.
+// The maximum of the cache also limits the memory for tiny blocks. Most of this memory is for bookkeeping, not for
+// content.
 func TestCacheOfTinyBlocks(t *testing.T) {
 	const blockSize = 4
 	const maxBytes = mib
@@ -308,7 +309,7 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 	}
 	require.Equal(t, int64(mib), memory.Used())
 
-	// A transfer takes half of it, so that each cache loses its older half.
+	// A transfer takes half of the shared memory, so that each cache loses the older half of its blocks.
 	_, overLimit, err := memory.Acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
 	require.False(t, overLimit)
@@ -316,7 +317,7 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 	require.Len(t, first.blocks, 4)
 	require.Len(t, second.blocks, 4)
 
-	// When transfers have all of it, a read still succeeds, but keeps no block.
+	// When transfers have all of the shared memory, a read still succeeds, but keeps no block.
 	require.True(t, memory.Try(mib/2))
 	requireRead(t, first, 0, 10)
 	require.Equal(t, int64(mib), memory.Used())

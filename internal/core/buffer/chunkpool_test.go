@@ -38,7 +38,7 @@ func TestChunkPoolDropsChunks(t *testing.T) {
 		}
 	}
 
-	// Each step begins with the pool of the step before.
+	// The steps use one pool, one after the other.
 	steps := []struct {
 		name     string
 		used     int // chunks that are in use at the same time

@@ -36,7 +36,7 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 			synctest.Wait()
 		}
 
-		// They wait as long as the part is on its way.
+		// All requests for memory wait until the part has arrived.
 		time.Sleep(time.Hour)
 		require.Empty(t, order)
 
@@ -149,8 +149,8 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 	})
 }
 
-// Streams whose beginnings take the whole limit send their parts without a pause: only the first part waits until the
-// Limit notices that nothing moves.
+// The first chunks of many streams may take the whole limit. Then the streams send their parts without a pause. Only
+// the first part waits until the Limit notices that nothing moves.
 func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams = 64
@@ -163,7 +163,7 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 
 		for range streams {
 			group.Go(func() {
-				// The beginnings of all streams take the whole limit.
+				// The first chunks of all streams together take the whole limit.
 				b := New(limit, new(atomic.Int32))
 				require.NoError(t, b.Fill(t.Context(), zeros{}, TwoChunks))
 				started.Done()
@@ -299,7 +299,7 @@ func TestMemoryCachedEvictsNone(t *testing.T) {
 	require.True(t, keepCached(limit, &cachedBlock{bytes: small}))
 	require.Equal(t, 1, first.evicted)
 
-	// Evicting that block would not free enough for a larger one.
+	// Without the small block, there would still be too little memory for a larger one.
 	require.False(t, keepCached(limit, &cachedBlock{bytes: small + 1}))
 }
 

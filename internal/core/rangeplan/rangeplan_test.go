@@ -82,7 +82,8 @@ func TestPlanOfRanges(t *testing.T) {
 	}
 }
 
-// Every plan of random ranges reads or copies each byte of each range exactly once, within the gap and the limit.
+// Every plan for random ranges reads or copies each byte of each range exactly once. It joins only ranges that are no
+// further apart than the permitted gap, and no span is longer than the limit.
 func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
