@@ -464,7 +464,7 @@ func TestVerifyFormAltered(t *testing.T) {
 	added["content-encoding"] = "gzip"
 	requireInvalid("an additional field", added)
 
-	// The last letter of a name is the first of its value.
+	// Move a letter from the name of a field to its value. The name followed by the value is the same text as before.
 	moved := maps.Clone(good)
 	delete(moved, "content-type")
 	moved["content-typ"] = "e" + good["content-type"]
@@ -497,8 +497,7 @@ func TestSignFormWithACondition(t *testing.T) {
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
-// SignURL fails with Unsupported for a request with another method, no base URL or a revision, and
-// without a key.
+// SignURL returns Unsupported for a request that has another method, no base URL, a revision, or no key.
 func TestSignURLUnsupported(t *testing.T) {
 	signingKeys := newKeys(t, newSecret(1))
 	otherMethod := uploadRequest()

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dialTo returns a function that dials a connection whose other end serve gets.
+// dialTo returns a function that dials a connection. It runs serve with the other end of the connection.
 func dialTo(
 	t *testing.T, serve func(conn net.Conn),
 ) func(ctx context.Context, network, address string) (net.Conn, error) {

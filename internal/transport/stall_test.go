@@ -285,8 +285,8 @@ func TestPipeBodyIsReleased(t *testing.T) {
 	})
 }
 
-// If the server responds before it has read the request, nobody reads the body of the request after
-// that of the response is closed.
+// If the server responds before it has read the request, closing the response's body ends the reading of the request's
+// body.
 func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newPipeTransport(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {

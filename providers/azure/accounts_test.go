@@ -43,10 +43,10 @@ func (s *azuriteServer) accountSAS(t *testing.T) url.Values {
 	return u.Query()
 }
 
-// newSASExchanger returns a function that translates the query of a signed URL for Azurite, which accepts no user
-// delegation keys. The function checks that the SDK makes the same signature with that key, and otherwise returns nil.
-// It returns a query with the same values, signed with the account's key. That query may be used without TLS, because
-// Azurite runs without it.
+// newSASExchanger returns a function that translates the query of a URL that was signed with a user delegation key,
+// because Azurite accepts no such keys. The function checks that the SDK makes the same signature with the user
+// delegation key, and returns nil if it does not. Otherwise it returns a query with the same values, signed with the
+// account's key. That query may be used without TLS, because Azurite runs without it.
 func (s *azuriteServer) newSASExchanger(t *testing.T) func(container, key string, query url.Values) url.Values {
 	t.Helper()
 	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
@@ -79,7 +79,7 @@ func (s *azuriteServer) newSASExchanger(t *testing.T) func(container, key string
 
 // blobSignatureValues returns what the query of a signed URL grants, as the SDK signs it.
 func blobSignatureValues(container, key string, signed url.Values) sas.BlobSignatureValues {
-	// An invalid time is zero, which makes another signature.
+	// A time that cannot be parsed becomes the zero time. The signature then differs from the query's.
 	start, _ := time.Parse(time.RFC3339, signed.Get("st"))
 	expiry, _ := time.Parse(time.RFC3339, signed.Get("se"))
 	return sas.BlobSignatureValues{
@@ -142,8 +142,8 @@ func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 // A requestKey is the key of the context value with the request that the SDK is to sign.
 type requestKey struct{}
 
-// copySignature copies the headers with which the SDK has signed a request to the request in its context. These are the
-// signature itself, and the date and the id that it covers.
+// copySignature takes the request that the SDK has signed, and copies the signature, its date and its id to the request
+// in the context.
 func copySignature(_ http.ResponseWriter, signed *http.Request) {
 	r, _ := signed.Context().Value(requestKey{}).(*http.Request)
 	for name, values := range signed.Header {
@@ -237,8 +237,8 @@ func openPeculiarAccount(
 	return bucket, config
 }
 
-// Upload and Copy over an archived object fail with Archived, and with IfAbsent with PreconditionFailed. After the
-// object is removed, Upload succeeds. https://learn.microsoft.com/azure/storage/blobs/archive-blob.
+// Upload and Copy over an archived object fail with Archived. With IfAbsent, they fail with PreconditionFailed. After
+// the object is removed, Upload succeeds. https://learn.microsoft.com/azure/storage/blobs/archive-blob.
 func TestUploadOverArchived(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzureArchive())
 	upload := func(ctx context.Context, opts ...storage.UploadOption) error {
@@ -331,7 +331,7 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 		require.Equal(t, tt.wantStatus, wiretest.NetHTTP(t, signedURL, "").Status, "%v", tt.ttl)
 	}
 
-	// A URL without a start is refused.
+	// A URL that has no start time is refused.
 	signedURL, err := bucket.SignedDownloadURL(ctx, "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
 	withoutStart := removeParameter(t, signedURL, "st")
@@ -439,7 +439,7 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 		return err
 	}
 
-	// Without directories, the order of a listing is that of any account.
+	// Without directories, listings have the same order as in other accounts.
 	require.NoError(t, upload(t.Context(), "top"))
 	require.Equal(t, []string{"top"}, foldermarker.Keys(t, bucket))
 

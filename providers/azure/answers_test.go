@@ -924,8 +924,8 @@ var documentedAnswers = []answer{
 	},
 }
 
-// An answeredCall is an operation. The response of a row replaces the response to one of its requests. All its
-// other requests succeed.
+// An answeredCall is an operation of several requests. One of the requests gets the response that is tested, and all
+// others succeed.
 type answeredCall struct {
 	request string // pattern of the line of the request that gets the row's response
 	make    wiretest.Call
@@ -986,7 +986,7 @@ func uploadInParts(ctx context.Context, bucket storage.Bucket, _ storage.Service
 	return err
 }
 
-// reply returns the response of the answer, in the form in which Azure sends it.
+// reply returns the answer as a response in the form in which Azure sends it.
 func (a *answer) reply() reply {
 	code, isBodyOnly := strings.CutPrefix(a.code, bodyOnly)
 	message, elements, _ := strings.Cut(a.message, "|")
@@ -1003,7 +1003,7 @@ func (a *answer) reply() reply {
 	return r
 }
 
-// success returns the response to each request of a call that does not get the row's response.
+// success returns a success for a request that does not get the response of the tested row.
 func success(r wiretest.Request) reply {
 	switch {
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
@@ -1034,8 +1034,8 @@ func TestAnswersOfAzure(t *testing.T) {
 	}
 }
 
-// testAnswer makes the call of an answer, and checks its error. The server sends the answer to the request that the row
-// is about, and a success to all others.
+// testAnswer makes the call that an answer belongs to, and checks the call's error. The server sends the answer to the
+// one request that the answer is for, and a success to all other requests.
 func testAnswer(t *testing.T, a *answer) {
 	call, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)
@@ -1045,7 +1045,7 @@ func testAnswer(t *testing.T, a *answer) {
 	request := regexp.MustCompile(call.request)
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
-		// The line of the request of a copy is that of an upload.
+		// A copy and an upload have the same request line, so the header decides.
 		isOther := a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == ""
 		if isOther || !request.MatchString(r.Line()) {
 			return success(r)

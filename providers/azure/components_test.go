@@ -158,8 +158,8 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Complete lists and copies the parts again if one is replaced after it has listed them. The object
-// then has the new part.
+// If a part is replaced after Complete has listed the parts, Complete lists and copies them again. The object then has
+// the new part.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")

@@ -99,7 +99,7 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
-	// The decision is written into the marker, and withdrawn after the failure.
+	// The decision to complete the upload is written into the marker. After the failure, it is removed from there.
 	for _, marker := range []wiretest.Request{decision, withdrawal} {
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))
@@ -126,7 +126,8 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	require.NoError(t, err)
 	parts := []driver.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
 
-	// All bytes take more blocks of one byte than a blob may have, so that each part is one block.
+	// With blocks of one byte, the three parts would need more blocks than a blob may have. So each part becomes one
+	// block.
 	ranges, total, err := d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
 		Put:   &driver.PutRequest{Key: "a"},
 		Parts: parts,
@@ -136,7 +137,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	require.Len(t, ranges, 2, "an empty part must take no block")
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
 
-	// Without the first part, each byte is a block.
+	// Without the first part, there are few enough bytes that each byte can be a block.
 	ranges, _, err = d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
 		Put:   &driver.PutRequest{Key: "a"},
 		Parts: parts[1:],
@@ -444,7 +445,7 @@ func TestBeginUploadMutableContainer(t *testing.T) {
 	}
 }
 
-// containerReply returns the properties of a container. The given headers are true.
+// containerReply returns the properties of a container. Each of the given headers has the value "true".
 func containerReply(headers ...string) reply {
 	container := reply{Header: map[string]string{"ETag": etag, "Last-Modified": lastModified}}
 	for _, name := range headers {

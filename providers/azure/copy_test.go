@@ -392,7 +392,7 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// Without reuse, a request more copies the object.
+			// Without reuse of the block, one more request copies the object.
 			requests := server.Requests()
 			commit := server.Last(t)
 			if tt.wantReuse {
@@ -415,7 +415,7 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 func TestCopySourceURLTooLong(t *testing.T) {
 	longest := strings.Repeat("k", 1024)
 
-	// Each character has nine in a URL.
+	// Each of these characters has nine characters in a URL.
 	tooLong := strings.Repeat("\u30ad", 300)
 	copyKey := func(d *objectDriver, key string) error {
 		_, err := d.Copy(t.Context(), &driver.CopyRequest{

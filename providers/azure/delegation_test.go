@@ -160,7 +160,8 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// URLs are signed in the form of an older Config.APIVersion, as far as it has one.
+// For an older Config.APIVersion, URLs are signed in the form of that version, if that version has user delegation
+// signatures.
 func TestUserKeySignsForOlderVersions(t *testing.T) {
 	tests := []struct{ version, want string }{
 		{version: "2020-12-06", want: "2020-12-06"},
@@ -512,8 +513,8 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 	})
 }
 
-// If the caller whose request for a user delegation key runs is canceled, another caller makes a
-// request of its own.
+// Several callers wait for one request for a user delegation key. If the caller that makes it is canceled, another
+// caller makes a new request.
 func TestUserKeyRequesterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The first caller's request hangs until its context ends.

@@ -348,7 +348,7 @@ func TestDeleteBatchNeedsCredential(t *testing.T) {
 	require.Empty(t, server.Requests())
 	require.Zero(t, d.Describe().MaxBatch)
 
-	// A driver with the account's key sends them.
+	// A driver with the account's key sends batches.
 	require.Equal(t, 256, newCannedServer(t).openDriver(t).Describe().MaxBatch)
 }
 

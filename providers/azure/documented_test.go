@@ -27,15 +27,17 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// undisturbed has further cases, whose faults come after the reads that only Azure's driver makes.
+// undisturbed has further cases of the suite that get no transient answers. Their faults come after reads that only
+// Azure's driver makes.
 var undisturbed = map[string]string{
 	"an upload that is canceled while it begins leaves nothing":                       countsReads,
 	"a stream that fails after a copy by the server may have taken effect is unknown": countsReads,
 }
 
-// refusedCopies returns, by the name of a case, for which requests an account spares the case its transient answers. If
-// the service cannot read a source, after an answer that does not exclude an effect, the copy is not streamed: its
-// condition could fail for its own sake. If always is true, the service reads no source.
+// refusedCopies returns a map from the names of cases to functions. Each function reports which requests of the case
+// get no transient answers. If the service cannot read a source, after an answer that does not exclude an effect, the
+// copy is not streamed, because its condition could fail for its own sake. If always is true, the service reads no
+// source.
 func refusedCopies(always bool) map[string]func(method string, a *documented.Answer) bool {
 	isSpared := func(method string, a *documented.Answer) bool {
 		if always {
@@ -53,10 +55,10 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 	}
 }
 
-// countsReads is the reason to leave transient answers out of a case.
+// countsReads is the reason why some cases of the suite get no transient answers.
 const countsReads = "the case counts reads, too"
 
-// startEmulator returns Azurite as a handler, before which a test can put an account with peculiarities. path is the
+// startEmulator returns Azurite as a handler, so that a test can wrap it in an account with peculiarities. path is the
 // path of the emulator's account.
 func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
 	t.Helper()
@@ -85,7 +87,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	// The table of features has no column for this account.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 
-	// The account is before Azurite, and the transient answers are before the account.
+	// The account handles requests before they reach Azurite. The transient answers come before the account.
 	emulator, handler, path, closeIdle := startEmulator(t)
 	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(),
 		documented.AzureVersions(emulator.accountSAS(t)))
@@ -118,7 +120,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 		return service
 	}, storagetest.WithName("azure (Azurite)"))
 
-	// The suite makes too few of these requests to get all their answers.
+	// The suite makes too few requests of these kinds for each of their transient answers to be given.
 	answering.RequireAllGiven(t, "PUT tags", "GET blocklist", "DELETE tags")
 }
 
@@ -133,10 +135,10 @@ func newDriverAt(t *testing.T, c azure.Config) driver.Driver {
 	return d
 }
 
-// patient is for operations of many requests, each of which may get two answers.
+// patient is for operations of many requests, because each request may get two transient answers before it succeeds.
 var patient = storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time.Millisecond})
 
-// patiently has parts of the names of cases with open uploads, and of those with appends.
+// patiently has substrings of the names of cases that use open uploads or appends.
 var patiently = []string{"/U", "open_upload", "ppend", "grow", "/W16"}
 
 // openPatient opens a bucket. For cases of many requests, it permits 40 attempts.
@@ -158,8 +160,8 @@ type accountKind struct {
 	nightly bool     // only "make accounts" has it: another kind has its peculiarities, too
 }
 
-// unchanged has rules whose requests no kind changes: reads, listings, and faults that the suite
-// puts before the driver. They take three quarters of the time. "make accounts" runs them too.
+// unchanged has rules of the suite that no kind of account can change: reads, listings, and faults that the suite
+// injects above the driver. They take three quarters of the time. "make accounts" runs them too.
 var unchanged = []string{"D2", "E3", "K3", "K4", "K5", "L1", "L3", "R2", "R6", "R7", "T1", "T2", "V-FS", "W2"}
 
 const (
@@ -241,7 +243,7 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			// The account is before Azurite, and the transient answers are before the account.
+			// The account handles requests before they reach Azurite. The transient answers come before the account.
 			emulator, handler, path, closeIdle := startEmulator(t)
 			account := documented.Before(handler, kind.play(t, emulator)...)
 			answering := documented.New(account, documented.AzureKind, documented.Azure)

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Each error code of Azure maps to a Code, and is retryable or not. The error keeps the SDK's.
+// Each error code of Azure maps to a Code, and is retryable or not. The error wraps the SDK's error.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {
 		azureCode   string
@@ -154,7 +154,7 @@ func TestErrorsContainNoSignature(t *testing.T) {
 
 			// Neither does any error that it wraps, except for the SDK's.
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-				// The SDK's own text may contain it.
+				// The text of the SDK's own error may contain the secret.
 				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError {
 					require.NotContains(t, inner.Error(), secret)
 				}

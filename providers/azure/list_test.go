@@ -94,8 +94,8 @@ func TestHeadDirectory(t *testing.T) {
 	}
 }
 
-// A directory of a hierarchical namespace stays after its last blob, and FS shows it. Only the
-// listing above it and its own properties name it.
+// FS shows a directory of a hierarchical namespace after its last blob was removed. Such a directory appears only in
+// the listing of its parent and in its own properties.
 func TestFileSystemEmptyDirectories(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
@@ -145,7 +145,8 @@ func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
 	require.Less(t, len(server.Lines()), 10)
 }
 
-// List sends its options as query parameters. A start after the prefix asks only whether the container exists.
+// List sends its options as query parameters. If the start is after all keys with the prefix, List asks only whether
+// the container exists.
 func TestListRequests(t *testing.T) {
 	tests := []struct {
 		name    string

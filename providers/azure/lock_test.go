@@ -50,7 +50,7 @@ func policyReply(mode string, retainUntil time.Time, headers ...string) reply {
 	return objectReply("hello", headers...)
 }
 
-// A lockedWrite is one way to write an object with controls.
+// A lockedWrite is one way to write an object with a retention or a legal hold.
 type lockedWrite struct {
 	answers []reply // without the container's properties
 	do      func(d *objectDriver, c storage.Controls) error

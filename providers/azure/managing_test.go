@@ -42,7 +42,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	}
 	require.True(t, isListed)
 
-	// Everyone can read its object until the container is no longer public.
+	// Everyone can read an object in the container until the container is no longer public.
 	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
 	_, err = bucket.Upload(ctx, "a", strings.NewReader("text"))

@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// The keys and hashes are those of Ceph's s3-tests, whose hashes were computed again.
+// These are the keys of Ceph's s3-tests. Their hashes were computed for this test.
 const (
 	firstKey, firstKeyHash   = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "tcbQ+aRkuPwjLhUs7yvwzwexw+bICUWoBcNpGMEmeZg="
 	secondKey, secondKeyHash = "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
@@ -483,7 +483,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("option", "value", printed)
 		requireNoKey(t, log.String())
 
-		// A value that cannot be marshaled gives no text, which shows nothing.
+		// The text is empty if the value cannot be marshaled.
 		text, _ := json.Marshal(printed)
 		requireNoKey(t, string(text))
 	}
@@ -694,7 +694,7 @@ var leaseOptions = Options{
 	},
 }
 
-// optionOperations has an operation for each request, with the field of Options that it needs.
+// optionOperations has an operation for each kind of request, with the field of Options that the request needs.
 var optionOperations = map[string]struct {
 	answers []reply
 	do      func(t *testing.T, b storage.Bucket, o storage.NativeOption) error

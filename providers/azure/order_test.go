@@ -149,11 +149,11 @@ func TestListEmojiInPages(t *testing.T) {
 	server := newListServer(t, keys)
 	bucket := server.open(t)
 
-	// The additional request finds that no key of a later page belongs before the keys of the page.
+	// The additional request finds that no key on a later page comes before the keys of this page.
 	require.Len(t, foldermarker.Keys(t, bucket, storage.WithPageSize(pageSize)), count)
 	require.Equal(t, int64(pages+pages-1), server.requests.Load())
 
-	// Below the emoji, Azure's order is that of bytes.
+	// With an emoji as the prefix, Azure's order is the order of bytes, and no additional request is needed.
 	server.requests.Store(0)
 	keys = foldermarker.Keys(t, bucket, storage.WithPageSize(pageSize), storage.WithPrefix("😀/"))
 	require.Len(t, keys, count)

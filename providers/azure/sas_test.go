@@ -29,7 +29,7 @@ const (
 	testKey     = "c2VjcmV0LXNlY3JldC1zZWNyZXQ=" // secret-secret-secret
 )
 
-// signedKeys has one key of each class of rule K3.
+// signedKeys has a key with each kind of special character that must be escaped.
 var signedKeys = append(slices.Clone(wiretest.Keys), "brackets[1]{2}", "a=b&sig=x&se=2000-01-01",
 	strings.Repeat("abcd/", 204)+"abcd")
 
@@ -108,7 +108,7 @@ func grants() map[string]*grant {
 
 // parseSASTime parses a time of a signature.
 func parseSASTime(text string) time.Time {
-	// The zero time of an invalid text makes another signature.
+	// A time that cannot be parsed becomes the zero time. The signature then differs from the query's.
 	t, _ := time.Parse(sasTime, text)
 	return t
 }
@@ -172,9 +172,8 @@ var documentedService = []string{
 	"rscc", "rscd", "rsce", "rscl", "rsct",
 }
 
-// documentedDelegation is that of a user delegation SAS, of version 2026-04-06
-// and later, in the words of
-// https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+// documentedDelegation lists the fields of the text that is signed for a user delegation SAS, of version 2026-04-06 and
+// later, in the words of https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 var documentedDelegation = []string{
 	"signedPermissions", "signedStart", "signedExpiry", "canonicalizedResource",
 	"signedKeyObjectId", "signedKeyTenantId", "signedKeyStart", "signedKeyExpiry", "signedKeyService", "signedKeyVersion",

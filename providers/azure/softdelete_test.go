@@ -85,8 +85,8 @@ func TestExpiryOfDeleted(t *testing.T) {
 	}
 }
 
-// Restore with SoftDeleted undeletes a blob, and on an account with versions copies the restored version. It never
-// replaces a current blob.
+// Restore with SoftDeleted undeletes a blob. On an account with versions, it copies the version that it restores. It
+// never replaces a current blob.
 func TestUndelete(t *testing.T) {
 	refusal := errorReply(http.StatusNotFound, "BlobNotFound")
 	noncurrent := blobEntry("a", `<VersionId>`+versionAt(2)+`</VersionId>`)
