@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// signatureOf returns a shared access signature of a container. Without a hierarchical namespace none is bound to a
-// prefix, so the permissions show which one a request has.
+// signatureOf returns a shared access signature of a container. Without a hierarchical namespace, no signature is bound
+// to a prefix. So the tests give each signature other permissions, by which they recognize it in a request.
 func signatureOf(t *testing.T, container string, permissions sas.ContainerPermissions) string {
 	t.Helper()
 	key, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)

@@ -177,7 +177,7 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
-	// A listing with the prefix has it.
+	// A listing with the reserved prefix shows the entry.
 	bucket := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var versions []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(reservedPrefix)) {

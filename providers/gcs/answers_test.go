@@ -642,8 +642,8 @@ var documentedAnswers = []answer{
 	},
 }
 
-// An answeredCall is an operation. The response of a row replaces the response to one of its requests. All its
-// other requests succeed.
+// An answeredCall is an operation of several requests. One of the requests gets the response that is tested, and all
+// others succeed.
 type answeredCall struct {
 	request string // pattern of the line of the request that gets the row's response
 	xml     bool   // it is of the XML API
@@ -653,7 +653,7 @@ type answeredCall struct {
 // anyRevision is a revision of the object, as callers get it.
 const anyRevision = "gcs:1700000000000001"
 
-// answeredCalls are the operations, by the names that answers use.
+// answeredCalls maps the names in the field call of an answer to operations.
 var answeredCalls = map[string]answeredCall{
 	"attrs":               {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs()},
 	"attrs if changed":    {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},
@@ -716,8 +716,8 @@ func TestAnswersOfGoogle(t *testing.T) {
 	}
 }
 
-// testAnswer makes the call of an answer, and checks its error. The server sends the answer to the matching request,
-// and a success to all others.
+// testAnswer makes the call that an answer belongs to, and checks the call's error. The server sends the answer to the
+// matching request, and a success to all others.
 func testAnswer(t *testing.T, a *answer) {
 	call, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)

@@ -242,7 +242,7 @@ func TestConformanceToGooglesRules(t *testing.T) {
 	}, skipFaultTests)
 }
 
-// The driver passes the suite on the rule server with parallel composite uploads.
+// The driver passes the suite with parallel composite uploads on our server that follows Google's documented rules.
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run

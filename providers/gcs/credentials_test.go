@@ -336,7 +336,7 @@ func (r *recordingTransport) RoundTrip(request *http.Request) (*http.Response, e
 	return nil, errRecorded
 }
 
-// Config.Credentials takes the key file from the environment variable that begins with the name.
+// Config.Credentials may name the beginning of an environment variable, which has the path of the key file.
 func TestCredentialsByName(t *testing.T) {
 	files := t.TempDir()
 	for name, content := range map[string][]byte{

@@ -75,7 +75,8 @@ func requireUnreadable(t *testing.T, bucket storage.Bucket, key string, opts ...
 	require.Contains(t, storageErr.Hint, "WithCustomerKey")
 }
 
-// An object with a customer's key is read only with the key, without which Attrs has no checksum and Remove succeeds.
+// An object with a customer's key can be read only with that key. Without the key, Attrs has no checksum, and Remove
+// succeeds.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	sum := sha256.Sum256(customerKey)
 	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}

@@ -89,8 +89,9 @@ var longKeySkips = map[string]string{
 	"folders with long names are listed":                  shortNames,
 }
 
-// requireConformanceWithErrors runs the conformance suite, without the cases in skips, on buckets of a kind. A server in
-// front of the rule server, which it returns, first sends up to perRequest transient errors to each request.
+// requireConformanceWithErrors runs the conformance suite, without the cases in skips, on buckets of a kind. It returns
+// a server that passes requests to the rule server, but first answers each request with up to perRequest transient
+// errors.
 func requireConformanceWithErrors(
 	t *testing.T, kind ruleKind, perRequest int, skips map[string]string, extra ...storagetest.Option,
 ) *documented.Server {
@@ -135,8 +136,8 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	requireConformanceWithErrors(t, retaining, errorsPerRequest, skips, skipOpenUploads)
 }
 
-// manyRequestCases has parts of the names of cases whose operations are up to ten requests, or two for
-// each attempt. Each request may get two answers, so that five attempts are too few.
+// manyRequestCases has substrings of the names of cases with operations of up to ten requests, or of two for each
+// attempt. Each request may get two transient errors, so five attempts would be too few.
 var manyRequestCases = []string{"/U", "open_upload", "a_failed_overwrite"}
 
 // openWithRetries opens a bucket for a case of the suite whose requests get transient errors. For a case of many
@@ -158,7 +159,7 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 
 	const partSize = 1 << 20
 	text := strings.Repeat("x", 3*partSize)
-	// The order of the errors depends on the name of the test. It takes some orders until each error was sent.
+	// The name of the test determines the order of the errors. Only after several orders was each error sent.
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {
 			name := server.bucket(ruleBucket{})

@@ -48,7 +48,7 @@ func TestResponseIsWebPage(t *testing.T) {
 		// the check whether it is empty comes first
 		{name: "DeleteBucket", call: wiretest.DeleteBucket},
 		{name: "BucketInfo", call: wiretest.ReadBucket},
-		// the attributes come first
+		// the driver reads the attributes first
 		{name: "SetTags", call: wiretest.SetTags},
 		// the attributes of the source come first
 		{name: "Copy", call: wiretest.Copy},
@@ -77,7 +77,7 @@ func TestResponseIsWebPage(t *testing.T) {
 			},
 			writes: true,
 		},
-		// a session is not the object
+		// the request begins an upload session, and does not write the object
 		{
 			name: "parts",
 			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {

@@ -170,7 +170,7 @@ func TestGetOfAChangedRevision(t *testing.T) {
 	require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"))
 }
 
-// With IfRevisionNot, too, Get requests an object again that was compressed on the way.
+// If an object was compressed on the way, Get requests it again. This also holds with IfRevisionNot.
 func TestGetOfAChangedRevisionCompressed(t *testing.T) {
 	server := newCannedServer(t,
 		storedReply, mediaReply(map[string]string{"Content-Encoding": "gzip"}), mediaReply(nil))
@@ -441,7 +441,7 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	}
 }
 
-// Get returns an object that is stored compressed without decompressing it.
+// Get does not decompress an object that is stored compressed.
 func TestGetStoredCompressed(t *testing.T) {
 	server := newCannedServer(t, mediaReply(map[string]string{
 		"X-Goog-Stored-Content-Encoding": "gzip",

@@ -37,8 +37,8 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 		"the object is held, as the bucket wants it")
 }
 
-// In a bucket that holds new objects, Abort also removes parts that have the hold, as a part has that a client stores
-// by a signed URL.
+// In a bucket whose new objects get a hold, Abort also removes parts with the hold. Clients that upload parts by signed
+// URLs make such parts.
 func TestAbortUploadHoldingBucket(t *testing.T) {
 	server := startRuleServer(t)
 	name := server.bucket(ruleBucket{holding: true})

@@ -42,7 +42,7 @@ func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 		{Action: toColdline, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: tmp}},
 		// the second rule
 		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
-		// the third rule, and old parts
+		// the third rule, which also applies to old parts
 		{Action: abort, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
 		deleteRule(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
 	}, lifecycle.Rules)

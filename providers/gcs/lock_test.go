@@ -473,7 +473,7 @@ func TestChangesWithLostResponse(t *testing.T) {
 	}
 }
 
-// If the response to a call is lost that may be repeated, the call fails with Unavailable.
+// Calls that change nothing may be repeated. If the response to such a call is lost, the call fails with Unavailable.
 func TestRepeatableCallsWithLostResponse(t *testing.T) {
 	for _, lost := range lostReplies {
 		t.Run("Tags, "+lost.name, func(t *testing.T) {

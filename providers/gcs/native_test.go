@@ -139,7 +139,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			continue
 		}
 		if r.Method == http.MethodGet && key == "" {
-			// A read of the source of a copy or a composition, which has no key.
+			// This request reads the source of a copy or a composition. It has no key.
 			require.Contains(t, sources, r.Path)
 			continue
 		}

@@ -191,8 +191,8 @@ func TestSessionKeepsLastChunk(t *testing.T) {
 	require.Empty(t, server.Last(t).Body)
 }
 
-// PutPart fails with Unavailable if the server makes no progress with a chunk, and also with the status 409, for which
-// the engine restarts the upload, if the server has lost bytes.
+// PutPart fails with Unavailable if the server makes no progress with a chunk. If the server has lost bytes, it also
+// fails with the status 409, so that the engine restarts the upload.
 func TestSessionWithoutProgress(t *testing.T) {
 	chunk := strings.Repeat("x", 3*unit)
 

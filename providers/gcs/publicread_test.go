@@ -122,7 +122,7 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 	}
 }
 
-// A read takes one request. Only in a bucket of which a response may have come from Google's cache, it takes two.
+// A read takes one request. It takes two only in a bucket whose responses may come from Google's cache.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	tests := []struct {
 		name          string

@@ -61,8 +61,8 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// googleAside returns the response to a request that the driver adds to the recorded request of x, or nil for a request
-// that the driver does not add. For example, for a public object the driver requests the attributes, too, because a
+// googleAside returns the response to a request that this driver makes in addition to the recorded one, or nil if the
+// driver makes no such request. For example, the driver also requests the attributes of a public object, because a
 // cache may have sent the bytes.
 func googleAside(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	documents := map[recorded.Kind]string{
@@ -118,7 +118,8 @@ func objectOf(x *recorded.Exchange) string {
 	return string(document)
 }
 
-// The driver passes the tests with recorded responses on a recording of the rule server, as on those of Google.
+// The driver passes the tests with recorded responses on a recording of our rule server, as it does on recordings of
+// Google's server.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	server := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
@@ -140,7 +141,8 @@ func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	})
 }
 
-// The driver passes the tests with recorded responses on a recording of fake-gcs-server, as on those of Google.
+// The driver passes the tests with recorded responses on a recording of fake-gcs-server, as it does on recordings of
+// Google's server.
 func TestRecordedResponsesOfFakeServer(t *testing.T) {
 	server := needServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{

@@ -75,7 +75,7 @@ func TestIdempotencyTokenOfAttempts(t *testing.T) {
 	}
 }
 
-// Each change of a call that makes several has its own idempotency token.
+// If a call changes several things, each change has its own idempotency token.
 func TestIdempotencyTokenOfChanges(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }

@@ -196,8 +196,8 @@ func (b *failingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// requireOnlyPartsLeft requires that what a failed composite upload has left is a part, and that SweepParts
-// removes it: the server may store a part whose request was canceled after the removal of the parts.
+// requireOnlyPartsLeft requires that a failed composite upload has left at most parts, and that SweepParts removes
+// them. A part may be left because its request was canceled, but the server stored it after the parts were removed.
 func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	t.Helper()
 	client, ok := storage.As[*sdk.Client](bucket)

@@ -184,10 +184,9 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 // server heeds it beside what a test asks for.
 type ruleKind func(*ruleBucket)
 
-// peculiar is a kind with everything that can be on at once: everybody can read, which Google's
-// cache makes use of (see ruleCache); there are folders; and new objects are held. The owner ends the
-// hold of each object, as a listener of the bucket's notifications does, but knows nothing of parts.
-// A bucket with folders keeps no versions.
+// peculiar makes a bucket with everything that can be on at once. Everybody can read it, so that Google's cache is used
+// (see ruleCache). There are folders, and new objects are held. The owner ends the hold of each object, as a listener
+// of the bucket's notifications does, but knows nothing of parts. A bucket with folders keeps no versions.
 // https://cloud.google.com/storage/docs/hns-overview, https://cloud.google.com/storage/docs/object-holds
 func peculiar(b *ruleBucket) {
 	b.public = true
@@ -198,9 +197,8 @@ func peculiar(b *ruleBucket) {
 	}
 }
 
-// retaining is a kind with a retention policy. It is so short that only what a response says of it
-// tells it from another kind.
-// https://cloud.google.com/storage/docs/bucket-lock
+// retaining makes a bucket with a retention policy. The retention is so short that the bucket differs from others only
+// in what responses say about it. https://cloud.google.com/storage/docs/bucket-lock
 func retaining(b *ruleBucket) { b.retention = time.Nanosecond }
 
 // maxNamePart is the limit in bytes of the folder of a name, and of what follows it.

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// A ruleCache is Google's cache of public objects. A read of bytes is answered with what the same
-// URL had when it was last read from the bucket, through either API, until max-age has passed, which
-// takes longer than any test. Headers of a request that ask for no cached content are ignored. How
-// the cache treats a condition is not documented: see conditions.
-// https://cloud.google.com/storage/docs/caching,
-// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/nodejs-storage#566
+// A ruleCache is Google's cache of public objects. Once a URL has been read through either API, later reads of it
+// return the same bytes until max-age has passed, which takes longer than any test. Headers of a request that ask for
+// no cached content are ignored. How the cache treats a condition is not documented: see conditions.
+// https://cloud.google.com/storage/docs/caching, https://cloud.google.com/storage/docs/consistency#cache-control,
+// googleapis/nodejs-storage#566
 type ruleCache struct {
 	conditions string                 // "ignored", "compared" with the cached object, or "passed" to the bucket
 	kept       map[string]*ruleObject // by URL
@@ -56,8 +55,8 @@ func (s *ruleServer) serveCached(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// keepCached stores a public object that is about to be served in the cache, and returns what to serve: the object with
-// the Cache-Control that Google adds. Any other object it returns unchanged.
+// keepCached puts a public object into the cache before it is served. It returns the object that is served, with the
+// Cache-Control that Google adds. Other objects are returned unchanged.
 func (s *ruleServer) keepCached(r *http.Request, b *ruleBucket, o *ruleObject) *ruleObject {
 	if !b.public || !o.isCacheable() {
 		return o

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// ruleControls are what an object has beside its properties.
+// ruleControls are the contexts, the retention and the holds of an object.
 type ruleControls struct {
 	Contexts           *ruleContexts   `json:"contexts,omitempty"`
 	Retention          *ruleRetention  `json:"retention,omitempty"`
@@ -243,8 +243,8 @@ func (o *ruleObject) checkKey(h http.Header, prefix string) *refusal {
 	}
 }
 
-// as returns the resource that a request with these headers gets: without the customer's key,
-// without checksums.
+// The method as returns the resource as a request with these headers sees it. Without the customer's key, it has no
+// checksums.
 func (o *ruleObject) as(h http.Header) *ruleObject {
 	if o == nil || o.key == "" || h.Get(keyHeader) == o.key {
 		return o

@@ -379,7 +379,7 @@ func writeNothing(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// writeRemoval responds to a removal, or with an error if problem is not nil.
+// writeRemoval writes the response to a removal, or an error if problem is not nil.
 func writeRemoval(w http.ResponseWriter, problem *refusal) {
 	if problem != nil {
 		writeJSON(w, nil, problem)

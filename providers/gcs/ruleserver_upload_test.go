@@ -158,8 +158,8 @@ func (s *ruleSession) writeResume(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusPermanentRedirect)
 }
 
-// keep stores the bytes that the session does not have yet. If the chunk was cut off, it keeps a multiple of 256 KiB
-// of the whole.
+// keep stores the bytes that the session does not have yet. If the chunk was cut off, it keeps only so many that the
+// session has a multiple of 256 KiB.
 func (s *ruleSession) keep(start int, body []byte, broken bool) {
 	if broken {
 		end := (start + len(body)) / ruleChunk * ruleChunk

@@ -362,7 +362,8 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 		maxTerm time.Duration
 		want    time.Duration // counted from the second in the URL
 	}{
-		// A part of the first second has passed, so most terms are a second longer.
+		// The URL has whole seconds, and the current second has begun already. So most of these times are one second
+		// longer than the TTL.
 		{name: "a second", ttl: time.Second, maxTerm: sigv4.MaxTerm, want: 2 * time.Second},
 		{name: "an hour", ttl: time.Hour, maxTerm: sigv4.MaxTerm, want: time.Hour + time.Second},
 		{name: "seven days, and no more", ttl: sigv4.MaxTerm, maxTerm: sigv4.MaxTerm, want: sigv4.MaxTerm},

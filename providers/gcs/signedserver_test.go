@@ -341,7 +341,7 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 	return s.store(bucket, o, url.Values{}, data)
 }
 
-// An overridingWriter sets the headers of a response that the query of a signed download names.
+// An overridingWriter sets those headers of a response that the query of a signed download names.
 type overridingWriter struct {
 	http.ResponseWriter
 	query url.Values

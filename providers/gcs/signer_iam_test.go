@@ -98,7 +98,7 @@ func TestSignByIAM(t *testing.T) {
 	require.Equal(t, "Bearer "+secretToken, requests[0].Header.Get("Authorization"))
 	require.Equal(t, "application/json", requests[0].Header.Get("Content-Type"))
 
-	// Both sign the same form.
+	// The driver with its own key signs the same form.
 	form, err := d.urls.signForm(t.Context(), signedForm(nil), signedAt)
 	require.NoError(t, err)
 	wantForm, err := withOwnKey.urls.signForm(t.Context(), signedForm(nil), signedAt)
@@ -241,7 +241,7 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, iam.calls)
 
-	// While iamCalls others are running, a call sends no request.
+	// If as many calls are running as may run at the same time, a further call sends no request.
 	refuse = false
 	running = nil
 	for range iamCalls {

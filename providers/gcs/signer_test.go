@@ -216,7 +216,7 @@ func TestSignerOfAConfig(t *testing.T) {
 	}
 }
 
-// The driver looks for the default credentials to sign with at the first signature.
+// The driver looks for the default credentials when it signs for the first time.
 func TestSignerOfFirstSignature(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
@@ -232,18 +232,19 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 
-	// With the file, it signs.
+	// With the file, the driver signs.
 	require.NoError(t, os.WriteFile(file, testKeyFile(), 0o600))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
 
-	// From then on, it keeps the signer.
+	// After its first signature, the driver needs the file no more.
 	require.NoError(t, os.Remove(file))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
 }
 
-// The default credentials determine the signer, and only if they do not name an account, the metadata service is asked.
+// The default credentials determine the signer. Only if they do not name an account, the driver asks the metadata
+// service.
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	tests := []struct {

@@ -86,7 +86,7 @@ func TestCopyKeepsForeignContexts(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 
-	// Another client has set a context that this library could not.
+	// Another client has set a context whose name this library would refuse.
 	server.change(name, "a", func(o *ruleObject) {
 		o.Contexts = &ruleContexts{map[string]*ruleContext{"été": {"x~y"}}}
 	})
@@ -114,7 +114,7 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, when, object.CustomTime.UTC())
 
-	// A download returns them, too.
+	// A download with the option returns the native attributes, too.
 	content, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	require.Equal(t, "text", string(content))
@@ -122,7 +122,7 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "v", object.Contexts.Custom["k"].Value)
 
-	// Without the option, there are none.
+	// Without the option, there are no native attributes.
 	attrs, err = bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Nil(t, attrs.Native)

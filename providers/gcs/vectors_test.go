@@ -28,7 +28,7 @@ type vectorFile struct {
 	Forms   []formVector    `json:"postPolicyV4Tests"`
 }
 
-// A vectorPlace tells what a vector signs: the object, its address, and the time.
+// A vectorPlace is the part of a test vector that says what is signed: the object, its address, and the time.
 type vectorPlace struct {
 	Bucket, Object, Scheme, URLStyle, BucketBoundHostname string
 
@@ -84,7 +84,7 @@ func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 // WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"
-	// the last one set counts
+	// the last name that is set counts
 	for _, name := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} {
 		if name != "" {
 			host = name
@@ -96,7 +96,7 @@ func (v *signingVector) base() string {
 	return v.vectorPlace.base(host)
 }
 
-// base returns the URL that the vector's style of addresses makes of a host.
+// base returns the base URL for a host in the style of addresses that the test vector asks for.
 func (p *vectorPlace) base(host string) string {
 	if _, rest, ok := strings.Cut(host, "://"); ok {
 		host = rest
@@ -143,7 +143,7 @@ func (v *signingVector) request() *driver.SignRequest {
 	}
 }
 
-// foreign returns a vector that Sign cannot express as a request for signURL, which Sign calls.
+// The method foreign signs a test vector by signURL directly. It is for vectors that are no possible arguments of Sign.
 func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 	t.Helper()
 	address, err := d.urls.bucketURL(v.base())

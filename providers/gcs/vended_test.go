@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// With Config.CredentialsFor, each request has the token for the prefix of its key, which is requested only once.
+// With Config.CredentialsFor, each request has a token for the prefix of its key. The driver asks for each token only
+// once.
 func TestCredentialsForTokens(t *testing.T) {
 	server := newCannedServer(t, storedReply)
 	var requestedKeys []string

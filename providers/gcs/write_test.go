@@ -636,7 +636,8 @@ func TestListVersionsRepeatedPage(t *testing.T) {
 	require.Less(t, len(server.Calls()), 20)
 }
 
-// listingPage returns a page of a listing with the prefix "b/" and objects, before the page with the token next.
+// listingPage returns a page of a listing with the prefix "b/" and objects with the given names. The argument next is
+// the token of the page after it.
 func listingPage(next string, names ...string) reply {
 	var items []string
 	for _, name := range names {

@@ -48,7 +48,7 @@ func recorded(test string) string {
 	return "localstack/localstack tests/aws/services/s3/*.snapshot.json " + test
 }
 
-// answers has the responses by service; the names are those of profiles.
+// answers maps the names of profiles, which are kinds of services, to their responses.
 var answers = map[string][]answer{
 	"aws": slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets,
 		amazonRegions, amazonLocks, amazonKeys),
@@ -1811,7 +1811,7 @@ func (a *answer) reply() reply {
 	return resp
 }
 
-// success returns the response to each request of the call that does not get the row's response.
+// success returns the responses to those requests of the call that do not get the response of the tested row.
 func (c *call) success(r wiretest.Request) reply {
 	query := r.Query()
 	createsBucket := c.method == http.MethodPut && c.path == photos && c.parameter == ""
@@ -1841,7 +1841,7 @@ func (c *call) success(r wiretest.Request) reply {
 	return withLength(stored)
 }
 
-// isAnswered reports whether a request gets the row's response.
+// isAnswered reports whether a request is the one that gets the response of the tested row.
 func (c *call) isAnswered(r wiretest.Request) bool {
 	if r.Method != c.method || strings.TrimSuffix(r.Path, "/") != c.path {
 		return false
@@ -1866,7 +1866,7 @@ func TestAnswersOfServices(t *testing.T) {
 	require.GreaterOrEqual(t, count, minRows, "no row of answers may be lost")
 }
 
-// testAnswer makes the call of an answer, and requires the error that the answer wants.
+// testAnswer makes the call that an answer belongs to, and requires the error that the answer must lead to.
 func testAnswer(t *testing.T, service string, a *answer) {
 	c, ok := calls[a.call]
 	require.True(t, ok, a.call)
@@ -1903,7 +1903,7 @@ func testAnswer(t *testing.T, service string, a *answer) {
 		require.Equal(t, "R1", e.RequestID)
 	}
 
-	// A HEAD that asks for a checksum is repeated without it, if it is forbidden.
+	// If a HEAD that asks for a checksum is forbidden, the driver repeats it without asking for the checksum.
 	attempts := 1
 	asksForChecksum := server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != ""
 	if c.method == http.MethodHead && a.status == http.StatusForbidden && asksForChecksum {

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// If the server has no profile, a body of Put or PutPart has a Content-MD5 unless TLS protects it. Both
-// the raw client and the SDK send it so.
+// If the server is of no known service, Put and PutPart send a Content-MD5 with a body unless TLS protects the body.
+// The raw client and the SDK both do so.
 func TestPutWithoutProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
 	tests := []struct {
@@ -138,8 +138,8 @@ func TestPutBodyChanged(t *testing.T) {
 	}
 }
 
-// requireMismatch puts an object and a part of size bytes whose last byte is not the one of their
-// checksum. It requires that both fail with ChecksumMismatch.
+// requireMismatch puts an object and a part, each of the given size, with a checksum that does not match their last
+// byte. It requires that both fail with ChecksumMismatch.
 func requireMismatch(t *testing.T, d *objectDriver, size int) {
 	t.Helper()
 	text := strings.Repeat("x", size)

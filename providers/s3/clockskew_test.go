@@ -100,7 +100,7 @@ func TestClockCorrected(t *testing.T) {
 	require.True(t, e.Retryable)
 	require.Equal(t, s3error.ClockHint, e.Hint)
 
-	// The second one is signed at the server's time, so its denial has another reason.
+	// The second request is signed with the server's time, so it is denied for another reason.
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.PermissionDenied, e.Code, "%v", err)
@@ -170,7 +170,7 @@ func TestClockCorrectedAgain(t *testing.T) {
 			})
 			require.WithinDuration(t, time.Now().Add(time.Hour), d.account.clock.Time(), serverclock.MaxSkew)
 
-			// Any successful response corrects it again, even if the call cannot read it.
+			// Any successful response corrects the time again, even if the call cannot read the response.
 			_ = call(d)
 			require.WithinDuration(t, time.Now(), d.account.clock.Time(), serverclock.MaxSkew)
 		})

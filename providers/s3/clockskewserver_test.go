@@ -42,8 +42,8 @@ func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenO
 	return b
 }
 
-// The engine repeats a call that S3 refuses because its time is wrong (RequestTimeTooSkewed),
-// signed at the server's time.
+// S3 refuses a call that is signed at a wrong time (RequestTimeTooSkewed). The engine repeats the call, signed at the
+// server's time.
 func TestClockSkewRepeatsCall(t *testing.T) {
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"an upload": func(ctx context.Context, b storage.Bucket) error {

@@ -105,14 +105,14 @@ func TestWithRequestConcurrently(t *testing.T) {
 	}
 	group.Wait()
 
-	// Each function was called once for each of its requests.
+	// Each call's function was called once for each request of that call.
 	require.EqualValues(t, pairs, puts.Load())
 	require.EqualValues(t, pairs, begins.Load())
 	require.EqualValues(t, 4*pairs, parts.Load())
 	require.EqualValues(t, pairs, completions.Load())
 	require.EqualValues(t, 2*pairs, gets.Load())
 
-	// It changed only the input of that request.
+	// The function of a call changed only the input of that call's requests.
 	require.Equal(t, map[string]string{"all": "1"}, metadata)
 	for _, r := range server.Requests() {
 		if r.Operation == "PutObject" || r.Operation == "CreateMultipartUpload" {

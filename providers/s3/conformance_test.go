@@ -93,7 +93,7 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 // memory. Package s3server runs its own tests on all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	testserver.Nightly(t, "make layers")
-	// The table of supported features has no column for it.
+	// The table of supported features has no column for this run.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	for name, newService := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": newDirectoryService,
@@ -143,7 +143,7 @@ func newGatewayService(t *testing.T) driver.ServiceDriver {
 // failures are skipped, because they do not depend on that.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
-	// The table of supported features has no column for it.
+	// The table of supported features has no column for this run.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, folderorder.With(s3server.Config{
 		Strict: true,
@@ -158,7 +158,7 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 // driver then sends all requests with the SDK.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
-	// The table of supported features has no column for it.
+	// The table of supported features has no column for this run.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	server.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}

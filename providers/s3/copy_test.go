@@ -146,8 +146,8 @@ func TestCopyRequest(t *testing.T) {
 	}
 }
 
-// The error of Copy tells a source that has changed from a condition of the destination that failed.
-// If S3 gives both the same code, Copy reads the source to tell them apart.
+// The error of Copy says whether the source has changed or a condition of the destination has failed. If S3 gives both
+// the same code, Copy reads the source to find out.
 func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
 	head := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}

@@ -21,8 +21,8 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	})
 }
 
-// A copy of 12 MiB in parts, as if it were more than 5 GiB, keeps the attributes of its source.
-// Compose joins the source with another object, with other attributes and a condition.
+// A copy of 12 MiB is made in parts, as S3 requires for more than 5 GiB, and keeps the attributes of its source.
+// Compose joins the source with another object, and sets other attributes with a condition.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<20/16)

@@ -29,8 +29,8 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket
-// has an object and an upload of another program, whose key makes a page unreadable.
+// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket also has an object
+// and an upload of another program. Their key makes a page of a listing unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	foreign := &foreignEntries{}
@@ -42,7 +42,7 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	requireConformance(t, server, layer, append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
 
-	// The account, at Amazon's own hosts, which have blocks of public access.
+	// The suite for accounts also passes at Amazon's own hosts, where a bucket can block public access.
 	openService := func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
@@ -83,7 +83,7 @@ func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 			"R6", "R7", "R8", "L1", "L3"))...)
 }
 
-// amazonsRare has kinds of which the suite makes fewer requests than there are answers.
+// amazonsRare has kinds of requests that the suite makes too rarely for each of their transient answers to be given.
 var amazonsRare = []string{"POST restore", "PUT retention"}
 
 // withoutChecksums has the cases that need the checksum of an object from HEAD.
@@ -112,7 +112,7 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(len(text)), attrs.Size)
 
-	// The rest fails, and names the key.
+	// All other calls fail, and their errors name the key.
 	refused := []struct {
 		name string
 		call func(ctx context.Context) error
@@ -181,9 +181,8 @@ func TestListUnescapedForeignKey(t *testing.T) {
 	}
 }
 
-// The suite passes in a bucket with a default retention, which keeps every version for a day, and
-// takes no write without a checksum:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+// The suite passes in a bucket with a default retention. Such a bucket keeps every version for a day, and refuses
+// writes without a checksum: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
 	testserver.Further(t)
 	server, _ := startAnsweringServer(t, "aws", documented.Amazon)
@@ -292,12 +291,13 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	}
 }
 
-// startAnsweringServer starts a server of Amazon's rules, as an account of some kinds, behind a stand-in.
+// startAnsweringServer starts a server with the rules of Amazon and of an account of the given kinds. A second server,
+// which it returns, too, first sends transient errors.
 func startAnsweringServer(
 	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
 ) (*testServer, *documented.Server) {
 	t.Helper()
-	// The table of supported features has no column for it.
+	// The table of supported features has no column for this run.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server, err := s3server.Start(s3server.Config{
 		Strict: name == "aws",
@@ -331,7 +331,7 @@ type foreignEntries struct {
 	objects, versions, uploads atomic.Int64
 }
 
-// in reports whether a bucket has them.
+// The method in reports whether a bucket has the foreign entries.
 func (f *foreignEntries) in(bucket string) bool {
 	_, ok := f.buckets.Load(bucket)
 	return ok
@@ -353,8 +353,8 @@ func (f *foreignEntries) addTo(s *testServer) {
 	}
 }
 
-// requireSeen requires that the listings of a kind of server had what is foreign, as far as this kind has such
-// listings. The test for versitygw adds no object, and R2 has no versions.
+// requireSeen requires that listings of this server contained the foreign entries. It leaves out listings that this
+// kind of server does not have: the test for versitygw adds no object, and R2 has no versions.
 func (f *foreignEntries) requireSeen(t *testing.T, server string) {
 	t.Helper()
 	runsOneCase := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
@@ -392,7 +392,7 @@ func (d withoutForeign) ListUploads(
 	return page, nil
 }
 
-// List lists without the objects of another program, which it counts.
+// List removes the objects of another program from the page, and counts them.
 func (d withoutForeign) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {

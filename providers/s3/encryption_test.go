@@ -294,7 +294,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
-			// A read of the source sends its key as that of the object.
+			// A read of the source sends the source's key in the headers that a read of any object uses.
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)

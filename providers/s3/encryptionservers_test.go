@@ -243,7 +243,8 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
-		// The result of Compose has another key, or none. In the second order, the server cannot join the objects.
+		// The result of Compose has another key than its sources, or no key. In the second call, the order of the
+		// sources is such that the server cannot join them.
 		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, sourceKey, otherKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "joined", otherKey)
@@ -301,8 +302,8 @@ func sendSigned(t *testing.T, client *http.Client, signedURL *storage.SignedURL,
 	return resp.StatusCode, string(text)
 }
 
-// An interrupted upload with a customer's key that is repeated sends only the missing parts, or all
-// parts if the key is another one.
+// If an interrupted upload with a customer's key is repeated, only the missing parts are sent. With another key, all
+// parts are sent.
 func TestWithCustomerKeyResume(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	otherKey := s3.WithCustomerKey(customerKeyOf(2))

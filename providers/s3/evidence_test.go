@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An evidenceCall is a call of each kind. If its response may come from another server, a write also has an
-// unknown outcome.
+// An evidenceCall is one call to the driver. If the call is a write, and its response may come from another server, its
+// outcome is unknown.
 type evidenceCall struct {
 	name        string
 	isWrite     bool

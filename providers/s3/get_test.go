@@ -502,7 +502,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		}
 		require.Equal(t, []string{withChecksum, withoutChecksum, withoutChecksum}, requests)
 
-		// A refusal of both requests has another reason, which is not remembered.
+		// A refusal of both requests has another reason than the checksum, so the driver does not remember it.
 		time.Sleep(checksumsRemembered)
 		requests = nil
 		_, err := b.Attrs(t.Context(), "secret")

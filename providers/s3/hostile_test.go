@@ -20,8 +20,8 @@ import (
 // knownHostileFailures are the rows that fail. There should be none.
 var knownHostileFailures = map[string]string{}
 
-// The driver survives servers that answer wrongly, slowly or without end. A plain run tries only
-// the login page.
+// The driver survives servers that answer wrongly, slowly or without end. If the tests run without servers, only the
+// case "a login page" runs.
 func TestHostileServers(t *testing.T) {
 	store := newHostileStore(t)
 	store.Skip = knownHostileFailures

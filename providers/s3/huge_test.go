@@ -82,7 +82,7 @@ func TestUploadMaxParts(t *testing.T) {
 	require.False(t, exists)
 }
 
-// An unreadable is a file of a size, whose bytes cannot be read.
+// An unreadable is a file of a given size. Its bytes cannot be read.
 type unreadable struct{ *io.SectionReader }
 
 var errUnreadable = errors.New("unreadable")

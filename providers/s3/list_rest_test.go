@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// List requests a page that continues after a key on MinIO folder by folder, from the innermost one
-// outwards. The token "after:16:k" says that the page continues after the key k.
+// MinIO lists folder by folder. So to continue after a key, List sends a request for each folder, from the innermost
+// one outwards. The token "after:16:k" says that the page continues after the key k.
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string

@@ -399,7 +399,7 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
-			// The HEAD fails without the key, so the two locks are requested.
+			// Without the key, the HEAD fails, so the driver requests the legal hold and the retention.
 			require.Equal(t, []string{
 				"DELETE /photos/k?versionId=v&x-id=DeleteObject",
 				"HEAD /photos/k?versionId=v",

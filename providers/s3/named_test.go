@@ -152,7 +152,8 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 // the environment.
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
-	// open starts a server with a key of its own, and opens its bucket with the variables of a name.
+	// open starts a server with a key of its own, and opens its bucket with credentials from the environment variables
+	// that begin with a name.
 	open := func(name, key string) storage.Bucket {
 		secret := key + "-secret-of-16"
 		s := s3server.ForTest(t, s3server.Config{

@@ -166,12 +166,12 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Without a profile, what no response shows stays Unsupported, and the suite passes. A profile
-// changes neither keys, listings nor parallel reads, so their cases do not run again. The server is
-// ours, because other servers refuse some keys.
+// Without a profile of the server, a feature that no response proves stays Unsupported, and the suite passes. A profile
+// changes nothing for keys, listings and parallel reads, so the cases for these do not run again. The server is ours,
+// because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
-	// The table of supported features has no column for it.
+	// The table of supported features has no column for this run.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	open := func(t *testing.T) driver.Driver {

@@ -898,8 +898,8 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 }
 
-// Two buckets belong to one account if they have the same endpoint and credentials. Those in an
-// aws.Config cannot be compared, so each bucket with one has an account of its own.
+// Two buckets belong to one account if they have the same endpoint and credentials. Credentials in an aws.Config cannot
+// be compared, so each bucket with an aws.Config has an account of its own.
 func TestAccountsOfOneCredential(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	accountOf := func(c Config) any {

@@ -155,7 +155,7 @@ func TestListUploads(t *testing.T) {
 	}, server.Lines())
 }
 
-// ListUploads refuses a token that no page of it has.
+// ListUploads refuses a token that was not made by ListUploads.
 func TestListUploadsInvalidToken(t *testing.T) {
 	d := newStandIn(t).openDriver(t, "aws")
 	_, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
@@ -271,7 +271,8 @@ func TestSignPartMatchesSDK(t *testing.T) {
 				input.UploadId = aws.String("u1")
 			}
 
-			// A term begins with the current second, so it lasts a second longer than the TTL.
+			// The URL is valid from the start of the current second, so it must be valid for one second more than the
+			// TTL.
 			client := awss3.NewPresignClient(d.account.client)
 			want, err := client.PresignUploadPart(t.Context(), &input, func(o *awss3.PresignOptions) {
 				o.Presigner = atTime{now}
@@ -279,7 +280,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// This package signs it.
+			// This package signs the same request.
 			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
 			tt.change(r)
 			got, err := d.urls.signPart(t.Context(), r, now)

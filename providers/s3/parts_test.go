@@ -210,8 +210,8 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>", "the part must have its checksum")
 }
 
-// The error of CompleteParts tells a failed condition from a missing upload, and whether the object
-// may have been stored.
+// The error of CompleteParts says whether a condition has failed or the upload is missing, and whether the object may
+// have been stored.
 func TestCompletePartsResponse(t *testing.T) {
 	tests := []struct {
 		name        string

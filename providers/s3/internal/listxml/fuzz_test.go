@@ -94,7 +94,7 @@ func comparePage(t *testing.T, response []byte) {
 		return
 	}
 	require.NoError(t, err)
-	// The reference sorts what is not in order.
+	// Both pages are sorted before they are compared, because their orders differ.
 	require.Equal(t, ordered(want), ordered(got))
 
 	if ofSDK := sdkPage(t, response); ofSDK != nil {

@@ -166,7 +166,7 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	}
 }
 
-// Only a page that is truncated has a token, without which it is an error.
+// A truncated page without a token is an error. A token of a page that is not truncated is ignored.
 func TestReadObjectsReturnsTheToken(t *testing.T) {
 	const next = `<NextContinuationToken>n</NextContinuationToken>`
 	tests := []struct {

@@ -129,7 +129,7 @@ func TestTrailedLargeLength(t *testing.T) {
 	require.Less(t, length-size, int64(maxFraming))
 }
 
-// endless reads whatever is in the buffer.
+// An endless reader leaves the buffer as it is, and never ends.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
