@@ -196,7 +196,7 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				host = sdk.last.URL.Host
 			}
 
-			// The raw client would send it to the same place.
+			// The raw client would send the request to the same place.
 			endpoint, err := d.bucket.endpoint(t.Context(), "")
 			require.NoError(t, err)
 			require.Equal(t, sdk.last.URL.String(), endpoint.origin+endpoint.path+"/a%20b")

@@ -240,7 +240,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			})
 		}
 	}
-	// An object may be such a document, so only the response to Put is an error.
+	// An object may itself be an error document, so only the response to Put can be an error.
 	for name, response := range map[string]reply{
 		"an error with status 200": {Body: errorReply(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},

@@ -325,8 +325,8 @@ func (s *standIn) openDrivers(
 	})...)
 	require.False(t, usesRawClient(t, sdk))
 
-	// For requests that the raw client does not support, the raw driver uses the SDK's client, which is also that of
-	// the driver sdk.
+	// For requests that the raw client does not support, the raw driver uses the client of the SDK. It shares this
+	// client with the driver that is named sdk.
 	rawTransport := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(rawTransport.CloseIdleConnections)
 	account := *s.openDriver(t, profile, change...).account

@@ -243,7 +243,7 @@ func TestRestoreArchived(t *testing.T) {
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	require.ErrorIs(t, err, storage.Archived)
 
-	// Then it can be read for two days.
+	// After the restore, the object can be read for two days.
 	ahead.Add(int64(20 * time.Second))
 	got, _, err := storage.ReadAll(ctx, b, "a")
 	require.NoError(t, err)

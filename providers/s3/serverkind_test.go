@@ -57,7 +57,7 @@ func TestServerKindHint(t *testing.T) {
 		{name: "an emulator", header: "Server", value: "AmazonS3", wantHint: "name the server with profile="},
 		{name: "none", header: "X-Other", value: "MinIO", wantHint: "name the server with profile="},
 	}
-	// The first response comes to the raw client or to the SDK.
+	// The driver's first request may be one of the raw client or one of the SDK.
 	calls := map[string]func(b storage.Bucket) error{
 		"the raw client": func(b storage.Bucket) error {
 			_, err := b.Attrs(t.Context(), "k")
@@ -80,7 +80,7 @@ func TestServerKindHint(t *testing.T) {
 				// Before the first response, the hint names no profile.
 				require.Contains(t, hintOfCreate(t, b), "name the server with profile=")
 
-				// After it, the hint does. The name of a server declares nothing.
+				// After the first response, the hint names the profile. The name of a server declares no feature.
 				require.NoError(t, call(b))
 				require.Contains(t, hintOfCreate(t, b), tt.wantHint)
 				require.Len(t, server.Requests(), 1, "no request may be sent to find the kind out")

@@ -42,7 +42,7 @@ var defaultReplies = map[string]string{
 	http.MethodDelete: "204 ",
 }
 
-// RoundTrip records the request, and answers with the reply for its name: a status, a space and a body.
+// RoundTrip records the request, and sends the scripted reply for this kind of request: a status, a space and a body.
 func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := requestName(r)
 	var body []byte
@@ -90,7 +90,7 @@ func requestName(r *http.Request) string {
 	return name
 }
 
-// errorResponse returns an error response of S3 for a script.
+// errorResponse returns an error response of S3 for a scriptedTransport.
 func errorResponse(status int, code string) string {
 	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
 }
@@ -540,8 +540,8 @@ func TestLifecycleRules(t *testing.T) {
 	require.Equal(t, rules, info.Lifecycle)
 }
 
-// UpdateBucket reads the two rules that B2 returns for each rule that hides objects as the one that
-// was set: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
+// For one rule that hides objects, B2 returns two rules. UpdateBucket reads them as the one rule that was set:
+// https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
 	const response = `200 <LifecycleConfiguration>
 		<Rule>
@@ -823,7 +823,7 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	}
 	require.Equal(t, want, info)
 
-	// UpdateBucket without a change returns the same, but no error.
+	// UpdateBucket without a change returns the same information, but no error.
 	info, err = service.UpdateBucket(t.Context(), wiretest.BucketRequest())
 	require.NoError(t, err)
 	require.Equal(t, want, info)

@@ -152,8 +152,8 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// A second CreateBucket with the same request only applies the settings if one was delayed for too
-// long in the first. It fails with BucketExists if it asks for another region or for object lock.
+// A second CreateBucket with the same request succeeds, and applies settings that were delayed for too long in the
+// first. It fails with BucketExists if it asks for another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	tests := map[string]struct {
 		option storage.BucketOption // of the second call

@@ -41,8 +41,7 @@ func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
 	}, nil
 }
 
-// mustOpen opens the bucket of c. If c leaves them out, the bucket is "photos", the region eu-west-1,
-// and the access key AKID.
+// mustOpen opens the bucket of c. The defaults are the bucket "photos", the region eu-west-1, and the access key AKID.
 func mustOpen(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
@@ -110,7 +109,7 @@ func (d *objectDriver) sdkGet(
 	return presigned
 }
 
-// keys has one key of each class of rule K3.
+// keys has a key with each kind of special character that must be escaped.
 var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
 // A signed upload is the same as that of the SDK, at each kind of endpoint, for each kind of key and
@@ -193,7 +192,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 				require.Equal(t, want.URL, got.URL)
 
 				want.SignedHeader.Del("Host")
-				// A browser sets this header, and lets nobody else.
+				// A browser sets Content-Length itself, and allows no script to set it.
 				want.SignedHeader.Del("Content-Length")
 				require.Equal(t, want.SignedHeader, got.Header)
 				require.Equal(t, http.MethodPut, got.Method)

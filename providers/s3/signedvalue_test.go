@@ -24,7 +24,7 @@ func nativeValues(opts ...SignedOption) []any {
 	var values []any
 	for _, opt := range opts {
 		var signOpts storage.SignOptions
-		// Tests of invalid options do not use this, so the error is ignored.
+		// Tests of invalid options do not use nativeValues, so the error is ignored.
 		_ = signOpts.ApplyDownload(opt)
 		for _, native := range signOpts.Native {
 			values = append(values, native.Value)

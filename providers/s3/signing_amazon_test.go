@@ -204,7 +204,7 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 			code, text := client.do(t, signedURL, "x", nil)
 			require.Equal(t, http.StatusOK, code, text)
 
-			// Two seconds after it, the URL is refused.
+			// Two seconds after its expiry, the URL is refused.
 			ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
 			code, _ = client.do(t, signedURL, "x", nil)
 			require.GreaterOrEqual(t, code, 400)

@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Signed uploads and downloads work with curl for each of its keys, and the server enforces
-// IfAbsent and the size.
+// Signed uploads and downloads work with curl for each kind of key, and the server enforces IfAbsent and the size.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

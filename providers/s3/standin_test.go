@@ -35,8 +35,8 @@ func newStandIn(t *testing.T, replies ...reply) *standIn {
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
-// withLength returns the reply with a header that begins with X-Amz-, by which the driver knows S3. If
-// it is a success, it also gets a Content-Length, even for HEAD, as real servers send it.
+// withLength returns the reply with a header whose name begins with X-Amz-. The driver takes a server with such a
+// header for S3. A success also gets a Content-Length, even for HEAD, as real servers send it.
 func withLength(r reply) reply {
 	if r.Cut || r.Status == http.StatusNoContent || r.Header["Content-Length"] != "" {
 		return r

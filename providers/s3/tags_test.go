@@ -289,8 +289,8 @@ func TestTagErrors(t *testing.T) {
 	}
 }
 
-// S3 answers 405 to a request for the tags of a delete marker. If the response does not name the
-// marker, SetTags sends a HEAD, to tell it from a server without tags.
+// S3 answers 405 to a request for the tags of a delete marker. Servers without tags may do the same. If the response
+// does not name the marker, SetTags sends a HEAD to find out which it is.
 func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 	tests := map[string]struct {
 		replies []reply

@@ -82,7 +82,7 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 // after that. The first ones last 20 seconds, which is so short that they are replaced at once.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
-	// The service for tokens gives each session its lifetime, and a token with its number.
+	// The token service gives each session the next lifetime, and a token that contains the number of the session.
 	lifetimes := []time.Duration{20 * time.Second, 80 * time.Second}
 	sessions := 0
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

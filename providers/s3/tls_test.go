@@ -1,7 +1,5 @@
-// Each request of most tests has its own connection, and the exchange of post-quantum keys is a
-// third of what one costs.
-//
-//go:debug tlsmlkem=0
+// In most tests, each request has a connection of its own. Without the exchange of post-quantum keys, a connection
+// costs a third less.
 
 package s3_test
 

@@ -178,8 +178,8 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	require.NotZero(t, parts)
 }
 
-// A driver declares that it needs no checksum before a part only over TLS, with the raw client, and
-// to a server that takes trailers.
+// A driver declares that it can send the checksum of a part after the part. It does so only over TLS, with the raw
+// client, and to a server that takes trailers.
 func TestPartChecksumWhileSending(t *testing.T) {
 	server := startTrustedServer(t, storedPart)
 	require.True(t, newDriverAt(t, server.URL, "aws").Describe().PartChecksumWhileSending)

@@ -262,8 +262,8 @@ var rawAttacks = []struct {
 	},
 }
 
-// The server refuses requests of a client with vended credentials that the driver itself would not
-// send.
+// The driver itself would not send these requests. With vended credentials, another client can send them, and the
+// server refuses them.
 func TestVendRefusesOtherRequests(t *testing.T) {
 	t.Run("our server", func(t *testing.T) {
 		c, _ := startServerWithClock(t)
@@ -466,7 +466,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			// Rights that need no such limit are granted.
+			// Rights that need no limit to the prefix in listings are granted.
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err)
 			_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)

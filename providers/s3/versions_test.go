@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// ListVersions keeps the order of the response, in which delete markers stand between versions. The
-// next page begins at the markers with which the server ended the page.
+// ListVersions keeps the order of the response, in which delete markers stand between versions. The request for the
+// next page has the NextKeyMarker and NextVersionIdMarker of the page before.
 func TestListVersions(t *testing.T) {
 	const modified = `<LastModified>2026-01-02T03:04:05.100Z</LastModified>`
 	const firstPage = `<ListVersionsResult>
@@ -210,7 +210,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 // Each page of versions begins where the server ended the page before, even if the times are not in
 // order.
 func TestListVersionsInPages(t *testing.T) {
-	// Newest first: the id of each version, and the second of its time.
+	// Each version is its id and the second of its time, newest first.
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
 	tests := []struct {
 		name          string
@@ -250,7 +250,7 @@ func TestListVersionsInPages(t *testing.T) {
 	}
 }
 
-// A versionsServer lists versions of one key. Each is its name and the second of its time.
+// A versionsServer lists the versions of one key. Each stored version is an id and the second of its time.
 type versionsServer struct {
 	stored        []string
 	repeatsMarker bool // a page begins with the marker's own version

@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A racyServer honors every condition, but the operations in gap test it and write a
-// while later. It supports the requests of the checks of conditions. It is an
+// A racyServer honors every condition. But the operations in gap test the condition first and write a while later, so
+// that another write may come between. It supports the requests of the checks of conditions. It is an
 // http.RoundTripper, so that it uses the clock of synctest.
 type racyServer struct {
 	gap map[string]bool
@@ -97,7 +97,7 @@ func refuse(status int, code string) answer {
 	return answer{status: status, body: "<Error><Code>" + code + "</Code></Error>"}
 }
 
-// inGap is a header that gives one request the gap.
+// A request with the header inGap waits between its test of the condition and its write.
 const inGap = "X-In-Gap"
 
 // etagOf returns the ETag of an object or a part with the text.
@@ -277,8 +277,8 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	}
 }
 
-// Run does not declare a condition that the server is known to test in a step before the write,
-// even if no race shows the fault.
+// For some servers it is known that they test a condition before the write, and not in one step. Run does not declare
+// such a condition, even if no race shows the fault.
 func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	allButRemove := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true}
 	newProfile := func(name string) *s3.Profile {
@@ -370,7 +370,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 		oldProfile := p
 		require.NotNil(t, c.set, c.name)
 		c.set(&p, false)
-		// The first of them has removed the checksums already.
+		// The first of these checks has removed the checksums already.
 		if c.name != checks[1].name {
 			require.NotEqual(t, oldProfile, p, c.name)
 		}
