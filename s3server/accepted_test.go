@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If the server lacks a header to which AWS gives a meaning, or may give one some day, it fails with
-// NotImplemented.
+// A header to which AWS gives a meaning, or may give one some day, makes a request fail with NotImplemented if the
+// server does not support it.
 func TestHeadersNotImplemented(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -327,7 +327,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		})
 	}
 
-	// Parameters that only reads have are no subresources.
+	// Parameters that only reads take make a write fail.
 	misplaced := []struct{ method, path string }{
 		{method: "PUT", path: "/photos/k?versionId=null"},
 		{method: "PUT", path: "/photos/k?partNumber=1"},
@@ -442,7 +442,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	// An archived object has no status.
 	require.Equal(t, []*types.RestoreStatus{nil, nil, nil}, listStatus())
 
-	// During the restore, it is in progress.
+	// During the restore, the status says that it is in progress.
 	_, err = s.RestoreObject(t.Context(), &s3.RestoreObjectInput{
 		Bucket:         input.Bucket,
 		Key:            input.Key,
@@ -461,7 +461,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 		require.WithinDuration(t, s.clock.now().AddDate(0, 0, 1), *status.RestoreExpiryDate, 2*time.Minute)
 	}
 
-	// A listing without the header does not report it.
+	// A listing without the header does not report the status of restores.
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket})
 	require.NoError(t, err)
 	require.Nil(t, list.Contents[0].RestoreStatus)

@@ -35,11 +35,11 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 		return err
 	}
 
-	// The public access block of a new bucket refuses such a policy.
+	// The public access block of a new bucket refuses a policy that lets everybody read.
 	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 	requireFailure(t, put(readByAll), 403, "AccessDenied")
 
-	// A block that does not stop policies allows it.
+	// A public access block that does not stop policies allows the policy.
 	block := &types.PublicAccessBlockConfiguration{
 		BlockPublicAcls:       aws.Bool(true),
 		IgnorePublicAcls:      aws.Bool(true),
@@ -114,7 +114,8 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		// Without the header's action, the write is refused. With the action, it is allowed.
+		// Without permission for the action that the header needs, the write is refused. With the permission, it is
+		// allowed.
 		for _, allowed := range []bool{false, true} {
 			actions := `"s3:PutObject"`
 			if allowed && tt.action != "" {
@@ -129,7 +130,7 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{
 				tt.header: {tt.value},
 			})
-			// A write with a lock may still fail otherwise, because the bucket has no object lock.
+			// An allowed write with a lock may fail for another reason, because the bucket has no object lock.
 			if tt.action == "" || allowed {
 				require.NotEqual(t, 403, response.StatusCode, "%s, %v", tt.name, allowed)
 			} else {
@@ -266,7 +267,7 @@ func TestOwnershipControls(t *testing.T) {
 
 	require.NoError(t, setOwnership(types.ObjectOwnershipObjectWriter))
 
-	// The refused request has left the first ownership.
+	// The refused request has not changed the ownership.
 	requireFailure(t, setOwnership("Nobody"), 400, "MalformedXML")
 	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{
 		Bucket: aws.String(bucket),

@@ -47,7 +47,7 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":2}`, text)
 
-	// The first applies to one of two requests.
+	// The first fault applies to one of two requests.
 	_, err := s.PutObject(t.Context(), putInput("tmp/a/b", "x"))
 	requireFailure(t, err, 503, "SlowDown")
 	_, err = s.PutObject(t.Context(), putInput("other", "x"))

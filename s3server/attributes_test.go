@@ -119,7 +119,7 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, *got.ObjectParts.IsTruncated)
 
-	// S3 does not list the parts of a checksum of the whole object.
+	// S3 does not list the parts of an object that has a checksum of the whole.
 	s.uploadInParts(t, "full", fullCRC32C, contents...)
 	got, err = s.GetObjectAttributes(t.Context(), attributesInput("full"))
 	require.NoError(t, err)
@@ -159,7 +159,8 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
-// GetObjectAttributes fails without the customer key of an encrypted object, names of known attributes, or an object.
+// GetObjectAttributes fails for a missing object, for an encrypted object without its customer key, and if no known
+// attribute is requested.
 func TestAttributesRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')

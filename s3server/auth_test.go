@@ -563,8 +563,8 @@ func TestPresignedURL(t *testing.T) {
 	}
 }
 
-// A client may send a signed header of a presigned URL as a parameter of the URL, as that of the AWS SDK for
-// JavaScript does: https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
+// Instead of a signed header, a client may send a parameter of the presigned URL. The AWS SDK for JavaScript does so:
+// https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
 func TestPresignedURLHeaderAsParameter(t *testing.T) {
 	tests := []struct {
 		name              string

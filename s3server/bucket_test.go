@@ -190,8 +190,8 @@ func TestListBucketsAfterDeleteBucket(t *testing.T) {
 	requireFailure(t, err, 404, "NotFound")
 }
 
-// A busyService runs meanwhile once, after it has created a bucket and before the server learns of it.
-// It stands for another request that the server serves at the same time.
+// A busyService calls the function meanwhile once, after it has created a bucket and before the server learns of it.
+// The function stands for another request at the same time.
 type busyService struct {
 	driver.ServiceDriver
 	meanwhile func()
@@ -247,13 +247,13 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 			requireFailure(t, create(), 409, "OperationAborted")
 			require.NoError(t, remove())
 
-			// Another request deletes it.
+			// Another request deletes the bucket.
 			busy.meanwhile = func() {
 				require.NoError(t, remove())
 			}
 			requireFailure(t, create(), 409, "OperationAborted")
 
-			// Other requests delete it and create it again.
+			// Other requests delete the bucket and create it again.
 			busy.meanwhile = func() {
 				require.NoError(t, remove())
 				require.NoError(t, create())

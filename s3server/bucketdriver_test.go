@@ -59,7 +59,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
 
-	// Its listing has the storage classes of both objects.
+	// The listing of the driver has the storage classes of both objects.
 	classes := map[string]string{}
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"seeded.txt": "", "sent": "STANDARD_IA"}, classes)
 
-	// Its operations are no requests, so faults do not affect them.
+	// Operations of the driver are not requests, so faults do not affect them.
 	requests := s.server.Count("")
 	s.server.Inject(s3server.Fail("*", "SlowDown"))
 	require.NoError(t, b.Remove(t.Context(), "sent"))

@@ -356,7 +356,8 @@ func (s *store) sendSignedChunks(
 	now := time.Now().UTC()
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), owner, r, payload, "s3", "us-east-1", now))
 
-	// The signature of each chunk covers that of the chunk before. That of the first covers that of the headers.
+	// The signature of each chunk covers the signature of the chunk before it. The first chunk's signature covers the
+	// signature of the headers.
 	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
 	scope := sign.Scope{Date: now.Format("20060102"), Region: "us-east-1", Service: sign.Service}
 	key := sign.Key(owner.SecretAccessKey, scope)

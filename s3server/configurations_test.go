@@ -131,7 +131,7 @@ func TestBucketTags(t *testing.T) {
 	}
 	two := []types.Tag{tag("a", "1"), tag("b", "")}
 
-	// They are stored and returned.
+	// The server stores and returns two tags.
 	require.NoError(t, put(two...))
 	got, err := get(bucket)
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestBucketTags(t *testing.T) {
 	_, err = get(bucket)
 	requireFailure(t, err, 404, "NoSuchTagSet")
 
-	// CreateBucket sets them, too.
+	// CreateBucket sets tags, too.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:                    aws.String("tagged"),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: two},
@@ -181,7 +181,7 @@ func (s *store) setEncryption(t *testing.T, rules ...types.ServerSideEncryptionR
 	return err
 }
 
-// encryptWith returns a rule that encrypts new objects with an algorithm, but no key of their own.
+// encryptWith returns a rule that encrypts new objects with an algorithm. The objects do not get keys of their own.
 func encryptWith(algorithm types.ServerSideEncryption) types.ServerSideEncryptionRule {
 	return types.ServerSideEncryptionRule{
 		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
@@ -224,7 +224,7 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The headers of a write take precedence.
+	// The headers of a write take precedence over the bucket's rule.
 	ownInput := putInput("own", "x")
 	ownInput.ServerSideEncryption = types.ServerSideEncryptionAes256
 	put, err = s.PutObject(t.Context(), ownInput)

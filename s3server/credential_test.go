@@ -90,8 +90,8 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A request fails if it expects another owner of its bucket, or of the bucket of a copy's source, than the account that
-// owns it. The codes of S3 are those in LocalStack's tests.
+// A request can name the account that it expects to own the bucket, or the bucket of a copy's source. It fails if
+// another account owns the bucket. The codes of S3 are those in LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -144,7 +144,7 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 			})
 			requireResult(response, body)
 
-			// The same is true of the bucket of a copy's source.
+			// The expected owner of a copy's source is checked in the same way.
 			response, body = s.sendSigned(t, "PUT", "/photos/copy", "", map[string]string{
 				"x-amz-source-expected-bucket-owner": tt.owner,
 				"x-amz-copy-source":                  "/photos/k",

@@ -57,7 +57,7 @@ func TestFaultErrors(t *testing.T) {
 			}
 			require.Equal(t, "first", s.get(t, "k"))
 
-			// The fault has failed as often as it may. Failed requests are counted, too.
+			// The fault has made as many requests fail as it may. Failed requests are counted, too.
 			require.NoError(t, put("last"))
 			require.Equal(t, 4, s.server.Count("PutObject"))
 		})
@@ -117,7 +117,7 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
 
-	// DropResponse ends the connection afterwards.
+	// DropResponse ends the connection after the object was written.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
@@ -302,7 +302,8 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.NotEmpty(t, r.Header.Get("Authorization"))
 }
 
-// A fault can limit the requests per second of an operation. At once, only those of a tenth of a second are served.
+// A fault can limit the requests per second of an operation. Of many requests at once, the server serves as many as the
+// rate permits in a tenth of a second.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})
@@ -548,7 +549,7 @@ func TestFaultStaleListing(t *testing.T) {
 		s.put(t, key, "x")
 	}
 
-	// The objects before are a minute old, and the next ones are new.
+	// The objects written so far are a minute old, and the next ones are new.
 	s.clock.move(time.Minute)
 	for _, key := range []string{"a", "c", "e/2", "f", "g"} {
 		s.put(t, key, "x")

@@ -206,7 +206,7 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	}
 	require.Len(t, d.uploadRecords(t), 5)
 
-	// Another server removes them again, and keeps those of the open upload.
+	// Another server removes the leftover records, and keeps the records of the open upload.
 	d = startInDirectory(t, d.path, s3server.Config{})
 	onlyOpenIsLeft := func() bool { return len(d.uploadRecords(t)) == 2 }
 	require.Eventually(t, onlyOpenIsLeft, time.Minute, time.Millisecond)

@@ -41,7 +41,7 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 		}
 	}
 
-	// A fault can hide such a header by its canonical name.
+	// A fault can hide a header with metadata by the header's canonical name.
 	s.server.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
@@ -155,8 +155,8 @@ func TestSignatureDateForms(t *testing.T) {
 	}
 }
 
-// The server accepts a hash of the body and headers such as Content-Type that are not signed, because some clients send
-// them, but no other unsigned x-amz- headers.
+// Some clients send a hash of the body and headers such as Content-Type without signing them. The server accepts these,
+// but no other unsigned x-amz- headers.
 func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	tests := []struct {
 		name, value string

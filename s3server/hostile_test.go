@@ -40,7 +40,7 @@ func dial(t *testing.T, s *store) net.Conn {
 	return connection
 }
 
-// readResponse reads a response of a connection, which must have a length.
+// readResponse reads a response from a connection. The response must have a length.
 func readResponse(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)

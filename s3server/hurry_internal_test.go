@@ -39,7 +39,8 @@ func TestHostileSlowDocument(t *testing.T) {
 		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
 		start := time.Now()
 
-		// Before the file of a form, the deadline is that of a document, and then that of an idle client.
+		// Before the file of the form, the server waits as long as for a document. Then it waits as long as for any
+		// idle client.
 		const field = "--b\r\nContent-Disposition: form-data; name="
 		form := field + "\"key\"\r\n\r\nk\r\n" +
 			field + "\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n--b--\r\n"

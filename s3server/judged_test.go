@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A judgedService counts the reads of the object k. After the first one, another client replaces the object
-// by one of this kind, which is also its content.
+// A judgedService counts the reads of the object k. After the first read, another client replaces the object by one
+// with the content next and a tag of the same value.
 type judgedService struct {
 	driver.ServiceDriver
 	next  string // "" for none

@@ -35,8 +35,8 @@ const (
 	killsVariable = "OMNIBUCKET_KILLS"
 )
 
-// limitDescriptors limits the descriptors of this process. It is nil if that has not been written for the
-// operating system.
+// limitDescriptors limits the descriptors of this process. It is nil on operating systems for which there is no such
+// function here.
 var limitDescriptors func(maximum uint64) error
 
 // serveUntilKilled is the child process of TestDirectoryKilledLosesNothing: a server over the
@@ -100,7 +100,7 @@ func (k *killable) kill() {
 	_ = k.command.Wait()
 }
 
-// numbered returns content that tells its number, of a size that depends on it.
+// numbered returns content for a number. The content contains the number, and its size depends on the number.
 func numbered(key string, n int) string {
 	line := fmt.Sprintf("%s %d\n", key, n)
 	return strings.Repeat(line, 1+n%2000)

@@ -287,7 +287,7 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// Lifecycle rules do not abort an upload that only the listing shows as old, as a wrong clock of the store may.
+// A store with a wrong clock may list an upload as older than it is. Lifecycle rules do not abort such an upload.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -333,7 +333,7 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 			require.True(t, isOpen(young))
 			require.True(t, isOpen(old))
 
-			// Later, the other upload is old by its own record, too.
+			// Later, the other upload is old by the time in its own record, too.
 			s.ahead = 2 * time.Hour
 			s.handler.RunLifecycle()
 			require.False(t, isOpen(old))

@@ -43,7 +43,8 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 	return head.LastModified.Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
-// inHours has days without midnights, so that a test does not depend on the time of day.
+// inHours makes a day of lifecycle rules one hour long. Such days do not begin at midnight, so that a test does not
+// depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
 // The server stores, returns and deletes lifecycle rules.
@@ -353,7 +354,7 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	s.put(t, "b", "x")
 	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
 
-	// The first removal ends the rules, so b is left.
+	// The rules end after the first removal, so the object b is left.
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
@@ -444,7 +445,7 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.Equal(t, "a", *output.AbortRuleId)
 	require.NotNil(t, output.AbortDate)
 
-	// ListParts says the same.
+	// ListParts returns the same rule and date.
 	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("a"),

@@ -41,7 +41,7 @@ func (s *store) list(t *testing.T, input *s3.ListObjectsV2Input, n int32) (names
 	return names
 }
 
-// decodeName returns a name of a listing with EncodingType url as it is.
+// decodeName decodes a name from a listing with the EncodingType url.
 func decodeName(t *testing.T, name string) string {
 	name, err := url.QueryUnescape(name)
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 
 const locking = "locking"
 
-// startLocking starts a server with a bucket that locks objects, beside the other one.
+// startLocking starts a server that has a bucket with object lock in addition to the usual bucket.
 func startLocking(t *testing.T) *store {
 	t.Helper()
 	s := startServer(t, s3server.Config{})

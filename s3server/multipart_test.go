@@ -626,13 +626,13 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		return err
 	}
 
-	// With checksums, only a lenient server accepts the gap.
+	// With checksums, only a lenient server accepts that part 2 is missing.
 	strict := startServer(t, s3server.Config{})
 	requireFailure(t, completeWithGap(strict), 400, "InvalidPartOrder")
 	lenient := startLenient(t, s3server.Config{})
 	require.NoError(t, completeWithGap(lenient))
 
-	// Without checksums, numbers may be missing. A read then counts the parts.
+	// Without checksums, part numbers may be missing. A read then counts the parts.
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})

@@ -64,7 +64,7 @@ func (s *store) setNotifications(t *testing.T, rules ...types.TopicConfiguration
 	return err
 }
 
-// The server stores, returns and removes notification configurations, and gives rules without an id one.
+// The server stores, returns and removes notification configurations. A rule without an id gets one.
 func TestNotificationConfiguration(t *testing.T) {
 	s := startServer(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
@@ -333,7 +333,7 @@ func TestEventJSON(t *testing.T) {
 	require.NotContains(t, string(text), `"size"`)
 }
 
-// startHook starts a receiver of events, which hands each body to accept, and its status to the server.
+// startHook starts a receiver of events. It calls accept with each body, and sends the status that accept returns.
 func startHook(t *testing.T, accept func(body string) int) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

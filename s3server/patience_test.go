@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A slowService joins parts slowly. CompleteParts sends on begun when it begins. Then it waits until the test sends
-// on release or closes it, or until its context ends.
+// A slowService joins parts slowly. CompleteParts sends on the channel begun at its start. Then it waits until the test
+// sends on the channel release or closes it, or until its context ends.
 type slowService struct {
 	driver.ServiceDriver
 	begun, release chan struct{}
@@ -109,7 +109,7 @@ func TestCompleteEndsWithServer(t *testing.T) {
 	require.Error(t, <-done)
 }
 
-// withoutVersions is a layer that hides them.
+// withoutVersions is a layer that hides versions.
 func withoutVersions(d driver.Driver) driver.Driver { return versionless{d} }
 
 // A versionless describes itself as a store in the cloud that has no versions.

@@ -18,8 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// allowPublicAccess removes what keeps policies and lists of a strict server from making a bucket
-// public.
+// A strict server blocks policies and lists that make a bucket public. allowPublicAccess removes these blocks.
 func (s *store) allowPublicAccess(t *testing.T) {
 	t.Helper()
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{

@@ -320,7 +320,8 @@ func TestFormReplacesFilename(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// The form is signed for the result, and sent with the variable.
+			// The signature is for a key that contains the name of the file. The form contains the variable ${filename}
+			// instead.
 			presigned.Values["key"] = "uploads/" + tt.field
 			presigned.Values["x-amz-meta-name"] = tt.field
 

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The log has at most one line a minute about failed accepts, none about failed TLS handshakes, and all other lines.
+// The log has at most one line a minute about failed accepts, and no lines about failed TLS handshakes. It has all
+// other lines.
 func TestQuietLogOfFailedAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer

@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// recordedDifferences are the differences between the responses of Amazon and those of the server
-// that stay, each with the reason.
+// recordedDifferences are the known differences between the responses of Amazon and those of the server, each with the
+// reason.
 var recordedDifferences = map[string]string{
 	"a listing with markers, status 200: element /ListBucketResult/Contents/Owner/DisplayName is one that Amazon does not send": "Amazon sent it until November 2025, and clients read it",
 	`attributes of an object, status 200: header Content-Type is "binary/octet-stream" and not ""`:                              emptyType,

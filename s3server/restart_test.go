@@ -564,7 +564,7 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first.ETag, second.ETag)
 
-	// Another list of parts is not the same completion.
+	// A completion with another list of parts is not a repetition of the first.
 	d = d.restart(t, s3server.Config{})
 	part.ETag = first.ETag
 	_, err = complete()

@@ -66,8 +66,8 @@ func (d *failingDriver) Get(
 	return d.Driver.Get(ctx, r)
 }
 
-// Put fails with the service's err. If the service has puts, that function decides when the object is written
-// and what Put returns.
+// Put fails with the service's err. If the service has a function puts, this function decides when the object is
+// written and what Put returns.
 func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, err
@@ -78,7 +78,8 @@ func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return d.Driver.Put(ctx, r)
 }
 
-// Delete fails with the service's err, and for the records of uploads if the service has keepsRecord.
+// Delete fails with the service's err. If the service has the flag keepsRecord, Delete also fails for the records of
+// uploads.
 func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return err

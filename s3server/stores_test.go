@@ -20,9 +20,8 @@ import (
 
 const storeVariable = "OMNIBUCKET_S3SERVER_STORE"
 
-// useStore puts the buckets of all tests where $OMNIBUCKET_S3SERVER_STORE says: "directory", or
-// "service" for that of memstore, or
-// "gateway" for one that seems far away.
+// useStore puts the buckets of all tests where $OMNIBUCKET_S3SERVER_STORE says: "directory", "service" for a
+// ServiceDriver of memstore, or "gateway" for one that seems far away.
 func useStore(t *testing.T, c *s3server.Config) {
 	t.Helper()
 	if c.Service != nil || c.MaxBytes > 0 {
@@ -53,7 +52,7 @@ const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(C
 	"NotificationConfigurationRefused|Policy(Decides|JudgesBatch|JudgesTags|Refused)|PutObject|RequestsRefused|Retention(CanBe|Keeps)|" +
 	"Tags$|TagsRefused|UploadPartRefused)"
 
-// ofDirectories are tests that start their own directory.
+// ofDirectories matches the tests that start a server over a directory themselves.
 const ofDirectories = "^TestDirectory"
 
 // The tests of this package pass with a server over a directory.
@@ -112,8 +111,8 @@ func TestGatewayOverDistantService(t *testing.T) {
 	gatewaytest.Run(t, gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}, gatewaytest.Lacks{})
 }
 
-// A gateway hides what only stores on this machine have: private objects, metadata that a body
-// adds, a place that is near.
+// A gateway hides what only stores on this machine have: private objects, metadata that is set at the end of a body,
+// and that the store is local.
 type gateway struct{ driver.ServiceDriver }
 
 func (g gateway) Driver(name string) (driver.Driver, error) {
@@ -124,7 +123,7 @@ func (g gateway) Driver(name string) (driver.Driver, error) {
 // A distant store describes itself as one in the cloud, and lacks the features that few clouds have.
 type distant struct{ driver.Driver }
 
-// Describe returns a description without metadata after the body and without streams.
+// Describe hides that the driver is local, can set metadata at the end of a body, and can stream a put.
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "cloud"

@@ -85,7 +85,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
-	// The ACL changes without the tag.
+	// A change of the ACL leaves the tag as it is.
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),

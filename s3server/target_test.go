@@ -234,7 +234,7 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, *completed.Location)
 
-			// A form returns it in a header.
+			// The response to a form has the address of the object in a header.
 			form, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("a/b"),

@@ -146,7 +146,7 @@ func TestVersioningSuspended(t *testing.T) {
 	require.Equal(t, "null", s.putVersion(t, "k", "two"))
 	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, 1))
 
-	// A delete marker replaces an object, and then a delete marker.
+	// A delete marker replaces an object. A second delete marker replaces the first.
 	require.Equal(t, "null", *s.deleteObject(t, "k").VersionId)
 	require.Equal(t, []string{markerOf("null"), oldest}, s.versionIDs(t, 1))
 	require.Empty(t, s.keys(t))

@@ -68,8 +68,8 @@ var conditionCases = []contentCase{
 	of("empty", with("If-None-Match/the same", "If-None-Match", `{etag}`)),
 }
 
-// refetched is a range that If-Range turns into the whole object. That takes a second
-// request, because it is rare; the other way, every range would take two.
+// refetched is a range that If-Range turns into the whole object. That takes a second request, because it is rare. If
+// the object were requested as a whole first, every range would take two requests.
 func refetched(c contentCase) contentCase {
 	return asking(c, "Get", "Get")
 }

@@ -54,7 +54,8 @@ func TestDownloadName(t *testing.T) {
 	})
 }
 
-// The attributes of an object cannot add headers to the response, even if another program has stored hostile ones.
+// The attributes of an object cannot add headers to the response, even if another program has stored hostile
+// attributes.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := newDownloader(storage.Attrs{

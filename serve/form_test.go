@@ -388,7 +388,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	s.requireNothingStored()
 }
 
-// SignedUploadForm refuses IfAbsent, which the forms of clouds cannot express, either.
+// SignedUploadForm refuses IfAbsent, because the forms of clouds cannot express it.
 func TestFormNeverOverwritingIsNotSigned(t *testing.T) {
 	s := newSite(t)
 	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())

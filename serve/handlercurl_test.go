@@ -67,7 +67,7 @@ func TestHandlerServesCurl(t *testing.T) {
 		require.Equal(t, "text/x-test", attrs.ContentType)
 		require.Equal(t, map[string]string{"k": "caf\u00e9"}, attrs.Metadata)
 
-		// A signed URL and the public one read it.
+		// The object can be read by a signed URL and by the public one.
 		get, err := b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("caf\u00e9.txt"))
 		require.NoError(t, err)
 		require.Equal(t, "text200", curlSigned(t, get, ""), "%q", key)
@@ -75,7 +75,7 @@ func TestHandlerServesCurl(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "text200", curl(t, "", public), "%q", key)
 
-		// A form replaces it.
+		// A form replaces the object.
 		form, err := storage.SignedUploadForm(t.Context(), b, key, 1, 9)
 		require.NoError(t, err)
 		var args []string

@@ -29,8 +29,8 @@ func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 
 func withoutDeadline(http.ResponseWriter) {}
 
-// withReadDeadline lets reads of the body fail unless the bytes arrived with the header, as they do after the
-// ReadTimeout of an http.Server.
+// withReadDeadline sets a deadline that has passed. Reads of the body then fail unless the bytes arrived with the
+// header, as after the ReadTimeout of an http.Server.
 func withReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
@@ -41,8 +41,8 @@ const (
 	closeWrite = false
 )
 
-// sendRaw sends the bytes of a request verbatim and returns the response. With closeWrite, the server sees the end of
-// the connection after these bytes.
+// sendRaw sends the bytes of a request verbatim and returns the response. Unless hold is true, the server sees the end
+// of the connection after these bytes.
 func sendRaw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())

@@ -43,9 +43,8 @@ func aRow(n, length, step int) string {
 	return "bytes=" + strings.Join(ranges, ",")
 }
 
-// A range past the end takes three requests: the range, which the store refuses, and
-// one each of the engine and of Object for the attributes. Only a client's mistake
-// causes this.
+// A range past the end takes three requests: the store refuses the range, and then the engine and Object each request
+// the attributes. Only a client's mistake causes this.
 var pastTheEnd = []string{"Get", "Head", "Head"}
 
 var rangeCases = []contentCase{
@@ -229,7 +228,7 @@ func malformed(name, value string) contentCase {
 	return c
 }
 
-// longNumber returns a case of a range with a number that no integer can have.
+// longNumber returns a case of a range with a number that is too large for an int64.
 func longNumber(name, value, contentRange string) contentCase {
 	c := rangeCase("a number of 20 digits, "+name, value)
 	c.differs = "RFC 9110, section 14.1.2: the rest of the object; ServeContent refuses it"

@@ -60,7 +60,7 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 	}))
 	put(t, b, "key", strings.Repeat("x", size))
 
-	// later is like aRow, from start on.
+	// rangeList returns n ranges of the same length, one each step bytes from start on.
 	rangeList := func(start, n, length, step int) string {
 		var all []string
 		for i := range n {

@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// rangeCases say why the two differ here.
+// Our handler and ServeContent differ for these ranges. The table rangeCases says why.
 var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
-// signOrLongNumber is in a range that only one of the two takes.
+// signOrLongNumber matches a number that only one of the two, our handler or ServeContent, accepts.
 var signOrLongNumber = regexp.MustCompile(`\+|[0-9]{19}`)
 
 const manyPieces = 16

@@ -111,8 +111,8 @@ func fill(t *testing.T, b storage.Bucket) {
 	}
 }
 
-// unpresented is a response of ServeContent, whose 412 has headers that are meant for
-// the object. TestObjectPreconditionFails says why ours does not.
+// unpresented is a response of ServeContent. Its 412 has headers that are meant for the object.
+// TestObjectPreconditionFails says why the 412 of our handler has none.
 type unpresented struct{ http.ResponseWriter }
 
 // WriteHeader removes the headers of the object from a response with status 412.

@@ -22,7 +22,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	finished := false
 	driver := memstore.NewDriver(memstore.Config{})
 
-	// The hook runs when the upload begins, and its result when the upload ends.
+	// The hook closes started when the upload begins, and sets finished when the upload ends.
 	watchUpload := func(
 		_ context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {

@@ -303,7 +303,7 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s.requireContent("a", "first")
 }
 
-// A condition of a signed upload may be repeated, and its lines may be empty.
+// A signed upload may repeat the header of a condition. Empty values are ignored.
 func TestSignedUploadConditionOnTwoLines(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "first")

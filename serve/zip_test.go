@@ -211,7 +211,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 			b := newAlbum(t, driver.WithLayer(injector.Layer()), noRetry)
 
-			// Spoil the archive after the listing that it is made of.
+			// Change the objects after the listing that the archive is made from.
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)

@@ -38,7 +38,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// One object has two versions, and one is removed.
+	// One object has two versions. Another object is removed.
 	for _, key := range append(hostile, "2026/june/lake.jpg", "2026/june/lake.jpg", "2026/july.jpg") {
 		upload(photos, key, strings.Repeat("x", 100*len(key)))
 	}

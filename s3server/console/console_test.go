@@ -248,7 +248,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 	}
 }
 
-// The console lists buckets, objects and versions, none of which the server counts as requests.
+// The console lists buckets, objects and versions. The server does not count these reads as requests.
 func TestConsoleViews(t *testing.T) {
 	const htmlKey = "<img src=x onerror=alert(1)>" // the API returns it as it is; the page escapes it
 	f := newFixture(t, s3server.Config{})
@@ -545,7 +545,8 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 		})
 	}
 
-	// The record must hold only copies, so the garbage collector frees the line.
+	// The record may keep only copies of parts of the request line, so that the garbage collector can free the line
+	// itself.
 	addRequest()
 	runtime.GC()
 

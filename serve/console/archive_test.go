@@ -162,7 +162,7 @@ func TestArchiveExpires(t *testing.T) {
 	require.Equal(t, 404, f.visit("/"+address).Code)
 }
 
-// A watchedCore closes ended when the context of a download ends.
+// A watchedCore closes the channel ended when the context of a download ends.
 type watchedCore struct {
 	storage.Core
 	ended chan struct{}

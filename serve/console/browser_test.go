@@ -236,7 +236,7 @@ func TestPictures(t *testing.T) {
 	)
 }
 
-// putAll stores the objects of the flow, with metadata.
+// putAll stores the objects of the tests in a browser, with metadata.
 func putAll(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	consoletest.Fill(t, func(key, contentType string, content []byte) {

@@ -95,7 +95,7 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 }
 
-// If Config.ContentURL is another origin, the page shows PDFs without a sandbox, in which no browser shows them.
+// A browser shows no PDF in a sandbox. So if Config.ContentURL is another origin, the page shows PDFs without one.
 func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	f.put(t, "a.pdf", "%PDF-1.7", storage.WithContentType("application/pdf"))

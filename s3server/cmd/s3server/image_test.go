@@ -69,7 +69,7 @@ func TestImageHasPinnedBase(t *testing.T) {
 	require.Equal(t, "scratch", bases[1])
 }
 
-// The container image runs as a user other than root, who owns the directories /data and /tmp.
+// The container image does not run as root. Its user owns the directories /data and /tmp.
 func TestImageRunsAsNobody(t *testing.T) {
 	user := lastInstruction(t, "USER")
 	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, user, "Kubernetes cannot check a name")

@@ -68,7 +68,7 @@ func TestAccountOfCanonicalID(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Keys of two accounts are not those of one.
+// HaveOneAccount reports whether all keys belong to the same account.
 func TestKeysOfOneAccount(t *testing.T) {
 	require.False(t, keys.HaveOneAccount())
 	require.True(t, keys[:1].HaveOneAccount())

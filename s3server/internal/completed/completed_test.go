@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The server remembers only its latest completed uploads, until it forgets those of a bucket.
+// The server remembers only the latest completed uploads. It forgets those of a bucket when it is asked to.
 func TestCompleteRemembersLatest(t *testing.T) {
 	f := New()
 	isRemembered := func(id int) bool {

@@ -139,7 +139,7 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// SweepUploads keeps an upload whose parts are staged, although the driver knows no such upload.
+// SweepUploads keeps an upload whose parts are staged, even if the driver does not list the upload.
 func TestSweepLeavesStagedUploads(t *testing.T) {
 	s := New(Config{
 		Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})},

@@ -302,7 +302,7 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	}
 }
 
-// withoutParts is the driver of records whose listing does not have the records of parts yet.
+// withoutParts is a driver for records. Its listing does not show the records of parts yet.
 type withoutParts struct{ driver.Driver }
 
 func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {

@@ -77,7 +77,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{u.ID}, listed)
 
-			// A sweep keeps it, and it can be aborted.
+			// A sweep keeps the upload, and the upload can be aborted.
 			s.SweepUploads(t.Context())
 			parts, _, err := s.Parts(t.Context(), reread, 0, 10)
 			require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	}
 }
 
-// Records of the first stored form that were copied to another bucket with its objects have no effect there.
+// Records of the first stored form have no effect in a bucket to which they were copied together with the objects.
 func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos", "archive")
 	u := beginUpload(t, s, "photos")
@@ -112,7 +112,7 @@ func TestRecordsHaveGoldenFile(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 	beginUpload(t, s, "photos")
 
-	// Read a record of each kind, which is the first part of its name.
+	// Read a record of each kind. The first part of a record's name is its kind.
 	r := recordsOf(t, s, "photos")
 	forms := map[string]map[string]any{}
 	for _, name := range r.names(t) {

@@ -105,7 +105,8 @@ func (s *listedStore) versionsPage(
 	return names, next, more, err
 }
 
-// requireListing compares listings after one position, in pages, with their definition.
+// requireListing lists in pages, from a position on, and compares the result with the names that the definition of a
+// listing gives.
 func (s *listedStore) requireListing(t *testing.T, l state.Listing, startAfter string) {
 	t.Helper()
 	want := expectedNames(s.keys, l, state.Position{Key: startAfter})
@@ -175,7 +176,7 @@ func TestListFullPage(t *testing.T) {
 		// The driver's page has one name more, which shows that there is another page.
 		{name: "small page", max: 1, limits: []int{2}},
 		{name: "page of the driver", max: largest - 1, limits: []int{largest}},
-		// The second listing has some names in reserve.
+		// The second listing asks for a few more names than are needed.
 		{name: "larger than a page of the driver", max: largest, limits: []int{largest, 1 + pageLimit/10}},
 	}
 	for _, tt := range tests {
@@ -292,7 +293,8 @@ func (s plainService) Driver(name string) (driver.Driver, error) {
 	return plainVersions{d}, err
 }
 
-// plainVersions is a driver of another author on this machine. Its ListVersions knows only what the engine sends.
+// plainVersions is a driver of another author on this machine. Its ListVersions accepts only the requests that package
+// engine sends.
 type plainVersions struct{ driver.Driver }
 
 func (d plainVersions) Describe() driver.Description {
@@ -323,7 +325,7 @@ var hostilePieces = []string{
 	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",
 }
 
-// hostileKey returns a random key of pieces that file names or separators could confuse.
+// hostileKey returns a random key. Its pieces could be mistaken for file names or separators.
 func hostileKey(random *rand.Rand) string {
 	key := ""
 	for range 1 + random.IntN(6) {
@@ -409,7 +411,7 @@ func (s *listedStore) requireListings(t *testing.T, random *rand.Rand, versioned
 	}
 }
 
-// The store starts a listing of the driver only after a key that the driver can have, because MinIO refuses others.
+// A listing of the driver starts only after a possible key, because MinIO refuses other starts.
 func TestListStartsAfterPossibleKey(t *testing.T) {
 	tests := []struct{ key, want string }{
 		{key: "a/b.", want: "a/b."},

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// encoded returns a policy in the form of the field of a form.
+// encoded returns a policy as a form contains it: in base64.
 func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
 
 // withConditions returns a policy with a list of conditions, in base64.

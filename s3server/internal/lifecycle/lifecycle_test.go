@@ -18,7 +18,7 @@ func rule(prefix, actions string) string {
 	return "<Rule><ID>" + prefix + "</ID><Filter><Prefix>" + prefix + "</Prefix></Filter><Status>Enabled</Status>" + actions + "</Rule>"
 }
 
-// with is an enabled rule with a filter.
+// with returns an enabled rule with a filter and actions.
 func with(filter, actions string) string {
 	return "<Rule><ID>r</ID>" + filter + "<Status>Enabled</Status>" + actions + "</Rule>"
 }
@@ -192,7 +192,7 @@ func TestRulesRefused(t *testing.T) {
 
 var written = time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC)
 
-// at returns a clock with days of AWS, some time after the objects were written.
+// at returns a clock some time after the objects were written. Its days begin at midnight, as those of AWS do.
 func at(d time.Duration) lifecycle.Clock {
 	return lifecycle.Clock{Now: written.Add(d), Day: lifecycle.FullDay}
 }
@@ -410,7 +410,7 @@ func TestRuleActions(t *testing.T) {
 	}
 }
 
-// If several rules would abort an upload, the one that does so first counts.
+// If several rules would abort an upload, the earliest of them decides.
 func TestRulesEarliestEndsUpload(t *testing.T) {
 	abort := func(days string) string {
 		return "<AbortIncompleteMultipartUpload><DaysAfterInitiation>" + days + "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"

@@ -31,7 +31,7 @@ func listAll(t *testing.T, s *Store, l state.Listing) (all []string) {
 	return all
 }
 
-// versionsIn is shownIn for versions.
+// versionsIn does the same as shownIn, but for versions.
 func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
 	var pos state.VersionPosition

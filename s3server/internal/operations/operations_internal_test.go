@@ -24,7 +24,7 @@ func TestActionOfEachOperation(t *testing.T) {
 	}
 }
 
-// The actions that an object's ACL can permit are on objects, and those of buckets are not.
+// An object's ACL can permit only actions on objects.
 func TestActionsOnObjects(t *testing.T) {
 	for action := range acl.ObjectPermissions {
 		require.True(t, policy.OnObjects(action), action)

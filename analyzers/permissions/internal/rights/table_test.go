@@ -17,7 +17,7 @@ func TestTablesHaveEachMethod(t *testing.T) {
 	bucketMethods := namesOfMethods(reflect.TypeFor[storage.Bucket]())
 	require.Equal(t, bucketMethods, slices.Sorted(maps.Keys(methods)))
 
-	// The rows of a Bucket also apply to the methods of the same name that a Core has.
+	// A Core also has methods that a Bucket has. The table methods covers those, and coreMethods covers the others.
 	onlyOfCore := slices.DeleteFunc(namesOfMethods(reflect.TypeFor[storage.Core]()), func(name string) bool {
 		return slices.Contains(bucketMethods, name)
 	})

@@ -29,7 +29,7 @@ func TestCertificateFileIsTrusted(t *testing.T) {
 	putObject(t, c, "photos", "a", "hello")
 	require.Equal(t, "hello", getObject(t, c, "photos", "a"))
 
-	// This client does not.
+	// A client without the certificate does not trust the server.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
 	require.NoError(t, err)
 	distrustful := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -81,7 +81,7 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	status, _ := sendUnsigned(t, http.MethodGet, url)
 	require.Equal(t, http.StatusUnauthorized, status)
 
-	// It has the request of the client.
+	// The console shows the request of the client.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/x/requests", nil)
 	require.NoError(t, err)
 
@@ -97,7 +97,7 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	require.Contains(t, string(text), `"operation":"PutObject"`)
 	require.NotContains(t, string(text), exported["AWS_SECRET_ACCESS_KEY"])
 
-	// It stops with the server.
+	// The console stops with the server.
 	server.stop()
 	_, err = c.Do(req)
 	require.Error(t, err)
