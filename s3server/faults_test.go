@@ -302,8 +302,8 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.NotEmpty(t, r.Header.Get("Authorization"))
 }
 
-// A fault can limit the requests per second of an operation. Of many requests at once, the server serves as many as the
-// rate permits in a tenth of a second.
+// A fault can limit the requests per second of an operation. If many requests come at once, the server serves as many
+// as the rate permits in a tenth of a second.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})

@@ -530,7 +530,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 					p := acct.process(layer)
 					other := acct.process()
 
-					// The client sends a file, and then again.
+					// The client sends a file, and repeats it.
 					method.send(t, p, content(3000))
 					acct.requireWithinAllowance(other, "at call %d", call)
 
@@ -776,8 +776,8 @@ func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-// With Config.Allowance, an upload in most ways costs two more requests to the store, once the process knows the
-// user's ledger.
+// Config.Allowance makes most ways of uploading cost two more requests to the store, once the process knows the user's
+// ledger.
 func TestAllowanceCostsTwoRequests(t *testing.T) {
 	for _, method := range sendMethods {
 		t.Run(method.name, func(t *testing.T) {

@@ -25,7 +25,8 @@ type race struct {
 	setUp func(other *process)
 	// act is what the other process does before one of the operation's calls to the store.
 	act func(other *process)
-	// run runs the operation at p, and checks the result. call is the number of the call before which act runs.
+	// run runs the operation at p, and checks the result. The other process acts before the operation's call with this
+	// number.
 	run func(p, other *process, call int)
 }
 
@@ -152,7 +153,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 			keys, _ := acct.files()
 			require.Len(t, keys, 1, "at call %d", call)
 
-			// The ledger is in another bucket, which is not emptied between races.
+			// The ledger, which counts the user's files, is in another bucket. It is not emptied between two runs.
 			after, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
 			require.Equal(t, before.Bytes+300, after.Bytes, "at call %d", call)
@@ -201,7 +202,7 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 				isSecondStored = true
 			},
 			run: func(p, other *process, call int) {
-				// The first piece succeeds, and then the second at the latest.
+				// The first piece is stored. If the second piece is not stored yet, it is stored now.
 				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
 				if !isSecondStored {
 					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
@@ -247,9 +248,9 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	})
 }
 
-// A call was killed before it counted a file in pieces, and a Sweep has begun to remove the expired upload. If
-// the client begins another upload with the same token while Delete removes the file, and Recount counts the file at
-// that moment, the next Sweep makes the count exact.
+// A call was killed before it counted a file that was sent in pieces, and a Sweep has begun to remove the expired
+// upload. Then three calls run at the same time: the client begins another upload with the same token, Delete removes
+// the file, and Recount counts it. The next Sweep makes the count exact.
 func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	user := uploads.User{ID: alice}
 	acct := &account{t: t, open: newMemoryDriverAt}
@@ -335,8 +336,8 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	})
 }
 
-// If a process is killed while it completes an upload, Delete removes the file, and the client completes the
-// upload again, the count stays right.
+// A process is killed while it completes an upload. Then Delete removes the file, and the client completes the upload
+// again. The count stays right.
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {

@@ -19,8 +19,8 @@ import (
 // killerKey is the key of a *processKiller in the context of a process.
 type killerKey struct{}
 
-// killProcessOfContext is a layer of a bucket that several processes share, each with its killer in its
-// context.
+// killProcessOfContext is a layer of a bucket that several processes share. The killer of a process is in the context
+// of its calls.
 func killProcessOfContext(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		if killer, ok := ctx.Value(killerKey{}).(*processKiller); ok {

@@ -46,7 +46,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	})
 }
 
-// Finish does not copy headers to the file that the ticket's URL did not sign, although some stores accept them.
+// Some stores accept headers that the ticket's URL did not sign. Finish does not copy such headers to the file.
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	bucket := openAmazonRules(t)
 	s := newService(t, bucket, uploads.Config{})

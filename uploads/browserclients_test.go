@@ -303,8 +303,7 @@ func (r *browserRun) twoUploads() {
 	r.isStored(2, first.result(), second.result())
 }
 
-// fileHandle checks that a file that was chosen as a handle is opened again after a reload
-// without a dialog.
+// fileHandle checks a file that was chosen as a file handle: after a reload, the page opens it again without a dialog.
 func (r *browserRun) fileHandle() {
 	tab := r.open("")
 	defer tab.close()

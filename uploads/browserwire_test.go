@@ -29,14 +29,14 @@ type wire struct {
 // pass lets all bodies pass from now on, also those that are held.
 func (w *wire) pass() { w.set(0, false) }
 
-// cutAt cuts the connection of one body, after this number of bytes of all bodies.
+// cutAt cuts the connection of one body when all bodies together have this number of bytes.
 func (w *wire) cutAt(limit int64) { w.set(limit, false) }
 
-// holdAt holds all bodies after this number of their bytes, and returns a channel that is closed then.
+// holdAt stops all bodies when they have this number of bytes together. It returns a channel that is closed then.
 func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, true) }
 
-// set starts to count from 0, and releases held bodies. If limit is not 0, bodies are held or one is cut from that
-// byte on.
+// set starts to count from 0, and releases held bodies. If limit is not 0, then after so many bytes all bodies are
+// held, or one of them is cut.
 func (w *wire) set(limit int64, hold bool) (hit <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -19,8 +19,8 @@ import (
 // test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// runOnBuckets runs f on every kind of bucket, each with addresses that work. MinIO
-// needs "make test-all" to start it.
+// runOnBuckets runs f on every kind of bucket. The signed URLs of each bucket work. MinIO needs "make test-all" to
+// start it.
 func runOnBuckets(t *testing.T, f func(t *testing.T, bucket storage.Bucket)) {
 	t.Run("memory", func(t *testing.T) {
 		f(t, openMemory(t))

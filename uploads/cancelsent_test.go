@@ -10,12 +10,13 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If the file of a ticket arrives just before Cancel writes, the room stays reserved, because another call may
-// already copy the file.
+// If the file of a ticket arrives just before one of Cancel's writes, the file's size stays reserved in the allowance.
+// Another call may already be copying the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	tests := []struct {
 		name string
-		// writes reports whether an Upload to this key is the write of Cancel before which the file arrives.
+		// writes reports whether an Upload to this key is a certain write of Cancel. The file arrives just before this
+		// write.
 		writes func(key string, ticket *uploads.Ticket) bool
 	}{
 		{

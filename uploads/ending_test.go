@@ -213,11 +213,11 @@ func TestUsageOfOlderVersion(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// Usage finds it there.
+			// Usage finds the ledger at its old key.
 			p = acct.process()
 			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
 
-			// A Sweep or a write moves it back.
+			// A Sweep or a write moves the ledger back.
 			if sweeps {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
@@ -283,7 +283,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 
 		p := acct.process()
 
-		// Only the first process has this Inspect.
+		// Only the service of the first process was made with this Inspect.
 		acct.change = nil
 		other = acct.process()
 
@@ -379,7 +379,8 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 			}
 			require.LessOrEqual(t, acct.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
-			// The joins made fewer calls, so no process was killed and no pieces are left.
+			// If the joins made fewer calls than the number at which a process is killed, no process was killed, and no
+			// pieces are left.
 			if !killed {
 				keys, bytes := acct.files()
 				require.Len(t, keys, 3)
@@ -462,7 +463,7 @@ func TestCancelBesideFinish(t *testing.T) {
 			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 
-		// The other process does not act in the last race. Its error is then that of a call afterwards.
+		// In the last run, the other process does not act. Its error is then the one of a call after the completion.
 		var otherErr error
 		acct.runRace(race{
 			setUp: func(other *process) {

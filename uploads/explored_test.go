@@ -75,8 +75,7 @@ func (e exploredService) stored(s *interleave.Scene) (bytes int64) {
 	return bytes
 }
 
-// requireExact requires that all is counted that is stored, and nothing else, and that nothing stays reserved after a Sweep
-// in some days.
+// requireExact requires that exactly what is stored is counted, and that nothing is reserved any more after some days.
 func (e exploredService) requireExact(s *interleave.Scene) {
 	usage := e.usage(s)
 	require.LessOrEqual(s, e.stored(s), usage.Bytes+usage.ReservedBytes)
@@ -98,7 +97,8 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 	return usage
 }
 
-// If Finish moves an older version's ledger while another call uses it, nothing is counted twice.
+// A ledger counts a user's files. If Finish moves the ledger of an older version while another call uses it, nothing is
+// counted twice.
 func TestExploredOldLedger(t *testing.T) {
 	user := uploads.User{ID: alice}
 	tests := []struct {
@@ -251,7 +251,8 @@ func TestExploredCompletion(t *testing.T) {
 			},
 		},
 	} {
-		// TestExploredCompleteAndComplete and TestExploredCompleteAndAbort explore much of the other two.
+		// The tests TestExploredCompleteAndComplete and TestExploredCompleteAndAbort already explore much of the other
+		// two scenes.
 		if tt.name != "and Delete" && !explored.All() {
 			continue
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A slowWay is a way of uploading in which the bytes pass the server. request prepares the request of a user with this
-// number, which is part of the file's name.
+// A slowWay is a way of uploading in which the server receives the bytes. request prepares a user's request. The number
+// becomes a part of the file's name.
 type slowWay struct {
 	name    string
 	request func(s *sessionSite, user string, number int) (method, address string, h headers)

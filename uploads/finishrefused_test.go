@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A slow Finish that has refused an object does not remove the good file that the client has sent in its place and
-// another Finish has acknowledged meanwhile.
+// A slow Finish has refused an object. Meanwhile, the client sends a good file in its place, and another Finish
+// acknowledges it. The slow Finish does not remove the good file.
 func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	tests := []struct {
 		name   string

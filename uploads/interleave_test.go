@@ -60,7 +60,7 @@ func (e *exploredSite) serve(bucket storage.Bucket) *process {
 	return &process{ctx: e.Context(), service: service, store: e.store.Bucket()}
 }
 
-// run adds a process with one actor, which calls do and fails if do returns a code.
+// run adds a process with one actor. The actor calls do, and fails if do returns a code.
 func (e *exploredSite) run(name string, do func(p *process) string) *interleave.Actor {
 	p := e.Process(name)
 	served := e.serve(p.Bucket(e.store, storage.WithSigningBaseURL("http://store.invalid")))
@@ -114,8 +114,8 @@ func (e *exploredSite) requireExactAfterSweep() {
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
 }
 
-// check registers the checks at the end of each run: those that hold for all scenes, and verify for those of one
-// scene. verify may be nil. It also does what a client does after a failure.
+// check registers the checks that run at the end of each schedule: some that hold for all scenes, and verify, which may
+// be nil. It also does what a client does after a failure.
 func (e *exploredSite) check(verify func()) {
 	e.Check(func() {
 		e.requireWithinAllowance()
@@ -132,8 +132,8 @@ func exploreUploads(t *testing.T, scene func(e *exploredSite)) {
 	exploreUploadsWith(t, []bool{false, true}, scene)
 }
 
-// exploreUploadsWith explores a scene once for each element of records: without records if it is
-// false, and with records if it is true.
+// exploreUploadsWith explores a scene once for each element of records. The element says whether the service has
+// records of its files.
 func exploreUploadsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
 	for _, hasRecords := range records {
 		name := "keys"
@@ -375,7 +375,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 	})
 }
 
-// Of Finish and Cancel of a ticket at the same time, only one succeeds.
+// If Finish and Cancel of a ticket run at the same time, only one of them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -446,7 +446,7 @@ func (e *exploredSite) runKilled(call int, do func(p *process)) {
 	require.True(e, killer.reached())
 }
 
-// requireUncounted requires that one file is stored, and that it is in the room of its reservation.
+// requireUncounted requires that one file is stored and not yet counted, but that its bytes are still reserved.
 func (e *exploredSite) requireUncounted() (key string) {
 	keys, _ := e.files()
 	require.Len(e, keys, 1)

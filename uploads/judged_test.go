@@ -23,8 +23,8 @@ import (
 type uploadMethod struct {
 	name string
 	send func(s *sessionSite, data []byte) *answer
-	// stays is true if Sweep removes the state of the upload only after it is old by the store's clock. The same
-	// holds for pieces of a file that is too large, because a client can send one of them again.
+	// stays is true if Sweep removes the state of the upload only after the state is old by the store's clock. This is
+	// also so for the pieces of a file that is too large, because the client may send one of them again.
 	stays bool
 }
 
@@ -60,7 +60,7 @@ func sendByTicket(s *sessionSite, data []byte) *answer {
 	return s.post(alice, "/tickets/finish", map[string]any{"token": ticket.Token})
 }
 
-// filmHeaders are the headers of a film by the draft.
+// filmHeaders are the headers of a film in the IETF draft of resumable uploads.
 var filmHeaders = []string{"Content-Type", "video/mp4", "Content-Disposition", `inline; filename="film.mp4"`}
 
 // uploadMethods are all methods to upload a file over HTTP, and PutPiece.

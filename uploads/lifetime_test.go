@@ -135,7 +135,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// A file of two hours is sent and finished.
+	// A file with a lifetime of two hours is sent and finished.
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))

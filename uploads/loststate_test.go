@@ -33,8 +33,8 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 	return text, err
 }
 
-// A completion succeeds even if the response to any of its writes of the state is lost, because its own claim does not
-// keep it away.
+// A completion marks the upload as claimed. If the response to any of its writes of the state is lost, its own claim
+// does not stop it, and it succeeds.
 func TestStateWriteLosesResponse(t *testing.T) {
 	for lost := 1; ; lost++ {
 		bucket := memstore.New()

@@ -76,8 +76,8 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 	})
 }
 
-// The service frees the memory of a tus client that has stalled, after it has stored the bytes unless the request has
-// a checksum.
+// If a tus client stalls, the service stores the bytes and frees the memory. If the request has a checksum, it frees
+// the memory only.
 func TestTusMemoryOfStalledClient(t *testing.T) {
 	const partSize = 1 << 20
 	const sent = 900 << 10 // bytes that the client sends before it stalls

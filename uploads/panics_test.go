@@ -65,7 +65,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The first renewal of the claim occurs during Inspect, and there is no second one.
+	// The first process renews its claim on the upload once, during Inspect.
 	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
 		renewals++
@@ -99,7 +99,7 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		return nil
 	}}
 
-	// The deadline passes long before the claim of the first process ends.
+	// The deadline passes long before another process may take over the upload of the first.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
@@ -125,7 +125,7 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 	require.NotNil(t, file)
 }
 
-// A panickingBody is that of a middleware.
+// A panickingBody is a body that a broken middleware has replaced.
 type panickingBody struct{}
 
 func (panickingBody) Read([]byte) (int, error) { panic("a broken middleware") }

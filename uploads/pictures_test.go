@@ -82,7 +82,7 @@ func isoBox(name, content string) string {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(8+len(content)))) + name + content
 }
 
-// anAVIF returns a file up to its data, with a picture and its tiles.
+// anAVIF returns the headers of an AVIF file with one picture that is made of tiles.
 func anAVIF(width, height int, tiles ...int) string {
 	sizes := isoSize(width, height)
 	for _, tile := range tiles {
@@ -118,7 +118,7 @@ func aScriptGIF(opener string) string {
 		"\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b"
 }
 
-// aJPEGComment returns a JPEG that is Latin-1 letters and a comment to JavaScript.
+// aJPEGComment returns a JPEG that is also text in Latin-1. JavaScript reads most of it as a comment.
 func aJPEGComment() string {
 	j := aJPEG()
 	padding := bytes.Repeat([]byte{0}, 0x2F2A-2)

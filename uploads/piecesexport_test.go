@@ -16,7 +16,7 @@ func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.handler.fail(w, r, err)
 }
 
-// SetWait makes calls of PutPiece wait for others by another clock.
+// SetWait replaces the function with which a call of PutPiece waits for other calls, so that tests need no real time.
 func (s *Service) SetWait(wait intake.WaitFunc) { s.setup.memory.Wait = wait }
 
 // Orphans returns the given keys without those at which an unfinished upload may store its object.

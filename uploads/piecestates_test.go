@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Orphans does not report the bytes of a file in pieces that has no record yet, wherever the states are.
+// The bytes of a file in pieces that has no record yet are not an orphan, whether the states are in the bucket or
+// elsewhere.
 func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -50,8 +51,8 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	}
 }
 
-// Sweep does not remove an upload as an orphan if its process was killed, at whichever call of PutPiece, and the client
-// continues it a day later during the Sweep.
+// A process was killed at any of the calls of PutPiece. A day later, the client continues the upload during a Sweep.
+// The Sweep does not remove the upload as an orphan.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -71,9 +72,9 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 }
 
-// sweepWhilePiecesContinue kills the process of PutPiece at call killAt of the store, repeats PutPiece a day later just
-// before call sendAt of a Sweep, and requires that the file is stored. It reports whether the process and the Sweep
-// made so many calls.
+// sweepWhilePiecesContinue kills the process of PutPiece at its call killAt. A day later, it repeats PutPiece before
+// the call sendAt of a Sweep, and requires that the file is stored. It reports whether the process and the Sweep made
+// so many calls.
 func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (killed, sent bool) {
 	t.Helper()
 	clk := &clock{}

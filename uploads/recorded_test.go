@@ -28,7 +28,7 @@ const pdf = "%PDF-1.7 all is well"
 // A recordedWay sends a.pdf of eva to a service.
 type recordedWay struct {
 	name string
-	// drops is true if the service removes a file that Stored refuses. Other ways keep the file, and call Stored
+	// drops is true if the service removes a file that Stored refuses. Otherwise it keeps the file, and calls Stored
 	// again.
 	drops bool
 	// send reports whether the service accepted the file.
@@ -116,7 +116,8 @@ func runOnEachRecordedWay(
 	}
 }
 
-// A file has a record, whichever way it was uploaded, which Sweep keeps and Delete removes together with the bytes.
+// Whichever way a file was uploaded, it has a record. Sweep keeps the record, and Delete removes it together with the
+// bytes.
 func TestRecordsHoldEachWay(t *testing.T) {
 	var stored *uploads.File
 	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -377,7 +378,7 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.ErrorContains(t, err, "Config.Key")
 
-	// Even without the limit, Sweep removes none of them.
+	// Even without its limit for orphans, Sweep removes no files.
 	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
@@ -387,8 +388,8 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
 }
 
-// Sweep keeps the bytes of a tus upload whose record could not be created as long as the upload lasts, which is longer
-// than Config.Grace.
+// The record of a tus upload could not be created. Sweep keeps the stored bytes until the upload expires, which is
+// later than Config.Grace.
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -505,7 +506,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 		require.Equal(t, 1, report.Expired)
 	}
 
-	// The end of the body comes only after the lifetime.
+	// The body ends only after the file's lifetime.
 	passLifetime := slowEnd(func() {
 		now = now.Add(2 * lifetime)
 	})

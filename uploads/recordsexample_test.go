@@ -32,7 +32,7 @@ func ExampleBucketRecords() {
 		}
 	}
 
-	// Pages come back until one has no next; one may be empty before that.
+	// Each page returns the position of the next one. A page may be empty although another page follows.
 	for startAfter := ""; ; {
 		files, next, err := records.List(ctx, uploads.Filter{Purpose: "reports"}, startAfter, 50)
 		if err != nil {

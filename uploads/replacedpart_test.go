@@ -59,7 +59,7 @@ func TestCompletePartReplaced(t *testing.T) {
 	}
 }
 
-// A rivalDriver stores part 1 again before its first completion.
+// A rivalDriver stores part 1 again before the first completion of an upload.
 type rivalDriver struct {
 	driver.Driver
 	text string
@@ -91,7 +91,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// A request reports the file of an upload that another request completes after this one has read its state.
+// A request reads the state of an upload, and another request completes it. The first request reports the file.
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -51,7 +51,7 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 	})
 }
 
-// An overwritten Core has no conditions, and makes forms of which each is sent.
+// An overwritten Core has no conditional writes, and its signed forms may be sent more than once.
 type overwritten struct{ storage.Core }
 
 func (o overwritten) Supports(f storage.Features) bool {
@@ -63,7 +63,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 	first := aPNG()
 	stores := []struct {
 		name string
-		// wrap returns the bucket of the service.
+		// wrap returns the bucket that the service uses.
 		wrap   func(t *testing.T, bucket storage.Bucket) storage.Bucket
 		config uploads.Config
 	}{
@@ -110,7 +110,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				require.Equal(t, r.Key, second.Key)
 				require.Equal(t, []string{r.Key}, listKeys(t, bucket))
 
-				// The file is the first one.
+				// The stored file is the first file, and was not replaced.
 				data, _, err := storage.ReadAll(t.Context(), bucket, r.Key)
 				require.NoError(t, err)
 				require.Equal(t, first, string(data))

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// draft makes a request of the IETF's draft as alice, as a client of draft -12. pairs are names and values
-// of headers. Without others, the request has the last bytes of its file.
+// draft makes a request as alice, as a client of version 12 of the IETF draft of resumable uploads does. pairs are
+// names and values of headers. Without a header that says otherwise, the request has the last bytes of its file.
 func (s *sessionSite) draft(method, address string, body io.Reader, pairs ...string) *answer {
 	s.t.Helper()
 	return s.draftFrom(s.t.Context(), method, address, body, pairs...)
@@ -43,13 +43,14 @@ func (s *sessionSite) draftFrom(ctx context.Context, method, address string, bod
 	return resp
 }
 
-// draftHeaders returns the headers of a response that the draft has.
+// draftHeaders returns the status and those headers of a response that the IETF draft defines.
 func (resp *answer) draftHeaders() string {
 	h := resp.Header
 	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", resp.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
 }
 
-// A client of the draft can send a file in several requests, and ask for its state and its result at any time.
+// A client of the IETF draft of resumable uploads can send a file in several requests, and ask for its state and its
+// result at any time.
 func TestDraftUpload(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
@@ -98,7 +99,8 @@ func TestDraftUpload(t *testing.T) {
 	})
 }
 
-// The handler of the draft sends the address of an upload in an early response if it knows the client's version.
+// The IETF draft of resumable uploads permits an early response with the address of the upload. The handler sends it if
+// it knows the client's version of the draft.
 func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	tests := []struct {
@@ -126,7 +128,8 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 				body = io.MultiReader(&until{announced.came}, body)
 			}
 
-			// Version 3 says whether the upload is incomplete.
+			// In version 3 of the draft, a header says whether the upload is incomplete, and not whether it is
+			// complete.
 			h := []string{"Upload-Complete", "?1"}
 			want := "200 ?1 4"
 			if tt.version == "3" {
@@ -246,7 +249,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went dead") }
 
-// The routes of the draft refuse invalid requests, and say whether the upload is complete.
+// The routes of the IETF draft of resumable uploads refuse invalid requests, and say whether the upload is complete.
 func TestDraftRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
 	begin := func(pairs ...string) string {
@@ -460,7 +463,7 @@ func TestDraftOptions(t *testing.T) {
 	}
 }
 
-// A tus client can continue an upload that a client of the draft has begun, and both see its state.
+// A tus client can continue an upload that a client of the IETF draft has begun, and both see its state.
 func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4")

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A begun is an upload in parts, as a client sees it.
+// begun is the client's view of an upload in parts.
 type begun struct {
 	s    *sessionSite
 	user string
@@ -903,7 +903,7 @@ func TestNewHandlerRefuses(t *testing.T) {
 // A file that would need more parts than the store takes is refused before its first byte.
 func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
 	const maxParts = 10_000
-	// A part may be a quarter of what the bucket may hold of the requests that send bytes.
+	// A part may be as large as a quarter of the memory that the bucket has for bodies of requests.
 	const maxPartSize = 128 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
 	fields := map[string]any{"filename": "a", "size": maxParts*maxPartSize + 1}

@@ -169,7 +169,8 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
 
-	// The first Put has the holder of the upload, the second one the claim, and the third one the object.
+	// The first Put stores which user holds the upload, the second stores the claim on it, and the third stores the
+	// object.
 	s.killAtPut(3)
 	killed := s.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
 	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
@@ -180,7 +181,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))
 	require.Equal(t, []string{alice}, s.storedUsers)
 
-	// The claim of the dead process has then ended, and the upload has not expired.
+	// The dead process's claim on the upload has expired, and the upload itself has not.
 	s.clock.Advance(uploads.DefaultTTL / 2)
 	aborted := s.tusAs(mallo, "DELETE", malloUpload, nil)
 
@@ -217,7 +218,7 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 			require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 			s.beforeCall = func(string) error { return nil }
 
-			// The claim of the dead process lasts 80 seconds.
+			// The dead process's claim on the upload expires after 80 seconds.
 			s.clock.Advance(3 * time.Minute)
 
 			// The client sends the file again.

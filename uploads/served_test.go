@@ -129,9 +129,8 @@ func wide(order binary.ByteOrder, text string) string {
 
 const run = ";alert(1);/*"
 
-// polyglots returns pictures that JavaScript can read as a program, if a page says
-// so in <script src charset>, and some that look like one. The first word of a name
-// is the type.
+// polyglots returns pictures that JavaScript can read as a program if a page says so in <script src charset>. Some
+// others only look like a program. The first word of a name is the type.
 func polyglots() []struct{ name, content string } {
 	far := strings.Repeat("x", 6000)
 	return []struct{ name, content string }{

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// crossingMethods send a file of which one process takes the first half, and another one, with another Config, the
-// rest. They return the error of the last request.
+// crossingMethods send the first half of a file to one process and the rest to another process with another Config.
+// They return the error of the last request.
 var crossingMethods = map[string]func(oldSite, newSite *sessionSite, data []byte) error{
 	"parts":  sendPartsAcross,
 	"tus":    sendTusAcross,

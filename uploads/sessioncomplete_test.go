@@ -112,7 +112,7 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 			objects, _ := s.keys()
 			require.NotContains(t, strings.Join(objects, " "), "files/")
 
-			// The good content becomes the file, with the type of Inspect.
+			// The good content becomes the file, with the type that Inspect has set.
 			resp = way.send(s, data)
 			require.Less(t, resp.StatusCode, 300, string(resp.body))
 			attrs := s.requireStored("files/alice/file", data)
@@ -180,7 +180,7 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			}()
 			<-evil.reached
 
-			// The first one has lost its claim, but its content was inspected.
+			// The first request has lost its claim on the upload, but its content was inspected.
 			good.open()
 			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
 			s.requireStored("files/alice/file", []byte("GOOD"))
@@ -497,7 +497,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	part1 := u.send(1, content(part))
 	part2 := u.send(2, content(100))
 
-	// The slow request has read the state of the upload, and not yet written its list.
+	// The slow request has read the state of the upload, and not yet written its list of parts.
 	slowAnswer := make(chan *answer, 1)
 	go func() {
 		slowAnswer <- u.at(slowSite).complete(part1, part2)
@@ -511,7 +511,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	listing.open()
 	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
 
-	// The first list can still be completed.
+	// The upload can still be completed with the first list of parts.
 	require.Equal(t, http.StatusOK, u.complete(part1).StatusCode)
 	s.requireStored("files/alice/file", content(part))
 }
@@ -566,7 +566,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 					return
 				}
 
-				// The request fails if the other tab was faster. Its body does not say its length.
+				// The request fails if the other tab was faster. The request has no Content-Length.
 				chunk := io.MultiReader(bytes.NewReader(data[offset:min(len(data), offset+150_000)]))
 				_, _ = s.try(t.Context(), alice, "PATCH", tab, chunk, headers{
 					"Tus-Resumable": "1.0.0",
@@ -705,8 +705,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A completion that is overtaken by an equal request succeeds, at whichever of its calls to the store this happens,
-// and there is one file. The faster request succeeds or gets 423.
+// A completion is overtaken by an equal request at any of its calls to the store. The completion succeeds, and there is
+// one file. The faster request succeeds or gets 423.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	tests := []struct {
 		name  string

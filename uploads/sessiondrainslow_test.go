@@ -38,8 +38,8 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 	})
 }
 
-// The handler writes no header while http.MaxBytesHandler, in front of it, writes one during a Read. If it did, the
-// race detector would report it.
+// http.MaxBytesHandler may write a header during a Read. The handler does not write one at the same time, or the race
+// detector would report it.
 func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	const maxBytes = 20

@@ -13,7 +13,7 @@ const BasePart = partsize.Base
 // FeedBytes is the memory of a request that sends bytes.
 const FeedBytes = intake.FeedBytes
 
-// SetPace makes a handler impatient.
+// SetPace sets the times after which the handler looks at a body, stores what has arrived, and ends a silent client.
 func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
 	s.handler.tus.Pace.Tick = tick
 	s.handler.tus.Pace.Checkpoint = checkpoint
@@ -38,5 +38,5 @@ func (s *Service) Memory() int64 { return s.setup.memory.Parts.Limit + s.setup.m
 // MemoryUsed returns how many bytes of parts there are.
 func (s *Service) MemoryUsed() int64 { return s.setup.memory.Parts.Used() }
 
-// BodiesUsed returns how many bytes the bucket may hold of the requests that send bytes.
+// BodiesUsed returns how many bytes of the memory for bodies of requests are in use.
 func (s *Service) BodiesUsed() int64 { return s.setup.memory.Bodies.Used() }

@@ -315,7 +315,7 @@ func (s *sessionSite) countObjects() int {
 	return len(objects) + len(states)
 }
 
-// keys returns all keys, without those of states.
+// keys returns the keys of the objects and, separately, those of the states of uploads.
 func (s *sessionSite) keys() (objects, states []string) {
 	s.t.Helper()
 	for entry, err := range s.bucket.List(s.t.Context()) {

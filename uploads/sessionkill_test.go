@@ -398,11 +398,11 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer
 	victim.clock.Advance(killer.ahead)
 	upload.sendRest(victim)
 	if killer.ahead > 0 {
-		// The first process sees a claim that lasts too long.
+		// By the clock of the first process, the victim's claim on the upload ends far too late.
 		upload.sendRest(s)
 	}
 
-	// The claim of the dead process ends.
+	// The dead process's claim on the upload expires.
 	s.clock.Advance(3 * time.Minute)
 	upload.resume(s)
 	s.requireOnlyFile(j.key, j.data)
@@ -451,7 +451,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
 			killed = killer.reached()
 
-			// The claim of the dead process ends.
+			// The dead process's claim on the upload expires.
 			s.clock.Advance(3 * time.Minute)
 			resp := s.putTo(request.URL, []byte("abc"))
 			if resp.StatusCode != http.StatusOK {
@@ -552,7 +552,7 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 	return address
 }
 
-// Another Sweep removes what a Sweep has left whose process was killed, whichever call it was killed at.
+// A Sweep is killed at any of its calls. The next Sweep removes what it has left.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 

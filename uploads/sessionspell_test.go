@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// An outage makes calls to the store fail, from one of them on.
+// An outage makes a number of calls to the store fail, beginning with a certain call.
 type outage struct {
 	calls    int  // how many calls fail
 	executed bool // the calls are executed, and their responses are lost
@@ -48,7 +48,7 @@ func (o *outage) layer(next driver.Driver) driver.Driver {
 	})
 }
 
-// start lets the calls fail from the one with this number on. The count begins with the next call.
+// start makes calls fail, beginning with the call number from. The count begins with the next call.
 func (o *outage) start(from int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -65,7 +65,8 @@ func TestStatesNeedConditions(t *testing.T) {
 	}
 }
 
-// A slowStates is a database whose next answer comes after a call of next, or fails with its error.
+// A slowStates is a database that calls the function next before its next answer. If next returns an error, the
+// database fails with it.
 type slowStates struct {
 	uploads.States
 	next func() error
@@ -155,7 +156,7 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	})
 	u := s.begin(map[string]any{"filename": "file"})
 
-	// Stored fails, and then the write of the state.
+	// The function Stored fails, and then the write of the state fails.
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)

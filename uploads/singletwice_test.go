@@ -25,7 +25,7 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 					killer := &processKiller{at: kill, after: true}
 					acct.process(killer.layer).ask("PUT", path, content(3000))
 					killed = killed || killer.reached()
-					// The claim of the dead process ends.
+					// The dead process's claim on the upload expires.
 					acct.now.Advance(2 * time.Minute)
 				},
 				run: func(p, other *process, call int) {

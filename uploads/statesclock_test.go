@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// ListStates reads the store's clock with an object under the prefix of the states that it finds, so that it needs no
-// right to write elsewhere.
+// ListStates finds out the time of the store's clock by writing an object. The object has the prefix of the listed
+// states, so that ListStates needs no right to write elsewhere.
 func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
 
@@ -38,7 +38,7 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, listed, 2)
 
-	// After both states, ListStates has written an object to read the clock.
+	// The first two writes were the states. Then ListStates has written an object to read the clock.
 	require.NotEmpty(t, written[2:])
 	for _, key := range written {
 		require.True(t, strings.HasPrefix(key, "waiting/"), "%s", key)

@@ -252,7 +252,7 @@ func TestStoreReportsErrorOfBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// cancels cancels a call when it is read, and goes on.
+// cancels is a reader that cancels a call with its first bytes, and then returns more bytes.
 type cancels struct{ cancel context.CancelFunc }
 
 func (c cancels) Read(p []byte) (int, error) {

@@ -46,8 +46,8 @@ func runOnStores(t *testing.T, f func(t *testing.T, open opener)) {
 	}
 }
 
-// runOnSignedBuckets runs f on every kind of bucket, with parts that go to the store if it
-// answers them as the real one does, and through the handler.
+// runOnSignedBuckets runs f on every kind of bucket. Parts go directly to the store if the emulator answers them as the
+// real store does. Then it runs f with parts that go through the handler.
 func runOnSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c uploads.Config)) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {

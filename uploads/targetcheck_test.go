@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// waysOfBegin are the ways on which Config.Begin chooses the key: the first request of each.
+// waysOfBegin are the first requests of those ways to upload in which Config.Begin chooses the key.
 var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	"tus": func(s *sessionSite, name string) *answer {
 		return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", filenameMetadata(name))
@@ -69,7 +69,7 @@ func TestNameIsCheckedEarly(t *testing.T) {
 		}
 	}
 
-	// The draft has the name in a header, which cannot have a line end.
+	// In the IETF draft, the name is in a header, and a header cannot contain a line end.
 	for _, way := range []string{"tus", "parts"} {
 		t.Run("a line end/"+way, func(t *testing.T) {
 			resp := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")

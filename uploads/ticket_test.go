@@ -90,7 +90,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
-	// Change the configuration or the token in one way each.
+	// Each case changes the configuration or the token in one way.
 	otherKey := config
 	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
 	otherPlace := config

@@ -24,14 +24,14 @@ import (
 // which uploads there are; here they are made by requests, on each store. Then the requests of the
 // case are sent, and the responses must be those that tusd expects.
 
-// caseFiles are the files with requests of tus 1.0. The others are not read:
-// get_test.go has downloads, and cors_test.go, hooks_test.go and the rest tusd's own configuration.
+// caseFiles are the files with requests of tus 1.0. The other files are not read: get_test.go has downloads, and
+// cors_test.go, hooks_test.go and others test the configuration of tusd.
 var caseFiles = []string{
 	"post_test.go", "patch_test.go", "head_test.go", "options_test.go", "terminate_test.go",
 	"concat_test.go",
 }
 
-// leftOutCases are not asked, with those below them.
+// The cases in leftOutCases and their subtests are left out.
 var leftOutCases = map[string]string{
 	"TestPost/ExperimentalProtocol":         "a draft of the IETF, which is not tus 1.0",
 	"TestPatch/ExperimentalProtocol":        "the same",
@@ -51,7 +51,7 @@ var leftOutCases = map[string]string{
 	"TestConcat/Final/UploadIDsWithSlashes": "IDs of uploads have no slashes",
 }
 
-// A difference is what tus leaves open, or says otherwise than tusd.
+// A difference is something that tus leaves open, or that tus defines in another way than tusd.
 type difference struct {
 	code    int      // in place of tusd's; 0: tusd's
 	headers []string // of tusd's that are not compared

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// serveVariable makes the program of the tests a server of package uploads over the bucket of
-// this address: tusd's end-to-end tests start it in place of tusd.
+// If the variable serveVariable has the address of a bucket, the test program becomes a server of package uploads over
+// this bucket. tusd's end-to-end tests start it in place of tusd.
 const serveVariable = "OMNIBUCKET_TUSD_SERVE"
 
 // TestMain serves a bucket in place of tusd if the environment names one, and runs the tests otherwise.

@@ -269,7 +269,7 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(len(read)), info.Offset)
 
-	// It continues there, and completes the upload.
+	// The reopened upload continues at this offset, and is completed.
 	_, err = reopened.WriteChunk(t.Context(), info.Offset-1, strings.NewReader("x"))
 	require.ErrorIs(t, err, handler.ErrMismatchOffset)
 	_, err = reopened.WriteChunk(t.Context(), info.Offset, strings.NewReader(rest))
@@ -624,7 +624,7 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
 	require.NoError(t, err)
 
-	// No state says that the tail object has two bytes of the first part.
+	// The object "a.part" has two bytes of the first part, but no state says so.
 	metadata := storage.WithMetadata(map[string]string{"part": "1"})
 	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), metadata)
 	require.NoError(t, err)
@@ -789,8 +789,8 @@ func TestContentTypeOfAClient(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
 
-				// If the filetype is not valid, a store may derive the type of a file in one request from its
-				// bytes.
+				// If the filetype is not valid, a store may derive the type from the content of a file that was sent in
+				// one request.
 				if size > partSize || tt.want != unknown {
 					require.Equal(t, tt.want, attrs.ContentType)
 				}
@@ -936,7 +936,7 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 
 			url := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
 
-			// An upload that has failed is removed at once, and another one by DELETE.
+			// A failed upload is removed at once. Otherwise, DELETE removes the upload.
 			if tt.want == http.StatusCreated {
 				srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
@@ -1044,7 +1044,7 @@ func (d without) Describe() driver.Description {
 // newQuickLocker returns a locker that asks for a lock more often than others, so that tests need not wait long.
 func newQuickLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
 
-// Lock asks the holder of the lock to release it, and waits for that until its context ends.
+// Lock asks the holder of the lock to release it. It waits for the release until its context ends.
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {

@@ -131,7 +131,7 @@ func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
 		id := r.text(call.Args[1])
 		isID := func(u *tusdUpload) bool { return u.id == id }
 		if slices.ContainsFunc(c.uploads, isID) {
-			// The case asks for the upload again. Its state then follows from the requests before.
+			// The case asks for the upload again. The state of the upload then follows from the earlier requests.
 			return
 		}
 		c.uploads = append(c.uploads, &tusdUpload{id: id})

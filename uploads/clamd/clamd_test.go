@@ -196,7 +196,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 			s := startServer(t, "unix", &server{scan: scan, ping: ping})
 			f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 
-			// Only the end of ctx ends this upload's content.
+			// The context ends while the content of this upload is sent.
 			err := f.scanner.Inspect(
 				ctx,
 				&uploads.File{Key: "name"},
@@ -360,7 +360,7 @@ func TestInspectMemory(t *testing.T) {
 	require.Less(t, added, int64(16<<20))
 }
 
-// A heapPeak measures the largest heap while it gets content: each 8 MiB.
+// A heapPeak measures the largest heap while content arrives. It looks once in each 8 MiB.
 type heapPeak struct{ received, bytes int64 }
 
 // Write counts the bytes, and measures the heap once in each step.

@@ -58,7 +58,7 @@ func newZip(t *testing.T, content string, depth int) string {
 }
 
 // newInfected returns an archive of this size, with EICAR and a file of noise. The first archive is made without noise,
-// to find out how much of it fills the rest.
+// to find out how much noise it needs.
 func newInfected(t *testing.T, size int) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -103,7 +103,8 @@ func start(t *testing.T, lines ...string) *daemon {
 	dir, err := os.MkdirTemp("", "clamd")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	// A copy is not the program that AppArmor on Debian and Ubuntu keeps from reading files elsewhere.
+	// On Debian and Ubuntu, AppArmor keeps the installed program from reading files elsewhere. It does not stop a copy
+	// of the program.
 	program, err := os.ReadFile(path)
 	require.NoError(t, err)
 	write := func(name string, content string, mode os.FileMode) string {
@@ -208,7 +209,8 @@ func TestRealClamd(t *testing.T) {
 		}
 	})
 
-	// This is why MaxSize exists. If it fails, clamd has become stricter.
+	// clamd accepts an infected file that is larger than its own limit, MaxFileSize. This is why MaxSize exists. If
+	// this test fails, clamd has become stricter.
 	t.Run("MaxSize above MaxFileSize", func(t *testing.T) {
 		f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: streamMaxLength})
 		require.NoError(t, f.scan(t, newInfected(t, maxFileSize+1)))

@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// A server speaks the protocol of clamd. Its functions get a connection after the command, and it closes the
-// connection after them.
+// A server speaks the protocol of clamd. It reads a command, calls the command's function with the connection, and then
+// closes the connection.
 type server struct {
 	address string
 	scan    func(c *client)

@@ -82,7 +82,7 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 	}
 }
 
-// The client escapes an ID in the path of a request, so that it cannot name another route.
+// The client escapes an ID in the path of a request, so that the ID cannot name another route.
 func TestIDsAreEscaped(t *testing.T) {
 	path := ""
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {

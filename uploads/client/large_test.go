@@ -94,7 +94,7 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 
 			data := content(10_500)
 			file := newLargeFile(data)
-			// Parts are sent in parallel, and one may often be the third request.
+			// Parts are sent in parallel, so the same part may often be the third request, and fail.
 			file.Attempts = 50
 
 			record, err := s.client.UploadLarge(t.Context(), file)
@@ -155,7 +155,7 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 }
 
-// UploadLarge gets the record by sending the last part again if its response was lost.
+// If the response to the last part was lost, UploadLarge sends that part again, and its response has the record.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(number int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		isLastPart := number == 3

@@ -30,8 +30,8 @@ type server struct {
 	waits    []time.Duration // of the client, before it repeated a request
 }
 
-// An interceptor is called before the n-th request, counted from 1, reaches the handler next. It returns true if it has
-// responded.
+// An interceptor gets each request before the handler, which is next. n is the number of the request, counted from 1.
+// The interceptor returns true if it has responded.
 type interceptor func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool
 
 // newServer starts a server whose requests go through an interceptor, which may be nil.

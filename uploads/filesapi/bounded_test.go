@@ -96,7 +96,7 @@ func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 // An upload whose parts exceed MaxSize together fails, but a smaller part with the same token can still complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	// This is as if two parts had come at once.
+	// A store without the limit accepts a part that is too large, as may happen if two parts come at once.
 	unbounded := f.openBeside(t)
 	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1))
 	calls := faults.New()
@@ -113,7 +113,7 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 // one.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	// This part is larger than its share, so it is compared with the others while it is read.
+	// This part is larger than half of MaxSize, so it is compared with the other parts while it is read.
 	slow, inside := newGate("567890")
 	var late sync.WaitGroup
 	var err error
@@ -129,8 +129,8 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID))
 }
 
-// UploadPart fails with TooLarge if the file exceeds MaxSize because a part was replaced during the join, and the token
-// can still be used.
+// While parts are joined, a part may be replaced by a larger one. UploadPart then fails with TooLarge if the file
+// exceeds MaxSize, and the token can still be used.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	f.sendPart(t, "01234", partOptions(token, 2, 1))

@@ -54,7 +54,8 @@ func (d *database) State(ctx context.Context, key string) ([]byte, string, error
 	return []byte(state.text), state.revision, nil
 }
 
-// SetState stores a state if the present one has this revision, or is missing if revision is "".
+// SetState stores a state if the present state has this revision. If revision is "", it stores the state if there is
+// none.
 func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

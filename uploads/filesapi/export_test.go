@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Store is what the handler asks of a service, in Go.
+// A Store gives tests the operations of the handler as Go methods.
 type Store struct{ handler *handler }
 
 // A StoreConfig configures a Store, as its user configures the service and the handler.
@@ -198,13 +198,13 @@ func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*upload
 	return report, clientError(err)
 }
 
-// SetWait makes a store wait for other calls by another clock.
+// SetWait replaces the function with which a store waits for other calls, so that tests need no real time.
 func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.handler.service).Wait = wait }
 
-// SetPulse makes a call that joins parts send heartbeats by another clock.
+// SetPulse replaces the function that times the heartbeats of a call while it joins parts.
 func (s *Store) SetPulse(wait intake.WaitFunc) { intake.Of(s.handler.service).Pulse = wait }
 
-// A HandlerConfig is a Config of users who are texts.
+// A HandlerConfig is a Config whose users are strings.
 type HandlerConfig struct {
 	Authorize     func(*http.Request) (user string, err error)
 	AuthorizeFile func(r *http.Request, user, id string) error

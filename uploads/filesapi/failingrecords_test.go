@@ -27,14 +27,14 @@ func (r *failingRecords) hit() bool {
 	return r.calls >= r.n
 }
 
-// read makes a call that changes nothing, unless this call fails.
+// read runs a call that changes nothing, or returns an error if this call must fail.
 func (r *failingRecords) read(next func() error) error { return r.call(next, false) }
 
-// write makes a call that changes something, unless this call fails. The outcome of a lost response is
-// unknown.
+// write runs a call that changes something, or returns an error if this call must fail. If the response is lost, the
+// outcome is unknown.
 func (r *failingRecords) write(next func() error) error { return r.call(next, true) }
 
-// call calls next, unless the call is the one that fails. If r.lost, that call takes effect and its result is lost.
+// call runs next, unless this call must fail. If r.lost is true, the failing call takes effect, and its result is lost.
 func (r *failingRecords) call(next func() error, writes bool) error {
 	if r.killer != nil {
 		return r.killer.call("", next)
@@ -89,7 +89,7 @@ func (r *failingRecords) IDs(ctx context.Context, startAfter string, limit int) 
 	return ids, next, err
 }
 
-// failingDatabase is such a database with states of parts.
+// failingDatabase is a database of records and of the states of parts, whose calls can fail.
 type failingDatabase struct {
 	uploads.Records
 	calls  *failingRecords

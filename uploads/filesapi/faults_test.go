@@ -31,8 +31,8 @@ type operation struct {
 	noRecords bool // it makes no call to the client files' records
 	states    bool // it makes calls to the states of uploads in parts
 	noBucket  bool // it makes no call to the bucket if the records are in a database
-	// later: a failed Sweep may have asked about an upload. A Sweep after another
-	// Config.PartsTTL removes it.
+	// later is true if a failed Sweep may already have begun to remove an upload. A Sweep after another Config.PartsTTL
+	// then removes it.
 	later bool
 }
 
@@ -164,7 +164,7 @@ func checkSweptDebris(t *testing.T, f *fixture, _ string) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
-// leaveTempFiles leaves expired temp files, and an expired upload of one.
+// leaveTempFiles leaves expired temp files, and an unfinished upload of a temp file that has also expired.
 func leaveTempFiles(t *testing.T, f *fixture) string {
 	for range 3 {
 		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
@@ -259,8 +259,8 @@ func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, 
 	return &s, records.(interface{ hit() bool }).hit
 }
 
-// openFaulty returns another store on the bucket and records of f. Its calls to the bucket meet a fault, and it
-// makes this many attempts of each call. hit reports whether a call met the fault.
+// openFaulty returns another store on the bucket and the records of f. A rule makes its calls to the bucket fail, and
+// each call has this many attempts. hit reports whether a call has failed.
 func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, attempts int) (s *fixture, hit func() bool) {
 	t.Helper()
 	injector := faults.New(rule)
@@ -308,7 +308,7 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 
 							failed = hit()
 							if !failed {
-								// The operation makes fewer calls.
+								// The operation makes fewer calls than call, so none has failed.
 								require.NoError(t, err)
 								require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
 							}

@@ -83,7 +83,7 @@ func testClientFile(t *testing.T, a *api) {
 	require.NoError(t, c.Close())
 	require.EqualValues(t, 10, c.Length)
 
-	// Its purpose can be removed, and then the file.
+	// The file's purpose can be removed, and then the file itself.
 	newRecord, err := a.client.SetPurpose(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	require.Empty(t, newRecord.Purpose)
@@ -153,7 +153,7 @@ func testParts(t *testing.T, a *api) {
 			require.NoError(t, err)
 			require.Nil(t, record, "parts are missing")
 
-			// Their number may not change.
+			// A file cannot get another number of parts.
 			_, err = sendOf(4, 2, "x")
 			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
 
@@ -348,7 +348,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(resp.body), &record))
 			require.Equal(t, tt.want, record.Purpose)
 
-			// The stored record has it, too.
+			// The stored record has the same purpose.
 			details, err := f.store.Details(t.Context(), record.ID)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, details.Purpose)
@@ -382,7 +382,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 			require.Equal(t, "attachment", disposition)
 			require.Equal(t, name, params["filename"])
 
-			// If it shows the content nevertheless, it runs nothing of it.
+			// If a browser shows the content nevertheless, it runs no script in it.
 			require.Equal(t, record.MIMEType, resp.header.Get("Content-Type"))
 			require.Equal(t, "nosniff", resp.header.Get("X-Content-Type-Options"))
 			require.Contains(t, resp.header.Get("Content-Security-Policy"), "sandbox")

@@ -64,7 +64,7 @@ func newMemoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.Open
 	return newFixtureOn(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
 }
 
-// newDirectoryFixture returns such a store on a local directory.
+// newDirectoryFixture returns a fixture with a store on a local directory.
 func newDirectoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
@@ -74,8 +74,8 @@ func newDirectoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.O
 	return newFixtureOn(t, d, clock, c, opts...)
 }
 
-// newDatabaseFixture returns such a store on a bucket without conditions. Records and states
-// are in a database.
+// newDatabaseFixture returns a fixture with a store on a bucket without conditions. Records and states are in a
+// database.
 func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{clock: newClock()}
@@ -90,7 +90,7 @@ func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.Op
 // longIdle is longer than the defaults of Grace, PartsTTL and TempAge, which are 24 hours.
 const longIdle = 25 * time.Hour
 
-// An opener opens a store for a test. There is one for each place of the states.
+// An opener opens a store for a test. There is one opener for each place where the states of uploads can be.
 type opener struct {
 	name string
 	open func(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture
@@ -100,7 +100,7 @@ func openers() []opener {
 	return []opener{{"states in the bucket", newMemoryFixture}, {"states in a database", newDatabaseFixture}}
 }
 
-// runOnEach runs a test with the states in each place.
+// runOnEach runs a test once for each place where the states of uploads can be: in the bucket, or in a database.
 func runOnEach(t *testing.T, test func(t *testing.T, o opener)) {
 	t.Helper()
 	for _, o := range openers() {
@@ -159,8 +159,8 @@ func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...stora
 
 var errDead = errors.New("the process was killed")
 
-// A killer kills a process: before its call with the number before, or after its first call of the kind after. None of
-// its later calls is executed.
+// A killer kills a process before its call number before, or after its first call of the kind after. None of its later
+// calls is executed.
 type killer struct {
 	before int
 	after  string
@@ -259,8 +259,8 @@ func requireConsistent(t *testing.T, bucket storage.Bucket, records uploads.Reco
 	require.ElementsMatch(t, want, keysUnder(t, bucket, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
-// requireConsistentAfterSweep removes what a call joined for nothing on a bucket without IfAbsent,
-// and checks the invariant.
+// On a bucket without IfAbsent, two calls may both join the parts. requireConsistentAfterSweep removes the bytes that
+// were joined in vain, and checks that records and objects match.
 func requireConsistentAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {
@@ -270,7 +270,7 @@ func requireConsistentAfterSweep(t *testing.T, f *fixture) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// statesInBucket returns how many objects the state of one upload in parts is.
+// statesInBucket returns the number of objects that hold the state of one upload in parts.
 func (f *fixture) statesInBucket() int {
 	if f.database != nil {
 		return 0

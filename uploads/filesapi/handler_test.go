@@ -364,7 +364,7 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-// A response has the X-Request-Id of its request, or a new one if a log could not have that of the request.
+// A response has the X-Request-Id of its request, or a new one if that of the request could not be written to a log.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A longJoin is a call of UploadPart that joins two parts, and does not end before the test calls end.
+// A longJoin is a call of UploadPart that joins two parts. It ends only when the test calls end.
 type longJoin struct {
 	fixture *fixture
 	compose *composeGate

@@ -182,7 +182,7 @@ func TestUploadPartRefusesInput(t *testing.T) {
 	}
 }
 
-// A record keeps any valid name of a file as it is, and has its extension if a key may have it.
+// A record keeps any valid name of a file unchanged. Its extension becomes part of the key if a key may have it.
 func TestUploadKeepsNames(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 

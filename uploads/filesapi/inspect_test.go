@@ -101,7 +101,8 @@ func sendGoodParts(t *testing.T, f *fixture) (*filesapi.Record, error) {
 	return f.store.UploadPart(t.Context(), strings.NewReader("go"), partOptions(token, 2, 1))
 }
 
-// After an inspected file was made from parts, only the state that knows the used token is left of them.
+// After a file was made from parts and inspected, the parts are gone. Only the state that marks the token as used is
+// left.
 func TestInspectLeavesNoParts(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})

@@ -159,8 +159,8 @@ func watchHeap() func() uint64 {
 	}
 }
 
-// A pattern is the bytes of a large file between two offsets. Each MiB begins at
-// another offset of the noise.
+// A pattern is the bytes of a large file between two offsets. The bytes come from a block of random bytes, and each MiB
+// begins at another offset in that block.
 type pattern struct{ offset, end int64 }
 
 const (

@@ -102,7 +102,7 @@ func TestSweepCannotListStates(t *testing.T) {
 func TestSweepOfStateDuringPart(t *testing.T) {
 	call := 1
 
-	// The part comes before call 1, 2 and so on for a state, until a Sweep makes fewer of them.
+	// The part comes before call 1, 2 and so on that Sweep makes for a state, until a Sweep makes fewer calls.
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
@@ -124,7 +124,7 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		if !isSent {
-			// Sweep has made fewer calls.
+			// This Sweep has made fewer calls than the number at which the part comes.
 			break
 		}
 
@@ -139,7 +139,7 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 	require.Greater(t, call, 4, "Sweep has made too few calls for states")
 }
 
-// A pausedDatabase calls the function before at one of its calls for a state.
+// A pausedDatabase runs a function just before one of its calls for the state of an upload.
 type pausedDatabase struct {
 	uploads.Records
 	states uploads.States
@@ -147,7 +147,7 @@ type pausedDatabase struct {
 	before func()
 }
 
-// pause counts a call for a state.
+// pause counts the calls, and runs the function before when its turn has come.
 func (d *pausedDatabase) pause() {
 	d.left--
 	if d.left == 0 {
@@ -175,8 +175,8 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 	return d.states.ListStates(ctx, startAfter, limit)
 }
 
-// After a call has died with the parts joined in a bucket without conditional writes, another call joins them again, and
-// Sweep removes the bytes that have got no record.
+// In a bucket without conditional writes, a call has died after it joined the parts. Another call joins them again.
+// Sweep then removes the bytes that no record names.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))

@@ -99,8 +99,8 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	})
 }
 
-// A slow call that resumes after another call has made the file, and the file was deleted, brings back neither the file
-// nor its record.
+// A slow call is overtaken: another call makes the file, and the file is deleted. When the slow call resumes, neither
+// the file nor its record comes back.
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -142,7 +142,7 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// A slow call that resumes after Sweep has removed its upload with the joined bytes fails.
+// A slow call fails if Sweep has removed its upload, with the joined bytes, in the meantime.
 func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -181,8 +181,8 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// There is one whole file, even if a slow call, whose claim was taken over, resumes after the file was made and a late
-// part has arrived.
+// A slow call's claim was taken over, and another call made the file. There is still one whole file if the slow call
+// resumes and a late part has arrived.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {

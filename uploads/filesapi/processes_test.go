@@ -109,7 +109,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	}
 	require.Len(t, ids, 1, "the processes have different records")
 
-	// It is the only one, and has all parts.
+	// This is the only file, and it has all parts.
 	fileIDs := listIDs(t, s, uploads.Filter{}, 10)
 	require.Len(t, fileIDs, 1)
 	require.Contains(t, ids, fileIDs[0])
@@ -117,7 +117,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	requireConsistent(t, bucket, records)
 }
 
-// A racer is a process that runs play.
+// A racer is a process that sends the parts of a file.
 type racer struct {
 	*exec.Cmd
 	input  io.Closer

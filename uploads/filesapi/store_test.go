@@ -111,7 +111,7 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
 
-	// Files in parts cannot.
+	// Without conditional writes, files cannot be sent in parts.
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 	_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))

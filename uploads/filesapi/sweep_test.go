@@ -109,7 +109,7 @@ type staleRecords struct {
 	between func() // called between the first page and the second
 }
 
-// IDs shortens the first page only if more than 100 IDs are asked for, as Sweep does.
+// IDs shortens the first page, but only in a Sweep, which asks for more than 100 IDs.
 func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
 	if startAfter != "" && r.between != nil {
 		r.between()
@@ -288,7 +288,7 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 
-	// An hour later, the other one is removed, too.
+	// An hour later, the second temp file is removed, too.
 	f.clock.Advance(time.Hour)
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)

@@ -87,7 +87,7 @@ type refusingRecords struct {
 	left int // calls of Create that fail
 }
 
-// Create fails as long as r.left says, and creates the record then.
+// Create fails r.left times, and then creates the record.
 func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error {
 	if r.left > 0 {
 		r.left--
@@ -96,8 +96,8 @@ func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error 
 	return r.Records.Create(ctx, file)
 }
 
-// Sweep keeps the bytes of a joined file whose record could not be created until the upload expires, so that a later
-// UploadPart makes the file.
+// If the record of a joined file could not be created, Sweep keeps the bytes until the upload expires, so that a late
+// UploadPart can make the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
@@ -198,7 +198,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, reader.Close())
 
-				// After that, Sweep removes it.
+				// After the upload has expired, Sweep removes it.
 				f.clock.Advance(longIdle)
 				f.sweep(t)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -207,7 +207,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	})
 }
 
-// Sweep removes an expired upload together with the bytes that a killed process has joined.
+// Sweep removes an expired upload together with the file that a killed process has joined from its parts.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -222,7 +222,8 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	})
 }
 
-// Sweep keeps the bytes that a killed process has joined if the client completes the upload during the Sweep.
+// A killed process has joined the parts of a file. Sweep keeps these bytes if the client completes the upload during
+// the Sweep.
 func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
@@ -235,7 +236,7 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(longIdle)
 
-	// The client continues when Sweep is about to remove.
+	// The client continues just before Sweep removes the bytes.
 	var completed *filesapi.Record
 	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
 		completed = f.sendPart(t, "b", partOptions(token, 2, 2))
@@ -252,8 +253,8 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// An upload can be completed whichever step of Sweep the client sends a part before: either Sweep keeps the upload, or
-// the client sends the removed parts again.
+// A client sends a part before one of the steps of Sweep. The upload can be completed in each case: either Sweep keeps
+// it, or the client sends the removed parts again.
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Inspection takes time in proportion to the size. Each file repeats the beginning of what an inspector searches
-// for, once short and once sixteen times as long.
+// Inspection takes time in proportion to the size. Each file repeats the beginning of what an inspector searches for.
+// The long file has sixteen times as many repetitions as the short one.
 func TestInspectTakesTimeInProportion(t *testing.T) {
 	testserver.Slow(t)
 	const (
@@ -149,7 +149,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 	})
 }
 
-// cancelsAfter cancels a call after it has read so many bytes.
+// cancelsAfter is a reader that cancels a call after a given number of bytes were read.
 type cancelsAfter struct {
 	from   io.Reader
 	read   int64

@@ -41,8 +41,8 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 // While a user with much memory waits for more, another user gets its own share without waiting.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// Nobody may have more than three times the bytes that remain free. So nobody gets more with 9 of
-		// the 12 bytes, nor with 2 of the last 3.
+		// A user gets no more than three times the bytes that remain free. With 9 of the 12 bytes, 3 remain free, so
+		// nobody gets more.
 		memory := fairshare.New(12, 3)
 		require.True(t, memory.Try(mallo, 9))
 		require.False(t, memory.Try(mallo, 1))
@@ -62,7 +62,7 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	})
 }
 
-// A request for much memory is served before later ones of the same user for little.
+// A request for much memory is served before later requests of the same user for less.
 func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := fairshare.New(12, 3)

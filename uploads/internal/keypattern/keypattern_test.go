@@ -222,7 +222,7 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 		_, firstFlaw := pattern.Check(first)
 		_, secondFlaw := pattern.Check(second)
 		if firstFlaw != "" || secondFlaw != "" {
-			// No key can have such values.
+			// The values are invalid, so there is no key with them.
 			return
 		}
 

@@ -217,7 +217,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			// The next write loses its response.
 			store.next = func() error {
 				if tt.applied {
-					// This has the same effect as the write of the call.
+					// The write has taken effect: this call does the same.
 					_, err := other.Settle(t.Context(), user, "x", 7)
 					require.NoError(t, err)
 				}
@@ -247,8 +247,8 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		keepSubtracted = false
 		restore        = true
 	)
-	// beginRemoval stores a file of 7 bytes. It returns the books of two processes, of which bookA has
-	// begun to remove the file.
+	// beginRemoval stores a file of 7 bytes, and returns the books of two processes. The first process has begun to
+	// remove the file.
 	beginRemoval := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
 		store := newStates()
 		bookA = newBook(store)
@@ -310,7 +310,7 @@ func TestBooksOfOneUser(t *testing.T) {
 	const uploadsOfBook = 5
 	const size = 2
 
-	// Each book counts some files.
+	// The books of several processes count some files each.
 	for i := range books {
 		group.Go(func() {
 			book := newBook(store)
@@ -357,7 +357,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Add counts a file without a reservation, and notes a doubt that makes a Sweep count again.
+// Add counts a file without a reservation. It also marks the count as doubtful, so that a Sweep counts again.
 func TestAddCountsFileWithoutReservation(t *testing.T) {
 	book := newBook(newStates())
 	require.NoError(t, book.Add(t.Context(), user, 30))
@@ -391,8 +391,8 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// Migrate notes a doubt, which makes a Sweep count again, if an older version has written its ledger after it was
-// moved.
+// If an older version writes a user's ledger after it was moved, the ledger exists twice. Migrate then marks the count
+// as doubtful, so that a Sweep counts again.
 func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
@@ -413,8 +413,8 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	require.NotContains(t, store.texts, old)
 }
 
-// Settle reports a file as counted if the response to its write, which moves an old ledger, is lost, and another call
-// writes before the bucket repeats the write.
+// The write of Settle moves an old ledger, and its response is lost. Another call writes before the bucket repeats the
+// write. Settle still reports the file as counted.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
