@@ -31,8 +31,8 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// Trim of the copy removes the marked entries 4 to 6, and those that came back. The
-			// original keeps its entries.
+			// Trim of the copy removes the marked entries 4 to 6, and also the removed entries that the copy brought
+			// back. The original keeps its entries.
 			require.NoError(t, newLog(t, dst).Trim(t.Context(), 8))
 			require.Equal(t, append(entryKeys(7, 10), markKey), foldermarker.Keys(t, dst))
 			require.Equal(t, append(entryKeys(4, 10), markKey), foldermarker.Keys(t, src))

@@ -62,7 +62,8 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 			mark := readMark(t, bucket)
 			keys := foldermarker.Keys(t, bucket)
 
-			// A Log that has seen the entries refuses the mark, and so does a new one.
+			// The mark, which says up to where Trim has removed entries, belongs to another log. A Log that has seen
+			// the entries refuses it, and so does a new Log.
 			for _, log := range []*commit.Log{writer, newLog(t, bucket)} {
 				err := log.Trim(t.Context(), tt.trim)
 				require.ErrorIs(t, err, storage.Changed)
@@ -123,7 +124,7 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 		[]string{entryKey(2), foreignKey, entryKey(3), entryKey(5), entryKey(6), markKey},
 		foldermarker.Keys(t, bucket))
 
-	// A call with a complete listing removes them.
+	// A call with a complete listing removes the entries before 5.
 	require.NoError(t, newLog(t, bucket).Trim(t.Context(), 5))
 	require.Equal(t, []string{foreignKey, entryKey(5), entryKey(6), markKey}, foldermarker.Keys(t, bucket))
 }

@@ -84,8 +84,8 @@ func (s *logScene) run(name string, work func(ctx context.Context, l *commit.Log
 	return process.Go(name, func(ctx context.Context) error { return work(ctx, log) })
 }
 
-// newEntries returns the numbers of the entries after the given ones by their texts, each of which must be there
-// once.
+// newEntries returns the numbers of the entries that were added after the given ones, by their texts. Each text must be
+// there once.
 func (s *logScene) newEntries() map[string]int64 {
 	log := s.open(s.store.Bucket())
 	last, err := log.Last(s.Context())

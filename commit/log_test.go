@@ -28,7 +28,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A store is a kind of store. Its function address makes an empty bucket, and returns its address.
+// A store is a kind of store that the tests run on. Its function address makes an empty bucket, and returns its
+// address.
 type store struct {
 	name    string
 	address func(t *testing.T) string
@@ -101,7 +102,7 @@ func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string,
 	return got, nil
 }
 
-// From yields the entries in their order, from any number on.
+// The method From yields the entries in their order. It can begin at any number.
 func TestLogReadsInOrder(t *testing.T) {
 	const count = 37
 	log, bucket := newMemoryLog(t)
@@ -156,8 +157,8 @@ func TestLastWithoutAListing(t *testing.T) {
 		appendText(t, log, strconv.Itoa(i))
 	}
 
-	// An append takes three requests: it reads the entry before, writes, and reads the mark of Trim. The first one
-	// takes some more.
+	// An append takes three requests: it reads the previous entry, writes the new one, and reads the mark of Trim. The
+	// first append takes some more.
 	require.LessOrEqual(t, counter.Count(faults.Any), 3*count+10)
 
 	counter.Reset()
@@ -168,8 +169,8 @@ func TestLastWithoutAListing(t *testing.T) {
 	require.Zero(t, counter.Count(faults.List))
 }
 
-// Append calls next again with the winner's entry if another writer appends first, and appends
-// after it.
+// If another writer appends first, Append calls the function next again with the winner's entry. It then appends after
+// this entry.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
@@ -300,7 +301,7 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, got)
 
-	// The second call removes them. A call with a smaller number changes nothing.
+	// The second call of Trim removes the entries. A call with a smaller number changes nothing.
 	require.NoError(t, log.Trim(t.Context(), 3))
 	require.NoError(t, log.Trim(t.Context(), 1))
 	trimmed, err := log.Trimmed(t.Context())
@@ -383,9 +384,8 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	require.False(t, exists)
 }
 
-// Append does not append an entry again if the response to its write is lost, and others have
-// removed the entry. Even an object that a paused writer stores under its number does not change
-// that.
+// The response to the write of Append is lost, and others have removed the entry. Append does not append the entry
+// again, even if a paused writer then stores an object under the same number.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	tests := []struct {
 		name string
@@ -421,7 +421,7 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 
-				// The log has only the entries of the others.
+				// The log has only the entries of the other writers.
 				got, err := readTexts(t.Context(), other, 2)
 				require.NoError(t, err)
 				require.Equal(t, []string{"b", "c"}, got)
@@ -495,7 +495,7 @@ func TestFollow(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, "c", <-entries)
 
-		// The fourth one is removed before the interval has passed.
+		// The fourth entry is removed before the interval has passed.
 		appendText(t, log, "d", "e")
 		require.NoError(t, log.Trim(t.Context(), 4))
 		require.NoError(t, log.Trim(t.Context(), 5))
@@ -657,7 +657,7 @@ func requireRest(t *testing.T, log *commit.Log, base int64, acknowledged []textE
 // explains all results.
 func TestLogIsLinearizable(t *testing.T) { testLinearizable(t, stores, 6) }
 
-// testLinearizable lets four processes make random calls of one log, of which some fail or lose their response. It
+// testLinearizable lets four processes make random calls of one log. Some calls fail or lose their response. It
 // requires that some order of the calls explains all results. Each store is tested once for each seed.
 func testLinearizable(t *testing.T, stores []store, seeds uint64) {
 	const processes, calls = 4, 5

@@ -165,7 +165,8 @@ func (c *holderChecker) begin(l *lease.Lease) {
 	c.holders++
 }
 
-// stores has a function for each kind of store that makes a bucket. Each call of its result opens that bucket again.
+// stores has a function for each kind of store. The function makes a bucket, and returns a function that opens this
+// bucket again.
 var stores = []struct {
 	name string
 	open func(t *testing.T) func() storage.Bucket
@@ -228,7 +229,8 @@ func TestLeaseHasOneHolder(t *testing.T) {
 	}
 }
 
-// holdAtRandom acquires the lease. It then dies, stalls for up to 30 seconds, or works as long, and releases it.
+// holdAtRandom acquires the lease. The process then dies, or it stalls or works for up to 30 seconds and releases the
+// lease.
 func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, random *rand.Rand) {
 	const ttl = 12 * time.Second
 	l, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(ttl))
@@ -345,7 +347,7 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 		checker.begin(other)
 		require.ErrorIs(t, context.Cause(stalled.Context()), storage.Changed)
 
-		// The former holder cannot release it.
+		// The former holder cannot release the lease of the other process.
 		resume()
 		textBefore := readText(t, bucket)
 		require.ErrorIs(t, stalled.Release(), storage.Changed)
@@ -387,8 +389,8 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 	})
 }
 
-// Only the store's clock measures the interval, and that may be wrong by a year. A process writes
-// no time of its own clock, and reads none.
+// Only the store's clock measures the interval, and this clock may be wrong by a year. A process writes no time of its
+// own clock, and reads none.
 func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
@@ -503,7 +505,8 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	})
 }
 
-// Hold returns the cause of the context of its job only once, even if the job returns it too.
+// If the lease is lost, Hold returns the cause, which is also the cause of the job's context. If the job returns it
+// too, the error has it only once.
 func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())
@@ -571,7 +574,7 @@ func TestWithHandover(t *testing.T) {
 		waiting, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 
-		// A process without the option does not ask.
+		// A process without WithHandover does not ask for the lease.
 		_, err = lease.Acquire(waiting, bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		select {
@@ -580,7 +583,7 @@ func TestWithHandover(t *testing.T) {
 		default:
 		}
 
-		// Three processes with the option do.
+		// Three processes with WithHandover ask for the lease.
 		start := time.Now()
 		var others sync.WaitGroup
 		for range 3 {
@@ -591,7 +594,7 @@ func TestWithHandover(t *testing.T) {
 			})
 		}
 
-		// The holder learns of that, and releases the lease. The others then hold it one after another.
+		// The holder learns that others wait, and releases the lease. The others then hold it one after another.
 		<-holder.Wanted()
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
@@ -618,7 +621,7 @@ func TestWithHandoverOfADeadHolder(t *testing.T) {
 	})
 }
 
-// With WithRemoval, Release removes the object, so that each token is 1.
+// With WithRemoval, Release removes the object with the counter, so that each lease has the token 1.
 func TestWithRemoval(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -653,7 +656,8 @@ func TestWithRemovalSlow(t *testing.T) {
 		l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval(), lease.WithTTL(ttl))
 		require.NoError(t, err)
 
-		// The holder releases just before the lease counts as lost, at three quarters of the TTL. Its removal stalls.
+		// The holder releases just before the lease counts as lost, at three quarters of the TTL. The request that
+		// removes the object stalls.
 		resume := p.stall()
 		var releaseErr error
 		var group sync.WaitGroup
@@ -675,7 +679,7 @@ func TestWithRemovalSlow(t *testing.T) {
 	})
 }
 
-// Release keeps the object, so that tokens grow, and ends the context of the lease.
+// Release ends the context of the lease. It keeps the object, so that the next lease has a larger token.
 func TestReleaseLeavesTheCounter(t *testing.T) {
 	bucket := memstore.New()
 	for want := int64(1); want <= 3; want++ {
@@ -784,7 +788,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 					require.NoError(t, err)
 				}
 
-				// The next renewal notices that. Release then leaves the new object as it is.
+				// The next renewal notices the change. Release then leaves the new object as it is.
 				<-l.Context().Done()
 				require.ErrorIs(t, l.Release(), storage.Changed)
 				require.Equal(t, tt.content, readText(t, bucket))
@@ -953,11 +957,11 @@ func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 	})
 }
 
-// If a lease is restored from a snapshot in which another process held it, its holder loses it. A
-// process acquires it after a TTL.
+// A lease is restored from a snapshot in which another process held it. The present holder then loses it, and a process
+// can acquire it after a TTL.
 func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The snapshot has a former holder.
+		// In the snapshot, a former holder has the lease.
 		bucket := memstore.New()
 		former, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
@@ -965,7 +969,7 @@ func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, former.Release())
 
-		// It is restored while another process holds the lease.
+		// The snapshot is restored while another process holds the lease.
 		holder, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
 		_, err = bucket.Upload(t.Context(), key, bytes.NewReader(snapshot))
