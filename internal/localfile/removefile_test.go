@@ -28,7 +28,7 @@ func newDir(t *testing.T) dir {
 	return dir{t: t, root: root}
 }
 
-// replace writes a file as programs do that rename it into place. All files have the same time.
+// replace writes a new file and renames it into place, as many programs do. All files have the same time.
 func (d dir) replace(name, text string) {
 	d.t.Helper()
 	require.NoError(d.t, d.root.WriteFile("new", []byte(text), 0o666))
@@ -137,8 +137,8 @@ func TestRemoveUnchangedMissingFile(t *testing.T) {
 	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", isUnchanged))
 }
 
-// If a killed process left a file under its private name, RecoverAside removes it if it is the file to remove. Any
-// other file gets its name back, if that is free.
+// A killed process may have left a file under a private name. RecoverAside removes the file if it is the one that was
+// to be removed. It gives any other file its old name back, if that name is free.
 func TestRecoverAside(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -197,7 +197,7 @@ func TestRecoverAside(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.restored, restored)
 
-			// The first of the files that are kept has the name.
+			// The first of the files that are kept has the old name again.
 			var texts []string
 			for _, text := range d.files() {
 				texts = append(texts, text)
@@ -249,8 +249,8 @@ func TestAsideNameHasWholeCharacters(t *testing.T) {
 	}
 }
 
-// If another job recovers the file before RemoveUnchanged compares it, the file is removed. A file
-// that replaced it gets its name back, and RemoveUnchanged fails with ErrReplaced.
+// Another job recovers the file before RemoveUnchanged compares it. The file is removed. But if another program has
+// replaced the file, the new file gets its name back, and RemoveUnchanged fails with ErrReplaced.
 func TestRemoveUnchangedAfterRecover(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -351,7 +351,7 @@ func TestAsideNamesAreAStoredForm(t *testing.T) {
 	}
 }
 
-// A fileInfo is a file whose number is not known.
+// A fileInfo is a file without an inode number.
 type fileInfo struct{ fs.FileInfo }
 
 func (fileInfo) Sys() any           { return nil }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// openStable returns a file opened like that of a transfer.
+// openStable opens a file as a transfer does.
 func openStable(t *testing.T, text string) (*Stable, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// size is the size of content, and partSize that of the part that leavePartFile writes of it.
+// size is the size of the content, and partSize is the size of the part that leavePartFile writes.
 const (
 	size     = 40 << 20
 	partSize = 20 << 20
@@ -55,7 +55,7 @@ func leavePartFile(t *testing.T, target string, body []byte, written int64) {
 	f.Keep() // closes the lock, as the end of a process
 }
 
-// A part is the response with a part of the body.
+// A part is a response that has only a part of the body.
 type part struct{ io.Reader }
 
 func (p part) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, p.Reader) }
@@ -138,7 +138,7 @@ func TestFindContinuesAFile(t *testing.T) {
 			target := filepath.Join(dir, "target")
 			leavePartFile(t, target, body, tt.written)
 
-			// A mark and the data are there.
+			// A partial file consists of the data and of a mark, which says whose it is.
 			names := listNames(t, dir)
 			require.Len(t, names, 2)
 			mark, data := filepath.Join(dir, names[0]), filepath.Join(dir, names[1])
@@ -215,8 +215,8 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	require.Empty(t, listNames(t, dir))
 }
 
-// sweepAll sweeps each mark in dir, as a process does that cleans up after dead ones. If keep is set, it keeps
-// partial files that a download may continue.
+// A mark is a small file beside a partial file. sweepAll sweeps each mark in dir, as a process does to clean up after
+// dead processes. If keep is set, it keeps partial files that a download may continue.
 func sweepAll(t *testing.T, dir string, keep bool) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -265,7 +265,8 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.NoFileExists(t, mark)
 	require.NoError(t, os.WriteFile(mark, text, 0o600))
 
-	// Now the files of the job are removed. The part of the large file and its mark stay beside the directory b.
+	// Now the files of the job are removed. The partial file of the large file and its mark stay beside the directory
+	// b.
 	sweepAll(t, dir, true)
 	require.Equal(t, []string{foreign}, listNames(t, small))
 	require.NoFileExists(t, mark)
@@ -308,8 +309,7 @@ func TestFindRefusesLinks(t *testing.T) {
 	}
 }
 
-// SweepAll removes the empty mark of a process that was killed before it wrote it, and keeps the
-// files of other programs.
+// A process that was killed may have left an empty mark. SweepAll removes it, and keeps the files of other programs.
 func TestSweepRemovesEmptyMarks(t *testing.T) {
 	const (
 		modeOfMarks = 0o600
@@ -321,7 +321,7 @@ func TestSweepRemovesEmptyMarks(t *testing.T) {
 		mode      os.FileMode
 		isRemoved bool
 	}{
-		// On Windows, no file has the mode of a mark.
+		// Marks have a mode of their own, which no file has on Windows.
 		{name: "a mark without a byte", text: "", mode: modeOfMarks, isRemoved: runtime.GOOS != "windows"},
 		{name: "an empty file of another program", text: "", mode: otherMode, isRemoved: false},
 		{name: "a file of another program", text: "x", mode: modeOfMarks, isRemoved: false},

@@ -33,7 +33,7 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// A partial file that an earlier version left is continued, and its other files are removed.
+// A partial file that an earlier version left is continued. Other files that this version left are removed.
 func TestStoredFormsAreContinued(t *testing.T) {
 	const text = "text more" // storedFiles has "text" of it
 	body := []byte(text)

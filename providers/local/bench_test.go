@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkPut compares Put with the minimum, a temporary file and a rename without
-// attributes.
+// BenchmarkPut compares Put with the least that is needed: a temporary file and a rename, without attributes.
 func BenchmarkPut(b *testing.B) {
 	body := strings.Repeat("x", 1024)
 	b.Run("local", func(b *testing.B) {

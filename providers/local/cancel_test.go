@@ -57,8 +57,8 @@ func TestListCanceled(t *testing.T) {
 	}
 }
 
-// requireStops calls list with a ctx that ends when it was asked a number of times, and requires that list fails soon
-// after that.
+// requireStops calls list with a context that ends after its state was read a number of times. It requires that list
+// fails soon after that.
 func requireStops(
 	t *testing.T, asks int64, r driver.ListRequest, list func(context.Context, *driver.ListRequest) error,
 ) {

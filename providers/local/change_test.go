@@ -98,7 +98,7 @@ func TestSetTagsInPlace(t *testing.T) {
 	}
 }
 
-// putDescribed puts an object of described.
+// putDescribed puts an object with the attributes that the function described sets.
 func (bucket *testBucket) putDescribed(key string) {
 	bucket.t.Helper()
 	_, err := bucket.driver.Put(context.Background(), described(key, "content"))

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// Reads fail if a later release has stored an object's attributes, which its first byte shows, instead of ignoring
-// them (see docs/maintainers/stored-forms.md).
+// Reads do not ignore attributes that a later release has stored. The first byte of the attributes shows the release,
+// and reads fail (see docs/maintainers/stored-forms.md).
 func TestAttrsOfLaterForm(t *testing.T) {
 	dir := t.TempDir()
 	b, err := local.Open(dir, local.Config{})

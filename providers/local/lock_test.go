@@ -35,7 +35,7 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, attrs.LegalHold)
 
-			// Drivers without the option keep its version.
+			// Drivers that were opened without object locks keep the version with the hold.
 			late := reopenTestBucket(t, early.root, disk.tweaks...)
 			require.True(t, late.driver.Describe().Versioned)
 			for _, bucket := range []*testBucket{early, late} {
@@ -51,7 +51,7 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 				require.True(t, got.LegalHold)
 			}
 
-			// They can also end the hold.
+			// Both drivers can also end the hold.
 			require.NoError(t,
 				early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: attrs.Version}))
 			require.NoError(t,
@@ -120,7 +120,7 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	require.True(t, info.ObjectLock)
 	require.True(t, info.Versioning)
 
-	// An object that is stored later has it.
+	// An object that is stored later has the default retention.
 	attrs := bucket.put("after", "x")
 	require.Equal(t, storage.Governance, attrs.Retention.Mode)
 	require.WithinDuration(t, attrs.Modified.AddDate(0, 0, 7), attrs.Retention.Until, time.Second)

@@ -232,7 +232,8 @@ func TestAlternateNameKeepsRevision(t *testing.T) {
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, bucket.files())
 }
 
-// An object with an alternate name gets its plain name when it is overwritten after the directory is gone.
+// A directory keeps an object from its plain name, so the object has an alternate name. When the directory is gone and
+// the object is overwritten, it gets its plain name.
 func TestAlternateNameAfterOverwrite(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a/b", "y")

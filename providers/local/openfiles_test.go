@@ -37,8 +37,8 @@ func TestOpenFilesManyCalls(t *testing.T) {
 		{name: "a limit of 256", limit: 256, held: 0, callingBodies: 100},
 		{name: "a limit of 64", limit: 64, held: 0, callingBodies: 100},
 
-		// If the rest of the program has more than half of the files, bodies that make calls could hold
-		// all others: see the comment at the start of bucketdir/openfiles.go. So this case has few of them.
+		// If the rest of the program has more than half of the files open, bodies that make calls themselves could need
+		// all others: see the comment at the start of bucketdir/openfiles.go. So this case has few such bodies.
 		{name: "a limit of 256, of which others have 220", limit: 256, held: 220, callingBodies: 5},
 	}
 	for _, tt := range tests {
@@ -58,8 +58,8 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	}
 }
 
-// crowd makes each kind of call 2,000 times at once. The string numbers has two numbers: of files
-// that the program has open meanwhile, and of uploads whose bodies make calls.
+// crowd makes each kind of call 2,000 times at once. The argument numbers consists of two numbers: of files that the
+// program has open meanwhile, and of uploads whose bodies make calls.
 func crowd(d *objectDriver, numbers string) error {
 	const n = 2000
 	var ownBodies, callingBodies int
@@ -179,7 +179,7 @@ func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		noFileLeft := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
-			// After ten seconds, there is one.
+			// After ten seconds, the process can open a file again.
 			const wait = 10 * time.Second
 			start := time.Now()
 			attempts := 0

@@ -26,7 +26,7 @@ func (bucket *testBucket) listParts(upload string, marker, limit int) *driver.Pa
 	return page
 }
 
-// partWithSum sends a part of an upload of "k", with its checksum and in any order.
+// partWithSum sends a part of an upload of "k", with a checksum. Parts may be sent in any order.
 func (bucket *testBucket) partWithSum(upload string, number int, text string) driver.Part {
 	bucket.t.Helper()
 	p, err := bucket.driver.PutPart(bucket.t.Context(), &driver.PartRequest{
@@ -144,7 +144,8 @@ func TestListUploadsNone(t *testing.T) {
 	require.Empty(t, page.Uploads)
 }
 
-// ListUploads lists the uploads with the prefix that all processes have begun, without those that have ended in part.
+// ListUploads lists the uploads with the prefix, whichever process has begun them. It leaves out those that have ended
+// in part.
 func TestListUploads(t *testing.T) {
 	bucket := newTestBucket(t)
 	first := bucket.begin(&driver.PutRequest{Key: "a/1"})
@@ -155,7 +156,7 @@ func TestListUploads(t *testing.T) {
 	withoutKeyFile := uploadPath(bucketdir.RandomName())
 	require.NoError(t, os.MkdirAll(filepath.Join(bucket.root, withoutKeyFile), 0o700))
 
-	// Another driver lists them, one on each page.
+	// Another driver lists the uploads, one on each page.
 	other, err := newDriver(bucket.root, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })

@@ -109,7 +109,8 @@ func TestPathThroughLink(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
 			before.requireMissing("before")
 
-			// Drivers that were opened before and after that see each other's objects.
+			// A driver that was opened before the link changed and one that was opened after it see each other's
+			// objects.
 			after := reopenTestBucket(t, path)
 			_, err := before.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
@@ -117,7 +118,7 @@ func TestPathThroughLink(t *testing.T) {
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.Equal(t, "mine", after.get("k"))
 
-			// They also agree on the location, by which copies and Overlap know a bucket.
+			// Both drivers also agree on the location, by which copies and Overlap know a bucket.
 			require.Equal(t, after.driver.Locate("k"), before.driver.Locate("k"))
 			require.NotEqual(t, oldLocation, before.driver.Locate("k"))
 
@@ -251,7 +252,7 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 		putErr <- err
 	}()
 
-	// It gets the lock once the directory was moved away.
+	// The writer gets the lock only after the directory was moved away.
 	require.NoError(t, os.Rename(root, root+"-old"))
 	unlock()
 	require.ErrorIs(t, <-putErr, storage.BucketNotFound)
@@ -264,7 +265,7 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	require.Equal(t, storage.BucketNotFound, storageErr.Code)
 	require.NotContains(t, storageErr.Hint, "Config.Create")
 
-	// Moved back, it is found again.
+	// When the directory is moved back, its objects are found again.
 	require.NoError(t, os.Rename(root+"-old", root))
 	require.Equal(t, "x", writer.get("before"))
 }

@@ -65,7 +65,8 @@ func runRole(role, root, text string) error {
 	return roles[role](d, text)
 }
 
-// A process is another process with a role. It must end when its standard input is closed.
+// A process is another process of this test program, with a role to play. It must end when its standard input is
+// closed.
 type process struct {
 	*exec.Cmd
 	input  io.Closer
@@ -138,7 +139,8 @@ func pattern(key string, number int) *driver.PutRequest {
 	return r
 }
 
-// checkPattern reads an object of pattern, and returns an error if its bytes and attributes are not of one write.
+// checkPattern reads an object that has the content of a pattern. It returns an error if the bytes and the attributes
+// are not of one write.
 func checkPattern(d *objectDriver, key string) error {
 	attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	if err != nil {
@@ -283,7 +285,7 @@ func overwriteForEver(d *objectDriver, _ string) error {
 	}
 }
 
-// onEachProcessDisk runs a test on the kinds of disks that the processes of start can have, too.
+// onEachProcessDisk runs a test on those kinds of disks that other processes of the test can use, too.
 func onEachProcessDisk(t *testing.T, test func(t *testing.T, tweaks ...tweak)) {
 	t.Run("plain", func(t *testing.T) { test(t) })
 	t.Run("without extended attributes", func(t *testing.T) {

@@ -119,7 +119,8 @@ func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, ".omnibucket"))
 }
 
-// A user rotates the signing key by adding a new first line to its file: it signs, and the other lines still verify.
+// A user rotates the signing key by adding a new first line to the key file. The new key signs, and the keys on the
+// other lines still verify.
 func TestSigningKeyRotated(t *testing.T) {
 	root := t.TempDir()
 	oldURL := signDownload(t, newSigningBucket(t, root))
@@ -128,12 +129,12 @@ func TestSigningKeyRotated(t *testing.T) {
 	rotated := append([]byte(hex.EncodeToString(secret(7))+"\n"), text...)
 	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
 
-	// The first line signs.
+	// The key on the first line signs.
 	bucket := newSigningBucket(t, root)
 	withNewKey := newSigningBucket(t, t.TempDir(), secret(7))
 	require.Equal(t, keyOf(t, signDownload(t, withNewKey)), keyOf(t, signDownload(t, bucket)))
 
-	// The second line verifies: the URL is valid, but there is no object.
+	// The key on the second line verifies the old URL. The URL is valid, but there is no object.
 	require.Equal(t, http.StatusNotFound, status(bucket, oldURL))
 
 	// Without the second line, the URL is not valid any more.

@@ -35,8 +35,8 @@ func inodeAt(t testing.TB, path string) uint64 {
 	return info.Sys().(*syscall.Stat_t).Ino
 }
 
-// completeUpload makes the object "k" of the parts, and returns its content. isShared reports whether its file is one
-// that the parts shared, so that none was copied.
+// completeUpload makes the object "k" of the parts, and returns its content. isShared reports whether the object's file
+// is the one that the parts shared, so that no part was copied.
 func (bucket *testBucket) completeUpload(upload string, parts ...driver.Part) (content string, isShared bool) {
 	bucket.t.Helper()
 	inodes := bucket.inodes(upload)
@@ -235,7 +235,8 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	}()
 	<-body.started
 
-	// The object is made of the other parts. It is a copy, because part 3 may still write to their file.
+	// The object is made of parts 1 and 2. It is a copy, because part 3 may still write to the file that the parts
+	// share.
 	content, isShared := bucket.completeUpload(upload, parts...)
 	require.Equal(t, "aaabbb", content)
 	require.False(t, isShared)
@@ -317,14 +318,13 @@ func TestPutPartMode(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.root, "k")))
 }
 
-// linkShared leaves the files as a process does that is killed after it has linked the object.
+// linkShared leaves the files as if a process was killed after it had linked the object.
 func linkShared(t *testing.T, shared, object string) {
 	t.Helper()
 	require.NoError(t, os.Link(shared, object))
 }
 
-// exchangeShared leaves the files as a process does that is killed after it has exchanged the shared file and the
-// object.
+// exchangeShared leaves the files as if a process was killed after it had exchanged the shared file and the object.
 func exchangeShared(t *testing.T, shared, object string) {
 	t.Helper()
 	require.NoError(t, os.Rename(shared, object))
@@ -339,8 +339,8 @@ func readFile(t *testing.T, path string) string {
 	return string(content)
 }
 
-// If a process is killed after the shared file of an upload became the object, neither later parts nor another
-// completion change the object.
+// Parts that are sent in any order share one file, which becomes the object. If a process is killed after that, neither
+// later parts nor another completion change the object.
 func TestPutPartAfterKill(t *testing.T) {
 	tests := []struct {
 		name string
@@ -384,7 +384,7 @@ func TestPutPartAfterKill(t *testing.T) {
 	}
 }
 
-// ListParts still lists the parts whose shared file became the object, until the upload is removed.
+// The file that the parts shared has become the object. Until the upload is removed, ListParts still lists the parts.
 func TestListPartsOfCompletedUpload(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})

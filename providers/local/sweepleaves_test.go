@@ -107,7 +107,7 @@ func TestPutPartAfterSweep(t *testing.T) {
 	require.Empty(t, bucket.uploads())
 }
 
-// A call that has opened an upload before a sweep removes the upload's key file fails with ErrUpload.
+// A call has opened an upload, and then a sweep removes the upload's key file. The call fails with ErrUpload.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	bucket := newTestBucket(t)

@@ -264,7 +264,7 @@ func TestPutInDeletedBucket(t *testing.T) {
 	_, err := bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
-	// All of its own files are gone.
+	// All files of the driver itself are gone.
 	require.NoError(t, os.RemoveAll(filepath.Join(trashed, bucketdir.Reserved)))
 	_, err = bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)

@@ -134,7 +134,7 @@ func TestPutPartStagedFileVanishes(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An abortingBody is the body of a part that aborts its upload when it is read.
+// Reading an abortingBody aborts the upload that the part belongs to.
 type abortingBody struct {
 	bucket *testBucket
 	upload string
@@ -233,8 +233,8 @@ func TestRoundsAreLimited(t *testing.T) {
 	}
 }
 
-// If another program removes the directory of a visible sidecar during Put, Put creates it again without placing
-// the object twice.
+// A visible sidecar is a file with an object's attributes beside the object. If another program removes its directory
+// during Put, Put creates the directory again, and stores the object only once.
 func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	tests := []struct {
 		name        string

@@ -218,7 +218,7 @@ func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
 }
 
-// If a version becomes current again, it gets a visible sidecar.
+// If a version becomes current again, the file with its attributes appears beside it again.
 func TestDeleteVersionRestoresVisibleSidecar(t *testing.T) {
 	bucket := newTestBucket(t, withSidecars, withVersions)
 	_, err := bucket.driver.Put(t.Context(), described("k", "old"))

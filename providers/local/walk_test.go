@@ -31,7 +31,7 @@ func TestListFoldersAsWalk(t *testing.T) {
 		{name: "long folders in long folders", path: longName(300) + "/" + longName(300) + "/file", shown: true},
 		{name: "only a reserved name", path: ".omnibucketed", shown: false},
 		{name: "a malformed escaped name", path: ".omnibucket%%zz", shown: false},
-		// The path of a long name ends with its last chunk, beside which this file is.
+		// The path of a long name ends with its last chunk. This file is beside that chunk.
 		{name: "a plain name among the chunks of a long one", path: longName(300) + "/../file", shown: false},
 		{name: "a folder with an alternate name", path: ".omnibucket=folder/file", shown: false},
 		{name: "a chunk of the wrong length", path: ".omnibucket+short/.omnibucket%x/file", shown: false},

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 )
 
-// After runs a cleanup although the call was canceled, and repeats it after temporary errors. If it fails in the end,
-// the hint of the call's error says what is left.
+// The function After runs a cleanup although the call was canceled, and repeats it after temporary errors. If it fails
+// in the end, the hint of the call's error says what is left.
 func TestAfterRetriesAndTells(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	denied := &storage.Error{Code: storage.PermissionDenied}

@@ -202,8 +202,9 @@ func TestCompletionOnce(t *testing.T) {
 	}
 }
 
-// testCompletionOnce makes an object by first, and repeats the completion. oldText is an object from before. Then
-// the object is removed, or replaced by newText, and the completion is repeated again with a condition.
+// testCompletionOnce makes an object with the function first, and repeats the completion. oldText is the content of an
+// object that was there before. Then the object is removed, or replaced by newText, and the completion is repeated
+// again with a condition.
 func testCompletionOnce(
 	t *testing.T, first func(s *store), oldText, newText string, condition storage.Condition,
 ) {

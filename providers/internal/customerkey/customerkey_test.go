@@ -17,7 +17,7 @@ import (
 
 var raw = []byte("0123456789abcdefghijklmnopqrstuv")
 
-// shown are the ways in which a text can have the key.
+// shown returns the forms in which a text could reveal the key.
 func shown() map[string]string {
 	return map[string]string{
 		"raw":      string(raw),

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Range returns the Range header of a request, or "" for a whole object, and requests no more last bytes than the
-// server accepts.
+// Range returns the Range header of a request, or "" for a whole object. If the request is for the last bytes, the
+// header asks for no more of them than the server accepts.
 func TestRange(t *testing.T) {
 	const maxSuffix = 1000
 	tests := []struct {

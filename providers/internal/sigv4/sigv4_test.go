@@ -79,7 +79,7 @@ func TestHeaders(t *testing.T) {
 	require.Empty(t, Headers(&driver.SignRequest{}, "X-Amz-"))
 }
 
-// Policy returns a JSON document in base64 with escapes for all characters that are not ASCII, because S3 wants them.
+// Policy returns a JSON document in base64. All characters that are not ASCII are escaped, because S3 requires that.
 func TestPolicyIsASCII(t *testing.T) {
 	policy, err := Policy(map[string]string{"key": "é/\U0001f600&"})
 	require.NoError(t, err)

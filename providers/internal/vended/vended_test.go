@@ -24,8 +24,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A catalog vends credentials for the folder of each key: the name of the folder and a number. It also opens
-// buckets whose requests need these credentials.
+// A catalog vends credentials for the folder of a key. The credentials are the name of the folder and a number. It also
+// opens buckets whose requests need these credentials.
 type catalog struct {
 	lifetime time.Duration                               // of credentials; 0: for ever
 	vendErr  func(ctx context.Context, key string) error // of the vending; may be nil
@@ -210,7 +210,8 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	})
 }
 
-// A request for which CredentialsFor fails has the error's Code, unless that is about an object or unknown.
+// If CredentialsFor fails, the request fails with the Code of its error. Codes that say something about an object, and
+// unknown ones, are replaced.
 func TestCredentialsMissing(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -107,7 +107,7 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 	number := 0
 	for name, test := range hostilePrefixes {
 		if strings.ContainsAny(test.prefix, `*?\`) || strings.Contains(test.prefix, "${") {
-			// MinIO refuses such a policy, or such a key.
+			// MinIO refuses a policy or a key with these characters.
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ import (
 
 const eitherDoes = "MinIO takes either of the two actions"
 
-// unjudgedByMinIO has what MinIO does not judge.
+// unjudgedByMinIO has the permissions that MinIO does not check, with the reasons.
 var unjudgedByMinIO = map[string]string{
 	"sign": "it needs no policy",
 	"set-retention-bypass s3:BypassGovernanceRetention": eitherDoes,

@@ -125,7 +125,7 @@ func migrated(t *testing.T, address func(string) string) []string {
 	return []string{"-delete", "-checksum", dir, address("photos")}
 }
 
-// opened has the buckets of the addresses that programs get.
+// opened maps calls in the test programs to the names of the buckets that they open.
 var opened = map[string]string{
 	"storage.Open in main.hello": "photos", "storage.Open in main.run": "photos",
 	"storage.OpenService in main.createBucket": "photos",

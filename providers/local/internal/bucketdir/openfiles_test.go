@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTurns permits so many calls at a time that they need a quarter of the files. Without a limit, or with many files,
-// it returns nil, which permits any number.
+// newTurns permits only so many calls at a time that they need a quarter of the open files. Without a limit on open
+// files, or if it is high, newTurns returns nil, which permits any number.
 func TestNewTurns(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -60,7 +60,7 @@ func TestTurnsTake(t *testing.T) {
 	})
 }
 
-// TakeOrPass lets a call proceed without a turn if no other call has ended for the time stalled.
+// If no other call has ended for a time, TakeOrPass lets a call proceed without a turn.
 func TestTurnsTakeOrPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files, filesPerCall = 8, 2
@@ -70,14 +70,14 @@ func TestTurnsTakeOrPass(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, firstHasTurn)
 
-		// The second call waits, and then proceeds without a turn.
+		// The second call waits for a turn, and then proceeds without one.
 		start := time.Now()
 		secondHasTurn, err := turns.TakeOrPass(t.Context())
 		require.NoError(t, err)
 		require.False(t, secondHasTurn)
 		require.Equal(t, stalled, time.Since(start))
 
-		// Once both have ended, there is a turn again.
+		// Once both calls have ended, there is a turn again.
 		turns.EndIf(secondHasTurn)
 		turns.EndIf(firstHasTurn)
 		thirdHasTurn, err := turns.TakeOrPass(t.Context())

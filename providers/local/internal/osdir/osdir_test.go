@@ -50,8 +50,8 @@ func listNames(t *testing.T, d *Dir) (found []string) {
 	return found
 }
 
-// Each sees a name that is replaced while it reads the directory. Run this test on Btrfs, too, where a replaced
-// name moves to the end.
+// A name may be replaced while the method Each reads the directory. Each returns it nevertheless. Run this test on
+// Btrfs, too, where a replaced name moves to the end.
 func TestEachSeesReplacedName(t *testing.T) {
 	path, top := openTemp(t)
 	want := []string{"a", "sub"}
@@ -62,7 +62,7 @@ func TestEachSeesReplacedName(t *testing.T) {
 	}
 	slices.Sort(want)
 
-	// Two of the last names are replaced when Each has returned the first one.
+	// Two of the last names are replaced after Each has returned the first name.
 	replace := func(name string) {
 		require.NoError(t, os.WriteFile(filepath.Join(path, "new"), nil, 0o600))
 		require.NoError(t, os.Rename(filepath.Join(path, "new"), filepath.Join(path, name)))
@@ -77,7 +77,7 @@ func TestEachSeesReplacedName(t *testing.T) {
 		return true
 	}))
 
-	// Each may return a replaced name twice, and the name "new" in between.
+	// The method Each may return a replaced name twice, and the name "new" in between.
 	slices.Sort(got)
 	got = slices.Compact(got)
 	got = slices.DeleteFunc(got, func(name string) bool { return name == "new" })
@@ -105,7 +105,7 @@ func TestSplitAndJoin(t *testing.T) {
 	}
 }
 
-// Each reads the entries of a directory from the beginning each time.
+// The method Each reads the entries of a directory from the beginning at every call.
 func TestEachTwice(t *testing.T) {
 	_, top := openTemp(t)
 	for range 2 {
@@ -113,7 +113,7 @@ func TestEachTwice(t *testing.T) {
 	}
 }
 
-// Each stops when its function returns false.
+// The method Each stops when its function returns false.
 func TestEachStops(t *testing.T) {
 	_, top := openTemp(t)
 	visits := 0
@@ -124,7 +124,7 @@ func TestEachStops(t *testing.T) {
 	require.Equal(t, 1, visits)
 }
 
-// Each finds no entries in a directory that was removed.
+// The method Each finds no entries in a directory that was removed.
 func TestEachOfRemovedDirectory(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
@@ -178,7 +178,8 @@ func TestIsNotExistAndIsNoFile(t *testing.T) {
 	}
 }
 
-// Opening a file as a directory fails as IsNoFile says, and opening a path below it as IsNotExist says.
+// If a file is opened as a directory, IsNoFile is true for the error. If a path below a file is opened, IsNotExist is
+// true.
 func TestOpenOfFile(t *testing.T) {
 	_, top := openTemp(t)
 
