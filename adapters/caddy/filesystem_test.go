@@ -209,7 +209,8 @@ func (s *site) browse(t *testing.T, path string, headers ...string) (names []str
 	return names, resp.StatusCode
 }
 
-// The page of a directory no longer shows a file that was removed, also to a client that has the old page.
+// If a file was removed, the page of its directory does not show it any more. A client that has the old page gets the
+// new one.
 func TestFileSystemBrowseShowsRemoval(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {

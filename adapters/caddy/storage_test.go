@@ -186,7 +186,7 @@ func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	env := append(store.env, "BUCKET="+store.address)
 	port := freePort(t)
 	ca := newAuthority(t, port)
-	// The CA connects to the port of the other instance, so that the order of this one stays open.
+	// The CA connects to the port of the second instance, so the order of the first instance stays open.
 	killed := startCaddy(t, ca.site(freePort(t), "killed"), env...)
 	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
 	killed.kill()
@@ -241,7 +241,7 @@ func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	require.NotContains(t, second.log.String(), s3server.DefaultSecretKey)
 }
 
-// If the store is full, Caddy orders no certificate, because it could not keep it.
+// If the store is full, Caddy could not keep a certificate. So it orders none.
 func TestStorageFullStore(t *testing.T) {
 	t.Parallel()
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"bucket"}, MaxBytes: 1})

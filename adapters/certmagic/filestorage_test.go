@@ -79,7 +79,7 @@ func TestFileStorageDoesTheSame(t *testing.T) {
 			for number := range callCount {
 				name := names[random.IntN(len(names))]
 				key := folders[random.IntN(len(folders))]
-				// Store and Load add the name of a file themselves. Other calls get a file at times.
+				// The calls of Store and Load always name a file. Other calls do so only sometimes.
 				isFile := random.IntN(3) == 0
 				if isFile && name != "Store" && name != "Load" {
 					key += "/file"

@@ -54,7 +54,7 @@ func TestLockHasOneHolder(t *testing.T) {
 }
 
 // If the server that holds a lock dies, another server gets the lock when the lease ends. A late Unlock of the first
-// server does not release that.
+// server does not release the lock of the second.
 func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// maxDelay is for the requests and the pauses between them.

@@ -31,8 +31,8 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// The registry's test suite for drivers passes on each store, with files of 5 GiB if OMNIBUCKET_LARGE_FILES is set.
-// Those are not tested in memory.
+// The test suite for drivers of the distribution registry passes on each store. If OMNIBUCKET_LARGE_FILES is set, it
+// also writes files of 5 GiB, but not in memory.
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {

@@ -79,7 +79,7 @@ func TestWalkAsTheRegistryDoes(t *testing.T) {
 				hint = randomPath(random)
 			}
 
-			// After a hint, their driver may continue after the limit.
+			// After a hint, the registry's own driver may continue after the limit.
 			want := walkAfter(t, theirs, from, hint, limit)
 			want = want[:min(len(want), limit)]
 			got := walkAfter(t, ours, from, hint, limit)

@@ -31,7 +31,7 @@ func create(t *testing.T, b storage.Bucket, content []byte) registry.FileWriter 
 	return w
 }
 
-// resume continues the upload of create in a new registry, and writes to it.
+// resume continues an upload in a new registry, and writes to it.
 func resume(t *testing.T, b storage.Bucket, content []byte) registry.FileWriter {
 	t.Helper()
 	const hasMore = true

@@ -121,8 +121,8 @@ func (harness) SupportsNonSlashDelimiters() bool { return true }
 func (harness) SkipDownloadAt() bool             { return false }
 func (harness) Close()                           {}
 
-// asTest checks what the Go CDK's functions As give a program: the types of this library. The suite calls BucketCheck
-// and the other checks, and each callback Before with the As of a call's options.
+// asTest checks that the functions As of the Go CDK give a program the types of this library. The suite calls
+// BucketCheck and the other checks. It also calls each callback Before, with an As for the options of the call.
 type asTest struct{}
 
 func (asTest) Name() string { return "the library's own types" }
@@ -189,7 +189,7 @@ func (asTest) ListObjectCheck(o *blob.ListObject) error {
 	return checkAs(o.As(&entry) && entry.IsPrefix == o.IsDir, "the ListEntry")
 }
 
-// checkAs returns an error that names what As should give, unless ok.
+// checkAs returns nil if ok is true, and otherwise an error that names what As should give.
 func checkAs(ok bool, wanted string) error {
 	if ok {
 		return nil
@@ -806,8 +806,8 @@ func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 	}
 }
 
-// TestUnescapeKeyKeepsForeignKeys lists keys of other programs that look like escaped ones: this
-// adapter would store their originals under other keys, so nobody could open what is listed.
+// These keys of other programs look like escaped keys. If UnescapeKey changed one of them, this adapter would use
+// another key to open the object, and nobody could open what is listed.
 func TestUnescapeKeyKeepsForeignKeys(t *testing.T) {
 	for _, key := range []string{"d/__0x25__", "a__0x2F__b", "a__0x02f__b", "a/__0x__b", "x__0x__"} {
 		require.Equal(t, key, unescapeKey(key))

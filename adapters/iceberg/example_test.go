@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A table whose catalog is the bucket, too. Any other catalog of iceberg-go works in the same way.
+// The bucket has the files of a table, and also the catalog. Any other catalog of iceberg-go works in the same way.
 func ExampleRegister() {
 	ctx := context.Background()
 	bucket := memstore.New() // production: storage.Open(ctx, "s3://lake?region=eu-west-1")

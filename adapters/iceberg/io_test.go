@@ -254,7 +254,7 @@ func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 // repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
 	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	// Without a move of the server, a rename copies and removes.
+	// Without moves on the server, a rename copies and removes.
 	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove})
 	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(failRemoval.Layer()))
 	o := New(t.Context(), b, "s3://lake")

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// skippedTest is the one test of iceberg-go's files in memory that needs what a bucket as a file system
-// does not show: a file "root" beside "root/child.txt". FS shows the directory.
+// skippedTest is the one test of iceberg-go's files in memory that a bucket cannot pass. It needs a file "root" and a
+// file "root/child.txt" at the same time. FS shows "root" as a directory.
 const skippedTest = "^TestMemIO_WalkDirTreatsFileRootAsFile$"
 
 // Iceberg-go's own tests of files in memory pass with this adapter on each store. They run in a copy of its package io,

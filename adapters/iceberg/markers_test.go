@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// In a tree with markers of folders, the empty objects that consoles, rclone and Hadoop's S3A store, files are walked
-// and removed, and a marker does not count as a file.
+// A folder marker is an empty object that consoles, rclone and Hadoop's S3A store for a folder. In a tree with such
+// markers, files are walked and removed, and a marker does not count as a file.
 func TestCatalogWithFolderMarkers(t *testing.T) {
 	const root = "s3://lake"
 	const sales = root + "/sales"

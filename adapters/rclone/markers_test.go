@@ -20,7 +20,7 @@ type markingFs struct {
 	empty fs.Object // an empty object of the remote, which all markers show under their own names
 }
 
-// A marker shows an empty object under the name of a marker.
+// A marker is an object of rclone for a folder marker. It has the marker's name.
 type marker struct {
 	fs.Object
 	name string

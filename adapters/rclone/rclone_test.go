@@ -24,7 +24,7 @@ import (
 
 var count atomic.Int64
 
-// A backend returns the remote that rclone calls so, at a root.
+// A backend starts a remote of rclone, and returns a function that gives the name of the remote at a root.
 type backend func(t *testing.T) (remote func(root string) string)
 
 var backends = map[string]backend{
@@ -87,7 +87,7 @@ func TestServerOfRclone(t *testing.T) {
 var idle = storagetest.Skip("nothing is left running",
 	"rclone keeps connections of closed remotes for a minute, and its servers are in this process")
 
-// lazy leaves out the case in which a file is replaced while it is opened. OpenSSH has it.
+// lazy leaves out one case, in which a file is replaced while it is opened. With the server of OpenSSH, the case runs.
 var lazy = storagetest.Skip("readers see whole objects while a writer overwrites",
 	"rclone's server opens a file with the first read of it")
 

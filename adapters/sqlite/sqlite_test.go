@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 // build creates a database of parts on this machine, and returns its path. 1,000 parts take 4 MB. A part has a number
-// from 0, the price number modulo 1,000, a name that does not sort like the number, and a picture of zeros.
+// from 0 on, a price, which is the number modulo 1,000, a name that does not sort like the number, and a picture of
+// zeros.
 func build(t *testing.T, count int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "parts.db")
@@ -48,7 +49,7 @@ func build(t *testing.T, count int) string {
 	return path
 }
 
-// partName returns the name of a part in a database of build.
+// partName returns the name of a part in the database that build has created.
 func partName(number, count int) string { return fmt.Sprint("part-", number*7919%count) }
 
 // traffic counts the requests of a bucket and the bytes that they deliver.
@@ -227,7 +228,7 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 
 	require.NoError(t, rows.Err())
 	require.Len(t, sorted, parts)
-	// All pictures are equal, and the highest price, 999, is that of the parts 1999 and 999.
+	// All pictures are equal, so the price decides. The highest price is 999, which the parts 1999 and 999 have.
 	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
 }
 

@@ -55,7 +55,7 @@ func payload(text string) *common.Payload {
 	}
 }
 
-// store stores payloads, and returns their claims.
+// store stores payloads. It returns the claims, by which Temporal gets the payloads back.
 func store(
 	t *testing.T, d converter.StorageDriver, payloads ...*common.Payload,
 ) []converter.StorageDriverClaim {

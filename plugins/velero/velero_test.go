@@ -151,7 +151,7 @@ func TestBackupStore(t *testing.T) {
 				}))
 			}
 
-			// They are listed, and can be read.
+			// The backups are listed, and can be read.
 			require.NoError(t, backups.IsValid())
 			names, err = backups.ListBackups()
 			require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestBackupStore(t *testing.T) {
 				require.Equal(t, "log of weekly", download(t, signed))
 			}
 
-			// One is deleted, also if it is gone already.
+			// A backup can be deleted, even if it is already gone.
 			require.NoError(t, backups.DeleteBackup("nightly"))
 			names, err = backups.ListBackups()
 			require.NoError(t, err)
@@ -296,8 +296,8 @@ func certificateOf(server *s3server.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
-// For a missing object, ObjectExists and DeleteObject succeed, and what GetObject returns fails
-// when it is read, because Velero does not wait for the response.
+// For a missing object, ObjectExists and DeleteObject succeed. GetObject succeeds, too, because Velero does not wait
+// for the response, and the reader that it returns fails.
 func TestObjectStoreWithoutTheObject(t *testing.T) {
 	s := newMemoryStore(t)
 	exists, err := s.ObjectExists("backups", "missing")
@@ -448,7 +448,7 @@ type killingBody struct {
 	killed      bool
 }
 
-// Read kills the plugin when it has returned b.after bytes. It ends after twice as many.
+// Read kills the plugin when it has returned b.after bytes. The body has twice as many.
 func (b *killingBody) Read(buf []byte) (int, error) {
 	if b.read >= 2*b.after {
 		return 0, io.EOF

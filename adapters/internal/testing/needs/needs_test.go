@@ -85,7 +85,7 @@ func tusUpload(target uploads.Target, config uploads.Config) Begin {
 	}
 }
 
-// upload returns a Begin that creates a service of package uploads, and whose finish stores a file by it.
+// upload returns a Begin that creates a service of package uploads. Its finish stores a file with the service.
 func upload(config uploads.Config) Begin {
 	return func(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 		config.Rules.Types = []string{"text/plain"}
@@ -247,8 +247,8 @@ func uploadAndRemove(t *testing.T, b storage.Bucket) (existed time.Time, err err
 	return attrs.Modified, b.Remove(t.Context(), "a")
 }
 
-// checkRestored returns the results of a Begin that has restored the object of uploadAndRemove. Its finish fails if the
-// job has not restored exactly that object. err is the error of the job.
+// checkRestored returns what a Begin returns after its job has restored the object of uploadAndRemove. finish fails if
+// the job has not restored exactly that object. err is the error of the job.
 func checkRestored(
 	t *testing.T, b storage.Bucket, report *transfer.Report, err error,
 ) (finish func() error, _ error) {
