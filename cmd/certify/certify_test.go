@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// accounts return the address of an account each.
+// accounts has a function for each kind of account. The function returns the address of an account.
 var accounts = map[string]func(t *testing.T) string{
 	"directory": func(t *testing.T) string {
 		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()

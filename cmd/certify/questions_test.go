@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The page for maintainers lists all questions.
+// The page for maintainers lists all questions that certify asks of a provider.
 func TestQuestionsOfThePage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/maintainers/questions.md")
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func requireNoBucket(t *testing.T, address string) {
 	}
 }
 
-// The answers of servers that are no clouds. Others are left open there.
+// serverAnswers are the answers of servers that are not clouds. These servers give no answer to the other questions.
 var serverAnswers = map[string]map[string]string{
 	"minio": {
 		"s3-part-copy-condition": "enforced", "s3-versions-at-once": "all kept", "s3-signed-forms": "enforced", "s3-public-bucket": "yes",
@@ -122,7 +122,7 @@ func TestQuestionsToServers(t *testing.T) {
 	}
 }
 
-// The questions to the S3 server of this library have these answers.
+// The S3 server of this library gives the expected answers to certify's questions about a provider.
 func TestQuestionsToOurServer(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
@@ -158,8 +158,8 @@ func TestQuestionsToOurServer(t *testing.T) {
 	requireNoBucket(t, address)
 }
 
-// With -plan, certify only prints the cost of the questions, without those that lock objects or are about other
-// providers.
+// With -plan, certify only prints what its questions to a provider cost. Questions that lock objects or are about other
+// providers are left out.
 func TestPlanOfQuestions(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -202,7 +202,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	_, stderr := s.exits(exitOK, "cp", "-r", dir+"/", "box:one")
 	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "the second time")
 
-	// The function events adds --json.
+	// The test's function events adds the flag --json.
 	s.ok("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
 		lines, _ := s.events(exitOK, args...)
@@ -253,7 +253,8 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-// With --ignore-existing, commands that copy trees skip the files that exist, which mv leaves at the source.
+// With --ignore-existing, commands that copy trees skip a file that exists at the destination. mv leaves such a file at
+// the source.
 func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

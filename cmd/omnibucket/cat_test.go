@@ -38,7 +38,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
-// cat refuses a malformed --range, and one of standard input.
+// cat refuses a malformed --range, and a --range of standard input.
 func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

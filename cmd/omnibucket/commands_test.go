@@ -194,7 +194,7 @@ func TestFiltersInvalid(t *testing.T) {
 	s.exits(exitUsage, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), newMemoryAddress(t))
 }
 
-// A size is a number with an optional unit, each of which is 1024 times the one before.
+// A size is a number and perhaps a unit. Each unit is 1024 times the one before.
 func TestSizes(t *testing.T) {
 	tests := []struct {
 		text string
@@ -451,7 +451,7 @@ func TestDiffAndCheck(t *testing.T) {
 	}
 }
 
-// The exit code of check reports whether the trees are equal, different, missing, or cannot be compared.
+// The exit code of check reports whether the trees are equal or different, one is missing, or they cannot be compared.
 func TestCheckExitCodes(t *testing.T) {
 	s := newShell(t)
 	dir := newTreeToCompare(t, s)
@@ -474,7 +474,7 @@ func TestCheckExitCodes(t *testing.T) {
 	s.exits(exitNotFound, "check", dir, "box:none")
 	s.exits(exitNotFound, "diff", "box:t", dir+"/none")
 
-	// They cannot be compared in two ways.
+	// Two ways to compare cannot be combined.
 	s.exits(exitUsage, "check", "--size", "--times", dir, "box:t")
 }
 
@@ -492,7 +492,8 @@ func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 	return dir
 }
 
-// In a bucket that keeps versions, undelete brings back removed objects, and restore --at brings back those of a time.
+// In a bucket that keeps versions, undelete brings back removed objects. restore --at brings back the objects that
+// existed at a given time.
 func TestVersionedStores(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t) + "/kept"} {
@@ -731,7 +732,7 @@ func TestExpire(t *testing.T) {
 	s.exits(exitOK, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "other\ntmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
 
-	// By the rules of the bucket.
+	// With --lifecycle, expire removes what the rules of the bucket select.
 	s.in = `[{"Prefix":"oth","ExpireAfterDays":1}]`
 	s.ok("bucket", "--lifecycle", "none", "box:")
 	s.ok("bucket", "--lifecycle", "-", "box:")

@@ -157,12 +157,13 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	_, parameters, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
 	s.env["OMNIBUCKET_ALL"] = "s3://?" + parameters
 
-	// The name reaches the same objects as box:, which names the bucket itself.
+	// The location "all:" is an account. With the name of the bucket, it reaches the same objects as "box:", which is
+	// the bucket itself.
 	s.put("all:"+bucket+"/in/a.txt", "text")
 	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
 	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+bucket))
 
-	// Another bucket is reached in the same way.
+	// The account also reaches another bucket.
 	s.ok("mb", "all:second")
 	s.ok("cp", "all:"+bucket+"/in/a.txt", "all:second/b.txt")
 	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))

@@ -368,7 +368,7 @@ func TestCpOfTrees(t *testing.T) {
 			s.ok("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
 			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
 
-			// From a bucket to a bucket. The second time, the copies exist.
+			// Copy from a bucket to a bucket. In the second round, the copies exist already.
 			s.ok("rm", "-r", "--all", bucket)
 			for range 2 {
 				s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// twoAccounts has two accounts of each provider that refuse each other's credentials. A function sets
-// the variables that belong to the names old and new, and returns their addresses.
+// For each provider, twoAccounts has a function that makes two accounts. Each account refuses the other's credentials.
+// The function sets the variables with the credentials for the names old and new, and returns their addresses.
 var twoAccounts = map[string]func(t *testing.T) (old, replacement string){
 	"MinIO and versitygw":    twoAccountsOfS3,
 	"accounts of Azurite":    twoAccountsOfAzure,
@@ -36,7 +36,7 @@ func twoAccountsOfS3(t *testing.T) (old, replacement string) {
 }
 
 // s3Account returns the address of a new bucket on a test server. It sets the variables with the credentials for the
-// given name. The variable of the server has its endpoint.
+// given name. serverVariable is the variable with the endpoint of the server.
 func s3Account(t *testing.T, name, profile, serverVariable string) string {
 	t.Helper()
 	t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, serverVariable+"_KEY"))
@@ -76,8 +76,8 @@ func twoIdentitiesOfGoogle(t *testing.T) (old, replacement string) {
 	return googleIdentity(t, "OLD", server), googleIdentity(t, "NEW", server)
 }
 
-// googleIdentity returns the address of a new bucket behind a proxy that requires a token. It sets the variable with the
-// credentials for the given name, which give that token.
+// googleIdentity returns the address of a new bucket behind a proxy that requires a token. It sets the variable with
+// the credentials for the given name. The token comes from these credentials.
 func googleIdentity(t *testing.T, name string, server *url.URL) string {
 	t.Helper()
 	token := "token-of-" + name

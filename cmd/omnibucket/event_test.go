@@ -282,7 +282,7 @@ func TestJSONOfInvalidCommandLines(t *testing.T) {
 			require.Equal(t, "error", line["event"])
 			require.Equal(t, "invalid argument", line["code"])
 
-			// Only an error in a file of run has the number of its line.
+			// Only the command "run" reads lines from a file. Its error has the number of the line.
 			hasNumber := line["line"] != nil
 			require.Equal(t, args[0] == "run", hasNumber, text)
 		}

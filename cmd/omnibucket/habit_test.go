@@ -131,7 +131,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 
 				_, stderr := s.exits(exitOK, args...)
 				require.Equal(t, want, stderr)
-				// All cases use this bucket, so the next one must not find its objects.
+				// All cases use this bucket, so the next case must not find the objects of this one.
 				s.exits(exitOK, "rb", "--force", "mem://said")
 			}
 		})

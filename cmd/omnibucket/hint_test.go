@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// An error names the flag, the parameter or the command in place of an option, a field or a function of Go. Advice that
-// has none is left out.
+// An error of the library may advise an option, a field or a function of Go. The command's error names the flag, the
+// parameter or the command instead. If there is none, it leaves the advice out.
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	p := &program.Program{}
 	tests := map[string]struct {

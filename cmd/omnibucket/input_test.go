@@ -32,7 +32,7 @@ func TestByteOrderMark(t *testing.T) {
 	write(mark)
 	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
 
-	// Files of run, and its standard input.
+	// The mark may also be in a file of the command "run", and in its standard input.
 	write(mark + "cat box:a\n")
 	stdout, _ := s.exits(exitOK, "run", file)
 	require.Equal(t, "a", stdout)

@@ -51,7 +51,7 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 	return "reports:manifest.json"
 }
 
-// Commands take an inventory.
+// Commands can read an inventory instead of listing a bucket.
 func TestInventoryOfCommands(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})

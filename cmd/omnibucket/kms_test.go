@@ -30,7 +30,8 @@ func startKMS(t *testing.T) *kmsserver.Server {
 	return kms
 }
 
-// A location may be encrypted for a key of a service. An offline identity also reads it, and a key may be replaced.
+// A location may be encrypted for a key of a key management service. An offline identity can also read the objects, and
+// the key may be replaced.
 func TestKMSLocation(t *testing.T) {
 	kms := startKMS(t)
 	offline, err := age.GenerateX25519Identity()
@@ -85,7 +86,7 @@ func TestKMSGateway(t *testing.T) {
 	require.NotZero(t, kms.Count("Encrypt"))
 }
 
-// A key of a service must have the form of its service. The message does not repeat it.
+// A key must have the form of its key management service. The error message does not contain the key.
 func TestKMSInvalidKeys(t *testing.T) {
 	tests := []struct{ name, encrypt, wantErr string }{
 		{

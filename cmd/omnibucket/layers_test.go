@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newLayeredShell returns a shell with the locations box, which has the given layers, and plain, which has none. Both
-// are the same bucket.
+// newLayeredShell returns a shell with two locations of the same bucket: "box" has the given layers, and "plain" has
+// none.
 func newLayeredShell(t *testing.T, layers string) *shell {
 	t.Helper()
 	address := newDirectoryAddress(t)
@@ -217,7 +217,7 @@ func TestRawObjectIsAnAgeFile(t *testing.T) {
 	s.put("plain:b", "plain")
 	require.Equal(t, "plain", s.ok("cat", "--raw", "plain:b"))
 
-	// In a file of run, each line opens the location with its own layers. The lines run in any order.
+	// In a file of the command "run", each line opens the location with its own layers. The lines run in any order.
 	raw := s.ok("cat", "--raw", "box:a")
 	s.in = "cat box:a\ncat --raw box:a\n"
 	require.Contains(t, []string{content + raw, raw + content}, s.ok("-q", "run", "-"))
@@ -299,7 +299,8 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 	}
 }
 
-// newReaderOfFileServer serves box: as files, and returns a function that reads a from there.
+// newReaderOfFileServer serves the location "box" as files, and returns a function that reads the object "a" from the
+// server.
 func newReaderOfFileServer(s *shell, cache string) (read func() string) {
 	serverURL := s.serve("--cache", cache, "box:")
 	return func() string {
@@ -308,7 +309,8 @@ func newReaderOfFileServer(s *shell, cache string) (read func() string) {
 	}
 }
 
-// newReaderOfGateway serves box: by the protocol of S3, and returns a function that reads a from there.
+// newReaderOfGateway serves the location "box" with the protocol of S3, and returns a function that reads the object
+// "a" from the server.
 func newReaderOfGateway(s *shell, cache string) (read func() string) {
 	s.env["AWS_ACCESS_KEY_ID"] = s3server.DefaultAccessKeyID
 	s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultSecretKey
@@ -318,12 +320,12 @@ func newReaderOfGateway(s *shell, cache string) (read func() string) {
 	}
 }
 
-// newReaderOfLocation returns a function that reads a from box:, which has the cache.
+// newReaderOfLocation returns a function that reads the object "a" from the location "box", which has the cache.
 func newReaderOfLocation(s *shell, _ string) (read func() string) {
 	return func() string { return s.ok("cat", "box:a") }
 }
 
-// A gateway may encrypt, cache, limit its rate and refuse changes at once.
+// A gateway may encrypt, cache, limit its rate and refuse changes, all at the same time.
 func TestGatewayWithAllLayers(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -410,7 +412,7 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
 }
 
-// A mirror must be of one whole bucket without layers, and repair must have a location with the layer.
+// A mirror must be of one whole bucket without layers. The location of the command "repair" must have the layer mirror.
 func TestLocationMirroredInvalid(t *testing.T) {
 	s := newMirroringShell(t)
 	_, stderr := s.exits(exitUsage, "repair", "first:")
@@ -575,7 +577,7 @@ func TestLocationMoving(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, "old", s.ok("cat", "before:c"))
 
-	// finish copies a, the only object that the new store lacks.
+	// The command "finish" copies the object "a", which is the only one that the new store lacks.
 	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
 		s.ok("finish", "--json", "box:"))

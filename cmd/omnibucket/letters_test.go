@@ -45,7 +45,8 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
-// If a flag stands before the command, or a command or a letter is another program's, the hint says what to type.
+// The hint says what to type if a flag stands before the command, or if a command or a flag's letter is that of another
+// program.
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 

@@ -132,7 +132,7 @@ func TestOutputFull(t *testing.T) {
 		var stderr strings.Builder
 		process := exec.CommandContext(t.Context(), program, args...)
 		process.Env = append(os.Environ(), asProgram+"=1")
-		// Only run reads this line.
+		// Only the command "run" reads this line.
 		process.Stdin = strings.NewReader("version\n")
 		process.Stdout = full
 		process.Stderr = &stderr

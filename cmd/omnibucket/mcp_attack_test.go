@@ -373,14 +373,14 @@ func TestMcpNamesAreOnlyData(t *testing.T) {
 	}
 }
 
-// An agent cannot reach the internal files of a directory, such as the key that signs its links: the path of such a
-// file is the key of another one.
+// An agent cannot reach the internal files of a directory, such as the key that signs its links. As a key, the path of
+// such a file means another object.
 func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 	dir := t.TempDir()
 	address := "file://" + filepath.ToSlash(dir) + "?signing_base_url=http://files.test"
 	client := newShell(t).connectAgent("--allow=list,read,stat,link,write,move,remove", "--overwrite", address)
 
-	// To store attributes and to sign a link creates the internal files.
+	// Internal files appear when attributes are stored and when a link is signed.
 	callTool(t, client, "write", arguments{"key": "a.txt", "text": "text", "contentType": "text/x-test"})
 	link := callTool(t, client, "link", arguments{"key": "a.txt"})
 	require.Contains(t, link["url"], "http://files.test/a.txt?")

@@ -83,7 +83,8 @@ func TestMcpOverHTTP(t *testing.T) {
 	require.Equal(t, []string{"a.txt", "b.txt"}, listKeys(t, client, nil))
 }
 
-// The server of mcp refuses requests without its token, for other names, of other sites, and of other forms.
+// The server of mcp refuses requests without its token, requests to other host names, requests from pages of other
+// sites, and requests in other forms.
 func TestMcpOverHTTPRefuses(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest

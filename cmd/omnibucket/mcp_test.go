@@ -123,7 +123,8 @@ func listKeys(t *testing.T, client *mcp.ClientSession, args arguments) (keys []s
 	return keys
 }
 
-// storesOfAgents have functions that return a shell with a location box: in a new bucket.
+// storesOfAgents has a function for each kind of store. The function returns a shell whose location "box" is a new
+// bucket.
 var storesOfAgents = []struct {
 	name     string
 	newShell func(t *testing.T) *shell

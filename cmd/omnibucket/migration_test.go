@@ -71,7 +71,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	for i := range shards {
 		shard := fmt.Sprintf("%d/%d", i, shards)
 		_, report := s.runSync("--delete", "--shard", shard, "--shard-bounds", bounds, src+"/in/", dst+"/in/")
-		// The ranges have about as many objects each.
+		// Each range has about as many objects as the others.
 		require.InDelta(t, files/shards, numberBefore(t, report, "transferred"), 1)
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
@@ -232,14 +232,14 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
 	}
 
-	// No shard, and then two of four.
+	// At first, no shard has run. Then two of four have.
 	s.exits(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
 	s.ok(syncShard(0)...)
 	s.ok(syncShard(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// A file whose name no key can be makes its shard fail.
+	// A file makes its shard fail if its name cannot be a key.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	broken := filepath.Join(dir, "broken\xff")
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))

@@ -115,7 +115,7 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
-// If a server has no lifecycle rules that only abort uploads, such as MinIO, the error says so.
+// Some servers, such as MinIO, have no lifecycle rules that only abort uploads. The error says so.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)

@@ -148,7 +148,7 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 	}
 }
 
-// The lines of run and the command sign may use a bucket in memory.
+// A bucket in memory can be used by the lines of the command "run", and by the command "sign".
 func TestBucketInMemoryInOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content"})

@@ -76,7 +76,7 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	}
 }
 
-// policy says that on MinIO the permission to read includes old versions.
+// The command "policy" says that on MinIO the permission to read includes old versions.
 func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.exits(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")

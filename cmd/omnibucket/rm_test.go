@@ -299,7 +299,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	}
 }
 
-// If the path of "rm -r" is a link to a directory with a slash at its end, rm empties the directory and keeps the link.
+// If the path of "rm -r" ends in a slash, and is a link to a directory, rm empties the directory and keeps the link.
 func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")

@@ -30,7 +30,7 @@ func TestSplitWords(t *testing.T) {
 		{line: `cp a\ b 'it'\''s' "\"q\" \n"`, want: []string{"cp", "a b", "it's", `"q" \n`}},
 		{line: `ls ''`, want: []string{"ls", ""}},
 
-		// Comments, which begin with a word.
+		// A comment begins at the start of a word. Inside a word, "#" begins none.
 		{line: "ls a#b", want: []string{"ls", "a#b"}},
 		{line: "cp a b # c d", want: []string{"cp", "a", "b"}},
 		{line: "cp a b #'c", want: []string{"cp", "a", "b"}},
@@ -88,7 +88,8 @@ func TestRunReadsStandardInput(t *testing.T) {
 	require.Equal(t, "aa\n", stdout)
 }
 
-// If lines fail, run prints the number and the error of each, runs the others, and exits as the first one does.
+// If lines fail, the command "run" prints the number and the error of each, and runs all other lines. Its exit code is
+// that of the first line that failed.
 func TestRunLinesFail(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a")
@@ -177,7 +178,7 @@ func writeLines(t *testing.T, lines ...string) (path string) {
 	return path
 }
 
-// A line of run may end with a comment, which is no argument.
+// A line of the command "run" may end with a comment, which is not an argument.
 func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "b", "c#d")
@@ -204,7 +205,7 @@ func TestRunLinesShareALimit(t *testing.T) {
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
 
-// A --dry-run in one line of run does not concern the lines after it.
+// A --dry-run in one line of the command "run" does not concern the lines after it.
 func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a", "b")
@@ -271,7 +272,7 @@ func TestRunDoesNotMixOutputs(t *testing.T) {
 	}
 }
 
-// After an interrupt, run begins no line.
+// After an interrupt, the command "run" begins no further line.
 func TestRunInterrupted(t *testing.T) {
 	s := newShell(t)
 	fillBox(t, s, newMemoryAddress(t), "a")

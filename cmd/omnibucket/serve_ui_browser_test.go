@@ -96,7 +96,7 @@ func TestServeUIInABrowser(t *testing.T) {
 				"bucket":  bucket,
 				"files":   consoletest.Files(t),
 				"emptied": store.emptied,
-				// The test of memory looks at the pages.
+				// The test with memory also takes the pictures of the pages.
 				"looked":        true,
 				"empty":         s.serve("--ui", "--write", empty),
 				"readOnlyEmpty": s.serve("--ui", empty),
@@ -109,7 +109,7 @@ func TestServeUIInABrowser(t *testing.T) {
 	}
 }
 
-// newEmptyFolder returns a folder of a location in which there is nothing. The location is an address, or the name of one.
+// newEmptyFolder returns the address of an empty folder in a location. The location is an address, or the name of one.
 func newEmptyFolder(t *testing.T, name string) string {
 	t.Helper()
 	const folder = "nothing/"

@@ -16,7 +16,7 @@ func TestTag(t *testing.T) {
 		s.ok("cp", "--tag", "state=new", "-", "box:p/a")
 		s.ok("cp", "-", "box:p/b")
 
-		// Without a flag, tag prints.
+		// Without a flag, the command "tag" prints the tags.
 		require.Equal(t, "p/a  state=new\n", s.ok("tag", "box:p/a"))
 		require.Equal(t, "p/b\n", s.ok("tag", "box:p/b"))
 

@@ -50,7 +50,7 @@ func (w *terminal) tmux(args ...string) string {
 // screen returns the text of the window.
 func (w *terminal) screen() string { return w.tmux("capture-pane", "-p") }
 
-// types types a text, and then the keys.
+// The method types enters a text, and then presses the keys.
 func (w *terminal) types(text string, keys ...string) {
 	w.t.Helper()
 	w.tmux("send-keys", "-l", text)
@@ -108,7 +108,7 @@ func TestTerminalProgress(t *testing.T) {
 	}
 }
 
-// A pipe gets no progress, but what -v prints.
+// A pipe gets no progress. It gets only what -v prints.
 func TestTerminalNoProgressInAPipe(t *testing.T) {
 	w := newTerminal(t, "sh")
 	large := strings.Repeat("x", 3<<20)

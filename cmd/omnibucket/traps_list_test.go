@@ -13,8 +13,8 @@ import (
 // A trap is a defect that the library, the program or a document once had.
 type trap struct {
 	what string
-	// test is the function that shows that it is gone: one of this package or, with in, of another
-	// one. A name with spaces is that of a case of the conformance suite.
+	// test is the function that shows that the defect is gone. It is in this package or, if the field in is set, in
+	// another one. A name with spaces is the name of a case of the conformance suite.
 	test string
 	in   string // a directory of the repository
 	why  string // why no command can show it, if in is set

@@ -247,8 +247,8 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
-// Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded, because some stores
-// trim values, and some cut them off.
+// Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded. Some stores trim such
+// values, and some cut them off at the character.
 func TestMetadataEncoded(t *testing.T) {
 	tests := []struct{ value, encoded string }{
 		{value: " leading.txt", encoded: "%20leading.txt"},
@@ -380,7 +380,7 @@ func TestDurabilityOrder(t *testing.T) {
 	}{
 		{name: "cp", args: []string{"cp", bucket + "#in/a", filepath.Join(dir, "a")}, wantSync: true},
 		{
-			// Without --verify, the last rename is that of a cache, which need not survive.
+			// Without --verify, the last rename would be that of a cache file, which needs no sync.
 			name:     "sync",
 			args:     []string{"sync", "--verify", bucket + "#in", filepath.Join(dir, "synced")},
 			wantSync: true,

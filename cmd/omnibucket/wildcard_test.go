@@ -85,7 +85,7 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 		}
 	}
 
-	// An object that matches, but is not selected, is no error.
+	// An object may match the pattern without being selected. That is not an error.
 	s.ok("cp", "--older", "1d", "box:d/sub/*", "./out/")
 	s.ok("cp", "-r", "box:d/*", "./out/")
 	require.FileExists(t, filepath.Join(dir, "out", "sub", "a"))

@@ -387,7 +387,7 @@ func TestInterruptEndsCalls(t *testing.T) {
 	// The cleanup of serveOnLines interrupts the server now, and waits for its end.
 }
 
-// A call may take longer than the time limit for its request body, which ends when the body does.
+// The time limit for the request body ends with the body. The call itself may take longer.
 func TestHTTPCallOutlastsBody(t *testing.T) {
 	const length = 1 << 10
 	s, w := newWatchedServer(t, oneReader)

@@ -165,7 +165,7 @@ func readText(t *testing.T, path string) string {
 	return string(data)
 }
 
-// outputs are contents of the sizes at which something changes.
+// outputs are contents of sizes at which the cache or its protocol changes its behavior.
 var outputs = map[string]string{
 	"empty":  "",
 	"small":  "package archive",
@@ -362,21 +362,22 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
-// Fast hits give back patience that slow ones took, so that a store that is sometimes slow stays in use.
+// The cache stops using a store when slow answers have used up a budget of time. Fast hits add to the budget, so that a
+// store that is sometimes slow stays in use.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 2 * time.Second
 		const fast = 100 * time.Millisecond
 		const small = 10 // bytes
 		budget := newTimeBudget(patience)
-		// isSpent reports whether the patience has ended after an answer of this size that took this long.
+		// isSpent reports whether the budget is used up after an answer of this size that took this long.
 		isSpent := func(wait time.Duration, size int64) bool {
 			begin := time.Now()
 			time.Sleep(wait)
 			return budget.addAnswer(begin, size)
 		}
 
-		// A slow hit takes no more patience than eight fast hits give back.
+		// A slow hit takes no more time from the budget than eight fast hits add to it.
 		const slowBy = 400 * time.Millisecond
 		for range 100 {
 			require.False(t, isSpent(usualWait+slowBy, small))
@@ -386,7 +387,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 		require.False(t, isSpent(time.Minute, 60<<20), "a large body takes its time")
 
-		// A wait takes nearly all patience, and misses, which have no bytes, return nothing.
+		// One wait takes nearly all of the budget. Misses have no bytes, and add nothing to it.
 		require.False(t, isSpent(usualWait+patience-100*time.Millisecond, 0))
 		for range 100 {
 			require.False(t, isSpent(fast, 0))
@@ -591,7 +592,8 @@ func (b *build) hitsAfterPut() {
 	b.hits("next", "text")
 }
 
-// An output whose content does not have the hash that is its id is given to this build, but is never stored.
+// The id of an output is the hash of its content. If the hash is another one, this build still gets the output, but it
+// is never stored.
 func TestPutContentWithOtherHash(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())

@@ -258,8 +258,8 @@ func TestAccountOfABucket(t *testing.T) {
 	}
 }
 
-// Each text is a location or an invalid argument. The address of a location in a bucket, with its key, means the same
-// location.
+// Each text is a location or an invalid argument. If it is a location in a bucket, the bucket's address with the key is
+// the same location.
 func FuzzLocation(f *testing.F) {
 	for _, seed := range []string{
 		"-", "", "s3://b/k?x=1", "s3://b/k?x=1&prefix=a%20/", "file:///d?x=y#k%20", "photos:k", "C:/x", "s3://u:p@b",

@@ -12,10 +12,12 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A partlyClosed bucket lists as a directory does whose folders closed/ may not be read: by pages of two entries.
+// A partlyClosed bucket lists as a directory does that has folders without the right to read. The names of these
+// folders end in "closed/". It lists in pages of two entries.
 type partlyClosed struct{ storage.Bucket }
 
-// List yields entries by pages of two. If a page has an entry of a closed folder, it is not yielded: the listing fails.
+// List yields entries in pages of two. If an entry of a page is in a closed folder, the listing fails instead of
+// yielding it.
 func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	const pageSize = 2
 	return func(yield func(storage.ListEntry, error) bool) {
