@@ -132,8 +132,8 @@ func cacheFiles(t *testing.T, cache string) []string {
 	return files
 }
 
-// With a cache, only the first Download after the files were downloaded requests the attributes of
-// objects, until an object changes.
+// With a cache, only the first Download that finds the files there already requests the attributes of objects. Later
+// ones do so only after an object has changed.
 func TestWithCacheDownload(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -205,8 +205,8 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Equal(t, "new", attrs.Metadata["tag"])
 }
 
-// A later job compares an object again whose listed version comes back, because the first job has
-// compared the version that had replaced it.
+// The first job has compared a version that has since been replaced by the version from before. A later job compares
+// the object again.
 func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	// The hook calls replace once, before the job reads the attributes of the object.
 	var replace func()
@@ -248,7 +248,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	require.Equal(t, "listed", string(data))
 }
 
-// A copy with a rule does not compare metadata, and leaves it to a later copy without a rule to do so.
+// A copy with WithRule does not compare metadata. It leaves the comparison to a later copy without WithRule.
 func TestWithCacheRule(t *testing.T) {
 	oldTag := storage.WithMetadata(map[string]string{"tag": "old"})
 	newTag := storage.WithMetadata(map[string]string{"tag": "new"})
@@ -328,7 +328,7 @@ func TestWithCacheJobEndsEarly(t *testing.T) {
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead(), onlyA)
 	require.NoError(t, err)
 
-	// A later job still finds both in the cache.
+	// A later job still finds both files in the cache.
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.Zero(t, recorder.count("Head"))

@@ -93,7 +93,7 @@ func TestUploadFileReplaced(t *testing.T) {
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-// Upload counts a file as failed that is removed before it is opened.
+// If a file is removed before Upload opens it, Upload counts it as failed.
 func TestUploadFileRemoved(t *testing.T) {
 	dir := newTree(t, map[string]string{"changing": "x", "z": "removed before it is opened"})
 	b := newBucketWithReadHook(func() {

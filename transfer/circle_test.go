@@ -14,13 +14,14 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A stop is a named end of a circle.
+// The test copies a tree around a circle of stores. A stop is one of these stores, with a name.
 type stop struct {
 	name string
 	end  transfer.End
 }
 
-// syncRound transfers a tree from stop to stop, twice each.
+// syncRound transfers a tree from each stop to the next one. It does so twice, and the second transfer must find
+// nothing to do.
 func syncRound(t *testing.T, h *hostileTree, stops []stop) {
 	t.Helper()
 	last := h.dir
@@ -89,8 +90,8 @@ func TestTreeComesBackIdentical(t *testing.T) {
 	requireTimes(t, h, last)
 }
 
-// treeSize returns the number of files in the tree of a circle, and the size of the
-// largest: OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
+// treeSize returns the number of files in the tree that is copied around the circle, and the size of the largest:
+// OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
 func treeSize(t *testing.T, files int, largest int64) (int, int64) {
 	t.Helper()
 	number := func(variable string, standard int64) int64 {

@@ -32,8 +32,8 @@ func newFilledBucket(t *testing.T, keys []string, opts ...storage.OpenOption) st
 	return b
 }
 
-// WithDelete keeps a file that the source has again by then: a program that saves a file may remove it
-// for a moment.
+// A program that saves a file may remove it for a moment. If the source has the file again before WithDelete removes
+// the copy, the copy stays.
 func TestWithDeleteFileIsBack(t *testing.T) {
 	src := newTree(t, map[string]string{"new": "new"})
 	injector := faults.New()
@@ -393,7 +393,7 @@ func (h holdingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int,
 	return wrapped.RemoveEach(ctx, h, keys)
 }
 
-// WithDelete counts the files that the Core of a bucket cannot remove as failed.
+// WithDelete counts a file as failed if the Core of a bucket cannot remove it.
 func TestWithDeleteFailuresOfACore(t *testing.T) {
 	tests := []struct {
 		name string
@@ -435,7 +435,7 @@ type cancelingCore struct {
 	cancel context.CancelFunc
 }
 
-// Remove cancels the job if no removals are left before that, and then removes the object.
+// Remove cancels the job at the last of a number of removals, and then removes the object.
 func (s cancelingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if s.left.Add(-1) == 0 {
 		s.cancel()

@@ -104,7 +104,7 @@ func TestETagUnderFIPS140(t *testing.T) {
 		return
 	}
 
-	// This process runs the test again in a process with that setting.
+	// This process runs the test again in a process with the setting fips140=only.
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestETagUnderFIPS140$")

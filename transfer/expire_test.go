@@ -21,8 +21,8 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// newAgedBucket returns a bucket with objects of one day, ten days and a hundred days, by the time start. Each of the
-// prefixes temp/ and temporary/ has one of each age. open opens the bucket with a clock.
+// newAgedBucket returns a bucket with objects that are one day, ten days and a hundred days old at the time start. Each
+// of the prefixes temp/ and temporary/ has one object of each age. open opens the bucket with a clock.
 func newAgedBucket(t *testing.T, open func(now func() time.Time) storage.Bucket) storage.Bucket {
 	t.Helper()
 	objects := []struct {

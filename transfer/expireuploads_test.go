@@ -158,8 +158,8 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	})
 }
 
-// Expire fails for a rule for uploads with a negative age or with tags, which uploads do not have. So
-// it does for a bucket that cannot list uploads.
+// A rule for uploads cannot have a negative age, nor tags, because uploads have none. Expire fails for such a rule, and
+// for a bucket that cannot list uploads.
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 	noListing := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads}))
 	tests := []struct {

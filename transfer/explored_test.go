@@ -16,14 +16,14 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An ends is a scene with two stores. Jobs transfer the object "k" from src to dst.
+// ends is a scene of the explorer with two stores. Jobs transfer the object "k" from src to dst.
 type ends struct {
 	*interleave.Scene
 	src *interleave.Store
 	dst *interleave.Store
 }
 
-// upload stores a text, without a schedule.
+// upload stores a text without being scheduled by the explorer.
 func (e *ends) upload(store *interleave.Store, key, text string) {
 	_, err := store.Bucket().Upload(e.Context(), key, strings.NewReader(text))
 	require.NoError(e, err)
@@ -181,8 +181,8 @@ func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	})
 }
 
-// If a program replaces or removes the file at the destination during a move, the file remains if the
-// program fails, and the file or its replacement if the move fails.
+// During a move, a program replaces or removes the file at the destination. If the program fails, the file remains. If
+// the move fails, the file or the program's replacement remains.
 func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -331,7 +331,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 			keepsNewFile: true,
 		},
 		{
-			// Remove also selects the new object, if its listing has it.
+			// Remove also selects the new object if the listing of Remove shows it.
 			name: "remove",
 			run: func(ctx context.Context, b storage.Bucket) error {
 				_, err := transfer.Remove(ctx, b)

@@ -111,7 +111,7 @@ func TestReportKeepsAThousandFailures(t *testing.T) {
 	require.Len(t, strings.Split(report.String(), "\n"), shownLines)
 }
 
-// delayed returns a bucket in which each Put takes the time d.
+// newSlowBucket returns a bucket in which each Put takes the time d.
 func newSlowBucket(d time.Duration) storage.Bucket {
 	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, d)).Layer()))
 }

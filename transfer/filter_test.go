@@ -336,7 +336,7 @@ func TestWithShardAddsUp(t *testing.T) {
 	require.ElementsMatch(t, keysOf(contents(t, wantDst)), keysOf(contents(t, gotDst)))
 }
 
-// WithDelete does not take a source for empty that has no file in the shard.
+// WithDelete refuses an empty source. A source that only has no file in this shard does not count as empty.
 func TestWithShardOfASourceWithOneFile(t *testing.T) {
 	const shards = 3
 	dir := newTree(t, map[string]string{"a": "a"})

@@ -115,8 +115,8 @@ func TestJobListsDestinationNearSource(t *testing.T) {
 	require.LessOrEqual(t, recorder.count("List")-listsBefore, maxPages)
 }
 
-// A job lists a destination directory with many files that the source lacks only once, because it
-// cannot be listed from the middle.
+// A destination directory cannot be listed from the middle. So a job lists it only once, even if it has many files that
+// the source lacks.
 func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 	const files = 2500
 	dst := t.TempDir()

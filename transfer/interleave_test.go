@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// provenRemovals are the kinds of stores on which a removal names one write (rule J5). On the others, moves in
+// provenRemovals are the kinds of stores on which a removal can name the write that it removes. On the others, moves in
 // opposite directions may lose a file, as the comments of WithMove and Move say.
 func provenRemovals() (kinds []interleave.Weakness) {
 	for _, kind := range interleave.Weaknesses() {

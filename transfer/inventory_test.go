@@ -69,7 +69,8 @@ type s3Report struct {
 	checksum string
 }
 
-// write stores the inventory, with one file for each file or two for the rows.
+// write stores the inventory. Its data files are those in r.files or, if there are none, two files with half of the
+// rows each.
 func (r *s3Report) write(t *testing.T, dst storage.Uploader) {
 	t.Helper()
 	if r.files == nil {
@@ -164,7 +165,7 @@ func newInventoriedBucket(t *testing.T, keys ...string) (storage.Bucket, *transf
 	return bucket, openInventory(t, bucket, reports)
 }
 
-// openInventory opens the inventory of b that a report has written.
+// openInventory opens the inventory of a bucket from the report that describes it.
 func openInventory(t *testing.T, bucket storage.Bucket, reports storage.Downloader) *transfer.Inventory {
 	t.Helper()
 	inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
@@ -285,7 +286,7 @@ func TestSyncFromAnInventory(t *testing.T) {
 	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, dst)))
 }
 
-// Compare with an inventory reads the first end from it.
+// With an inventory, Compare reads the inventory instead of listing the first bucket.
 func TestCompareWithAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "a", "b", "c")
 	second := memstore.New()
@@ -741,7 +742,7 @@ func (b meteredBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A busyStore has the manifest, and no bytes of a file for the moment.
+// A busyStore delivers the manifest of an inventory. For the moment, it delivers no bytes of the data files.
 type busyStore struct{ driver.Driver }
 
 // Get reads an object. The body of a file of rows fails with a temporary error.
@@ -802,7 +803,7 @@ func TestInventoryFileTooLarge(t *testing.T) {
 	require.Less(t, disk.read, maxRead)
 }
 
-// OpenInventory refuses a bucket to which the inventory does not belong, or of which that is not known.
+// OpenInventory refuses an inventory that belongs to another bucket, and a bucket for which it cannot find that out.
 func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
 	(&s3Report{schema: schema}).write(t, reports)
@@ -847,13 +848,13 @@ func TestInventoryWithoutChecksum(t *testing.T) {
 	})
 }
 
-// A cloud is memory with the name of another provider's bucket.
+// A renamedDriver is a driver in memory that claims to be another provider's.
 type renamedDriver struct {
 	driver.Driver
 	provider string
 }
 
-// Describe describes the bucket photos of the provider, in an account of Azure.
+// Describe returns the description of a bucket named "photos" of the provider. For Azure, it is in an account.
 func (c renamedDriver) Describe() driver.Description {
 	d := c.Driver.Describe()
 	d.Provider = c.provider
@@ -863,7 +864,7 @@ func (c renamedDriver) Describe() driver.Description {
 	return d
 }
 
-// newBucketOfProvider returns the bucket "photos" of a provider, which is in memory.
+// newBucketOfProvider returns a bucket in memory that claims to be the bucket "photos" of a provider.
 func newBucketOfProvider(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return renamedDriver{d, provider} }))
 }
@@ -996,7 +997,7 @@ func TestInventoryOfAzure(t *testing.T) {
 	}
 }
 
-// writeParquetReport stores an inventory of one Parquet file in reports, whose content is "columns".
+// writeParquetReport writes an inventory into reports. The inventory has one Parquet file with the content "columns".
 func writeParquetReport(t *testing.T, bucket storage.Lister, reports storage.Bucket) {
 	t.Helper()
 	report := newReport(t, bucket)

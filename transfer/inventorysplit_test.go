@@ -78,8 +78,8 @@ func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	}
 }
 
-// The jobs of all shards by inventory together list the destination little more than once, because each
-// lists only its range.
+// Each shard of an inventory lists only its range of the destination. All shards together list it little more than
+// once.
 func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 	const keys, shards = 8000, 4
 	b, inventory := newGeneratedInventory(t, keys)
@@ -103,7 +103,7 @@ func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 		shardPages += recorder.count("List") - listingPages
 	}
 
-	// The first page of a range may begin within a page, and one page is prefetched.
+	// A range may begin in the middle of a page of the listing, and one page is prefetched.
 	const extraPages = 2
 	require.LessOrEqual(t, shardPages, listingPages+shards*extraPages)
 }

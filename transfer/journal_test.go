@@ -70,7 +70,8 @@ func TestWithJournalContinues(t *testing.T) {
 	}
 }
 
-// A journal stays before a file that failed, so that the next run transfers it.
+// A journal records how far a job has come. It does not pass a file that failed, so that the next run transfers this
+// file.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b", "c", "d"})
 	failSecond := faults.New(faults.Fail(faults.Put).Nth(2))
@@ -256,7 +257,7 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 // A repeated job refuses its journal if it would now select more files, but accepts a later time of
 // WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
-	// Only "c", "d" and "e" are newer than the time between.
+	// Only "c", "d" and "e" are newer than the time that is named between.
 	src := newFilledBucket(t, []string{"a", "b"})
 	time.Sleep(time.Millisecond)
 	between := time.Now()

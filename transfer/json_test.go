@@ -12,8 +12,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Reports keep the JSON names of their fields, because programs store the reports of nightly jobs, and
-// can be read back.
+// Programs store the reports of nightly jobs. So reports keep the JSON names of their fields, and can be read back.
 func TestReportInJSON(t *testing.T) {
 	report := &transfer.Report{
 		Transferred:  1,

@@ -24,15 +24,15 @@ import (
 const (
 	// kills is how often a job is killed before it may finish.
 	kills = 20
-	// killWithin is after how many transferred files a job is killed, at most. Some jobs reach the download then, and
-	// none finishes it.
+	// A job is killed after at most killWithin files. Some jobs have begun the download by then, and none has finished
+	// it.
 	killWithin = 30
-	// killLater is how much later a job is killed, at most, so that it is in the middle of files.
+	// killLater is the longest additional time before a job is killed, so that it is in the middle of files.
 	killLater = 2 * time.Millisecond
 )
 
-// A killedJob is a tree that killed processes upload to a local bucket and download
-// again. It is a directory with these in it.
+// A killedJob is a directory with a tree that killed processes upload to a local bucket and download again. It also has
+// the bucket and the downloaded tree.
 type killedJob string
 
 func (k killedJob) tree() string   { return filepath.Join(string(k), "tree") }

@@ -28,8 +28,8 @@ import (
 // largeKills makes the tests of killed transfers use files of 200 and 400 MB, too.
 const largeKills = "OMNIBUCKET_LARGE_KILLS"
 
-// A countedJob is a large file that a killed process transfers from or to an S3 server, which counts bytes. It is a
-// directory with these in it.
+// A countedJob is a directory for the transfer of a large file from or to an S3 server. The process that transfers is
+// killed, and the server counts bytes.
 type countedJob string
 
 func (c countedJob) tree() string   { return filepath.Join(string(c), "tree") }
@@ -37,7 +37,7 @@ func (c countedJob) down() string   { return filepath.Join(string(c), "down") }
 func (c countedJob) kept() string   { return filepath.Join(string(c), "kept") }
 func (c countedJob) server() string { return filepath.Join(string(c), "server") }
 
-// countedWays are the transfers, with the defaults of everything but WithResume for an upload.
+// countedWays are the two transfers. The upload has WithResume, and everything else has its default.
 var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.Bucket) error{
 	"upload": func(ctx context.Context, c countedJob, b storage.Bucket) error {
 		_, err := transfer.Upload(ctx, b, c.tree(), transfer.WithResume(c.kept()))
@@ -58,7 +58,7 @@ var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.B
 	},
 }
 
-// runCounted runs one way: its name, a colon and the directory.
+// runCounted runs one transfer. Its argument is a name in countedWays, a colon and the directory.
 func runCounted(job string) error {
 	way, dir, _ := strings.Cut(job, ":")
 	c := countedJob(dir)
@@ -73,8 +73,8 @@ func runCounted(job string) error {
 	return countedWays[way](context.Background(), c, b)
 }
 
-// openCounted opens the bucket over connections for which the kernel keeps few bytes: what it has accepted is not
-// received.
+// openCounted opens the bucket over connections for which the kernel keeps few bytes, because the server does not count
+// bytes that are still in the kernel.
 func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -95,7 +95,8 @@ func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 	})
 }
 
-// A countingServer counts the bytes of bodies, both ways. When it has counted the number at, it sends to reached.
+// A countingServer counts the bytes of bodies in both directions. When the count is at, it sends on the channel
+// reached.
 type countingServer struct {
 	http.Handler
 	bytes   atomic.Int64

@@ -60,8 +60,8 @@ func newKeepingStores(t *testing.T) (all []keeping) {
 	return all
 }
 
-// Undelete and RestoreAt do not restore the markers and tombstones of an overlay that is no longer in
-// use as objects.
+// When an overlay is no longer in use, its markers and tombstones are left. Undelete and RestoreAt do not restore these
+// as objects.
 func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, store := range newKeepingStores(t) {
@@ -75,8 +75,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				require.NoError(t, err)
 				overlaid := store.open(layer)
 
-				// Objects are written and removed before and after Finish, which leaves markers and
-				// tombstones.
+				// Objects are written and removed before and after Finish. These writes leave markers and tombstones.
 				require.NoError(t, overlaid.Remove(t.Context(), "removed before it moved"))
 				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 				require.NoError(t, err)
@@ -193,7 +192,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
 
-	// At the top of the bucket, Remove keeps the objects of layers.
+	// At the top of the bucket, Remove keeps the objects in which layers store their own state.
 	_, err = transfer.Remove(t.Context(), src)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{note: "text", tombstone: "text", clock: "text"}, contents(t, src))

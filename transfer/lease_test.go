@@ -27,7 +27,7 @@ type outage struct {
 	then    func() // at its end
 }
 
-// lasts reports whether the outage lasts now. The first call after its end calls the function then.
+// lasts reports whether the outage still lasts. The first call after the end of the outage calls the function o.then.
 func (o *outage) lasts() bool {
 	now := time.Now()
 	if o.then != nil && !now.Before(o.ends) {
@@ -58,8 +58,8 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// If the bucket does not respond for less time than the lease lasts, the job continues. After a longer outage, or
-// if another process took the lease, Every ends the job with Changed.
+// The bucket does not respond for a while. If this is shorter than the time of the lease, the job continues. After a
+// longer outage, or if another process took the lease, Every ends the job with Changed.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -257,7 +257,7 @@ func stamp(field string, t time.Time) string {
 	return `"` + field + `":"` + t.Format(time.RFC3339Nano) + `"`
 }
 
-// Every refuses to use an object that does not contain a lease as one, and does not change it.
+// Every does not use an object that contains no lease, and does not change it.
 func TestEveryRefusesAnObjectWithoutALease(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {

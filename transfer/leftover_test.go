@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Jobs do not transfer the small object that a killed job may have left, with which it compared two ends.
+// To find out whether two buckets are the same, a job stores a small object for a moment. A killed job may leave this
+// object. Other jobs do not transfer it.
 func TestJobLeavesOutQuestions(t *testing.T) {
 	srcFiles := map[string]string{
 		evidence.NewKey(""):        evidence.Text,

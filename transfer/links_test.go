@@ -125,7 +125,7 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 		src := newTree(t, files)
 		// The link is another path to the directory of WithResume.
 		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
-		// WithDelete keeps the objects whose files would be below it.
+		// WithDelete keeps the objects whose files would be in that directory.
 		kept := []string{".cache/job/of before", "link/of before"}
 		b := newFilledBucket(t, append(kept, "spare"))
 

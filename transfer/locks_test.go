@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newLockingBuckets returns buckets of two stores that lock objects, whose copies are streamed.
+// newLockingBuckets returns buckets of two stores that lock objects. Copies of locked objects are streamed.
 func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 	t.Helper()
 	directory, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithObjectLock())

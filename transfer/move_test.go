@@ -223,7 +223,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.EqualValues(t, 1, last.Files)
 	require.EqualValues(t, 1, last.TotalFiles)
 
-	// The next job removes it.
+	// The next job removes the file that is left.
 	injector.Set()
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 	require.NoError(t, err)

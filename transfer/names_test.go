@@ -273,7 +273,7 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 2, "only sub/x and .omnibucket-mine")
 
-	// Not even WithDelete removes them.
+	// Not even WithDelete removes files that this library has not made.
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	for name, text := range foreign {

@@ -242,7 +242,8 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// A job refuses a source that is one of many folders of the destination with the same names in them.
+// The destination has many folders, all with the same names in them. A job refuses a source that is one of these
+// folders.
 func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 	const folders = 300
 	tests := []struct {

@@ -27,7 +27,7 @@ const (
 	afterCall  = false
 )
 
-// onHead returns a bucket that calls do once, before or after it first reads the attributes of an object.
+// onHead returns a bucket that calls the function do once, before or after it first reads the attributes of an object.
 func onHead(d driver.Driver, before bool, do func()) storage.Bucket {
 	var once sync.Once
 	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -124,8 +124,8 @@ func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
 	require.Equal(t, files, contents(t, dst))
 }
 
-// A move copies a file again that both ends have, unless the destination's was written more than an
-// hour after the source's.
+// If both ends have a file, a move copies it again, unless the destination's file was written more than an hour after
+// the source's.
 func TestMoveCopiesAgain(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -226,8 +226,8 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 	}))
 }
 
-// Two moves in opposite directions never lose the file, at whatever pair of moments both are stopped
-// before one ends and then the other.
+// Two moves in opposite directions are stopped at any pair of moments. Then one of them ends, and after it the other.
+// The file is never lost.
 func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
 	tests := []struct {
@@ -332,7 +332,7 @@ func newStoreWithAge(t *testing.T, age, ahead time.Duration) driver.Driver {
 	return d
 }
 
-// oneRevision is a revision of memory.
+// oneRevision returns a revision as the memory driver makes it.
 var oneRevision = func() string {
 	d := aheadBy(0)
 	_, err := engine.New(d).Upload(context.Background(), "k", strings.NewReader(""))

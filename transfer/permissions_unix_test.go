@@ -62,7 +62,7 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 		"read only/x": 0o444,
 		"read only":   0o555,
 	})
-	// Otherwise the test could not remove the directory.
+	// Without the permission to write, the test could not remove the directory.
 	t.Cleanup(func() {
 		_ = os.Chmod(filepath.Join(src, "read only"), 0o755)
 	})

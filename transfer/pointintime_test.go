@@ -94,7 +94,7 @@ func TestUndelete(t *testing.T) {
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
-			// These objects exist at the time when.
+			// These objects exist at the time that is named when.
 			put(t, b, "changed", "one")
 			put(t, b, "removed", "old")
 			put(t, b, "gone before", "x")
@@ -114,7 +114,7 @@ func TestRestoreAt(t *testing.T) {
 			require.EqualValues(t, 1, report.Skipped)
 			requireTexts(t, b, want)
 
-			// With WithDelete, the object that did not exist then is removed.
+			// With WithDelete, the object that did not exist at that time is removed.
 			delete(want, "new")
 			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"),
 				transfer.WithDelete())

@@ -28,8 +28,8 @@ const (
 	inFlight   = 2
 )
 
-// A resumedJob is a large file that a killed process uploads to an S3 server. It is a
-// directory with the tree, the state of uploads, and the server's address.
+// A resumedJob is a directory for the upload of a large file to an S3 server by a process that is killed. It has the
+// tree, the state of uploads, and the server's address.
 type resumedJob string
 
 func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }

@@ -139,7 +139,7 @@ func TestEveryRunsInOneProcess(t *testing.T) {
 	})
 }
 
-// Every waits until the interval is over even if the process ends and another one starts meanwhile.
+// If the process ends and another one starts, the function Every still waits until the interval is over.
 func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval, processLife = 2 * time.Hour, 90 * time.Minute
@@ -225,7 +225,7 @@ func TestEveryReleasesItsLease(t *testing.T) {
 	})
 }
 
-// Every fails with Unsupported before it runs the job if the bucket of the lease has no conditional
+// The function Every fails with Unsupported before it runs the job if the bucket of the lease has no conditional
 // writes.
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, features := range map[string]storage.Features{
@@ -260,7 +260,7 @@ func (w without) Describe() driver.Description {
 	return d
 }
 
-// Every does not overwrite an object that is not a lease.
+// The function Every does not overwrite an object that is not a lease.
 func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	b := memstore.New()
 	put(t, b, leaseKey, "a picture")
@@ -271,7 +271,7 @@ func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-// Every reports that it cannot acquire its lease, and tries again until it can.
+// If the function Every cannot acquire its lease, it reports this, and tries again until it can.
 func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New()

@@ -1,7 +1,7 @@
 //go:build !race || omnibucket_sdks
 
-// The SDKs of the stores are nine hundred packages. To build them for the race detector takes longer than
-// all tests of this package. "make race" does that, and tools/scripts/tests runs these tests without it.
+// The SDKs of the stores are nine hundred packages. Building them for the race detector takes longer than all tests of
+// this package. So with the race detector, these tests are built only with the tag omnibucket_sdks.
 
 package transfer_test
 
@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// servers are those of testservers in the circle, with the account's address for
+// servers are the servers of testservers between which files are moved. A function returns the address of an account on
 // each.
 var servers = []struct {
 	name    string
@@ -148,8 +148,8 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	}
 }
 
-// No file is lost if processes move files between servers and are killed at any moment. S3 is left out,
-// because a removal there cannot name one write (rule J5).
+// No file is lost if processes move files between servers and are killed at any moment. S3 is left out, because a
+// removal there cannot name the write that it removes.
 func TestMoveToAndFroBetweenServers(t *testing.T) {
 	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, s := range servers {
@@ -178,8 +178,8 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 	}
 }
 
-// startConditionProxy returns the address of a proxy before fake-gcs-server, which removes an object whatever its
-// condition says. The proxy names the generation to remove instead. The server removes only that one.
+// fake-gcs-server removes an object whatever the condition says. startConditionProxy returns the address of a proxy in
+// front of it. The proxy names the generation to remove instead, and the server removes only that one.
 func startConditionProxy(t *testing.T, endpoint string) string {
 	t.Helper()
 	server, err := url.Parse(endpoint)

@@ -40,7 +40,7 @@ func (n manyKeys) key(i int) string {
 	return fmt.Sprintf("photos/2026/%07d.jpg", i)
 }
 
-// shardOf returns the options of one shard of all that the bounds make.
+// The bounds divide the keys into shards. shardOf returns the options for one of these shards.
 func shardOf(i int, bounds []string) []transfer.Option {
 	return []transfer.Option{transfer.WithShard(i, len(bounds)+1), transfer.WithShardBounds(bounds...)}
 }

@@ -66,8 +66,8 @@ func moveOnce(from, to string) (moved int64, err error) {
 	return moved, failure
 }
 
-// runMoves moves files from one end to another, again and again, until the process is killed. The two lines of a file
-// name the ends. Each round adds a line to another file: how many files it has moved.
+// runMoves moves files from one end to another, again and again, until the process is killed. The file has two lines,
+// which are the addresses of the ends. Each round adds a line to a second file: how many files it has moved.
 func runMoves(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -141,7 +141,8 @@ func testToAndFro(t *testing.T, addresses []string, killAfter time.Duration) {
 		require.NoError(t, err)
 	}
 
-	// A move from the directory makes a walk of it that recovers names.
+	// A killed move may leave a file under a private name. A move from the directory finds it and gives it its name
+	// back.
 	rest := t.TempDir()
 	_, err := moveOnce(addresses[0], rest)
 	require.NoError(t, err)
@@ -162,7 +163,7 @@ func testToAndFro(t *testing.T, addresses []string, killAfter time.Duration) {
 	}
 }
 
-// movingTime is how long the moves of one circle go on.
+// movingTime returns how long the processes move files around.
 func movingTime(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv(movesFor)
@@ -174,7 +175,7 @@ func movingTime(t *testing.T) time.Duration {
 	return long
 }
 
-// plantMoved stores files at an end, and returns their fingerprints.
+// plantMoved stores files in the bucket or directory at, and returns their fingerprints.
 func plantMoved(t *testing.T, at string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -214,8 +215,8 @@ func (m *mover) start() {
 	require.NoError(m.t, m.process.Start())
 }
 
-// counted returns the number of whole rounds, and how many files they have moved. If each process was
-// killed during its first round, there is no file with rounds.
+// counted returns the number of whole rounds, and how many files they have moved. If each process was killed during its
+// first round, there is no file that counts them.
 func (m *mover) counted() (rounds, moved int) {
 	text, err := os.ReadFile(m.job + roundsSuffix)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -140,7 +140,7 @@ func plantTree(t *testing.T, n int, largest int64) *hostileTree {
 	return h
 }
 
-// meddling returns an option that changes the restive files when a bucket is about to read them.
+// meddling returns an option that changes the files in h.restive just before a bucket reads them.
 func (h *hostileTree) meddling(t *testing.T) storage.OpenOption {
 	change := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && slices.Contains(h.restive, op.Key) {

@@ -55,7 +55,8 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, a, keys)
 }
 
-// A job writes and removes through the Core that wraps that of a bucket, so that the wrapper sees every change.
+// A bucket's Core may be wrapped in another Core. A job writes and removes through the outer one, so that the wrapper
+// sees every change.
 func TestJobCallsAWrappedCore(t *testing.T) {
 	var calls []string
 	inner := memstore.New()
