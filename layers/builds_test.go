@@ -21,7 +21,8 @@ import (
 )
 
 // A laggingStack makes drivers of several layers, one of which is a mirror. The objects "k" and "j" have the content
-// "new" in the primary of that mirror, and "old" in its second store. Reads fail over while failing has a rule.
+// "new" in the primary of that mirror, and "old" in its second store. As long as the injector failing makes calls fail,
+// reads come from the second store.
 type laggingStack struct {
 	t       *testing.T
 	failing *faults.Injector

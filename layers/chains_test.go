@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If a layer's second store is already in the chain, New or the first call refuses. One layer would fill the store
-// and another would empty it.
+// If a layer's second store is already in the chain, New or the first call returns an error. Otherwise one layer would
+// fill the store, and another would empty it.
 func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 	a := memstore.New()
 	b := memstore.New()

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// openShared returns two functions that open one store, with different options.
+// openShared returns a function that opens the store with other options at each call.
 func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket {
 	return func(opts ...storage.OpenOption) storage.Bucket { return engine.New(d, opts...) }
 }
@@ -51,7 +51,8 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 		"meter":     func(*testing.T) driver.Layer { return meter.New().Layer() },
 	}
 
-	// These return how many versions of the object a the store has kept: one was replaced, and one removed.
+	// countVersions returns how many versions of the object "a" the store has kept. There are two: one was replaced,
+	// and one was removed.
 	countVersions := func(t *testing.T, b storage.Bucket, opts ...storage.ListOption) (versions int) {
 		for entry, err := range storage.Versions(t.Context(), b, opts...) {
 			require.NoError(t, err)

@@ -60,7 +60,8 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 	}
 }
 
-// Sync accepts a backup without folders, even if the destination has a folder that looks like its own top.
+// Sync accepts a backup without folders, even if the destination has a folder with the same files as the top of the
+// source.
 func TestBackupHasNoFoldersYet(t *testing.T) {
 	keys := []string{"index.html", "old/index.html"}
 	newFilledDir := func(t *testing.T, text string) string {
@@ -187,8 +188,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// A job runs even if a store refuses what only its test for nested buckets needs there, which writes
-// and removes a small object.
+// To find out whether two buckets are nested, a job writes a small object and removes it. The job runs even if the
+// store refuses these requests.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	failing := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
@@ -235,8 +236,8 @@ func TestQuestionLeavesNoObject(t *testing.T) {
 	require.Empty(t, ts.contents(ts.bucket("second")))
 }
 
-// A shard with WithDelete removes no keys of a source that is a folder of the destination, although
-// these keys are in other shards there.
+// The source of a shard is a folder of the destination. WithDelete removes no keys of the source, although in the
+// destination these keys are in other shards.
 func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	const shards = 2
 	for shard := range shards {

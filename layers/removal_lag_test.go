@@ -43,7 +43,8 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 	return b, failing
 }
 
-// If a mirror's second store lags, a job neither removes nor omits an object because of its listing.
+// If a mirror's second store lags, its listing may lack objects and show removed ones. A job neither removes nor omits
+// an object because of that.
 func TestListLaggingRemovesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	aged := []transfer.Option{transfer.WithNow(func() time.Time { return now })}

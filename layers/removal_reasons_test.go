@@ -27,7 +27,8 @@ import (
 // A storedText is what a store has of a key: the object, or a version.
 type storedText struct{ store, key, text string }
 
-// everything returns what all stores have, and whether it is current. It leaves out what layers keep in them.
+// everything returns the contents of all stores, and for each whether it is the current version. It leaves out the
+// objects that layers use themselves.
 func (ts *testStores) everything() map[storedText]bool {
 	all := map[storedText]bool{}
 	for _, name := range storeNames {
@@ -57,7 +58,7 @@ func (ts *testStores) everything() map[storedText]bool {
 	return all
 }
 
-// A reasonKind says which stores a reason needs.
+// A reasonKind says which kind of stores a reason to remove objects needs.
 type reasonKind int
 
 const (
@@ -66,19 +67,19 @@ const (
 	inStores             // directories, of which one is named where it is refused
 )
 
-// A reasonToRemove is why something is removed from one end, without another end.
+// A reasonToRemove is a reason why objects are removed from one bucket, without a second bucket as a source.
 type reasonToRemove struct {
 	name string
 	kind reasonKind
-	// prepare makes what the reason removes, and returns what to call.
+	// prepare stores the objects that will be removed, and returns the call that removes them.
 	prepare func(ts *testStores, b storage.Bucket) removalCall
 }
 
-// A removalCall is a call that removes, with the model of it.
+// A removalCall is a call that removes objects, with a model of what it may remove.
 type removalCall struct {
 	run func(ctx context.Context) error
 	may func(of storedText, current bool) bool // whether something may disappear; nil never
-	// done requires what a call that succeeded has done. It is nil if that is nothing that b shows.
+	// done checks what a successful call has removed. It is nil if the bucket b cannot show that.
 	done func(shown map[string]string)
 }
 
@@ -183,7 +184,7 @@ func (ts *testStores) entriesFrom(log *commit.Log, number int64) (numbers []int6
 	return numbers
 }
 
-// change replaces an object of an end, removes one, and adds one.
+// change replaces an object of a bucket, removes one, and adds one.
 func (ts *testStores) change(b storage.Bucket) {
 	for _, key := range []string{"a", "later"} {
 		_, err := b.Upload(ts.t.Context(), key, strings.NewReader("changed "+key))
@@ -194,7 +195,7 @@ func (ts *testStores) change(b storage.Bucket) {
 	}
 }
 
-// evicting returns a call that reads an end through a cache that has room for one block.
+// evicting returns a call that reads a bucket through a cache that has room for only one block.
 func evicting(dirOf func(ts *testStores) string) func(ts *testStores, b storage.Bucket) removalCall {
 	return func(ts *testStores, b storage.Bucket) removalCall {
 		return removalCall{run: func(ctx context.Context) error {
@@ -227,7 +228,7 @@ func readEach(ctx context.Context, b storage.Bucket) error {
 	return errors.Join(errs...)
 }
 
-// A reasonRow is a case of the test: why objects are removed, from which end, and how listings fail meanwhile.
+// A reasonRow is a case of the test: why objects are removed, from which bucket, and how listings fail meanwhile.
 type reasonRow struct {
 	kind, end, listing string
 	reason             reasonToRemove
@@ -238,7 +239,7 @@ func (r reasonRow) String() string {
 	return fmt.Sprintf("%s/%s/%s/listing %s", r.kind, r.reason.name, r.end, r.listing)
 }
 
-// reasonTable is each reason at each end, with each listing where something fails over.
+// reasonTable has a row for each reason, each bucket and each way in which listings can fail over.
 func reasonTable() (rows []reasonRow) {
 	for _, kind := range []string{"memory", "directory"} {
 		for _, reason := range reasonsToRemove {
@@ -276,7 +277,8 @@ func (r reasonRow) newReason(t *testing.T) (*testStores, storage.Bucket, removal
 	return state, b, r.reason.prepare(state, b)
 }
 
-// play calls a function that removes, and requires that only what may disappear has. Fails says what fails meanwhile.
+// play calls a function that removes objects, and requires that only permitted objects have disappeared. fails makes
+// some requests fail.
 func (ts *testStores) play(b storage.Bucket, call removalCall, fails func()) error {
 	textsBefore := ts.everything()
 	fails()
@@ -296,8 +298,8 @@ func (ts *testStores) play(b storage.Bucket, call removalCall, fails func()) err
 	return err
 }
 
-// No function that removes objects from one bucket removes more than its model says. If it is killed
-// and then repeated, it removes the rest.
+// For each function that removes objects from one bucket, a model says which objects may disappear. No function removes
+// more. If it is killed and then repeated, it removes the rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
 	const maxCalls = 40 // at most as many calls are made before the function is killed
@@ -327,7 +329,8 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	}
 }
 
-// If no request fails, each function that removes objects removes all that its model says.
+// For each function that removes objects from one bucket, a model says what it removes. If no request fails, the
+// function removes all of that.
 func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {

@@ -179,8 +179,8 @@ func (ts *testStores) served(name string) storage.Bucket {
 	return b
 }
 
-// fill stores objects in the stores, with contents of their own. Some have the same key as another one and
-// some the same content, so that jobs take them for the same.
+// fill stores objects with different contents in the stores. Some objects have the same key in several stores, and some
+// also the same content, so that jobs take them for copies.
 func (ts *testStores) fill(mirrored bool) {
 	for name, keys := range map[string][]string{
 		"first":  {"a", "b", "in/a", "in/b", "in/in/a", "same"},
@@ -231,11 +231,12 @@ func (ts *testStores) stored() map[string]bool {
 	return all
 }
 
-// A removingJob is a job that removes, with what it must leave.
+// A removingJob is a job that removes objects, and a function that says what it must keep.
 type removingJob struct {
 	name string
 	run  func(ctx context.Context, ts *testStores, dst, src storage.Bucket, opts ...transfer.Option) error
-	// kept returns the contents that must be in some store afterwards, of what both ends showed before.
+	// kept returns the contents that must still be in some store afterwards. dst and src are what destination and
+	// source showed before.
 	kept func(dst, src map[string]string) []string
 }
 
@@ -293,7 +294,7 @@ var listingFaults = map[string][]faults.Rule{
 	"down":        {faults.Fail(faults.Reads | faults.Writes)},
 }
 
-// A removalRow is a job between two ends, while listings fail.
+// A removalRow is a case of the test: a job between two buckets or directories, while listings fail.
 type removalRow struct {
 	kind    string // of the stores
 	job     removingJob
@@ -308,7 +309,7 @@ func (r removalRow) String() string {
 	return fmt.Sprintf("%s/%s/%s from %s/listing %s", r.kind, r.job.name, r.dst, r.src, r.listing)
 }
 
-// removalTable is each job between each pair of ends, with each listing where something fails over.
+// removalTable has a row for each job, each source and destination, and each way in which listings can fail over.
 func removalTable() (rows []removalRow) {
 	ends := slices.Sorted(maps.Keys(jobEnds))
 	listings := slices.Sorted(maps.Keys(listingFaults))
@@ -337,7 +338,8 @@ func removalTable() (rows []removalRow) {
 	return rows
 }
 
-// hasFailover reports whether the names of ends have a layer of two stores, which may read from its second store.
+// hasFailover reports whether one of the named ends has a mirror or an overlay. These layers may read from their second
+// store.
 func hasFailover(ends string) bool {
 	return strings.Contains(ends, "mirror") || strings.Contains(ends, "overlay")
 }
@@ -437,7 +439,7 @@ func (ts *testStores) restore(name string, snapshot map[string]string) {
 	}
 }
 
-// dying returns a layer whose calls all fail after some more, as those of a process that was killed.
+// dying returns a layer whose calls all fail after a number of calls, as if the process had been killed.
 func (ts *testStores) dying() driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d,

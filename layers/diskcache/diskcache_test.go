@@ -497,8 +497,8 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
 
-	// getsOf reads a block later than all blocks before. It returns how many Gets reach the store. New files get
-	// the time of the fixture, because the system's clock is too coarse to order them.
+	// getsOf reads a block, later than any block so far. It returns how many Gets reach the store. New files get the
+	// time of the fixture, because the system's clock is too coarse to order them.
 	getsOf := func(block int64) int {
 		f.time = f.time.Add(2 * touchAfter)
 		_, requests := f.read(t, attrs, block*blockBytes, 1)

@@ -56,7 +56,7 @@ func newIdentities(t testing.TB) map[string]ageKey {
 // nonceBytes is the size of the nonce that precedes the content in a file of age.
 const nonceBytes = 16
 
-// sizes are the sizes of contents with which chunks are empty, full or begun.
+// sizes are the sizes of contents whose last chunk is empty, full or partly filled.
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
 // The command age decrypts a stored object, however it was uploaded.
@@ -86,7 +86,8 @@ func TestAgeDecryptsStoredObject(t *testing.T) {
 	}
 }
 
-// newStoredObject returns a file of age as the object key of a store. Only the proof of the name is not age's.
+// newStoredObject returns a file of the program age as an object of a store, under the key. It adds the proof of the
+// name, which age does not have.
 func newStoredObject(t testing.TB, file []byte, key string, identity age.Identity) stored {
 	header, err := age.ExtractHeader(bytes.NewReader(file))
 	require.NoError(t, err)
@@ -220,7 +221,7 @@ func TestKeysAreRequired(t *testing.T) {
 	}
 }
 
-// A stanza is a recipient that writes one with this argument.
+// A stanza is a recipient of age that writes one stanza with this argument.
 type stanza string
 
 // Wrap returns one stanza with the argument s, or none if s is empty.

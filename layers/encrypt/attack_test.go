@@ -334,7 +334,7 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 		})
 	}
 
-	// If the object is whole, a range after its end is refused as such.
+	// If the object is whole, the error for a range after its end says that the range is the problem.
 	s.put(t, "a", object)
 	_, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "a", storage.WithRange(4*chunk+1, 10))
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
@@ -500,7 +500,7 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			_, err := openRecorded(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 
-			// The second one has another body.
+			// The second upload has another body.
 			changed := withBitFlipped(content, changedByte)
 			b := openRecorded(0)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(changed), opts...)
@@ -580,7 +580,7 @@ func TestPlainObjects(t *testing.T) {
 	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
 	strict := s.open(t, keys)
 
-	// By default, no call reads it.
+	// By default, no call reads an object that is not encrypted.
 	_, _, downloadErr := storage.ReadAll(t.Context(), strict, "plain")
 	_, attrsErr := strict.Attrs(t.Context(), "plain")
 	_, copyErr := storage.Copy(t.Context(), strict, "copy", strict, "plain")

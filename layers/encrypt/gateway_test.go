@@ -149,7 +149,7 @@ func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key s
 	}
 }
 
-// newServerBucket returns a new bucket, and its name, of a server of S3 over service.
+// newServerBucket starts an S3 server over a service. It returns a new bucket of the server, and the bucket's name.
 func newServerBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket, name string) {
 	name = "test-" + strings.ToLower(rand.Text())
 	config := startServer(t, s3server.Config{Service: service, Buckets: []string{name}})
@@ -176,7 +176,8 @@ func startServer(t *testing.T, c s3server.Config) s3.Config {
 	}
 }
 
-// testLargeObject uploads an object in parts whose size does not fit the parts of the store, and a small object.
+// testLargeObject uploads a small object and a large one. The large one is uploaded in parts of a size that differs
+// from the parts of the store.
 func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	b, bucket := newServerBucket(t, driver.ServiceWithLayers(below, gatewayLayers(t)...))
 	const partSize = 20<<20 + 1

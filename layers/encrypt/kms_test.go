@@ -167,7 +167,7 @@ func TestKMSWrapsKey(t *testing.T) {
 		}
 		require.Zero(t, k.server.Count(k.unwrap))
 
-		// It unwraps the key of the object once, for all its reads.
+		// The bucket unwraps the key of the object once, for all its reads.
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
@@ -198,7 +198,7 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		require.Contains(t, header, "-> "+k.stanza+" ")
 		require.NotContains(t, header, "111122223333", "the header does not tell the account")
 
-		// Another process reads it.
+		// Another process reads the object.
 		b = s.open(t, joined)
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		require.Equal(t, 1, k.server.Count(k.wrap))
 		require.Equal(t, 1, k.server.Count(k.unwrap))
 
-		// So does age, with the emergency key.
+		// The program age decrypts it, too, with the emergency key.
 		r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, "a"))), offline)
 		require.NoError(t, err)
 		got, err = io.ReadAll(r)

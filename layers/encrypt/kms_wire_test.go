@@ -284,7 +284,7 @@ func TestKMSChecksumsOfGoogle(t *testing.T) {
 	}
 }
 
-// requireDamaged requires an error of a damaged response, or none unless fails is set.
+// requireDamaged requires an error for a damaged response if fails is true, and no error otherwise.
 func requireDamaged(t *testing.T, err error, fails bool) {
 	if !fails {
 		require.NoError(t, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// newRotatedKeys returns the keys of an identity file whose first identity is new, and that identity. The file also has
-// the older identities.
+// newRotatedKeys returns a new identity, and the keys of an identity file. The file has the new identity first, and
+// then the older ones.
 func newRotatedKeys(t *testing.T, older ...*age.X25519Identity) (encrypt.Keys, *age.X25519Identity) {
 	t.Helper()
 	newer, err := age.GenerateX25519Identity()
@@ -60,7 +60,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	_, _, err = storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied, "outside of the view")
 
-	// In the bucket are all three.
+	// Outside of the view, the bucket has three objects.
 	report, err = encrypt.RewrapAll(t.Context(), s.open(t, bothKeys), encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 3}, report)

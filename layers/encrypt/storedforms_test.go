@@ -108,7 +108,7 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, base64.StdEncoding.DecodedLen(len(o.Body)), attrs.Size)
 
-	// All but the random bytes of each value is the same.
+	// Each value of the metadata is the same as before, but for its random bytes.
 	random := regexp.MustCompile(`[A-Za-z0-9+/]{40,}`)
 	for name, value := range o.Metadata {
 		require.Equal(t, random.ReplaceAllString(value, "*"),

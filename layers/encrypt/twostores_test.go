@@ -109,7 +109,7 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
 
-	// Finish leaves its marker, because it can neither replace nor remove it.
+	// Finish can neither replace nor remove its marker, so the marker stays.
 	killed := faults.New(
 		faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
 		faults.Fail(faults.Delete).WithError(storage.PermissionDenied),
@@ -118,12 +118,12 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	_, err = overlay.Finish(ctx, interrupted, overlay.FinishConfig{})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
-	// The only object in the store is the marker.
+	// The marker of Finish is the only object in the store.
 	_, err = encrypt.Rewrap(ctx, engine.New(d, encrypted), "a")
 	require.NoError(t, err)
 
 	b := engine.New(d, encrypted, driver.WithLayer(layer))
-	// The second turn is after a Finish.
+	// Read the object before a Finish and after it.
 	for range 2 {
 		data, _, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)

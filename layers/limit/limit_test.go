@@ -155,7 +155,7 @@ func measure(t *testing.T, do func() error) time.Duration {
 	return time.Since(start)
 }
 
-// requireTakes requires that do succeeds after about this time, on the clock of the test.
+// requireTakes requires that the function do succeeds after about this time, on the clock of the test.
 func requireTakes(t *testing.T, want time.Duration, do func() error) {
 	t.Helper()
 	const tolerance = 500 * time.Millisecond

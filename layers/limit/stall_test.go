@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A farDriver is not on this machine, so that the engine times its bodies.
+// A farDriver says that it is not on this machine. So the engine limits the time that its bodies may take.
 type farDriver struct{ driver.Driver }
 
 func (d farDriver) Describe() driver.Description {

@@ -27,7 +27,7 @@ func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults. The mirror must be the next one above.
+		// The second option of the suite is the layer that makes faults. The mirror must be directly above this layer.
 		position := min(2, len(opts)-1)
 		layer := newLayer(t, memstore.New(), mirror.Config{})
 		opts = slices.Insert(opts, position, driver.WithLayer(layer))

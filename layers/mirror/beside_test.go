@@ -30,7 +30,8 @@ func TestRepairAllBesideWrites(t *testing.T) {
 	}
 }
 
-// repairBesideWrites calls RepairAll, and writes an object before the two calls of the stores with these numbers.
+// repairBesideWrites calls RepairAll, and writes an object just before two of RepairAll's calls to the stores.
+// firstCall and secondCall are the numbers of these calls.
 func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	var calls atomic.Int64
 	var writeBefore func(call int64) // nil if no write is to be made
@@ -39,7 +40,7 @@ func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 			call := calls.Add(1)
 			isChosen := call == firstCall || call == secondCall
 			if writeBefore != nil && isChosen {
-				// The calls of the write itself neither count nor write again.
+				// The calls of the write itself are not counted, and cause no further write.
 				write := writeBefore
 				writeBefore = nil
 				write(call)
@@ -78,8 +79,8 @@ func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	require.Equal(t, string(inPrimary), string(inSecond), "writes before the calls %d and %d", firstCall, secondCall)
 }
 
-// RepairAll does not remove a file with an old time that was put into the second store later, as mv and
-// cp -a do.
+// The programs mv and cp -a may put a file with an old time into the second store. RepairAll does not remove such a
+// file.
 func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	dir := t.TempDir()
 	secondDriver, err := local.NewDriver(dir, local.Config{})

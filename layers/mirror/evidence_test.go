@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// kindsOfStores are those on which evidence is tried.
+// kindsOfStores are the kinds of stores with which these tests run.
 var kindsOfStores = map[string]func(t *testing.T) driver.Driver{
 	"memory":    func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
 	"directory": newDirectory,
@@ -27,7 +27,8 @@ func newMirror(t *testing.T, primary driver.Driver, second storage.Bucket) stora
 	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
 }
 
-// runOnEachKind runs a test with a mirror of 10 objects, which RepairAll has made equal, of each kind of stores.
+// runOnEachKind runs a test with each kind of stores. The test gets a mirror of 10 objects, and RepairAll has made the
+// stores equal.
 func runOnEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
 	for kind, open := range kindsOfStores {
 		t.Run(kind, func(t *testing.T) {
@@ -38,8 +39,8 @@ func runOnEachKind(t *testing.T, test func(t *testing.T, primary, second driver.
 	}
 }
 
-// copyRaw copies the objects that the options list, also those of layers, as a program does that knows nothing of
-// them.
+// copyRaw copies the objects that the options list, including those that layers use themselves. It does what a program
+// does that does not know such objects.
 func copyRaw(t *testing.T, dst, src storage.Bucket, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
@@ -234,7 +235,7 @@ func TestRepairAllDryRun(t *testing.T) {
 			require.Equal(t, primaryBefore, contentsOf(t, engine.New(primary)), tt.name)
 			require.Equal(t, secondBefore, contentsOf(t, engine.New(second)), tt.name)
 
-			// The run has the same results.
+			// The run has the same results as the dry run.
 			report, actions, err := repairAll(tt.opts...)
 			require.Equal(t, storage.CodeOf(dryErr), storage.CodeOf(err), tt.name)
 			require.Equal(t, dryReport, report, tt.name)
@@ -284,8 +285,8 @@ func TestRepairCopiedNote(t *testing.T) {
 	require.Equal(t, before, contentsOf(t, engine.New(second)))
 }
 
-// RepairAll marks equal stores again that an earlier version has marked without a time, but fails with
-// PreconditionFailed if they differ now.
+// An earlier version has marked equal stores without a time. If the stores are still equal, RepairAll marks them again.
+// If they differ now, it fails with PreconditionFailed.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
@@ -302,14 +303,14 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Len(t, contentsOf(t, engine.New(second)), 2)
 
-	// The stores are equal, and lose their old mark.
+	// The stores are equal, and the mark of the earlier version is removed.
 	require.NoError(t, engine.New(second).Remove(t.Context(), "b"))
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 	_, err = engine.New(second).Attrs(t.Context(), pair)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
-	// By the new mark, RepairAll decides about later changes.
+	// RepairAll uses the new mark to decide about later changes.
 	waitForLaterTime(t)
 	require.NoError(t, engine.New(primary).Remove(t.Context(), "a"))
 	put(t, b, "c", "text")
@@ -342,7 +343,7 @@ func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	}
 }
 
-// A second store that is opened without the layer lists only objects of the user, even after RepairAll.
+// If a second store is opened without the mirror, it lists only objects of the user, even after RepairAll.
 func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})

@@ -21,7 +21,7 @@ import (
 // failing are the budgets of scenes in which stores do not answer.
 var failing = []interleave.Budget{{Failures: 2}, {Outages: 1}}
 
-// provenRemoval is what a store needs so that a removal names one write.
+// provenRemoval is what a store needs so that a removal can name the write that it removes.
 const provenRemoval = storage.ConditionalRemove | storage.UniqueRevisions
 
 // A lagging is a mirror whose second store has an older object, and lacks a newer one.
@@ -57,7 +57,7 @@ type laggingCall struct {
 	after string // text of "k" if the call succeeds; "" means that it is gone
 }
 
-// laggingCalls are those that need no other bucket.
+// laggingCalls are the calls that need no other bucket. They run while the second store lags.
 var laggingCalls = []laggingCall{
 	{
 		name: "append",

@@ -30,7 +30,8 @@ type scene struct {
 	reached bool                     // the last command made so many calls that it was killed
 }
 
-// A killer fails the calls of a command from one on, as if its process had been killed there, or ends its context.
+// A killer fails the calls of a command, beginning with a certain call, as if the process had been killed there. It can
+// also end the context of the command instead.
 type killer struct {
 	from   int64              // number of the first call that fails
 	taken  bool               // that call has its effect
@@ -182,7 +183,7 @@ func goes(name string) step {
 	})
 }
 
-// comes returns a step in which a store is back.
+// The function comes returns a step in which a store is back.
 func comes(name string) step {
 	return happens(func(s *scene) {
 		s.down[name].Store(false)

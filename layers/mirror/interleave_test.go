@@ -116,7 +116,8 @@ func repairs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// bothEqual repairs the mirror, after the time for which Repair keeps notes, and compares the stores.
+// A note is an object that names a write in progress. bothEqual waits for the time for which Repair keeps notes,
+// repairs the mirror, and compares the stores.
 func (p *exploredPair) bothEqual() {
 	time.Sleep(2 * time.Hour)
 	require.NoError(p, repairs(p.Context(), p.open()))

@@ -144,8 +144,7 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// RepairAll counts an object with content as failed whose key ends in "/", because a directory cannot
-// store it.
+// A directory cannot store an object with content whose key ends in "/". RepairAll counts such an object as failed.
 func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	_, err := p.primary.Put(t.Context(), &driver.PutRequest{
@@ -160,8 +159,8 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	require.Equal(t, mirror.Report{Failed: 1}, report)
 }
 
-// A folder marker that is removed through the mirror disappears from both stores, and one that is
-// written through it leaves no note.
+// If a folder marker is removed through the mirror, it disappears from both stores. If one is written through the
+// mirror, the mirror leaves no record of the write in the primary.
 func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {

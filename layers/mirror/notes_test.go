@@ -22,8 +22,8 @@ func gone(d driver.Driver) storage.Bucket {
 	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// RepairAll does not revert later writes because of the notes in a restored snapshot of the primary,
-// which are of writes that were in progress then.
+// The mirror notes each write in the primary while the write is in progress. A restored snapshot of the primary may
+// have such notes. RepairAll does not revert later writes because of them.
 func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		primary := memstore.NewDriver(memstore.Config{})
@@ -34,7 +34,8 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 
-		// A snapshot is made while the second store is gone, so that it has notes.
+		// A snapshot is made while the second store is gone. So the snapshot has notes, which say which writes the
+		// second store lacks.
 		down := newMirror(t, primary, gone(second))
 		put(t, down, "a", "of the snapshot")
 		require.NoError(t, down.Remove(t.Context(), "b"))
@@ -43,7 +44,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
 
-		// Later writes reach both stores, and the notes end.
+		// Later writes reach both stores, and Repair removes the notes.
 		time.Sleep(2 * time.Hour)
 		put(t, b, "a", "written since")
 		put(t, b, "b", "written since")
@@ -65,7 +66,8 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	})
 }
 
-// newNotesOnly returns a store with the notes of another one.
+// A note says which write a store may lack. newNotesOnly returns a store with copies of the notes of another store, and
+// without its objects.
 func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	t.Helper()
 	dst := memstore.New()
@@ -73,8 +75,8 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	return dst
 }
 
-// RepairAll reports an object as undecided, and replaces nothing, if both stores have a note of it,
-// because their roles were swapped twice without RepairAll in between.
+// Each store may have a note that the other lacks a write of an object, because their roles were swapped twice without
+// RepairAll in between. RepairAll then reports the object as undecided, and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		put(t, newMirror(t, primary, gone(second)), "old/1", "written first")
@@ -85,7 +87,7 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 		require.EqualValues(t, 1, report.Undecided)
 		require.Equal(t, "written last", contentsOf(t, engine.New(second))["old/1"])
 
-		// The caller decides for the second store.
+		// The caller decides that the second store is right.
 		swapped := newMirror(t, second, engine.New(primary))
 		_, err = mirror.RepairAll(t.Context(), swapped, mirror.WithPrimaryRight())
 		require.NoError(t, err)
@@ -95,8 +97,8 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	})
 }
 
-// RepairAll reports an object as undecided, and restores nothing, if the primary may have removed it
-// between two swaps without RepairAll.
+// The roles of the two stores are swapped twice without RepairAll in between, and the primary may have removed an
+// object meanwhile. RepairAll reports this object as undecided, and restores nothing.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		require.NoError(t, newMirror(t, primary, gone(second)).Remove(t.Context(), "old/1"))

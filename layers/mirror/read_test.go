@@ -93,7 +93,7 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		require.Equal(t, "first", string(data))
 		require.NotEqual(t, first.Revision, older.Revision)
 
-		// When it is back, writes with a revision of the second store fail.
+		// When the primary is back, writes with a revision of the second store fail.
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
@@ -160,7 +160,8 @@ func TestListContinuesInOtherStore(t *testing.T) {
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "x")
 				}
 
-				// Writes that the second store misses leave notes in the primary, which no page shows.
+				// If the second store misses a write, the mirror keeps an object that notes the write in the primary.
+				// Listings do not show these objects.
 				p.inSecond.Set(faults.Fail(faults.Writes))
 				for i := range objects {
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "y")
@@ -207,8 +208,8 @@ func listPages(
 	}
 }
 
-// Only the first write waits for a second store that does not respond, and again the first one after
-// the layer has tried the store again.
+// If the second store does not respond, the first write waits for it. Later writes wait only when the layer tries the
+// second store again.
 func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const stall, probe, writes = 3 * time.Second, time.Minute, 25
@@ -472,8 +473,8 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A copy within the bucket does not read the second store, which may still have a removed object, even
-// if the primary fails once.
+// The second store may still have an object that was removed. So a copy within the bucket does not read the second
+// store, even if the primary fails once.
 func TestCopyReadsPrimary(t *testing.T) {
 	copyObject := func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.Copy(ctx, b, "to", b, "a")

@@ -72,8 +72,8 @@ func (p *pair) requireEqual(t *testing.T, msg ...any) map[string]string {
 	return objects
 }
 
-// repair ends all faults and calls Repair twice, the second time when all notes are old enough to end. It returns the
-// objects, which are then the same in both stores.
+// repair ends all faults and calls Repair twice. Before the second call, all records of writes in progress become old
+// enough to be removed. It returns the objects, which are then the same in both stores.
 func (p *pair) repair(t *testing.T, msg ...any) map[string]string {
 	t.Helper()
 	p.inPrimary.Set()
@@ -166,7 +166,7 @@ func writes() []write {
 	}
 }
 
-// A dying layer fails all calls from one on, as if the process had been killed there.
+// A dying layer fails all calls, beginning with a certain call, as if the process had been killed there.
 type dying struct {
 	from  int  // number of the first call that fails
 	taken bool // that call has its effect
@@ -217,8 +217,8 @@ func TestRepairAfterKill(t *testing.T) {
 	}
 }
 
-// killAt makes a write in a process that is killed at a call of a store, and repairs. It reports whether the write
-// made that many calls.
+// killAt makes a write in a process that is killed at a call of a store. Another process then repairs the mirror.
+// killAt reports whether the write made that many calls.
 func killAt(t *testing.T, w write, call int, taken bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
@@ -361,7 +361,7 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 				})
 			}
 
-			// Every three seconds, a store gets another fault. In one turn of four, that is the second store.
+			// Every three seconds, a store gets another fault. Every fourth time, this is the second store.
 			rules := [][]faults.Rule{
 				{faults.Fail(faults.Any)},
 				{faults.DropResponse(faults.Writes)},
@@ -469,7 +469,7 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
 	if state.Notes > 0 {
-		// A writer has met others so often that it left its key to Repair.
+		// A writer met others so often that it gave up, and left the key to Repair.
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
@@ -493,7 +493,7 @@ func TestRepairAll(t *testing.T) {
 		require.ErrorIs(t, err, storage.PreconditionFailed, "a primary that may be a new one")
 		require.Len(t, contentsOf(t, p.second), 2)
 
-		// Without the surplus object, they become equal.
+		// Without the surplus object, RepairAll makes the stores equal.
 		require.NoError(t, p.second.Remove(t.Context(), "gone"))
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
@@ -508,12 +508,13 @@ func TestRepairAll(t *testing.T) {
 		put(t, p.second, "z", "after all others")
 		put(t, p.mirror, "m", "by the layer")
 
-		// RepairAll copies the 39 objects that only the primary has. It does not decide about k1, gone and z.
+		// RepairAll copies the 39 objects that only the primary has. It decides nothing about the objects "k1", "gone"
+		// and "z".
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.Equal(t, mirror.Report{Repaired: 39, Undecided: 3}, report)
 
-		// The caller decides for the primary.
+		// The caller decides that the primary is right.
 		report, err = mirror.RepairAll(t.Context(), p.mirror, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
@@ -571,7 +572,7 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 			}
 			require.Equal(t, want, contentsOf(t, second))
 
-			// With swapped roles, RepairAll fills it.
+			// With swapped roles, RepairAll fills the empty store.
 			_, err := mirror.RepairAll(t.Context(), newMirror(t, survivor, engine.New(empty)))
 			require.NoError(t, err)
 			require.Equal(t, want, contentsOf(t, engine.New(empty)))
@@ -612,7 +613,8 @@ func TestRepairKeepsRecentNote(t *testing.T) {
 	})
 }
 
-// Repair keeps the note of a signed upload until its URL has expired.
+// While a signed URL for an upload is valid, an object in the primary notes that the key may be written. Repair keeps
+// this note until the URL has expired.
 func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))

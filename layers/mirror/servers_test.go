@@ -90,7 +90,7 @@ func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
 	storagetest.RunDriver(t, newMirrorDriver)
 }
 
-// A deafProxy passes all requests on, and while it is deaf no response.
+// A deafProxy passes all requests on. While it is deaf, it passes no response on.
 type deafProxy struct {
 	deaf atomic.Bool
 	all  sync.WaitGroup

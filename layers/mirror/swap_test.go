@@ -42,8 +42,8 @@ func TestSwapLosesNoWrite(t *testing.T) {
 				texts[writer] = []string{""}
 			}
 
-			// write lets one writer in each step write for 30 seconds, and calls during meanwhile. The rounds
-			// of a writer begin with firstRound.
+			// write lets one writer in each step write for 30 seconds, and calls the function during in the meantime.
+			// The rounds of a writer begin with firstRound.
 			succeeded := 0
 			write := func(b storage.Bucket, firstRound, step int, during func()) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -87,7 +87,8 @@ func TestSwapLosesNoWrite(t *testing.T) {
 			writes := succeeded
 			require.Greater(t, writes, writers, "some writes succeeded")
 
-			// Half of them write with swapped roles. The objects of the others stay as they were.
+			// Half of the writers write while primary and second store have swapped roles. The objects of the other
+			// writers stay as they were.
 			swapped := mirrorOf(latter, former, faults.New(), ofFormer)
 			write(swapped, 1000, 2, func() {})
 			require.Greater(t, succeeded, writes+writers, "some writes succeeded")

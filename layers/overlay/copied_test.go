@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A marker that an interrupted removal has left removes no object of another overlay whose new store is
-// a copy of the first one's.
+// A marker says that a removal has begun. An interrupted removal has left a marker in an overlay's new store, and a
+// second overlay uses a copy of this store. There, the marker removes no object.
 func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			_, err := storage.Copy(ctx, engine.New(secondDriver), "a", engine.New(firstDriver), "a")
 			require.NoError(t, err)
 
-			// There it hides the object, but removes nothing.
+			// In the second overlay, the marker hides the object, but removes nothing.
 			_, _, err = storage.ReadAll(t.Context(), second, "a")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			report, err := overlay.Finish(t.Context(), second, overlay.FinishConfig{})
@@ -46,7 +46,7 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			require.Equal(t, overlay.Report{Markers: 1}, report)
 			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, secondOld))
 
-			// Without the marker, the object moves.
+			// When the marker of the interrupted removal is removed, the object moves to the new store.
 			removed, err := overlay.RemoveMarkers(t.Context(), second)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, removed)

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A demoting driver moves each object that was written to the old store, so that every later call
-// finds it there. No write is in progress meanwhile: the layer relies on it that nothing comes to the old store.
+// A demoting driver moves each written object to the old store, so that every later call finds it there. No write is in
+// progress meanwhile, because the layer requires that nothing is added to the old store.
 type demoting struct {
 	driver.Driver
 	new, old storage.Bucket
@@ -84,8 +84,8 @@ func (d *demoting) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
-// casesOfWrites are the cases about what the engine keeps of a write: the id by which it is found after a lost
-// response, and the object of an upload. The test has moved the object away from it.
+// casesOfWrites are the cases of the suite about what the engine stores with a write: the id by which it is found after
+// a lost response, and the object of an upload. In this test, the object has moved to the old store by then.
 var casesOfWrites = []string{
 	"Complete is idempotent",
 	"a body that is damaged in transit is not stored",

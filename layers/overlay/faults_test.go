@@ -316,7 +316,7 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 				put(t, b, "a", "new")
 				inSecond.Set()
 
-				// The primary fails, so that the mirror reads the marker.
+				// The primary fails, so that the mirror reads the second store, which still has the marker.
 				time.Sleep(time.Minute) // until the circuit tries the second store again
 				inPrimary.Set(faults.Fail(faults.Any))
 				_, _, err = storage.ReadAll(t.Context(), b, "a")

@@ -59,7 +59,7 @@ func TestFinishBesideWrites(t *testing.T) {
 			}
 			oldContents := contentsOf(t, old)
 
-			// Each round of a writer works on the objects of one number, and reads another one.
+			// In each round, a writer works on the objects with one number, and reads an object with another number.
 			var counts [keys]atomic.Int64
 			var all sync.WaitGroup
 			for writer := range writers {
@@ -163,7 +163,7 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A dying layer fails all calls from one on, as if the process had been killed there.
+// A dying layer fails all calls, beginning with a certain call, as if the process had been killed there.
 type dying struct {
 	from  int  // number of the first call that fails
 	taken bool // that call has its effect
@@ -220,7 +220,7 @@ type killedCall struct {
 	texts []string // contents that the object may have afterwards; "" is gone
 }
 
-// An object is as before or as after an operation during which a process was killed.
+// If a process is killed during an operation, the object is then as it was before, or as the operation leaves it.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	remove := func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }
 	finish := func(ctx context.Context, b storage.Bucket) error {
@@ -279,7 +279,8 @@ func (k killedCall) killAt(t *testing.T, request int, taken, keepOld bool) bool 
 		return false
 	}
 
-	// Another process sees one of the states, and Finish does not change it.
+	// Another process sees the object before or after the interrupted call. Finish does not change which of them it
+	// sees.
 	reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
 	got := contentsOf(t, reopened)
 	require.Contains(t, k.texts, got["a"], "killed at request %d", request)

@@ -43,7 +43,7 @@ func (e *exploredMove) text(b storage.Bucket) string {
 	return string(data)
 }
 
-// An exploredOperation is one on the key of an overlay.
+// An exploredOperation is an operation on the one key of an overlay.
 type exploredOperation struct {
 	name string
 	// do returns what it has read, or "".
@@ -147,7 +147,7 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
-			// By default, only pairs with an operation that leaves or ends a tombstone.
+			// By default, test only pairs in which one operation is a removal, because it leaves a tombstone.
 			leavesTombstone := slices.ContainsFunc([]exploredOperation{x, y}, func(o exploredOperation) bool {
 				return o.name == "remove"
 			})

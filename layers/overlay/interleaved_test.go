@@ -31,7 +31,7 @@ const (
 	key    = folder + "a"
 )
 
-// An object is what one store would have of the key.
+// An object is what the key would have in a single store, without an overlay.
 type object struct {
 	text  string // "" if there is none
 	tag   string // "" if there is none
@@ -314,7 +314,8 @@ type hold struct {
 // holdKey is the key of the hold in the context of an operation.
 type holdKey struct{}
 
-// layer lets the hold of each operation happen at its call of a store.
+// An operation can be held at one of its calls to a store. layer is the layer of both stores that counts these calls
+// and holds the operation.
 func (w *scene) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		h, ok := ctx.Value(holdKey{}).(*hold)
@@ -362,7 +363,7 @@ var starts = []start{
 // soon lets an operation try again at once.
 var soon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
-// newScene returns a scene, and the object that a single store would have in its place.
+// newScene returns a scene, and the object that a single store would have in place of the overlay's two.
 func newScene(t *testing.T, s start, m mode) (*scene, object) {
 	t.Helper()
 	w := &scene{
@@ -379,7 +380,7 @@ func newScene(t *testing.T, s start, m mode) (*scene, object) {
 	removedAttrs := put(t, engine.New(w.newDriver), key, "gone")
 	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
 
-	// The stores get the objects and the marker of the start.
+	// Put the objects into the stores, and the marker with which this case begins.
 	w.bucket = open(m.config(false))
 	w.copying = open(m.config(true))
 	had := object{given: true}
@@ -418,7 +419,8 @@ func find(name string) action {
 	return actions[slices.IndexFunc(actions, func(a action) bool { return a.name == name })]
 }
 
-// run runs an action with a hold, and reports whether it came to it.
+// run runs an action. If h is set, the action is held at one of its calls to a store. run reports whether the action
+// made that call.
 func (w *scene) run(t *testing.T, a action, h *hold) (held bool) {
 	n := len(w.history)
 	e := event{action: a, text: textOf(fmt.Sprint(a.name, " ", n)), begin: w.clock}
@@ -456,8 +458,8 @@ func linearizable(had object, open []event) bool {
 	return false
 }
 
-// maySeem reports whether an object may seem to have changed that was only moved, or a listing may have
-// one whose removal ends meanwhile.
+// maySeem reports whether a wrong result is permitted. An object that was only moved may seem to have changed, and a
+// listing may have an object whose removal has not ended yet.
 func (e event) maySeem(want string) bool {
 	switch e.action.name {
 	case "replace", "remove one revision":
@@ -470,7 +472,8 @@ func (e event) maySeem(want string) bool {
 	return false
 }
 
-// judge reads what the stores have at the end, ends the move, and looks for an order.
+// judge reads what the stores have at the end, and finishes the overlay's move. Then it looks for an order of the
+// operations that explains all results.
 func (w *scene) judge(t *testing.T, had object, story string) {
 	t.Helper()
 	reader := find("read")
@@ -488,7 +491,7 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	require.NoError(t, err)
 	require.Zero(t, remaining, story)
 
-	// The layer's own objects are removed, and the old store is as it was if it is kept.
+	// The layer's own objects are removed. If the old store is to be kept, it is as it was at first.
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
 	if w.mode.keepOld {
@@ -501,7 +504,7 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 		}
 	}
 
-	// Readers see the same without the layer.
+	// Without the layer, readers see the same objects.
 	w.bucket = engine.New(w.newDriver)
 	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
@@ -523,8 +526,8 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	}
 }
 
-// The tags of a moving object are those of one of two orders of operations, while a process reads or
-// sets them, Finish copies the object, and another process is killed in a removal.
+// A process reads or sets the tags of an object. At one of its calls, Finish copies the object, and another process is
+// killed while it removes it. The tags are those of one of the two possible orders.
 func TestTagsOfMovingObject(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
@@ -582,7 +585,7 @@ func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	return otherwise
 }
 
-// A draw takes one of so many cases.
+// A draw selects one of every n cases at random.
 type draw struct {
 	random *rand.Rand
 	every  int
@@ -591,8 +594,8 @@ type draw struct {
 // one reports whether a case is taken.
 func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
-// exploreInterleaved runs the inner action before each call of the outer one. It runs the inner one as a whole, and
-// then lets something happen to it at each of its own calls.
+// exploreInterleaved runs the inner action before each call of the outer action. It first runs the inner action as a
+// whole. Then it holds the inner action at each of its own calls, to kill it or to run a third action there.
 func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
 	reader := find("read")
 	for outerCall, reached := 1, true; reached; outerCall++ {
@@ -621,7 +624,7 @@ func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, poss
 	}
 }
 
-// A kind is what happens to the inner operation at one of its calls.
+// A kind says what happens to the inner action at one of its calls.
 type kind struct {
 	name   string
 	killed bool    // its process is killed there
@@ -629,7 +632,7 @@ type kind struct {
 	third  *action // runs before that call, or nil
 }
 
-// kinds returns what may happen to the inner operation at its i-th call. With 0, it is not held.
+// kinds returns what may happen to the inner action at its i-th call. With i = 0, nothing happens to it.
 func kinds(i int, possible []action) []kind {
 	if i == 0 {
 		return []kind{{name: "whole"}}
@@ -642,7 +645,7 @@ func kinds(i int, possible []action) []kind {
 	return all
 }
 
-// hold returns the hold of the inner operation at its i-th call.
+// The method hold returns a hold, which makes this kind of event happen at the i-th call of the inner action.
 func (k kind) hold(t *testing.T, w *scene, i int) *hold {
 	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {

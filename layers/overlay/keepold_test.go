@@ -201,7 +201,7 @@ func TestTombstonesInListing(t *testing.T) {
 			}
 		}
 
-		// And so are the contents, even after Finish.
+		// The contents are also equal, even after Finish.
 		want := contentsOf(t, model)
 		require.Equal(t, want, contentsOf(t, b))
 		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
@@ -211,8 +211,8 @@ func TestTombstonesInListing(t *testing.T) {
 	}
 }
 
-// With KeepOld, each key of the old store can be removed, even if the name of its tombstone would be
-// too long, or if the engine would not write it.
+// With KeepOld, a tombstone in the new store hides a removed object of the old store. Each key of the old store can be
+// removed, even if the name of its tombstone would be too long, or if it is a key that the engine would not write.
 func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)

@@ -124,8 +124,8 @@ func testKillsWhileFinishing(t *testing.T, environment []string) {
 	require.Equal(t, want, contentsOf(t, newStore), "only the new store is needed")
 }
 
-// finishInProcess runs Finish in a process that is killed after some time. It reports whether Finish has succeeded
-// before. The process must not fail by itself.
+// finishInProcess runs Finish in a process that is killed after some time. It reports whether Finish succeeded before
+// the kill. If the process fails in another way, this is an error.
 func finishInProcess(
 	t *testing.T, dir string, environment []string, patience time.Duration,
 ) (finished bool, err error) {
@@ -152,7 +152,7 @@ func finishInProcess(
 	return false, fmt.Errorf("%w: %s", err, &output)
 }
 
-// changeOne writes, removes or reads an object of which nobody else writes.
+// changeOne writes, removes or reads an object that nobody else writes.
 func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key string) {
 	t.Helper()
 	text := textOf(fmt.Sprint("newer ", rand.Uint32()))

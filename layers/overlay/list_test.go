@@ -56,7 +56,7 @@ func TestListBothStores(t *testing.T) {
 	}
 }
 
-// listKeys returns the keys of a listing by pages and of one without an end, which must be the same.
+// listKeys lists the keys in pages, and once more as a whole. Both results must be the same.
 func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (keys []string) {
 	t.Helper()
 	first := opts
@@ -85,9 +85,10 @@ func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListO
 	return keys
 }
 
-// A listing reads only the few objects that have the size of a marker of their key.
+// A removal leaves a marker under the object's key, whose size depends on the key. A listing reads only the few objects
+// with this size.
 func TestListReadsFewObjects(t *testing.T) {
-	// Markers of 72 bytes are those of the first stored form. Each object of that size is looked at.
+	// In the first version, markers had 72 bytes. A listing reads each object of that size.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			const objects, maxHeads = 1000, 5
@@ -114,7 +115,8 @@ func TestListReadsFewObjects(t *testing.T) {
 	}
 }
 
-// A listing reads an object that has the size of its marker, and shows it unless it is the marker.
+// A removal leaves a marker under the object's key. A listing reads an object of the same size as a marker, and shows
+// it unless it is one.
 func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))

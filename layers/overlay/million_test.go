@@ -26,7 +26,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// "make move-million" moves so many objects, in memory, or in a directory if one is given. It takes minutes.
+// "make move-million" moves a given number of objects, in memory, or in a directory if one is given. It takes minutes.
 const (
 	moveObjects = "OMNIBUCKET_MOVE_OBJECTS"
 	moveDir     = "OMNIBUCKET_MOVE_DIR"

@@ -27,8 +27,8 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 	}
 }
 
-// During a rolling update, some processes use the layer and others NewOnly, or some NewOnly and others no layer.
-// Each sees the writes and removals of the others.
+// During a rolling update, some processes use the overlay and others NewOnly. Later, some use NewOnly and others no
+// layer. Each sees the writes and removals of the others.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		tests := []struct {
@@ -58,7 +58,7 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				former := buckets[tt.former]
 				later := buckets[tt.former+1]
 
-				// Each removes an object, and the later one a revision.
+				// Each bucket removes an object. The later one also removes an object with a given revision.
 				require.NoError(t, later.Remove(t.Context(), "a"))
 				require.NoError(t, former.Remove(t.Context(), "b"))
 				attrs, err := later.Attrs(t.Context(), "c")
@@ -66,13 +66,13 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				revision := storage.IfRevision(attrs.Revision)
 				require.NoError(t, later.Remove(t.Context(), "c", revision))
 
-				// The revision is gone for both.
+				// For both buckets, the object with this revision is gone.
 				laterErr := later.Remove(t.Context(), "c", revision)
 				formerErr := former.Remove(t.Context(), "c", revision)
 				require.Equal(t, storage.CodeOf(laterErr), storage.CodeOf(formerErr))
 				require.NoError(t, former.Remove(t.Context(), "c"))
 
-				// Neither sees an object that was removed.
+				// Neither bucket sees an object that was removed.
 				put(t, later, "d", "new d")
 				for _, key := range []string{"a", "b", "c"} {
 					for name, b := range map[string]storage.Bucket{"former": former, "later": later} {

@@ -102,7 +102,7 @@ func TestFeaturesOfBothStores(t *testing.T) {
 	}
 }
 
-// An overlay refuses an old store that is its new store, or overlaps with it.
+// The old store of an overlay cannot be its new store, nor overlap with it.
 func TestNewRefusesOneStoreTwice(t *testing.T) {
 	newDriver := func(dir string) driver.Driver {
 		d, err := local.NewDriver(dir, local.Config{NoSync: true})

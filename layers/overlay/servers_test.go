@@ -1,7 +1,7 @@
 //go:build !race || omnibucket_sdks
 
-// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
-// race" does that, and tools/scripts/tests runs these tests without it.
+// Building the SDKs of the stores for the race detector takes longer than all tests of this package. So with the race
+// detector, these tests are built only with the tag omnibucket_sdks.
 
 package overlay_test
 
@@ -28,7 +28,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// setCredentials sets those of all servers, by name.
+// setCredentials sets the variables with the credentials of all servers, by the servers' names.
 func setCredentials(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"MINIO", "VERSITYGW"} {
@@ -178,7 +178,7 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 	}
 }
 
-// write counts in an object, fails to create it, and removes another one.
+// write adds one to the number in an object, fails to create that object, and removes another object.
 func write(t *testing.T, b storage.Bucket, n int) error {
 	key := fmt.Sprintf("count/%02d", n)
 	addOne := func(old []byte, _ *storage.Attrs) ([]byte, error) {

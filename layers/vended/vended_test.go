@@ -159,7 +159,7 @@ func TestCredentialsOfStoreWithOwn(t *testing.T) {
 	require.ErrorContains(t, err, "CredentialsFor")
 }
 
-// An originless driver is like that of a provider.
+// An originless driver hides that its store can vend credentials.
 type originless struct{ driver.Driver }
 
 // Describe hides that the store can vend credentials.
