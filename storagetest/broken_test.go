@@ -456,7 +456,7 @@ func (d *removesTree) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
-// The driver boasts declares that it signs URLs, but cannot.
+// boasts is a driver that declares that it signs URLs, but cannot.
 type boasts struct{ driver.Driver }
 
 // Describe declares that it signs URLs, but cannot.

@@ -68,8 +68,8 @@ func (d *directoryDriver) path(key string) (string, error) {
 	return filepath.Join(d.objects, filepath.FromSlash(key)), nil
 }
 
-// missing returns ObjectNotFound for what the file system says of a name that no file
-// has, and any other error as it is.
+// missing returns ObjectNotFound for the errors with which a file system says that there is no such file. It returns
+// any other error unchanged.
 func missing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
 		return storage.ObjectNotFound
@@ -99,7 +99,7 @@ func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	// After a rename, there is no such file.
+	// After a rename, the temporary file does not exist any more.
 	defer func() {
 		_ = os.Remove(file.Name())
 	}()
@@ -136,8 +136,8 @@ func (d *directoryDriver) write(
 	return file.Stat()
 }
 
-// rename makes a file that is complete the object. A name that is a file's or a folder's
-// cannot be the other too: that is Unsupported.
+// rename makes a complete file the object. A path cannot be a file and a folder at the same time. In this case, rename
+// fails with Unsupported.
 func (d *directoryDriver) rename(src, dst string) (err error) {
 	// Another call may remove the folder before the rename, because it is empty.
 	const attempts = 100
@@ -272,7 +272,7 @@ func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*sto
 	return page, ctx.Err()
 }
 
-// Delete removes the folders that are empty then, too: nobody has made them.
+// Delete also removes the folders that become empty, because nobody has made them on purpose.
 func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	path, err := d.path(r.Key)
 	if err != nil {

@@ -22,7 +22,7 @@ func ExampleRunDriver() {
 	_ = testConformance
 }
 
-// A Core of your own that changes what a bucket does proves the same rules.
+// If a Core of your own changes what a bucket does, the suite proves that the bucket still obeys all rules.
 func ExampleRun() {
 	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		b, err := storage.Wrap(memstore.New(opts...), func(c storage.Core) storage.Core { return myCore{c} })

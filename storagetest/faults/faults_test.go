@@ -400,7 +400,7 @@ func TestRecord(t *testing.T) {
 	require.Error(t, put(d, "b", "x"))
 	body := open(t, d, "a")
 
-	// Three calls, one of them hit, and one open body.
+	// There were three calls. The second one failed, and the third one returned an open body.
 	require.Equal(t, []faults.Event{
 		{N: 1, Call: "Put", Key: "a"},
 		{N: 2, Call: "Put", Key: "b", Fault: "second put"},

@@ -164,7 +164,7 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness, scene)
 	require.Nil(t, report.Failure)
 
-	// Runs were cut off, and yet both results were seen.
+	// Runs were cut off at the limit of steps, but each of the two results was seen in some run.
 	require.Positive(t, report.Cut)
 	require.Equal(t, map[string]bool{"a": true, "b": true}, results)
 }
@@ -236,7 +236,8 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 	}, outcomes)
 }
 
-// While a request is pending, time passes only if the budget has Ticks.
+// A budget limits what the explorer may do in a run. While a request is pending, time passes only if the budget has
+// Ticks.
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
 
@@ -359,11 +360,11 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 				require.NoError(s, err)
 				require.Equal(s, tt.isVisible, page.Entries[0].Revision != attrs.Revision)
 
-				// The condition of an upload.
+				// An upload with a condition on the revision fails only if the change is visible.
 				_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
 				require.Equal(s, tt.isVisible, err != nil)
 
-				// The condition of a removal.
+				// A removal with the same condition.
 				put(s, b, "k", "equal")
 				// The removal fails only if the change is visible.
 				_ = b.Remove(s.Context(), "k", ifFirst)
