@@ -296,7 +296,7 @@ func TestPurgersBrokenAPI(t *testing.T) {
 	}
 }
 
-// A roundTripper is a connection that no server needs.
+// A roundTripper is an http.RoundTripper that responds without a server.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

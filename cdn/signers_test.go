@@ -325,7 +325,7 @@ func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 		string(pem[40:80]),
 	}
 
-	// The signature of a prefix is a secret, too: it permits to read all objects below.
+	// The signature of a prefix is a secret, too, because it grants the right to read all objects with the prefix.
 	for name, signer := range newSigners(t) {
 		granted, err := signer.SignPrefix("a/")
 		require.NoError(t, err)

@@ -238,7 +238,7 @@ func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	require.ErrorContains(t, err, "configuration file must be readable")
 }
 
-// Names and Open use the configuration file at DefaultPath, and need none.
+// Names and Open use the configuration file at DefaultPath if there is one.
 func TestDefaultPath(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)

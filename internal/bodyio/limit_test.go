@@ -95,7 +95,7 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// The reader calls More only once, although Ask has already called it.
+// The reader calls More only once, even if Ask has done so already.
 func TestBodyAsksOnceForMore(t *testing.T) {
 	calls := 0
 	r := &bodyio.LimitedReader{

@@ -21,7 +21,7 @@ type busy struct {
 	modified time.Time // of the last object that was written
 }
 
-// Upload is followed at once by the removal of the object, while removals remain.
+// Upload stores an object. As long as b has removals left, the object is removed again at once.
 func (b *busy) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {

@@ -100,7 +100,8 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 }
 
 // withoutNumbers returns files with a star for each number of 16 digits in their names and texts. Most numbers are
-// random. Only the file k has a number that depends on its name, so withoutNumbers adds to each name whose it is.
+// random. Only the file k has a number that depends on its name, so withoutNumbers adds to each name whether its number
+// is that of k.
 func withoutNumbers(files map[string]string) map[string]string {
 	const numberOfK = ".omnibucket-8254c329a92850f6"
 	number := regexp.MustCompile(`[0-9a-f]{16}`)

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// testdata/files.txt lists, for each of a few simple calls, the source files of this library whose
-// code it runs. The test fails if that becomes more.
+// testdata/files.txt has a list of source files for each of a few simple calls. These are the files whose code the call
+// runs. The test fails if a call runs code of more files.
 func TestFilesOf(t *testing.T) {
 	testserver.Further(t) // it compiles all drivers again, with counters
 	const module = "github.com/omnibucket/storage"

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shared has the subjects that several drivers have, each in the file of its name.
+// shared has the names of files that several drivers have. Each is the name of a subject.
 var shared = strings.Fields(`
 	driver config open account address credentials vended endpoint
 	errors errorcodes evidence
@@ -26,7 +26,7 @@ var shared = strings.Fields(`
 	origin private sweepuploads
 `)
 
-// own has the files whose subjects no other driver has.
+// own maps each driver to the names of those files that no other driver has.
 var own = map[string]string{
 	"memstore":        "bucket index object token",
 	"providers/local": "trash",
@@ -49,8 +49,8 @@ var methods = map[string]string{
 	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
 }
 
-// Each method of a driver is in the file of the same name in all drivers, and all other files are
-// in the map own.
+// Each method of a driver is in the file of the same name in all drivers. All other files are listed in the map named
+// own.
 func TestDriverFilesOfOneSubject(t *testing.T) {
 	for directory, names := range own {
 		t.Run(directory, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestDriverFilesOfOneSubject(t *testing.T) {
 	}
 }
 
-// No file name is listed in own for two drivers.
+// No file name is in the map named own for two drivers.
 func TestDriverFilesAreShared(t *testing.T) {
 	directories := map[string]string{}
 	for directory, names := range own {

@@ -38,8 +38,8 @@ import (
 )
 
 const (
-	// childVariable makes the program of the tests a process of a pair: a pair, a side, the prefix of its round, and
-	// the address of the store.
+	// childVariable makes the test program one of two processes. Its value is the number of the pair, the side, the
+	// prefix of the round, and the address of the store.
 	childVariable = "OMNIBUCKET_KILLED_CHILD"
 	// timeVariable is how long each pair runs on each store, such as 30s. By default, each pair runs once over a
 	// directory.
@@ -69,7 +69,7 @@ type side func(ctx context.Context, p *place, i int) error
 type pair struct {
 	name  string
 	sides [2]side
-	// prepare makes what a round begins with.
+	// prepare stores what both operations need before they begin.
 	prepare func(t *testing.T, p *place)
 	check   func(t *testing.T, p *place, did [2]progress)
 	// onlyDirectories is true for a pair that does not run over the S3 server.
@@ -94,7 +94,7 @@ func (d progress) mayHave(i int) bool {
 	return d.begun[i] && (!ok || code == "" || code == string(storage.OutcomeUnknown))
 }
 
-// A place is the store of a round.
+// A place is the store in which the two operations of a pair meet once.
 type place struct {
 	storage.Bucket
 	address string
@@ -146,7 +146,7 @@ func (p *place) log() (*commit.Log, error) {
 	return l, err
 }
 
-// service returns a service of uploads. The user of a round is named like it.
+// service returns a service of uploads. Each round has a user of its own, with the same name as the round.
 func (p *place) service() (*uploads.Service, error) {
 	if s, ok := p.opened["service"].(*uploads.Service); ok {
 		return s, nil
@@ -182,8 +182,8 @@ func (p *place) serviceOf(b storage.Bucket, now func() time.Time) (*uploads.Serv
 	})
 }
 
-// requireCounted requires that nothing is stored that is not counted or reserved, and that nothing is counted that is
-// not stored. finished is the number of files that must be stored and counted. It returns the number of files.
+// requireCounted requires that all stored files are counted or reserved, and that all counted files are stored.
+// finished is the number of files that must be stored and counted. It returns the number of files.
 func (p *place) requireCounted(t *testing.T, s *uploads.Service, finished int64) int64 {
 	t.Helper()
 	var files, size int64
@@ -239,7 +239,7 @@ func prepareMirror(t *testing.T, p *place) {
 	}
 }
 
-// prepareTickets signs a ticket for each number of the round, and uploads its file.
+// prepareTickets signs a ticket for each number from 0 to keys, and uploads its file.
 func prepareTickets(t *testing.T, p *place) {
 	const size = 100
 	s, err := p.service()
@@ -268,7 +268,8 @@ func prepareTickets(t *testing.T, p *place) {
 // uploadNew replaces an object.
 func uploadNew(ctx context.Context, p *place, i int) error { return p.put(ctx, p.key("k", i), "new") }
 
-// moveFrom returns a side that moves an object from one name to another.
+// A side is the operation of one of the two processes. moveFrom returns a side that moves an object from one name to
+// another.
 func moveFrom(src, dst string) side {
 	return func(ctx context.Context, p *place, i int) error {
 		_, err := storage.Move(ctx, p.Bucket, p.key(src, i), p.key(dst, i))
@@ -276,7 +277,7 @@ func moveFrom(src, dst string) side {
 	}
 }
 
-// appendEntry appends an entry with the number of the side and that of the operation to the log.
+// appendEntry appends an entry to the log. The entry has the number of the process and the number of the operation.
 func appendEntry(ctx context.Context, p *place, i int) error {
 	l, err := p.log()
 	if err != nil {
@@ -357,7 +358,8 @@ func cancelUpload(ctx context.Context, p *place, i int) error {
 	return s.Cancel(ctx, tokens[i], p.user())
 }
 
-// withMirror returns a side that calls do with the mirror. All operations of a process have the same mirror.
+// A side is the operation of one of the two processes. withMirror returns a side that calls do with the mirror. All
+// operations of a process use the same mirror.
 func withMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
 	return func(ctx context.Context, p *place, i int) error {
 		if b, ok := p.opened["mirror"].(storage.Bucket); ok {
@@ -589,8 +591,8 @@ var pairs = []pair{
 	},
 }
 
-// runChild makes one side of a pair, and prints what it begins and what has ended. args are the four fields that
-// childVariable describes.
+// runChild runs one of the two operations of a pair, and prints when an operation begins and when it has ended. args
+// are the four fields that childVariable describes.
 func runChild(args []string) error {
 	pairNumber, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -667,7 +669,7 @@ func TestPairsOfKilledProcesses(t *testing.T) {
 	}
 }
 
-// runPair runs rounds of a pair over a store: one, or as many as the time of timeVariable permits.
+// runPair lets the two operations of a pair meet over a store, again and again: once, or for the time of timeVariable.
 func runPair(t *testing.T, number int, address string) {
 	var duration time.Duration
 	if text := os.Getenv(timeVariable); text != "" {
@@ -707,7 +709,7 @@ func runPair(t *testing.T, number int, address string) {
 	t.Logf("%d rounds, %d kills", rounds, kills)
 }
 
-// A child is a process of a pair.
+// A child is one of the two processes that run the operations of a pair.
 type child struct {
 	cmd    *exec.Cmd
 	stderr bytes.Buffer

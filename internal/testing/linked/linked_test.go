@@ -28,8 +28,8 @@ import (
 
 const library = "github.com/omnibucket/storage"
 
-// A generic function is linked with these types. Those of s3.WithRequest are types of the SDK, and
-// the function makes an interface of its argument only.
+// A generic function is linked with these types as arguments. The type arguments of s3.WithRequest would be types of
+// the SDK. It need not be linked, because it only converts its argument to an interface.
 var typeArguments = map[string]string{
 	"storage.Ref":     "storage.Uploader",
 	"storage.As":      "fmt.Stringer",
@@ -74,7 +74,7 @@ func link(t *testing.T, source string) string {
 	return buf.String()
 }
 
-// program returns a program whose variable has all functions and methods of some packages.
+// program returns a program with one variable that contains all functions and methods of some packages.
 func program(t *testing.T, packages []string) string {
 	t.Helper()
 	imports := []string{"fmt"}

@@ -45,8 +45,7 @@ type attack struct {
 	header []string // name and value, by turns
 	body   string
 	form   map[string]string // if set, the fields of a form in place of a signature
-	// allowed are the providers whose policies permit the request. It may still tell nothing of
-	// other keys.
+	// allowed are the providers whose policies permit the request. Even then, the response may not reveal other keys.
 	allowed []string
 	// leaks are the providers on which the attack succeeds, by their documented limits.
 	leaks  []string

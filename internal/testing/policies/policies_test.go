@@ -237,8 +237,8 @@ func minio(t *testing.T) *policyServer {
 	return s
 }
 
-// Each of five programs works with exactly the policies that the analyzer prints for it, and fails
-// without any one of their actions that is not marked.
+// Each of five programs works with exactly the policies that the analyzer prints for it. Without any one action of
+// these policies, it fails, unless only failures need the action.
 func TestProgramsWorkWithTheirPolicies(t *testing.T) { testEachAction(t, ourServer(t)) }
 
 // The policies are also right for MinIO.
@@ -421,8 +421,8 @@ func (p printedPolicy) without(index int, action string) printedPolicy {
 	return p
 }
 
-// printedPolicies returns what the analyzer prints for each program. A test of the analyzer compares
-// the file with its output, and writes the file with -update.
+// printedPolicies returns what the analyzer prints for each program, from a file. A test of the analyzer compares the
+// file with its output, and writes the file with -update.
 func (s *policyServer) printedPolicies(t *testing.T) map[string]printedPolicy {
 	t.Helper()
 	printed, err := os.ReadFile(filepath.Join("testdata", s.provider+".txt"))

@@ -84,8 +84,7 @@ func newDisk(t *testing.T, kind, size, options string) *disk {
 // flush writes everything to the disk, before a step.
 func (d *disk) flush(t *testing.T) { run(t, "sync", "-f", d.path) }
 
-// cut returns the directory of a disk with the contents that this one would have after a
-// power cut now.
+// cut returns a directory with the contents that this disk would have if the power failed now.
 func (d *disk) cut(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,7 +104,7 @@ func run(t *testing.T, name string, arguments ...string) {
 	require.NoError(t, err, "%s %s: %s", name, strings.Join(arguments, " "), output)
 }
 
-// content is too large for any file system to store a part of it beside the name.
+// content is so large that no file system stores a part of it in the directory entry.
 var content = bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 
 // A step is one call whose effect must survive a power cut. Its functions get the directory of a disk.
@@ -282,7 +281,7 @@ type pausing struct {
 	removal, progress func()
 }
 
-// with returns b with the Core between the caller and the bucket.
+// The method with returns b with the Core between the caller and the bucket.
 func (p pausing) with(t *testing.T, b storage.Bucket) storage.Bucket {
 	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
 		p.Core = c

@@ -103,7 +103,8 @@ const (
 	azurite      = "http://127.0.0.1:10000/acc0untname/" + testBucket + "/a"
 )
 
-// hidingPlaces have a secret that nothing else tells, so it must be replaced.
+// hidingPlaces are messages with a secret that no name or header marks as one. The secret must be replaced
+// nevertheless.
 var hidingPlaces = []struct {
 	name    string
 	cloud   string // scheme of the provider's addresses
@@ -469,7 +470,7 @@ func secretForms() []string {
 	}
 }
 
-// encodedFor returns the secret in the encoding of its place in the message.
+// encodedFor returns the secret, encoded for the place in the message where it stands.
 func encodedFor(name string, m message) string {
 	if strings.Contains(name, "message") {
 		return "Hidden-Secret"
@@ -649,7 +650,7 @@ func TestRecordingsKeepContent(t *testing.T) {
 	}
 }
 
-// Begin refuses a folder that is missing or has files, and a file.
+// Begin refuses a folder that does not exist or that has files. It also refuses the path of a file.
 func TestRecordingsAreOfOneRun(t *testing.T) {
 	parent := t.TempDir()
 	missing := filepath.Join(parent, "missing", "dir")
@@ -667,7 +668,7 @@ func TestRecordingsAreOfOneRun(t *testing.T) {
 	require.Error(t, recording.New(file, "s3://", nil).Begin())
 }
 
-// If the folder of a recording is removed meanwhile, Write fails.
+// If the folder of a recording is removed while requests are recorded, Write fails.
 func TestRecordingWriteFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	r := recording.New(dir, "s3://", nil)

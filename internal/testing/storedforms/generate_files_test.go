@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// writtenFiles are the stored forms that are files, or texts that a client keeps. Each version has the names that
-// this file uses.
+// writtenFiles are the stored forms that are files, or texts that a client keeps. This file uses only names of the API
+// that each version has.
 var writtenFiles = map[string]func(t *testing.T) stored{
 	"cache-block": func(t *testing.T) stored {
 		dir := t.TempDir()

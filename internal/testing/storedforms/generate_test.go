@@ -40,8 +40,8 @@ type object struct {
 // stored has the objects of each store by the name of the store. The store "files" has files instead of objects.
 type stored map[string][]object
 
-// written are the stored forms, with a function that writes one. This file uses only names that every version has
-// that ever was on main, so that a copy of it writes the golden files of that version.
+// written are the stored forms, with a function that writes one. This file uses only names of the API that have been
+// there since the first version. So a copy of it can write the golden files of any version.
 var written = map[string]func(t *testing.T) stored{
 	"commit-log": func(t *testing.T) stored {
 		d := newStore("store")
@@ -166,7 +166,7 @@ func resumedOptions(path string) []storage.UploadOption {
 	}
 }
 
-// namedUploads is a store whose uploads have names that a journal of another process can name.
+// namedUploads is a store whose uploads have predictable names. So the journal of another process can name them.
 type namedUploads struct {
 	driver.Driver
 	fails bool  // the second part fails
@@ -270,14 +270,14 @@ func allWritten() map[string]func(t *testing.T) stored {
 	return all
 }
 
-// With OMNIBUCKET_STORED_FORMS, the stored forms of this version are written into that folder.
+// OMNIBUCKET_STORED_FORMS may name a folder. The test then writes the stored forms of this version into it.
 func TestStoredFormsAreWritten(t *testing.T) {
 	folder := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if folder == "" {
 		t.Skip("OMNIBUCKET_STORED_FORMS is not set")
 	}
 	for name, write := range allWritten() {
-		// In the bubble, all versions write at the same time.
+		// In the bubble, the clock is the same for every version that writes.
 		synctest.Test(t, func(t *testing.T) {
 			text, err := json.MarshalIndent(write(t), "", "\t")
 			require.NoError(t, err)

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// writtenUploads are uploads of package uploads in progress. Each version has the names that this file uses.
+// writtenUploads are unfinished uploads of package uploads. This file uses only names of the API that each version has.
 var writtenUploads = map[string]func(t *testing.T) stored{
 	"upload-tus": func(t *testing.T) stored {
 		d := newParts("store")
@@ -176,7 +176,8 @@ func putPart(t *testing.T, s *uploads.Service, upload string, number int, text s
 	return a.Header().Get("ETag")
 }
 
-// newParts returns an empty store that has the parts of its uploads in objects, so that they are in its dump.
+// newParts returns an empty store that keeps the parts of its uploads in objects, so that a dump of the store has the
+// parts, too.
 func newParts(name string) driver.Driver {
 	return &partsStore{placedStore{memstore.NewDriver(memstore.Config{Bucket: name})}}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A laterForm is a stored form whose documents are JSON. The test gives one of its documents the number of
-// a form that does not exist yet.
+// A laterForm is a kind of stored data in JSON. The test replaces the number of the form in one of its documents by a
+// number that does not exist yet.
 type laterForm struct {
 	name       string // of the golden file
 	store, key string // the store of the document, and the beginning of its key
@@ -105,7 +105,7 @@ var laterForms = []laterForm{
 func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
-			// Give the document of the form a later number.
+			// Replace the number of the form in the document by a later one.
 			s := readGolden(t, newest, form.name)
 			count := 0
 			for i, object := range s[form.store] {
@@ -201,7 +201,7 @@ func bodies(objects []object) map[string]string {
 	return all
 }
 
-// readGolden reads the golden file of a form that a version has written.
+// readGolden reads a golden file, which has what a version has stored.
 func readGolden(t *testing.T, version, name string) stored {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", version, name+".json"))

@@ -27,7 +27,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// fileReaders continue the stored forms that are files, or texts that a client keeps.
+// fileReaders continue what the golden files contain: files, or texts that a client keeps.
 var fileReaders = map[string]func(t *testing.T, s stored){
 	"cache-block": func(t *testing.T, s stored) {
 		dir := t.TempDir()
@@ -133,7 +133,7 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 	},
 }
 
-// send makes the request of a signed URL, which is JSON.
+// send makes the request that a signed URL describes. The URL is given as JSON.
 func send(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	var u storage.SignedURL
@@ -143,7 +143,7 @@ func send(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.Resp
 	return serveRequest(t, b, r)
 }
 
-// sendForm sends a file with a signed form, which is JSON.
+// sendForm sends a file with a signed form. The form is given as JSON.
 func sendForm(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	var form storage.SignedForm
@@ -173,7 +173,7 @@ func serveRequest(t *testing.T, b storage.Bucket, r *http.Request) *httptest.Res
 	return w
 }
 
-// client returns a text that the client keeps.
+// The method client returns a text that the client keeps.
 func (s stored) client(key string) string {
 	for _, o := range s["client"] {
 		if o.Key == key {
@@ -196,8 +196,8 @@ func (s stored) loadFiles(t *testing.T, dir string) {
 	}
 }
 
-// renumber gives the parts of an upload the number of the file that now has them. The files "layout" and "placed-1" of
-// an upload have the number of the file with its parts, as the file system counts its files.
+// The parts of an upload share a file, and "layout" and "placed-1" contain the file's inode number. A copy of the file
+// has another number. renumber writes the new number into "layout" and "placed-1".
 func renumber(t *testing.T, dir string) {
 	t.Helper()
 	layouts, err := filepath.Glob(filepath.Join(dir, ".omnibucket/uploads/*/layout"))

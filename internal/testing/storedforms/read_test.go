@@ -203,7 +203,7 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	}
 }
 
-// load returns a store with the objects that a golden file has of it.
+// load returns a store with the objects that the golden file has for it.
 func (s stored) load(t *testing.T, name string) driver.Driver {
 	d := newStore(name)
 	s.loadInto(t, d, name)
@@ -228,7 +228,7 @@ func lacking(version, name string) string {
 	return ""
 }
 
-// loadInto puts the objects that a golden file has of a store into a store.
+// loadInto stores the objects that the golden file has for the store with this name.
 func (s stored) loadInto(t *testing.T, d driver.Driver, name string) {
 	for _, o := range s[name] {
 		_, err := d.Put(t.Context(), &driver.PutRequest{

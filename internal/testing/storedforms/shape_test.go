@@ -37,8 +37,8 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	}
 }
 
-// shapeOf returns a line for each thing in a stored form that is the same each time that it is written: keys, names
-// of metadata, paths and types of JSON, and texts. Random texts, hashes and long numbers are left out.
+// shapeOf returns a line for each part of the stored data that is the same every time: keys, names of metadata, paths
+// and types of JSON, and texts. It leaves out random texts, hashes and long numbers.
 func shapeOf(s stored) (lines []string) {
 	for store, objects := range s {
 		for _, o := range objects {
@@ -63,8 +63,8 @@ func shapeOf(s stored) (lines []string) {
 // random matches texts that differ each time.
 var random = regexp.MustCompile(`[A-Z2-7]{26}|[0-9a-f]{12,}|[0-9a-z]{26,}|@[0-9a-f]+-|[0-9]{6,}`)
 
-// shapeOfText returns the shape of a text: that of a token, or of JSON documents one after the other. For any other
-// text, it returns the text, and for other bytes their hexadecimal digits.
+// shapeOfText returns the shape of a token, or of JSON documents one after the other. Any other text is its own shape.
+// The shape of other bytes is their hexadecimal digits.
 func shapeOfText(text []byte) []string {
 	if head, document, ok := decodeToken(text); ok {
 		return append(shapeOfText(document), "token "+head)
@@ -96,7 +96,7 @@ func decodeToken(text []byte) (head string, document []byte, ok bool) {
 		return "", nil, false
 	}
 
-	// The bytes before the document may be a checksum, and a byte of it may be a brace.
+	// The bytes before the document may be a checksum, and one of the checksum's bytes may be a brace.
 	for start := range raw {
 		if raw[start] == '{' && json.Valid(raw[start:]) {
 			return hex.EncodeToString(raw[:min(1, start)]), raw[start:], true

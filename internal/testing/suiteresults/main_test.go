@@ -93,7 +93,7 @@ func TestResultsAreStored(t *testing.T) {
 	}
 }
 
-// The counts of a recording are stored, but not as a run of the suite.
+// A run of recorded responses reports its counts, too. They are stored, but do not count as a run of the suite.
 func TestRecordingsAreStored(t *testing.T) {
 	dir := t.TempDir()
 	ran := newTable()

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// skipped are the calls that skip a test although every server and program is required, by why
-// "make test-all" may do so.
+// Some calls skip a test although every server and program is required. skipped has these calls, grouped by the reason
+// why "make test-all" accepts them.
 var skipped = map[string][]string{
 	"not if all servers and programs are required": {
 		"internal/testing/testserver/testserver.go: why",
@@ -164,8 +164,8 @@ func TestAddressesAreReadHereOnly(t *testing.T) {
 	}
 }
 
-// isAddress reports whether an expression is a variable with the address of a server. Those with
-// credentials have a further "_", and are there if the address is.
+// isAddress reports whether an expression is a variable with the address of a server. The variables with the
+// credentials of a server have a further "_". They are set if the address is set.
 func isAddress(expression string) bool {
 	name, ok := strings.CutPrefix(expression, `"OMNIBUCKET_TEST_`)
 	if !ok {
