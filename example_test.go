@@ -218,7 +218,7 @@ func ExampleNewWriter() {
 	// Output: 24 text/csv; charset=utf-8
 }
 
-// Between any two buckets; on the provider's side where that is possible.
+// The two buckets may be of any providers. If possible, the provider copies the object itself.
 func ExampleCopy() {
 	ctx := context.Background()
 	laptop := memstore.New()

@@ -134,7 +134,8 @@ func TestListEmptyPagesEnd(t *testing.T) {
 	}
 }
 
-// A loopingStore lists keys outside of the prefix, uploads or buckets in a circle.
+// A loopingStore returns tokens that lead back to earlier pages. It lists keys, keys outside of the prefix, uploads or
+// buckets.
 type loopingStore struct {
 	driver.Driver
 	token func(n int) string

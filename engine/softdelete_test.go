@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A withoutIDs driver lists what was removed without versions, as Azure does in an account without any.
+// A withoutIDs driver lists removed objects without the ids of versions, as Azure does in an account without versions.
 type withoutIDs struct{ driver.Driver }
 
 func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {

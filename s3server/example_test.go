@@ -133,7 +133,7 @@ func ExampleHandler_Inject() {
 	// Output: <nil> 2
 }
 
-// Bucket puts objects in and looks at them without an SDK.
+// With the Bucket of a server, a test can store objects and read them without an SDK.
 func ExampleHandler_Bucket() {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	if err != nil {

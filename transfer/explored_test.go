@@ -126,8 +126,8 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 	}
 }
 
-// Two moves in opposite directions lose no file, even if a clock is wrong, between stores with the
-// features that WithMove requires.
+// If the stores have the features that WithMove requires, two moves in opposite directions lose no file, even if a
+// clock is wrong.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
 	config := explored.Config()
 	config.Weaknesses = provenRemovals()

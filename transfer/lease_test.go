@@ -122,7 +122,7 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	}
 }
 
-// Every renews its lease until the job has returned, because a canceled job may still clean up.
+// The function Every renews its lease until the job has returned, because a canceled job may still clean up.
 func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const cleanUpTime = 10 * time.Minute
@@ -236,7 +236,7 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	}
 }
 
-// Every keeps its interval with a bucket that returns no modification times.
+// The function Every keeps its interval with a bucket that returns no modification times.
 func TestEveryOnAStoreWithoutTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)

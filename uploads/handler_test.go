@@ -233,8 +233,8 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// The handler reads a refused form to its end, because a browser would show no response otherwise, but no further than
-// all files may be long.
+// A browser shows a response only if the form was read to its end. So the handler reads even a refused form to its end,
+// but no more than the limit for all files of a form.
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	big := formFile{field: "photo", name: "big.png", contentType: "image/png", content: aPNG() + strings.Repeat("x", 900<<10)}

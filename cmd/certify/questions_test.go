@@ -267,7 +267,7 @@ func TestQuestionCleansUp(t *testing.T) {
 	}
 }
 
-// The question about the container of -immutable leaves that container in place, without versions.
+// With -immutable, certify asks about a container of the user. It leaves this container in place, without new versions.
 func TestQuestionAboutRetainedVersions(t *testing.T) {
 	const userContainer = "mine"
 	index := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })

@@ -178,7 +178,8 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/b"))
 }
 
-// A global flag comes before its variable in the environment, and that before the setting in the configuration.
+// A global flag has precedence over its variable in the environment. The variable has precedence over the setting in
+// the configuration.
 func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)

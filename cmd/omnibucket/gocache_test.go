@@ -328,7 +328,7 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s.put(store+"#gocache-v1/ab/old", "1")
 	s.put(store+"#gocache-v1/ab/new", "1")
 	s.put(store+"#other", "1")
-	// The object other is as old, but no output of a build.
+	// The object "other" is as old as the output "old", but is not an output of a build.
 	longAgo := time.Now().Add(-31 * 24 * time.Hour)
 	for _, name := range []string{"gocache-v1/ab/old", "other"} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), longAgo, longAgo))

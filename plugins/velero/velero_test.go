@@ -611,7 +611,7 @@ func TestReadBodySkipsEmptyReads(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
-// An emptyReads returns one byte with each second Read.
+// An emptyReads returns one byte with every other Read, and none with the rest.
 type emptyReads struct {
 	text  string
 	empty bool

@@ -152,7 +152,7 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
-			// Neither does any error that it wraps, except for the SDK's.
+			// No error that it wraps contains the secret either, except for the SDK's.
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				// The text of the SDK's own error may contain the secret.
 				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError {

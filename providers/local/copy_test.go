@@ -134,8 +134,8 @@ func TestMove(t *testing.T) {
 				return
 			}
 
-			// Each move begins at the key at which the one before ended. Outside of the plain disk, "c/d" may have
-			// another name than its own, from which no file is moved.
+			// Each move begins at the key where the previous one ended. On disks other than the plain one, the file of
+			// "c/d" may have another name than the key, and then no file can be moved from it.
 			mayRefuse := disk.name != "plain"
 			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
 				attrs, err := move(source.Key, key, storage.Condition{Absent: true})

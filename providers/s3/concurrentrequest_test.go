@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Uploads that run at the same time may share options with WithRequest. Each call of a function
-// gets an input that no other goroutine uses.
+// Uploads that run at the same time may use the same options, with the same functions in WithRequest. Each call of a
+// function gets an input that no other goroutine uses.
 func TestWithRequestConcurrently(t *testing.T) {
 	const partSize = 64 << 10
 	server, err := s3server.Start(s3server.Config{

@@ -359,7 +359,7 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			_, err := s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
 
-			// Much later, the upload is idle by its last part, too.
+			// Much later, the upload is idle even by the time of its last part.
 			elapsed = lastPart + lifetime.IdleUpload + lifetime.Day
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)

@@ -24,7 +24,7 @@ const (
 	hasNoKeys   = "a policy of a bucket has no actions of keys"
 )
 
-// unjudgedByServer has what our server does not judge by the policy of a bucket.
+// unjudgedByServer has the permissions that our server does not check by the policy of a bucket, with the reasons.
 var unjudgedByServer = map[string]string{
 	"sign":                     "it needs no policy",
 	"list-buckets":             isOfAccount,

@@ -59,8 +59,7 @@ func TestTrailedSmallReads(t *testing.T) {
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
 
-// A body with a trailer fails without the trailer if its source fails or ends early, or if it has
-// no checksum at its end.
+// If the source fails or ends early, or if there is no checksum at its end, the body fails before the trailer.
 func TestTrailedEndsEarly(t *testing.T) {
 	const size = int64(len("hello"))
 	tests := map[string]struct {
