@@ -168,10 +168,16 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 
 	// Keys of services that encrypt also decrypt.
 	unwrap = slices.Concat(wrap, unwrap)
-	if len(unwrap) == 0 {
+	hasServiceKeys := len(unwrap) > 0
+	if !hasServiceKeys {
 		return parseAgeKeys(text, recipients)
 	}
+	return joinAgeKeys(wrap, unwrap, text, recipients)
+}
 
+// joinAgeKeys returns Keys that encrypt with wrap and for the recipients, and decrypt with unwrap and the
+// identities of age in text, which may be "".
+func joinAgeKeys(wrap, unwrap []Keys, text string, recipients []age.Recipient) (Keys, error) {
 	if len(recipients) > 0 {
 		wrap = append(wrap, NewKeys(recipients, nil))
 	}
@@ -193,12 +199,15 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	return JoinKeys(wrap, unwrap), nil
 }
 
-// parseAgeKeys returns Keys that encrypt for the recipients or, without any, for the first identity in
-// text. Without identities, they only encrypt.
+// parseAgeKeys returns Keys that encrypt for the recipients, and decrypt with the identities in text.
+// Without recipients, they encrypt for the first identity. If text is "", they only encrypt.
 func parseAgeKeys(text string, recipients []age.Recipient) (Keys, error) {
 	if text == "" && len(recipients) > 0 {
 		return NewKeys(recipients, nil), nil
 	}
+
+	// ParseKeys also checks identities that are used with recipients: its errors do not quote their lines,
+	// which are secret.
 	keys, err := ParseKeys(strings.NewReader(text))
 	if err != nil {
 		return nil, err

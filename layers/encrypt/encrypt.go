@@ -126,13 +126,29 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.Features &^= withheld
 	desc.HiddenMetadata = append(slices.Clip(desc.HiddenMetadata), headerName)
 	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
-	desc.ChecksumWhileSending = true
-	desc.CopiesWithoutAttrs = false
+	desc.ChecksumWhileSending = true // Put and sealPart read the checksum only after the body
+	desc.CopiesWithoutAttrs = false  // Copy needs the header of the source
 
 	// The objects are in the places of the driver below. Without Places, the engine would call Locate
 	// of this layer. Only drivers with the same layer understand the result of that Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
 
+	limitToChunks(&desc)
+
+	// Other programs must not get or send the bytes of the store, which are encrypted.
+	desc.PublicBaseURL = ""
+	desc.NeedsSigningBase = false
+	desc.Origin = nil
+	desc.SigningHint = "the bucket is encrypted by this program, " +
+		"and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
+	desc.VendingHint = "the bucket is encrypted by this program, " +
+		"and others would send or get other bytes; serve the object with serve.Object"
+	return desc
+}
+
+// limitToChunks changes the limits of the store for encrypted bytes to those for plain bytes, which are
+// encrypted in whole chunks.
+func limitToChunks(desc *driver.Description) {
 	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in
 	// parts, because encrypted chunks do not have such sizes.
 	if desc.PartUnit > 1 {
@@ -147,15 +163,5 @@ func (d *objectDriver) Describe() driver.Description {
 
 	desc.MaxSize = plainLimit(desc.MaxSize)
 	desc.MaxPutSize = plainLimit(desc.MaxPutSize)
-	desc.OpenUploadLimits = nil
-
-	// Other programs must not get or send the bytes of the store, which are encrypted.
-	desc.PublicBaseURL = ""
-	desc.NeedsSigningBase = false
-	desc.Origin = nil
-	desc.SigningHint = "the bucket is encrypted by this program, " +
-		"and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
-	desc.VendingHint = "the bucket is encrypted by this program, " +
-		"and others would send or get other bytes; serve the object with serve.Object"
-	return desc
+	desc.OpenUploadLimits = nil // open uploads are withheld
 }

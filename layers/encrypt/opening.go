@@ -12,9 +12,9 @@ type openingBody struct {
 	index     int64 // the index of the next chunk
 	remaining int64 // encrypted bytes from the next chunk to the end of the object
 	skip      int64 // plain bytes of the next chunk that were not requested
-	want      int64 // plain bytes that Read must still deliver
+	want      int64 // plain bytes that Read must still return
 	chunk     []byte
-	unread    []byte
+	unread    []byte // plain bytes that were decrypted and not returned by Read
 }
 
 // Read returns plain bytes of chunks whose tags were checked.
@@ -36,8 +36,8 @@ func (b *openingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decrypts the next chunk into b.unread. It checks the tag of the chunk first, so Read never
-// returns a byte that was tampered with.
+// fill decrypts the next chunk, and sets b.unread to those of its bytes that are in the range. It checks
+// the tag of the chunk first, so Read never returns a byte that was tampered with.
 func (b *openingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = make([]byte, sealedChunk)
@@ -57,7 +57,8 @@ func (b *openingBody) fill() error {
 	if err != nil {
 		return err
 	}
-	// The last chunk is authentic, so the object has its full size.
+	// The last chunk is authentic, so the object was not truncated, and checkNotTruncated need not read
+	// this chunk again.
 	if isLast {
 		b.key.checkedSize.Store(b.index*sealedChunk + b.remaining)
 	}
@@ -65,10 +66,12 @@ func (b *openingBody) fill() error {
 	b.index++
 	b.remaining -= int64(len(sealed))
 
-	// Leave out the bytes before and after the range.
-	plaintext = plaintext[min(b.skip, int64(len(plaintext))):]
+	// Leave out the bytes before the range, and then those after it.
+	before := min(b.skip, int64(len(plaintext)))
+	plaintext = plaintext[before:]
 	b.skip = 0
-	b.unread = plaintext[:min(b.want, int64(len(plaintext)))]
+	inRange := min(b.want, int64(len(plaintext)))
+	b.unread = plaintext[:inRange]
 	return nil
 }
 

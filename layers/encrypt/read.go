@@ -78,14 +78,13 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // get is Get without the check for truncated objects. If the object is not encrypted, and AllowPlain
 // permits that, get reads it again, because the first request was for encrypted chunks.
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	req := *r
-	// Request the encrypted chunks that have the bytes of the range.
-	if !sealRange(&req) {
+	chunks := *r
+	if !sealRange(&chunks) {
 		return nil, nil, storage.RangeNotSatisfiable
 	}
 
-	attrs, body, err := d.Driver.Get(ctx, &req)
-	// The chunks may be past the end of a plain object, which is smaller.
+	attrs, body, err := d.Driver.Get(ctx, &chunks)
+	// A plain object is smaller than an encrypted one, so it may end before these chunks.
 	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
 		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
 	}
@@ -93,28 +92,34 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 
-	sealed := attrs.Size
-	header, err := toPlain(d, attrs)
+	storedSize := attrs.Size
+	header, err := toPlain(d, attrs) // this makes attrs.Size the plain size
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err
 	}
-	// The object is not encrypted, so the response is right only if the range was not changed.
-	if header == "" {
-		isSameRange := req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix
-		if isSameRange {
-			return attrs, body, nil
-		}
+
+	isPlain := header == ""
+	// For a request such as that of the whole object, the range of chunks is the range that the caller wants.
+	if isPlain && isSameRange(&chunks, r) {
+		return attrs, body, nil
+	}
+	if isPlain {
 		_ = body.Close()
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
 
-	plain, err := d.decrypt(ctx, r, req.Suffix, header, attrs, sealed, body)
+	plain, err := d.decrypt(ctx, r, chunks.Suffix, header, attrs, storedSize, body)
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err
 	}
 	return attrs, plain, nil
+}
+
+// isSameRange reports whether two requests ask for the same bytes of an object.
+func isSameRange(r1, r2 *driver.GetRequest) bool {
+	return r1.Offset == r2.Offset && r1.Length == r2.Length && r1.Suffix == r2.Suffix
 }
 
 // getPlain reads an object that is not encrypted, and fails with errCode if it has been replaced by an
@@ -134,45 +139,62 @@ func (d *objectDriver) getPlain(
 	return attrs, body, nil
 }
 
-// sealRange turns a range of plain bytes into that of the encrypted chunks that hold it. It returns
-// false if the range begins after the end of the largest possible object.
+// maxPlain is the size of the largest possible object, in plain bytes.
+const maxPlain = math.MaxInt64 / sealedChunk * chunkSize
+
+// sealRange turns the range of plain bytes in r into the range of the encrypted chunks that hold them.
+// It returns false if the range begins after the end of the largest possible object.
 func sealRange(r *driver.GetRequest) bool {
-	const maxPlain = math.MaxInt64 / sealedChunk * chunkSize // size of the largest possible object
 	if r.Suffix > 0 {
-		// The size of the object is unknown here, and so is the place of the suffix in its first
-		// chunk. The longest result begins at the first byte of that chunk.
-		if r.Suffix < maxPlain-sealedChunk {
-			chunks := (r.Suffix+chunkSize-1)/chunkSize + 1
-			r.Suffix += chunkSize - 1 + chunks*tagSize
-		}
+		r.Suffix = sealSuffix(r.Suffix)
 		return true
 	}
 	if r.Offset >= maxPlain {
 		return false
 	}
-
-	// Request all chunks from that of the first byte to that of the last byte.
-	first := r.Offset / chunkSize
-	if r.Length > 0 && r.Length < maxPlain-r.Offset {
-		last := (r.Offset + r.Length - 1) / chunkSize
-		r.Length = (last - first + 1) * sealedChunk
-	} else if r.Length != 0 {
-		// The range ends with the object.
-		r.Length = -1
-	}
-	r.Offset = first * sealedChunk
+	r.Length = sealLength(r.Offset, r.Length)
+	r.Offset = r.Offset / chunkSize * sealedChunk
 	return true
 }
 
-// decrypt returns the plain bytes of the range in r from the body of the store's response. sealed is
-// the size of the object in the store, and suffix is how many bytes were asked for from its end, or 0.
+// sealSuffix returns how many bytes to request from the end of an encrypted object, so that they have
+// all chunks of its last n plain bytes. They may have bytes of an earlier chunk, too.
+func sealSuffix(n int64) int64 {
+	// So many bytes are more than any object has. A larger number could overflow.
+	if n >= maxPlain-sealedChunk {
+		return n
+	}
+
+	// The size of the object is unknown, so the n bytes may begin with the last byte of a chunk.
+	const maxBefore = chunkSize - 1
+	maxChunks := (n+chunkSize-1)/chunkSize + 1
+	return maxBefore + n + maxChunks*tagSize
+}
+
+// sealLength returns the length of the chunks that hold the given range of plain bytes. As in a
+// [driver.GetRequest], the length 0 means no bytes, and -1 means all bytes to the end.
+func sealLength(offset, length int64) int64 {
+	if length == 0 {
+		return 0
+	}
+	endsWithObject := length < 0 || length >= maxPlain-offset
+	if endsWithObject {
+		return -1
+	}
+	first := offset / chunkSize
+	last := (offset + length - 1) / chunkSize
+	return (last - first + 1) * sealedChunk
+}
+
+// decrypt returns the plain bytes of the range in r from body, which is the store's response. storedSize
+// is the size of the object in the store, and suffix is how many bytes were asked for from its end, or 0.
 //
 // If the range ends before the last chunk, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
-	ctx context.Context, r *driver.GetRequest, suffix int64, header string, attrs *storage.Attrs, sealed int64,
+	ctx context.Context, r *driver.GetRequest, suffix int64, header string, attrs *storage.Attrs, storedSize int64,
 	body io.ReadCloser,
 ) (io.ReadCloser, error) {
-	size := attrs.Size
+	size := attrs.Size // in plain bytes
 	start, end, err := r.Span(size)
 	if err != nil {
 		return nil, err
@@ -184,18 +206,20 @@ func (d *objectDriver) decrypt(
 	}
 
 	// A range in the last chunk needs no check, because its decryption finds a truncation.
-	readsLast := start < end && (end-1)/chunkSize == (size-1)/chunkSize
-	if size > 0 && !readsLast {
-		if err = d.checkNotTruncated(ctx, r, key, attrs, sealed); err != nil {
+	lastChunk := (size - 1) / chunkSize
+	readsLastChunk := start < end && (end-1)/chunkSize == lastChunk
+	if size > 0 && !readsLastChunk {
+		if err = d.checkNotTruncated(ctx, r, key, attrs, storedSize); err != nil {
 			return nil, err
 		}
 	}
 
-	first := start / chunkSize
+	firstChunk := start / chunkSize
+	chunkOffset := firstChunk * sealedChunk
 	if suffix > 0 {
-		// The response may begin before the first chunk.
-		surplus := first*sealedChunk - max(0, sealed-suffix)
-		if _, err = io.CopyN(io.Discard, body, surplus); err != nil {
+		// sealSuffix may have asked for bytes before the first chunk.
+		bodyOffset := max(0, storedSize-suffix)
+		if _, err = io.CopyN(io.Discard, body, chunkOffset-bodyOffset); err != nil {
 			return nil, retryableError(err)
 		}
 	}
@@ -203,14 +227,14 @@ func (d *objectDriver) decrypt(
 	plain := &openingBody{
 		sealed:    body,
 		key:       key,
-		index:     first,
-		remaining: sealed - first*sealedChunk,
+		index:     firstChunk,
+		remaining: storedSize - chunkOffset,
 		skip:      start % chunkSize,
 		want:      end - start,
 	}
 
-	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
-	// chunk, and fails if the chunk was changed.
+	// An empty object has one chunk, which Read never decrypts, because it has no bytes to return. fill
+	// checks that the store did not change that chunk.
 	if size == 0 {
 		if err := plain.fill(); err != nil {
 			return nil, err

@@ -129,12 +129,15 @@ var errCurrent = errors.New("the object is encrypted for other keys than the for
 // rewrapOnce rewraps an object or, in a dry run, only reads its attributes. It fails with errCurrent if
 // there are former keys and they do not decrypt the object.
 func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
-	if r.config.Former == nil && !r.config.DryRun {
+	mustReadFirst := r.config.Former != nil || r.config.DryRun
+	if !mustReadFirst {
 		return Rewrap(ctx, bucket, key)
 	}
 
+	// The layer finds the check in the context, tries the former keys and sets check.isOther.
 	check := &headerCheck{keys: r.config.Former}
-	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerCheckKey{}, check), key)
+	checkedCtx := context.WithValue(driver.WithoutFailover(ctx), headerCheckKey{}, check)
+	attrs, err := bucket.Attrs(checkedCtx, key)
 	if err != nil {
 		return nil, err
 	}

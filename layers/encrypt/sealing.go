@@ -75,8 +75,10 @@ func (b *sealingBody) fill() error {
 		return err
 	}
 
+	// The checksums cover the whole body with its last chunk, unless a Seek has left out its beginning.
+	coversBody := isLast && !b.partial
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
-	if isLast && !b.partial && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
+	if coversBody && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return errDamaged("the body does not have the checksum that was given")
 	}
 
@@ -86,21 +88,28 @@ func (b *sealingBody) fill() error {
 		return errBodyChanged()
 	}
 
+	b.addToSum(sealed, coversBody)
+
 	b.index++
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
-
-	// If b.sum is nil, the checksum was computed before.
-	if b.sum != nil {
-		b.crc = crc32.Update(b.crc, castagnoli, sealed)
-	}
-	if b.sum != nil && isLast && !b.partial {
-		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
-	}
 	if isLast {
 		return io.EOF
 	}
 	return nil
+}
+
+// addToSum updates the checksum of the encrypted bytes with those of the next chunk. If the checksum then
+// covers the whole body, addToSum stores it.
+func (b *sealingBody) addToSum(sealed []byte, coversBody bool) {
+	// The checksum was computed before.
+	if b.sum == nil {
+		return
+	}
+	b.crc = crc32.Update(b.crc, castagnoli, sealed)
+	if coversBody {
+		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
+	}
 }
 
 // readChunk reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more
@@ -188,12 +197,13 @@ func (b *sealingBody) asReader() io.Reader {
 
 // Seek moves the position in the encrypted bytes. It fails if the size of the body is unknown.
 func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
+	// The caller only asks for the position.
+	if whence == io.SeekCurrent && offset == 0 {
+		return b.position, nil
+	}
+
 	switch whence {
 	case io.SeekCurrent:
-		// The caller only asks for the position.
-		if offset == 0 {
-			return b.position, nil
-		}
 		offset += b.position
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
@@ -203,18 +213,25 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
-
-	// The next Read encrypts the chunk again from its first byte, and skips the bytes before the position.
-	b.position = offset
-	b.index = offset / sealedChunk
-	b.skip = int(offset % sealedChunk)
-	plainStart := min(b.index*chunkSize, b.size)
-	if _, err := seeker.Seek(plainStart, io.SeekStart); err != nil {
+	if err := b.moveTo(offset, seeker); err != nil {
 		return 0, err
+	}
+	return offset, nil
+}
+
+// moveTo makes the next Read begin at position, an offset in the encrypted bytes. That Read encrypts its
+// first chunk as a whole, and leaves out the bytes before the position.
+func (b *sealingBody) moveTo(position int64, plain io.Seeker) error {
+	b.position = position
+	b.index = position / sealedChunk
+	b.skip = int(position % sealedChunk)
+	plainStart := min(b.index*chunkSize, b.size)
+	if _, err := plain.Seek(plainStart, io.SeekStart); err != nil {
+		return err
 	}
 
 	// The checksums begin again. They are those of the body only if all of it is read.
-	b.partial = offset != 0
+	b.partial = position != 0
 	b.crc = 0
 	b.plainCRC = 0
 	if b.sum != nil {
@@ -224,10 +241,10 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	b.unread = nil
 	b.hasCarry = false
 	b.err = nil
-	if offset >= sealedSize(b.size) {
+	if position >= sealedSize(b.size) {
 		b.err = io.EOF
 	}
-	return offset, nil
+	return nil
 }
 
 // PeekAt implements [driver.BodyPeeker] for the encrypted bytes.

@@ -13,28 +13,35 @@ import (
 // its last chunk tells. It reads that chunk once, and sends no further request as long as the object
 // and its size are remembered.
 //
-// r is the caller's request, attrs is from the store's response, and sealed is the size of the object
+// r is the caller's request, attrs is from the store's response, and storedSize is the size of the object
 // in the store. If the object was replaced meanwhile, the error says that the caller can try again.
 func (d *objectDriver) checkNotTruncated(
-	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
+	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, storedSize int64,
 ) error {
-	// The full size is known, and not 0, once the last chunk was sent or decrypted.
-	size := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header))
-	if size == sealed {
+	// The full size is known, and not 0, once this driver has written or decrypted the last chunk.
+	fullSize := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header))
+	if fullSize == storedSize {
 		return nil
 	}
-	if size != 0 {
+	if fullSize != 0 {
 		return errDamaged("the object was cut off")
 	}
+	return d.checkLastChunk(ctx, r, key, attrs.Revision, storedSize)
+}
 
-	// Read and decrypt the last chunk of the object that the caller reads.
-	last := (sealed - 1) / sealedChunk
+// checkLastChunk reads the last chunk of the object that r reads, and fails with ChecksumMismatch if that
+// chunk was not encrypted as the last one of an object. revision and storedSize are those of the object.
+func (d *objectDriver) checkLastChunk(
+	ctx context.Context, r *driver.GetRequest, key *dataKey, revision string, storedSize int64,
+) error {
+	last := (storedSize - 1) / sealedChunk
+	lastSize := storedSize - last*sealedChunk
 	current, body, err := d.Driver.Get(ctx, &driver.GetRequest{
 		Key:       r.Key,
 		Version:   r.Version,
 		Offset:    last * sealedChunk,
-		Length:    sealed - last*sealedChunk,
-		Condition: storage.Condition{Revision: attrs.Revision},
+		Length:    lastSize,
+		Condition: storage.Condition{Revision: revision},
 		Native:    r.Native,
 		Auxiliary: r.Auxiliary,
 	})
@@ -48,11 +55,11 @@ func (d *objectDriver) checkNotTruncated(
 	}
 	defer body.Close()
 
-	if current.Metadata[headerName] != key.header || current.Size != sealed {
+	if current.Metadata[headerName] != key.header || current.Size != storedSize {
 		return retryableError(errors.New("the object was replaced"))
 	}
 
-	tail := &openingBody{sealed: body, key: key, index: last, remaining: sealed - last*sealedChunk}
+	tail := &openingBody{sealed: body, key: key, index: last, remaining: lastSize}
 	err = tail.fill()
 	if err == nil || storage.CodeOf(err) == storage.ChecksumMismatch {
 		return err
@@ -79,7 +86,8 @@ func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.sizes[header] = max(0, sealed)
 }
 
-// checkPastEnd fails if the object was truncated, and the range of r is past its end for this reason.
+// checkPastEnd fails with ChecksumMismatch if the range of r is past the end only because the object was
+// truncated. It is called after the store has refused the range, and asks for the size of the object.
 func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) error {
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
 		Key:       r.Key,
@@ -90,21 +98,26 @@ func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) e
 		Auxiliary: true,
 	})
 	if err != nil {
-		// The caller has an error of its own.
+		// Nothing is proved, so the caller returns the error of the store for its range.
 		return nil
 	}
 
-	// An object without a header is not encrypted, and cannot be checked.
-	sealed := attrs.Size
-	header, err := toPlain(d, attrs)
-	if err != nil || header == "" {
+	storedSize := attrs.Size
+	header, err := toPlain(d, attrs) // this makes attrs.Size the plain size
+	if err != nil {
 		return err
 	}
+	isPlain := header == ""
+	if isPlain {
+		// Only encrypted objects can be checked.
+		return nil
+	}
+
 	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, header)
 	if err != nil {
 		return err
 	}
-	return d.checkNotTruncated(ctx, r, key, attrs, sealed)
+	return d.checkNotTruncated(ctx, r, key, attrs, storedSize)
 }
 
 // retryableError returns a retryable error, so that the engine repeats the read.

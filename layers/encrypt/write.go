@@ -35,8 +35,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 
-	// The caller may learn the checksum of the plain bytes during the upload, so body gets a pointer
-	// to it.
+	// Both checksums may become known only while the store reads the body, so the body has pointers to
+	// them: the caller sets that of the plain bytes, and the body sets that of the encrypted bytes.
 	req.CRC32C = storage.CRC32C{}
 	body := &sealingBody{
 		plain:    r.Body,
@@ -48,6 +48,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	req.Body = body.asReader()
 	req.Size = sealedSize(r.Size)
+
+	// If the driver below needs the checksum before the bytes, it is computed here.
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
@@ -178,37 +180,45 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 // sealPart returns the request that sends a part encrypted to the driver below. All parts but the last
 // must consist of whole chunks.
 func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
-	// The parts of such an upload have no offsets, from which the nonces are made.
-	if r.AnyOrder {
-		return nil, storage.Unsupported
+	if err := checkNonces(r); err != nil {
+		return nil, err
 	}
-
-	// Two chunks must not have the same nonce.
-	repeatsFirst := r.Offset == 0 && r.Number > 1
-	if repeatsFirst || r.Offset%chunkSize != 0 {
-		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
-	}
+	firstChunk := r.Offset / chunkSize
 
 	req := *r
 	req.Upload = upload
 	req.Size = sealedSize(r.Size)
 	req.CRC32C = storage.CRC32C{}
-	req.Offset = r.Offset / chunkSize * sealedChunk
+	req.Offset = firstChunk * sealedChunk
 
 	// Only the last part may have a chunk that is not full.
-	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
+	isLastPart := r.Final || r.Size%chunkSize != 0 || r.Size == 0
 	body := &sealingBody{
 		plain:    r.Body,
 		key:      key,
-		first:    r.Offset / chunkSize,
+		first:    firstChunk,
 		size:     r.Size,
-		final:    final,
+		final:    isLastPart,
 		plainSum: &r.CRC32C,
 		sum:      &req.CRC32C,
 		sent:     key.recordOfPart(r.Number),
 	}
 	req.Body = body.asReader().(io.ReadSeeker)
 	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
+}
+
+// checkNonces fails if the chunks of a part cannot have nonces of their own. A nonce is made from the
+// place of the chunk in the object, and no two chunks may have the same.
+func checkNonces(r *driver.PartRequest) error {
+	// Parts that may come in any order have no offsets.
+	if r.AnyOrder {
+		return storage.Unsupported
+	}
+	repeatsFirst := r.Offset == 0 && r.Number > 1
+	if repeatsFirst || r.Offset%chunkSize != 0 {
+		return invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
+	}
+	return nil
 }
 
 // PutPart encrypts a part. The Tag of the result begins with the checksum of the encrypted bytes, which
