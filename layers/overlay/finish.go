@@ -130,15 +130,14 @@ func (f *finisher) run(ctx context.Context, limit int) error {
 // RemoveMarkers fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
 	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
-		if p.marker == "" {
-			return nil
-		}
-		if l.inOld && p.marker == copying {
-			// Finish copies the object.
+		isMarker := p.marker != ""
+		willBeCopied := l.inOld && p.marker == copying // by the next Finish, which ends the marker
+		if !isMarker || willBeCopied {
 			return nil
 		}
 
-		// The marker of a removal hides the object, unless the marker is of other stores.
+		// If the old store has the object, the marker says that it was removed. A foreign marker, which
+		// was copied from another bucket, says nothing about it.
 		if l.inOld && !s.isForeign(p) {
 			if err := s.removeOld(ctx, l.key); err != nil {
 				return err
@@ -162,8 +161,8 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-// eachLeft calls do for each key that only the old store has, and for each key that may have a marker
-// in the new store. p is the state of the key in the new store.
+// eachLeft calls do for each leftover of b: a key that only the old store has, or that may have a marker
+// in the new store. p is what the new store has under the key: an object, a marker or nothing.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {
@@ -176,6 +175,7 @@ func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *store
 			return err
 		}
 		var p place
+		// The listing shows only that there may be a marker.
 		if l.inNew {
 			if p, err = s.lookup(ctx, l.key); err != nil {
 				return err
@@ -226,14 +226,38 @@ type finisher struct {
 // finishKey copies an object, or completes a copy or removal that a killed process has begun. It
 // returns an error only if the job must end.
 func (f *finisher) finishKey(ctx context.Context, l leftover) error {
-	// In later rounds, another process may have been killed, so its copy is taken over.
-	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
-
-	markerStays := false
+	// A process that is still copying the object in a later round was perhaps killed, so its copy is taken
+	// over.
+	takeOver := f.round > 0
+	attrs, err := f.stores.copyOld(ctx, l.key, takeOver)
 	if errors.Is(err, storage.ObjectNotFound) {
-		// The object was removed meanwhile, and perhaps its marker.
-		markerStays, err = f.hasMarker(ctx, l)
+		return f.finishRemoved(ctx, l)
 	}
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.addFailure(l, err)
+		return nil
+	}
+	if attrs == nil {
+		// There was nothing to copy.
+		return nil
+	}
+
+	f.report.Copied++
+	f.report.Bytes += attrs.Size
+	f.announce()
+	return nil
+}
+
+// finishRemoved counts the marker of a key, if it stays. The object was removed, and usually its marker,
+// too. It returns an error only if the job must end.
+func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
+	markerStays, err := f.hasMarker(ctx, l)
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
@@ -246,16 +270,7 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	}
 	if markerStays {
 		f.report.Markers++
-		return nil
 	}
-	if attrs == nil {
-		// There was nothing to copy.
-		return nil
-	}
-
-	f.report.Copied++
-	f.report.Bytes += attrs.Size
-	f.announce()
 	return nil
 }
 
@@ -276,11 +291,12 @@ func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
 // The caller must hold f.mu.
 func (f *finisher) addFailure(l leftover, err error) {
 	isTemporary := storage.IsTemporary(err) && f.round < maxRetries
-	canRetry := isTemporary || errors.Is(err, errAgain)
-	if canRetry && len(f.later) < maxLater {
+	isBeingCopied := errors.Is(err, errAgain) // by another process
+	if (isTemporary || isBeingCopied) && len(f.later) < maxLater {
 		f.later = append(f.later, l)
 		return
 	}
+	// A folder marker, which is empty, may stay in the old store if the new store cannot have it.
 	if otherstore.NeedsNo(l.key, l.size, err) {
 		f.report.Ignored++
 		return

@@ -23,53 +23,66 @@ type position struct {
 }
 
 // List merges one page of each store. If both have a key, it returns the entry of the new store.
-// Keys of the old store that have a tombstone are hidden.
-//
-// List reads the page of the old store first, then the tombstones, and last the page of the new
-// store, so that it misses no object in these cases:
-//
-//   - An object moves to the new store meanwhile. At least one of the two pages has it.
-//   - A removed key is written again meanwhile. If List has read the key's tombstone, the page of
-//     the new store has the new object.
+// Keys of the old store that have a tombstone, which says that the key was removed, are hidden.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	pos, err := positionOf(r)
+	if err != nil {
+		return nil, err
+	}
+	m := merger{at: pos, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
+	if err := m.readPages(ctx, d.stores, r); err != nil {
+		return nil, err
+	}
+	m.run()
+	return m.page, m.setToken()
+}
+
+// positionOf returns the position in the token of r or, without a token, that of the first page.
+func positionOf(r *driver.ListRequest) (position, error) {
 	pos := position{Start: r.StartAfter}
-	if r.Token != "" {
-		if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
-			return nil, &storage.Error{
-				Code: storage.InvalidArgument,
-				Err:  errors.New("token must be of a page of this listing"),
-			}
+	if r.Token == "" {
+		return pos, nil
+	}
+	if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
+		return position{}, &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("token must be of a page of this listing"),
 		}
 	}
+	return pos, nil
+}
 
-	s := d.stores
-	m := merger{at: pos, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}
-	var err error
-	if m.ofOld, err = pageOf(ctx, s.old.Bucket, r, pos, pos.Old, pos.OldDone); err != nil {
-		return nil, err
+// readPages reads the page of the old store first, then the tombstones, and last the page of the new
+// store, so that the merged page misses no object in these cases:
+//
+//   - An object moves to the new store meanwhile. At least one of the two pages has it.
+//   - A removed key is written again meanwhile. If the page of tombstones has that of the key, the page
+//     of the new store has the new object.
+func (m *merger) readPages(ctx context.Context, s *stores, r *driver.ListRequest) (err error) {
+	if m.ofOld, err = pageOf(ctx, s.old.Bucket, r, m.at, m.at.Old, m.at.OldDone); err != nil {
+		return err
 	}
-	if m.ofRemoved, err = s.removedPage(ctx, r, pos); err != nil {
-		return nil, err
+	if m.ofRemoved, err = s.removedPage(ctx, r, m.at); err != nil {
+		return err
 	}
-	if m.ofNew, err = s.newPage(ctx, r, pos); err != nil {
-		return nil, err
+	if m.ofNew, err = s.newPage(ctx, r, m.at); err != nil {
+		return err
 	}
 	if m.hidden, err = s.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
-		return nil, err
+		return err
 	}
 
+	// With KeepOld, the bucket shows no key below TombstonesPrefix.
 	if s.config.KeepOld {
 		isTombstone := func(e storage.ListEntry) bool { return s.isTombstone(e.Key) }
 		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, isTombstone)
 	}
+
+	// From here on, a revision shows which store it is from.
 	s.old.TagEntries(m.ofOld.Entries)
 	s.old.BareEntries(m.ofNew.Entries)
-	if m.markers, err = s.markers(ctx, m.ofNew.Entries); err != nil {
-		return nil, err
-	}
-
-	m.run()
-	return m.page, m.setToken()
+	m.markers, err = s.markers(ctx, m.ofNew.Entries)
+	return err
 }
 
 // pageOf returns a store's page without the entries that were listed before.
@@ -119,15 +132,16 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, nil
 }
 
-// kindOf returns the kind of marker that an entry of the new store is, or "" for an object, whose
-// entry it updates. A marker says that the old store still has the object, or that the object was
-// removed.
+// kindOf looks in the new store again, and returns the kind of marker that it has under the key of e. A
+// marker is a small object: its kind copying says that the old store still has the object, and its kind
+// removed that the object was removed. For an object, kindOf returns "", and updates e.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.lookup(ctx, e.Key)
 	if err != nil || p.marker != "" {
 		return p.marker, err
 	}
 
+	// An object may have replaced the marker since the listing.
 	if p.attrs != nil {
 		e.Size = p.attrs.Size
 		e.ETag = p.attrs.ETag
@@ -136,7 +150,7 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		return "", nil
 	}
 
-	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
+	// The new store has nothing any more. The result is the marker that suits the old store's answer.
 	attrs, err := s.oldAttrs(ctx, e.Key)
 	if err != nil {
 		return "", err
@@ -161,17 +175,15 @@ type merger struct {
 // or a further page of a store is needed.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
-		newEntry := firstEntry(m.ofNew)
+		newEntry := firstEntry(m.ofNew) // nil after the last one
 		oldEntry := firstEntry(m.ofOld)
 
-		// The next page of this store may have a smaller key than the other store's entry.
-		if newEntry == nil && m.ofNew.Token != "" {
+		// The next page of a store may have a smaller key than the other store's entry.
+		needsNewPage := newEntry == nil && m.ofNew.Token != ""
+		needsOldPage := oldEntry == nil && m.ofOld.Token != ""
+		if needsNewPage || needsOldPage {
 			return
 		}
-		if oldEntry == nil && m.ofOld.Token != "" {
-			return
-		}
-
 		if newEntry == nil && oldEntry == nil {
 			return
 		}
@@ -181,7 +193,7 @@ func (m *merger) run() {
 			m.addEntry(newEntry, nil)
 			continue
 		}
-		// The key may be hidden by a tombstone of the next page.
+		// The next page of tombstones may have one that hides the old store's entry.
 		if !m.knowsTombstone(oldEntry.Key) {
 			return
 		}
@@ -250,8 +262,9 @@ func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 	}
 }
 
-// setToken sets the token of the merged page. It leads to the next page of a store all of whose entries
-// the merged page has, and otherwise to the same page again.
+// setToken sets the token of the merged page, from which the next call knows the page of each store that
+// it must read. That is the store's next page, if all entries of this one were merged, and otherwise this
+// one again.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New = m.ofNew.Token
@@ -266,6 +279,7 @@ func (m *merger) setToken() error {
 		m.at.RemovedDone = m.ofRemoved.Token == ""
 	}
 
+	// Tombstones that are left hide nothing if the old store has no more entries.
 	if m.at.NewDone && m.at.OldDone {
 		return nil
 	}

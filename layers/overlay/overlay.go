@@ -91,33 +91,17 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	return func(d driver.Driver) driver.Driver { return newDriver(d, old, c) }, nil
 }
 
-// newDriver returns the driver of an overlay. If the two stores cannot be one, every call of the driver
-// fails.
+// newDriver returns the driver of an overlay over d, the driver of the new store. If the two stores cannot
+// form an overlay, every call of the result fails.
 func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 	desc := d.Describe()
-	if desc.Features&otherstore.Needed != otherstore.Needed {
-		return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
-	}
-	if desc.ReadOnly {
-		return otherstore.Refuse(d, &storage.Error{
-			Code: storage.InvalidArgument,
-			Err:  errors.New("the layer readonly must not be below an overlay: the overlay would change its old store"),
-			Hint: "make readonly the outer layer, after overlay",
-		})
-	}
-
+	// Revisions of the old store get the tag as a prefix, which shows where they are from.
 	oldStore := otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
-	if err := oldStore.Refused("overlay"); err != nil {
+	if err := checkStores(d, oldStore); err != nil {
 		return otherstore.Refuse(d, err)
 	}
-	if otherstore.Overlaps(d, old) {
-		return otherstore.Refuse(d, &storage.Error{
-			Code: storage.InvalidArgument,
-			Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
-		})
-	}
 
-	// With NewOnly, an empty bucket stands for the old store.
+	// With NewOnly, reads find an empty bucket in the place of the old store.
 	if c.NewOnly {
 		oldStore.ID = "new only " + oldStore.ID
 		oldStore.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
@@ -131,6 +115,30 @@ func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 		desc:    desc,
 		pair:    serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old),
 	}})
+}
+
+// checkStores fails if the new store, whose driver is d, and the old one cannot form an overlay.
+func checkStores(d driver.Driver, old otherstore.Store) error {
+	if old.Own.Features&otherstore.Needed != otherstore.Needed {
+		return otherstore.ErrNeeds("the new store of an overlay")
+	}
+	if old.Own.ReadOnly {
+		return &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("the layer readonly must not be below an overlay: the overlay would change its old store"),
+			Hint: "make readonly the outer layer, after overlay",
+		}
+	}
+	if err := old.Refused("overlay"); err != nil {
+		return err
+	}
+	if otherstore.Overlaps(d, old.Bucket) {
+		return &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
+		}
+	}
+	return nil
 }
 
 // An objectDriver is the driver of a bucket that an overlay makes of the new store and the old one.

@@ -73,9 +73,9 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return result.attrs, err
 }
 
-// read reads from the new store with getNew, and otherwise from the old store with getOld. If both have
-// no object, it looks in the new store again, because the object may have been copied there and then
-// removed from the old store.
+// read reads from the new store with getNew or, if that store does not decide, from the old store with
+// getOld. If neither has the object, read looks in the new store again, because the object may have been
+// copied there and then removed from the old store.
 func (s *stores) read(
 	ctx context.Context, r *driver.GetRequest, getNew func(*driver.GetRequest) (readResult, error),
 	getOld func(storage.ReadOption) (readResult, error),
@@ -89,12 +89,13 @@ func (s *stores) read(
 		return result, err
 	}
 
+	// The old store has the object, unless a tombstone in the new store says that it was removed.
 	isHidden, err := s.isRemoved(ctx, r.Key)
 	if err != nil {
 		return readResult{}, err
 	}
 	if !isHidden {
-		result, err := s.readOld(ctx, r, getOld)
+		result, err = s.readOld(ctx, r, getOld)
 		if err == nil || !isMissing(err) {
 			return result, err
 		}
@@ -123,9 +124,8 @@ func (s *stores) readOld(
 // store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads from the new store. It reads again if the store has compared the range or condition
-// with a marker that an object has replaced since. If the condition names a revision of the old store,
-// it reads only a copy of that.
+// readNew reads an object from the new store. If the condition names a revision of the old store, it reads
+// only a copy of that revision.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (readResult, error) {
@@ -133,32 +133,43 @@ func (s *stores) readNew(
 		return s.readCopy(ctx, r, get)
 	}
 
+	// The object may have replaced a marker after the refusal, so only a second refusal is sure to be about
+	// the object.
 	req := s.old.ForOwn(r)
-	for isRetry := false; ; isRetry = true {
-		result, err := get(req)
-		if err == nil {
-			return refuseMarker(r.Key, result)
-		}
-		if errors.Is(err, storage.ObjectNotFound) {
-			return readResult{}, errLookInOld
-		}
-		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
-			return readResult{}, err
-		}
-
-		// The store may have compared the range or the condition with a marker.
-		p, lookupErr := s.lookup(ctx, r.Key)
-		if lookupErr != nil {
-			return readResult{}, lookupErr
-		}
-		if !p.hasObject() {
-			return readResult{}, p.missingError()
-		}
-		// The second attempt was not about a marker, so its error is right.
-		if isRetry {
-			return readResult{}, err
-		}
+	result, isRefused, err := s.readNewOnce(ctx, req, get)
+	if isRefused {
+		result, _, err = s.readNewOnce(ctx, req, get)
 	}
+	return result, err
+}
+
+// readNewOnce reads an object from the new store with get. isRefused is true if the store has refused the
+// range or the condition, and has an object now. The refusal may still have been about a marker, a small
+// object that was there before.
+func (s *stores) readNewOnce(
+	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
+) (result readResult, isRefused bool, err error) {
+	result, err = get(r)
+	if err == nil {
+		result, err = refuseMarker(r.Key, result)
+		return result, false, err
+	}
+	if errors.Is(err, storage.ObjectNotFound) {
+		return readResult{}, false, errLookInOld
+	}
+	if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
+		return readResult{}, false, err
+	}
+
+	// See whether there is only a marker.
+	p, lookupErr := s.lookup(ctx, r.Key)
+	if lookupErr != nil {
+		return readResult{}, false, lookupErr
+	}
+	if !p.hasObject() {
+		return readResult{}, false, p.missingError()
+	}
+	return readResult{}, true, err
 }
 
 // refuseMarker returns what was read from the new store, unless it is a marker. It then closes the body
@@ -194,9 +205,8 @@ func (s *stores) readCopy(
 		return readResult{}, p.missingError()
 	}
 
-	condition := s.conditionOfCopy(p, r.Condition)
-	// conditionOfCopy changes the condition only if the object is the copy.
-	if condition == r.Condition {
+	condition, isCopy := s.conditionOfCopy(p, r.Condition)
+	if !isCopy {
 		return readResult{}, storage.PreconditionFailed
 	}
 
@@ -270,8 +280,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.Driver.SetTags(ctx, r)
 }
 
-// setTags changes the tags in the store that has the object, for which it looks only once. If another
-// process copies the object meanwhile, it corrects the tags of the copy.
+// setTags changes the tags in the store that has the object, for which it looks only once. With KeepOld,
+// it first copies an object that only the old store has.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
@@ -292,16 +302,20 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	if attrs == nil {
 		return storage.ObjectNotFound
 	}
-
-	// The old store must keep its tags, so the object is copied first.
-	if d.stores.config.KeepOld {
-		if err := d.stores.copyFromOld(ctx, r.Key); err != nil {
-			return err
-		}
-		return d.Driver.SetTags(ctx, r)
+	if !d.stores.config.KeepOld {
+		return d.setOldTags(ctx, r)
 	}
 
-	// Change the tags in the old store, and then those of a copy that was made meanwhile.
+	// The old store must keep its tags, so the object is copied first.
+	if err := d.stores.copyFromOld(ctx, r.Key); err != nil {
+		return err
+	}
+	return d.Driver.SetTags(ctx, r)
+}
+
+// setOldTags changes the tags in the old store, and then those of a copy in the new store that another
+// process may have made meanwhile.
+func (d *objectDriver) setOldTags(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := storage.SetTags(ctx, d.stores.old.Bucket, r.Key, r.Tags); err != nil {
 		return err
 	}
@@ -311,8 +325,8 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	return nil
 }
 
-// tagCopy corrects the tags of a copy that was made while the tags in the old store were changed. It
-// sets the tags of a complete copy, and makes a copy in progress begin again by replacing its marker.
+// tagCopy corrects the tags of a copy that another process has made, or is making, with tags that the
+// old store had before. It sets the tags of a complete copy, and makes a copy in progress begin again.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
@@ -325,6 +339,7 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 		return nil
 	}
 
+	// A copy replaces its own marker by the object, so it fails if another marker has taken that place.
 	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
 	if errors.Is(err, errAgain) {
 		return errBusy

@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -108,7 +107,8 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 }
 
 // oldEntries yields the entries of the old store that have no tombstone: an object in the new store
-// that hides a removed key. It reads both listings side by side, because both are in the same order.
+// that hides a removed key. It reads the listings of entries and tombstones side by side, because both
+// are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	entries := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	// Without KeepOld, tombstones do not count.
@@ -118,24 +118,17 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	return func(yield func(storage.ListEntry, error) bool) {
 		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
 		defer stop()
+		tombstones := tombstoneCursor{next: next}
+		tombstones.advance()
 
-		tomb, tombErr, hasMore := next()
 		for e, err := range entries {
-			name, ordered := tombstoneKey(e.Key)
-
-			// Skip the tombstones of earlier keys, which the old store does not have any more.
-			for ordered && hasMore && tombErr == nil && tomb.Key < name {
-				tomb, tombErr, hasMore = next()
-			}
-
-			err = cmp.Or(err, tombErr)
-			isRemoved := ordered && hasMore && tomb.Key == name
-			if !ordered && err == nil {
-				// The tombstones of long keys have another order than the keys.
-				isRemoved, err = s.isRemoved(ctx, e.Key)
-			}
 			if err != nil {
 				yield(e, err)
+				return
+			}
+			isRemoved, tombErr := s.isRemovedAt(ctx, &tombstones, e.Key)
+			if tombErr != nil {
+				yield(e, tombErr)
 				return
 			}
 			if !isRemoved && !yield(e, nil) {
@@ -143,6 +136,36 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 			}
 		}
 	}
+}
+
+// A tombstoneCursor is at one entry of a listing of tombstones.
+type tombstoneCursor struct {
+	next    func() (storage.ListEntry, error, bool)
+	entry   storage.ListEntry
+	err     error
+	hasMore bool // whether entry or err is set
+}
+
+func (c *tombstoneCursor) advance() { c.entry, c.err, c.hasMore = c.next() }
+
+// isRemovedAt reports whether a key has a tombstone. It moves the cursor to that tombstone, and so must be
+// called for keys in ascending order.
+func (s *stores) isRemovedAt(ctx context.Context, c *tombstoneCursor, key string) (bool, error) {
+	name, ordered := tombstoneKey(key)
+
+	// Skip the tombstones of earlier keys, which the old store does not have any more.
+	for ordered && c.hasMore && c.err == nil && c.entry.Key < name {
+		c.advance()
+	}
+	if c.err != nil {
+		return false, c.err
+	}
+
+	// The tombstones of long keys have another order than the keys.
+	if !ordered {
+		return s.isRemoved(ctx, key)
+	}
+	return c.hasMore && c.entry.Key == name, nil
 }
 
 // countTombstones returns the number of tombstones that are left. If remove is true, it removes them
@@ -186,8 +209,8 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 
 	n := len(page.Entries)
 	endsInTombstones := n > 0 && s.isTombstone(page.Entries[n-1].Key)
+	// The next pages may have nothing but tombstones, so continue after the last of these.
 	if endsInTombstones && page.Token != "" {
-		// Skip the tombstones, which may be many.
 		pos.Start = afterTombstones
 		nextPage, err := pageOf(ctx, s.new, r, pos, "", false)
 		if err != nil {
@@ -197,8 +220,18 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 		page.Token = nextPage.Token
 	}
 
-	visible := page.Entries[:0]
-	for _, entry := range page.Entries {
+	page.Entries, err = s.withoutTombstones(ctx, page.Entries)
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// withoutTombstones removes tombstones from entries of the new store, and a common prefix if all keys
+// below it are tombstones.
+func (s *stores) withoutTombstones(ctx context.Context, entries []storage.ListEntry) ([]storage.ListEntry, error) {
+	visible := entries[:0]
+	for _, entry := range entries {
 		hidden, err := otherstore.Hides(ctx, s.new, entry, TombstonesPrefix, afterTombstones)
 		if err != nil {
 			return nil, err
@@ -207,31 +240,19 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 			visible = append(visible, entry)
 		}
 	}
-	page.Entries = visible
-	return page, nil
+	return visible, nil
 }
 
 // removedPage returns a page of tombstones, as the keys and common prefixes that they hide.
 func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
+	// Tombstones hide only entries of the old store.
 	if !s.config.KeepOld || pos.OldDone {
 		return &storage.Page{}, nil
 	}
 
 	req := *r
 	req.Prefix = TombstonesPrefix + r.Prefix
-
-	// The page of tombstones begins where the page of the old store does.
-	pos.After = max(pos.After, pos.Start)
-	if pos.After != "" {
-		pos.After = TombstonesPrefix + pos.After
-	}
-	pos.Start = pos.After
-	// A store may refuse so long a start, so the page begins with the first tombstone.
-	if len(pos.Start) > objectkey.MaxBytes {
-		pos.Start = ""
-	}
-
-	page, err := pageOf(ctx, s.new, &req, pos, pos.Removed, pos.RemovedDone)
+	page, err := pageOf(ctx, s.new, &req, amongTombstones(pos), pos.Removed, pos.RemovedDone)
 	if err != nil && isMissing(err) {
 		// The store cannot have keys with this prefix, and so no such tombstones.
 		return &storage.Page{}, nil
@@ -245,6 +266,29 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	return page, nil
 }
 
+// amongTombstones returns the position at which a page of tombstones begins, if the page of the old store
+// begins at pos.
+func amongTombstones(pos position) position {
+	after := max(pos.After, pos.Start)
+	if after != "" {
+		after = TombstonesPrefix + after
+	}
+	pos.After = after
+	pos.Start = after
+	// A store may refuse so long a start. The page then begins with the first tombstone, and pageOf leaves
+	// out those up to pos.After.
+	if len(pos.Start) > objectkey.MaxBytes {
+		pos.Start = ""
+	}
+	return pos
+}
+
+// A listedKey is the key or common prefix of a listing entry.
+type listedKey struct {
+	key      string
+	isPrefix bool
+}
+
 // hiddenKeys returns the keys of the old store's entries that tombstones hide, given one page of the
 // old store, one of the new store, and one of tombstones.
 //
@@ -256,10 +300,6 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 	if !s.config.KeepOld {
 		return nil, nil
 	}
-	type entry struct {
-		key      string
-		isPrefix bool
-	}
 
 	newPrefixes := map[string]bool{} // common prefixes in the page of the new store
 	for _, e := range ofNew {
@@ -267,49 +307,55 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 			newPrefixes[e.Key] = true
 		}
 	}
-	tombstones := map[entry]bool{}
+	tombstones := map[listedKey]bool{}
 	for _, e := range ofRemoved {
-		tombstones[entry{e.Key, e.IsPrefix}] = true
+		tombstones[listedKey{e.Key, e.IsPrefix}] = true
 	}
 
 	hidden := map[string]bool{}
-	var unsure []entry // entries that need a request
+	var unsure []listedKey // entries that need a request
 	for _, e := range ofOld {
 		if newPrefixes[e.Key] {
 			continue
 		}
-		oldEntry := entry{e.Key, e.IsPrefix}
+		oldKey := listedKey{e.Key, e.IsPrefix}
+		hasTombstone := tombstones[oldKey]
 		_, ordered := tombstoneKey(e.Key)
 		switch {
-		case e.IsPrefix && tombstones[oldEntry]:
-			// Only some of the keys below the prefix may have tombstones.
-			unsure = append(unsure, oldEntry)
+		case e.IsPrefix && hasTombstone:
+			// Perhaps only some of the keys below the prefix have tombstones.
+			unsure = append(unsure, oldKey)
 		case !e.IsPrefix && !ordered:
 			// The tombstone of a long key is not in the page.
-			unsure = append(unsure, oldEntry)
-		case tombstones[oldEntry]:
+			unsure = append(unsure, oldKey)
+		case hasTombstone:
 			hidden[e.Key] = true
 		}
 	}
 
-	// Send the requests for the unsure entries, several at a time.
-	isRemoved := make([]bool, len(unsure))
-	err := running.Each(ctx, len(unsure), lookAhead, func(ctx context.Context, i int) (err error) {
-		if unsure[i].isPrefix {
-			isRemoved[i], err = s.isPrefixRemoved(ctx, unsure[i].key)
-		} else {
-			isRemoved[i], err = s.isRemoved(ctx, unsure[i].key)
-		}
-		return err
-	})
+	areHidden, err := s.areRemoved(ctx, unsure)
 	if err != nil {
 		return nil, err
 	}
-
 	for i, e := range unsure {
-		hidden[e.key] = isRemoved[i]
+		hidden[e.key] = areHidden[i]
 	}
 	return hidden, nil
+}
+
+// areRemoved reports for each key whether it has a tombstone, and for each common prefix whether all keys
+// below it have one. It sends the requests for several keys at the same time.
+func (s *stores) areRemoved(ctx context.Context, keys []listedKey) ([]bool, error) {
+	results := make([]bool, len(keys))
+	err := running.Each(ctx, len(keys), lookAhead, func(ctx context.Context, i int) (err error) {
+		if keys[i].isPrefix {
+			results[i], err = s.isPrefixRemoved(ctx, keys[i].key)
+		} else {
+			results[i], err = s.isRemoved(ctx, keys[i].key)
+		}
+		return err
+	})
+	return results, err
 }
 
 // isPrefixRemoved reports whether each key of the old store that begins with prefix has a tombstone.

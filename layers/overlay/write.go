@@ -13,12 +13,12 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// writeCondition turns c, a condition on both stores together, into a condition on the new store:
-// usually on the revision of a marker or a copy. That the new store has no object would be too weak,
-// because another process may have copied the object and then removed it.
+// writeCondition turns c, a condition on both stores together, into a condition on the new store. That is
+// usually one on the revision of a copy or of a marker: a small object in the place of one that is being
+// copied or removed. If writeCondition fails, it returns c unchanged.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
-	revision, isOld := s.old.Cut(c.Revision)
-	if !c.Absent && !isOld {
+	isOldRevision := s.old.Has(c.Revision)
+	if !c.Absent && !isOldRevision {
 		// The new store can check it.
 		return c, nil
 	}
@@ -29,33 +29,54 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	}
 
 	// The required revision of the old store may already be in the new one, as a copy.
-	if moved := s.conditionOfCopy(p, c); moved != c {
-		return moved, nil
+	if copied, isCopy := s.conditionOfCopy(p, c); isCopy {
+		return copied, nil
 	}
 
 	// Any other object in the new store contradicts the condition.
 	if p.hasObject() {
 		return c, storage.PreconditionFailed
 	}
+	if isOldRevision {
+		return s.oldRevisionCondition(ctx, key, c, p)
+	}
+	return s.createCondition(ctx, key, c, p)
+}
 
+// createCondition is writeCondition for [storage.IfAbsent] if the new store has no object. p is the
+// marker or nothing that it has, and the write must replace just that.
+func (s *stores) createCondition(
+	ctx context.Context, key string, c storage.Condition, p place,
+) (storage.Condition, error) {
+	// The old store may still have the object, but that is being removed.
 	if p.marker == removed {
-		if isOld {
-			return c, storage.PreconditionFailed
-		}
 		return p.condition(), nil
 	}
 
-	// The new store has no object, so the old store decides.
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return c, err
 	}
-	if c.Absent {
-		if attrs != nil {
-			return c, storage.PreconditionFailed
-		}
-		return p.condition(), nil
+	if attrs != nil {
+		return c, storage.PreconditionFailed
 	}
+	return p.condition(), nil
+}
+
+// oldRevisionCondition is writeCondition for a revision of the old store if the new store has no object.
+// p is the marker or nothing that it has.
+func (s *stores) oldRevisionCondition(
+	ctx context.Context, key string, c storage.Condition, p place,
+) (storage.Condition, error) {
+	if p.marker == removed {
+		return c, storage.PreconditionFailed
+	}
+
+	attrs, err := s.oldAttrs(ctx, key)
+	if err != nil {
+		return c, err
+	}
+	revision, _ := s.old.Cut(c.Revision)
 	if attrs == nil || attrs.Revision != revision {
 		return c, storage.PreconditionFailed
 	}
@@ -64,6 +85,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if p.attrs != nil {
 		return p.condition(), nil
 	}
+	// Another process could copy the object and then remove it. A condition that the new store has nothing
+	// would not notice that, so it needs a marker.
 	return s.markRevision(ctx, key, c, revision)
 }
 
@@ -93,17 +116,18 @@ func (s *stores) markRevision(
 
 // conditionOfCopy replaces a revision of the old store in c by that of its copy, if p is that copy.
 // Otherwise it returns c unchanged.
-func (s *stores) conditionOfCopy(p place, c storage.Condition) storage.Condition {
+func (s *stores) conditionOfCopy(p place, c storage.Condition) (result storage.Condition, isCopy bool) {
 	revision, isOld := s.old.Cut(c.Revision)
-	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
-		return p.condition()
+	isCopy = isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision))
+	if isCopy {
+		return p.condition(), true
 	}
-	return c
+	return c, false
 }
 
-// write calls do with the condition that the new store must check. If a marker that appears or
-// disappears meanwhile may be the reason why the store refuses the write, it returns errBusy, and the
-// engine writes again.
+// write calls do, which writes an object to the new store, after it has set the condition of the request
+// to the one that the new store must check. If a marker that appears or disappears meanwhile may be the
+// reason why the store refuses the write, it returns errBusy, and the engine writes again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -128,8 +152,9 @@ func write[T any](
 	if !errors.Is(err, storage.PreconditionFailed) {
 		return result, err
 	}
-	if !required.Absent && !s.old.Has(required.Revision) {
-		// The new store has checked the caller's own condition.
+	hasCheckedRequired := !required.Absent && !s.old.Has(required.Revision)
+	if hasCheckedRequired {
+		// The new store has refused the caller's own condition.
 		return result, err
 	}
 
@@ -162,6 +187,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil || !isQuestion {
 		return attrs, err
 	}
+
+	// removes is the old store even with NewOnly. If it refuses the object, neither store may have it.
 	if _, err := d.stores.removes.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
 		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
 		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
@@ -240,7 +267,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return err
 	}
 	req := *r
-	req.Condition = s.conditionOfCopy(p, r.Condition)
+	req.Condition, _ = s.conditionOfCopy(p, r.Condition)
 
 	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
