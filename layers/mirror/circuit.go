@@ -52,6 +52,11 @@ func (c *circuit) update(err error) {
 		c.addFailure(c.weight)
 		return
 	}
+	c.close()
+}
+
+// close makes the circuit permit all requests until the store fails again.
+func (c *circuit) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures = 0
@@ -172,4 +177,9 @@ func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context
 	err := watch(ctx, s.config.Stall+extra, do)
 	s.secondCircuit.record(ctx, start, err)
 	return err
+}
+
+// askSecond is callSecond for a request that transfers no object and so reports no progress.
+func (s *stores) askSecond(ctx context.Context, do func(ctx context.Context) error) error {
+	return s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return do(ctx) })
 }

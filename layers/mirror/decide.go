@@ -32,28 +32,27 @@ func plannedKeys(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListE
 	}
 }
 
-// decide looks again at the keys in c.doubtful, about which nothing has shown which store is right. A
-// note may show that, which is a small object that announces a write to its store. If both objects of a
-// key have the same content, either store is right.
+// decide decides for the keys in c.doubtful which store is right, by the content of the objects and by
+// notes: small objects in a store, each of which announces a write to that store.
 //
-// A key that someone writes meanwhile may have a note that is newer than those that decide has read. So
-// decide looks once more at the keys that are still doubtful, with the notes of that time. Most of the
-// rest becomes undecided.
+// A key that someone writes meanwhile may have a newer note than those that decide has read. So decide
+// looks twice at the keys for which nothing shows which store is right, with new notes. Those for which
+// still nothing shows it are undecided.
 func (c *comparison) decide(ctx context.Context) error {
-	retries := keysort.New(sortMemory)
+	lookAgain := keysort.New(sortMemory)
 	// Close removes its temporary files.
-	defer retries.Close()
+	defer lookAgain.Close()
 
 	err := c.decideEach(ctx, c.doubtful, func(key string) error {
-		c.job.mu.Lock()
+		c.job.mu.Lock() // decideEach calls this function in parallel
 		defer c.job.mu.Unlock()
-		return retries.Add(ctx, []byte(key), nil)
+		return lookAgain.Add(ctx, []byte(key), nil)
 	})
 	if err != nil {
 		return err
 	}
 
-	return c.decideEach(ctx, retries, func(key string) error {
+	return c.decideEach(ctx, lookAgain, func(key string) error {
 		c.addUndecided(key)
 		return nil
 	})
@@ -63,17 +62,12 @@ func (c *comparison) decide(ctx context.Context) error {
 // shows that.
 func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undecided func(key string) error) error {
 	// The notes of the primary and the clocks are read once, when the first key needs them.
-	notes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
-		noted, err := c.ownNotes(ctx)
-		if err != nil {
-			return noteSet{}, err
-		}
-		c.primaryNotes = noted
-		return noted, c.readClocks(ctx)
+	evidenceRead := running.NewOnce(func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.readEvidence(ctx)
 	})
 
 	return c.job.run(ctx, plannedKeys(ctx, keys), func(ctx context.Context, entry storage.ListEntry) error {
-		if _, err := notes.Get(ctx); err != nil {
+		if _, err := evidenceRead.Get(ctx); err != nil {
 			return err
 		}
 		decided, err := c.decideOne(ctx, entry.Key)
@@ -87,8 +81,19 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 	})
 }
 
+// readEvidence sets c.primaryNotes to the notes of the primary, and reads the clocks to which the times of
+// notes and objects refer.
+func (c *comparison) readEvidence(ctx context.Context) error {
+	noted, err := c.ownNotes(ctx)
+	if err != nil {
+		return err
+	}
+	c.primaryNotes = noted
+	return c.readClocks(ctx)
+}
+
 // decideOne decides which store is right about a key, and plans what to do with it. It returns false if
-// nothing shows that, such as a note about a write in the store that has the note.
+// neither the objects nor a note show that. A note announces a write to the store that has the note.
 func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
@@ -110,33 +115,45 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, nil
 	}
 
-	secondHasNote := c.secondNotes.has(key)
-	secondIsRight := secondHasNote && !c.primaryNotes.has(key)
 	if primaryAttrs == nil {
-		// Only the second store has the object.
-		if !secondHasNote && isMarker(key, secondAttrs.Size) {
-			c.job.ignored.Add(1)
-			return true, nil
-		}
-		if !secondIsRight {
-			return false, nil
-		}
-		return true, c.planAction(ctx, key, Returned)
+		return c.decideMissing(ctx, key, secondAttrs)
 	}
+	return c.decideDifferent(ctx, key, primaryAttrs, secondAttrs)
+}
 
-	// Both stores have an object.
-	isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
+// secondIsRight reports whether only the second store has a note about a key.
+func (c *comparison) secondIsRight(key string) bool {
+	return c.secondNotes.has(key) && !c.primaryNotes.has(key)
+}
+
+// decideMissing is decideOne for a key that only the second store has.
+func (c *comparison) decideMissing(ctx context.Context, key string, secondAttrs *storage.Attrs) (bool, error) {
+	if !c.secondNotes.has(key) && isMarker(key, secondAttrs.Size) {
+		c.job.ignored.Add(1)
+		return true, nil
+	}
+	if !c.secondIsRight(key) {
+		return false, nil
+	}
+	return true, c.planAction(ctx, key, Returned)
+}
+
+// decideDifferent is decideOne for a key that both stores have.
+func (c *comparison) decideDifferent(
+	ctx context.Context, key string, primaryAttrs, secondAttrs *storage.Attrs,
+) (bool, error) {
+	isSame, err := c.stores.sameContent(ctx, primaryAttrs, secondAttrs)
 	if err != nil {
 		return false, err
 	}
 	if isSame {
 		return true, c.planAction(ctx, key, Replaced)
 	}
-	if s.isCopy(ctx, primaryAttrs, secondAttrs) {
+	if c.stores.isCopy(ctx, primaryAttrs, secondAttrs) {
 		// Someone has written the object meanwhile.
 		return true, nil
 	}
-	if !secondIsRight {
+	if !c.secondIsRight(key) {
 		return false, nil
 	}
 
@@ -244,22 +261,23 @@ const noteLag = time.Minute
 // isProvenByNote reports whether a note in the primary proves that the primary is right about a key. It
 // does not if the second store's object is newer than the note: the primary was then probably restored
 // from a snapshot that contains the note.
-//
-// The second store may also have a note about the key, from the time when it was the primary. Usually
-// the primary's note is later, and still proves that the primary is right. If the roles of the stores
-// were swapped twice, the second store's note may be later. That is assumed if both stores have a note,
-// and only the primary has a valid mark.
 func (c *comparison) isProvenByNote(key string, secondAttrs *storage.Attrs) bool {
-	end, hasNote := c.primaryNotes.keys[key]
-	if !hasNote {
+	noteEnd, hasNote := c.primaryNotes.keys[key]
+	if !hasNote || c.secondNoteMayBeLater(key) {
 		return false
 	}
-	maybeSwappedTwice := c.secondNotes.has(key) && c.proven && !c.swapped
-	if maybeSwappedTwice {
-		return false
-	}
+	noteEndInSecond := noteEnd.Add(c.ahead) // by the clock of the second store
 	put := c.stores.putTime(key, secondAttrs.Modified)
-	return !put.After(end.Add(c.ahead + noteLag))
+	return !put.After(noteEndInSecond.Add(noteLag))
+}
+
+// secondNoteMayBeLater reports whether the second store may have a note about a key that is later than
+// that of the primary. It has notes from the time when it was the primary, which are usually earlier. They
+// may be later only if the roles of the stores were swapped twice. Then the present primary has the valid
+// mark, which it wrote before the first swap, and the second store has none.
+func (c *comparison) secondNoteMayBeLater(key string) bool {
+	onlyPrimaryHasMark := c.proven && !c.swapped
+	return c.secondNotes.has(key) && onlyPrimaryHasMark
 }
 
 // endNotes removes the notes that the second store has from the time when it was the primary, which
@@ -289,9 +307,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// copyBack copies an object to the primary from the second store, whose note from the time when it was
-// the primary announces a write that the primary may lack. It copies no removals, so that no mistake
-// can lose an object.
+// copyBack copies an object from the second store to the primary, because a note in the second store shows
+// that its object is the right one. It never removes an object, so that no mistake can lose one.
 func (c *comparison) copyBack(ctx context.Context, key string) error {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
@@ -304,8 +321,6 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 		return nil
 	}
 
-	// The object of the primary must stay as it is until the copy replaces it.
-	var condition storage.CopyOption = storage.IfAbsent()
 	if primaryAttrs != nil {
 		isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 		if err != nil {
@@ -314,13 +329,13 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 		if isSame {
 			return nil
 		}
-		condition = storage.IfRevision(primaryAttrs.Revision)
 	}
 
-	_, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.primary, key, s.second.Bucket, key, condition)
-
-	if primaryAttrs == nil && otherstore.NeedsNo(key, secondAttrs.Size, err) {
-		return errNeedsNo
+	ctx = objectkey.AllowFolderMarker(ctx)
+	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, ifStill(primaryAttrs))
+	// The primary may be unable to have the marker of a folder, such as a directory.
+	if primaryAttrs == nil && otherstore.MayLeaveOut(key, secondAttrs.Size, err) {
+		return errLeftOut
 	}
 	return err
 }

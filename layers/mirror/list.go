@@ -55,8 +55,8 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		src = s.second.Bucket
 	}
 
+	// A token of the other store has no meaning here, so the page begins after the last key.
 	if pos.Second != second {
-		// A token of the other store has no meaning here.
 		pos.Second = second
 		pos.Token = ""
 	}
@@ -67,6 +67,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 	}
 
 	page := &storage.Page{Entries: r.Entries[:0]}
+	// From here on, pos is the position of the next page.
 	pos.Token = listed.Token
 	for _, entry := range listed.Entries {
 		hidden, err := otherstore.Hides(ctx, src, entry, NotesPrefix, afterNotes)
@@ -75,7 +76,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		}
 		pos.After = entry.Key
 		if hidden {
-			// Skip the notes, which may be many.
+			// The next pages may have nothing but notes, so continue after the last of these.
 			pos.Token = ""
 			pos.After = afterNotes
 			continue

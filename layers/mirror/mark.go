@@ -80,7 +80,7 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 // readMarks reads the marks in both stores. It finds out whether the primary's mark is valid, and
 // whether the roles of the stores were swapped.
 func (c *comparison) readMarks(ctx context.Context) (err error) {
-	c.mark, c.ourText, err = readMark(ctx, c.stores.primary)
+	c.mark, c.primaryMarkText, err = readMark(ctx, c.stores.primary)
 	if err != nil {
 		return err
 	}
@@ -89,19 +89,19 @@ func (c *comparison) readMarks(ctx context.Context) (err error) {
 		return err
 	}
 
-	c.theirText = text
+	c.secondMarkText = text
 	c.proven = c.mark.matches(c.stores.place, c.stores.secondPlace)
 	c.swapped = secondMark.matches(c.stores.secondPlace, c.stores.place)
 	return nil
 }
 
 // markEqual records that both stores are equal now, by a mark: a small object in the primary. It
-// then removes from the second store the notes and the mark of the time when that store was the
-// primary. If an earlier version wrote one mark to both stores, it removes that of the second store.
+// then removes from the second store the notes and the mark that it has because it was the primary
+// before, or because an earlier version of this package wrote one mark to both stores.
 func (c *comparison) markEqual(ctx context.Context) error {
 	s := c.stores
-	// The mark has a time after all objects that were compared.
-	start, err := s.secondTime(ctx, c.newest)
+	// The mark proves something about each object that is older than its time.
+	since, err := s.secondTime(ctx, c.newest)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (c *comparison) markEqual(ctx context.Context) error {
 		Place:      s.place,
 		Second:     s.secondPlace,
 		Generation: c.mark.Generation + 1,
-		Since:      start,
+		Since:      since,
 	})
 	if err != nil {
 		return err
@@ -124,15 +124,16 @@ func (c *comparison) markEqual(ctx context.Context) error {
 		return err
 	}
 
-	isOfEarlierVersion := c.theirText != "" && c.theirText == c.ourText
+	isOfEarlierVersion := c.secondMarkText != "" && c.secondMarkText == c.primaryMarkText
 	if c.swapped || isOfEarlierVersion {
 		return s.second.Bucket.Remove(ctx, markKey)
 	}
 	return nil
 }
 
-// secondTime returns the time by the clock of the second store. It waits until that time is later than
-// newest, the time of the newest object, so that all objects are older than a mark with this time.
+// secondTime returns the time by the clock of the second store, which is that of a temporary object that
+// it writes there. It waits until that time is later than newest, the time of the newest object, so that
+// all objects are older than a mark with this time.
 func (s *stores) secondTime(ctx context.Context, newest time.Time) (time.Time, error) {
 	for wait := time.Millisecond; ; wait *= 2 {
 		now, err := inquiry.Now(ctx, s.second.Bucket, secondClockKey)
@@ -142,8 +143,9 @@ func (s *stores) secondTime(ctx context.Context, newest time.Time) (time.Time, e
 
 		// After a second, the time of the newest object is probably a wrong one in the future, for
 		// which a longer wait does not help.
-		if now.After(newest) || wait > time.Second {
-			// An error does not matter: the object is hidden, and the next call replaces it.
+		isInFuture := wait > time.Second
+		if now.After(newest) || isInFuture {
+			// An error does not matter: listings hide the temporary object, and the next call replaces it.
 			_ = s.second.Bucket.Remove(ctx, secondClockKey)
 			return now, nil
 		}

@@ -103,38 +103,44 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	return func(d driver.Driver) driver.Driver { return newDriver(d, second, c) }, nil
 }
 
-// newDriver returns the driver of a mirror. If the two stores cannot be one, every call of the driver
-// fails.
+// newDriver returns the driver of a mirror over d, the driver of the primary. If the two stores cannot form
+// a mirror, every call of the result fails.
 func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
 	if !storage.Supports(second, otherstore.Needed) {
 		return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
 	}
 
-	other := otherstore.Store{
+	// Revisions of the second store get the tag as a prefix, which shows where they are from.
+	secondStore := otherstore.Store{
 		Bucket: second,
 		Tag:    "second:",
 		Own:    d.Describe(),
 		ID:     otherstore.Identity(second),
 	}
-	if err := other.Refused("mirror"); err != nil {
+	if err := secondStore.Refused("mirror"); err != nil {
 		return otherstore.Refuse(d, err)
 	}
 	if otherstore.Overlaps(d, second) {
 		return otherstore.Refuse(d, invalid("",
 			"the two stores of a mirror must not be the same bucket, nor one in the other"))
 	}
+	return otherstore.Calls(&objectDriver{d, newStores(d, secondStore, c)})
+}
 
-	return otherstore.Calls(&objectDriver{d, &stores{
-		place:          serving.PlaceID(engine.New(d)),
-		secondPlace:    serving.PlaceID(second),
-		second:         other,
-		config:         c,
-		primary:        engine.New(d),
-		once:           engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-		source:         engine.New(pinned{d}),
+// newStores returns the two stores of a mirror. d is the driver of the primary.
+func newStores(d driver.Driver, second otherstore.Store, c Config) *stores {
+	return &stores{
+		place:       serving.PlaceID(engine.New(d)),
+		secondPlace: serving.PlaceID(second.Bucket),
+		second:      second,
+		config:      c,
+		primary:     engine.New(d),
+		once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+		source:      engine.New(pinned{d}),
+		// The primary counts as failed after several failures in a row, and the second store after one.
 		primaryCircuit: circuit{weight: 1, wait: c.Probe},
 		secondCircuit:  circuit{weight: opensAt, wait: c.Probe},
-	}})
+	}
 }
 
 // invalid returns an error with the code InvalidArgument.

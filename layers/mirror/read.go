@@ -34,10 +34,9 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		return s.bounded(ctx, second)
 	}
 
-	var primaryErr error
-
-	// While the circuit of the primary is open, the second store is read at once.
+	// After several failures of the primary, its circuit is open, and the second store is read at once.
 	primaryTried := s.primaryCircuit.allows()
+	var primaryErr error
 	if primaryTried {
 		primaryErr = s.callPrimary(ctx, primary)
 		if !isDown(primaryErr) || ctx.Err() != nil {
@@ -45,7 +44,8 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		}
 	}
 
-	secondErr := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
+	secondErr := s.askSecond(ctx, second)
+	// The second store may lack the last write, so that it lacks the object is not final.
 	if isFinal(secondErr) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
@@ -94,11 +94,11 @@ func withSecondError(err, secondErr error) error {
 	return storageErr
 }
 
-// condition translates the condition of r into an option for the second store, which is nil if no
-// condition is left.
+// condition translates the condition of r into an option for a read of the second store, which is nil if
+// r has no condition that the second store must check.
 //
-// If r requires a revision of the primary, the option requires the copy of that revision, and revision
-// is the primary's. condition fails if the second store has no copy.
+// If r requires a revision of the primary, the option requires the copy of that revision, and the result
+// revision is the primary's; otherwise it is "". condition fails if the second store has no copy.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -161,20 +161,24 @@ func (s *stores) readSecond(
 func (d *objectDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	// The body is read after watched has ended, so its request needs a context of its own.
-	readPrimary := func(watched context.Context) (err error) {
-		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
-			return d.Driver.Get(ctx, d.stores.second.ForOwn(r))
-		})
-		return err
+	getPrimary := func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
+		// The primary does not know revisions of the second store.
+		return d.Driver.Get(ctx, d.stores.second.ForOwn(r))
 	}
-	readSecond := func(watched context.Context) (err error) {
-		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
-			return d.stores.getSecond(ctx, r)
-		})
-		return err
+	getSecond := func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
+		return d.stores.getSecond(ctx, r)
 	}
 
+	// watchedCtx ends if the store does not respond in time, and when the call of read ends. The body is
+	// read later, so open gives its request a context of its own, which is derived from ctx.
+	readPrimary := func(watchedCtx context.Context) (err error) {
+		attrs, body, err = open(ctx, watchedCtx, getPrimary)
+		return err
+	}
+	readSecond := func(watchedCtx context.Context) (err error) {
+		attrs, body, err = open(ctx, watchedCtx, getSecond)
+		return err
+	}
 	err = d.stores.read(ctx, r, readPrimary, readSecond)
 	return attrs, body, err
 }
@@ -193,34 +197,46 @@ func (s *stores) getSecond(
 // Head returns the attributes of the object that Get would read. The engine also calls it to check
 // whether a write has succeeded. With [Config].Sync, this check fails if the second store cannot get a
 // copy of the object.
-func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
-	s := d.stores
-	readPrimary := func(ctx context.Context) (err error) {
-		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
-		return err
-	}
-	readSecond := func(ctx context.Context) error {
-		return s.readSecond(ctx, r, func(condition storage.ReadOption) (_ *storage.Attrs, err error) {
-			attrs, err = s.second.Head(ctx, r, condition)
-			return attrs, err
-		})
-	}
-
-	err = s.read(ctx, r, readPrimary, readSecond)
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.headEither(ctx, r)
+	isCheckOfWrite := r.Auxiliary
 	isQuestion := evidence.Asks(ctx, r.Key)
-	needsCopy := r.Auxiliary && (s.config.Sync || isQuestion)
+	needsCopy := isCheckOfWrite && (d.stores.config.Sync || isQuestion)
 	if err == nil && needsCopy {
-		err = s.requireCopy(ctx, r.Key, attrs.Revision)
+		err = d.stores.requireCopy(ctx, r.Key, attrs.Revision)
 	}
 
-	// A job that tests whether its other bucket is this mirror's second store writes an object there,
-	// and then calls Head for it. The primary does not have that object.
-	if isQuestion && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
-		err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
-			attrs, err = s.second.Head(ctx, r, nil)
+	// A question is the object of a job that tests whether its other bucket is this mirror's second store.
+	// The job writes the object there, and then calls Head for it. The primary does not have that object.
+	if isQuestion && !isCheckOfWrite && errors.Is(err, storage.ObjectNotFound) {
+		err = d.stores.askSecond(ctx, func(ctx context.Context) (err error) {
+			attrs, err = d.stores.second.Head(ctx, r, nil)
 			return err
 		})
 	}
+	return attrs, err
+}
+
+// headEither returns the attributes in the primary, or those in the second store if the primary is down.
+func (d *objectDriver) headEither(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
+	headPrimary := func(ctx context.Context) (err error) {
+		attrs, err = d.Driver.Head(ctx, d.stores.second.ForOwn(r))
+		return err
+	}
+	headSecond := func(ctx context.Context) (err error) {
+		attrs, err = d.stores.headSecond(ctx, r)
+		return err
+	}
+	err = d.stores.read(ctx, r, headPrimary, headSecond)
+	return attrs, err
+}
+
+// headSecond returns the attributes in the second store, as readSecond describes.
+func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
+	err = s.readSecond(ctx, r, func(condition storage.ReadOption) (_ *storage.Attrs, err error) {
+		attrs, err = s.second.Head(ctx, r, condition)
+		return attrs, err
+	})
 	return attrs, err
 }
 

@@ -100,11 +100,12 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 		return Report{}, err
 	}
 
-	// Close the circuit, because Repair must try the store.
-	s.secondCircuit.update(nil)
+	// After failures, the circuit of the second store refuses requests for a while. Repair must try them.
+	s.secondCircuit.close()
 	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
-	err = s.repairNotes(ctx, j, false)
+	primaryIsLast := false // the second store may have notes, too, and then neither store is known to be right
+	err = s.repairNotes(ctx, j, primaryIsLast)
 	return j.report(), err
 }
 
@@ -130,12 +131,10 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 	if err != nil {
 		return err
 	}
-	s.primaryCircuit.update(nil)
+	s.primaryCircuit.close() // the primary has responded
 
 	// The notes of the second store are read once, when the first note of the primary needs them.
-	secondNotes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
-		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
-	})
+	secondNotes := running.NewOnce(s.notesOfSecond)
 
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, entry storage.ListEntry) error {
 		n, err := readNote(ctx, s.primary, entry.Key)
@@ -156,13 +155,20 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 			return err
 		}
 
-		// The write of a recent note may not have ended, so the note must stay.
-		if now.Sub(entry.Modified) < settling+n.ValidFor {
+		// The write of a recent note, or that of a signed URL, may not have ended, so the note must stay.
+		mayStillWrite := now.Sub(entry.Modified) < settling+n.ValidFor
+		if mayStillWrite {
 			j.recent.Add(1)
 			return nil
 		}
 		return s.primary.Remove(ctx, entry.Key)
 	})
+}
+
+// notesOfSecond returns the keys of the notes that the second store has, from the time when it was the
+// primary of these two stores. Notes of an earlier version, which name no stores, do not count.
+func (s *stores) notesOfSecond(ctx context.Context) (noteSet, error) {
+	return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 }
 
 // checkSecondNotes fails if the second store also has a note about the key. It then was the primary
@@ -303,7 +309,7 @@ func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, er
 	if removed {
 		j.removed.Add(1)
 	}
-	if errors.Is(err, errNeedsNo) {
+	if errors.Is(err, errLeftOut) {
 		j.ignored.Add(1)
 		return false, nil
 	}

@@ -121,7 +121,8 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		o.applyRepair(c)
 	}
 
-	s.secondCircuit.update(nil)
+	// After failures, the circuit of the second store refuses requests for a while. RepairAll must try them.
+	s.secondCircuit.close()
 	// The second store may itself be a mirror, whose reads must not fail over to a store with older
 	// objects.
 	err = c.run(evidence.WithoutFailover(ctx))
@@ -137,8 +138,8 @@ type comparison struct {
 	dryRun, primaryRight bool
 	onDifference         func(Difference) // nil if WithDifferences is not given
 
-	mark               mark // mark of the primary
-	ourText, theirText string
+	mark                            mark // mark of the primary
+	primaryMarkText, secondMarkText string
 	// proven is true if the primary has a valid mark. A valid mark proves that both
 	// stores were once equal, and that each had the same role as now.
 	proven bool
@@ -151,7 +152,7 @@ type comparison struct {
 	ahead                     time.Duration // time by which the clock of the second store is ahead of the primary's
 
 	objects, matched atomic.Int64 // number of objects in the primary, and how many have a copy in the second store
-	older            atomic.Int64 // number of objects that are missing in the second store and have no note
+	unexplained      atomic.Int64 // number of objects that are missing in the second store and have no note
 	conflicts        atomic.Int64 // number of planned actions that replace an object of the primary
 	undecided        atomic.Int64
 	first            atomic.Pointer[string] // key of an object that stays undecided; see [Report]
@@ -166,56 +167,64 @@ type comparison struct {
 // run compares both stores, decides for each key that differs which store is right, and then makes
 // the stores equal. Nothing is replaced or removed before all keys are decided.
 func (c *comparison) run(ctx context.Context) error {
-	s := c.stores
 	if err := c.readMarks(ctx); err != nil {
 		return err
 	}
 	if err := c.readNotes(ctx); err != nil {
 		return err
 	}
-
-	// Compare each object of one store with the other store, and plan what to do.
-	if err := c.job.run(ctx, s.objects(ctx, s.primary), c.compareInPrimary); err != nil {
+	if err := c.compare(ctx); err != nil {
 		return err
 	}
-	if err := c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.compareInSecond); err != nil {
-		return err
-	}
-
 	if err := c.decide(ctx); err != nil {
 		return err
 	}
 	if err := c.checkDecided(); err != nil {
 		return err
 	}
-
-	// Carry out the plan, whose entries have the action in place of an ETag.
-	executeEntry := func(ctx context.Context, e storage.ListEntry) error {
-		return c.execute(ctx, e.Key, Action(e.ETag))
-	}
-	if err := c.job.run(ctx, plannedKeys(ctx, c.planned), executeEntry); err != nil {
+	if err := c.executePlan(ctx); err != nil {
 		return err
 	}
+
 	if c.dryRun {
 		return c.countNotes(ctx)
 	}
-	if err := s.repairNotes(ctx, &c.job, true); err != nil {
+	primaryIsLast := true // the objects of the second store's notes are in the primary now
+	if err := c.stores.repairNotes(ctx, &c.job, primaryIsLast); err != nil {
 		return err
 	}
 	return c.markEqual(ctx)
 }
 
+// compare compares each object of one store with the other store, and plans what to do.
+func (c *comparison) compare(ctx context.Context) error {
+	s := c.stores
+	if err := c.job.run(ctx, s.objects(ctx, s.primary), c.compareInPrimary); err != nil {
+		return err
+	}
+	return c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.compareInSecond)
+}
+
+// executePlan does what is planned for each key.
+func (c *comparison) executePlan(ctx context.Context) error {
+	executeEntry := func(ctx context.Context, e storage.ListEntry) error {
+		// plannedKeys puts the action in place of an ETag.
+		return c.execute(ctx, e.Key, Action(e.ETag))
+	}
+	return c.job.run(ctx, plannedKeys(ctx, c.planned), executeEntry)
+}
+
 // readNotes reads the notes in the second store, which are from the time when it was the primary. If
 // the second store has notes, readNotes also reads the notes in the primary.
 func (c *comparison) readNotes(ctx context.Context) (err error) {
-	s := c.stores
-	c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	c.secondNotes, err = c.stores.notesOfSecond(ctx)
 	if err != nil {
 		return err
 	}
 
+	// With WithPrimaryRight, the notes of the second store prove nothing. Only their names are kept, by which
+	// markEqual removes them.
 	if c.primaryRight {
-		// The second store is right about no key. Its notes are still removed at the end.
 		c.secondNotes.keys = nil
 	}
 	if len(c.secondNotes.keys) == 0 {
@@ -231,7 +240,7 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 	s := c.stores
 	c.objects.Add(1)
 
-	// A copy names the revision of the primary that it was made of.
+	// A copy has a write id that names the revision of the primary from which it was made.
 	_, err := s.findCopy(ctx, entry.Key, s.second.Bare(entry.Revision))
 	if err == nil {
 		c.matched.Add(1)
@@ -247,10 +256,10 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 	}
 	if secondAttrs == nil {
 		hasNote := c.primaryNotes.has(entry.Key) || c.secondNotes.has(entry.Key)
-		// No note explains why the second store lacks the object, so that store may be an older
-		// snapshot.
+		// If neither a note nor a folder marker, which some stores cannot have, explains why the second store
+		// lacks the object, that store may be an older snapshot.
 		if !hasNote && !isMarker(entry.Key, entry.Size) {
-			c.older.Add(1)
+			c.unexplained.Add(1)
 		}
 		return c.execute(ctx, entry.Key, Copied)
 	}
@@ -260,10 +269,7 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && objectkey.IsFolderMarker(key) }
 
-// compareInSecond plans to remove an object of the second store that the primary lacks. The time of the
-// object shows whether it is older than the primary's mark, and so was removed there. That does not
-// hold for the marker of a folder, whose key some stores cannot have, so its removal is planned without
-// a time.
+// compareInSecond plans to remove an object of the second store that the primary lacks.
 func (c *comparison) compareInSecond(ctx context.Context, entry storage.ListEntry) error {
 	c.addTime(entry.Modified)
 
@@ -275,6 +281,9 @@ func (c *comparison) compareInSecond(ctx context.Context, entry storage.ListEntr
 		// compareInPrimary compares the two objects.
 		return nil
 	}
+
+	// If the object is older than the primary's mark, the primary had it once, and so has removed it. That
+	// does not hold for the marker of a folder, which the primary may be unable to have.
 	if isMarker(entry.Key, entry.Size) {
 		return c.plan(ctx, entry.Key, Removed, time.Time{})
 	}
@@ -348,7 +357,7 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 	// If the second store is right, its object goes to the primary first.
 	if a == Returned {
 		err := c.copyBack(ctx, key)
-		if errors.Is(err, errNeedsNo) {
+		if errors.Is(err, errLeftOut) {
 			c.job.ignored.Add(1)
 			return nil
 		}
@@ -387,20 +396,21 @@ func (c *comparison) addUndecided(key string) {
 // checkDecided fails if it is not known which store is right, so that nothing must be removed or
 // replaced.
 func (c *comparison) checkDecided() error {
-	// The second store may be an older snapshot, so its objects must not replace those of the
-	// primary.
-	if c.older.Load() > 0 {
+	// If the second store lacks objects without a reason, it may be an older snapshot. Its objects must then
+	// not replace those of the primary, so the planned conflicts are undecided.
+	if c.unexplained.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}
 	undecided := c.undecided.Load()
 
-	// A mark that plans an action proves nothing if the stores have no equal object.
-	noCopies := c.byMark > 0 && c.matched.Load() == 0
-	if undecided == 0 && !noCopies {
+	// If the stores have no equal object, the mark proves nothing, and with it the actions that it decided.
+	markIsDoubtful := c.byMark > 0 && c.matched.Load() == 0
+	if undecided == 0 && !markIsDoubtful {
 		return nil
 	}
 
-	if c.objects.Load() == 0 {
+	primaryIsEmpty := c.objects.Load() == 0
+	if primaryIsEmpty {
 		return &storage.Error{
 			Code: storage.ObjectNotFound,
 			Op:   "mirror.RepairAll",
@@ -413,7 +423,12 @@ func (c *comparison) checkDecided() error {
 	if undecided == 0 && c.primaryRight {
 		return nil
 	}
+	return c.undecidedError(undecided)
+}
 
+// undecidedError returns the error of checkDecided for a number of undecided objects, which is 0 if only
+// the mark is doubtful.
+func (c *comparison) undecidedError(undecided int64) error {
 	failure := &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "mirror.RepairAll",

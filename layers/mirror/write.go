@@ -88,8 +88,10 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		return err
 	}
 
+	// The second store cannot have the copy yet, so equalize need not compare first.
 	_, err = s.equalize(ctx, key, false)
-	if err == nil || errors.Is(err, errNeedsNo) {
+	isComplete := err == nil || errors.Is(err, errLeftOut) // the second store needs no empty folder marker
+	if isComplete {
 		s.removeNote(ctx, name)
 		return nil
 	}
@@ -206,19 +208,19 @@ const rounds = 8
 // that was copied.
 var errAgain = errors.New("look again")
 
-// errNeedsNo is the error of a copy that may be left out. The object is the marker of a folder, and
+// errLeftOut is the error of a copy that may be left out. The object is the marker of a folder, and
 // the destination cannot have the marker's key.
-var errNeedsNo = errors.New("the store cannot have the marker of a folder")
+var errLeftOut = errors.New("the store cannot have the marker of a folder")
 
 // equalize makes both stores equal for a key: it copies the object of the primary to the second store,
 // or removes it there if the primary has none. removed reports whether it has removed an object.
 //
 // If another process writes the object at the same time, the stores may still differ afterwards, even
-// without an error. That process has put a note into the primary, by which [Repair] finds the
-// difference.
+// without an error. That process has put a note into the primary: a small object by which [Repair] finds
+// the difference.
 //
-// Every second attempt first checks whether the second store has the copy already, perhaps from another
-// process. The first attempt does so only if compareFirst is true.
+// If compareFirst is true, the first attempt checks whether the second store has the copy already, perhaps
+// from another process. From then on, every second attempt does.
 func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	for range rounds {
 		removedNow, err := s.equalizeOnce(ctx, key, compareFirst)
@@ -236,7 +238,7 @@ func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (r
 // store already has.
 func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	var secondAttrs *storage.Attrs
-	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+	err = s.askSecond(ctx, func(ctx context.Context) (err error) {
 		secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
 		return err
 	})
@@ -274,7 +276,7 @@ func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.
 	}
 
 	var copied *storage.Attrs
-	err := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+	err := s.askSecond(ctx, func(ctx context.Context) (err error) {
 		copied, err = s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
 		return err
 	})
@@ -313,7 +315,7 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 		opts = append(opts, storage.IfRevision(secondAttrs.Revision))
 	}
 
-	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+	err = s.askSecond(ctx, func(ctx context.Context) error {
 		return s.second.Bucket.Remove(ctx, key, opts...)
 	})
 	if errors.Is(err, storage.PreconditionFailed) {
@@ -326,33 +328,43 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 }
 
 // copy copies one revision of the primary to the second store, where it replaces the object with
-// secondAttrs, if any. The write id of the copy names the copied revision.
+// secondAttrs, if any. It fails with errAgain if either store has another object now.
 func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (copied *storage.Attrs, err error) {
-	key := primaryAttrs.Key
-	var condition storage.CopyOption = storage.IfAbsent()
-	if secondAttrs != nil {
-		condition = storage.IfRevision(secondAttrs.Revision)
-	}
-
 	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
-		// Read exactly this revision, even if the primary gets a newer one.
-		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
-		ctx = objectkey.AllowFolderMarker(ctx)
-		// Progress shows that the copy has not stalled.
-		progress := storage.WithProgress(func(int64, int64) { alive() })
-		copied, err = storage.Copy(ctx, s.second.Bucket, key, s.source, key,
-			otherstore.NamedCopy(primaryAttrs.Revision), condition, progress)
+		copied, err = s.copyRevision(ctx, primaryAttrs, ifStill(secondAttrs), alive)
 		return err
 	})
-	if secondAttrs == nil && otherstore.NeedsNo(key, primaryAttrs.Size, err) {
-		return nil, errNeedsNo
+	// The second store may be unable to have the marker of a folder, which is empty.
+	if secondAttrs == nil && otherstore.MayLeaveOut(primaryAttrs.Key, primaryAttrs.Size, err) {
+		return nil, errLeftOut
 	}
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:
-		// Either store has another object now.
 		return nil, errAgain
 	}
 	return copied, err
+}
+
+// copyRevision copies the revision in primaryAttrs from the primary to the second store, and calls alive
+// whenever the copy makes progress. The write id of the copy names the copied revision.
+func (s *stores) copyRevision(
+	ctx context.Context, primaryAttrs *storage.Attrs, condition storage.CopyOption, alive func(),
+) (*storage.Attrs, error) {
+	// s.source reads the revision in the context, even if the primary gets a newer one.
+	ctx = context.WithValue(ctx, pinKey{}, s.second.Bare(primaryAttrs.Revision))
+	ctx = objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx))
+	progress := storage.WithProgress(func(int64, int64) { alive() })
+	return storage.Copy(ctx, s.second.Bucket, primaryAttrs.Key, s.source, primaryAttrs.Key,
+		otherstore.NamedCopy(primaryAttrs.Revision), condition, progress)
+}
+
+// ifStill returns the condition that the destination of a copy still has the object with the given
+// attributes, or still has none if attrs is nil.
+func ifStill(attrs *storage.Attrs) storage.CopyOption {
+	if attrs == nil {
+		return storage.IfAbsent()
+	}
+	return storage.IfRevision(attrs.Revision)
 }
 
 // verify returns errAgain if the object or its tags in the primary have changed since they were copied.
@@ -368,16 +380,16 @@ func (s *stores) verify(ctx context.Context, primaryAttrs, secondAttrs *storage.
 		return errAgain
 	}
 
-	if current.TagCount == 0 && secondAttrs.TagCount == 0 {
+	// Tags may differ although the revision is the same.
+	hasTags := current.TagCount != 0 || secondAttrs.TagCount != 0
+	if !hasTags {
 		return nil
 	}
-
-	// Tags may differ although the revision is the same.
 	primaryTags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
 		return err
 	}
-	return s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+	return s.askSecond(ctx, func(ctx context.Context) error {
 		secondTags, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
 		if err != nil {
 			return err

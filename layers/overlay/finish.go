@@ -297,7 +297,7 @@ func (f *finisher) addFailure(l leftover, err error) {
 		return
 	}
 	// A folder marker, which is empty, may stay in the old store if the new store cannot have it.
-	if otherstore.NeedsNo(l.key, l.size, err) {
+	if otherstore.MayLeaveOut(l.key, l.size, err) {
 		f.report.Ignored++
 		return
 	}

@@ -120,16 +120,19 @@ func (s Store) Places(d driver.Driver) func() []driver.Place {
 // layer merges or continues the listings of both stores by their keys. In all other cases, Refused
 // returns nil.
 func (s Store) Refused(kind string) error {
-	// Each word describes a layer of the bucket: its tag, and what it uses.
-	for _, word := range s.Own.Stack {
-		if strings.HasPrefix(word, s.Tag) {
+	// Stack has a word for each layer below. That of a layer with another store is its tag and the ID of
+	// that store, such as "old:ID" or "old:new only ID" (see Describe).
+	for _, layerBelow := range s.Own.Stack {
+		isSameKind := strings.HasPrefix(layerBelow, s.Tag)
+		if isSameKind {
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  errors.New("a bucket must not have two layers " + kind),
 				Hint: "give the second one to the other store, which may have layers of its own",
 			}
 		}
-		if strings.HasSuffix(word, ":"+s.ID) || strings.HasSuffix(word, " "+s.ID) {
+		hasSameStore := strings.HasSuffix(layerBelow, ":"+s.ID) || strings.HasSuffix(layerBelow, " "+s.ID)
+		if hasSameStore {
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  errors.New("the other stores of two layers of a bucket must not be the same store"),
@@ -170,20 +173,9 @@ func (s Store) Describe(extra storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned = false
-	desc.CopiesWithoutAttrs = false
-	desc.MaxBatch = 0
-
-	// The setting of the layer's own store decides whether it keeps versions. The layer has nothing
-	// to enable.
-	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 {
-		desc.EnableVersions = func() {}
-	}
-	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
-		desc.EnableSoftDelete = func(time.Duration) {}
-	}
-	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
-		desc.EnableObjectLock = func() {}
-	}
+	desc.CopiesWithoutAttrs = false // a copy reads the object through the layer
+	desc.MaxBatch = 0               // each removal must also change the other store
+	acceptVersionOptions(&desc, s.Own.Features)
 
 	// The layer reads pages of buckets, which are in byte order: the engine sorts those of a driver
 	// that declares FolderOrder.
@@ -194,6 +186,20 @@ func (s Store) Describe(extra storage.Features) driver.Description {
 	desc.TokenAfterLast = true
 	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
 	return desc
+}
+
+// acceptVersionOptions makes the options to keep versions or removed objects succeed, if the layer's own
+// store has the given features. Such a store keeps them by its own setting, so there is nothing to enable.
+func acceptVersionOptions(desc *driver.Description, own storage.Features) {
+	if desc.EnableVersions == nil && own&storage.Versioning != 0 {
+		desc.EnableVersions = func() {}
+	}
+	if desc.EnableSoftDelete == nil && own&storage.SoftDelete != 0 {
+		desc.EnableSoftDelete = func(time.Duration) {}
+	}
+	if desc.EnableObjectLock == nil && own&storage.ObjectLock != 0 {
+		desc.EnableObjectLock = func() {}
+	}
 }
 
 // Bare turns a revision of the layer's own store, as the engine shows it, into the form that its driver
@@ -286,10 +292,10 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a copy may leave out an object that a store has refused with err. It may
+// MayLeaveOut reports whether a copy may leave out an object that a store has refused with err. It may
 // leave out only the marker of a folder, which has no content and which stores such as directories
 // cannot have.
-func NeedsNo(key string, size int64, err error) bool {
+func MayLeaveOut(key string, size int64, err error) bool {
 	if size != 0 || !objectkey.IsFolderMarker(key) {
 		return false
 	}
@@ -382,13 +388,15 @@ func ListPage(
 // reservedPrefix, and a common prefix that has nothing else below it. endKey sorts after all hidden
 // keys.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedPrefix, endKey string) (bool, error) {
-	if !e.IsPrefix || !strings.HasPrefix(reservedPrefix, e.Key) {
+	mayHaveBoth := e.IsPrefix && strings.HasPrefix(reservedPrefix, e.Key) // hidden keys and others
+	if !mayHaveBoth {
 		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
 
-	// Hidden keys may be many. Any other key below e is either the first one, or the first one after them.
-	for _, start := range [...]string{"", endKey} {
-		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
+	// Hidden keys may be many, so list only the first key below e, and the first key after the hidden ones.
+	// If both are hidden or missing, there is no other key.
+	for _, startAfter := range [...]string{"", endKey} {
+		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(startAfter), storage.WithLimit(1))
 		for first, err := range below {
 			if err != nil {
 				return false, err
