@@ -67,14 +67,15 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 		return grant{}, s.unsupported(op, key, "WithNative", "")
 	}
 
-	query, option := s3Query(&signOpts)
-	if option != "" && !forwards {
-		hint := s.forwardHint
+	query, s3Option := s3Query(&signOpts)
+	hasParameters := s3Option != ""
+	if hasParameters && !forwards {
+		hint := s.forwardHint // how to make the CDN pass the parameters
 		if op == opSignPrefix {
-			// The signature of a prefix covers no parameters.
+			// That does not help, because the signature of a prefix covers no parameters.
 			hint = ""
 		}
-		return grant{}, s.unsupported(op, key, option, hint)
+		return grant{}, s.unsupported(op, key, s3Option, hint)
 	}
 
 	expires, err := expiry(s.now(), &signOpts)

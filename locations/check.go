@@ -158,24 +158,30 @@ func featureOf(name string) (feature storage.Features, known bool) {
 // locate adds the place of a location to an error: the file, the line and the location's name. If line
 // is 0, it is the line at which the location begins. The error gets the given hint if it has none.
 func (c *Config) locate(name string, line int, err error, hint string) error {
-	located := &storage.Error{Code: storage.InvalidArgument}
-	cause := err
-	if inner, ok := errors.AsType[*storage.Error](err); ok {
-		*located = *inner
-		located.Op = ""
-		located.Key = ""
-		cause = inner.Err
-		if cause == nil {
-			cause = errors.New(string(inner.Code))
-		}
-	}
-	located.Err = cause
+	located := withoutCall(err)
 	if name != "" {
 		line = cmp.Or(line, c.Locations[name].line)
-		located.Err = fmt.Errorf("%slocation %s: %w", c.position(line), name, cause)
+		// The position ends with a separator.
+		located.Err = fmt.Errorf("%slocation %s: %w", c.position(line), name, located.Err)
 	}
 	located.Hint = cmp.Or(located.Hint, hint)
 	return located
+}
+
+// withoutCall returns a copy of an error without its operation and key. An error without a Code gets
+// InvalidArgument, and Err of the result is never nil.
+func withoutCall(err error) *storage.Error {
+	inner, ok := errors.AsType[*storage.Error](err)
+	if !ok {
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	}
+	clone := *inner
+	clone.Op = ""
+	clone.Key = ""
+	if clone.Err == nil {
+		clone.Err = errors.New(string(clone.Code))
+	}
+	return &clone
 }
 
 // overlaps reports whether two directories are the same, or one contains the other.

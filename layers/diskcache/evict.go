@@ -63,8 +63,8 @@ func (c *Cache) isScanDue() bool {
 	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
-// startScan begins a scan if one is due. room is the number of bytes that the scan must make free, and
-// isFull says whether the disk was full.
+// startScan begins a scan if one is due. It then returns the number of bytes below MaxBytes that the scan
+// must leave for writes, and whether the disk was full.
 func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -91,10 +91,12 @@ func (c *Cache) removeOldest(bytes int64) {
 	}
 
 	blocks, total := c.scan()
-	limit := c.config.MaxBytes - room
+	limit := c.config.MaxBytes - room // bytes of blocks that may stay
 	if isFull {
-		// The disk holds fewer bytes than MaxBytes. Remove a share of the blocks, and room for the caller.
-		limit = min(limit, total-total/scanShare-bytes)
+		// The disk has less space than MaxBytes, so free a share of what the blocks take now, and as many
+		// bytes as the caller writes.
+		share := total / scanShare
+		limit = min(limit, total-share-bytes)
 	}
 
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })

@@ -124,17 +124,14 @@ func (d *objectDriver) readPinned(
 	return &clone, b, nil
 }
 
-// confirm returns the attributes of the revision in r after the store has confirmed the revision, in
-// the first of these ways that applies:
-//
-//   - current is nil, and the store has returned the attributes less than TrustFor ago.
-//   - The first block is not in the cache, and confirm requests it.
-//   - The store has just returned the attributes, which the caller passes as current.
-//   - confirm calls Head.
+// confirm returns the attributes of the revision in r, if the store has confirmed that it is the object's.
+// current has the attributes if the store has just returned them, and is otherwise nil. confirm sends a
+// request only if it needs the attributes or the first block of the range, and then gets both with one.
 //
 // If the object is replaced after this call, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.Attrs) (*storage.Attrs, error) {
 	if current == nil {
+		// The store may have confirmed the revision less than TrustFor ago.
 		if attrs := d.recentAttrs(b.object); attrs != nil {
 			return attrs, nil
 		}
@@ -142,7 +139,9 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.A
 
 	// The first block of a suffix is unknown until Head has returned the size.
 	first := r.Offset / b.blockBytes()
-	if r.Suffix == 0 && !d.cache.has(b.name(first)) {
+	needsFirstBlock := r.Suffix == 0 && !d.cache.has(b.name(first))
+	if needsFirstBlock {
+		// The response also has the attributes.
 		return b.fetch(first, b.endOfFirstRun(r, first))
 	}
 	if current != nil {

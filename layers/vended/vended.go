@@ -38,10 +38,12 @@ func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, 
 		if ask == nil {
 			return refuse(d, argument.Invalid("vended.New", "needs a function that returns credentials", ""))
 		}
+		// Only stores in memory and in directories have an origin that checks vended credentials.
 		origin, ok := d.Describe().Origin.(signedurl.Origin)
 		if !ok {
 			return refuse(d, errForeign)
 		}
+		// The methods of objectDriver call next. Methods that it lacks are those of Driver, which refuses all.
 		return &objectDriver{Driver: refuse(d, errDenied), next: d, ask: ask, origin: origin}
 	}
 }
