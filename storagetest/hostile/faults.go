@@ -12,21 +12,21 @@ import (
 
 // A fault is one way to break responses of the server.
 type fault struct {
-	name       string
-	instead    bool                  // true if the request does not reach Store.Server
-	success    bool                  // true if the response claims success
-	fails      bool                  // true if the operation must fail
-	codes      []storage.Code        // codes that the error may have; nil means any
-	hint       string                // text that the hint of the error must contain
-	stall      time.Duration         // stall limit of the bucket; 0 means the default
-	attempts   int                   // attempts that the bucket makes for each request; 0 means 1
-	requests   int                   // requests that the operation may make, if more than maxRequests
-	quotes     bool                  // true if the response quotes the request
-	large      bool                  // true if operations that send many bytes are tried, too
-	firstOnly  bool                  // true if every try breaks the response to request 1
-	selects    func(*operation) bool // selects operations; nil means all
-	writes     bool                  // true if only operations with an effect are tried
-	breaksOnce bool                  // true if only one response is broken
+	name          string
+	blocksRequest bool                  // true if the request does not reach Store.Server
+	claimsSuccess bool                  // true if the response claims success
+	mustFail      bool                  // true if the operation must fail
+	codes         []storage.Code        // codes that the error may have; nil means any
+	hint          string                // text that the hint of the error must contain
+	stall         time.Duration         // stall limit of the bucket; 0 means the default
+	attempts      int                   // attempts that the bucket makes for each request; 0 means 1
+	requests      int                   // requests that the operation may make, if more than maxRequests
+	quotesRequest bool                  // true if the response quotes the request
+	large         bool                  // true if operations that send many bytes are tried, too
+	fromFirstOnly bool                  // true if every try breaks the response to request 1
+	appliesTo     func(*operation) bool // selects operations; nil means all
+	onlyWrites    bool                  // true if only operations with an effect are tried
+	breaksOnce    bool                  // true if only one response is broken
 	// True if each try sends another status code. All tries use the same server.
 	each    bool
 	respond func(*exchange)
@@ -42,29 +42,36 @@ func (f *fault) maxTime() time.Duration {
 
 // concerns reports whether the fault is tried with the operation o.
 func (f *fault) concerns(o *operation) bool {
-	// If every response were 412, Update would try again for a very long time.
-	if f.writes && !f.breaksOnce && o.name == "Update" {
-		return false
-	}
-	if f.writes {
-		return o.tookEffect != nil && !o.keyed
+	if f.onlyWrites {
+		return f.concernsWrite(o)
 	}
 
-	// Only the faults with f.writes are tried with the operations of the sweep.
+	// Only the faults with f.onlyWrites are tried with the operations of the sweep.
 	if o.sweeps {
 		return false
 	}
 
 	// An operation with a customer's key is tried only with faults that might show the key.
 	if o.keyed {
-		return f.quotes
+		return f.quotesRequest
 	}
 
-	if f.selects != nil {
-		return f.selects(o)
+	if f.appliesTo != nil {
+		return f.appliesTo(o)
 	}
-	// Operations that send many bytes are slow.
-	return !o.large || f.success || f.large
+	// Operations that send many bytes are slow, so few faults are tried with them.
+	isFast := !o.large
+	return isFast || f.claimsSuccess || f.large
+}
+
+// concernsWrite reports whether a fault for writes only is tried with the operation o.
+func (f *fault) concernsWrite(o *operation) bool {
+	// If every response were 412, Update would try again for a very long time.
+	if o.name == "Update" && !f.breaksOnce {
+		return false
+	}
+	hasEffect := o.tookEffect != nil
+	return hasEffect && !o.keyed
 }
 
 const (
@@ -90,12 +97,12 @@ func faults(s *Store) []fault {
 	all = append(all, floods()...)
 	all = append(all, quotes()...)
 	all = append(all, fault{
-		name:      "another size after a cut",
-		firstOnly: true,
-		fails:     true,
-		attempts:  2,
-		selects:   func(o *operation) bool { return o.name == "Download" },
-		respond:   resize,
+		name:          "another size after a cut",
+		fromFirstOnly: true,
+		mustFail:      true,
+		attempts:      2,
+		appliesTo:     func(o *operation) bool { return o.name == "Download" },
+		respond:       resize,
 	})
 	if s.EmptyPage != nil {
 		all = append(all, emptyPages(s.EmptyPage)...)
@@ -141,9 +148,9 @@ func portals() []fault {
 
 	// Each response claims success, although the request had no effect.
 	for i := range portals {
-		portals[i].instead = true
-		portals[i].success = true
-		portals[i].fails = true
+		portals[i].blocksRequest = true
+		portals[i].claimsSuccess = true
+		portals[i].mustFail = true
 		portals[i].codes = unavailable
 	}
 	return append(portals, redirect("a redirect loop", http.StatusTemporaryRedirect, loopLocation))
@@ -174,11 +181,11 @@ func redirects() []fault {
 // the endpoint is wrong.
 func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
-		name:    name,
-		instead: true,
-		fails:   true,
-		codes:   []storage.Code{storage.InvalidArgument},
-		hint:    "endpoint",
+		name:          name,
+		blocksRequest: true,
+		mustFail:      true,
+		codes:         []storage.Code{storage.InvalidArgument},
+		hint:          "endpoint",
 		respond: func(x *exchange) {
 			x.print(
 				"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
@@ -207,19 +214,20 @@ func applied() []fault {
 // quotes returns faults in which the response quotes the request, as some gateways do.
 func quotes() []fault {
 	faults := []fault{{
-		name:    "the request quoted in a header",
-		quotes:  true,
-		instead: true,
-		fails:   true,
+		name:          "the request quoted in a header",
+		quotesRequest: true,
+		blocksRequest: true,
+		mustFail:      true,
 		respond: func(x *exchange) {
+			// Each %[1]s is x.quoted, the request line and its headers.
 			x.print(
-				"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\n"+
+				"HTTP/1.1 400 %[1]s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\n"+
 					"X-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 				x.quoted,
 			)
 		},
 	}}
-	for _, row := range []struct{ name, contentType, format string }{
+	for _, quotation := range []struct{ name, contentType, format string }{
 		{
 			name:        "in XML",
 			contentType: "application/xml",
@@ -241,28 +249,26 @@ func quotes() []fault {
 			format:      `<?xml version="1.0"?><%s>`,
 		},
 	} {
-		failure := fault{
-			name:    "the request quoted " + row.name,
-			quotes:  true,
-			instead: true,
-			fails:   true,
-			respond: func(x *exchange) {
-				x.quote(http.StatusBadRequest, row.contentType, row.format)
-			},
-		}
-		success := fault{
-			name:    "the request quoted " + row.name + " of a success",
-			quotes:  true,
-			instead: true,
-			success: true,
-			fails:   true,
-			respond: func(x *exchange) {
-				x.quote(http.StatusOK, row.contentType, row.format)
-			},
-		}
-		faults = append(faults, failure, success)
+		name := "the request quoted " + quotation.name
+		faults = append(faults,
+			quotedWith(name, http.StatusBadRequest, quotation.contentType, quotation.format),
+			quotedWith(name+" of a success", http.StatusOK, quotation.contentType, quotation.format))
 	}
 	return faults
+}
+
+// quotedWith returns a fault that quotes the request in the body of a response with the given status.
+func quotedWith(name string, status int, contentType, format string) fault {
+	return fault{
+		name:          name,
+		quotesRequest: true,
+		blocksRequest: true,
+		claimsSuccess: status == http.StatusOK,
+		mustFail:      true,
+		respond: func(x *exchange) {
+			x.quote(status, contentType, format)
+		},
+	}
 }
 
 // quote sends a response whose body quotes the request, in the given format.
@@ -277,32 +283,27 @@ func (x *exchange) quote(status int, contentType, format string) {
 // emptyPages returns faults in which a listing never ends, because each page is empty and has a
 // token. page makes the response to a listing.
 func emptyPages(page func(*http.Request, string) (contentType, body string)) []fault {
-	isListing := func(o *operation) bool { return o.lists }
-	return []fault{
-		{
-			name:      "empty pages with a new token each",
-			instead:   true,
-			fails:     true,
-			codes:     unavailable,
-			firstOnly: true,
-			requests:  maxPages,
-			selects:   isListing,
-			respond: func(x *exchange) {
-				contentType, body := page(x.request, fmt.Sprintf("token-%d", x.number))
-				x.respondPage(contentType, body)
-			},
-		},
-		{
-			name:      "empty pages with one token",
-			instead:   true,
-			fails:     true,
-			codes:     unavailable,
-			firstOnly: true,
-			selects:   isListing,
-			respond: func(x *exchange) {
-				contentType, body := page(x.request, "token")
-				x.respondPage(contentType, body)
-			},
+	newTokens := endlessPages("empty pages with a new token each", page,
+		func(x *exchange) string { return fmt.Sprintf("token-%d", x.number) })
+	newTokens.requests = maxPages
+	oneToken := endlessPages("empty pages with one token", page, func(*exchange) string { return "token" })
+	return []fault{newTokens, oneToken}
+}
+
+// endlessPages returns a fault that responds to each listing request with an empty page and a token.
+func endlessPages(
+	name string, page func(*http.Request, string) (contentType, body string), token func(*exchange) string,
+) fault {
+	return fault{
+		name:          name,
+		blocksRequest: true,
+		mustFail:      true,
+		codes:         unavailable,
+		fromFirstOnly: true,
+		appliesTo:     func(o *operation) bool { return o.lists },
+		respond: func(x *exchange) {
+			contentType, body := page(x.request, token(x))
+			x.respondPage(contentType, body)
 		},
 	}
 }

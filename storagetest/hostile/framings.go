@@ -43,7 +43,7 @@ func framings() []fault {
 				x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
 			},
 		},
-		{name: "a cut within the response", firstOnly: true, respond: cut},
+		{name: "a cut within the response", fromFirstOnly: true, respond: cut},
 		{
 			name: "each header twice",
 			respond: func(x *exchange) {
@@ -100,17 +100,17 @@ func framings() []fault {
 			},
 		},
 		{
-			name:    "a response that is no HTTP",
-			instead: true,
-			fails:   true,
+			name:          "a response that is no HTTP",
+			blocksRequest: true,
+			mustFail:      true,
 			respond: func(x *exchange) {
 				x.print("220 mail.example.com ESMTP\r\n")
 			},
 		},
 		{
-			name:    "a header without an end",
-			instead: true,
-			fails:   true,
+			name:          "a header without an end",
+			blocksRequest: true,
+			mustFail:      true,
 			respond: func(x *exchange) {
 				if x.print("HTTP/1.1 200 OK\r\nX-Filler: ") {
 					x.fill()
@@ -118,9 +118,9 @@ func framings() []fault {
 			},
 		},
 		{
-			name:    "informational responses without an end",
-			instead: true,
-			fails:   true,
+			name:          "informational responses without an end",
+			blocksRequest: true,
+			mustFail:      true,
 			respond: func(x *exchange) {
 				for range 100 {
 					if !x.print("%s",
@@ -136,19 +136,19 @@ func framings() []fault {
 // sizes returns faults in which a response has a wrong size of the object, or a long error page.
 func sizes() []fault {
 	faults := []fault{{
-		name:    "an object of 4 EiB",
-		selects: func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" },
-		codes:   unavailable,
-		respond: claimHugeSize,
+		name:      "an object of 4 EiB",
+		appliesTo: func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" },
+		codes:     unavailable,
+		respond:   claimHugeSize,
 	}}
 
 	const words = "all the news "
 	page := "<html><body>" + strings.Repeat(words, 60<<10/len(words)) + "</body></html>"
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
 		faults = append(faults, fault{
-			name:    fmt.Sprintf("a page of 60 KiB with status %d", status),
-			instead: true,
-			success: status == http.StatusOK,
+			name:          fmt.Sprintf("a page of 60 KiB with status %d", status),
+			blocksRequest: true,
+			claimsSuccess: status == http.StatusOK,
 			respond: func(x *exchange) {
 				x.respond(status, "text/html", page)
 			},
@@ -161,10 +161,9 @@ func sizes() []fault {
 // JSON, is 4 EiB.
 func claimHugeSize(x *exchange) {
 	const size = int64(4) << 60
-	hasLength := x.request.Method == http.MethodHead || x.resp.body.String() == before
-
-	// The size is the length of the response.
-	if x.resp.status == http.StatusOK && hasLength {
+	isContent := x.resp.body.String() == before // the content of the object
+	sizeIsLength := x.request.Method == http.MethodHead || isContent
+	if x.resp.status == http.StatusOK && sizeIsLength {
 		x.resp.header.Set("Content-Length", fmt.Sprint(size))
 		x.write(x.resp.raw(x.request))
 		return
@@ -187,16 +186,16 @@ func otherRanges() []fault {
 	isRanged := func(o *operation) bool { return o.name == "Download of a range" }
 	return []fault{
 		{
-			name:    "the whole object in place of a range",
-			selects: isRanged,
+			name:      "the whole object in place of a range",
+			appliesTo: isRanged,
 			respond: func(x *exchange) {
 				x.replaceRange(http.StatusOK, "", before)
 			},
 		},
 		{
-			name:    "another range",
-			selects: isRanged,
-			fails:   true,
+			name:      "another range",
+			appliesTo: isRanged,
+			mustFail:  true,
 			respond: func(x *exchange) {
 				x.replaceRange(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7])
 			},
@@ -223,9 +222,9 @@ func (x *exchange) replaceRange(status int, contentRange, body string) {
 func floods() []fault {
 	return []fault{
 		{
-			name:    "an error body of 1 GiB",
-			instead: true,
-			fails:   true,
+			name:          "an error body of 1 GiB",
+			blocksRequest: true,
+			mustFail:      true,
 			respond: func(x *exchange) {
 				if x.beginAnyBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\n"+
 					"Content-Length: 1073741824\r\n\r\n", "<Error><Code>AccessDenied</Code><Message>") {
@@ -234,9 +233,9 @@ func floods() []fault {
 			},
 		},
 		{
-			name:    "an error body of 1 GiB in JSON",
-			instead: true,
-			fails:   true,
+			name:          "an error body of 1 GiB in JSON",
+			blocksRequest: true,
+			mustFail:      true,
 			respond: func(x *exchange) {
 				if x.beginAnyBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
 					`{"error":{"code":403,"message":"`) {
@@ -245,11 +244,11 @@ func floods() []fault {
 			},
 		},
 		{
-			name:      "an error body that trickles",
-			instead:   true,
-			fails:     true,
-			stall:     stallTime,
-			firstOnly: true,
+			name:          "an error body that trickles",
+			blocksRequest: true,
+			mustFail:      true,
+			stall:         stallTime,
+			fromFirstOnly: true,
 			respond: func(x *exchange) {
 				if x.beginAnyBody("HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\n"+
 					"Content-Length: 9000\r\n\r\n", "<Error><Code>InvalidRequest</Code><Message>") {
@@ -258,10 +257,10 @@ func floods() []fault {
 			},
 		},
 		{
-			name:    "a document without an end",
-			fails:   true,
-			codes:   unavailable,
-			selects: readsDocument,
+			name:      "a document without an end",
+			mustFail:  true,
+			codes:     unavailable,
+			appliesTo: readsDocument,
 			respond: func(x *exchange) {
 				x.resp.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
 				document := x.resp.body.Bytes()

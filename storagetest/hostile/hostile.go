@@ -165,7 +165,7 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 		if !s.tryVariants(t, f, o, first) {
 			return
 		}
-		if f.firstOnly || o.keyed {
+		if f.fromFirstOnly || o.keyed {
 			return
 		}
 	}
@@ -202,15 +202,17 @@ type trial struct {
 	otherErr  error // error of the other writer, or nil
 }
 
-// runTrial runs the operation on its own server and bucket.
+// runTrial runs the operation on its own server and bucket. The server breaks responses from request
+// number first on, in the given variant of the fault.
 func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int) *trial {
 	t.Helper()
 	server := newServer(t, s.store.Server, o.keyed)
 	defer server.Close()
 	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall})}
 	if o.marked {
-		opts = append(opts, storage.WithVersioning(true))
+		opts = append(opts, storage.WithVersioning(true)) // removals then leave delete markers
 	}
+	// An operation on the account uses a service in place of the bucket.
 	if o.account != nil {
 		service := engine.NewService(s.store.OpenService(t, server.URL), opts...)
 		defer service.Close()
@@ -222,7 +224,8 @@ func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int)
 	return s.runTrialOn(t, server, b, f, o, first, variant)
 }
 
-// runTrialOn runs the operation on the bucket b of the server, and checks its result.
+// runTrialOn runs the operation on the bucket b of the server, and checks its result. The server breaks
+// responses from request number first on, in the given variant of the fault.
 func (s *suite) runTrialOn(
 	t *testing.T, server *server, b storage.Bucket, f fault, o operation, first, variant int,
 ) *trial {
@@ -247,7 +250,8 @@ func (s *suite) runTrialOn(
 		defer func() { require.NoError(t, o.undo(ctx, r.bucket)) }()
 	}
 
-	// From here on, the server breaks responses.
+	// From here on, the server breaks responses. Before it sends the first broken response to a write, it
+	// calls otherWriter.
 	server.begin(&f, first, variant)
 	server.otherWriter = nil
 	if o.otherWriter != nil {

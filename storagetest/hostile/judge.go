@@ -60,7 +60,7 @@ func (r *trial) requireAllowed(t *testing.T) {
 
 	r.requireEffect(t)
 	if r.err == nil {
-		require.False(t, r.fault.fails, "it must fail. %v", r)
+		require.False(t, r.fault.mustFail, "it must fail. %v", r)
 		return
 	}
 
@@ -85,32 +85,40 @@ func (r *trial) requireEffect(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	defer cancel()
 
-	// The object that another writer has stored meanwhile must remain.
 	if r.overtaken {
-		require.NoError(t, r.otherErr, "%v", r)
-		content, _, err := storage.ReadAll(ctx, r.bucket, "a")
-		require.NoError(t, err, "%v", r)
-		require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
+		r.requireNewer(ctx, t)
 		return
 	}
 
-	tookEffect, err := r.operation.tookEffect(ctx, r.bucket)
-	require.NoError(t, err, "%v", r)
-
 	// A broken response to a read may look as if another writer had changed the object. A broken
 	// response to a write must not look like that, because nobody else writes.
-	if !isRead(r.server.lines()[r.first-1]) {
+	tookEffect, err := r.operation.tookEffect(ctx, r.bucket)
+	require.NoError(t, err, "%v", r)
+	firstBrokenRequest := r.server.lines()[r.first-1]
+	if !isRead(firstBrokenRequest) {
 		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "nobody else writes. %v", r)
 	}
 
+	// An operation of one request whose response falsely claims success cannot know its outcome.
+	wasDeceived := r.fault.claimsSuccess && r.first == 1 && r.operation.single
 	switch {
 	case r.err == nil:
 		require.True(t, tookEffect, "it returned nil and has no effect. %v", r)
 	case tookEffect:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
-	case r.fault.success && r.first == 1 && r.operation.single:
+	case wasDeceived:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)
 	}
+}
+
+// requireNewer requires that the operation has not replaced the object that another writer has stored
+// meanwhile.
+func (r *trial) requireNewer(ctx context.Context, t *testing.T) {
+	t.Helper()
+	require.NoError(t, r.otherErr, "%v", r)
+	content, _, err := storage.ReadAll(ctx, r.bucket, "a")
+	require.NoError(t, err, "%v", r)
+	require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
 }
 
 // errorTexts returns every text that shows err or an error in its tree, including log output.

@@ -100,7 +100,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.quoted = quote(r)
 
 	// The fault either replaces the effect of the request, or follows it.
-	if x.fault.instead {
+	if x.fault.blocksRequest {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
 		x.resp = record(s.backend, w, r)
@@ -142,10 +142,11 @@ func (s *server) breakNext(r *http.Request) *exchange {
 	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
 
 	// Earlier requests get their true response, and so do later ones if the fault breaks only one.
-	if s.fault == nil || len(s.requests) < s.first {
+	number := len(s.requests)
+	if s.fault == nil || number < s.first {
 		return nil
 	}
-	if s.fault.breaksOnce && len(s.requests) > s.first {
+	if s.fault.breaksOnce && number > s.first {
 		return nil
 	}
 

@@ -38,27 +38,27 @@ const mostSwept = 24
 func sweepFaults() []fault {
 	var faults []fault
 	for _, row := range []struct {
-		name       string
-		instead    bool
-		breaksOnce bool
-		attempts   int
+		name          string
+		blocksRequest bool
+		breaksOnce    bool
+		attempts      int
 	}{
-		{name: "one page before the effect", instead: true, breaksOnce: true, attempts: 1},
-		{name: "pages from one before the effect", instead: true, attempts: 1},
-		{name: "one page before the effect, with retries", instead: true, breaksOnce: true, attempts: 3},
+		{name: "one page before the effect", blocksRequest: true, breaksOnce: true, attempts: 1},
+		{name: "pages from one before the effect", blocksRequest: true, attempts: 1},
+		{name: "one page before the effect, with retries", blocksRequest: true, breaksOnce: true, attempts: 3},
 		{name: "one page after the effect", breaksOnce: true, attempts: 1},
 		{name: "pages from one after the effect", attempts: 1},
 		{name: "one page after the effect, with retries", breaksOnce: true, attempts: 3},
 	} {
 		faults = append(faults, fault{
-			name:       row.name,
-			instead:    row.instead,
-			attempts:   row.attempts,
-			writes:     true,
-			large:      true,
-			each:       true,
-			breaksOnce: row.breaksOnce,
-			respond:    respondAsGateway,
+			name:          row.name,
+			blocksRequest: row.blocksRequest,
+			attempts:      row.attempts,
+			onlyWrites:    true,
+			large:         true,
+			each:          true,
+			breaksOnce:    row.breaksOnce,
+			respond:       respondAsGateway,
 		})
 	}
 	return faults
@@ -72,25 +72,29 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep tries the statuses for each request of the operation, on one server.
+// sweep runs the operation once for each of its requests and each status to try, on one server, which
+// replaces the response to that request by one with the status.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
 	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// The first run breaks no response that is tried, and shows which requests the operation makes.
-	const firstBroken = mostSwept + 1
-	lines := s.runTrialOn(t, server, b, f, o, firstBroken, 0).server.lines()
+	// A run with faults only after the swept requests shows which requests the operation makes. Each line is
+	// a method and a path.
+	const afterSwept = mostSwept + 1
+	lines := s.runTrialOn(t, server, b, f, o, afterSwept, 0).server.lines()
 
-	for first := 1; first <= mostSwept; first++ {
-		isReadRequest := first <= len(lines) && isRead(lines[first-1])
-		if isReadRequest && !f.instead {
-			continue // a read has no effect
+	for number := 1; number <= mostSwept; number++ {
+		isReadRequest := number <= len(lines) && isRead(lines[number-1])
+		if isReadRequest && !f.blocksRequest {
+			continue // the fault is one after the effect, and a read has no effect
 		}
-		for _, status := range s.statuses(&f, &o, isReadRequest, first == lastWrite(lines)) {
-			trial := s.runTrialOn(t, server, b, f, o, first, status)
-			if t.Failed() || trial.broken == 0 {
+		isLastWrite := number == lastWrite(lines)
+		for _, status := range s.statuses(&f, &o, isReadRequest, isLastWrite) {
+			trial := s.runTrialOn(t, server, b, f, o, number, status)
+			hasFewerRequests := trial.broken == 0
+			if t.Failed() || hasFewerRequests {
 				return
 			}
 		}
