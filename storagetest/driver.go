@@ -369,26 +369,32 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 	require.NotEmpty(p.t, attrs.Revision)
 }
 
+// sendTwice sends the first part of two, and then sends it again, which replaces it. It also sends the
+// second part, unless the driver takes parts only in sequence. In this case, it returns the request for
+// that part, which the completion must send, and otherwise nil.
+func (p *partsCall) sendTwice(first, second string) (last *driver.PartRequest) {
+	p.t.Helper()
+	last = p.request(2, p.t.unit, second)
+	if p.t.has(driver.SequentialParts) {
+		p.send(p.request(1, 0, first))
+		p.send(p.request(1, 0, first))
+		return last
+	}
+
+	replaced := body(p.t.unit, 9)
+	p.send(last)
+	p.send(p.request(1, 0, replaced))
+	p.send(p.request(1, 0, first))
+	return nil
+}
+
 // driverParts checks that the object of an upload in parts appears only when the upload is
 // completed, and not at all if it is aborted.
 func driverParts(t *T, d driver.Driver) {
-	first := body(t.unit, 1)
+	first := body(t.unit, 1) // t.unit is the smallest size of a part
 	second := "the end"
-
-	// A part that is sent again replaces the earlier one.
 	p := beginParts(t, d, first+second)
-	last := p.request(2, t.unit, second)
-	if t.has(driver.SequentialParts) {
-		// Parts in sequence leave the last part to the completion.
-		p.send(p.request(1, 0, first))
-		p.send(p.request(1, 0, first))
-	} else {
-		p.send(last)
-		// The part is sent already, so the completion must not send it.
-		last = nil
-		p.send(p.request(1, 0, body(t.unit, 9)))
-		p.send(p.request(1, 0, first))
-	}
+	last := p.sendTwice(first, second)
 
 	// Nothing is visible before the completion.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})

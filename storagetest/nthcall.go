@@ -81,19 +81,21 @@ func (op operation) settledBy() storage.Features {
 const maxCalls = 60
 
 // withFaults runs op with a fault at each of its driver calls, and compares each run with one
-// without a fault.
+// without a fault. The bucket repeats failed requests only if retried is true.
 func (op operation) withFaults(t *T, retried bool) {
 	runs := newFaultRuns(t, op, retried)
 	b, reliable, prepared := runs.prepare()
 	before := t.snapshot(reliable)
+
+	// The first run has no fault. A real server may fail by itself, and then op is run again.
 	want, err := op.do(t.Context(), t, b, prepared)
-	// A real server may fail by itself. Then the operation is tried again.
 	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
 		b, reliable, prepared = runs.prepare()
 		want, err = op.do(t.Context(), t, b, prepared)
 	}
 	require.NoError(t, err, "without a fault")
 
+	// Each later run must report and leave what this one did, or fail and leave the state before it.
 	expected := faultResult{
 		want:    want,
 		before:  before,
@@ -113,11 +115,11 @@ type faultRuns struct {
 	count    int            // runs that were prepared
 }
 
-// newFaultRuns opens the bucket of the runs, which retries its requests only if retried is true.
+// newFaultRuns opens a bucket with faults, which repeats failed requests only if retried is true, and
+// beside it a reliable bucket on the same store, which shows the state of that store.
 func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
+	// The layer keeps the driver below it, for the reliable bucket.
 	var inner driver.Driver
-
-	// The layer keeps the driver below it, so that a second bucket can use the same store.
 	capture := func(next driver.Driver) driver.Driver {
 		inner = next
 		return next

@@ -97,13 +97,13 @@ var reconcileCases = []Case{
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored: an object is not appended twice",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			t.eachLostReplacement(func(b storage.Bucket, lose func()) {
+			for b, loseNextWrite := range t.bucketsThatLose {
 				t.put(b, "b", "b")
-				lose()
+				loseNextWrite()
 				_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b"})
 				require.NoError(t, err)
 				t.requireContent(b, "a", "ab")
-			})
+			}
 		},
 	},
 	{
@@ -112,13 +112,13 @@ var reconcileCases = []Case{
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			t.eachLostReplacement(func(b storage.Bucket, lose func()) {
-				lose()
+			for b, loseNextWrite := range t.bucketsThatLose {
+				loseNextWrite()
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
 				t.requireContent(b, "a", "a")
-			})
+			}
 		},
 	},
 	{
@@ -486,10 +486,9 @@ var reconcileCases = []Case{
 	},
 }
 
-// eachLostReplacement calls do for buckets that contain the object "a", and copy in the server or
-// by streaming. do calls loseNextWrite before a write, whose response is lost after it has taken
-// effect.
-func (t *T) eachLostReplacement(do func(b storage.Bucket, loseNextWrite func())) {
+// bucketsThatLose yields buckets that contain the object "a", and that copy in the server or by streaming.
+// Each comes with a function that makes the bucket lose the response to its next write, which takes effect.
+func (t *T) bucketsThatLose(yield func(b storage.Bucket, loseNextWrite func()) bool) {
 	t.Helper()
 	copiesInServer := faults.Limits{}
 	streamsCopies := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
@@ -501,10 +500,13 @@ func (t *T) eachLostReplacement(do func(b storage.Bucket, loseNextWrite func()))
 		b := t.openLimited(limits)
 		for _, failure := range failures {
 			loseNextWrite := func() {
+				// Any of these calls may be the write.
 				t.faults.Set(loseFirst(failure, faults.Copy, faults.Compose, completingCalls)...)
 			}
 			t.put(b, "a", "a")
-			do(b, loseNextWrite)
+			if !yield(b, loseNextWrite) {
+				return
+			}
 			t.faults.Set() // no rules
 		}
 	}

@@ -304,14 +304,14 @@ var resumeCases = []Case{
 	},
 }
 
-// changeUnderDownload calls change with a second client of the store after the connection of a
-// download has dropped. The resumed download must fail with Changed, or return the old content.
+// changeUnderDownload cuts the connection of a download, and calls change with a second client of the
+// store before the download resumes. The download must fail with Changed, or return the old content.
 func changeUnderDownload(t *T, change func(other storage.Bucket)) {
 	const size, cutAfter = 5000, 1000
 	for _, concurrency := range []int{1, 3} {
-		// The second Get resumes the download.
-		var other storage.Bucket
-		b, other := t.openTwice(observe.BeforeCall("Get", 2, func() {
+		// The first Get is cut. The second one resumes the download, so change is called before it.
+		var b, other storage.Bucket
+		b, other = t.openTwice(observe.BeforeCall("Get", 2, func() {
 			change(other)
 		}))
 		full := body(size, 1)

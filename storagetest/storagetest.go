@@ -347,16 +347,19 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 func describe(t *testing.T, open Open) driver.Description {
 	t.Helper()
 	var desc driver.Description
-	b := open(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
+	// The layer sees the driver that open makes.
+	readDescription := func(next driver.Driver) driver.Driver {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
-	}))
+	}
+	b := open(t, driver.WithLayer(readDescription))
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 
+	// The bucket lists in byte order, because the engine sorts the pages of a driver in folder order.
 	if desc.FolderOrder {
-		// The engine sorts the listing.
 		desc.Features |= storage.OrderedListing
 	}
+	// The bucket cannot sign if it was opened without the address of the server for signed URLs.
 	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
 		desc.Features &^= signing
 	}

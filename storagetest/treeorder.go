@@ -295,10 +295,12 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) error {
 // startInTreeOrder requires that a listing after a key fails if the store lists in tree order but
 // declares byte order, and cannot start at a key.
 func startInTreeOrder(t *T) {
+	// The layer lists in tree order, and its description does not say so.
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
 	t.puts(b, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		pageSize := storage.WithPageSize(size)
+		// The keys after each of these differ between the two orders.
 		for _, startAfter := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
 			start := storage.WithStartAfter(startAfter)
 			t.requireCode(t.lastError(b, pageSize, start), storage.Unsupported)
@@ -310,7 +312,7 @@ func startInTreeOrder(t *T) {
 		require.Equal(t, []string{"a/3"}, ordered)
 	}
 
-	// A page shows that the order is wrong only if it has all keys.
+	// The engine reads one page for ListPage, which shows that the order is wrong only if it has all keys.
 	hasOnePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
 	if hasOnePage {
 		_, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithStartAfter("a-b"))...)

@@ -47,7 +47,8 @@ var calls = []call{
 	{"bad key", (*player).badKey},
 }
 
-// prefixed compares an upload, a copy and a listing of buckets with a prefix.
+// prefixed makes an upload, a copy and a listing through a prefix of each bucket, and returns how the
+// results differ, or "".
 func (p *player) prefixed() string {
 	prefix := choose(p, "b/", "b/c/", "d/", "new/")
 	src := choose(p, "1", "2", "c/1", ".e", "", "x")
@@ -55,6 +56,7 @@ func (p *player) prefixed() string {
 	body := p.body()
 	what := fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, dst, len(body), src)
 	return p.compare(what, prefix+dst, func(b storage.Bucket) result {
+		// The text of the result describes each call, as far as it must be equal in both buckets.
 		view := storage.Prefixed(b, prefix)
 		uploaded, err := view.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
 		text := result{err: err, text: describe(uploaded)}.describe()

@@ -166,10 +166,12 @@ func (p *player) ifRevision(key string) condition {
 		r = choose(p, seen...)
 	}
 
-	// If r is an earlier revision with the current content, the current revision may equal it.
+	// In memory, each write has a revision of its own. If the other bucket derives revisions from content, an
+	// earlier revision with the current content is its current one.
 	if !p.unique {
 		content, attrs, err := storage.ReadAll(p.ctx, p.memory, key)
-		if err == nil && string(content) == r.content && attrs.Revision != r.memory {
+		isEarlier := err == nil && attrs.Revision != r.memory
+		if isEarlier && string(content) == r.content {
 			return condition{}
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listOptions returns random options of a listing. They include a start and a limit only if limit
-// is true, because ListPage takes its start from a token.
-func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string) {
+// listOptions returns random options of a listing, and a text that describes them. They include a start
+// and a limit only if withRange is true, because ListPage begins at a token and ends with a page.
+func (p *player) listOptions(withRange bool) (opts []storage.ListOption, text string) {
+	// add adds an option with one of the values, by chance.
 	add := func(name string, option func(string) storage.ListOption, values ...string) {
 		value := p.value(name, values...)
 		opts = append(opts, option(value))
@@ -26,7 +27,7 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
 	}
 
-	if limit && p.oneIn(3) {
+	if withRange && p.oneIn(3) {
 		add(
 			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀",
 			"c d+e%20&=?#",
@@ -34,7 +35,7 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		)
 	}
 
-	if limit && p.oneIn(3) {
+	if withRange && p.oneIn(3) {
 		n := 1 + p.random.IntN(5)
 		opts = append(opts, storage.WithLimit(n))
 		text += fmt.Sprintf(" limit %d", n)

@@ -84,10 +84,10 @@ func callWithBody[T any, B io.Reader](
 		}
 		return none, fault.failure(false)
 	case corrupt:
-		// If B has Seek and the body cannot seek, no damaged body is a B. The call is then made
-		// without the fault.
 		damaged, ok := corrupted(original, fault.amount).(B)
 		if !ok {
+			// The type B requires Seek, and the damaged body has none, because this body cannot seek. The
+			// bytes stay undamaged.
 			break
 		}
 		*body = damaged

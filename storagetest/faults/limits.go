@@ -34,14 +34,15 @@ type Limits struct {
 func WithLimits(b Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
+		has := func(f storage.Features) bool { return desc.Features&f != 0 }
 		d := &limited{
 			Driver:  next,
 			limits:  b,
 			desc:    b.apply(desc),
-			folders: b.Disable&desc.Features&storage.KeysBesideFolders != 0,
+			folders: b.Disable&storage.KeysBesideFolders != 0 && has(storage.KeysBesideFolders),
 		}
 		if b.Sequential {
-			d.order = &partOrder{native: desc.Features&driver.SequentialParts != 0}
+			d.order = &partOrder{native: has(driver.SequentialParts)}
 		}
 		return d
 	}

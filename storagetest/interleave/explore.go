@@ -186,19 +186,29 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 	defer stopWatchdog()
 
 	// Goroutines of one actor may make equal requests at once. On one processor, they arrive in the same order in
-	// each run.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	// each run. The deferred call sets the earlier number again.
+	processors := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(processors)
 
 	// A run leaves much garbage and keeps little memory, so rare collections make it faster.
-	const gcPercent = 800
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	percent := debug.SetGCPercent(800)
+	defer debug.SetGCPercent(percent)
 
 	start := time.Now()
 	for _, b := range budgets {
 		e.explore(b)
 	}
+	randomBudget := largestOf(budgets)
+	for seed := range c.Random {
+		e.random(randomBudget, uint64(seed))
+	}
+	e.report.Time = time.Since(start)
+	return e.report
+}
 
-	// Random schedules may interrupt an actor at every request.
+// largestOf returns the budget of random schedules, which has the most of each disturbance that one of the
+// budgets has, and any number of interruptions.
+func largestOf(budgets []Budget) Budget {
 	largest := Budget{Interruptions: unlimited}
 	for _, b := range budgets {
 		largest.Losses = max(largest.Losses, b.Losses)
@@ -207,12 +217,7 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 		largest.Failures = max(largest.Failures, b.Failures)
 		largest.Outages = max(largest.Outages, b.Outages)
 	}
-	for seed := range c.Random {
-		e.random(largest, uint64(seed))
-	}
-
-	e.report.Time = time.Since(start)
-	return e.report
+	return largest
 }
 
 type exploration struct {

@@ -98,8 +98,8 @@ func (p *Process) actor(ctx context.Context) *Actor {
 	return p.background
 }
 
-// point calls effect once the schedule lets the request take effect. If the schedule says so, it
-// drops the response, or fails without calling effect.
+// point waits for the turn of a request in the schedule, and then calls effect, which makes the request.
+// The schedule may also decide that the response is lost, or that the request fails without an effect.
 func (d *processDriver) point(ctx context.Context, r *request, effect func() error) error {
 	s := d.process.scene.schedule
 	r.store = d.store
@@ -108,8 +108,8 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		return err
 	}
 
-	// The schedule does not run.
-	if pending == nil {
+	scheduleRuns := pending != nil
+	if !scheduleRuns {
 		return effect()
 	}
 
@@ -300,7 +300,7 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	dst := d.Locate(r.Key)
 	isOtherBucket := r.Source.Account != dst.Account || r.Source.Bucket != dst.Bucket
 	if d.isFree() || isOtherBucket {
-		// Such a copy is a single request.
+		// Outside of a schedule, nothing happens between the two moments. And source reads only from this bucket.
 		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}

@@ -147,13 +147,13 @@ func (s *schedule) fail(message string) {
 	}
 }
 
-// park adds a request to those that wait for their turn. It returns nil if the request takes effect
+// park adds a request to those that wait for their turn. It returns (nil, nil) if the request takes effect
 // at once because the schedule does not run, and an error if the request fails at once.
 func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRequest, error) {
 	actor := p.actor(ctx)
 
 	s.mu.Lock()
-	// A dead process sends no requests.
+	// A dead process sends no requests. If it calls on and on, endDead ends its goroutine.
 	if p.dead {
 		p.deadCalls++
 		calls := p.deadCalls
@@ -168,7 +168,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 		return nil, nil
 	}
 
-	// The store may have stopped answering this process for a while.
+	// After the verdict beginOutage, the store does not answer this process for a while.
 	hasOutage := time.Now().Before(p.outages[r.store])
 	if hasOutage {
 		err := unanswered()
@@ -178,7 +178,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 		return nil, err
 	}
 
-	// The request waits until the schedule grants it.
+	// The request waits until the schedule grants it. Requests that are parked during one step are a batch.
 	w := &pendingRequest{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
 	s.mu.Unlock()
@@ -272,17 +272,22 @@ func (s *schedule) start(a *Actor) {
 			if r := recover(); r != nil {
 				s.fail(fmt.Sprintf("%s panics: %v\n%s", a.name, r, stack()))
 			}
-			s.mu.Lock()
-			a.hasEnded = true
-			a.died = a.process.dead
-			a.lastStep = s.step
-			s.ended++
-			s.mu.Unlock()
+			s.recordEnd(a)
 			cancel(nil)
 			s.signal()
 		}()
 		a.err = a.do(ctx)
 	}()
+}
+
+// recordEnd records that the goroutine of an actor has ended, and whether because its process died.
+func (s *schedule) recordEnd(a *Actor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.hasEnded = true
+	a.died = a.process.dead
+	a.lastStep = s.step
+	s.ended++
 }
 
 // next takes one step, and returns false when the run has ended.
@@ -376,9 +381,37 @@ func (s *schedule) rank(a *Actor) int {
 // options returns all events that may happen next, among them those that the budget does not
 // afford. The index of an event is then the same for each budget.
 func (s *schedule) options(requests []*pendingRequest) []option {
-	// An actor is interrupted if it has a request, but the request of another one runs.
-	currentWaits := requests[0].actor == s.current
+	isWrite := func(r *request) bool { return len(r.writes) > 0 }
+	isRead := func(r *request) bool { return len(r.writes) == 0 }
+	isAny := func(*request) bool { return true }
 
+	currentWaits := requests[0].actor == s.current
+	death := option{
+		run:        requests[0],
+		verdict:    killProcess,
+		affordable: currentWaits && s.budget.Deaths > 0,
+	}
+	tick := option{
+		timePasses: true,
+		affordable: s.tick > 0 && s.budget.Ticks > 0,
+	}
+
+	// A request runs, or it runs and its response is lost, or the process of the current actor dies, or time
+	// passes, or a read fails, or a store stops answering.
+	runs := s.runs(requests)
+	return slices.Concat(
+		runs,
+		withVerdict(runs, loseResponse, s.budget.Losses, isWrite),
+		[]option{death, tick},
+		withVerdict(runs, failRequest, s.budget.Failures, isRead),
+		withVerdict(runs, beginOutage, s.budget.Outages, isAny),
+	)
+}
+
+// runs returns an option for each request: that it runs next. The option interrupts the current actor if
+// that has a request, too.
+func (s *schedule) runs(requests []*pendingRequest) []option {
+	currentWaits := requests[0].actor == s.current
 	var runs []option
 	for i, req := range requests {
 		interrupts := currentWaits && i > 0
@@ -388,42 +421,17 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 			affordable: !interrupts || s.budget.Interruptions > 0,
 		})
 	}
+	return runs
+}
 
-	// A request runs, or it runs and its response is lost.
+// withVerdict returns the options to run requests with another verdict. They are affordable if budget is
+// left for that verdict and the request suits it.
+func withVerdict(runs []option, v verdict, budget int, suits func(*request) bool) []option {
 	options := slices.Clone(runs)
-	for _, o := range runs {
-		isWrite := len(o.run.request.writes) > 0
-		o.verdict = loseResponse
-		o.affordable = o.affordable && s.budget.Losses > 0 && isWrite
-		options = append(options, o)
-	}
-
-	// The process of the current actor dies, or time passes.
-	options = append(options,
-		option{
-			run:        requests[0],
-			verdict:    killProcess,
-			affordable: currentWaits && s.budget.Deaths > 0,
-		},
-		option{
-			timePasses: true,
-			affordable: s.tick > 0 && s.budget.Ticks > 0,
-		},
-	)
-
-	// A read fails.
-	for _, o := range runs {
-		isRead := len(o.run.request.writes) == 0
-		o.verdict = failRequest
-		o.affordable = o.affordable && s.budget.Failures > 0 && isRead
-		options = append(options, o)
-	}
-
-	// A store stops answering.
-	for _, o := range runs {
-		o.verdict = beginOutage
-		o.affordable = o.affordable && s.budget.Outages > 0
-		options = append(options, o)
+	for i := range options {
+		o := &options[i]
+		o.verdict = v
+		o.affordable = o.affordable && budget > 0 && suits(o.run.request)
 	}
 	return options
 }
@@ -443,33 +451,41 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 
 	chosen := options[choice]
 	if chosen.timePasses {
-		s.budget.Ticks--
-		s.disturb(nil)
-		s.addEvent("time", "passes: "+s.tick.String())
-		time.Sleep(s.tick)
+		s.passTime()
 		return
 	}
-
-	w := chosen.run
 	if chosen.interrupts {
 		s.budget.Interruptions--
 		s.current.interrupted = &interruption{request: requests[0].request}
 	}
-
 	if chosen.verdict == killProcess {
-		s.budget.Deaths--
-		s.addEvent(w.actor.name, "dies before "+w.request.String())
-		s.kill(w.actor.process)
-		s.current = nil
+		s.killBefore(chosen.run)
 		return
 	}
+	s.runRequest(chosen.run, chosen.verdict)
+}
 
-	// If nothing has disturbed an interrupted request, the run in which it came before the interruption
-	// has the same effects, so this run is cut off.
-	fails := chosen.verdict == failRequest || chosen.verdict == beginOutage
-	interrupted := w.actor.interrupted
-	wasInterrupted := interrupted != nil && interrupted.request == w.request
-	if wasInterrupted && (fails || !interrupted.disturbed) {
+// passTime lets the time of one tick pass.
+func (s *schedule) passTime() {
+	s.budget.Ticks--
+	s.disturb(nil)
+	s.addEvent("time", "passes: "+s.tick.String())
+	time.Sleep(s.tick)
+}
+
+// killBefore kills the process of a request that has not taken effect.
+func (s *schedule) killBefore(w *pendingRequest) {
+	s.budget.Deaths--
+	s.addEvent(w.actor.name, "dies before "+w.request.String())
+	s.kill(w.actor.process)
+	s.current = nil
+}
+
+// runRequest lets a request continue as the verdict says, or cuts the run off if another run has the same
+// effects.
+func (s *schedule) runRequest(w *pendingRequest, v verdict) {
+	fails := v == failRequest || v == beginOutage
+	if isRepetition(w, fails) {
 		s.mu.Lock()
 		s.cut = true
 		s.mu.Unlock()
@@ -480,10 +496,18 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 	if !fails {
 		s.disturb(w.request)
 	}
-	s.grant(w, chosen.verdict)
+	s.grant(w, v)
 }
 
-// grant lets a request continue as the verdict says.
+// isRepetition reports whether the run in which a request came before its interruption has the same
+// effects. That is so if the request fails, or if its order with the requests in between does not matter.
+func isRepetition(w *pendingRequest, fails bool) bool {
+	interrupted := w.actor.interrupted
+	wasInterrupted := interrupted != nil && interrupted.request == w.request
+	return wasInterrupted && (fails || !interrupted.disturbed)
+}
+
+// grant lets a request continue as the verdict says, and records that in the trace.
 func (s *schedule) grant(w *pendingRequest, v verdict) {
 	s.mu.Lock()
 	s.current = w.actor
@@ -494,28 +518,31 @@ func (s *schedule) grant(w *pendingRequest, v verdict) {
 
 	s.parked = slices.DeleteFunc(s.parked, func(p *pendingRequest) bool { return p == w })
 	w.verdict = v
-
-	// The verdict costs a part of the budget, and is recorded.
 	w.event = len(s.trace)
-	e := event{who: w.actor.name, request: w.request}
+	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: s.spend(w, v)})
+	s.mu.Unlock()
+	close(w.granted)
+}
+
+// spend takes a verdict that harms a request out of the budget, tells the actor of the request, and returns
+// the verdict's text for the trace. The caller holds s.mu.
+func (s *schedule) spend(w *pendingRequest, v verdict) string {
 	switch v {
 	case loseResponse:
 		s.budget.Losses--
 		w.actor.lostResponse = true
-		e.text = "the response is lost"
+		return "the response is lost"
 	case failRequest:
 		s.budget.Failures--
 		w.actor.unanswered = true
-		e.text = "the store does not answer"
+		return "the store does not answer"
 	case beginOutage:
 		s.budget.Outages--
 		w.actor.unanswered = true
 		w.actor.process.outages[w.request.store] = time.Now().Add(outage)
-		e.text = "the store stops answering this process for " + outage.String()
+		return "the store stops answering this process for " + outage.String()
 	}
-	s.trace = append(s.trace, e)
-	s.mu.Unlock()
-	close(w.granted)
+	return ""
 }
 
 // disturb marks the interrupted requests whose order with r matters. If r is nil, time has passed,
