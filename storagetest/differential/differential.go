@@ -174,7 +174,7 @@ func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMem
 }
 
 // remember records the revisions that both buckets have given to one state of an object, so that later
-// conditions can name the same state in both. It also records the content, if the object still has it.
+// conditions can name the same state in both. It records none if the object in memory has changed since.
 func (p *player) remember(key string, memory, other *storage.Attrs) {
 	if memory == nil || other == nil {
 		return

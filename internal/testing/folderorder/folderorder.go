@@ -141,18 +141,19 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-// isBefore reports whether a page that begins at the position lists key.
-//
-// If p.isFolder is true, the page has no keys in the folder with the name p.key. If p.key does not
-// begin with prefix, the page is empty (seaweedfs#11321).
+// isBefore reports whether a page that begins at the position lists key. It does not list keys in the
+// folder with the name p.key if p.isFolder is true. Like a page of SeaweedFS, it lists nothing if p.key
+// does not begin with prefix (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
-	if p.key == "" {
+	isFirstPage := p.key == ""
+	if isFirstPage {
 		return true
 	}
 	if !strings.HasPrefix(p.key, prefix) {
 		return false
 	}
 
+	// A common prefix such as "a/" is the folder "a" of the tree.
 	last := p.key
 	if delimiter != "" {
 		last = strings.TrimSuffix(last, delimiter)

@@ -81,7 +81,21 @@ func (c Credential) Token(context.Context) (*auth.Token, error) {
 // version returns the name of the n-th version of a key; the first is 1.
 func version(n int) string { return fmt.Sprintf("%032x", n) }
 
-// serveAzure serves the operations wrapkey and unwrapkey.
+// numberOf returns the number of the version with a name, of count versions, which are counted from 1. If
+// name is "", it returns the number of the newest one. ok is false if there is no version with this name.
+func numberOf(name string, count int) (number int, ok bool) {
+	if name == "" {
+		return count, true
+	}
+	for n := 1; n <= count; n++ {
+		if name == version(n) {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// serveAzure serves the operations wrapkey and unwrapkey, which encrypt and decrypt a data key.
 func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 	path, ok := parseVaultPath(r.URL.Path)
 	if !ok || r.URL.Query().Get("api-version") == "" || r.Method != http.MethodPost {
@@ -98,16 +112,9 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// A path without a version names the newest one. Versions are counted from 1.
-	number := len(versions)
-	for n := range versions {
-		if path.version == version(n+1) {
-			number = n + 1
-		}
-	}
-	isUnknown := path.version != "" && path.version != version(number)
+	number, hasVersion := numberOf(path.version, len(versions))
 	switch {
-	case state == "missing" || state == "deleted" || isUnknown:
+	case state == "missing" || state == "deleted" || !hasVersion:
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
 		return
 	case state == "disabled":

@@ -128,19 +128,20 @@ func kindOfAmazonBucket(method string, query url.Values) Kind {
 }
 
 // kindOfObject returns the kind of a request about an object by its method and three headers, which
-// are "" if the request lacks them. For any other method, it returns "".
+// are "" if the request lacks them. For any other method, it returns "". A write with If-None-Match has a
+// kind of its own, and one with If-Match does not.
 func kindOfObject(method, byteRange, copySource, ifNoneMatch string) Kind {
-	switch method {
-	case http.MethodHead:
+	isCopy := copySource != ""
+	switch {
+	case method == http.MethodHead:
 		return Head
-	case http.MethodGet:
+	case method == http.MethodGet:
 		return conditional(Get, GetRange, byteRange)
-	case http.MethodPut:
-		if copySource != "" {
-			return conditional(Copy, CopyIf, ifNoneMatch)
-		}
+	case method == http.MethodPut && isCopy:
+		return conditional(Copy, CopyIf, ifNoneMatch)
+	case method == http.MethodPut:
 		return conditional(Put, PutIf, ifNoneMatch)
-	case http.MethodDelete:
+	case method == http.MethodDelete:
 		return Delete
 	default:
 		return ""
@@ -238,30 +239,33 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	return kind, bucket, key
 }
 
-// kindOfGoogleXML is kindOfGoogle for a path outside the JSON API for buckets.
+// kindOfGoogleXML is kindOfGoogle for a path outside the JSON API for buckets. Such a path is that of an
+// object in the XML API, "/bucket/key", or that of another resource, such as a project.
 func kindOfGoogleXML(method, path string, header http.Header) (kind Kind, bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	key = unescape(key)
-	if method == http.MethodGet && header.Get("Range") != "" {
+	isJSON := strings.HasPrefix(path, "/storage/")
+	switch {
+	case method == http.MethodGet && header.Get("Range") != "":
 		return GetRange, bucket, key
-	}
-	if method == http.MethodGet && !strings.HasPrefix(path, "/storage/") {
+	case method == http.MethodGet && !isJSON:
 		return Get, bucket, key
-	}
-	if method == http.MethodHead {
+	case method == http.MethodHead:
 		return Kind("HEAD object"), bucket, key
-	}
-	if method == http.MethodPut || method == http.MethodDelete {
+	case method == http.MethodPut || method == http.MethodDelete:
 		return xmlWrite, bucket, key
 	}
+
+	// The kind is shown on a page, which does not name the project of whoever recorded.
 	if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
-		_, resource, _ := strings.Cut(rest, "/") // the page does not name the project of whoever recorded
+		_, resource, _ := strings.Cut(rest, "/")
 		return Kind(method + " " + resource), bucket, key
 	}
 	return Kind(method + " " + path), bucket, key
 }
 
-// conditional returns whenSet if there is a condition, and otherwise base.
+// conditional returns whenSet if a condition is set, and otherwise base. A condition is the value of a
+// header or parameter, and "" if the request lacks it.
 func conditional(base, whenSet Kind, condition string) Kind {
 	if condition == "" {
 		return base

@@ -102,15 +102,20 @@ func (x *Exchange) expectedCode() storage.Code {
 		return storage.Unauthenticated
 	}
 
-	code, ok := codes[x.errorCode()]
-	if !ok {
+	// An error code says more than the status. A success has neither.
+	code, hasCode := codes[x.errorCode()]
+	if !hasCode {
 		code = statuses[x.Response.Status]
 	}
-	if code != storage.ObjectNotFound {
-		return code
+	if code == storage.ObjectNotFound {
+		return x.codeOfMissing()
 	}
+	return code
+}
 
-	// Some kinds do not report a missing object as ObjectNotFound.
+// codeOfMissing returns the code that a caller must get if the response says that the object is missing,
+// or "" if the call succeeds.
+func (x *Exchange) codeOfMissing() storage.Code {
 	switch x.Kind {
 	case Delete, DeleteIf:
 		return "" // a removal of a missing object succeeds
@@ -119,7 +124,7 @@ func (x *Exchange) expectedCode() storage.Code {
 	case List, ListVersions, BucketInfo, UpdateBucket, DeleteBucket, GetPolicy, SetPolicy:
 		return storage.BucketNotFound
 	default:
-		return code
+		return storage.ObjectNotFound
 	}
 }
 
@@ -424,8 +429,8 @@ func googleEncryption(kmsKey, customerKey string) storage.Encryption {
 	return storage.Encryption{KeyID: kmsKey}
 }
 
-// expectedWrite returns the attributes in the response to a write, whose caller has sent the other
-// ones.
+// expectedWrite returns the attributes that a caller must get from the response to a write: those that the
+// store has given to the object, such as its revision.
 func (x *Exchange) expectedWrite() *storage.Attrs {
 	etag := x.Response.Header.Get("Etag")
 	switch {
@@ -456,7 +461,7 @@ func (x *Exchange) expectedWrite() *storage.Attrs {
 	}
 }
 
-// written returns only the attributes that the response to a write has.
+// written returns a copy of attrs with only the attributes that the store gives to an object.
 func written(attrs *storage.Attrs) *storage.Attrs {
 	if attrs == nil {
 		return nil

@@ -41,13 +41,31 @@ var ownRules = []string{"K1", "R1", "W4", "W8", "L2", "L3", "D1"}
 // driver of s with the recorded responses.
 func PlayOwn(t *testing.T, s Store, server Server) {
 	t.Helper()
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page has no row for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page of support has no row for this server
 	dir := filepath.Join(t.TempDir(), "recording")
 	recorder := recording.New(dir, server.Address, os.Environ())
 	require.NoError(t, recorder.Begin())
 	client := &http.Client{Transport: recorder.Transport(testserver.Client().Transport)}
+	t.Run("record", func(t *testing.T) {
+		runOwnRules(t, server, client)
+	})
 
-	// Record the cases of some rules.
+	// Write and read the files of the recording.
+	count, skipped, err := recorder.Write()
+	require.NoError(t, err)
+	r := ReadFolder(t, s.Provider, dir)
+	require.Len(t, r.Exchanges, count)
+	require.Greater(t, count, 100, "a part of the suite makes more requests")
+	r.Name = server.Name
+	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, count, skipped)
+	server.requireHidden(t, Text(t, dir))
+
+	Play(t, s, r)
+}
+
+// runOwnRules runs the cases of ownRules against server, in buckets of their own, and sends all requests
+// through client.
+func runOwnRules(t *testing.T, server Server, client *http.Client) {
 	var otherRules []string
 	for _, c := range storagetest.Cases() {
 		if !slices.Contains(ownRules, c.Rule) {
@@ -58,29 +76,22 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 	for name, reason := range server.Faults {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
-	var buckets atomic.Int64
-	t.Run("record", func(t *testing.T) {
-		storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-			bucket := fmt.Sprintf("omnibucket-certify-own-%d-%d", os.Getpid(), buckets.Add(1))
-			server.Create(t, bucket)
-			return server.Open(t, client, bucket)
-		}, opts...)
-	})
 
-	// The recording has no secret.
-	count, skipped, err := recorder.Write()
-	require.NoError(t, err)
-	r := ReadFolder(t, s.Provider, dir)
-	require.Len(t, r.Exchanges, count)
-	require.Greater(t, count, 100, "a part of the suite makes more requests")
-	r.Name = server.Name
-	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, count, skipped)
-	text := Text(t, dir)
+	var buckets atomic.Int64
+	open := func(t *testing.T) driver.Driver {
+		bucket := fmt.Sprintf("omnibucket-certify-own-%d-%d", os.Getpid(), buckets.Add(1))
+		server.Create(t, bucket)
+		return server.Open(t, client, bucket)
+	}
+	storagetest.RunDriver(t, open, opts...)
+}
+
+// requireHidden requires that the text of a recording has no secret and no name of a bucket.
+func (server Server) requireHidden(t *testing.T, text string) {
+	t.Helper()
 	for _, hidden := range append(server.Hidden, "omnibucket-certify-") {
 		require.NotContains(t, text, hidden)
 	}
-
-	Play(t, s, r)
 }
 
 // Text returns the files of a recording below a folder, and the bodies that they have in Base64.

@@ -50,8 +50,8 @@ type wire struct {
 	all    []string
 }
 
-// RoundTrip returns the recorded response if the request has the recorded kind, and otherwise one
-// for a request beside it.
+// RoundTrip returns the recorded response if the request belongs to the recorded operation. For another
+// request, which the driver adds to that operation, it returns a response of Store.Aside.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	// Read the whole body, as a server does.
 	if r.Body != nil {
@@ -67,7 +67,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
 	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
-	if unconditional[kind] != unconditional[w.x.Kind] {
+	isRecordedOperation := unconditional[kind] == unconditional[w.x.Kind]
+	if !isRecordedOperation {
 		resp := w.store.Aside(w.x, kind)
 		if resp == nil {
 			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
@@ -75,7 +76,6 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return readResponse(resp.Wire(r.Method), r)
 	}
 
-	// The request has the recorded kind.
 	w.played++
 	const maxPlayed = 10 * maxBrokenRequests // more than any call with an end
 	if w.played > maxPlayed {

@@ -201,18 +201,18 @@ func listed(x *Exchange) []string {
 	)
 }
 
-// remember keeps the object that a repeated request wrote, and the tokens, revisions and entity
-// tags that replace the recorded ones.
+// remember records the object that a repeated request wrote, and the tokens, generations and entity tags
+// of the stand-in. Later requests send these in place of the provider's.
 func (c *comparison) remember(x *Exchange, resp *Response) {
 	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true
 	}
 
-	want := fields(x.Response.Body)
-	got := fields(resp.Body)
+	recorded := fields(x.Response.Body)
+	own := fields(resp.Body)
 	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {
-		if len(want[path]) > 0 && len(got[path]) > 0 {
-			c.own[want[path][0]] = got[path][0]
+		if len(recorded[path]) > 0 && len(own[path]) > 0 {
+			c.own[recorded[path][0]] = own[path][0]
 		}
 	}
 	for _, name := range []string{"Etag", "X-Goog-Generation"} {
@@ -289,17 +289,19 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	if isContent && !bytes.Equal(x.Response.Body, resp.Body) {
 		otherBytes = []string{what + ": other bytes"}
 	}
+	// Such a stand-in need only have the status and the bytes of objects.
 	if c.standIn.OnlyStatus {
 		return otherBytes
 	}
 
-	// The headers and the fields of documents must also be equal.
+	// The headers must be equal, and the body: it is the content of an object, or a document with fields.
 	if len(resp.Body) == 0 && len(x.Response.Body) > 0 {
 		return []string{what + ": the stand-in sends no document"}
 	}
 
 	differences := c.headerDifferences(what, x.Response.Header, resp.Header)
-	if x.Request.Method == http.MethodHead {
+	hasBody := x.Request.Method != http.MethodHead
+	if !hasBody {
 		return differences
 	}
 	if isContent {

@@ -226,8 +226,8 @@ func (s *scrubber) learnHeader(name, value string, own secrets) {
 	}
 }
 
-// learnAuthorization adds the secrets of an Authorization header. A signature is that of one
-// request, and is added to own.
+// learnAuthorization adds the secrets of an Authorization header to those of the recording, such as a
+// token. A signature occurs only in this request, and is added to own.
 func (s *scrubber) learnAuthorization(value string, own secrets) {
 	for _, match := range credential.FindAllStringSubmatch(value, -1) {
 		s.addSecrets(match[1])
@@ -253,6 +253,7 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 		own.add(sum)
 		return
 	}
+	// A header without a space may also be only a scheme, which is no secret.
 	isScheme := strings.HasPrefix(token, "AWS4-") || strings.HasPrefix(token, "SharedKey") ||
 		strings.EqualFold(token, "Bearer")
 	if !isScheme {

@@ -47,11 +47,9 @@ func main() {
 		ran.print(os.Stdout)
 	}
 
-	// A change may reach only packages without tests. A run with a table is of all packages.
-	hasRun := ran.packages > 0
-	if !hasRun && !*withTable {
-		hasRun = ran.untested > 0
-	}
+	// A run of what a change reaches, without a table, may be only of packages without tests. In a run of
+	// all packages, something is wrong if none has tests.
+	hasRun := ran.packages > 0 || (!*withTable && ran.untested > 0)
 	if ran.failed > 0 || !hasRun {
 		os.Exit(1)
 	}
@@ -129,6 +127,7 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	case "pass":
 		return o.endTest(e.Test, dir, ran)
 	}
+	// The text of a test that fails is kept, and printed at the end of the package.
 	return nil
 }
 

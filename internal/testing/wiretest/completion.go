@@ -74,8 +74,8 @@ type completionRow struct {
 	newer string // what another writer stores, or "" if the object is removed
 }
 
-// requireOnce requires that an upload is completed only once by the bucket keeping, on which its
-// parts remain. bucket is the same bucket for another writer.
+// requireOnce requires that an upload is completed only once, although its parts remain. Removals fail
+// through keeping, and not through bucket, which is the same bucket.
 func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucket) {
 	key := strings.ReplaceAll(t.Name(), " ", "-")
 	upload, err := storage.BeginUpload(t.Context(), keeping, key, row.opts...)
@@ -90,12 +90,14 @@ func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucke
 	require.NoError(t, err)
 	require.Equal(t, attrs.Revision, again.Revision)
 
-	// When the object is removed or replaced, the upload has ended for all processes.
+	// Another writer removes or replaces the object.
 	require.NoError(t, bucket.Remove(t.Context(), key))
 	if row.newer != "" {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.newer))
 		require.NoError(t, err)
 	}
+
+	// The upload has ended for all processes, so its remaining parts make no object again.
 	for _, b := range []storage.Bucket{keeping, bucket} {
 		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token())
 		require.NoError(t, err)
