@@ -310,8 +310,8 @@ func runOnAccounts(t *testing.T, test func(t *testing.T, acct *account)) {
 	}
 }
 
-// renew begins with an empty store.
-func (acct *account) renew() {
+// useEmptyStore makes the account begin with an empty store.
+func (acct *account) useEmptyStore() {
 	acct.now = &clock{}
 	if acct.shared == nil {
 		acct.drv = acct.open(acct.t, acct.now)
@@ -336,8 +336,8 @@ func (acct *account) bucket(layers ...driver.Layer) storage.Bucket {
 	return wrapped.Clock(acct.t, engine.New(acct.drv, opts...), acct.now.Now)
 }
 
-// process starts a process that serves the store through these layers.
-func (acct *account) process(layers ...driver.Layer) *process {
+// startProcess starts a process that serves the store through these layers.
+func (acct *account) startProcess(layers ...driver.Layer) *process {
 	bucket := acct.bucket(layers...)
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
@@ -414,8 +414,8 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
-				acct.renew()
-				p := acct.process()
+				acct.useEmptyStore()
+				p := acct.startProcess()
 
 				// Two files of 6000 bytes are more than 10,000.
 				require.Empty(t, method.send(t, p, content(6000)))
@@ -456,13 +456,13 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 					// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
 					for call, killed := 1, true; killed; call++ {
 						require.Less(t, call, 80, "calls without end")
-						acct.renew()
+						acct.useEmptyStore()
 						killer := &processKiller{at: call, after: afterCall}
-						other := acct.process()
+						other := acct.startProcess()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
 						// The process is killed while it takes a file.
-						victim := acct.process(killer.layer)
+						victim := acct.startProcess(killer.layer)
 						method.send(t, victim, content(3000))
 						acct.requireWithinAllowance(other, "killed at call %d", call)
 
@@ -472,7 +472,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 							acct.requireWithinAllowance(other, "killed at call %d", call)
 						}
 						acct.requireExactAfterSweep(other, "killed at call %d", call)
-						killed = killer.reached()
+						killed = killer.hasKilled()
 					}
 				})
 			}
@@ -488,10 +488,10 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 			// Kill the process at call 1, 2 and so on, until a Delete makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 40, "calls without end")
-				acct.renew()
+				acct.useEmptyStore()
 				killer := &processKiller{at: call, after: afterCall}
-				other := acct.process()
-				victim := acct.process(killer.layer)
+				other := acct.startProcess()
+				victim := acct.startProcess(killer.layer)
 
 				// Three files of 3000 bytes leave room for less than one more.
 				for range 3 {
@@ -509,7 +509,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				sendToService(t, other, content(3000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -525,10 +525,10 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 				// Lose the response to call 1, 2 and so on, until a run makes fewer calls.
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")
-					acct.renew()
+					acct.useEmptyStore()
 					layer, reached := loseResponse(call)
-					p := acct.process(layer)
-					other := acct.process()
+					p := acct.startProcess(layer)
+					other := acct.startProcess()
 
 					// The client sends a file, and repeats it.
 					method.send(t, p, content(3000))
@@ -551,14 +551,14 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	})
 }
 
-// actBeforeCall returns a layer that lets another process act before the call to the store with this number. reached
+// interruptBeforeCall returns a layer that calls interrupt before the call to the store with this number. reached
 // reports whether there was such a call.
-func actBeforeCall(number int, act func()) (layer driver.Layer, reached func() bool) {
+func interruptBeforeCall(number int, interrupt func()) (layer driver.Layer, reached func() bool) {
 	var calls atomic.Int32
 	layer = func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			if int(calls.Add(1)) == number {
-				act()
+				interrupt()
 			}
 			return next(ctx)
 		})
@@ -589,8 +589,8 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var key string
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				// One of the three files is removed.
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(1000)))
@@ -599,10 +599,10 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 				key = keys[0]
 			},
 			// The other process removes the file during a Delete of this one.
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				require.NoError(t, other.service.Delete(t.Context(), key, user))
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				require.NoError(t, p.service.Delete(t.Context(), key, user))
 				acct.requireWithinAllowance(other, "at call %d", call)
 				usage, err := other.service.Usage(t.Context(), alice)
@@ -616,12 +616,12 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 // If another process stores a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsStored(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.runRace(race{
-			setUp: acct.storeThreeFiles,
-			act: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: acct.storeThreeFiles,
+			interrupt: func(other *process) {
 				require.Empty(t, sendToService(t, other, content(500)))
 			},
-			run: acct.requireExactRecount,
+			operation: acct.requireExactRecount,
 		})
 	})
 }
@@ -629,13 +629,13 @@ func TestRecountWhileFileIsStored(t *testing.T) {
 // If another process removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsRemoved(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.runRace(race{
-			setUp: acct.storeThreeFiles,
-			act: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: acct.storeThreeFiles,
+			interrupt: func(other *process) {
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
 			},
-			run: acct.requireExactRecount,
+			operation: acct.requireExactRecount,
 		})
 	})
 }
@@ -665,13 +665,13 @@ func TestRecountDuringUpload(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
-				acct.runRace(race{
-					act: func(other *process) {
+				acct.interruptEachCall(interruption{
+					interrupt: func(other *process) {
 						_, err := other.service.Recount(t.Context(), alice)
 						require.NoError(t, err)
 						acct.requireWithinAllowance(other)
 					},
-					run: func(p, other *process, call int) {
+					operation: func(p, other *process, call int) {
 						require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
 						usage, err := other.service.Usage(t.Context(), alice)
 						require.NoError(t, err)
@@ -721,9 +721,9 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			runOnAccounts(t, func(t *testing.T, acct *account) {
 				// Send a file for which there is room.
-				acct.renew()
+				acct.useEmptyStore()
 				acct.change = tt.change
-				p := acct.process()
+				p := acct.startProcess()
 				require.Contains(t, tt.want, tt.send(t, p, content(6000)))
 
 				// Nothing is stored or reserved.
@@ -798,7 +798,7 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 	t.Helper()
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.renew()
+	acct.useEmptyStore()
 	acct.change = func(c *uploads.Config) {
 		c.Stored = func(context.Context, *uploads.File) error { return nil }
 		if !withAllowance {
@@ -806,7 +806,7 @@ func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 		}
 	}
 	var calls atomic.Int32
-	p := acct.process(func(next driver.Driver) driver.Driver {
+	p := acct.startProcess(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			calls.Add(1)
 			return next(ctx)
@@ -871,9 +871,9 @@ func TestAllowanceErrors(t *testing.T) {
 					return tt.allowance, tt.err
 				}
 			}
-			acct.renew()
+			acct.useEmptyStore()
 
-			require.Equal(t, tt.want, sendToService(t, acct.process(), content(1000)))
+			require.Equal(t, tt.want, sendToService(t, acct.startProcess(), content(1000)))
 		})
 	}
 }
@@ -889,8 +889,8 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 			return err
 		}
 	}
-	acct.renew()
-	p = acct.process()
+	acct.useEmptyStore()
+	p = acct.startProcess()
 	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(6000))})
 
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
@@ -906,12 +906,12 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 // Two services in one bucket with different Config.Key count the files of the same user separately.
 func TestAllowancesOfTwoServices(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.renew()
-	first := acct.process()
+	acct.useEmptyStore()
+	first := acct.startProcess()
 	acct.change = func(c *uploads.Config) {
 		c.Key = "documents/{user}/{random}"
 	}
-	second := acct.process()
+	second := acct.startProcess()
 
 	// Together, these are more bytes than is allowed.
 	require.Empty(t, sendToService(t, first, content(6000)))
@@ -928,10 +928,10 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 // If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
 func TestRecountOfRestlessUserEnds(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.renew()
-	other := acct.process()
+	acct.useEmptyStore()
+	other := acct.startProcess()
 	listings := 0
-	p := acct.process(func(next driver.Driver) driver.Driver {
+	p := acct.startProcess(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {
 				listings++

@@ -19,32 +19,32 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A race is an operation during which another process acts.
-type race struct {
-	// setUp prepares an empty store. It may be nil.
-	setUp func(other *process)
-	// act is what the other process does before one of the operation's calls to the store.
-	act func(other *process)
-	// run runs the operation at p, and checks the result. The other process acts before the operation's call with this
-	// number.
-	run func(p, other *process, call int)
+// An interruption is an operation of one process, between whose calls to the store another process does something.
+type interruption struct {
+	// prepare fills the empty store. It may be nil.
+	prepare func(other *process)
+	// interrupt is what the other process does before one of the operation's calls to the store.
+	interrupt func(other *process)
+	// operation runs the operation at p, and checks the result. The other process does its part before the
+	// operation's call with this number.
+	operation func(p, other *process, call int)
 }
 
-// runRace runs a race once for each call to the store: act comes before the first call, then before the second, and
-// so on.
-func (acct *account) runRace(r race) {
-	for call, acted := 1, true; acted; call++ {
+// interruptEachCall runs the operation on an empty store again and again: the other process interrupts it before its
+// first call to the store, then before the second one, and so on. It ends after an operation that makes fewer calls.
+func (acct *account) interruptEachCall(i interruption) {
+	for call, interrupted := 1, true; interrupted; call++ {
 		require.Less(acct.t, call, 80, "calls without end")
-		acct.renew()
-		other := acct.process()
-		if r.setUp != nil {
-			r.setUp(other)
+		acct.useEmptyStore()
+		other := acct.startProcess()
+		if i.prepare != nil {
+			i.prepare(other)
 		}
-		layer, reached := actBeforeCall(call, func() {
-			r.act(other)
+		layer, reached := interruptBeforeCall(call, func() {
+			i.interrupt(other)
 		})
-		r.run(acct.process(layer), other, call)
-		acted = reached()
+		i.operation(acct.startProcess(layer), other, call)
+		interrupted = reached()
 	}
 }
 
@@ -61,17 +61,17 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var ticket *uploads.Ticket
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
 				require.NoError(t, err)
 				other.sendTicket(t, ticket, content(3000))
 			},
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				other.sendTicket(t, ticket, content(2*allowedBytes))
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
 				acct.requireWithinAllowance(other, "at call %d", call)
 				_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
@@ -89,8 +89,8 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process after call 1, 2 and so on, until a Finish makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
-			acct.renew()
-			other := acct.process()
+			acct.useEmptyStore()
+			other := acct.startProcess()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
@@ -106,13 +106,13 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			}
 
 			killer := &processKiller{at: call, after: true}
-			victim := acct.process(replaceDuringCopy, killer.layer)
+			victim := acct.startProcess(replaceDuringCopy, killer.layer)
 
 			// The process is killed, and another one calls Finish again.
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
-			killed = killer.reached()
+			killed = killer.hasKilled()
 		}
 	})
 }
@@ -130,8 +130,8 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	var ticket *uploads.Ticket
 	var isFinished bool // by the other process
 	var before uploads.Usage
-	acct.runRace(race{
-		setUp: func(other *process) {
+	acct.interruptEachCall(interruption{
+		prepare: func(other *process) {
 			isFinished = false
 			var err error
 			before, err = other.service.Usage(t.Context(), alice)
@@ -141,11 +141,11 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 			other.sendTicket(t, ticket, content(300))
 		},
 		// The other process finishes the ticket during a call of this one.
-		act: func(other *process) {
+		interrupt: func(other *process) {
 			_, err := other.service.Finish(t.Context(), ticket.Token, user)
 			isFinished = err == nil
 		},
-		run: func(p, other *process, call int) {
+		operation: func(p, other *process, call int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			require.True(t, isFinished || err == nil, "at call %d", call)
 
@@ -188,12 +188,12 @@ func putPiece(p *process, number int, data []byte) error {
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var isSecondStored bool
-		acct.runRace(race{
-			setUp: func(*process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(*process) {
 				isSecondStored = false
 			},
 			// The second piece arrives during a call that stores the first one.
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				err := putPiece(other, 2, content(1000))
 				if uploads.CodeOf(err) == uploads.Locked {
 					return // the call that stores the first piece has not saved the state yet
@@ -201,7 +201,7 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 				require.NoError(t, err)
 				isSecondStored = true
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				// The first piece is stored. If the second piece is not stored yet, it is stored now.
 				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
 				if !isSecondStored {
@@ -219,11 +219,11 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 // The stored bytes stay within the allowance if a piece is replaced by a larger one while PutPiece joins the pieces.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				require.NoError(t, putPiece(other, 1, content(1000)))
 			},
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				// Replace the first piece.
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
 					require.NoError(t, err)
@@ -233,7 +233,7 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 					}
 				}
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				_ = putPiece(p, 2, content(9000))
 				acct.requireWithinAllowance(other, "at call %d", call)
 
@@ -258,30 +258,30 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 		c.Rules = rules.Any(3000)
 	}
 	var key string
-	acct.runRace(race{
-		setUp: func(other *process) {
+	acct.interruptEachCall(interruption{
+		prepare: func(other *process) {
 			// The process is killed at the call that counts the file.
 			require.NoError(t, putPiece(other, 1, content(1000)))
 			killer := &processKiller{at: 12}
-			require.Error(t, putPiece(acct.process(killer.layer), 2, content(1000)))
+			require.Error(t, putPiece(acct.startProcess(killer.layer), 2, content(1000)))
 			keys, _ := acct.files()
 			require.Len(t, keys, 1)
 			key = keys[0]
 
 			// The upload expires, and a Sweep fails at its first removal.
 			acct.now.Advance(2 * uploads.DefaultTTL)
-			sweeper := acct.process(denyRemovals)
+			sweeper := acct.startProcess(denyRemovals)
 			_, err := sweeper.service.Sweep(t.Context())
 			require.Error(t, err)
 		},
 		// The client sends the first piece again, and the files are counted.
-		act: func(other *process) {
+		interrupt: func(other *process) {
 			require.NoError(t, putPiece(other, 1, content(500)))
 			_, err := other.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
 		},
 		// Delete removes the file, and the client completes its next upload.
-		run: func(p, other *process, call int) {
+		operation: func(p, other *process, call int) {
 			require.NoError(t, p.service.Delete(t.Context(), key, user), "at call %d", call)
 			require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
 			require.NoError(t, putPiece(other, 2, content(500)), "at call %d", call)
@@ -315,14 +315,14 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 
 			// Kill the process at call 1, 2 and so on, until a request makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
-				acct.renew()
+				acct.useEmptyStore()
 				refusal = nil // the first file is accepted
-				other := acct.process()
+				other := acct.startProcess()
 
 				// The process is killed during the first request.
 				path := requestParams(t, other)
 				killer := &processKiller{at: call}
-				acct.process(killer.layer).ask("PUT", path, content(3000))
+				acct.startProcess(killer.layer).ask("PUT", path, content(3000))
 
 				// The client sends another file to the same URL.
 				acct.now.Advance(2 * time.Minute)        // the claim of the dead process has ended
@@ -330,7 +330,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				other.ask("PUT", path, content(2000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -342,18 +342,18 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			for call, killed := 1, true; killed; call++ {
-				acct.renew()
-				other := acct.process()
+				acct.useEmptyStore()
+				other := acct.startProcess()
 				upload := other.beginPartsUpload(t, content(3000))
 				killer := &processKiller{at: call, after: afterCall}
-				upload.complete(acct.process(killer.layer))
+				upload.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
 				acct.now.Advance(2 * time.Minute) // the claim of the dead process has ended
 				upload.complete(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -372,9 +372,9 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 		acct.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		acct.runRace(race{
-			act: acct.sweepAfterGrace,
-			run: func(p, other *process, call int) {
+		acct.interruptEachCall(interruption{
+			interrupt: acct.sweepAfterGrace,
+			operation: func(p, other *process, call int) {
 				sendToService(t, p, content(3000))
 				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
@@ -388,12 +388,12 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 		acct.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				require.Empty(t, sendToService(t, other, content(3000)))
 			},
-			act: acct.sweepAfterGrace,
-			run: func(p, other *process, call int) {
+			interrupt: acct.sweepAfterGrace,
+			operation: func(p, other *process, call int) {
 				keys, _ := acct.files()
 				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				acct.requireExactAfterSweep(other, "at call %d", call)
@@ -405,14 +405,14 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 // A form with three small files is stored even if Config.Rules allow one file as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
+		acct.useEmptyStore()
 		acct.change = func(c *uploads.Config) {
 			c.Rules = rules.Any(1 << 20)
 			c.Allowance = func(context.Context, uploads.User) (uploads.Allowance, error) {
 				return uploads.Allowance{Bytes: 1 << 20}, nil
 			}
 		}
-		p := acct.process()
+		p := acct.startProcess()
 		var files []formFile
 		for n := range 3 {
 			files = append(files, formFile{field: "file", name: fmt.Sprint(n), content: string(content(100_000))})
@@ -430,8 +430,8 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 // All files that are stored without a user share one allowance, that of the user "".
 func TestAllowanceWithoutUser(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt, record: true}
-	acct.renew()
-	p := acct.process()
+	acct.useEmptyStore()
+	p := acct.startProcess()
 	require.Empty(t, sendToService(t, p, content(3000)))
 	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
 	require.NoError(t, err)
@@ -445,9 +445,9 @@ func TestAllowanceWithoutUser(t *testing.T) {
 // for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.renew()
+	acct.useEmptyStore()
 
-	_, err := acct.process().service.Store(t.Context(), uploads.Upload{
+	_, err := acct.startProcess().service.Store(t.Context(), uploads.Upload{
 		Body: strings.NewReader("a"),
 		User: uploads.User{Values: map[string]string{"user": alice}},
 	})
@@ -459,8 +459,8 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 func TestAllowanceLostReservation(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
-			acct.runRace(race{
-				act: func(other *process) {
+			acct.interruptEachCall(interruption{
+				interrupt: func(other *process) {
 					usage, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
 					if usage.ReservedFiles == 0 {
@@ -469,7 +469,7 @@ func TestAllowanceLostReservation(t *testing.T) {
 					_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
 					require.NoError(t, err)
 				},
-				run: func(p, other *process, call int) {
+				operation: func(p, other *process, call int) {
 					method.send(t, p, content(3000))
 					acct.requireWithinAllowance(other, "%s, at call %d", method.name, call)
 					acct.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
@@ -482,13 +482,13 @@ func TestAllowanceLostReservation(t *testing.T) {
 // If the service gets an allowance after an upload has begun, the file of that upload is counted.
 func TestAllowanceOfOpenUpload(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
+		acct.useEmptyStore()
 		acct.change = func(c *uploads.Config) {
 			c.Allowance = nil
 		}
-		require.NoError(t, putPiece(acct.process(), 1, content(1000)))
+		require.NoError(t, putPiece(acct.startProcess(), 1, content(1000)))
 		acct.change = nil
-		p := acct.process()
+		p := acct.startProcess()
 
 		require.NoError(t, putPiece(p, 2, content(1000)))
 		acct.requireWithinAllowance(p)

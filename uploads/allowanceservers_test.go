@@ -56,7 +56,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				processes.Wait()
 
 				// After one Sweep, the count is exact, and the user can store a file in place of another.
-				watcher := acct.process()
+				watcher := acct.startProcess()
 				acct.requireExactAfterSweep(watcher)
 				if keys, _ := acct.files(); len(keys) > 0 {
 					require.NoError(t, watcher.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
@@ -72,7 +72,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 func (acct *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
 		const mostCalls = 60 // about as many as the longest operation makes
-		p := acct.process()
+		p := acct.startProcess()
 		killer := &processKiller{at: 1 + random.IntN(mostCalls), after: random.IntN(2) == 0}
 		p.ctx = context.WithValue(p.ctx, killerKey{}, killer)
 
@@ -108,10 +108,10 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 				// calls.
 				for kill, killed := 1, true; killed; kill++ {
 					require.Less(t, kill, 160, "calls without end")
-					acct.renew()
+					acct.useEmptyStore()
 					killer := &processKiller{at: (kill + 1) / 2, after: kill%2 == 0} // before each call, and after it
-					other := acct.process()
-					victim := acct.process()
+					other := acct.startProcess()
+					victim := acct.startProcess()
 					require.Empty(t, sendToService(t, other, content(1000)))
 
 					// The process is killed while it takes a file.
@@ -125,7 +125,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 					}
 					acct.requireWithinAllowance(other, "kill %d", kill)
 					acct.requireExactAfterSweep(other, "kill %d", kill)
-					killed = killer.reached()
+					killed = killer.hasKilled()
 				}
 			})
 		}

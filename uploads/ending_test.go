@@ -16,6 +16,12 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
+// requireValidUsage requires that none of alice's numbers is negative.
+func (acct *account) requireValidUsage(p *process) {
+	acct.t.Helper()
+	acct.usage(p)
+}
+
 // usage returns what alice has, and requires that nothing is negative.
 func (acct *account) usage(p *process) uploads.Usage {
 	acct.t.Helper()
@@ -67,17 +73,17 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 			// Kill the process at call 1, 2 and so on, until a completion makes fewer calls.
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
-				acct.renew()
-				other := acct.process()
+				acct.useEmptyStore()
+				other := acct.startProcess()
 				u := other.beginPartsUpload(t, content(6000))
 
 				// The process is killed while it completes the upload, and the user deletes the file.
 				killer := &processKiller{at: call, after: afterCall}
-				u.complete(acct.process(killer.layer))
+				u.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 
 				// The user uses the whole allowance.
-				acct.usage(other)
+				acct.requireValidUsage(other)
 				for range 4 {
 					sendToService(t, other, content(2500))
 				}
@@ -86,13 +92,13 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 				// When the claim of the dead process has ended, the client completes the upload again.
 				acct.now.Advance(2 * time.Minute)
 				u.complete(other)
-				acct.usage(other)
+				acct.requireValidUsage(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
 				_, bytes := acct.files()
 				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -105,20 +111,20 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 		// Kill the process after call 1, 2 and so on, until a run makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
-			acct.renew()
-			other := acct.process()
+			acct.useEmptyStore()
+			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(3000)))
 
 			// The process is killed while it joins the pieces, and the user deletes the file.
 			killer := &processKiller{at: call, after: true}
-			_ = putPiece(acct.process(killer.layer), 2, content(3000))
+			_ = putPiece(acct.startProcess(killer.layer), 2, content(3000))
 			keys, _ := acct.files()
 			for _, key := range keys {
 				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
 			}
 
 			// The user uses the whole allowance.
-			acct.usage(other)
+			acct.requireValidUsage(other)
 			for range 4 {
 				sendToService(t, other, content(2500))
 			}
@@ -126,10 +132,10 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 			// When the claim of the dead process has ended, the client sends the last piece again.
 			acct.now.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
-			acct.usage(other)
+			acct.requireValidUsage(other)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 			acct.requireExactAfterSweep(other, "killed at call %d", call)
-			killed = killer.reached()
+			killed = killer.hasKilled()
 		}
 	})
 }
@@ -140,8 +146,8 @@ func TestFinishBesideDelete(t *testing.T) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var key string
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 				require.NoError(t, err)
@@ -151,10 +157,10 @@ func TestFinishBesideDelete(t *testing.T) {
 				key = f.Key
 			},
 			// The client calls Finish again during Delete.
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				require.NoError(t, p.service.Delete(t.Context(), key, user))
 				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
 				if acct.record {
@@ -175,8 +181,8 @@ func TestFinishBesideDelete(t *testing.T) {
 // A negative count, which an older version has left in the ledger, is reported as zero until a Sweep corrects it.
 func TestSweepMendsNegativeCount(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt, record: true}
-	acct.renew()
-	p := acct.process()
+	acct.useEmptyStore()
+	p := acct.startProcess()
 	require.Empty(t, sendToService(t, p, content(100)))
 
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -189,7 +195,7 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	}
 
 	// A new process has no ledger in its memory.
-	p = acct.process()
+	p = acct.startProcess()
 	require.Zero(t, acct.usage(p).Bytes)
 
 	_, err := p.service.Sweep(t.Context())
@@ -201,8 +207,8 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 func TestUsageOfOlderVersion(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, sweeps := range []bool{false, true} {
-			acct.renew()
-			p := acct.process()
+			acct.useEmptyStore()
+			p := acct.startProcess()
 			require.Empty(t, sendToService(t, p, content(4000)))
 
 			// Move the ledger to the key of the older version.
@@ -214,7 +220,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 			}
 
 			// Usage finds the ledger at its old key.
-			p = acct.process()
+			p = acct.startProcess()
 			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
 
 			// A Sweep or a write moves the ledger back.
@@ -239,10 +245,10 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 		for _, method := range methods {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
-				acct.renew()
+				acct.useEmptyStore()
 				killer := &processKiller{at: call, after: true}
-				other := acct.process()
-				method.send(t, acct.process(killer.layer), content(3000))
+				other := acct.startProcess()
+				method.send(t, acct.startProcess(killer.layer), content(3000))
 
 				// A reservation that nobody renews ends after ten minutes.
 				acct.now.Advance(11 * time.Minute)
@@ -251,7 +257,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 				usage := acct.usage(other)
 				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, call)
 				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, call)
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -261,7 +267,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 // Store renews its reservation.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
+		acct.useEmptyStore()
 		// Inspect takes the place of the clock: it lets Store renew its reservation, and goes on when Store
 		// waits for the time of the next renewal.
 		waits := make(chan struct{})
@@ -281,11 +287,11 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 			}
 		}
 
-		p := acct.process()
+		p := acct.startProcess()
 
 		// Only the service of the first process was made with this Inspect.
 		acct.change = nil
-		other = acct.process()
+		other = acct.startProcess()
 
 		// Before each renewal, Store says that it waits, and waits for Inspect.
 		p.service.SetPulse(func(ctx context.Context) error {
@@ -314,8 +320,8 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 // GET /s3/params reserves no room, but fails if there is none.
 func TestS3ParamsReserveNothing(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
-		p := acct.process()
+		acct.useEmptyStore()
+		p := acct.startProcess()
 		requestParams(t, p)
 		require.Equal(t, uploads.Usage{}, acct.usage(p))
 
@@ -329,16 +335,16 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 func TestS3ParamsReserveOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var path string
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				path = requestParams(t, other)
 			},
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				other.ask("PUT", path, content(1000))
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				p.ask("PUT", path, content(3000))
-				acct.usage(other)
+				acct.requireValidUsage(other)
 				acct.requireWithinAllowance(other, "at call %d", call)
 				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
@@ -363,19 +369,19 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 		// Kill the processes after call 1, 2 and so on, until a run makes fewer calls.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
-			acct.renew()
-			other := acct.process()
+			acct.useEmptyStore()
+			other := acct.startProcess()
 
 			// The user sends three files.
 			for range 3 {
 				killer := &processKiller{at: call, after: true}
-				sendJoined(t, acct.process(killer.layer), content(3000))
+				sendJoined(t, acct.startProcess(killer.layer), content(3000))
 
 				// A killed call may leave the pieces beside the joined file, but has counted neither.
 				if usage := acct.usage(other); usage.ReservedBytes == 0 {
 					require.LessOrEqual(t, acct.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
-				killed = killer.reached()
+				killed = killer.hasKilled()
 			}
 			require.LessOrEqual(t, acct.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
@@ -406,8 +412,8 @@ func (acct *account) bytesWithPieces() (bytes int64) {
 // Cancel frees all room that the ticket has reserved, and Finish then fails.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
-		p := acct.process()
+		acct.useEmptyStore()
+		p := acct.startProcess()
 		user := uploads.User{ID: alice}
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
 		require.NoError(t, err)
@@ -428,8 +434,8 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 // Cancel fails with Completed after Finish, and the file still counts.
 func TestCancelAfterFinish(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.renew()
-		p := acct.process()
+		acct.useEmptyStore()
+		p := acct.startProcess()
 		user := uploads.User{ID: alice}
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{Size: 100}, user)
 		require.NoError(t, err)
@@ -465,30 +471,30 @@ func TestCancelBesideFinish(t *testing.T) {
 
 		// In the last run, the other process does not act. Its error is then the one of a call after the completion.
 		var otherErr error
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				sign(other)
 				otherErr = &uploads.Error{Code: uploads.Completed}
 			},
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				otherErr = other.service.Cancel(t.Context(), ticket.Token, user)
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				requireOneSuccess(other, call, err, otherErr)
 			},
 		})
 
 		// In these races, Finish is called during Cancel.
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				sign(other)
 				otherErr = &uploads.Error{Code: uploads.NotFound}
 			},
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				_, otherErr = other.service.Finish(t.Context(), ticket.Token, user)
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				err := p.service.Cancel(t.Context(), ticket.Token, user)
 				requireOneSuccess(other, call, otherErr, err)
 			},
@@ -502,8 +508,8 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 				require.NoError(t, err)
@@ -511,13 +517,13 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 				acct.now.Advance(24 * time.Hour)
 			},
 			// The ticket expires during a call of Finish, and Sweep removes the file.
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				acct.now.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				require.NotContains(t, keysUnder(t, acct.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				// Finish may fail because the file is gone.
 				if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {

@@ -15,8 +15,8 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var acknowledged bool
-		acct.runRace(race{
-			setUp: func(other *process) {
+		acct.interruptEachCall(interruption{
+			prepare: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 				require.NoError(t, err)
@@ -24,12 +24,12 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 				acknowledged = false
 			},
 			// Another process finishes the ticket during a call of this one.
-			act: func(other *process) {
+			interrupt: func(other *process) {
 				_, err := other.service.Finish(t.Context(), ticket.Token, user)
 				require.NoError(t, err)
 				acknowledged = true
 			},
-			run: func(p, other *process, call int) {
+			operation: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				require.True(t, err == nil || acknowledged, "at call %d: %v", call, err)
 

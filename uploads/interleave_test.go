@@ -443,7 +443,7 @@ func (e *exploredSite) runKilled(call int, do func(p *process)) {
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 	)
 	do(e.serve(bucket))
-	require.True(e, killer.reached())
+	require.True(e, killer.hasKilled())
 }
 
 // requireUncounted requires that one file is stored and not yet counted, but that its bytes are still reserved.

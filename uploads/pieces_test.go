@@ -111,7 +111,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			// The process is killed while it takes the last piece.
 			killer := &processKiller{at: call, after: afterCall}
 			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
-			killed = killer.reached()
+			killed = killer.hasKilled()
 
 			// The client sends the piece again, and the service does not wait for the dead process.
 			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })

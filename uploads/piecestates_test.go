@@ -114,7 +114,7 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 	text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(text))
-	return killer.reached(), call >= sendAt
+	return killer.hasKilled(), call >= sendAt
 }
 
 // Sweep leaves an idle upload that PutPiece continues after Sweep has listed it, so that PutPiece succeeds.

@@ -62,8 +62,8 @@ func (k *processKiller) call(ctx context.Context, next func(context.Context) err
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
-// reached reports whether the process lived long enough to be killed.
-func (k *processKiller) reached() bool {
+// hasKilled reports whether the process lived long enough to be killed.
+func (k *processKiller) hasKilled() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls >= k.at
@@ -408,7 +408,7 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer
 	s.requireOnlyFile(j.key, j.data)
 	require.Positive(t, storedCalls, "killed at call %d", killer.at)
 	require.NotContains(t, fmt.Sprint(s.sweepEverything()), ".uploads", "killed at call %d", killer.at)
-	return killer.reached()
+	return killer.hasKilled()
 }
 
 // newKilledSite returns the site of another process on the same store. The killer ends that process at one of its
@@ -449,7 +449,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			killer := &processKiller{at: call, after: afterCall}
 			victim := newKilledSite(t, drv, killer, c)
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
-			killed = killer.reached()
+			killed = killer.hasKilled()
 
 			// The dead process's claim on the upload expires.
 			s.clock.Advance(3 * time.Minute)
@@ -505,7 +505,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						// The server is killed while it completes the upload.
 						killer := &processKiller{at: call, after: afterCall}
 						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
-						if !killer.reached() {
+						if !killer.hasKilled() {
 							break
 						}
 
@@ -571,7 +571,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
 		victim.clock.Advance(100 * time.Hour) // all uploads expire
 		_, err := victim.handler.Sweep(t.Context())
-		killed = killer.reached()
+		killed = killer.hasKilled()
 		if killed {
 			require.ErrorIs(t, err, errDead)
 		} else {

@@ -16,19 +16,19 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 			require.Less(t, kill, 80, "calls without end")
 			killed = false
 			var path string
-			acct.runRace(race{
-				setUp: func(other *process) {
+			acct.interruptEachCall(interruption{
+				prepare: func(other *process) {
 					path = requestParams(t, other)
 				},
-				act: func(*process) {
+				interrupt: func(*process) {
 					// The second request interrupts the first, and is killed.
 					killer := &processKiller{at: kill, after: true}
-					acct.process(killer.layer).ask("PUT", path, content(3000))
-					killed = killed || killer.reached()
+					acct.startProcess(killer.layer).ask("PUT", path, content(3000))
+					killed = killed || killer.hasKilled()
 					// The dead process's claim on the upload expires.
 					acct.now.Advance(2 * time.Minute)
 				},
-				run: func(p, other *process, call int) {
+				operation: func(p, other *process, call int) {
 					p.ask("PUT", path, content(3000))
 					usage, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
