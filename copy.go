@@ -31,30 +31,38 @@ func Copy(
 	defer copyPool.put(o)
 	source, isFront := src.(*front)
 
-	// Check the destination.
-	if e := f.checkAllowed(scope.Upload, o.Apply(opts...)); e != nil {
-		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
+	// Check the destination and the options, and that there is a source.
+	e = f.checkAllowed(scope.Upload, o.Apply(opts...))
+	if e == nil && src == nil {
+		e = invalid("src", "must not be nil")
 	}
-	o.state.View = f.scope.Prefix
-	if src == nil {
-		e := invalid("src", "must not be nil")
+	if e != nil {
 		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
 	}
 
 	// A source of another type is read by its method Download.
-	if !isFront {
-		attrs, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
-		return f.copyResult(attrs, err, "Copy", dstKey, nil, "")
+	from := CopySource{other: src, key: srcKey}
+	if isFront {
+		if e := source.checkCopied(ctx, srcKey); e != nil {
+			return nil, f.refuseCopy(ctx, dstKey, source, srcKey, e)
+		}
+		from = source.core.Source(source.scope.Key(srcKey))
 	}
-
-	// The caller must be allowed to read the source, too.
-	if e := source.checkAllowed(scope.Download, nil); e != nil {
-		e = locateError(source, "Copy", srcKey, e)
-		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
-		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, e)
-	}
-	attrs, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
+	o.state.View = f.scope.Prefix
+	attrs, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), from, o)
 	return f.copyResult(attrs, err, "Copy", dstKey, source, srcKey)
+}
+
+// checkCopied returns an error if the caller of Copy may not read from f, the bucket of the source. The
+// hooks of f then see a refused Download.
+func (f *front) checkCopied(ctx context.Context, key string) *Error {
+	e := f.checkAllowed(scope.Download, nil)
+	if e == nil {
+		return nil
+	}
+	e = locateError(f, "Copy", key, e)
+	f.callHooks(ctx, Operation{Name: "Download", Key: f.scope.Key(key)}, e)
+	return e
 }
 
 // refuseCopy tells the hooks of the destination that a Copy fails with e, and returns e. source is nil
@@ -79,15 +87,19 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 	o := copyPool.get()
 	defer copyPool.put(o)
 	optsErr := o.ApplyCompose(srcKeys, opts...)
-	sources := make([]string, len(srcKeys))
+
+	// The Core gets whole keys, which have the prefix of b.
+	wholeDst := f.scope.Key(dstKey)
+	wholeSrcs := make([]string, len(srcKeys))
 	for i, key := range srcKeys {
-		sources[i] = f.scope.Key(key)
+		wholeSrcs[i] = f.scope.Key(key)
 	}
+
 	if e := f.checkAllowed(scope.Upload|scope.Download, optsErr); e != nil {
-		op := Operation{Name: "Compose", Key: f.scope.Key(dstKey), Keys: sources}
+		op := Operation{Name: "Compose", Key: wholeDst, Keys: wholeSrcs}
 		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, e))
 	}
 	o.state.View = f.scope.Prefix
-	attrs, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, o)
+	attrs, err := f.core.Compose(ctx, wholeDst, wholeSrcs, o)
 	return f.attrsOrError(attrs, err, "Compose", dstKey)
 }
