@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -137,10 +138,16 @@ func (l *listOp) pageSize() int {
 	return min(cmp.Or(l.opts.PageSize, defaultMaxPage), maxPage(l.op.engine))
 }
 
-// limitOf returns how many entries a request asks for if the caller still wants the remaining ones,
-// where a number below 1 means all. It is a whole page if some entries will be dropped.
+// maxEntries returns how many entries the listing yields at most: the number of WithLimit, or, without
+// that option, a number that no listing reaches.
+func (l *listOp) maxEntries() int {
+	return cmp.Or(l.opts.Limit, math.MaxInt)
+}
+
+// limitOf returns how many entries a request asks for if the caller still wants the remaining ones. It
+// is a whole page if some entries will be dropped.
 func (l *listOp) limitOf(remaining int) int {
-	if remaining < 1 || l.readsMore() {
+	if l.readsMore() {
 		return l.pageSize()
 	}
 	return min(l.pageSize(), remaining)
@@ -370,7 +377,8 @@ var errRepeats = &storage.Error{
 // token is that of the page, next that of the next page, and last the key of the last entry, each
 // "" if none.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
-	if next == "" {
+	isLastPage := next == ""
+	if isLastPage {
 		*p = pageProgress{}
 		return nil
 	}
@@ -387,13 +395,14 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		p.mark = next
 	}
 
-	if last != "" && last != p.last {
+	hasNewEntry := last != "" && last != p.last
+	if hasNewEntry {
 		p.last = last
 		p.empty = 0
 		return nil
 	}
 
-	// The page brought no new entry.
+	// The page brought no new entry, which too many in a row must not do.
 	limit := cmp.Or(desc.MaxEmptyPages, maxEmptyPages)
 	p.empty++
 	if p.empty < limit {

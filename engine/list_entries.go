@@ -45,9 +45,8 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.mustDerive() {
 		return l.eachDerived(ctx, yield)
 	}
-	remaining := l.opts.Limit // without a limit, it begins at 0 and falls below
-	isLimited := remaining > 0
-	var prefetched *pagePrefetch
+	remaining := l.maxEntries()  // how many entries may still be yielded after the current page
+	var prefetched *pagePrefetch // the fetch of the next page, or nil
 	defer func() { prefetched.stop() }()
 
 	for isFirst := true; ; isFirst = false {
@@ -61,31 +60,26 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 			return e
 		}
 
-		count := len(page.Entries)
-		reachesLimit := isLimited && remaining <= count
-		hasMore := page.Token != "" && !reachesLimit
-		for i := range page.Entries {
+		// Yield the entries of the page, up to the limit.
+		entries := page.Entries[:min(len(page.Entries), remaining)]
+		remaining -= len(entries)
+		wantsNext := page.Token != "" && remaining > 0
+		for i := range entries {
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
-			if hasMore && l.shouldPrefetch(isFirst, i, count) {
-				remainingAfterPage := remaining - (count - i)
-				prefetched = l.prefetch(ctx, page.Token, l.limitOf(remainingAfterPage))
+			if wantsNext && l.shouldPrefetch(isFirst, i, len(entries)) {
+				prefetched = l.prefetch(ctx, page.Token, l.limitOf(remaining))
 			}
-			if !yield(page.Entries[i], nil) {
+			if !yield(entries[i], nil) {
 				return errStopped
 			}
-			remaining--
-			// Without a limit, remaining is below 0 here.
-			if remaining == 0 {
-				return nil
-			}
 		}
-		if !hasMore {
+		if !wantsNext {
 			return nil
 		}
 		l.req.Token = page.Token
-		l.req.Entries = page.Entries[:0]
+		l.req.Entries = page.Entries[:0] // a page that was not prefetched may reuse this memory
 	}
 }
 

@@ -101,10 +101,8 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 	req.StartAfter = ""
 	req.Token = ""
 	req.Entries = nil
-	sorter := &folderSorter{engine: l.op.engine, req: &req}
-	sorter.visit = func(entry storage.ListEntry) *storage.Error {
-		return l.visitEntry(ctx, entry, deep, fn)
-	}
+	visitEntry := func(entry storage.ListEntry) *storage.Error { return l.visitEntry(ctx, entry, deep, fn) }
+	sorter := &folderSorter{engine: l.op.engine, req: &req, visit: visitEntry}
 
 	// Each folder needs its own progress, because the pages of its subfolders come between its own
 	// pages.
@@ -119,21 +117,14 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 			return e
 		}
 
-		// S3 returns the objects and the prefixes of a page in two lists, so sort them into one. If the
-		// store lists in a wrong order, sorter.add still fails, because an entry of a later page is less
-		// than one of an earlier page.
-		slices.SortFunc(page.Entries, compareNames)
-		for _, entry := range page.Entries {
-			if e := sorter.add(entry); e != nil {
-				return e
-			}
+		if e := sorter.addPage(page.Entries); e != nil {
+			return e
 		}
-
-		// After the last page, visit the prefixes that are still held.
 		if page.Token == "" {
-			return sorter.release("")
+			return sorter.releaseAll()
 		}
 		req.Token = page.Token
+		// The next page may use the memory of this one.
 		req.Entries = page.Entries[:0]
 	}
 }
@@ -175,9 +166,23 @@ type folderSorter struct {
 	req    *driver.ListRequest
 	visit  visit
 	last   string // the greatest key that was visited
-	// held has the prefixes that were not visited yet, because lesser entries may still come. The
-	// prefixes are in descending order.
+	// held has the prefixes that were not visited yet, because lesser entries may still come. It is a
+	// stack: the prefixes are in descending order, so the least is the last.
 	held []storage.ListEntry
+}
+
+// addPage adds the entries of one page of the store, in the order of names.
+func (s *folderSorter) addPage(entries []storage.ListEntry) *storage.Error {
+	// S3 returns the objects and the prefixes of a page in two lists, which sorting makes one. It does
+	// not hide the wrong order of a store: an entry of a later page is then less than one of an earlier
+	// page, and add fails.
+	slices.SortFunc(entries, compareNames)
+	for _, entry := range entries {
+		if e := s.add(entry); e != nil {
+			return e
+		}
+	}
+	return nil
 }
 
 // add visits the next entry of the store, after the held prefixes that come before it. A prefix is
@@ -187,7 +192,8 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	if !strings.HasPrefix(entry.Key, s.req.Prefix) {
 		return nil
 	}
-	if entry.IsPrefix && entry.Key == s.req.Prefix {
+	isFolderItself := entry.IsPrefix && entry.Key == s.req.Prefix
+	if isFolderItself {
 		// The folder would be listed without end.
 		return outOfOrder(s.engine)
 	}
@@ -195,13 +201,11 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
 
-	// Visit the held prefixes that come before the entry.
-	if e := s.release(entry.Key); e != nil {
+	if e := s.releaseBefore(entry.Key); e != nil {
 		return e
 	}
-
-	if len(s.held) > 0 {
-		least := &s.held[len(s.held)-1]
+	// The prefixes that are still held come after the entry, or the least of them is the entry.
+	if least := s.least(); least != nil {
 		if entry.Key == least.Key {
 			// The store has repeated the entry.
 			return nil
@@ -214,26 +218,49 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 		}
 	}
 
-	if !entry.IsPrefix {
-		return s.pass(entry)
+	if entry.IsPrefix {
+		s.held = append(s.held, entry)
+		return nil
 	}
-	s.held = append(s.held, entry)
-	return nil
+	return s.pass(entry)
 }
 
-// release visits the held prefixes that come before key, or all of them if key is "".
-func (s *folderSorter) release(key string) *storage.Error {
-	for len(s.held) > 0 {
-		least := s.held[len(s.held)-1]
-		if key != "" && least.Key >= key {
+// least returns the least prefix that is held, or nil if none is.
+func (s *folderSorter) least() *storage.ListEntry {
+	if len(s.held) == 0 {
+		return nil
+	}
+	return &s.held[len(s.held)-1]
+}
+
+// releaseBefore visits the held prefixes that come before key in byte order.
+func (s *folderSorter) releaseBefore(key string) *storage.Error {
+	for {
+		least := s.least()
+		if least == nil || least.Key >= key {
 			return nil
 		}
-		s.held = s.held[:len(s.held)-1]
-		if e := s.pass(least); e != nil {
+		if e := s.visitLeast(); e != nil {
+			return e
+		}
+	}
+}
+
+// releaseAll visits the prefixes that are still held after the last page.
+func (s *folderSorter) releaseAll() *storage.Error {
+	for len(s.held) > 0 {
+		if e := s.visitLeast(); e != nil {
 			return e
 		}
 	}
 	return nil
+}
+
+// visitLeast visits the least prefix that is held, which is then no longer held.
+func (s *folderSorter) visitLeast() *storage.Error {
+	least := *s.least()
+	s.held = s.held[:len(s.held)-1]
+	return s.pass(least)
 }
 
 // pass visits an entry, and fails if it is less than one that was visited before.
@@ -251,14 +278,15 @@ func (s *folderSorter) pass(entry storage.ListEntry) *storage.Error {
 
 // eachDerived yields the entries that visitDerived visits, up to the limit.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
-	remaining := l.opts.Limit
 	l.req.Limit = l.pageSize()
-	if remaining > 0 {
+	if limit := l.opts.Limit; limit > 0 {
 		// Request one entry more than the limit, because visitDerived visits a prefix only after it has
 		// seen the next entry.
-		l.req.Limit = min(l.req.Limit, remaining+1)
+		l.req.Limit = min(l.req.Limit, limit+1)
 	}
-	return l.visitDerived(ctx, func(entry storage.ListEntry) *storage.Error {
+
+	remaining := l.maxEntries()
+	yieldEntry := func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
@@ -267,7 +295,8 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 			return errStopped
 		}
 		return nil
-	})
+	}
+	return l.visitDerived(ctx, yieldEntry)
 }
 
 // pageDerived returns a page of at most size entries. If more follow, the token of the page contains

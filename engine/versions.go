@@ -35,7 +35,7 @@ func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Err
 type versionWalk struct {
 	listing   *listOp
 	yield     func(storage.VersionEntry, error) bool
-	remaining int                  // number of entries that WithLimit still permits; 0 or less without a limit
+	remaining int                  // number of entries that may still be yielded
 	newer     storage.VersionEntry // the last entry that was yielded, which may be of an earlier page
 }
 
@@ -44,7 +44,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	walk := &versionWalk{
 		listing:   l,
 		yield:     yield,
-		remaining: l.opts.Limit,
+		remaining: l.maxEntries(),
 	}
 	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, e *storage.Error) {
 		return walk.page(ctx, token)
