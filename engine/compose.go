@@ -109,7 +109,42 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 // serverCompose lets the provider join the sources, so that no content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	engine := c.op.engine
-	// Request the sources in the revisions whose attributes were read.
+	req := c.composeRequest()
+	callersID := optionState(c.opts).WriteID // a write id that the caller chose, or ""
+	want := &intent{
+		properties: c.req.Properties,
+		controls:   c.req.Controls,
+		native:     c.req.Native,
+		size:       req.Size,
+		crc:        req.CRC32C,
+		condition:  c.req.Condition,
+		named:      callersID != "",
+	}
+
+	replaced := "" // the revision of the source that the composed object replaces, if it replaces one
+	ownSource := slices.Index(c.srcKeys, c.op.key)
+	replacesSource := ownSource >= 0
+	if replacesSource {
+		replaced = c.sources[ownSource].Revision
+	}
+
+	// If the response is lost, only a write id shows that an attempt has succeeded. A retry could
+	// otherwise read the composed object as one of its own sources.
+	if want.condition != (storage.Condition{}) || want.named || replacesSource {
+		want.writeID = engine.newWriteID(callersID)
+	}
+	req.Metadata = engine.metadata.Encode(c.req.Metadata, want.writeID)
+
+	call := func(ctx context.Context) (*storage.Attrs, error) {
+		req.Condition = want.condition
+		return engine.driver.Compose(ctx, req)
+	}
+	return replaceOnServer(ctx, &c.op, replaced, call, want)
+}
+
+// composeRequest returns the request that joins the sources in the revisions whose attributes were
+// read.
+func (c *composeOp) composeRequest() *driver.ComposeRequest {
 	req := &driver.ComposeRequest{
 		Key:        c.op.key,
 		Properties: c.req.Properties,
@@ -119,7 +154,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	req.CRC32C.Known = true
 	for i, source := range c.sources {
-		ref := engine.driver.Locate(c.srcKeys[i])
+		ref := c.op.engine.driver.Locate(c.srcKeys[i])
 		ref.Revision = source.Revision
 		ref.Attrs = source
 		ref.Native = c.req.Source.Native
@@ -127,34 +162,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		req.CRC32C = driver.JoinCRC32C(req.CRC32C, source.CRC32C, source.Size)
 		req.Size += source.Size
 	}
-
-	// replaced is the revision of the source that the composed object replaces, or "".
-	replaced := ""
-	ownSource := slices.Index(c.srcKeys, c.op.key)
-	if ownSource >= 0 {
-		replaced = c.sources[ownSource].Revision
-	}
-
-	// If the response is lost, only a write id shows that an attempt has succeeded. A retry could
-	// otherwise read the composed object as one of its own sources.
-	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
-	writeID := ""
-	if c.req.Condition != (storage.Condition{}) || name != "" || ownSource >= 0 {
-		writeID = engine.newWriteID(name)
-	}
-	req.Metadata = engine.metadata.Encode(c.req.Metadata, writeID)
-
-	call := func(ctx context.Context) (*storage.Attrs, error) { return engine.driver.Compose(ctx, req) }
-	return replaceOnServer(ctx, &c.op, replaced, &req.Condition, call, &intent{
-		properties: c.req.Properties,
-		controls:   c.req.Controls,
-		native:     c.req.Native,
-		size:       req.Size,
-		crc:        req.CRC32C,
-		condition:  req.Condition,
-		writeID:    writeID,
-		named:      name != "",
-	})
+	return req
 }
 
 // streamCompose downloads the sources one after the other, and uploads them as one object.

@@ -10,39 +10,42 @@ import (
 
 // serverCopy lets the provider copy the object, so that no content passes through this process.
 func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
+	// The caller may have chosen a version, and native options for reading the source.
+	src.Version = c.req.Source.Version
+	src.Native = c.source.first.req.Native
+
 	// If possible, save the request for the attributes of the source.
 	if c.copiesWithoutAttrs() {
 		attrs, e := c.copyWithoutAttrs(ctx, src)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return attrs, e
 		}
-		// The copy failed for good. Reading the attributes of the source below shows why.
+		// The copy failed for good. Reading the attributes of the source shows why.
 	}
+	return c.copyRevision(ctx, src)
+}
 
+// copyRevision reads the attributes of the source, and lets the provider copy exactly that revision.
+// Append also adds its bytes.
+func (c *copyOp) copyRevision(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	source, e := c.headSource()
 	if e != nil {
 		return nil, e
 	}
-	if c.tail() != nil && c.req.Condition == (storage.Condition{}) {
+	isAppend := c.tail() != nil
+	if isAppend && c.req.Condition == (storage.Condition{}) {
 		// Append must not replace an object that was written meanwhile.
 		c.req.Condition.Revision = source.Revision
 	}
 
-	// Copy exactly the revision whose attributes were read.
-	req := c.req
-	stored := *source // copyIntent removes the reserved metadata from source, but a layer may need it
-	src.Version = req.Source.Version
 	src.Revision = source.Revision
-	src.Attrs = &stored
-	src.Native = c.source.first.req.Native
+	src.Attrs = source
+	req := c.req
 	req.Source = src
-
 	want, e := c.copyIntent(&req, source)
 	if e != nil {
 		return nil, e
 	}
-
-	// Append joins the source with a tail.
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &req, want)
 	}
@@ -51,8 +54,11 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	if c.replacesSource(&src) {
 		replaced = source.Revision
 	}
-	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &req) }
-	return replaceOnServer(ctx, &c.op, replaced, &req.Condition, call, want)
+	call := func(ctx context.Context) (*storage.Attrs, error) {
+		req.Condition = want.condition
+		return c.op.engine.driver.Copy(ctx, &req)
+	}
+	return replaceOnServer(ctx, &c.op, replaced, call, want)
 }
 
 // headSource reads the attributes of the source, including the reserved metadata.
@@ -68,49 +74,57 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	return source, nil
 }
 
-// copyIntent completes req, the request of a copy of source, and removes the reserved metadata from
-// source. It returns what the stored object is compared with if the response is lost.
+// copyIntent completes req, the request of a copy of source, and returns what the stored object is
+// compared with if the response is lost.
 func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
-	dst := c.op.engine
-	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
-	// want gets the same values as the request.
-	want := &intent{
-		native:    req.Native,
-		condition: req.Condition,
-		named:     name != "",
-	}
-	want.size, want.crc = c.expectedResult(source)
-
 	// Without an option for tags, the store may keep those of the source.
 	req.ReplaceTags = c.opts.Tags != nil
-	kept, e := c.copyTags(req, source.TagCount)
+	keptTags, e := c.copyTags(req, source.TagCount)
 	if e != nil {
 		return nil, e
 	}
-	want.keptTags = kept
+	c.copyProperties(req, source)
 
-	// The copy has the properties of its source, except for those that the caller sets.
+	callersID := optionState(c.opts).WriteID // a write id that the caller chose, or ""
+	want := &intent{
+		properties: req.Properties,
+		controls:   req.Controls,
+		native:     req.Native,
+		condition:  req.Condition,
+		keptTags:   keptTags,
+		named:      callersID != "",
+	}
+	want.size, want.crc = c.expectedResult(source)
+
+	// After a lost response, a write id in the metadata shows which write made the object.
+	dst := c.op.engine
+	if req.Condition != (storage.Condition{}) || want.named || c.replacesSource(&req.Source) {
+		want.writeID = dst.newWriteID(callersID)
+	}
+	req.Metadata = dst.metadata.Encode(req.Metadata, want.writeID)
+
+	// Without Replace, the store keeps the properties of the source, with its reserved metadata.
 	hadReserved := metadata.HoldsReserved(source.Metadata)
-	source.Metadata = c.source.op.engine.metadata.Decode(c.source.ctx, source.Metadata)
+	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" || c.dropsProperties()
+	return want, nil
+}
+
+// copyProperties sets the properties of the copy: those of its source, except for those that the caller
+// sets, and without those that the destination cannot keep.
+func (c *copyOp) copyProperties(req *driver.CopyRequest, source *storage.Attrs) {
+	dst := c.op.engine
 	req.Properties = source.Properties
+	req.Metadata = c.source.op.engine.metadata.Decode(c.source.ctx, source.Metadata)
 	c.replaceProperties(&req.Properties)
 	dst.dropProperties(&req.Properties)
 	if !dst.has(storage.ContentProperties) {
 		req.ContentType = contentType("", c.op.key, nil)
 	}
-	want.properties = req.Properties
-	want.controls = req.Controls
+}
 
-	// After a lost response, a write id in the metadata shows which write made the object.
-	if req.Condition != (storage.Condition{}) || want.named || c.replacesSource(&req.Source) {
-		want.writeID = dst.newWriteID(name)
-	}
-	req.Metadata = dst.metadata.Encode(req.Metadata, want.writeID)
-
-	// Without Replace, the store keeps the properties of the source, with its reserved metadata.
-	dropsProperties := !dst.has(storage.Metadata | storage.ContentProperties)
-	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" || dropsProperties
-	return want, nil
+// dropsProperties reports whether the destination cannot keep all properties of an object.
+func (c *copyOp) dropsProperties() bool {
+	return !c.op.engine.has(storage.Metadata | storage.ContentProperties)
 }
 
 // appendOnServer lets the provider join the source and the bytes of Append to one object.
@@ -118,6 +132,7 @@ func (c *copyOp) appendOnServer(
 	ctx context.Context, copyReq *driver.CopyRequest, want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	opts := c.opts
+	// No option changes anything but the bytes of the object.
 	appendsOnly := opts.Set == 0 && opts.Tags == nil && !locks(&opts.Controls) && !copyReq.PublicRead
 	req := &driver.ComposeRequest{
 		Key:        copyReq.Key,
@@ -166,23 +181,21 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 	// In each of these cases, the request must have all properties, which come from the source.
 	replacesProperties := c.opts.Set != 0
 	needsWriteID := c.req.Condition != (storage.Condition{})
-	dropsProperties := !dst.has(storage.Metadata | storage.ContentProperties)
-	if replacesProperties || needsWriteID || dropsProperties {
+	if replacesProperties || needsWriteID || c.dropsProperties() {
 		return false
 	}
 	const mayHaveTags = true // without the attributes, that is not known
 	return !c.keepsTags(mayHaveTags) || dst.desc.CopiesTags
 }
 
-// copyWithoutAttrs copies the source without reading its attributes. The copy then has the write id
-// of the source, too, which rule W7 about lost responses permits.
+// copyWithoutAttrs copies the source without reading its attributes.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	req := c.req
-	src.Version = req.Source.Version
-	src.Native = c.source.first.req.Native
 	req.Source = src
 	req.ReplaceTags = c.opts.Tags != nil
 
+	// The copy keeps all metadata of the source, even its write id. That does no harm, because this
+	// write has no id of its own, by which it would be recognized after a lost response.
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &req) }
 	want := &intent{
 		controls: req.Controls,
@@ -200,27 +213,27 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*s
 // replaceOnServer is writeOnServer for a copy that may replace one of its own sources. replaced is the
 // revision of that source, or "" if the copy replaces none. The copy fails with Changed if the source
 // has changed, unless the caller has set a condition or the store cannot compare revisions.
-// condition points to the condition that call sends.
+// call must send want.condition, which replaceOnServer changes.
 func replaceOnServer(
-	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
-	call func(context.Context) (*storage.Attrs, error), want *intent,
+	ctx context.Context, o *operation, replaced string, call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
-	// Without a source to guard, or with a condition of the caller, the copy needs no other condition.
-	if replaced == "" || *condition != (storage.Condition{}) || !o.engine.has(storage.ConditionalUpdate) {
+	hasCondition := want.condition != (storage.Condition{})
+	canCompare := replaced != "" && o.engine.has(storage.ConditionalUpdate)
+	if hasCondition || !canCompare {
 		return writeOnServer(ctx, o, call, want)
 	}
 
-	// The server may read the source at one moment and write at another.
-	condition.Revision = replaced
-	want.condition = *condition
+	// The server may read the source at one moment and write at another, so the object that the copy
+	// replaces must still be that revision.
+	want.condition.Revision = replaced
 	attrs, e := writeOnServer(ctx, o, call, want)
 	if e == nil {
 		return attrs, nil
 	}
 
-	if e.Code == storage.Unsupported && !e.Unknown {
+	wasRefused := e.Code == storage.Unsupported && !e.Unknown
+	if wasRefused {
 		// Some servers compare revisions in uploads, but not in copies.
-		*condition = storage.Condition{}
 		want.condition = storage.Condition{}
 		return writeOnServer(ctx, o, call, want)
 	}
