@@ -153,9 +153,9 @@ func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) str
 	return ""
 }
 
-// checkTotal checks the size of the whole object in bytes. tooMuch is true if the parts are too large,
-// so that further parts cannot help.
-func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
+// checkTotal checks the size of the whole object in bytes. isTooLarge is true if e says that the parts
+// have too many bytes, so that further parts cannot help.
+func (c *completion) checkTotal(size int64) (isTooLarge bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
 		// A size below 0 was not declared.
@@ -204,8 +204,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 		return nil, e
 	}
 
-	// put is a copy, which gets the size and the checksum of the chosen parts.
-	put := c.upload.put
+	put := c.upload.put // a copy, because it gets the size and the checksum of these parts
 	req := &driver.CompleteRequest{
 		Upload: c.upload.record.Upload,
 		Parts:  parts,
@@ -214,15 +213,16 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	}
 
 	// Check the size first, because an upload that is too large is aborted.
-	put.Size, _ = objectSum(req)
-	tooMuch, e := c.checkTotal(put.Size)
-	if tooMuch {
+	size, _ := objectSum(req)
+	isTooLarge, e := c.checkTotal(size)
+	if isTooLarge {
 		c.aborted = true
 		c.op.abortParts(ctx, req.Upload, e)
 	}
 	if e != nil {
 		return nil, e
 	}
+	put.Size = size
 
 	// Check each part, and then compute the checksum.
 	if e := c.checkParts(parts); e != nil {
@@ -238,31 +238,22 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 // join asks the store to make the object from the parts. If the response is lost, it finds out whether
 // the object was made.
 func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
-	u := c.upload
-	put := req.Put
 	c.stale = false
-	attrs, e := requestUnlessRestart(ctx, &c.op, nil, func(ctx context.Context) (*storage.Attrs, error) {
+	complete := func(ctx context.Context) (*storage.Attrs, error) {
 		return c.op.engine.driver.CompleteParts(ctx, req)
-	})
-	if e != nil && !e.Unknown {
-		// The store has refused the request.
+	}
+	attrs, e := requestUnlessRestart(ctx, &c.op, nil, complete)
+	wasRefused := e != nil && !e.Unknown
+	if wasRefused {
 		attrs, e = c.completedBefore(ctx, e)
 		// Both codes may mean that a part was replaced after it was listed.
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
 		return attrs, e
 	}
 
+	// The store has made the object, or it is unknown whether it has.
 	responseLost := e != nil
-	want := &intent{
-		properties: recordedProperties(&u.record),
-		controls:   put.Controls,
-		native:     put.Native,
-		size:       put.Size,
-		crc:        put.CRC32C,
-		condition:  u.put.Condition,
-		writeID:    u.record.WriteID,
-	}
-	attrs, e = finishWrite(ctx, &c.op, attrs, e, want)
+	attrs, e = finishWrite(ctx, &c.op, attrs, e, c.intent(req.Put))
 	if e != nil {
 		return nil, e
 	}
@@ -271,6 +262,20 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 		c.dropParts(ctx)
 	}
 	return c.readBack(ctx, attrs), nil
+}
+
+// intent returns what the object is compared with that the store has made from the parts.
+func (c *completion) intent(put *driver.PutRequest) *intent {
+	u := c.upload
+	return &intent{
+		properties: recordedProperties(&u.record),
+		controls:   put.Controls,
+		native:     put.Native,
+		size:       put.Size,
+		crc:        put.CRC32C,
+		condition:  u.put.Condition,
+		writeID:    u.record.WriteID,
+	}
 }
 
 // dropParts removes the parts of an upload whose object exists. The store may still have parts if
@@ -285,36 +290,26 @@ func (c *completion) dropParts(ctx context.Context) {
 // an error which says that the upload is gone.
 func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
+	// The text of the error then says that the key exists.
 	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
-
-	// Stores answer with one of these codes if the upload was completed before.
-	codesIfCompleted := []storage.Code{
-		storage.ObjectNotFound,
-		storage.InvalidArgument,
-		storage.PreconditionFailed,
-		storage.Unavailable,
-	}
-	if !slices.Contains(codesIfCompleted, e.Code) {
+	if !isPossibleAfterCompletion(e.Code) {
 		return nil, e
 	}
 
-	// An object with the write id of this upload shows that the upload was completed.
-	if u.record.WriteID != "" && ctx.Err() == nil {
-		attrs, headErr := c.findOwn(ctx)
-		if headErr != nil {
-			// The error e would say that the upload is gone, although the object may exist.
-			return nil, headErr
+	attrs, headErr := c.findOwn(ctx)
+	if headErr != nil {
+		// The error e would say that the upload is gone, although the object may exist.
+		return nil, headErr
+	}
+	if attrs != nil {
+		if e.Code != storage.ObjectNotFound {
+			// The upload may still have parts.
+			c.dropParts(ctx)
 		}
-		if attrs != nil {
-			if e.Code != storage.ObjectNotFound {
-				// The upload may still have parts.
-				c.dropParts(ctx)
-			}
-			return c.op.toUser(ctx, attrs), nil
-		}
+		return c.op.toUser(ctx, attrs), nil
 	}
 
-	// The store asks for a new upload.
+	// No earlier call has completed the upload. The store may ask for a new one.
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
 		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
 		return nil, e
@@ -322,10 +317,23 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 	return nil, u.goneError(ctx, &c.op, e)
 }
 
-// findOwn returns the attributes of the object if this upload has made it, and otherwise nil. It
-// fails only if it is unknown whether the object exists.
+// isPossibleAfterCompletion reports whether a store may answer with the code if the upload was
+// completed before.
+func isPossibleAfterCompletion(code storage.Code) bool {
+	switch code {
+	case storage.ObjectNotFound, storage.InvalidArgument, storage.PreconditionFailed, storage.Unavailable:
+		return true
+	}
+	return false
+}
+
+// findOwn returns the attributes of the object if it has the write id of this upload, which shows that
+// this upload has made it, and otherwise nil. It fails only if it is unknown whether the object exists.
 func (c *completion) findOwn(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	u := c.upload
+	if u.record.WriteID == "" || ctx.Err() != nil {
+		return nil, nil
+	}
 	attrs, e := head(ctx, &c.op, &driver.GetRequest{
 		Key:       c.op.key,
 		Length:    -1,

@@ -232,13 +232,13 @@ type replayable interface {
 }
 
 // send makes a driver call, and retries it while its error is temporary. body is what the call reads,
-// or nil.
+// or nil. The error has Unknown set if any attempt may have taken effect.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
-	unknown := false // whether any attempt may have taken effect
+	mayHaveEffect := false // whether any attempt so far may have taken effect
 	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
-			return o.waitError(ctx, nil, unknown)
+			return o.waitError(ctx, nil, mayHaveEffect)
 		}
 
 		err := do(ctx)
@@ -253,35 +253,42 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 
 		// If the body cannot be read, its own error is the cause, and a retry would not help.
 		if e := bodyFailure(ctx, body); e != nil {
-			e.Unknown = unknown
+			e.Unknown = mayHaveEffect
 			return e
 		}
 
-		// An earlier attempt may have taken effect even if the last one has not.
+		// From here on, e.Unknown stands for all attempts, and LastUnknown for this one.
 		e := asError(ctx, err)
 		o.endAttempt(e)
-		unknown = unknown || e.Unknown
-		// Record the outcome of this attempt, because e.Unknown then stands for all attempts.
+		mayHaveEffect = mayHaveEffect || e.Unknown
 		state(e).LastUnknown = e.Unknown
 		state(e).Repeated = tries.Failed > 0
-		e.Unknown = unknown
+		e.Unknown = mayHaveEffect
 
-		if !e.Retryable || o.once || ctx.Err() != nil {
-			return e
-		}
-
-		delay, mayRetry := o.engine.retry.allow(&tries, e)
-		if !mayRetry {
-			return e
-		}
-		// A body that cannot be read from its beginning permits no retry.
-		if body != nil && !body.rewind() {
+		delay, canRetry := o.retryDelay(ctx, &tries, e, body)
+		if !canRetry {
 			return e
 		}
 		if running.Sleep(ctx, delay) != nil {
-			return o.waitError(ctx, e, unknown)
+			return o.waitError(ctx, e, mayHaveEffect)
 		}
 	}
+}
+
+// retryDelay reports whether another attempt may follow one that failed with e, and how long to wait
+// before it. It moves the body, if there is one, to its start.
+func (o *operation) retryDelay(
+	ctx context.Context, tries *running.Tries, e *storage.Error, body replayable,
+) (delay time.Duration, ok bool) {
+	if !e.Retryable || o.once || ctx.Err() != nil {
+		return 0, false
+	}
+	delay, ok = o.engine.retry.allow(tries, e)
+	if !ok {
+		return 0, false
+	}
+	// A body that cannot be read from its beginning permits no retry.
+	return delay, body == nil || body.rewind()
 }
 
 // bodyFailure returns why a request could not read its body, which may be nil, or nil if it could. If

@@ -31,8 +31,8 @@ func finishWrite(
 	ctx context.Context, o *operation, attrs *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	// A failed write may have taken effect, and then it counts as a success.
-	failed := e != nil
-	if failed {
+	wasReconciled := e != nil
+	if wasReconciled {
 		attrs, e = reconcile(ctx, o, e, want)
 		if e != nil {
 			return nil, e
@@ -46,29 +46,32 @@ func finishWrite(
 		}
 		attrs.CRC32C = want.crc
 	}
-	if failed {
+	if wasReconciled {
 		// The attributes come from the Head of reconcile, so they are complete.
 		return o.toUser(ctx, attrs), nil
 	}
 
-	// A response to a write has few attributes. The others are those that were sent. The response
-	// decides only the storage class, because a store may have chosen one.
-	class := attrs.StorageClass
-	attrs.Size = want.size
-	attrs.Properties = want.properties
-	attrs.StorageClass = cmp.Or(class, want.properties.StorageClass)
-	attrs.TagCount = len(want.controls.Tags) + want.keptTags
-	if retention := want.controls.Retention; retention != (storage.Retention{}) {
-		attrs.Retention = retention
-	}
-	attrs.LegalHold = attrs.LegalHold || want.controls.LegalHold
-
 	// The metadata are those that the user gave, so toUser must not decode them.
+	want.addSent(attrs)
 	attrs.Metadata = nil
 	attrs = o.toUser(ctx, attrs)
 	// Make a copy, because a driver may keep the map that it was given.
 	attrs.Metadata = maps.Clone(want.properties.Metadata)
 	return attrs, nil
+}
+
+// addSent completes the attributes in the response to a write, which are few, by those that were sent.
+// The response decides only the storage class, because a store may have chosen one.
+func (in *intent) addSent(attrs *storage.Attrs) {
+	class := attrs.StorageClass
+	attrs.Size = in.size
+	attrs.Properties = in.properties
+	attrs.StorageClass = cmp.Or(class, in.properties.StorageClass)
+	attrs.TagCount = len(in.controls.Tags) + in.keptTags
+	if retention := in.controls.Retention; retention != (storage.Retention{}) {
+		attrs.Retention = retention
+	}
+	attrs.LegalHold = attrs.LegalHold || in.controls.LegalHold
 }
 
 // reconcile finds out whether a write that failed with e took effect, and then returns the attributes
@@ -87,40 +90,51 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 
 	retryRefused := state(e).Repeated && (!e.Retryable || mustRestart(e))
 	mayHaveTakenEffect := e.Unknown || retryRefused
-	if !mayHaveTakenEffect || want.writeID == "" {
+	canRecognize := want.writeID != ""
+	if !mayHaveTakenEffect || !canRecognize {
 		return nil, unresolved(e)
 	}
 
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
 	o.once = e.Code == storage.RateLimited
 	attrs, headErr := lookUp(ctx, o, want)
-	if headErr == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
-		return attrs, nil
-	}
-
-	// Nothing shows that this write took effect: the object is not there, has no such id, or could
-	// not be read. The store may still execute the write later, so return its error.
-	if headErr != nil {
-		// Any other error of Head leaves unknown whether the object exists.
-		mayExist := headErr.Code != storage.ObjectNotFound
-		if retryRefused && mayBeOwnEffect(e) && mayExist {
-			// The earlier attempt may be what this attempt conflicts with.
-			e.Unknown = true
+	if headErr == nil {
+		if want.isStoredAs(attrs) {
+			return attrs, nil
 		}
-		return nil, unresolved(e)
+		return nil, want.errOtherObject(e)
 	}
 
-	// The object is not that of this write.
-	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		return nil, unresolved(e)
+	// Nothing shows that this write took effect, but the store may still execute it later. Each error
+	// but ObjectNotFound leaves unknown whether the object exists.
+	mayExist := headErr.Code != storage.ObjectNotFound
+	if retryRefused && mayBeOwnEffect(e) && mayExist {
+		// The earlier attempt may be what the last one conflicts with.
+		e.Unknown = true
 	}
-	if want.condition.Absent {
-		// The object is of another client, so this write was refused.
+	return nil, unresolved(e)
+}
+
+// isStoredAs reports whether the object with these attributes is the one that the write has stored: it
+// has the write id, and not other bytes.
+func (in *intent) isStoredAs(attrs *storage.Attrs) bool {
+	return metadata.HoldsWriteID(attrs.Metadata, in.writeID) && !in.otherContent(attrs)
+}
+
+// errOtherObject returns the error of a write that failed with e and did not store the object that
+// exists.
+func (in *intent) errOtherObject(e *storage.Error) *storage.Error {
+	isConflict := e.Code == storage.PreconditionFailed && e.Unknown
+	if !isConflict {
+		return unresolved(e)
+	}
+	if in.condition.Absent {
+		// The object is of another client, so this write was refused. Only Update reports Overwritten.
 		e.Unknown = false
 		state(e).Overwritten = errOverwritten(e)
-		return nil, e
+		return e
 	}
-	return nil, errOverwritten(e)
+	return errOverwritten(e)
 }
 
 // conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
@@ -130,16 +144,15 @@ func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 		// The text of the error will say that the key exists.
 		state(e).Absent = true
 		hasCallersID := in.named && in.writeID != ""
-		if hasCallersID {
-			// An earlier call with this write id may have stored the object.
-			e.Unknown = true
-		}
+		// An earlier call with the same write id may have stored the object.
+		e.Unknown = e.Unknown || hasCallersID
 	}
-	// The error proves that the condition has failed.
 	if !e.Unknown {
+		// No attempt can have changed the object, so the condition has failed.
 		return e
 	}
 
+	// An earlier attempt may have written the object, and made the condition fail.
 	if !c.has(storage.Metadata) {
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
