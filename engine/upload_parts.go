@@ -76,20 +76,25 @@ func (w *write) plan() partPlan {
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
 
-	// If a killed process may lose only so many bytes, limit what is sent at the same time.
 	if loss := w.maxLoss(); loss > 0 {
-		lossParts := max(1, loss/p.first) // as many parts as may be lost
-		p.concurrency = int(min(int64(p.concurrency), lossParts))
-
-		// Parts that are sent one after the other double their size after a few parts, so limit the
-		// doublings. Parallel parts double it only after many parts, when one part is small compared
-		// with the bytes that were sent before.
-		if w.op.engine.has(driver.SequentialParts) {
-			maxDoublings := bits.Len64(uint64(lossParts)) - 1 // the logarithm to base 2, rounded down
-			p.doublings = min(p.doublings, maxDoublings)
-		}
+		p.limitLoss(loss, w.op.engine.has(driver.SequentialParts))
 	}
 	return p
+}
+
+// limitLoss changes the plan so that a killed process loses at most maxLoss bytes: those of the parts
+// that are sent at the same time.
+func (p *partPlan) limitLoss(maxLoss int64, isSequential bool) {
+	lossParts := max(1, maxLoss/p.first) // as many parts as may be lost
+	p.concurrency = int(min(int64(p.concurrency), lossParts))
+
+	// Parts that are sent one after the other double their size after a few parts, so limit the
+	// doublings. Parallel parts double it only after many parts, when one part is small compared
+	// with the bytes that were sent before.
+	if isSequential {
+		maxDoublings := bits.Len64(uint64(lossParts)) - 1 // the logarithm to base 2, rounded down
+		p.doublings = min(p.doublings, maxDoublings)
+	}
 }
 
 // growth returns after how many parts the size of parts doubles, and how often at most. Both are 0 if
@@ -97,9 +102,12 @@ func (w *write) plan() partPlan {
 func (w *write) growth() (doubleAfter, doublings int) {
 	c := w.op.engine
 	inPlace := w.src.readerAt != nil
-	if inPlace || w.transfer.PartSize > 0 || c.has(driver.EqualParts) {
+	callerChose := w.transfer.PartSize > 0
+	if inPlace || callerChose || c.has(driver.EqualParts) {
 		return 0, 0
 	}
+
+	// Parts that are sent one after the other grow for speed, unless WithDefaultPartSize sets a size.
 	if c.has(driver.SequentialParts) {
 		if c.partSize > 0 {
 			return 0, 0
@@ -107,10 +115,12 @@ func (w *write) growth() (doubleAfter, doublings int) {
 		const sequentialDoublings = 2
 		return sequentialStep, sequentialDoublings
 	}
-	if w.src.size >= 0 || c.desc.MaxParts == 0 {
+
+	// Other parts grow only if equal ones could be too many. firstPartSize knows a declared size.
+	isSizeKnown := w.src.size >= 0
+	if isSizeKnown || c.desc.MaxParts == 0 {
 		return 0, 0
 	}
-
 	// Double the size at least ten times before the parts are used up. With 20 doublings, even the
 	// smallest parts reach the size of any provider's largest part.
 	const leastSteps = 10
@@ -279,10 +289,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 
 		wasResumed := w.journal.Begun()
 		attrs, e := w.sendParts(ctx, first, next)
-
-		// Begin again only if the outcome is known and the body can be read a second time.
-		canReadAgain := w.src.readerAt != nil
-		if !mustRestart(e) || e.Unknown || !canReadAgain || ctx.Err() != nil {
+		if !mustRestart(e) || !w.canRestart(e) || ctx.Err() != nil {
 			return attrs, e
 		}
 
@@ -300,6 +307,12 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 		w.writeID = ""
 		w.progress.Restart()
 	}
+}
+
+// canRestart reports whether the upload can begin again after the error e: the outcome must be known,
+// and the body must be one that can be read a second time.
+func (w *write) canRestart(e *storage.Error) bool {
+	return !e.Unknown && w.src.readerAt != nil
 }
 
 // sendParts makes one attempt at a multipart upload, from its beginning to its completion.
@@ -320,32 +333,36 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	w.req.CRC32C = storage.CRC32C{}
 
 	// If the source panics in this goroutine, the upload must be aborted.
-	panicked := true
+	hasEnded := false
 	defer func() {
-		if panicked {
+		if !hasEnded {
 			m.abandon(ctx)
 		}
 	}()
 
-	// Send all parts, and then complete the upload.
-	var e *storage.Error
-	if first == nil {
-		e = m.sendSections(ctx)
-	} else {
-		e = m.sendStream(ctx, first, next)
-	}
+	// Send all parts, and then complete the upload. If that fails, end aborts the upload, or keeps it
+	// for a later call.
 	var attrs *storage.Attrs
+	e := m.sendAll(ctx, first, next)
 	if e == nil {
 		attrs, e = m.complete(ctx, declared)
 	}
 	m.freeFinal()
-	// If the upload has failed, end aborts it, or keeps it for a later call.
 	e = m.end(ctx, e)
-	panicked = false
+	hasEnded = true
 
 	// Raise panics if the source has panicked in another goroutine. The upload has ended.
 	m.group.Raise()
 	return attrs, e
+}
+
+// sendAll sends all parts, of a random-access body or of a stream, as described at storeParts.
+func (m *multipart) sendAll(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
+	isStream := first != nil
+	if isStream {
+		return m.sendStream(ctx, first, next)
+	}
+	return m.sendSections(ctx)
 }
 
 // begin begins the upload, or resumes the one that an earlier call has begun.
@@ -380,19 +397,22 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 // beginParts begins a multipart upload, and returns its id. If ctx ends meanwhile, it still waits for
 // the response for a short time, because without the id nobody could abort the upload.
 func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// extendedCtx ends beginTimeout after ctx.
+	extendedCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		_ = running.Sleep(longer, beginTimeout)
+		_ = running.Sleep(extendedCtx, beginTimeout)
 		cancel()
 	})
 	defer stop()
 
+	// After the end of ctx, the attempt in progress may continue, but no other begins.
 	id, e := request(ctx, o, func(context.Context) (string, error) {
-		return o.engine.driver.BeginParts(longer, r)
+		return o.engine.driver.BeginParts(extendedCtx, r)
 	})
 	if e != nil {
 		withoutEffect(e)
+		// The text of the error then says that the key exists.
 		state(e).Absent = e.Code == storage.PreconditionFailed && r.Condition.Absent
 	}
 	return id, e
@@ -402,20 +422,10 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 // from theirs, must be the declared one if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-
-	// The last part may travel with the request that completes the upload.
-	last, replay, e := m.finalRequest()
+	req, replay, e := m.completeRequest()
 	if e != nil {
 		return nil, e
 	}
-	req := &driver.CompleteRequest{
-		Put:    &w.req,
-		Upload: m.id,
-		Parts:  m.parts,
-		Last:   last,
-	}
-
 	size, crc := objectSum(req)
 	if declared.Known && declared != crc {
 		return nil, mismatch(declared, crc)
@@ -423,8 +433,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	w.req.Size = size
 	w.req.CRC32C = crc
 
-	// completing is true if an earlier call has begun to complete the upload.
-	completing, err := w.journal.MarkCompleting()
+	// wasCompleting is true if an earlier call had begun to complete the upload.
+	wasCompleting, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)
 	}
@@ -432,8 +442,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 		return w.op.engine.driver.CompleteParts(ctx, req)
 	})
 
-	if m.mayBeCompleted(e, completing) {
-		attrs, e = m.reconcileResumed(ctx, e, completing, size)
+	if m.mayBeCompleted(e, wasCompleting) {
+		attrs, e = m.reconcileResumed(ctx, e, wasCompleting, size)
 		if e != nil {
 			return nil, e
 		}
@@ -447,9 +457,26 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	return attrs, e
 }
 
+// completeRequest returns the request that makes the object from the parts. If the last part travels
+// with that request, replay is its body, and otherwise nil.
+func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay replayable, e *storage.Error) {
+	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
+	last, replay, e := m.finalRequest()
+	if e != nil {
+		return nil, nil, e
+	}
+	req = &driver.CompleteRequest{
+		Put:    &m.w.req,
+		Upload: m.id,
+		Parts:  m.parts,
+		Last:   last,
+	}
+	return req, replay, nil
+}
+
 // mayBeCompleted reports whether this call may have failed with e, which may be nil, because an earlier
-// call has completed the upload. completing is true if an earlier call had begun to complete it.
-func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
+// call has completed the upload. wasCompleting is true if an earlier call had begun to complete it.
+func (m *multipart) mayBeCompleted(e *storage.Error, wasCompleting bool) bool {
 	if e == nil || e.Unknown {
 		return false
 	}
@@ -457,7 +484,7 @@ func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
 		return true
 	}
 	// The object that the earlier call has stored makes a condition such as IfAbsent fail.
-	return completing && e.Code == storage.PreconditionFailed
+	return wasCompleting && e.Code == storage.PreconditionFailed
 }
 
 // end finishes an upload, whose error is e, or nil if it was completed. If the upload failed, end
@@ -476,11 +503,12 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 		e = errUploadLost(e)
 	}
 
+	// Keep the upload and its journal if a later call can resume it, or can still find out whether the
+	// object was stored. After OutcomeUnknown, that can no longer be found out.
 	hasJournal := m.w.journal != nil
-	mayBeStored := e.Unknown && e.Code != storage.OutcomeUnknown
-	mayBeResumed := hasJournal && isResumable(e)
-	if mayBeStored || mayBeResumed {
-		// Keep the upload and its journal.
+	canResume := hasJournal && isResumable(e)
+	canFindOut := e.Unknown && e.Code != storage.OutcomeUnknown
+	if canResume || canFindOut {
 		return e
 	}
 

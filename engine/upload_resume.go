@@ -306,20 +306,20 @@ func (m *multipart) storedPart(
 	}
 
 	// Compare the bytes of this call with those of the earlier one.
-	cannotReplace := m.w.op.engine.desc.FixedParts
+	isFixed := m.w.op.engine.desc.FixedParts // the store does not replace a part by other bytes
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	if !sameBytes {
-		// The earlier bytes cannot be replaced, so the upload must begin again.
-		if m.sequential() || cannotReplace {
-			return driver.Part{}, false, errUploadLost(
-				&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
-			)
+		mustBeginAgain := isFixed || m.sequential()
+		if mustBeginAgain {
+			reason := errors.New("the body has changed since its upload was begun")
+			return driver.Part{}, false, errUploadLost(&storage.Error{Err: reason})
 		}
 		return driver.Part{}, false, nil
 	}
 
-	if cannotReplace && recorded.Tag == "" {
-		// The part was recorded before it was sent, so the store may or may not have it.
+	// Such a store gets each part recorded before it is sent, still without a tag (see recordBefore).
+	// Without a later record, the store may or may not have the part.
+	if isFixed && recorded.Tag == "" {
 		return driver.Part{}, false, nil
 	}
 
@@ -342,12 +342,11 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 
 // reconcileResumed finds out whether an earlier call has completed the upload that this call could
 // not complete. The error e says that the upload is missing, or that the condition does not hold.
-// completing is true if an earlier call had begun to complete the upload.
+// wasCompleting is true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
-	ctx context.Context, e *storage.Error, completing bool, size int64,
+	ctx context.Context, e *storage.Error, wasCompleting bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	cond := w.req.Condition
 	// An object of the same size with the id of this write is the result of the upload.
 	attrs, headErr := head(ctx, w.op, &driver.GetRequest{
 		Key:       w.op.key,
@@ -367,22 +366,30 @@ func (m *multipart) reconcileResumed(
 		return nil, headErr
 	}
 
-	if completing {
-		// An earlier completion may have stored the object, and another write may have followed.
-		isGone := attrs == nil
-		wasReplaced := cond.Revision != "" && (isGone || attrs.Revision != cond.Revision)
-		hasNoWriteID := !w.op.engine.has(storage.Metadata) // so attrs may be of either write
-		if wasReplaced || e.Code == storage.PreconditionFailed && hasNoWriteID {
-			return nil, errOverwritten(e)
-		}
+	// attrs is nil if there is no object.
+	if wasCompleting && m.mayBeOverwritten(e, attrs) {
+		return nil, errOverwritten(e)
 	}
-
-	// The condition has failed, or the upload is lost.
 	if e.Code == storage.PreconditionFailed {
-		state(e).Absent = cond.Absent
+		// The text of the error will say that the key exists.
+		state(e).Absent = w.req.Condition.Absent
 		return nil, e
 	}
 	return nil, errUploadLost(e)
+}
+
+// mayBeOverwritten reports whether an earlier completion may have stored the object, and another write
+// may have followed it. e is the error of this completion, and attrs, which may be nil, has the
+// attributes of the object that exists.
+func (m *multipart) mayBeOverwritten(e *storage.Error, attrs *storage.Attrs) bool {
+	// The object is no longer the one that this upload was to replace.
+	wanted := m.w.req.Condition.Revision
+	if wanted != "" && (attrs == nil || attrs.Revision != wanted) {
+		return true
+	}
+	// Without a write id, the object may be of either write.
+	hasWriteID := m.w.op.engine.has(storage.Metadata)
+	return e.Code == storage.PreconditionFailed && !hasWriteID
 }
 
 // errUploadLost returns the error of an upload that must begin again, as the same call then does.

@@ -31,33 +31,30 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 			done:    func() {}, // the body needs no memory that must be freed
 		}
 		number++
-		if isLast && m.sequential() {
-			// The method complete sends this part.
-			m.final = p
-			break
-		}
-		if !m.sendPart(sending, p) {
+		if !m.sendOrKeep(sending, p) {
 			break
 		}
 	}
 	return m.wait(ctx)
 }
 
+// sendOrKeep sends the part in a goroutine. If the driver takes parts in sequence, it keeps the last
+// part instead, which the method complete sends. It returns false if no part may follow.
+func (m *multipart) sendOrKeep(ctx context.Context, p *partToSend) bool {
+	if p.isLast && m.sequential() {
+		m.final = p
+		return false
+	}
+	return m.sendPart(ctx, p) && !p.isLast
+}
+
 // sendStream sends the parts of a stream. While the upload begins and parts are sent, the next part
 // is read into a buffer.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
-	// Begin the upload in a goroutine, while this one reads the stream.
+	// Begin the upload in a goroutine, while this one reads the stream. If the source fails meanwhile,
+	// that request is not canceled, because without its response nobody could abort the upload.
 	sending := m.start(ctx)
-	begin := func() {
-		// If the source fails meanwhile, this request is not canceled, because without its response
-		// nobody could abort the upload.
-		if e := m.begin(ctx); e != nil {
-			m.fail(e)
-		}
-	}
-	m.group.Go(begin, func() {
-		m.fail(errPanicked())
-	})
+	m.beginWhileReading(ctx)
 	m.held = 1 // first is in memory
 
 	// Send each part, and read the part that follows it.
@@ -73,6 +70,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			break
 		}
 
+		m.w.op.engine.bufferLimit.AddInFlight(1) // release subtracts it after the part was sent
 		p := &partToSend{
 			number:  number,
 			isLast:  isLast,
@@ -80,13 +78,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			crc:     storage.CRC32C{Sum: current.CRC32C(), Known: true},
 			done:    m.release(current),
 		}
-		m.w.op.engine.bufferLimit.AddInFlight(1)
-		if isLast && m.sequential() {
-			// The method complete sends this part.
-			m.final = p
-			break
-		}
-		if !m.sendPart(sending, p) || isLast {
+		if !m.sendOrKeep(sending, p) {
 			break
 		}
 
@@ -104,6 +96,18 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	// Free what was read beyond the last part that was sent.
 	next.Free()
 	return m.wait(ctx)
+}
+
+// beginWhileReading begins the upload in a goroutine. If that fails, the upload fails.
+func (m *multipart) beginWhileReading(ctx context.Context) {
+	begin := func() {
+		if e := m.begin(ctx); e != nil {
+			m.fail(e)
+		}
+	}
+	m.group.Go(begin, func() {
+		m.fail(errPanicked())
+	})
 }
 
 // checkStream returns an error if the stream is too long or too short. The part with the number was
@@ -234,6 +238,7 @@ func (m *multipart) sendPart(ctx context.Context, p *partToSend) bool {
 	send := func() {
 		defer m.slots.Release()
 		defer p.done()
+		// Wait until the upload has begun. If that fails, its error is recorded already.
 		<-m.ready
 		if m.begun && ctx.Err() == nil {
 			m.sendNow(ctx, p)
@@ -411,29 +416,28 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 func requestUnlessRestart[T any](
 	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
-	// last is the error of the last attempt, for which send may return another.
-	var last *storage.Error
+	// refusal is the error of the attempt after which the upload must begin again, or nil.
+	var refusal *storage.Error
 	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
 		result, err = do(ctx)
 		if err == nil {
 			return nil
 		}
-
-		last = asError(ctx, err)
-		if mustRestart(last) {
-			// send does not retry Internal. The caller gets last in place of it.
+		if attemptErr := asError(ctx, err); mustRestart(attemptErr) {
+			refusal = attemptErr
+			// Make send stop, which retries no Internal. The caller gets the refusal in place of it.
 			return storage.Internal
 		}
 		return err
 	})
-	if e == nil || !mustRestart(last) {
+	if refusal == nil {
 		return result, e
 	}
 
 	// The refusal may come from a gateway after an earlier attempt has taken effect.
-	last.Unknown = last.Unknown || e.Unknown
-	state(last).Repeated = state(e).Repeated
-	return result, last
+	refusal.Unknown = refusal.Unknown || e.Unknown
+	state(refusal).Repeated = state(e).Repeated
+	return result, refusal
 }
 
 // mustRestart reports whether the upload must begin again with all its parts. It returns true if
