@@ -57,7 +57,9 @@ type download struct {
 	concurrency int    // the number of WithConcurrency, or 0
 	crc         uint32
 	hashing     bool // whether the checksum is verified: the whole object is read, and the store has sent a checksum
-	toFile      bool // whether the bytes are written into a file, so that a fetch needs no buffers
+	// toFile is true while writeFile copies what Read delivers. A fetch then needs no buffers, because
+	// it writes into the file, and Read ends the copy as soon as there is a fetch.
+	toFile bool
 
 	mu       sync.Mutex
 	ended    bool           // whether Close was called
@@ -102,9 +104,8 @@ func (d *download) open() *storage.Error {
 		return d.openEmpty()
 	}
 
-	// split is true if several connections may share the range.
-	split := d.concurrency > 1 && d.canSplit()
-	attrs, e := d.connectFirst(split)
+	isShared := d.concurrency > 1 && d.canSplit() // whether several connections may share the range
+	attrs, e := d.connectFirst(isShared)
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
 		return d.openEmpty()
 	}
@@ -118,29 +119,37 @@ func (d *download) open() *storage.Error {
 
 	// Each further request must read the same revision.
 	first.req.Condition = storage.Condition{Revision: attrs.Revision}
-	offset, length := d.reader.Range()
-	first.set(offset, length)
-	if split && length > firstSectionBytes {
-		// The first connection reads one section, and the fetch reads the rest.
-		first.set(offset, firstSectionBytes)
-		d.fetch = d.fixedFetch()
-	}
-
-	// Without WithConcurrency, a large download from a remote store may get more connections later.
-	mayGrow := d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != ""
-	if mayGrow && length > growthLeast {
-		d.probe = &running.Probe{}
-	}
+	d.assign(isShared)
 	return nil
 }
 
-// connectFirst makes the first request. If split is true, it asks only for the first section, because
-// other connections will read the rest. A whole object is requested whole even then, because S3 sends
-// no checksum for a range.
-func (d *download) connectFirst(split bool) (*storage.Attrs, *storage.Error) {
+// assign decides which bytes the first connection reads. If several connections share the range, it
+// prepares the fetch of the rest, and otherwise, if they may do so later, the probe.
+func (d *download) assign(isShared bool) {
+	first := &d.first
+	offset, length := d.reader.Range()
+	if isShared && length > firstSectionBytes {
+		first.set(offset, firstSectionBytes)
+		d.fetch = d.fixedFetch()
+		return
+	}
+
+	first.set(offset, length)
+	// Without WithConcurrency, a large download from a remote store may get more connections later.
+	isRemote := !d.op.engine.desc.Local
+	hasRevision := first.req.Condition.Revision != "" // which the other connections must read, too
+	if d.concurrency == 0 && isRemote && hasRevision && length > growthLeast {
+		d.probe = &running.Probe{}
+	}
+}
+
+// connectFirst makes the first request. If the range is shared, it asks only for the first section,
+// because other connections will read the rest. A whole object is requested whole even then, because
+// S3 sends no checksum for a range.
+func (d *download) connectFirst(isShared bool) (*storage.Attrs, *storage.Error) {
 	req := &d.first.req
 	wantsRange := req.Offset > 0 || req.Length > 0
-	if !split || !wantsRange {
+	if !isShared || !wantsRange {
 		return d.first.connect()
 	}
 
@@ -171,12 +180,14 @@ func (d *download) canSplit() bool {
 // reads the object's size to learn whether the range begins after the end, which is an error.
 func (d *download) openEmpty() *storage.Error {
 	req := d.first.req
-	req.Auxiliary = true // the options of the caller are for a download, and this request is none
+	req.Auxiliary = true // the caller has asked for a download, and this request only reads the size
 	attrs, e := head(d.ctx, &d.op, &req)
 	if e != nil {
 		return e
 	}
-	// start fails with RangeNotSatisfiable if the range begins after the end.
+
+	// start fails with RangeNotSatisfiable if the range begins after the end. Otherwise it sets
+	// remaining, which must be 0, because the download has no connection.
 	if e := d.start(attrs); e != nil {
 		return e
 	}
@@ -210,8 +221,8 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	return nil
 }
 
-// Read delivers the next bytes from the first connection or from several ones. It returns io.EOF only
-// after the checksum was verified.
+// Read delivers the next bytes from the first connection or from several ones. The caller of Download
+// gets io.EOF only after the checksum was verified.
 func (d *download) Read(p []byte) (int, error) {
 	if e := d.failure(); e != nil {
 		return 0, e
@@ -226,31 +237,32 @@ func (d *download) Read(p []byte) (int, error) {
 		return 0, d.fail(asError(d.ctx, err))
 	}
 
-	// One Read of a file cannot be interrupted, so it must be short.
-	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
-
-	var n int
-	var e *storage.Error
-	switch {
-	case d.toFile && d.fetch != nil:
+	if d.toFile && d.fetch != nil {
 		// This ends the copy in writeFile, which then lets the fetch write the rest.
 		return 0, io.EOF
-	case d.fetch != nil:
-		// Several connections deliver the bytes.
-		n, e = d.fetch.read(p)
-	case d.probe != nil:
-		// If the first connection is slow, it gets others beside it.
-		n, e = d.readProbed(p)
-	default:
-		n, e = d.first.read(p)
 	}
 
+	// One Read of a file cannot be interrupted, so it must be short.
+	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
+	n, e := d.next(p)
 	d.deliver(p[:n])
 	// An error after the last byte takes nothing from the caller.
 	if e != nil && d.remaining > 0 {
 		return n, d.fail(e)
 	}
 	return n, nil
+}
+
+// next reads the next bytes into p: from several connections if there is a fetch, and otherwise from
+// the first one. If that is slow, it may get others beside it.
+func (d *download) next(p []byte) (int, *storage.Error) {
+	if d.fetch != nil {
+		return d.fetch.read(p)
+	}
+	if d.probe != nil {
+		return d.readProbed(p)
+	}
+	return d.first.read(p)
 }
 
 // deliver hashes and counts the bytes p that the caller gets.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"io"
 
 	"github.com/omnibucket/storage"
@@ -139,26 +140,30 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 		return 0, errClosed
 	}
 
+	// From here on, Close frees the section if the caller does not read to its end.
 	b.current = s
 	if s.fetched.err != nil {
-		if e := b.f.interrupted(); e != nil {
-			return 0, e
-		}
-		return 0, ownError(s.fetched.err)
+		// If the fetch was interrupted, that is the reason for the error of the section.
+		return 0, cmp.Or(b.f.interrupted(), ownError(s.fetched.err))
 	}
 
-	// Copy what fits into p, and free the section after its last byte.
 	buf := s.fetched.buffer
 	p = p[:min(int64(len(p)), buf.Size()-b.offset)]
 	n, _ := buf.ReadAt(p, b.offset) // cannot fail within the size
 	b.offset += int64(n)
 	if b.offset == buf.Size() {
-		buf.Free()
-		b.current = nil
-		b.offset = 0
-		b.f.limit.Release()
+		b.endCurrent()
 	}
 	return n, nil
+}
+
+// endCurrent frees the current section after its last byte was delivered, so that another may begin.
+// The caller holds the mutex of the download.
+func (b *bufferSink) endCurrent() {
+	b.current.fetched.buffer.Free()
+	b.current = nil
+	b.offset = 0
+	b.f.limit.Release()
 }
 
 // free frees the buffers of the current section and of those in the queue. The caller holds the

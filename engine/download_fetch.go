@@ -127,25 +127,38 @@ func (d *download) grow(rate float64) {
 		return
 	}
 
-	// Sections that are written to a file in place need no memory.
-	sections := int64(maxAdaptiveSections)
-	if !d.toFile {
-		// Reserve returns what is free, up to this number of bytes.
-		d.reserved = d.op.engine.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
-		sections = d.reserved / maxSectionBytes
-	}
-	const leastSections = 2 // one section at a time is no faster than the first connection
-	if sections < leastSections {
+	mostSections := d.reserveSections()
+	if mostSections == 0 {
 		// There is too little memory now; the next sample of the probe tries again.
-		d.unreserve()
 		return
 	}
 
 	// The fetch reads what comes after the bytes of the first connection.
+	const growingSize = 0 // later sections are larger than the first
 	offset := d.first.req.Offset
 	initial := d.op.engine.downloads.Begin(initialSections)
-	d.fetch = newFetch(d, offset+keptBytes, running.GrowingLimit(initial, int(sections), rate), 0)
+	limit := running.GrowingLimit(initial, mostSections, rate)
+	d.fetch = newFetch(d, offset+keptBytes, limit, growingSize)
 	d.first.set(offset, keptBytes)
+}
+
+// reserveSections reserves memory for the sections of a fetch, and returns how many may be read at the
+// same time, or 0 if too little memory is free. The caller holds d.mu.
+func (d *download) reserveSections() int {
+	if d.toFile {
+		// Sections that are written to a file in place need no memory.
+		return maxAdaptiveSections
+	}
+
+	// Reserve returns what is free, up to this number of bytes.
+	d.reserved = d.op.engine.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
+	sections := int(d.reserved / maxSectionBytes)
+	const leastSections = 2 // one section at a time is no faster than the first connection
+	if sections < leastSections {
+		d.unreserve()
+		return 0
+	}
+	return sections
 }
 
 // length returns the size in bytes of the section at offset. Unless the size is fixed, sections grow
@@ -208,25 +221,13 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	defer f.active.Add(-1)
 
 	mayWait := f.size == 0 // WithConcurrency sets a size
-	for s.remaining.Load() > 0 {
-		// Read into the free space of the sink.
-		free, err := f.sink.space(s)
-		if err != nil {
-			return asError(f.ctx, err)
-		}
-		n, e := s.read(free)
-		if e == nil {
-			f.limit.Moved(int64(n))
-			if err := f.sink.filled(s, free[:n]); err != nil {
-				return err
-			}
-			continue
+	for {
+		wasRefused, err := f.readRest(s)
+		if !wasRefused || !mayWait {
+			return err
 		}
 
-		// A section that the store refuses waits for the earlier ones, which free their connections.
-		if !mayWait || !e.Retryable {
-			return e
-		}
+		// Wait for the earlier sections, which free their connections.
 		f.limit.Refused()
 		isAlone, err := f.waitForTurn(prev)
 		if err != nil {
@@ -235,7 +236,26 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 		mayWait = !isAlone // if s is alone, the next attempt is the last
 		s.tries = running.Tries{}
 	}
-	return nil
+}
+
+// readRest reads what remains of section s into the sink. wasRefused is true if the store has failed
+// with a temporary error, which err then is.
+func (f *fetch) readRest(s *section) (wasRefused bool, err error) {
+	for s.remaining.Load() > 0 {
+		free, spaceErr := f.sink.space(s)
+		if spaceErr != nil {
+			return false, asError(f.ctx, spaceErr)
+		}
+		n, e := s.read(free)
+		if e != nil {
+			return e.Retryable, e
+		}
+		f.limit.Moved(int64(n))
+		if sinkErr := f.sink.filled(s, free[:n]); sinkErr != nil {
+			return false, sinkErr
+		}
+	}
+	return false, nil
 }
 
 // waitForTurn waits until the earlier sections have ended. It reports whether no other section has or

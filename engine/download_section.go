@@ -118,8 +118,8 @@ func (s *section) setBody(body io.ReadCloser, cancel context.CancelFunc) error {
 // delivers a byte or no retry is left.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
-	// empty counts the reads in this call that brought neither a byte nor an error.
-	for empty := 0; ; {
+	emptyReads := 0 // reads in this call that brought neither a byte nor an error
+	for {
 		if err := s.ctx.Err(); err != nil {
 			// The body of a local driver does not check ctx.
 			return 0, asError(s.ctx, err)
@@ -134,13 +134,15 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 			// err may be dropped, because the next call gets it again.
 			return n, nil
 		}
+
 		if err == nil {
-			empty++
-			if empty < buffer.MaxEmptyReads {
+			emptyReads++
+			if emptyReads < buffer.MaxEmptyReads {
 				continue
 			}
 			err = io.ErrNoProgress
 		}
+		// The connection has ended early. If the retry policy permits it, the loop opens another.
 		if e := s.prepareReconnect(err); e != nil {
 			return 0, e
 		}
@@ -252,7 +254,8 @@ func (s *section) prepareReconnect(err error) *storage.Error {
 		return asError(s.ctx, s.ctx.Err())
 	}
 	// Errors of connections are often Internal, because the driver does not know them.
-	if !e.Retryable && e.Code != storage.Internal {
+	mayBeConnection := e.Code == storage.Internal
+	if !e.Retryable && !mayBeConnection {
 		return e
 	}
 
@@ -263,7 +266,7 @@ func (s *section) prepareReconnect(err error) *storage.Error {
 		return e
 	}
 	if isFirstDrop && e.Code != storage.RateLimited {
-		// Reconnect at once, because the lost connection had worked.
+		// Reconnect at once, because the lost connection had worked. allow has counted a wait.
 		s.tries.Waited = 0
 		return nil
 	}
@@ -309,15 +312,13 @@ func (s *section) end(isLast bool) {
 	}
 
 	// Only a connection to a remote store can be canceled.
-	isLocal := cancel == nil
-	if isLocal {
-		_ = body.Close()
-		return
+	isRemote := cancel != nil
+	if isRemote {
+		defer cancel() // frees the resources of the context
 	}
-	if s.remaining.Load() > 0 {
+	if isRemote && s.remaining.Load() > 0 {
 		// Closing the body of an HTTP response waits for a blocked Read, unless that is canceled.
 		cancel()
 	}
 	_ = body.Close()
-	cancel()
 }

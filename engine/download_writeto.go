@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"os"
@@ -30,16 +31,23 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 		w = file
 	}
 
-	if d.fetch == nil && d.remaining > 0 && d.failure() == nil {
-		body, _ := d.first.opened()
-		if src, ok := body.(io.WriterTo); ok {
-			return d.bodyTo(w, src)
-		}
+	if src := d.selfWriting(); src != nil {
+		return d.bodyTo(w, src)
 	}
 	if file := d.fileTarget(w); file != nil {
 		return d.writeFile(file)
 	}
 	return bodyio.Copy(w, d)
+}
+
+// selfWriting returns the body of the only connection if it can write itself, and otherwise nil.
+func (d *download) selfWriting() io.WriterTo {
+	if d.fetch != nil || d.remaining == 0 || d.failure() != nil {
+		return nil
+	}
+	body, _ := d.first.opened()
+	src, _ := body.(io.WriterTo)
+	return src
 }
 
 // bodyTo lets the body write itself to w. It looks at the bytes only to verify a checksum or to
@@ -51,27 +59,29 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 		accounts: d.hashing || d.progress != nil,
 	}
 
+	// Count the bytes, which dst has done only if it looks at them.
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
-		// dst has not counted the bytes.
 		d.remaining -= n
 		d.count(n)
 	}
 	d.first.advance(before - d.remaining)
 
-	if dst.err != nil {
+	writerFailed := dst.err != nil
+	if writerFailed {
 		// How far the body was read is unknown, so the rest is requested again.
 		d.first.drop()
 		return n, dst.err
 	}
-
 	if err == nil && d.remaining > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return n, d.fail(asError(d.ctx, err))
 	}
+
+	// finish returns io.EOF if the checksum is right.
 	if err := d.finish(); err != io.EOF {
 		return n, err
 	}
@@ -142,6 +152,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	if !ok {
 		chunk = &io.LimitedReader{R: body, N: math.MaxInt64}
 	}
+
+	// Each turn sets chunk.N to the size of one chunk, and remaining is what follows the chunk.
 	var written int64
 	for remaining := chunk.N; remaining > 0; {
 		if err := t.to.d.ctx.Err(); err != nil {
@@ -151,8 +163,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 		remaining -= chunk.N
 		n, err := t.readChunk(chunk)
 		written += n
-		isEnd := chunk.N > 0 // the body had fewer bytes than the chunk
-		if err != nil || isEnd {
+		bodyEnded := chunk.N > 0 // bytes of the chunk are left that the body does not have
+		if err != nil || bodyEnded {
 			return written, err
 		}
 	}
@@ -221,7 +233,8 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
 	copied, err := bodyio.Copy(file, d)
 	d.toFile = false
-	if err != nil || d.fetch == nil {
+	isComplete := d.fetch == nil
+	if err != nil || isComplete {
 		return copied, err
 	}
 
@@ -243,13 +256,8 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
-
-	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
-	// count chunks, so the number of sections depends only on WithConcurrency.
-	if sections := min(int64(d.concurrency), maxConcurrency); sections > 0 {
-		f.limit = running.FixedLimit(int(sections))
-		share := (f.end-f.from)/sections + 1 // so that no rest remains
-		f.size = min(max(share, maxSectionBytes), maxInPlacePart)
+	if d.concurrency > 0 {
+		f.divideAmong(min(int64(d.concurrency), maxConcurrency))
 	}
 
 	// The fetch writes to the file from now on, unless Close was called meanwhile.
@@ -276,6 +284,15 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	}
 	f.group.Wait()
 	return sink.result()
+}
+
+// divideAmong makes the fetch read its span by so many connections, in large sections. A section that
+// goes into a file needs only one chunk of memory, which the BufferLimit does not count, so that the
+// number depends only on WithConcurrency.
+func (f *fetch) divideAmong(connections int64) {
+	f.limit = running.FixedLimit(int(connections))
+	share := (f.end-f.from)/connections + 1 // so that no rest remains
+	f.size = min(max(share, maxSectionBytes), maxInPlacePart)
 }
 
 // A fileSink writes sections to their places in a file.
@@ -317,6 +334,7 @@ func (t *fileSink) filled(s *section, p []byte) error {
 
 // end records that section s has ended, and cancels the others if it is the first that failed.
 func (t *fileSink) end(s *section, err error) {
+	// The slot was acquired before the section started, and the chunk by add.
 	defer t.f.limit.Release()
 	bodyio.PutChunk(s.fetched.chunk)
 	s.fetched.chunk = nil
@@ -326,34 +344,38 @@ func (t *fileSink) end(s *section, err error) {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Join shifts the checksum of the section by the number of bytes after the section. The XOR of
-	// all shifted checksums is the checksum of all sections, in whatever order sections end.
-	bytesAfter := t.f.end - s.req.Offset
-	t.crc ^= crc32c.Join(s.fetched.crc, 0, bytesAfter)
+	t.addChecksum(s)
 	if err != nil && t.err == nil {
 		t.err = err
 		t.f.cancel()
 	}
 }
 
-// failDownload makes the download fail with err, which comes from the store or from the file, and
-// returns the error for the caller of WriteTo.
+// addChecksum adds the share of section s, which has ended, to the checksum of all sections. The caller
+// holds t.mu.
+func (t *fileSink) addChecksum(s *section) {
+	// Join shifts the checksum of the section by the number of bytes after the section. The XOR of
+	// all shifted checksums is the checksum of all sections, in whatever order sections end.
+	bytesAfter := t.f.end - s.req.Offset // req.Offset is already after the section
+	t.crc ^= crc32c.Join(s.fetched.crc, 0, bytesAfter)
+}
+
+// failDownload makes the download fail because a section has failed with err, and returns the error for
+// the caller of WriteTo. An error of the store is a *storage.Error, and any other is one of the file.
 func (t *fileSink) failDownload(err error) error {
 	d := t.f.d
-	e, ok := err.(*storage.Error)
-	if !ok {
-		// The file failed. The fetched bytes are lost, so every later Read must fail, too.
+	storeErr, isStoreErr := err.(*storage.Error)
+	if !isStoreErr {
+		// The fetched bytes are lost, so every later Read must fail, too.
 		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
 		return err
 	}
-	if e.Code == storage.Canceled {
+	if storeErr.Code == storage.Canceled {
 		// The fetch cancels its sections if the caller's context ends or the reader is closed. Say
 		// which of these happened.
-		if cause := t.f.interrupted(); cause != nil {
-			e = cause
-		}
+		storeErr = cmp.Or(t.f.interrupted(), storeErr)
 	}
-	return d.fail(e)
+	return d.fail(storeErr)
 }
 
 // result returns the first failure of a section, or verifies the checksum of the whole object.
