@@ -99,22 +99,23 @@ func (b bucket) ContinueListedUpload(
 }
 
 // adopt makes u continue the upload with the name in the store, which another process may have begun.
+// It fails if options set attributes that only BeginUpload can set.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
-	r := &u.put
-	record := &u.record
-	if u.engine.desc.AttributesAtBegin {
-		if u.attributed {
-			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
-		}
+	// Some stores get the attributes at the beginning of an upload, and others at its completion.
+	storeHasAttrs := u.engine.desc.AttributesAtBegin
+	if storeHasAttrs && u.attributed {
+		return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
+	}
+	if storeHasAttrs {
 		// The store keeps the content type and the write id of BeginUpload, which are not known here.
-		r.Properties = storage.Properties{}
-		record.Type = ""
-		record.WriteID = ""
+		u.put.Properties = storage.Properties{}
+		u.record.Type = ""
+		u.record.WriteID = ""
 		u.finishRequest()
 	}
-	record.Upload = upload
-	record.Listed = true
-	u.token = record.Token()
+	u.record.Upload = upload
+	u.record.Listed = true
+	u.token = u.record.Token()
 	return nil
 }
 

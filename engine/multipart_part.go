@@ -29,12 +29,12 @@ func (u *multipartUpload) PutPart(
 	return u.putPart(ctx, o, e, p, body)
 }
 
-// PutSignedPart sends one part of an upload that another process has begun, for package serve. upload
-// is the store's name for the upload, which the signed request contains.
+// PutSignedPart sends one part of an upload that another process has begun, for the signed requests
+// that package serve answers. upload is the store's name for the upload.
 func (b bucket) PutSignedPart(
 	ctx context.Context, key, upload string, number int, body io.Reader, opts *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
-	// Only the process that has begun the upload knows more than what a part needs.
+	// This is not the whole upload, but all that sending a part needs.
 	u := &multipartUpload{
 		engine: b.engine,
 		record: uploadtoken.Record{Key: key, Upload: upload},
@@ -70,22 +70,26 @@ func (u *multipartUpload) putPart(
 		e = p.resolve(o, body)
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
-		part, e := p.send(ctx)
-		if e != nil {
-			return nil, u.goneError(ctx, o, e)
+		part, sendErr := p.send(ctx)
+		if sendErr != nil {
+			return nil, u.goneError(ctx, o, sendErr)
 		}
 		o.bytes.Store(part.Size)
-
-		// Some stores list parts without checksums, so keep the checksum for Complete.
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if u.sent == nil {
-			u.sent = map[int]driver.Part{}
-		}
-		u.sent[p.number] = part
+		u.keepSent(part)
 		uploaded := uploadedPart(&part)
 		return &uploaded, nil
 	})
+}
+
+// keepSent keeps a part that was sent, because some stores list parts without the checksums that
+// Complete needs.
+func (u *multipartUpload) keepSent(part driver.Part) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sent == nil {
+		u.sent = map[int]driver.Part{}
+	}
+	u.sent[part.Number] = part
 }
 
 // A partUpload holds the state of one call of PutPart.
@@ -190,8 +194,8 @@ func (p *partUpload) put(
 	})
 }
 
-// stream stores a part that can only be read once. The buffer first has the bytes that were read
-// already.
+// stream stores a part that can only be read once: the bytes of first, which were read already, and
+// then the rest of the stream.
 func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
 	content := w.newStreamBody(first, p.upload.Limits().MaxSize, p.options.CRC32C)
@@ -205,7 +209,7 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 		AnyOrder:  w.req.AnyOrder,
 		Unchecked: w.req.UncheckedParts,
 	}
-	// After the last byte was read, the body sets the checksum in the request.
+	// The driver needs the checksum only after the last byte. The body then sets it in the request.
 	content.sum = &req.CRC32C
 	part, e := w.op.requestPart(ctx, req, content)
 	part.Size = content.read

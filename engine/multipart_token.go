@@ -150,13 +150,9 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	}
 
 	o.key = record.Key
-	if !strings.HasPrefix(o.key, optionState(opts).View) {
-		// The upload is outside of the Prefixed view through which it is continued.
-		e := invalid("token", uploadtoken.OtherBucket)
-		o.locate(e)
-		// Only the hooks see the key, and not the caller, who has no access to it.
-		e.Key = ""
-		return e
+	viewPrefix := optionState(opts).View
+	if !strings.HasPrefix(o.key, viewPrefix) {
+		return o.outsideView()
 	}
 
 	// Rebuild the request of BeginUpload from the record.
@@ -182,4 +178,14 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	u.record = record
 	u.finishRequest()
 	return nil
+}
+
+// outsideView returns the error for a token of an upload outside of the Prefixed view through which it
+// is continued. The hooks see the key in the operation, but the error does not name it, because the
+// caller has no access to it.
+func (o *operation) outsideView() *storage.Error {
+	e := invalid("token", uploadtoken.OtherBucket)
+	o.locate(e) // end leaves an error as it is that has an operation already
+	e.Key = ""
+	return e
 }

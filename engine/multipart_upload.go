@@ -64,7 +64,7 @@ func (b bucket) BeginUpload(
 // resolve checks the options, and sets the request and the record of an upload that will begin.
 func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
 	c := o.engine
-	// Take the request from the options.
+	// The request is that of an Upload with the same options, whose parts come in any order.
 	put := &u.put
 	setPut(put, opts)
 	put.Key = o.key
@@ -93,7 +93,8 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 		return e
 	}
 
-	// The record is what the token of the upload contains.
+	// The record is what the token of the upload contains. It has the metadata as the caller gave them,
+	// and the request then has them as the driver expects them.
 	put.ContentType = contentType(put.ContentType, put.Key, nil)
 	u.record = newUploadRecord(c, put, opts.MaxSize)
 	u.finishRequest()

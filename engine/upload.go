@@ -270,9 +270,10 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 	defer first.Free()
 
+	// Fill returns io.EOF if the stream has ended before lookAhead bytes, which are then in memory.
 	err := first.Fill(ctx, &w.src, lookAhead)
-	if err == nil {
-		// The stream is longer than lookAhead.
+	isLonger := err == nil
+	if isLonger {
 		return w.putStream(ctx, first)
 	}
 	if err != io.EOF {
@@ -340,7 +341,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 }
 
 // putSection stores a body that can be read more than once by one Put. If the driver needs the
-// checksum before the bytes, putSection first reads the body to compute it.
+// checksum before the bytes, putSection first reads the body to compute it, unless crc is known.
 func (w *write) putSection(
 	ctx context.Context, src io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
@@ -358,17 +359,16 @@ func (w *write) putSection(
 		}
 	}
 
+	// If the checksum is known, compare it here. Otherwise the body compares it with the declared one
+	// when all bytes were read, and sets it in the request.
 	if crc.Known && declared.Known && crc != declared {
 		return nil, mismatch(declared, crc)
 	}
-
-	// Send the body, with the checksum or without.
 	req := &w.req
 	req.CRC32C = crc
 	req.Size = length
 	req.Body = content
 	if !crc.Known {
-		// When all bytes were read, the body compares the checksum and sets it in the request.
 		content.body.want = declared
 		content.body.sum = &req.CRC32C
 	}

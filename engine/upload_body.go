@@ -211,7 +211,6 @@ func (b *body) next(p []byte) (int, error) {
 	for total < len(p) && !b.ended {
 		block := p[total:min(len(p), total+hashBlock)]
 		n, err := buffer.ReadSome(b.from, block)
-
 		b.count(block[:n])
 		total += n
 
@@ -223,15 +222,12 @@ func (b *body) next(p []byte) (int, error) {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
 		}
-
-		hasAll := b.exact && b.read == b.size // a section needs no EOF
-		if err == io.EOF || hasAll {
+		if err == io.EOF || b.hasAll() {
 			if e := b.finish(); e != nil {
 				b.readErr = e
 				return 0, e
 			}
 		}
-
 		if n < hashBlock {
 			// The source is slow, so deliver what was read.
 			break
@@ -245,6 +241,9 @@ func (b *body) next(p []byte) (int, error) {
 	}
 	return total, nil
 }
+
+// hasAll reports whether the body is known to end here, even if the source has not returned io.EOF.
+func (b *body) hasAll() bool { return b.exact && b.read == b.size }
 
 // checkLength fails if the body is longer than declared, or than the provider stores.
 func (b *body) checkLength() *storage.Error {
