@@ -21,25 +21,32 @@ func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySo
 func (b bucket) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	dst := b.engine
 	o := &copyOp{from: src, opts: opts}
-	o.op.keys = []string{src.Key()}
-	e := o.op.prepareWrite(dst, "Copy", key)
-	if e == nil {
-		// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
-		e = dst.resolveCopy(objectkey.Checked(ctx, key), &o.req, opts)
-		o.req.Key = key
-	}
-	if o.tail() != nil {
-		// Append must know that the Core adds the bytes. A Core of your own may ignore them.
-		*optionState(opts).Taken = true
-		e = cmp.Or(e, dst.need(storage.ConditionalUpdate, "Append"))
-	}
-	if !o.fromElsewhere(dst) {
+	e := o.open(ctx, b.engine, key)
+	if !o.fromElsewhere(b.engine) {
 		// The source may be an object that the copy replaces, so it must not be an older one.
 		ctx = driver.WithoutFailover(ctx)
 	}
 	return run(ctx, &o.op, e, o.run)
+}
+
+// open checks the options and the key, and completes the request.
+func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Error {
+	c.op.keys = []string{c.from.Key()}
+	e := c.op.prepareWrite(dst, "Copy", key)
+	if e == nil {
+		// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
+		e = dst.resolveCopy(objectkey.Checked(ctx, key), &c.req, c.opts)
+		c.req.Key = key
+	}
+
+	isAppend := c.tail() != nil
+	if isAppend {
+		// Append sees by Taken that this Core adds the bytes. A Core of your own may ignore them.
+		*optionState(c.opts).Taken = true
+		e = cmp.Or(e, dst.need(storage.ConditionalUpdate, "Append"))
+	}
+	return e
 }
 
 // fromElsewhere reports whether the bucket of the source is known to share no object with dst. If it
@@ -316,13 +323,10 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 	}
 	req.Size, req.CRC32C = c.expectedResult(source)
 
-	// Tags are not among the properties, so they may need a request of their own.
-	mayHaveTags := source.TagCount > 0
-	if c.source != nil && c.source.op.engine.desc.TagsByHead {
-		// The response of the download does not say how many tags the object has.
-		mayHaveTags = true
-	}
-	if c.keepsTags(mayHaveTags) {
+	// Tags are not among the properties, so they may need a request of their own. With TagsByHead, the
+	// response of the download does not say how many tags the object has.
+	isCountUnknown := c.source != nil && c.source.op.engine.desc.TagsByHead
+	if c.keepsTags(source.TagCount > 0 || isCountUnknown) {
 		tags, e := c.streamTags(source)
 		if e != nil {
 			return req, e

@@ -59,8 +59,8 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 }
 
 // newEngine returns the engine of a bucket. An invalid option is reported by each operation, and not
-// here. serviced is true if a Service opens the bucket and knows that it keeps versions.
-func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
+// here. hasVersions is true if a Service opens the bucket and knows that it keeps versions.
+func newEngine(d driver.Driver, opts []storage.OpenOption, hasVersions bool) *engine {
 	o := &storage.OpenOptions{}
 	optionErr := o.Apply(opts...)
 
@@ -97,13 +97,15 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 		c.hedger = &hedger{}
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
+
+	// The options and the engine itself may change what the driver supports.
 	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
-	if c.desc.FolderOrder {
+	if desc.FolderOrder {
 		c.features |= storage.OrderedListing // list_walk.go lists folder by folder, and returns the keys in order
 	}
-	c.openVersions(o, serviced)
+	c.openVersions(o, hasVersions)
 	return c
 }
 
@@ -145,25 +147,25 @@ func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 
 // openVersions turns on versions, locks and soft delete as the options ask, if the store is in this
 // process. For a cloud bucket, which has its own settings, it only checks that they are supported.
-// serviced is true if a Service knows that the bucket has versions.
-func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
-	desc := &c.desc
+// hasVersions is true if a Service knows that the bucket has versions.
+func (c *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
 	c.optionError = cmp.Or(c.optionError, c.checkOptions(o))
+
+	// The driver of a store in this process has a function for each of these settings.
+	desc := &c.desc
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
 	if o.SoftDelete > 0 && desc.EnableSoftDelete != nil {
 		desc.EnableSoftDelete(o.SoftDelete)
 	}
-
-	if o.Versions {
-		if desc.EnableVersions != nil {
-			desc.EnableVersions()
-		}
-		return
+	if o.Versions && desc.EnableVersions != nil {
+		desc.EnableVersions()
 	}
+
 	// Without the option, the bucket has versions only if it is known to keep them.
-	keepsVersions := desc.Versioned || serviced && desc.EnableVersions == nil
+	isCloud := desc.EnableVersions == nil
+	keepsVersions := o.Versions || desc.Versioned || hasVersions && isCloud
 	if !keepsVersions {
 		c.features &^= storage.Versioning
 	}

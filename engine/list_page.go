@@ -131,20 +131,17 @@ func (l *listOp) openPage(token string) *storage.Error {
 	rest := string(raw[markBytes:])
 
 	// A token of seal has the driver's token after the mark, which is never "".
-	if rest != "" && mark == pageMark(l, rest, "") {
+	if rest != "" && mark == pageMark(l, rest, driverToken) {
 		l.req.Token = rest
 		return nil
 	}
+
 	// A token of sealKey has a key, without the prefix of the listing. It is "" if the last key of
-	// the page before was the prefix itself.
-	if l.anyOrder || mark != pageMark(l, rest, afterKey) {
+	// the page before was the prefix itself. A store that lists in any order cannot continue at a key.
+	isKey := mark == pageMark(l, rest, afterKey) && len(rest) <= objectkey.MaxBytes && utf8.ValidString(rest)
+	if l.anyOrder || !isKey {
 		return refusal
 	}
-
-	if len(rest) > objectkey.MaxBytes || !utf8.ValidString(rest) {
-		return refusal
-	}
-
 	l.req.StartAfter = l.req.Prefix + rest
 	l.after = l.req.StartAfter
 	return nil
@@ -156,7 +153,7 @@ func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token, "") + token))
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token, driverToken) + token))
 }
 
 // sealKey returns a token that continues after key. It is used if the page was shortened: the
@@ -170,15 +167,17 @@ func sealKey(l *listOp, key string) string {
 
 const (
 	markBytes = 8
-	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
+	// The kinds of tokens: those of seal hold the driver's token, and those of sealKey a key.
+	driverToken = ""
+	afterKey    = "key"
 )
 
 // pageMark returns a mark by which a token of another listing, or a changed one, is detected. It has
-// no secret, because a forged token can only start the listing at another place. kind is afterKey
-// for a token that holds a key, or "".
+// no secret, because a forged token can only start the listing at another place. kind is driverToken
+// or afterKey.
 func pageMark(l *listOp, token, kind string) string {
 	parts := []string{l.op.engine.desc.Provider, l.req.Prefix, l.req.Delimiter, token}
-	if kind != "" {
+	if kind != driverToken {
 		parts = append(parts, kind)
 	}
 

@@ -58,18 +58,19 @@ func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
 }
 
 // begin starts the span and calls the hooks, and returns the context that they return. If e, the error
-// of earlier checks, is not nil, begin only calls the hooks, which also see refused operations.
-//
-// A part of another operation of the bucket has neither a span nor hooks of its own (see within).
+// of earlier checks, is not nil, begin only calls the hooks, which also see refused operations, and
+// returns e.
 func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	if outer := outerOf(ctx, o.engine); outer != nil {
-		o.outer = outer
+	// A part of another operation of the bucket has neither a span nor hooks of its own (see within).
+	o.outer = outerOf(ctx, o.engine)
+	if o.outer != nil {
 		return ctx, e
 	}
 
+	// Start the span, call the hooks, and then limit how long a connection may stall.
 	if e == nil {
 		o.begun = true
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)

@@ -143,31 +143,31 @@ func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storag
 
 // open makes the checks that all kinds of signed requests have in common, and fills the request.
 func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
-	r := &s.req
 	s.op.signs = true
 	if e := s.op.prepare(c, op, key); e != nil {
 		return e
 	}
 
 	opts := s.opts
-	*r = driver.SignRequest{
+	exactSize := opts.Size // of WithSize, or -1 for any size
+	s.req = driver.SignRequest{
 		Key:                        s.op.key,
 		Method:                     method,
-		BaseURL:                    s.op.engine.signingBaseURL,
+		BaseURL:                    c.signingBaseURL,
 		Version:                    opts.Version,
 		TTL:                        cmp.Or(opts.TTL, defaultTTL),
 		Properties:                 opts.Properties,
 		Controls:                   opts.Controls,
 		Condition:                  opts.Condition,
-		MinSize:                    opts.Size,
-		MaxSize:                    opts.Size,
+		MinSize:                    exactSize,
+		MaxSize:                    exactSize,
 		CRC32C:                     opts.CRC32C,
 		ResponseType:               opts.ResponseType,
 		ResponseName:               opts.ResponseName,
 		ResponseContentDisposition: opts.ResponseContentDisposition,
 	}
 
-	return s.op.engine.needSigning(storage.SignedURLs, op)
+	return c.needSigning(storage.SignedURLs, op)
 }
 
 // signing is the set of all features of signed requests.

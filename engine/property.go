@@ -182,7 +182,8 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 
 // needProperties returns Unsupported if an option has set a property that the store cannot keep.
 func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
-	if c.has(storage.Metadata | storage.ContentProperties) {
+	keepsAll := c.has(storage.Metadata | storage.ContentProperties)
+	if keepsAll {
 		return nil
 	}
 
@@ -192,13 +193,13 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		}
 	}
 	for _, text := range textProperties {
-		isSet := set&text.bit != 0
-		if !isSet || text.bit == storage.StorageClassSet {
-			// Storage classes are a feature of their own.
+		isClass := text.bit == storage.StorageClassSet // a feature of its own
+		if set&text.bit == 0 || isClass {
 			continue
 		}
 		// An empty value sets nothing, but WithContentType is refused even with an empty value.
-		if *text.field(p) == "" && text.bit != storage.ContentTypeSet {
+		isContentType := text.bit == storage.ContentTypeSet
+		if *text.field(p) == "" && !isContentType {
 			continue
 		}
 		if e := c.need(storage.ContentProperties, text.option); e != nil {

@@ -171,11 +171,11 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 		}
 	}
 	if len(pending) == 0 {
-		// Nothing will be sent. Hooks see the operation as refused.
+		// Each entry has an error. Hooks see the operation as refused by that of the first.
 		refusal = removals[0].err
 	}
 
-	// If the operation is refused, no pending entry is sent.
+	// A hook may refuse the operation, too. If it is refused, no pending entry is sent.
 	ctx, refusal := o.begin(r.ctx, refusal)
 	if refusal != nil {
 		for _, entry := range pending {

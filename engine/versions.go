@@ -36,7 +36,7 @@ type versionWalk struct {
 	listing   *listOp
 	yield     func(storage.VersionEntry, error) bool
 	remaining int                  // number of entries that may still be yielded
-	newer     storage.VersionEntry // the last entry that was yielded, which may be of an earlier page
+	previous  storage.VersionEntry // the last entry that was yielded, which may be of an earlier page
 }
 
 // eachVersion yields all versions, and requests the pages one after the other.
@@ -71,29 +71,30 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 
 		// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
 		// key is the prefix itself would have an empty key, so it is left out.
-		if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.opts).View {
+		isFolderMarker := entry.Key == optionState(&l.opts).View
+		if isFolderMarker || !strings.HasPrefix(entry.Key, l.req.Prefix) {
 			continue
 		}
 
-		// Show the entry as the user expects it. Entries must be sorted by key.
-		l.versionToUser(&entry, &w.newer)
-		if entry.Key < w.newer.Key {
+		// The previous entry is the next newer version, if it has the same key.
+		l.versionToUser(&entry, &w.previous)
+		if entry.Key < w.previous.Key {
 			return "", "", outOfOrder(l.op.engine)
 		}
-		w.newer = entry
+		w.previous = entry
 		if !w.yield(entry, nil) {
 			return "", "", errStopped
 		}
 		w.remaining--
 		if w.remaining == 0 {
-			// No next page is wanted.
-			return "", "", nil
+			const noNextPage = "" // none is wanted
+			return noNextPage, "", nil
 		}
 	}
 
-	// A key may have several versions, so last has both.
-	if w.newer.Key != "" {
-		last = w.newer.Key + "\x00" + w.newer.Version
+	// A key may have several versions, so last has the key and the version.
+	if w.previous.Key != "" {
+		last = w.previous.Key + "\x00" + w.previous.Version
 	}
 	return page.Token, last, nil
 }
