@@ -150,17 +150,18 @@ func (j *Journal) lock() error {
 
 // read reads all complete lines, and truncates the file after them, so that new lines are appended.
 func (j *Journal) read() error {
-	lines := bufio.NewReaderSize(j.file, lineBytes)
 	// If the file is shorter, Peek returns all of it with an error that does not matter.
-	head, _ := lines.Peek(len(magic))
-
+	lines := bufio.NewReaderSize(j.file, lineBytes)
+	beginning, _ := lines.Peek(len(magic))
 	// A process that was killed may have written only the beginning of magic.
-	if !strings.HasPrefix(magic, string(head)) {
+	isJournal := strings.HasPrefix(magic, string(beginning))
+	if !isJournal {
 		return ErrNotJournal
 	}
 
 	// The number of the format comes after magic.
-	if head, _ := lines.Peek(len(magic) + maxDigits); isLater(head) {
+	head, _ := lines.Peek(len(magic) + maxDigits)
+	if isLater(head) {
 		return ErrLater
 	}
 
@@ -169,7 +170,7 @@ func (j *Journal) read() error {
 		return err
 	}
 	if !j.Begun() {
-		// Start writes the whole file.
+		// The file has no complete first line, so Start will write the whole file.
 		return nil
 	}
 	if err := j.file.Truncate(size); err != nil {

@@ -218,15 +218,18 @@ func (p *Pace) decide() {
 	if p.refusals > 0 {
 		p.calm = 0
 		requests := p.served + p.refusals
-		if p.refusals*refusedOf > requests {
+		tooManyRefused := p.refusals*refusedOf > requests
+		if tooManyRefused {
 			p.lower()
 		}
-		p.step = p.rate / firstStep
+		p.step = p.rate / firstStep // for the next round without a refusal
 		return
 	}
 
+	// Grow by the first step, and then by twice as much in each further round without a refusal.
 	p.calm++
-	if p.calm > 1 {
+	isFirstCalm := p.calm == 1
+	if !isFirstCalm {
 		p.step *= 2
 	}
 	p.rate += p.step // if rate is 0, step is 0, too

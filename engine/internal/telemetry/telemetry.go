@@ -50,10 +50,10 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// unset is OpenTelemetry's placeholder for the global TracerProvider. It is nil if
-	// New got a real TracerProvider, from the Config or from OpenTelemetry.
-	unset trace.TracerProvider
-	local bool
+	// placeholder stands for the global TracerProvider until the program sets one. It is nil if New got
+	// a real TracerProvider, from the Config or from OpenTelemetry.
+	placeholder trace.TracerProvider
+	local       bool
 }
 
 // New returns a Reporter for the bucket that c describes. It uses OpenTelemetry's global providers
@@ -84,7 +84,8 @@ func New(c Config) *Reporter {
 		common: common,
 	}
 	if c.Tracer == nil && isPlaceholder(tracer) {
-		r.unset = tracer
+		// A program may set a global provider later, which idle must notice.
+		r.placeholder = tracer
 	}
 	r.addInstruments(meter.Meter(instrumentation))
 	return r
@@ -144,7 +145,7 @@ func isPlaceholder(p trace.TracerProvider) bool {
 // always has a span: its cost does not matter there, and instrumentation tools outside the program
 // can see it.
 func (r *Reporter) idle(local bool) bool {
-	return r.unset != nil && (local || r.local) && otel.GetTracerProvider() == r.unset
+	return r.placeholder != nil && (local || r.local) && otel.GetTracerProvider() == r.placeholder
 }
 
 // A Call is one operation in progress.
