@@ -45,14 +45,7 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	}
 
 	body := &copyBody{reader: reader}
-	var content io.Reader = body
-	if tail := o.state.Tail; tail != nil {
-		// Append learns by Taken that the tail was not ignored.
-		*o.state.Taken = true
-		put.Size += int64(len(tail))
-		put.CRC32C = checksumWithTail(source.CRC32C, tail)
-		content = io.MultiReader(body, bytes.NewReader(tail))
-	}
+	content := withTail(body, put, o)
 
 	// If the copy replaces its own source, it must not replace another revision.
 	isGuarded := o.Condition == (Condition{}) && source.Revision != "" && replacesSource(c, key, src, o)
@@ -95,6 +88,20 @@ func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reade
 		e.Code = Changed
 	}
 	return nil, e
+}
+
+// withTail returns body followed by the bytes of Append, and adds them to the declared size and checksum.
+// For a Copy, which has no such bytes, it returns body.
+func withTail(body io.Reader, put *UploadOptions, o *CopyOptions) io.Reader {
+	tail := o.state.Tail
+	if tail == nil {
+		return body
+	}
+	// Append sees by Taken that the tail was not ignored.
+	*o.state.Taken = true
+	put.Size += int64(len(tail))
+	put.CRC32C = checksumWithTail(put.CRC32C, tail)
+	return io.MultiReader(body, bytes.NewReader(tail))
 }
 
 // checksumWithTail returns the checksum of an object that has the checksum sum, followed by tail. It

@@ -79,11 +79,7 @@ func moveInOneStep(
 	fromKey := source.scope.Key(from)
 	toKey := f.scope.Key(to)
 	optsErr := o.ApplyMove(fromKey, toKey, opts.([]CopyOption)...)
-	e := f.checkAllowed(scope.Upload|scope.Remove, optsErr)
-	if e == nil {
-		e = source.checkAllowed(scope.Download|scope.Remove, nil)
-	}
-	if e != nil {
+	if e := f.checkMove(source, optsErr); e != nil {
 		// The error has the new key. With the old key, it would mean that the copy succeeded and
 		// only the removal failed.
 		op := Operation{Name: "Move", Key: toKey, Keys: []string{fromKey}}
@@ -103,6 +99,15 @@ func moveInOneStep(
 	return moved, true, nil
 }
 
+// checkMove returns an error if f or source does not permit a move from source to f, or if optsErr, the
+// error of its options, is not nil.
+func (f *front) checkMove(source *front, optsErr error) *Error {
+	if e := f.checkAllowed(scope.Upload|scope.Remove, optsErr); e != nil {
+		return e
+	}
+	return source.checkAllowed(scope.Download|scope.Remove, nil)
+}
+
 // copyResult returns the results of a copy or move by the Core with the keys that the caller used. If
 // the Core returned neither attributes nor an error, copyResult returns an error.
 func (f *front) copyResult(attrs *Attrs, err error, op, dst string, source *front, src string) (*Attrs, error) {
@@ -112,36 +117,26 @@ func (f *front) copyResult(attrs *Attrs, err error, op, dst string, source *fron
 	return f.attrsInView(attrs, dst), f.copyErrorInView(err, dst, source, src)
 }
 
-// copyErrorInView removes the prefix from the key in the error of a copy or move. A key of the
-// destination has the prefix of f, and a key of the source that of source, which is nil if the source
-// is of another type.
+// copyErrorInView removes the prefix of a view from the key in the error of a copy or move: that of f if
+// the error is about the destination, and that of source if it is about the source. source is nil if
+// it is of another type, which has no prefix.
 func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
 
-	dstKey := f.scope.Key(dst)
-	// A source of another type has no prefix to remove.
-	if source == nil {
-		if e.Key == dstKey {
-			return f.errorInView(err)
-		}
-		return err
-	}
-
-	// Find out which of the two keys the error is about.
-	srcKey := source.scope.Key(src)
-	isAboutDst := e.Key == dstKey
-	if isAboutDst && srcKey == dstKey {
-		// Both keys are equal, so only the bucket can tell.
-		_, bucket := f.core.Name()
-		isAboutDst = e.Bucket == bucket
+	isAboutDst := e.Key == f.scope.Key(dst)
+	isAboutSrc := source != nil && e.Key == source.scope.Key(src)
+	if isAboutDst && isAboutSrc {
+		// Both keys are equal, so the bucket decides.
+		_, dstBucket := f.core.Name()
+		isAboutDst = e.Bucket == dstBucket
 	}
 	if isAboutDst {
 		return f.errorInView(err)
 	}
-	if e.Key == srcKey {
+	if isAboutSrc {
 		return source.errorInView(err)
 	}
 	return err

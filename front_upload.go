@@ -103,8 +103,8 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	return f.errorInView(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
 }
 
-// openUpload checks the permission and the options, and calls open to begin a multipart upload or
-// to continue one. The result shows its key without the prefix of b.
+// openUpload begins or continues a multipart upload by the function open, if the permission and the
+// options permit it. The result shows its key without the prefix of b.
 func openUpload(
 	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
 	open func(*front, *UploadOptions) (MultipartUpload, error),
@@ -119,7 +119,7 @@ func openUpload(
 		return nil, err
 	}
 
-	// The callback works with complete keys, which begin with the prefix of b.
+	// The Core works with complete keys, which begin with the prefix of b.
 	o.state.View = f.scope.Prefix
 	upload, err := open(f, o)
 	if err != nil {
@@ -136,6 +136,7 @@ func openUpload(
 	if f.scope.Whole() {
 		return upload, nil
 	}
+	// b has a prefix, or not all permissions.
 	return &shownUpload{inner: upload, front: f}, nil
 }
 

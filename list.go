@@ -31,23 +31,12 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	f.addPrefix(o)
 	// Usually one request is enough. A page that is empty without its folder marker needs another.
 	for {
-		page, err := f.core.ListPage(ctx, token, o)
+		page, err := f.listPage(ctx, token, o)
 		if err != nil {
-			return nil, f.errorInView(err)
-		}
-		if page == nil {
-			return nil, f.noAnswer("ListPage", "")
-		}
-		isRepeated := page.Token != "" && page.Token == token
-		if isRepeated {
-			// The Core would return the same page without end.
-			return nil, f.noAnswer("ListPage", "")
-		}
-
-		if err := f.trimPage(page); err != nil {
 			return nil, err
 		}
-		if len(page.Entries) > 0 || page.Token == "" {
+		isLast := page.Token == ""
+		if len(page.Entries) > 0 || isLast {
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -58,6 +47,26 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		token = page.Token
 		o.StartAfter = ""
 	}
+}
+
+// listPage returns one page of the Core, with keys as the caller of the bucket sees them.
+func (f *front) listPage(ctx context.Context, token string, o *ListOptions) (*Page, error) {
+	page, err := f.core.ListPage(ctx, token, o)
+	if err != nil {
+		return nil, f.errorInView(err)
+	}
+	if page == nil {
+		return nil, f.noAnswer("ListPage", "")
+	}
+	isRepeated := page.Token != "" && page.Token == token
+	if isRepeated {
+		// The Core would return the same page without end.
+		return nil, f.noAnswer("ListPage", "")
+	}
+	if err := f.trimPage(page); err != nil {
+		return nil, err
+	}
+	return page, nil
 }
 
 // trimPage removes the prefix of f from the keys of a page, and leaves out the folder marker of the
@@ -137,12 +146,16 @@ func listWith[E any](
 			if err == nil {
 				isFolderMarker, err = f.trimPrefix(op, key(&entry))
 			}
+			if err != nil {
+				yield(entry, f.errorInView(err))
+				return
+			}
 
 			// An object whose key is the prefix itself has no key in the view.
 			if isFolderMarker {
 				continue
 			}
-			if !yield(entry, f.errorInView(err)) || err != nil {
+			if !yield(entry, nil) {
 				return
 			}
 		}

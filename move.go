@@ -32,11 +32,15 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	o := copyPool.get()
 	defer copyPool.put(o)
 	optsErr := o.ApplyMove(from, to, opts...)
+
+	// The Core gets whole keys, which have the prefix of b.
+	wholeFrom := f.scope.Key(from)
+	wholeTo := f.scope.Key(to)
 	if e := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, optsErr); e != nil {
-		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{f.scope.Key(from)}}
+		op := Operation{Name: "Move", Key: wholeTo, Keys: []string{wholeFrom}}
 		return nil, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
 	o.state.View = f.scope.Prefix
-	attrs, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), o)
+	attrs, err := f.core.Move(ctx, wholeFrom, wholeTo, o)
 	return f.attrsOrError(attrs, err, "Move", to)
 }

@@ -39,8 +39,10 @@ type Range struct{ Offset, Length int64 }
 func ReadRanges(
 	ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption,
 ) ([][]byte, *Attrs, error) {
+	// If b is nil, the first request fails.
 	r := &rangesRead{from: orFailing(b), key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {
+		// The hooks see the Download as refused.
 		return nil, nil, refuseFunction(ctx, b, "ReadRanges", "Download", key, e)
 	}
 	if err := r.run(ctx, opts); err != nil {
@@ -124,6 +126,7 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 // run reads the ranges into the results. The response to the first request tells the object's size
 // and revision, from which run plans the other requests, all of the same revision.
 func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
+	// The context of the requests ends with the call, or when a request fails (see fetchRun).
 	requestCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.stopFirst = cancel
@@ -190,10 +193,7 @@ func (r *rangesRead) firstRange() Range {
 	return Range{}
 }
 
-// fetch reads all runs in batches. A run is the part of the object that one request reads.
-//
-// The memory for the results must not depend on a wrong size. So a batch has at most r.claimed
-// bytes, or as many as all earlier batches have delivered, if that is more.
+// fetch reads the results. A run of the plan is the part of the object that one request reads.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
 
@@ -210,7 +210,19 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		r.results[i] = []byte{}
 	}
 
-	// Collect runs in a batch, and fetch it before the next run would make it too large.
+	if err := r.fetchRuns(ctx); err != nil {
+		return err
+	}
+	r.copyShared()
+	return nil
+}
+
+// fetchRuns reads all runs of the plan. It collects runs in a batch, and fetches that before the next
+// run would make it too large.
+//
+// The memory for the results must not depend on a wrong size. So a batch has at most r.claimed
+// bytes, or as many as all earlier batches have delivered, if that is more.
+func (r *rangesRead) fetchRuns(ctx context.Context) error {
 	var batch []rangeplan.Run
 	batchBytes := int64(0)
 	earlierBytes := int64(0)
@@ -229,18 +241,18 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	}
 
 	// The last batch is still to be fetched.
-	if err := r.fetchBatch(ctx, batch); err != nil {
-		return err
-	}
+	return r.fetchBatch(ctx, batch)
+}
 
-	// The bytes that several ranges share were read for one of them. Copy them to the others.
+// copyShared copies the bytes that several ranges share, and that were read for one of them, to the
+// results of the others.
+func (r *rangesRead) copyShared() {
 	for _, shared := range r.plan.Copies {
 		dst := shared.To
 		src := rangeplan.Part{Span: shared.From, Offset: dst.Offset, End: dst.End}
 		r.makeRoom(dst)
 		copy(r.bufferOf(dst), r.bufferOf(src))
 	}
-	return nil
 }
 
 // readFirst reads the only range of the call, which has the given length, from the response to the

@@ -23,14 +23,17 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	if e != nil {
 		return 0, e
 	}
-	if f.checkAllowed(scope.Remove, nil) != nil {
-		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry {
+	mayRemove := f.checkAllowed(scope.Remove, nil) == nil
+	if !mayRemove {
+		entries := removal.Map(keys, func(key string) VersionEntry {
 			return VersionEntry{ListEntry: ListEntry{Key: key}}
-		}))
+		})
+		return f.refuseEach(ctx, "RemoveAll", entries)
 	}
 	if f.scope.Prefix == "" {
 		return f.core.RemoveAll(ctx, keys)
 	}
+	// The Core gets whole keys, which have the prefix of b.
 	removed, err = f.core.RemoveAll(ctx, removal.Map(keys, f.scope.Key))
 	return removed, f.errorInView(err)
 }

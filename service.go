@@ -219,12 +219,15 @@ func WithObjectLock() SettingOption {
 }
 
 // WithSoftDelete makes a bucket keep objects for a time after they were removed or replaced
-// ([WithSoftDeleted]). A bucket with versions keeps removed versions. If keep is 0, the bucket
-// keeps no objects that are removed later, but still those that were removed earlier. Google
-// permits 7 to 90 days, and its default is 7. CreateBucket and UpdateBucket fail with Unsupported
-// on S3, which has no soft delete, and on Azure, where it belongs to the account. A local or memory
-// bucket that is opened with the option keeps removed objects. Every call on a bucket of S3 that is
-// opened with it fails with Unsupported.
+// ([WithSoftDeleted]). A bucket with versions keeps removed versions.
+//
+// In CreateBucket and UpdateBucket, keep may be 0: the bucket then keeps no objects that are removed
+// later, but still those that were removed earlier. Google permits 7 to 90 days, and its default
+// is 7. These functions fail with Unsupported on S3, which has no soft delete, and on Azure, where it
+// belongs to the account.
+//
+// In Open, keep must be positive. A local or memory bucket then keeps removed objects, and every call
+// on a bucket of S3 fails with Unsupported.
 func WithSoftDelete(keep time.Duration) SettingOption {
 	return settingOption{
 		set: func(r *BucketOptions) {

@@ -31,13 +31,22 @@ func Supports(b any, features Features) bool {
 // If b lacks features, the error is Unsupported and names all of them. If every call on b fails,
 // such as on a bucket from [Prefixed] with an invalid prefix, Require fails with the same Code.
 func Require(b any, features Features) error {
-	f, isOurs := b.(*front)
-	if isOurs {
-		if e := f.checkAllowed(0, nil); e != nil {
+	if f, isOurs := b.(*front); isOurs {
+		const noPermission = 0 // a bucket that only lacks permissions is not refused
+		if e := f.checkAllowed(noPermission, nil); e != nil {
 			return locateError(f, "Require", "", e)
 		}
 	}
 
+	missing := missingFeatures(b, features)
+	if b == nil || missing != 0 {
+		return locateError(b, "Require", "", missingFeaturesError(b, missing))
+	}
+	return nil
+}
+
+// missingFeatures returns those of the features that b lacks.
+func missingFeatures(b any, features Features) Features {
 	var missing Features
 	for rest := features; rest != 0; {
 		lowest := rest & -rest // each feature is one bit
@@ -46,10 +55,7 @@ func Require(b any, features Features) error {
 			missing |= lowest
 		}
 	}
-	if missing == 0 && b != nil {
-		return nil
-	}
-	return locateError(b, "Require", "", missingFeaturesError(b, missing))
+	return missing
 }
 
 // missingFeaturesError returns an error that names the missing features and hints at how to get

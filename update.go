@@ -35,10 +35,10 @@ func Update(
 		rounds: rounds{b: b, op: "Update", key: key},
 		b:      b,
 		change: change,
-		// The last option is the condition, which each round replaces.
-		opts: append(slices.Clip(opts), nil),
+		opts:   slices.Clip(opts),
 	}
-	if e := u.check(opts); e != nil {
+	if e := u.check(); e != nil {
+		// The hooks see the Upload as refused.
 		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
 	}
 	return u.rounds.repeat(evidence.WithoutFailover(ctx), u.try)
@@ -51,17 +51,16 @@ type update struct {
 		Uploader
 		Downloader
 	}
-	change func(old []byte, attrs *Attrs) ([]byte, error)
-	// opts are the options of the write. The last one is the condition of the current round.
-	opts     []UploadOption
+	change   func(old []byte, attrs *Attrs) ([]byte, error)
+	opts     []UploadOption // options of the write, to which each round adds its condition
 	readOpts []DownloadOption
 }
 
 // check checks the options of the write, derives those of the reads, and refuses a bucket that
 // lacks ConditionalCreate or ConditionalUpdate.
-func (u *update) check(opts []UploadOption) *Error {
+func (u *update) check() *Error {
 	var upload UploadOptions
-	if err := upload.Apply(opts...); err != nil {
+	if err := upload.Apply(u.opts...); err != nil {
 		return ownError(err)
 	}
 	if upload.Condition != (Condition{}) {
@@ -89,15 +88,15 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	default:
 		return nil, err
 	}
-	u.opts[len(u.opts)-1] = condition
 
 	data, err := u.change(old, attrs)
 	if err != nil {
 		e := bodyFailed(err)
-		e.state.Text = "change failed"
+		e.state.Text = "change failed" // in place of the text that a failed body has
 		return nil, u.rounds.locateError(e)
 	}
-	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), u.opts...)
+	opts := append(u.opts, condition) // a copy, because u.opts has no spare capacity
+	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), opts...)
 }
 
 // Append adds p to the end of an object, which it creates if necessary, and returns the attributes

@@ -49,24 +49,26 @@ type Writer struct {
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
 
 // start starts the upload, unless it is running already. The upload reads what Write writes,
-// through a pipe.
+// through a pipe. If one side ends early, it closes the pipe with its error for the other.
 func (w *Writer) start() {
 	if w.pipe != nil {
 		return
 	}
 	body, pipe := io.Pipe()
 	w.pipe = pipe
+	// If ctx ends, reading the body fails.
 	w.stopWatching = context.AfterFunc(w.ctx, func() {
 		_ = pipe.CloseWithError(w.ctx.Err())
 	})
 
-	w.group.Go(func() {
+	run := func() {
 		// Once the upload has ended, a Write that waits must fail.
 		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
-		// The error keeps this value if upload panics.
+		// The error keeps this value if upload panics. The method end repeats the panic.
 		w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
 		w.attrs, w.err = w.upload(body)
-	}, nil)
+	}
+	w.group.Go(run, nil)
 }
 
 // Write adds p to the object. If the upload fails, so do Write and Commit.
@@ -139,8 +141,9 @@ func (w *Writer) Close() error {
 		return w.closeErr
 	}
 	notCommitted := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
-	if w.pipe != nil {
-		// Bytes were written. The error ends the upload, so that it stores nothing.
+	hasWritten := w.pipe != nil
+	if hasWritten {
+		// The error ends the upload, so that it stores nothing.
 		w.end(errDiscarded)
 		w.closeErr = w.locate("Close", notCommitted)
 	}
