@@ -86,33 +86,40 @@ type scan struct {
 // add records a ReadAt, and returns the scan, a series of consecutive ReadAts, that it continues or
 // begins.
 func (s *scans) add(off, length int64) *scan {
-	// A ReadAt continues a scan if it begins within the scan or at its end.
 	for i := range s.latest {
-		sc := &s.latest[i]
-		continues := sc.reads > 0 && sc.begin <= off && off <= sc.end
-		if !continues {
-			continue
+		if s.latest[i].isContinuedAt(off) {
+			s.latest[i].add(off, length)
+			return &s.latest[i]
 		}
-		if off < sc.end {
-			// The ReadAt reads bytes again, so it does not follow the request that bypassed the cache.
-			sc.direct = 0
-		}
-		sc.reads++
-		sc.end = max(sc.end, off+length)
-		return sc
 	}
 
 	// Begin a scan, in place of the oldest one.
 	sc := &s.latest[s.count%len(s.latest)]
 	*sc = scan{begin: off, end: off + length, reads: 1}
 
-	// Expect the scan to end like the shorter of the two before it. A length of 0 is unknown.
+	// Expect the scan to be as long as the shorter of the two before it. A length of 0 is unknown.
 	predicted := min(s.lengthOf(1), s.lengthOf(2))
 	if predicted > 0 {
 		sc.expected = off + predicted
 	}
 	s.count++
 	return sc
+}
+
+// isContinuedAt reports whether a ReadAt at the offset belongs to the scan, because it begins within
+// what the scan has read, or at its end.
+func (sc *scan) isContinuedAt(off int64) bool {
+	return sc.reads > 0 && sc.begin <= off && off <= sc.end
+}
+
+// add adds a ReadAt to the scan.
+func (sc *scan) add(off, length int64) {
+	if off < sc.end {
+		// The ReadAt reads bytes again, so it does not follow the request that bypassed the cache.
+		sc.direct = 0
+	}
+	sc.reads++
+	sc.end = max(sc.end, off+length)
 }
 
 // lengthOf returns the length in bytes of the nth latest scan, or 0 if there is none or it had only

@@ -123,7 +123,7 @@ func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 // readSome reads at least one byte into p, either from a block that is in memory or being fetched,
-// or directly with one request.
+// or directly with one request. s is the series of reads to which this one belongs.
 func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
 	b, direct, err := c.find(off, int64(len(p)), s)
 	if err != nil {
@@ -133,6 +133,7 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 		return c.readDirect(ctx, p[:direct], off)
 	}
 
+	// Wait until the block has arrived.
 	select {
 	case <-b.done:
 	case <-ctx.Done():
@@ -140,8 +141,7 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 	case <-c.ctx.Done():
 		return 0, c.ctx.Err()
 	}
-
-	c.group.Raise()
+	c.group.Raise() // panics if Fetch has panicked
 	if b.failed != nil {
 		return 0, b.failed
 	}
@@ -184,24 +184,13 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		return b, 0, nil
 	}
 
-	// Count the blocks in a row that the read needs and that are not in memory.
-	needed := int64(1)
-	last := c.numberAt(off + length - 1)
-	for first+needed <= last && c.blocks[first+needed] == nil {
-		needed++
-	}
+	// These are the blocks in a row that the read needs and that are not in memory.
+	needed := c.countMissing(first, c.numberAt(off+length-1))
 	direct = min(off+length, c.end(first+needed-1)) - off
-
-	// Decide how many blocks to fetch, including those to read ahead.
-	window := c.window(first, s)
-	expected := int64(0)
-	if s.expected > off {
-		expected = s.expected
-		window = c.numberAt(expected-1) - first + 1
-	}
-	window = min(window, c.maxAhead())
+	window, expected := c.plan(first, off, s)
 	if direct > c.BlockSize && needed > window {
-		// For such a large read, a copy in the cache would not help.
+		// For such a large read, a copy in the cache would not help. The next request of the scan may
+		// read twice as many blocks (see window).
 		s.direct = needed
 		return nil, direct, nil
 	}
@@ -217,6 +206,28 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 	c.fetchRun(append(run, ahead...), needed, expected)
 	c.use(run[0])
 	return run[0], 0, nil
+}
+
+// countMissing returns how many blocks in a row are not in memory, from first, which is not, to at most
+// last.
+func (c *Cache) countMissing(first, last int64) int64 {
+	count := int64(1)
+	for first+count <= last && c.blocks[first+count] == nil {
+		count++
+	}
+	return count
+}
+
+// plan returns how many blocks to fetch from first on, including those to read ahead, for a scan that
+// has come to the offset off. expected is the offset at which the scan probably ends, or 0 if that is
+// unknown.
+func (c *Cache) plan(first, off int64, s *scan) (window, expected int64) {
+	window = c.window(first, s)
+	if s.expected > off {
+		expected = s.expected
+		window = c.numberAt(expected-1) - first + 1
+	}
+	return min(window, c.maxAhead()), expected
 }
 
 // memory returns how many bytes of memory n consecutive blocks take. first is the number of the
@@ -288,18 +299,19 @@ func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
 		b.run = count
 	}
 
+	// Let the block in the middle of those that are read ahead start the next run (see use).
 	last := blocks[count-1].number
+	readsAhead := count > needed
 	continues := expected == 0 || c.end(last) < expected
-	if count > needed && continues {
+	if readsAhead && continues {
 		middle := blocks[needed+(count-needed)/2]
 		middle.ahead = min(2*count, c.maxAhead())
 		middle.next = last + 1
 	}
 
 	f := &runFetch{cache: c, blocks: blocks}
-	c.group.Go(f.run, func() {
-		f.settleFirst(len(blocks), running.ErrPanicked)
-	})
+	onPanic := func() { f.settleFirst(len(blocks), running.ErrPanicked) }
+	c.group.Go(f.run, onPanic)
 }
 
 // A runFetch fetches one run of blocks.
