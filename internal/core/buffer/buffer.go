@@ -124,16 +124,8 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 		return nil
 	}
 
-	// Request all chunks that the part still needs, unless the buffer has hardly begun.
-	sizes := []int{first}
-	total := int64(first)
-	for len(b.chunks) > 1 && b.reserved+total < partSize {
-		size := chunkSize(len(b.chunks) + len(sizes))
-		sizes = append(sizes, size)
-		total += int64(size)
-	}
-
-	// Wait for the memory. The limit grants all of it, or only minSize.
+	// Wait for the memory. The limit grants all of it, or only minSize, which is one small chunk.
+	sizes, total := b.neededChunks(partSize)
 	minSize := min(total, secondChunk)
 	granted, overLimit, err := b.limit.Acquire(ctx, b, total, minSize)
 	if err != nil {
@@ -150,6 +142,23 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 		b.add(size)
 	}
 	return nil
+}
+
+// neededChunks returns the sizes of the chunks, and their total in bytes, that a part of partSize bytes
+// still needs. For a buffer that has hardly begun, with at most one chunk, it returns only the next.
+func (b *Buffer) neededChunks(partSize int64) (sizes []int, total int64) {
+	next := chunkSize(len(b.chunks))
+	sizes = []int{next}
+	total = int64(next)
+	if len(b.chunks) <= 1 {
+		return sizes, total
+	}
+	for b.reserved+total < partSize {
+		size := chunkSize(len(b.chunks) + len(sizes))
+		sizes = append(sizes, size)
+		total += int64(size)
+	}
+	return sizes, total
 }
 
 // add takes a chunk from the pool. size is the size of the chunk in bytes. The limit

@@ -71,13 +71,14 @@ func (m *Limit) request(w *waiter) {
 	defer m.mu.Unlock()
 
 	isFirst := len(m.waiting) == 0
-	// Look at stalled first, because fits may evict memory, which sets stalled to false.
+	// Look at stalled first, because canGrant may evict memory, which sets stalled to false.
 	nothingMoves := m.stalled && m.inFlight == 0
-	if isFirst && (m.fits(w.bytes) || m.used == 0) {
+	if isFirst && m.canGrant(w.bytes) {
 		m.grantTo(w, w.bytes)
 		return
 	}
 
+	// If nothing moves, waiting would not free memory.
 	isFavored := w.owner != nil && w.owner == m.favored
 	if nothingMoves && (isFirst || isFavored) {
 		m.grantOverLimit(w)
@@ -104,6 +105,10 @@ func (m *Limit) Try(bytes int64) bool {
 	m.epoch++
 	return true
 }
+
+// canGrant reports whether a request for bytes is granted at once: if they fit, or if no other memory is
+// in use, so that none can become free. The caller must hold the lock.
+func (m *Limit) canGrant(bytes int64) bool { return m.fits(bytes) || m.used == 0 }
 
 // fits reports whether the limit permits bytes more, after evicting cached memory for them if
 // necessary, the least recently used first. The caller must hold the lock.
@@ -197,22 +202,26 @@ func (m *Limit) AddInFlight(buffers int) {
 // grantWaiting grants memory to the waiting requests in their order, as long as the next one fits
 // into the limit. If it does not fit and nothing else can free memory, it gets memory over the limit.
 func (m *Limit) grantWaiting() {
-	for len(m.waiting) > 0 {
-		w := m.waiting[0]
-		if m.fits(w.bytes) || m.used == 0 {
-			m.waiting = m.waiting[1:]
-			m.tight = false
-			m.grantTo(w, w.bytes)
-			continue
-		}
-
-		mayExceed := m.tight && m.inFlight == 0 && m.favored == nil
-		if mayExceed {
-			m.waiting = m.waiting[1:]
-			m.grantOverLimit(w)
-		}
-		return
+	for len(m.waiting) > 0 && m.canGrant(m.waiting[0].bytes) {
+		w := m.nextWaiting()
+		m.tight = false
+		m.grantTo(w, w.bytes)
 	}
+
+	// While memory is tight, the next request does not wait for another stall, unless a buffer in flight
+	// or the favored one will free memory.
+	mayExceed := m.tight && m.inFlight == 0 && m.favored == nil
+	if len(m.waiting) > 0 && mayExceed {
+		m.grantOverLimit(m.nextWaiting())
+	}
+}
+
+// nextWaiting removes the request that has waited longest from the queue, and returns it. The caller
+// must hold the lock.
+func (m *Limit) nextWaiting() *waiter {
+	w := m.waiting[0]
+	m.waiting = m.waiting[1:]
+	return w
 }
 
 // grantTo grants bytes to the request w, even over the limit. The caller must hold the lock.
@@ -255,10 +264,9 @@ func (m *Limit) checkForStall(epoch uint64) {
 		return
 	}
 
-	if m.inFlight == 0 && m.epoch == epoch {
-		w := m.waiting[0]
-		m.waiting = m.waiting[1:]
-		m.grantOverLimit(w)
+	nothingMoved := m.inFlight == 0 && m.epoch == epoch
+	if nothingMoved {
+		m.grantOverLimit(m.nextWaiting())
 	}
 	if len(m.waiting) > 0 {
 		m.watchForStall()
