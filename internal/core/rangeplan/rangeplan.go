@@ -117,24 +117,25 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy the first bytes of a span that an earlier span also contains, and returns
-// the offset at which the rest of the span begins. source is the number of the earlier span that ends
-// last, or -1 if there is none.
-//
-// No earlier span begins after this one, so the earlier span that ends last shares the most bytes
-// with it.
+// copyHead plans to copy the first bytes of the span with the number from the earlier span source, if
+// that also contains them, and returns the offset at which the rest of the span begins. source is the
+// number of the earlier span that ends last, or -1 if there is none.
 func (p *Plan) copyHead(number, source int) int64 {
 	span := p.Spans[number]
-	if source < 0 {
+	hasSource := source >= 0
+	if !hasSource {
 		return span.Offset
 	}
-	end := min(p.Spans[source].End, span.End)
-	if end <= span.Offset {
+
+	// Spans are in the order of their offsets, so source begins before this one or with it, and both
+	// have all bytes up to sharedEnd.
+	sharedEnd := min(p.Spans[source].End, span.End)
+	if sharedEnd <= span.Offset {
 		return span.Offset
 	}
-	shared := Part{Span: number, Offset: span.Offset, End: end}
+	shared := Part{Span: number, Offset: span.Offset, End: sharedEnd}
 	p.Copies = append(p.Copies, Copy{To: shared, From: source})
-	return end
+	return sharedEnd
 }
 
 // merges reports whether a part can be added to the end of a run. The part begins at the end of the run or after it.
