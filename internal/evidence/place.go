@@ -133,22 +133,21 @@ func (p Place) directory() string {
 // outer to p, which is "" or ends in a slash.
 func (p Place) below(outer Place) (prefix string, ok bool) {
 	isSameBucket := p.isInBucketOf(outer)
-	if isSameBucket {
-		if rest, ok := strings.CutPrefix(p.Prefix, outer.Prefix); ok {
-			return rest, true
-		}
+	if rest, hasPrefix := strings.CutPrefix(p.Prefix, outer.Prefix); isSameBucket && hasPrefix {
+		return rest, true
 	}
 
+	// In different buckets, one directory may still be inside the other.
 	dir := p.directory()
 	outerDir := outer.directory()
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
 
-	// Two prefixes of one bucket that differ only in case are two places, even if the file system
-	// ignores case and leads both to one directory. The system is therefore asked only if the places
-	// are in different buckets.
-	rel, ok := relative(dir, outerDir, !isSameBucket)
+	// The file system may lead two names to one directory, because it ignores case, for example. Two
+	// prefixes of one bucket are two places even then, so the system is asked only about two buckets.
+	mayAskSystem := !isSameBucket
+	rel, ok := relative(dir, outerDir, mayAskSystem)
 	return asFolder(rel), ok
 }
 
@@ -177,15 +176,19 @@ func (p Place) isApartFrom(q Place) bool {
 	otherDir := q.directory()
 	areLocal := dir != "" && otherDir != ""
 	areDirect := p.Direct && q.Direct
-	if p.isInBucketOf(q) {
-		// Two folders of a bucket may still show the same file through a mount.
-		return !areLocal || areMountsApart(dir, otherDir)
-	}
+	isSameBucket := p.isInBucketOf(q)
 	if areLocal {
-		// A network file system may show the files of a local one.
-		return areDirect && areOnOneFileSystem(dir, otherDir) && areMountsApart(dir, otherDir)
+		// A mount may show the same file in both directories. In two buckets, a network file system may
+		// also show the files of a local one.
+		mustBeOneFileSystem := !isSameBucket
+		if mustBeOneFileSystem && (!areDirect || !areOnOneFileSystem(dir, otherDir)) {
+			return false
+		}
+		return areMountsApart(dir, otherDir)
 	}
-	if areDirect {
+
+	// Neither folder of one bucket contains the other, and two direct places differ.
+	if isSameBucket || areDirect {
 		return true
 	}
 	// Within one account, two names are two buckets, unless one of them is a second name.
