@@ -34,7 +34,8 @@ const (
 	// sorted sequence of records on disk. A merge needs a buffer for each run, so the memory limits
 	// how many runs are merged at a time.
 	leastBuffer = 32 << 10
-	leastRuns   = 8
+	// leastRuns is how many runs are merged at a time even if the memory is smaller.
+	leastRuns = 8
 )
 
 // A Sorter sorts records by key, and records with equal keys by value. It keeps equal records. Its
@@ -97,6 +98,13 @@ func (s *Sorter) spill(ctx context.Context) error {
 	s.held = 0
 	s.block = nil
 
+	return s.mergeFull(ctx)
+}
+
+// mergeFull merges the runs of each full level into one run of the next level, which may then be full,
+// too. A level is full if the memory suffices for no more buffers, of which a merge needs one for each
+// run.
+func (s *Sorter) mergeFull(ctx context.Context) error {
 	maxRuns := max(leastRuns, s.memory/leastBuffer)
 	for level := 0; len(s.levels[level].all) >= maxRuns; level++ {
 		full := s.levels[level]
@@ -110,7 +118,8 @@ func (s *Sorter) spill(ctx context.Context) error {
 	return nil
 }
 
-// addRun writes sorted records to disk as a run of the given level.
+// addRun writes sorted records to disk as a run of the given level, which may be one level more than
+// there are so far.
 func (s *Sorter) addRun(ctx context.Context, level int, records iter.Seq2[Record, error]) error {
 	if level == len(s.levels) {
 		s.levels = append(s.levels, &runs{})
