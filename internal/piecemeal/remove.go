@@ -1,7 +1,6 @@
 package piecemeal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -28,37 +27,45 @@ const (
 func Remove(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {
-	var tried int // number of entries that were tried
-	var err error
-	if ofVersions {
-		tried, err = storage.RemoveVersions(ctx, b, slices.Values(group))
-	} else {
-		keys := removal.Map(slices.Values(group), func(v storage.VersionEntry) string {
-			return v.Key
-		})
-		tried, err = storage.RemoveAll(ctx, b, keys)
-	}
+	removed, joined := removeGroup(ctx, b, group, ofVersions)
 
 	// An error with a key is that of one entry, which was tried. An error without one has stopped the
 	// removal.
 	type entry struct{ key, version string }
 	failures := map[entry]error{}
-	for _, err := range Errors(err) {
+	failed := 0
+	for _, err := range Errors(joined) {
 		e, ok := errors.AsType[*storage.Error](err)
 		if !ok || e.Key == "" {
 			early = err
 			continue
 		}
 		failures[entry{key: e.Key, version: e.Version}] = err
-		tried++
+		failed++
 	}
 
+	// The entries were tried in their order, as far as the removal came.
+	tried := removed + failed
 	errs = make([]error, len(group))
 	for i, v := range group {
 		errs[i] = failures[entry{key: v.Key, version: v.Version}]
-		if i >= tried {
-			errs[i] = cmp.Or(errs[i], early)
+		wasTried := i < tried
+		if !wasTried && errs[i] == nil {
+			errs[i] = early
 		}
 	}
 	return errs, early
+}
+
+// removeGroup removes the entries of group, as objects or as versions, and returns how many were
+// removed, and the joined errors.
+func removeGroup(
+	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
+) (removed int, err error) {
+	entries := slices.Values(group)
+	if ofVersions {
+		return storage.RemoveVersions(ctx, b, entries)
+	}
+	keys := removal.Map(entries, func(v storage.VersionEntry) string { return v.Key })
+	return storage.RemoveAll(ctx, b, keys)
 }
