@@ -22,13 +22,6 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 func RemoveUnchanged(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
-	conflict := &storage.Error{
-		Code: storage.Changed,
-		Op:   "Move",
-		Key:  key,
-		Err:  errReplaced,
-	}
-
 	// Compare the attributes if a condition of the removal would not be enough.
 	isConditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
 	mustCompare := !isConditional || !storage.Supports(b, storage.UniqueRevisions)
@@ -42,19 +35,35 @@ func RemoveUnchanged(
 		if err != nil && !isMissing {
 			return err
 		}
-		if err == nil && (!current.Same(source) || wasWrittenAgain(b, current, source)) {
-			return conflict
+		if !isMissing && isReplaced(b, current, source) {
+			return replacedError(key)
 		}
 	}
 
 	if !isConditional {
 		return b.Remove(ctx, key)
 	}
+	// The condition also decides if the object was missing a moment ago.
 	err := b.Remove(ctx, key, storage.IfRevision(source.Revision))
 	if storage.CodeOf(err) == storage.PreconditionFailed {
-		return conflict
+		return replacedError(key)
 	}
 	return err
+}
+
+// replacedError returns the error of a removal whose object was replaced.
+func replacedError(key string) *storage.Error {
+	return &storage.Error{
+		Code: storage.Changed,
+		Op:   "Move",
+		Key:  key,
+		Err:  errReplaced,
+	}
+}
+
+// isReplaced reports whether the current object is not the one that had the attributes source.
+func isReplaced(b storage.ReadWriter, current, source *storage.Attrs) bool {
+	return !current.Same(source) || wasWrittenAgain(b, current, source)
 }
 
 // wasWrittenAgain reports whether an object was written again after it was listed, by its modification
