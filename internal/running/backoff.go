@@ -87,39 +87,51 @@ type Tries struct {
 func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
 	maxAttempts := p.Attempts
-	initialDelay := firstDelay
-	doublings := t.Failed - t.throttled - 1 // attempts that the store throttled do not count
-
-	// A throttled request may be tried more often, but after longer delays.
 	if throttled {
+		// A throttled request may be tried more often, but after longer delays.
 		t.throttled++
 		maxAttempts = p.throttled
-		initialDelay = throttledDelay
-		doublings = max(0, t.throttled-throttledSame)
 	}
-
 	if t.Failed >= maxAttempts || t.Waited >= p.maxWait {
 		return 0, false
 	}
 
-	// Take the cost of a retry from the budget that all requests share.
 	costsBudget := !throttled && !t.Free
-	if costsBudget && p.budget.Add(-retryCost) < 0 {
-		// The budget does not pay for this retry, so nothing is taken from it.
-		p.budget.Add(retryCost)
+	if costsBudget && !p.payRetry() {
 		return 0, false
 	}
 
-	// From this many doublings on, the limit is MaxDelay. A much larger shift would overflow.
-	const manyDoublings = 16
-	bound := p.MaxDelay
-	if doublings < manyDoublings {
-		bound = min(bound, initialDelay<<doublings)
-	}
-
-	delay = max(Jitter(bound), min(retryAfter, p.MaxDelay))
+	delay = max(Jitter(p.delayBound(t, throttled)), min(retryAfter, p.MaxDelay))
 	// The waits of one request must not exceed maxWait in all.
 	delay = min(delay, p.maxWait-t.Waited)
 	t.Waited += delay
 	return delay, true
+}
+
+// payRetry takes the cost of a retry from the budget that all requests share, and reports whether the
+// budget pays for it. If not, nothing is taken.
+func (p *Policy) payRetry() bool {
+	if p.budget.Add(-retryCost) >= 0 {
+		return true
+	}
+	p.budget.Add(retryCost)
+	return false
+}
+
+// delayBound returns the limit of the random delay after a failed attempt. Attempts that the store
+// throttled and the others count apart.
+func (p *Policy) delayBound(t *Tries, throttled bool) time.Duration {
+	initialDelay := firstDelay
+	doublings := t.Failed - t.throttled - 1
+	if throttled {
+		initialDelay = throttledDelay
+		doublings = max(0, t.throttled-throttledSame)
+	}
+
+	// From this many doublings on, the limit is MaxDelay. A much larger shift would overflow.
+	const manyDoublings = 16
+	if doublings >= manyDoublings {
+		return p.MaxDelay
+	}
+	return min(p.MaxDelay, initialDelay<<doublings)
 }

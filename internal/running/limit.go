@@ -76,6 +76,7 @@ func GrowingLimit(initial, highest int, rate float64) *Limit {
 		since:    time.Now(),
 	}
 	if rate > 0 && initial > 1 {
+		// The first round is like one in which the slots were doubled, from a number with this rate.
 		l.former = initial / 2
 		l.rate = rate
 	}
@@ -175,36 +176,37 @@ func (l *Limit) Ended() {
 // of slots. If twice the slots do not bring enough, it returns to the former number. The caller
 // holds l.mu.
 func (l *Limit) endRound(rate float64, now time.Time) {
-	// l.former is the number of slots before they were doubled, or 0 if the last round did not
-	// double them.
-	isDoubled := l.former > 0
-	isTooSlow := isDoubled && rate < l.needed()
+	wasDoubled := l.former > 0
+	isTooSlow := wasDoubled && rate < l.needed()
 	if isTooSlow && !l.firstTooSlow {
-		// The first round with twice the slots had to open new connections.
+		// The first round with twice the slots had to open new connections, so wait for a second one.
 		l.firstTooSlow = true
 		return
 	}
 
-	// More slots only help if callers wait for one. Shortly after a failed attempt, do not try
-	// again.
-	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.reducedAt) >= tryAgain
+	l.firstTooSlow = false
 	switch {
 	case isTooSlow:
-		// Return to the former number of slots.
 		l.set(l.former)
 		l.former = 0
 		l.reducedAt = now
-	case mayGrow:
+	case l.mayGrow(now):
 		// Try twice the slots, and remember the number and the rate to compare with.
 		l.former = l.current
 		l.rate = rate
 		l.set(min(2*l.current, l.max))
 	default:
-		// Keep the number of slots.
+		// Keep the number of slots, which was worthwhile if it was doubled.
 		l.former = 0
 	}
-	l.firstTooSlow = false
+	// A number that was just doubled is still to be tried.
 	l.best = cmp.Or(l.former, l.current)
+}
+
+// mayGrow reports whether more slots may help: callers wait for one, and a former attempt has not
+// failed shortly before. The caller holds l.mu.
+func (l *Limit) mayGrow(now time.Time) bool {
+	return l.current < l.max && l.waiting > 0 && now.Sub(l.reducedAt) >= tryAgain
 }
 
 // found returns the largest number of slots that was worthwhile so far. It returns 0 if no round

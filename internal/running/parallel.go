@@ -61,19 +61,19 @@ func Stream[T any](
 			break
 		}
 
-		group.Go(func() {
+		call := func() {
 			defer func() { <-slots }()
-			if err := do(ctx, item); err != nil {
+			if callErr := do(ctx, item); callErr != nil {
 				// Only the first cancel sets the cause.
-				cancel(err)
+				cancel(callErr)
 			}
-		}, func() {
-			// The call has panicked, so it has no error to pass on.
-			cancel(nil)
-		})
+		}
+		onPanic := func() { cancel(nil) } // the call has no error to pass on
+		group.Go(call, onPanic)
 	}
 
-	// The error of a call, or the end of ctx, comes before an error of the sequence.
+	// The cause is the first error of a call, or says how ctx has ended. Both come before an error of
+	// the sequence.
 	group.Wait()
 	return cmp.Or(context.Cause(ctx), failure)
 }

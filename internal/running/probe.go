@@ -38,23 +38,26 @@ type Probe struct {
 // the end of a sample, it returns 0 and false.
 func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
-	if p.bytes == 0 {
-		// This call begins a sample.
+	beginsSample := p.bytes == 0
+	if beginsSample {
 		*p = Probe{begun: start}
 	}
 
-	p.waited += now.Sub(start)
+	// Count the bytes in the sample and in its current stretch.
+	waited := now.Sub(start)
+	p.waited += waited
 	p.bytes += int64(n)
-	p.stretchWaited += now.Sub(start)
+	p.stretchWaited += waited
 	p.stretchBytes += int64(n)
-	if p.stretchBytes >= stretchBytes || p.bytes >= sampleBytes {
+	endsSample := p.bytes >= sampleBytes
+	if p.stretchBytes >= stretchBytes || endsSample {
 		p.endStretch()
 	}
-	if p.bytes < sampleBytes {
+	if !endsSample {
 		return 0, false
 	}
 
-	// The sample is complete, so judge it.
+	// Decide whether the connection was slow in this sample.
 	rate = perSecond(p.bytes, p.waited)
 	mostStretchesSlow := 2*p.slowBytes > p.bytes
 	mostlyWaited := 2*p.waited > now.Sub(p.begun)
