@@ -66,13 +66,7 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
 				break
 			}
-			if len(page.Entries) == cap(page.Entries) {
-				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1))
-			}
-
-			// Fill the entry in its place, because copying it would cost time.
-			page.Entries = page.Entries[:len(page.Entries)+1]
-			entry := &page.Entries[len(page.Entries)-1]
+			entry := addEntry(page, maximum)
 			if isPrefix {
 				*entry = storage.ListEntry{Key: common, IsPrefix: true}
 			} else {
@@ -90,6 +84,17 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 		hasMore = exists && keys.Seek(next)
 	}
 	return page
+}
+
+// addEntry adds an entry to a page, whose memory grows to maximum entries if it is used up. The caller
+// fills the entry in its place, because copying it would cost time.
+func addEntry(page *storage.Page, maximum int) *storage.ListEntry {
+	count := len(page.Entries)
+	if count == cap(page.Entries) {
+		page.Entries = slices.Grow(page.Entries, max(maximum-count, 1))
+	}
+	page.Entries = page.Entries[:count+1]
+	return &page.Entries[count]
 }
 
 // listAnyOrder returns the page after the key startAfter, or the first page if that is "". As an

@@ -57,12 +57,12 @@ func (o *object) copyExtra() extraAttrs {
 	return *o.extra
 }
 
-// An ETag has the form "checksum-revision", in quotes. Every write makes another ETag. The checksum
-// is the CRC32C, which the object already has, so no other hash is computed. The revision begins
-// with the provider's name, as in Attrs.Revision.
+// An ETag has the form "checksum-revision", in quotes, such as "01234567-memory:12". Every write makes
+// another ETag. The checksum is the CRC32C, which the object already has, so no other hash is computed.
+// The revision begins with the provider's name, as in Attrs.Revision.
 const (
 	revisionTag    = provider + ":"
-	revisionInETag = len(`"01234567-`)
+	revisionInETag = len(`"01234567-`) // index of the revision
 )
 
 // setRevision sets the revision of the object, and its ETag, which consists of the checksum and the
