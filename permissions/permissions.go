@@ -127,6 +127,7 @@ func (o Operation) Needs(p Provider) ([]string, error) {
 	if p == MinIO && slices.Contains(minioLacks, o) {
 		return nil, unsupportedError(p, "does not support these operations", o)
 	}
+	// unsupported stands in place of the permissions of an operation that the provider lacks.
 	permissions := row.needs.fullNames(o, p)
 	if slices.Contains(permissions, unsupported) {
 		return nil, unsupportedError(p, "does not support these operations", o)
