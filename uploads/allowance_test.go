@@ -454,10 +454,8 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 					acct.t = t
 
 					// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
-					for call, killed := 1, true; killed; call++ {
-						require.Less(t, call, 80, "calls without end")
+					for call, killer := range killAtEachCall(t, afterCall) {
 						acct.useEmptyStore()
-						killer := &processKiller{at: call, after: afterCall}
 						other := acct.startProcess()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
@@ -472,7 +470,6 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 							acct.requireWithinAllowance(other, "killed at call %d", call)
 						}
 						acct.requireExactAfterSweep(other, "killed at call %d", call)
-						killed = killer.hasKilled()
 					}
 				})
 			}
@@ -486,10 +483,8 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			// Kill the process at call 1, 2 and so on, until a Delete makes fewer calls.
-			for call, killed := 1, true; killed; call++ {
-				require.Less(t, call, 40, "calls without end")
+			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
-				killer := &processKiller{at: call, after: afterCall}
 				other := acct.startProcess()
 				victim := acct.startProcess(killer.layer)
 
@@ -509,7 +504,6 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				sendToService(t, other, content(3000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.hasKilled()
 			}
 		}
 	})

@@ -88,7 +88,7 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process after call 1, 2 and so on, until a Finish makes fewer calls.
-		for call, killed := 1, true; killed; call++ {
+		for call, killer := range killAtEachCall(t, true) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
@@ -105,14 +105,12 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 				})
 			}
 
-			killer := &processKiller{at: call, after: true}
 			victim := acct.startProcess(replaceDuringCopy, killer.layer)
 
 			// The process is killed, and another one calls Finish again.
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
-			killed = killer.hasKilled()
 		}
 	})
 }
@@ -314,14 +312,13 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 			}
 
 			// Kill the process at call 1, 2 and so on, until a request makes fewer calls.
-			for call, killed := 1, true; killed; call++ {
+			for call, killer := range killAtEachCall(t, false) {
 				acct.useEmptyStore()
 				refusal = nil // the first file is accepted
 				other := acct.startProcess()
 
 				// The process is killed during the first request.
 				path := requestParams(t, other)
-				killer := &processKiller{at: call}
 				acct.startProcess(killer.layer).ask("PUT", path, content(3000))
 
 				// The client sends another file to the same URL.
@@ -330,7 +327,6 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				other.ask("PUT", path, content(2000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -341,11 +337,10 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
-			for call, killed := 1, true; killed; call++ {
+			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
 				upload := other.beginPartsUpload(t, content(3000))
-				killer := &processKiller{at: call, after: afterCall}
 				upload.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
@@ -353,7 +348,6 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 				upload.complete(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.hasKilled()
 			}
 		}
 	})

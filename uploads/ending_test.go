@@ -71,14 +71,12 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			// Kill the process at call 1, 2 and so on, until a completion makes fewer calls.
-			for call, killed := 1, true; killed; call++ {
-				require.Less(t, call, 80, "calls without end")
+			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
 				u := other.beginPartsUpload(t, content(6000))
 
 				// The process is killed while it completes the upload, and the user deletes the file.
-				killer := &processKiller{at: call, after: afterCall}
 				u.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 
@@ -98,7 +96,6 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 				_, bytes := acct.files()
 				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
-				killed = killer.hasKilled()
 			}
 		}
 	})
@@ -109,14 +106,12 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process after call 1, 2 and so on, until a run makes fewer calls.
-		for call, killed := 1, true; killed; call++ {
-			require.Less(t, call, 80, "calls without end")
+		for call, killer := range killAtEachCall(t, true) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(3000)))
 
 			// The process is killed while it joins the pieces, and the user deletes the file.
-			killer := &processKiller{at: call, after: true}
 			_ = putPiece(acct.startProcess(killer.layer), 2, content(3000))
 			keys, _ := acct.files()
 			for _, key := range keys {
@@ -135,7 +130,6 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 			acct.requireValidUsage(other)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 			acct.requireExactAfterSweep(other, "killed at call %d", call)
-			killed = killer.hasKilled()
 		}
 	})
 }
@@ -243,10 +237,8 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		methods := sendMethods[:3] // Store, Store of unknown size, and a form
 		for _, method := range methods {
-			for call, killed := 1, true; killed; call++ {
-				require.Less(t, call, 80, "calls without end")
+			for call, killer := range killAtEachCall(t, true) {
 				acct.useEmptyStore()
-				killer := &processKiller{at: call, after: true}
 				other := acct.startProcess()
 				method.send(t, acct.startProcess(killer.layer), content(3000))
 
@@ -257,7 +249,6 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 				usage := acct.usage(other)
 				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, call)
 				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, call)
-				killed = killer.hasKilled()
 			}
 		}
 	})

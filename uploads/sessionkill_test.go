@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -67,6 +68,21 @@ func (k *processKiller) hasKilled() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls >= k.at
+}
+
+// killAtEachCall yields a killer that kills a process at its first call to the store, then one that kills another
+// process at its second call, and so on. It ends after a process that makes fewer calls.
+func killAtEachCall(t *testing.T, after bool) iter.Seq2[int, *processKiller] {
+	return func(yield func(call int, killer *processKiller) bool) {
+		const mostCalls = 80
+		for call := range mostCalls {
+			killer := &processKiller{at: call + 1, after: after}
+			if !yield(call+1, killer) || !killer.hasKilled() {
+				return
+			}
+		}
+		require.Fail(t, "calls without end")
+	}
 }
 
 // An interruptedUpload is an upload during which a server is killed or the store fails. The client continues the
@@ -331,9 +347,8 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		for _, upload := range uploadsByContent() {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, upload.name, afterCall), func(t *testing.T) {
-					for call, killed := 1, true; killed; call++ {
-						require.Less(t, call, 60, "calls without end")
-						killed = runUntilKilled(t, store.newDriver(t), upload, &processKiller{at: call, after: afterCall})
+					for _, killer := range killAtEachCall(t, afterCall) {
+						requireSurvivesKill(t, store.newDriver(t), upload, killer)
 					}
 				})
 			}
@@ -357,9 +372,8 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	for _, upload := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", upload.name, afterCall), func(t *testing.T) {
-				for call, killed := 1, true; killed; call++ {
-					require.Less(t, call, 60, "calls without end")
-					killed = runUntilKilled(t, newMemoryDriver(t), upload, &processKiller{at: call, after: afterCall})
+				for _, killer := range killAtEachCall(t, afterCall) {
+					requireSurvivesKill(t, newMemoryDriver(t), upload, killer)
 				}
 			})
 		}
@@ -373,17 +387,17 @@ func TestKilledServerWithFastClock(t *testing.T) {
 			continue
 		}
 		t.Run(upload.name, func(t *testing.T) {
-			for call, killed := 1, true; killed; call++ {
-				require.Less(t, call, 60, "calls without end")
-				killed = runUntilKilled(t, newMemoryDriver(t), upload, &processKiller{at: call, ahead: time.Hour})
+			for _, killer := range killAtEachCall(t, false) {
+				killer.ahead = time.Hour
+				requireSurvivesKill(t, newMemoryDriver(t), upload, killer)
 			}
 		})
 	}
 }
 
-// runUntilKilled begins an upload at one process, continues it at a process that is killed, and ends it at the
-// first process. It reports whether the second process was killed before it had done everything.
-func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer *processKiller) bool {
+// requireSurvivesKill begins an upload at one process, continues it at a process that is killed, and ends it at the first
+// process. It requires that the file is then stored, that Stored was called, and that nothing else is left.
+func requireSurvivesKill(t *testing.T, drv driver.Driver, j interruptedUpload, killer *processKiller) {
 	t.Helper()
 	storedCalls := 0
 	c := j.config
@@ -408,7 +422,6 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer
 	s.requireOnlyFile(j.key, j.data)
 	require.Positive(t, storedCalls, "killed at call %d", killer.at)
 	require.NotContains(t, fmt.Sprint(s.sweepEverything()), ".uploads", "killed at call %d", killer.at)
-	return killer.hasKilled()
 }
 
 // newKilledSite returns the site of another process on the same store. The killer ends that process at one of its
@@ -433,8 +446,7 @@ func (s *sessionSite) sweepEverything() []string {
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		// Kill the server at call 1, 2 and so on, until a request makes fewer calls.
-		for call, killed := 1, true; killed; call++ {
-			require.Less(t, call, 30, "calls without end")
+		for call, killer := range killAtEachCall(t, afterCall) {
 			storedCalls := 0
 			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
 				storedCalls++
@@ -446,10 +458,8 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			s.get(alice, "/s3/params?filename=file").json(t, &request)
 
 			// The server is killed while it takes the file.
-			killer := &processKiller{at: call, after: afterCall}
 			victim := newKilledSite(t, drv, killer, c)
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
-			killed = killer.hasKilled()
 
 			// The dead process's claim on the upload expires.
 			s.clock.Advance(3 * time.Minute)
@@ -557,8 +567,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 
 	// Kill the Sweep at call 1, 2 and so on, until a Sweep makes fewer calls.
-	for call, killed := 1, true; killed; call++ {
-		require.Less(t, call, 60, "calls without end")
+	for call, killer := range killAtEachCall(t, false) {
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 
@@ -567,12 +576,10 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		s.patch(location, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
 
-		killer := &processKiller{at: call}
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
 		victim.clock.Advance(100 * time.Hour) // all uploads expire
 		_, err := victim.handler.Sweep(t.Context())
-		killed = killer.hasKilled()
-		if killed {
+		if killer.hasKilled() {
 			require.ErrorIs(t, err, errDead)
 		} else {
 			require.NoError(t, err)
