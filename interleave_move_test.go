@@ -100,7 +100,7 @@ func put(key, text string, opts ...storage.UploadOption) func(context.Context, s
 func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				store := s.Store("s")
 				outside := store.Bucket()
 				require.NoError(s, put("from", "first")(s.Context(), outside))

@@ -244,7 +244,7 @@ func TestExploredOperationsOnOneKey(t *testing.T) {
 	for i, a := range changes {
 		for _, b := range changes[i:] {
 			t.Run(a.name+", "+b.name, func(t *testing.T) {
-				explored.Run(t, changeScene("first ", a, b))
+				explored.EachOrder(t, changeScene("first ", a, b))
 			})
 		}
 	}
@@ -288,7 +288,7 @@ func TestExploredOpenUploads(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				store := s.Store("s")
 				outside := store.Bucket()
 				upload, err := storage.BeginUpload(s.Context(), outside, "k")
@@ -337,7 +337,7 @@ func continueInProcess(
 
 // RemoveMatching keeps an object that was written after its listing, on a store with ConditionalRemove.
 func TestExploredRemoveMatching(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.EachOrder(t, func(s *interleave.Scene) {
 		store := s.Store("s")
 		outside := store.Bucket()
 		_, err := outside.Upload(s.Context(), "k", strings.NewReader("first"))

@@ -122,7 +122,7 @@ func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 // In each order of the requests of two writers, each of their entries is appended once, without a
 // gap.
 func TestExploredLogOfTwoWriters(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.EachOrder(t, func(s *interleave.Scene) {
 		scene := newLogScene(s)
 		var numberA, numberB int64
 		writerA := scene.run("a", appending("a", &numberA))
@@ -149,7 +149,7 @@ func TestExploredLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				scene := newLogScene(s)
 				var number int64
 				writer := scene.run("a", appending("a", &number))

@@ -28,7 +28,7 @@ func TestExploredLease(t *testing.T) {
 		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				const ttl = time.Minute
 				s.Tick(ttl + time.Second)
 				store := s.Store("s")

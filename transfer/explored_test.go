@@ -111,15 +111,15 @@ func newEnds(s *interleave.Scene, l layout) *ends {
 	return e
 }
 
-// exploreEnds explores a scene with each layout: it runs the actors of the scene in many orders. Without explored.All,
-// it leaves out the layouts with wrong clocks.
-func exploreEnds(t *testing.T, scene func(e *ends)) {
+// eachOrderBetweenEnds runs a scene once for each layout of its two stores and each order of the requests of its actors.
+// Without explored.All, it leaves out the layouts with wrong clocks.
+func eachOrderBetweenEnds(t *testing.T, scene func(e *ends)) {
 	for _, l := range layouts {
 		if l.ahead != 0 && !explored.All() {
 			continue
 		}
 		t.Run(l.name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) {
+			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 				scene(newEnds(s, l))
 			})
 		})
@@ -152,7 +152,7 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 // Two runs of the same move at the same time do not lose the file. If the first one succeeds, the
 // destination has it.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
-	exploreEnds(t, func(e *ends) {
+	eachOrderBetweenEnds(t, func(e *ends) {
 		first := e.job("a", e.dst, e.src, transfer.WithMove())
 		e.job("b", e.dst, e.src, transfer.WithMove())
 
@@ -168,7 +168,7 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 // A file that a program writes to the source during a move is at the source or at the destination
 // afterwards. In a store without ConditionalRemove, it may be the older file.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
-	exploreEnds(t, func(e *ends) {
+	eachOrderBetweenEnds(t, func(e *ends) {
 		e.job("moves", e.dst, e.src, transfer.WithMove())
 		writer := e.writer(e.src, uploading("k", "new"))
 
@@ -194,7 +194,7 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			exploreEnds(t, func(e *ends) {
+			eachOrderBetweenEnds(t, func(e *ends) {
 				dstHadFile := e.contents(e.dst)["k"] != ""
 				mover := e.job("moves", e.dst, e.src, transfer.WithMove())
 				writer := e.writer(e.dst, tt.write)
@@ -215,7 +215,7 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 
 // Two runs of the same Sync at the same time make the destination equal to the source.
 func TestExploredSyncAndTheSameSync(t *testing.T) {
-	explored.RunOnSome(t, func(s *interleave.Scene) {
+	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
 		e.upload(e.src, "k", "first")
 		e.upload(e.src, "l", "second")
@@ -235,7 +235,7 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 
 // A job with a journal that dies or runs twice transfers all files when it is repeated.
 func TestExploredSyncWithAJournal(t *testing.T) {
-	explored.RunOnSome(t, func(s *interleave.Scene) {
+	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
 		e.upload(e.src, "k", "first")
 		e.upload(e.src, "l", "second")
@@ -266,7 +266,7 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 
 // The backup of Sync has the old content of each file that Sync replaces or removes.
 func TestExploredSyncWithABackup(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.EachOrder(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
 		backups := s.Store("backup")
 		e.upload(e.src, "k", "replacement")
@@ -293,7 +293,7 @@ func TestExploredSyncWithABackup(t *testing.T) {
 
 // Undelete does not replace an object that a program writes meanwhile.
 func TestExploredUndeleteAndAWriter(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.EachOrder(t, func(s *interleave.Scene) {
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
 		e := &ends{Scene: s, src: store}
 		e.upload(store, "k", "first")
@@ -341,7 +341,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				store := s.Store("objects")
 				e := &ends{Scene: s, src: store}
 				e.upload(store, "k", "first")
@@ -368,7 +368,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 // RestoreAt keeps a new object that a program writes meanwhile. If it was interrupted, repeating it
 // completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.EachOrder(t, func(s *interleave.Scene) {
 		// The objects are restored to a time between two versions of "k".
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
 		e := &ends{Scene: s, src: store}

@@ -129,7 +129,7 @@ func TestExploredOldLedger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) {
+			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 				// The file of a ticket has arrived, and the ledger is that of an older version.
 				store := s.Store("s")
 				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), withoutRecords)
@@ -167,7 +167,7 @@ func TestExploredOldLedger(t *testing.T) {
 
 // Recount during PutPiece counts the file once, although its key was not known when its room was reserved.
 func TestExploredRecount(t *testing.T) {
-	explored.RunOnSome(t, func(s *interleave.Scene) {
+	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 		store := s.Store("s")
 		newExploredService(s, store.Bucket(), withoutRecords).putPiece(s.Context(), 1)
 
@@ -263,7 +263,7 @@ func TestExploredCompletion(t *testing.T) {
 				name += " with records"
 			}
 			t.Run(name, func(t *testing.T) {
-				explored.RunOnSome(t, func(s *interleave.Scene) {
+				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 					store := s.Store("s")
 					first := newExploredService(s, store.Bucket(), records)
 					u := beginExploredParts(s, first)

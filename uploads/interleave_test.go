@@ -127,21 +127,22 @@ func (e *exploredSite) check(verify func()) {
 	})
 }
 
-// exploreUploads explores a scene with and without records.
-func exploreUploads(t *testing.T, scene func(e *exploredSite)) {
-	exploreUploadsWith(t, []bool{false, true}, scene)
+// eachOrderOfUploads runs a scene once for each order of the requests of its processes, for a service with records and
+// for one without.
+func eachOrderOfUploads(t *testing.T, scene func(e *exploredSite)) {
+	eachOrderOfUploadsWith(t, []bool{false, true}, scene)
 }
 
-// exploreUploadsWith explores a scene once for each element of records. The element says whether the service has
-// records of its files.
-func exploreUploadsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
+// eachOrderOfUploadsWith is like eachOrderOfUploads, but each element of records says whether the service has records
+// of its files.
+func eachOrderOfUploadsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
 	for _, hasRecords := range records {
 		name := "keys"
 		if hasRecords {
 			name = "records"
 		}
 		t.Run(name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) {
+			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 				scene(newExploredSite(t, s, hasRecords))
 			})
 		})
@@ -188,7 +189,7 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 
 // Two calls of Finish for one ticket at the same time make one file, and a later one succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
 		finish := func(p *process) string { return p.finish(ticket) }
 		first := e.run("first finish", finish)
@@ -208,7 +209,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 
 // If Delete removes a file while Finish runs again, the file does not come back.
 func TestExploredFinishAgainAndDelete(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
 		f, err := e.outside.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
 		require.NoError(e, err)
@@ -238,7 +239,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 		}
 		t.Run(method.name, func(t *testing.T) {
 			records := explored.Sample([]bool{false}, []bool{false, true})
-			exploreUploadsWith(t, records, func(e *exploredSite) {
+			eachOrderOfUploadsWith(t, records, func(e *exploredSite) {
 				send := func(p *process) string { return method.send(t, p, content(6000)) }
 
 				// Two processes send a file each, and only one of these fits.
@@ -262,7 +263,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 
 // A ticket whose Finish has succeeded has its file, even if Sweep removes expired uploads at the same time.
 func TestExploredFinishAndSweep(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
 		time.Sleep(uploads.DefaultTTL - time.Minute)
 		e.Tick(2 * time.Minute)
@@ -279,7 +280,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 
 // The pieces of a file that arrive at the same time make one file.
 func TestExploredPieces(t *testing.T) {
-	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
 
 		// Two processes send one piece each.
@@ -336,7 +337,7 @@ func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body 
 
 // Two completions of one upload in parts at the same time make one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		completePath, _, body := e.parts(content(6000))
 		completeParts := func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
@@ -356,7 +357,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 
 // An upload in parts whose completion has succeeded has its file, even if it is aborted at the same time.
 func TestExploredCompleteAndAbort(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		completePath, abortPath, body := e.parts(content(6000))
 		completes := e.run("completes", func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
@@ -377,7 +378,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 
 // If Finish and Cancel of a ticket run at the same time, only one of them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
 		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
 		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
@@ -401,7 +402,7 @@ func TestExploredFinishAndCancel(t *testing.T) {
 // removed. This holds even if Finish was killed, which looks the same as a slow Finish.
 func TestExploredRoomOfTicket(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
-	explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
+	explored.EachOrderWithin(t, budgets, func(s *interleave.Scene) {
 		e := newExploredSite(t, s, false)
 
 		// A file was sent, and three processes act on its ticket.
@@ -458,7 +459,7 @@ func (e *exploredSite) requireUncounted() (key string) {
 
 // If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		// The process is killed at the call that counts the file.
 		settleCall := 6
 		if e.records {
@@ -477,7 +478,7 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 
 // If Delete removes the file of a killed PutPiece while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
-	exploreUploadsWith(t, []bool{false}, func(e *exploredSite) {
+	eachOrderOfUploadsWith(t, []bool{false}, func(e *exploredSite) {
 		const settleCall = 12 // the call of the store that counts the file
 		data := content(6000)
 		require.NoError(e, putPiece(e.outside, 1, data[:3000]))
@@ -508,7 +509,7 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 // If Cancel is repeated after Finish and Cancel were killed, while Sweep counts the file, the next Sweep corrects the
 // count.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
-	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed before it counts the file, and Cancel before it removes the file.
 		const finishCall = 6
 		const cancelCall = 3
@@ -529,7 +530,7 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 
 // Recount and Store at the same time count the file once.
 func TestExploredRecountAndStore(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	eachOrderOfUploads(t, func(e *exploredSite) {
 		e.run("stores", func(p *process) string { return sendToService(t, p, content(3000)) })
 		e.run("counts", (*process).recount)
 		e.check(nil)

@@ -51,7 +51,7 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.RunOnSome(t, func(s *interleave.Scene) {
+			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 				dir := t.TempDir()
 				store := s.Store("s")
 				open := func(b func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {

@@ -34,7 +34,7 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 		"remove": func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.EachOrder(t, func(s *interleave.Scene) {
 				layer, err := encrypt.New(encrypt.Config{Keys: keys})
 				require.NoError(s, err)
 				store := s.Store("s")

@@ -155,7 +155,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.RunBudgets(t, failing, func(s *interleave.Scene) {
+			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
 				l := newLagging(s)
 				third := s.Store("other")
 				for _, key := range []string{"k", "only"} {
@@ -210,7 +210,7 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.RunBudgets(t, failing, func(s *interleave.Scene) {
+			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
 				l := newLagging(s)
 				moved := s.Store("new")
 				overlayOver := func(old storage.Bucket) storage.OpenOption {

@@ -139,7 +139,7 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
-				explored.RunOnSome(t, func(s *interleave.Scene) {
+				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 					p := &exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
@@ -183,7 +183,7 @@ func TestExploredSwapOfRoles(t *testing.T) {
 				continue
 			}
 			t.Run(first.name+", "+second.name, func(t *testing.T) {
-				explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
+				explored.EachOrderWithin(t, budgets, func(s *interleave.Scene) {
 					former := s.Store("former")
 					latter := s.Store("latter")
 					p := &exploredPair{Scene: s, primary: former, second: latter, sync: true}

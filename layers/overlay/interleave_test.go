@@ -130,7 +130,7 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
-				explored.RunOnSome(t, func(s *interleave.Scene) {
+				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 					e := &exploredMove{Scene: s, old: s.Store("old"), new: s.Store("new")}
 					e.config.CopyOnRead = true
 					_, err := e.old.Bucket().Upload(s.Context(), key, strings.NewReader("first"))
@@ -155,7 +155,7 @@ func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
-				explored.RunOnSome(t, func(s *interleave.Scene) {
+				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 					e := &exploredMove{Scene: s, old: s.Store("old"), new: s.Store("new")}
 					e.config.CopyOnRead = true
 					e.config.KeepOld = true

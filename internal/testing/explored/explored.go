@@ -23,22 +23,23 @@ func Sample[T any](sample, full T) T {
 	return sample
 }
 
-// Run explores a scene on all kinds of stores, and with [All] also larger budgets, and random schedules.
-func Run(t *testing.T, scene func(s *interleave.Scene)) {
+// EachOrder runs a scene once for each order of the requests of its actors, on all kinds of stores. With [All], it also
+// runs the scene with larger budgets, and in random orders.
+func EachOrder(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
 	interleave.Run(t, Config(), scene)
 }
 
-// RunOnSome is like Run, but without [All] it explores the scene only on the stores that lack
+// EachOrderOnSome is like EachOrder, but without [All] it runs the scene only on the stores that lack
 // nothing and that lack the most.
-func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
+func EachOrderOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	t.Helper()
 	interleave.Run(t, onSome(Config()), scene)
 }
 
-// RunBudgets is like RunOnSome with these budgets, and also with those of [Config] if [All] returns
+// EachOrderWithin is like EachOrderOnSome with these budgets, and also with those of [Config] if [All] returns
 // true.
-func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
+func EachOrderWithin(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := onSome(Config())
 	c.Budgets = slices.Concat(budgets, c.Budgets)
@@ -62,7 +63,7 @@ func Succeeded(a *interleave.Actor) bool { return a.Err() == nil && !a.Died() }
 // it failed with OutcomeUnknown.
 func Unknown(a *interleave.Actor) bool { return a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown) }
 
-// Config returns the configuration of Run.
+// Config returns the configuration of EachOrder.
 func Config() interleave.Config {
 	if !All() {
 		return interleave.Config{}
