@@ -18,57 +18,72 @@ const (
 	releaseAttempts = 3
 )
 
-// Claim reserves a session for the call with this ID, so that no other call can make the object at the same
-// time. The function draw chooses the key of a file in pieces.
+// Claim reserves a session for the call with this ID, so that no other call makes the object of the file at the
+// same time. The function draw chooses the key of a file in pieces.
 func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
-	// Update may pass another state to the function, so keep the values of this call.
-	own := *s
+	// Update reads the session again if another call has changed it, so keep what only this call knows.
+	known := *s
 	isWhole := s.Tus != nil && s.Tus.Whole
-	return st.Update(ctx, s, func(s *Session) (bool, error) {
-		// Find out whether this call may complete the upload.
-		if s.User != own.User || s.Phase == PhaseAborted {
-			return false, refusal.NotFound()
-		}
-		if s.Phase == PhaseDone {
-			return false, s.Completed()
-		}
-
+	return st.Update(ctx, s, func(current *Session) (bool, error) {
 		now := st.Now()
-		isOverdue := s.Revision == own.Overdue
-		if st.IsClaimedAt(s, now) && s.Claim != callID && !isOverdue {
-			return false, refusal.BeingCompleted()
+		if err := st.claimError(current, &known, callID, now); err != nil {
+			return false, err
 		}
-		if s.Phase == PhaseCompleting && s.PartsSum != own.PartsSum {
-			// Another call completed the upload with other parts.
-			return false, refusal.BeingCompleted()
-		}
+		current.addKnown(&known)
 
-		// Save what this call knows of the file.
-		if s.Size < 0 {
-			s.Size = own.Size
-		}
-		s.Arrival = own.Arrival
-		if s.Phase == PhaseOpen && s.Arrived() {
-			s.Phase = PhaseCompleting
-			s.ETags = own.ETags
-			s.PartsSum = own.PartsSum
-		}
+		// Take the claim. Others may take it over after ClaimedUntil.
+		current.Claim = callID
+		current.ClaimedUntil = now.Add(ClaimFor)
+		// An earlier call that had a claim may have made the object.
+		current.Again = current.Tried
+		current.Tried = true
 
-		// Take the claim, until the time at which others may take it over.
-		s.Claim = callID
-		s.ClaimedUntil = now.Add(ClaimFor)
-		// If an earlier call has tried, it may have made the object.
-		s.Again = s.Tried
-		s.Tried = true
-		if s.Pieces != nil {
-			return true, draw(s)
+		if current.Pieces != nil {
+			return true, draw(current)
 		}
-		if s.Tus != nil {
-			s.Tus.Holder = ""
-			s.Tus.Whole = isWhole
+		if current.Tus != nil {
+			current.Tus.Holder = ""
+			current.Tus.Whole = isWhole
 		}
 		return true, nil
 	})
+}
+
+// claimError returns the reason why the call with this ID may not claim the stored session current, or nil. The
+// session known is the one that the call has read before.
+func (st *Store) claimError(current, known *Session, callID string, now time.Time) error {
+	if current.User != known.User || current.Phase == PhaseAborted {
+		return refusal.NotFound()
+	}
+	if current.Phase == PhaseDone {
+		return current.Completed()
+	}
+
+	// Another call has the claim, and this call has not waited long enough to ignore that.
+	isOverdue := current.Revision == known.Overdue
+	if st.IsClaimedAt(current, now) && current.Claim != callID && !isOverdue {
+		return refusal.BeingCompleted()
+	}
+
+	// Another call completes the upload with other parts.
+	if current.Phase == PhaseCompleting && current.PartsSum != known.PartsSum {
+		return refusal.BeingCompleted()
+	}
+	return nil
+}
+
+// addKnown adds to a stored session what the call that claims it knows of the file: its size, the bytes that arrive
+// now, and the parts that make it.
+func (s *Session) addKnown(known *Session) {
+	if s.Size < 0 {
+		s.Size = known.Size
+	}
+	s.Arrival = known.Arrival
+	if s.Phase == PhaseOpen && s.Arrived() {
+		s.Phase = PhaseCompleting
+		s.ETags = known.ETags
+		s.PartsSum = known.PartsSum
+	}
 }
 
 // KeepClaim renews a claim, which is the right of one call to make the object, until stop is called. If

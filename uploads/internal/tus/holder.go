@@ -28,44 +28,50 @@ func errTaken() *refusal.Error {
 // settledSession returns the session once no other request receives bytes for it or completes it. After
 // takeOverAfter, it returns the session nevertheless, but fails if a request is still completing it.
 func (t *Handler) settledSession(c *call) (*session.Session, error) {
-	store := t.Store
-	previousRevision := ""
+	deadRevision := "" // revision at which no live request was using the session
 	deadline := time.Now().Add(takeOverAfter)
 	for {
 		s, err := t.loadSession(c)
 		if err != nil {
 			return nil, err
 		}
+		if s.Tus.Holder == "" && s.Claim == "" {
+			// No request uses the session.
+			return s, nil
+		}
 
-		// Find out who works on the session, and whether there is still time to wait.
 		now := t.Store.Now()
-		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !store.Calls.Ended(s.Tus.Holder)
-		isClaimed := store.IsClaimedAt(s, now)
+		isClaimed := t.Store.IsClaimedAt(s, now)
 		isLate := !time.Now().Before(deadline)
 		if isLate && isClaimed {
 			return nil, refusal.BeingCompleted()
 		}
-		isFree := s.Tus.Holder == "" && s.Claim == ""
-		if isLate || isFree {
+		if isLate {
 			return s, nil
 		}
 
-		// The request that held or claimed the session has ended. It may have changed the state
-		// after this read, so read the state until it has the same revision twice.
-		if !isHeld && !isClaimed {
-			if s.Revision == previousRevision {
+		// The request that used the session has ended. It may have changed the state after this read,
+		// so return the session only after a second read with the same revision.
+		if !isClaimed && !t.isHeldAt(s, now) {
+			if s.Revision == deadRevision {
 				return s, nil
 			}
-			previousRevision = s.Revision
+			deadRevision = s.Revision
 			continue
 		}
 
 		// Interrupt the other request, and look again a little later.
-		store.Calls.Interrupt(s.Tus.Holder)
+		t.Store.Calls.Interrupt(s.Tus.Holder)
 		if err := running.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, refusal.StoreFailed(err)
 		}
 	}
+}
+
+// isHeldAt reports whether a request that seems to be alive at this time receives bytes for the session.
+func (t *Handler) isHeldAt(s *session.Session, now time.Time) bool {
+	holder := s.Tus.Holder
+	return holder != "" && now.Sub(s.Tus.Held) < deadAfter && !t.Store.Calls.Ended(holder)
 }
 
 // acquire makes this request the holder of the session, unless all bytes have arrived already. The bytes
