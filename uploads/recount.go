@@ -53,38 +53,58 @@ var errRestless = &storage.Error{
 // given time.
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usage, error) {
 	var usage Usage
-	attempts := 0
+	r := &recountOp{counter: c, user: user, now: now}
 	err := c.book.Recount(ctx, user, func(t *ledger.Text) error {
-		err := c.recountLedger(ctx, user, t, now, &attempts)
+		err := r.recountLedger(ctx, t)
 		usage = usageOf(t)
 		return err
 	})
 	return usage, err
 }
 
-// recountLedger drops the dead entries of a ledger and counts the files of the user again. It adds each count
-// to attempts, and fails with errRestless after too many.
-func (c *counter) recountLedger(
-	ctx context.Context, user string, t *ledger.Text, now time.Time, attempts *int,
-) error {
-	r := &reckoning{dead: map[string]bool{}}
-	if err := c.dropDeadEntries(ctx, t, now, r); err != nil {
+// A recountOp counts the files of one user again. It recognizes the file of an entry in the ledger by its
+// stem, which is the key without the extension.
+type recountOp struct {
+	counter  *counter
+	user     string
+	now      time.Time
+	attempts int // number of counts until now
+
+	// These fields belong to one attempt.
+
+	ledger  *ledger.Text
+	pending map[string]bool // possible stems of the files whose uploads have not ended
+	dead    map[string]bool // possible stems of the files whose entries were dropped
+	// hasUnknownDead is true if an entry was dropped whose file nobody can recognize any more, although a
+	// removal of the file has begun.
+	hasUnknownDead bool
+	// mayBecomeWrong is true if a call that is still in progress may make the count wrong when it ends.
+	mayBecomeWrong bool
+}
+
+// recountLedger drops the dead entries of a ledger and counts the files of the user again. All calls together
+// count at most maxRecounts times. After that, recountLedger fails with errRestless.
+func (r *recountOp) recountLedger(ctx context.Context, t *ledger.Text) error {
+	r.ledger = t
+	r.dead = map[string]bool{}
+	r.hasUnknownDead = false
+	if err := r.dropDeadEntries(ctx); err != nil {
 		return err
 	}
 
-	// Repeat the count if a pending upload has got the key of its file meanwhile, because the file may
-	// have been counted.
+	// A pending upload may get the key of its file during the count, which may then include the file. So
+	// repeat the count until the stems of the pending uploads stay the same.
 	for {
-		*attempts++
-		if *attempts > maxRecounts {
+		r.attempts++
+		if r.attempts > maxRecounts {
 			return errRestless
 		}
-		if err := c.countFiles(ctx, user, t, r); err != nil {
+		if err := r.countFiles(ctx); err != nil {
 			return err
 		}
 
 		oldPending := r.pending
-		if err := c.dropDeadEntries(ctx, t, now, r); err != nil {
+		if err := r.dropDeadEntries(ctx); err != nil {
 			return err
 		}
 		if maps.Equal(oldPending, r.pending) {
@@ -92,146 +112,159 @@ func (c *counter) recountLedger(
 		}
 	}
 
-	if r.doubtful {
-		// A Sweep after the longest lease counts again.
-		c.book.DoubtAfter(t, c.leaseUntil())
+	if r.mayBecomeWrong {
+		// After the longest lease, the calls in progress have ended. A Sweep then counts again.
+		r.counter.book.DoubtAfter(t, r.counter.leaseUntil())
 	}
 	return nil
 }
 
-// A reckoning is what one count of a user's files knows of the entries in the ledger. The stem of a
-// file is its key without the extension.
-type reckoning struct {
-	pending map[string]bool // stems of the files of uploads that have not ended
-	dead    map[string]bool // stems of the files whose entries were dropped because they were dead
-	// unknown is true if an entry was dropped, and a removal has begun of its file, whose key is not
-	// known any more.
-	unknown bool
-	// doubtful is true if the count may be wrong as soon as another call ends.
-	doubtful bool
-}
-
-// countFiles sets the count of a ledger to the files of the user, except those of pending uploads and
-// those that are being removed, which are in the entries.
-//
-// The count is doubtful if a file of a dead entry is counted, because a slow call may still remove it
-// and subtract nothing. It is also doubtful if a removal is in progress, which may have subtracted a
-// file twice.
-func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r *reckoning) error {
+// countFiles sets the count of the ledger to the files of the user, except those that an entry counts,
+// because they are being uploaded or removed.
+func (r *recountOp) countFiles(ctx context.Context) error {
+	t := r.ledger
 	t.Bytes = 0
 	t.Files = 0
-	r.doubtful = false
+	// A removal that is in progress may have subtracted a file twice.
+	r.mayBecomeWrong = r.hasRemoval()
 
-	// Look for a removal that is in progress.
-	for _, entry := range t.Entries {
-		if entry.Removal != "" {
-			r.doubtful = true
-		}
-	}
-
-	// Count the files.
-	for f, err := range c.filesOf(ctx, user) {
+	for f, err := range r.counter.filesOf(ctx, r.user) {
 		if err != nil {
 			return err
 		}
-		stem := c.setup.pattern.Stem(f.Key)
-		// The entry of the upload counts this file.
+		stem := r.counter.setup.pattern.Stem(f.Key)
+		// The entry of its upload counts this file.
 		if r.pending[stem] {
 			continue
 		}
-
-		name := ledger.Removal{Key: f.Key}.Name()
-		removal, isRemoved := t.Entries[name]
-		if isRemoved {
-			// The removal may have begun when the file was part of a reservation that is dead now.
-			removal.Bytes = f.Size
-			removal.Files = 1
-			t.Entries[name] = removal
+		isInRemoval := r.addToRemoval(f)
+		if isInRemoval {
 			continue
 		}
 
 		t.Bytes += f.Size
 		t.Files++
-		if r.unknown || r.dead[stem] {
-			r.doubtful = true
+		if r.hasUnknownDead || r.dead[stem] {
+			// A slow call of the upload taken for dead may still remove this file, and subtract nothing.
+			r.mayBecomeWrong = true
 		}
 	}
 	return nil
 }
 
-// dropDeadEntries removes the dead entries of a ledger, which nobody will complete. It notes in the reckoning
-// where the files of dead and of pending uploads may be.
-func (c *counter) dropDeadEntries(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
+// hasRemoval reports whether a removal is in progress.
+func (r *recountOp) hasRemoval() bool {
+	for _, entry := range r.ledger.Entries {
+		if entry.Removal != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// addToRemoval counts a file in the entry of its removal, and returns false if the file is not being removed.
+func (r *recountOp) addToRemoval(f *File) bool {
+	name := ledger.Removal{Key: f.Key}.Name()
+	entry, exists := r.ledger.Entries[name]
+	if !exists {
+		return false
+	}
+	// If the removal began while a reservation counted the file, its entry has no bytes yet.
+	entry.Bytes = f.Size
+	entry.Files = 1
+	r.ledger.Entries[name] = entry
+	return true
+}
+
+// dropDeadEntries removes the entries of the ledger that nobody will complete. It sets r.pending to the possible
+// stems of the other uploads, and adds those of the dropped entries to r.dead.
+func (r *recountOp) dropDeadEntries(ctx context.Context) error {
 	r.pending = map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
-		entry := t.Entries[name]
-		dead, open, err := c.isDead(ctx, entry, now)
+	entries := r.ledger.Entries
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		entry := entries[name]
+		dead, upload, err := r.counter.isDead(ctx, entry, r.now)
 		if err != nil {
 			return err
 		}
-		if entry.Removal != "" && !dead {
-			// The method countFiles finds the entry by the key of the file.
+
+		if dead {
+			delete(entries, name)
+			isKnown := r.addStems(r.dead, entry, upload)
+			if !isKnown && entry.Removed {
+				r.hasUnknownDead = true
+			}
 			continue
 		}
-
-		// Note the stems of the possible files with those of dead or of pending uploads.
-		stems := r.pending
-		if dead {
-			delete(t.Entries, name)
-			stems = r.dead
-		}
-		switch {
-		case entry.Stem != "":
-			stems[entry.Stem] = true
-		case open != nil:
-			for _, key := range c.setup.possibleKeys(open) {
-				stems[c.setup.pattern.Stem(key)] = true
-			}
-		case dead && entry.Removed:
-			r.unknown = true
+		// The method addToRemoval finds the entry of a removal by the key of the file.
+		if entry.Removal == "" {
+			r.addStems(r.pending, entry, upload)
 		}
 	}
 	return nil
 }
 
+// addStems adds the stems that the file of an entry may have, and returns false if none is known. The session
+// upload is that of the entry, or nil.
+func (r *recountOp) addStems(stems map[string]bool, entry ledger.Entry, upload *session.Session) (known bool) {
+	if entry.Stem != "" {
+		stems[entry.Stem] = true
+		return true
+	}
+	if upload == nil {
+		return false
+	}
+	for _, key := range r.counter.setup.possibleKeys(upload) {
+		stems[r.counter.setup.pattern.Stem(key)] = true
+	}
+	return true
+}
+
 // isDead reports whether nobody will complete the upload or removal of an entry any more. It also returns the
-// session of the entry if it has read it.
+// session of the upload if it has read it and the session belongs to the entry.
 func (c *counter) isDead(
 	ctx context.Context, entry ledger.Entry, now time.Time,
-) (dead bool, open *session.Session, err error) {
+) (dead bool, upload *session.Session, err error) {
 	// Without a session, only the lease shows whether a call still works on the entry.
 	if entry.Session == "" {
-		return !entry.Until.IsZero() && entry.Until.Before(now), nil, nil
+		hasLease := !entry.Until.IsZero()
+		return hasLease && entry.Until.Before(now), nil, nil
 	}
 
-	// The session of a young entry may not be saved yet.
-	isYoung := now.Before(entry.Until)
-	if entry.Until.IsZero() {
-		// An older version has made the entry.
-		isYoung = now.Sub(entry.At) < orphanAge
-	}
-	if isYoung && entry.Stem != "" {
+	// The session need not be read to find the file of a young entry with a stem.
+	young := isYoung(entry, now)
+	if young && entry.Stem != "" {
 		return false, nil, nil
 	}
 
 	// Read the session.
-	open, err = c.sessions.Read(ctx, entry.Session)
+	upload, err = c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		// The session has been removed, or was not saved yet.
-		return !isYoung, nil, nil
+		// The session of a young entry may not be saved yet. Any other has been removed.
+		return !young, nil, nil
 	}
 	if err != nil {
 		return false, nil, err
 	}
-	if open.RunID() != entry.Run {
+	if upload.RunID() != entry.Run {
 		// It is the session of a later upload with the same token.
 		return true, nil, nil
 	}
 
 	// An upload that has ended would have dropped its entry, except a partial upload of tus, which keeps
 	// it until it is joined to a file.
-	dead = open.Phase == session.PhaseDone && open.Kind != session.KindPartial
-	return dead, open, nil
+	dead = upload.Phase == session.PhaseDone && upload.Kind != session.KindPartial
+	return dead, upload, nil
+}
+
+// isYoung reports whether the session of an entry may not be saved yet, because the call that has added the entry
+// may still be running.
+func isYoung(entry ledger.Entry, now time.Time) bool {
+	if entry.Until.IsZero() {
+		// An older version has added the entry, and has set no end.
+		return now.Sub(entry.At) < orphanAge
+	}
+	return now.Before(entry.Until)
 }
 
 // filesOf iterates over the files of a user, of which at least Key and Size are set.
