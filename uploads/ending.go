@@ -70,34 +70,6 @@ const (
 	stageTold
 )
 
-// A verdict says what a call does if a step finds something unexpected.
-type verdict int
-
-const (
-	goOn       verdict = iota // another call has done the step
-	countAnew                 // do the step now, and let the next Sweep count again
-	checkCount                // go on, and let the next Sweep count again
-	takeItBack                // Sweep took this call for dead: remove the file, and fail
-)
-
-// withoutReservation says what a call must do with a stored file whose reservation is gone, which depends on
-// who may have dropped it.
-func (o origin) withoutReservation() verdict {
-	switch o {
-	case originOwn:
-		// Only Sweep can have dropped it, and may have counted the file.
-		return takeItBack
-	case originFirst:
-		// The ledger was lost, or Sweep has dropped it. The file may be uncounted.
-		return countAnew
-	case originShared:
-		// Another call has counted the file since this call began.
-		return checkCount
-	}
-	// An earlier call has counted the file.
-	return goOn
-}
-
 // end creates the record of a stored file, counts the file, and calls Config.Stored. It notes each step in
 // f.stage, so that takeBack can undo them if end fails.
 func (s *files) end(ctx context.Context, f *File) error {
@@ -141,10 +113,10 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	}
 }
 
-// beginEnding returns how many bytes are reserved for a file whose upload other calls may end, too, and fails
-// if the upload was canceled. A reservation that is gone means that an earlier call has counted the file,
-// which beginEnding notes in f.origin.
-func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
+// findReservation looks up the reservation of a file in the ledger of its user before the upload of the file is
+// ended. It returns the number of reserved bytes, and sets f.origin if there is no reservation any more, because
+// an earlier call has then counted the file. If the upload was canceled, findReservation fails.
+func (s *files) findReservation(ctx context.Context, f *File) (reservedBytes int64, err error) {
 	if s.counter == nil {
 		return 0, nil
 	}
@@ -155,22 +127,23 @@ func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err e
 	if entry.Canceled {
 		return 0, canceledError()
 	}
+
+	// The method count compares this ID, to find out whether the ledger was lost.
+	f.ledger = ledgerID
 	if !exists {
 		f.origin = originCounted
+		return 0, nil
 	}
-	// The method count compares it, to find out whether the ledger was lost.
-	f.ledger = ledgerID
 	return entry.Bytes, nil
 }
 
-// count makes the reservation of a stored file a part of the user's count. If the reservation is gone, f.origin
-// decides whether the file must be counted, is counted already, or must be removed.
+// count counts a stored file for its user, in place of the room that the ledger reserves for it. It fails if the
+// ticket of the file was canceled.
 func (s *files) count(ctx context.Context, f *File) error {
 	if s.counter == nil || f.reserved == "" {
 		return nil
 	}
 
-	// Turn the reservation into a counted file.
 	settlement, err := s.counter.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
 		return refusal.StoreFailed(err)
@@ -184,29 +157,38 @@ func (s *files) count(ctx context.Context, f *File) error {
 		return canceledError()
 	}
 
+	// The reservation is gone, and this call has not counted the file.
 	if f.ledger != "" && f.ledger != settlement.Ledger {
 		// The ledger was lost and made again, and nobody can have counted the file in the new one.
 		f.origin = originFirst
 	}
+	return s.countUnreserved(ctx, f)
+}
 
-	// The reservation is gone without having been counted or canceled.
-	switch f.origin.withoutReservation() {
-	case takeItBack:
-		// The Sweep that has dropped the reservation may have counted the file, so the next one must count
-		// again.
+// countUnreserved ends the counting of a stored file whose reservation has gone from the ledger. Depending on who
+// may have dropped the reservation, it counts the file, leaves it as it is, or removes it and fails.
+func (s *files) countUnreserved(ctx context.Context, f *File) error {
+	switch f.origin {
+	case originOwn:
+		// Only a Sweep that took this call for dead can have dropped the reservation. It may have counted the
+		// file, so the next Sweep must count again.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
 		s.takeBack(ctx, f)
 		return tookTooLong(f)
-	case countAnew:
+	case originFirst:
+		// The ledger was lost, or a Sweep has dropped the reservation. So the file may be uncounted. Add counts
+		// it, and lets the next Sweep count again.
 		if err := s.counter.book.Add(ctx, f.User.ID, f.Size); err != nil {
 			return refusal.StoreFailed(err)
 		}
 		f.stage = stageCounted
-	case checkCount:
-		// It is not known whether the file is counted, so the next Sweep must count again.
+		return nil
+	case originShared:
+		// Another call has probably counted the file since this call began. The next Sweep makes sure.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
 		return s.checkNotRemoved(ctx, f)
 	}
+	// For originCounted, an earlier call has counted the file.
 	return nil
 }
 
@@ -247,33 +229,25 @@ func (s *files) record(ctx context.Context, f *File) error {
 		// A counted file has had its record. If the record is missing, the file was removed.
 		return s.useRecord(ctx, f, fileRemoved())
 	}
-	mayBeSwept := f.lifetime > 0 && f.origin != originOwn && s.age(f) >= f.lifetime-f.lifetime/8
-	if mayBeSwept {
-		// A Sweep, whose clock may be fast, may have removed an earlier record.
+	if s.mayHaveExpired(f) {
+		// A Sweep may have removed the record that an earlier call has created.
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
-	// Create the record.
+	// Create the record. If its outcome is unknown, the record may exist, too. If the file is then taken back,
+	// the record must be removed before the bytes.
 	err := s.createRecord(ctx, f)
 	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
-		// If the file is taken back, the record must be removed before the bytes.
 		f.stage = stageRecorded
 	}
 	if err != nil {
 		return err
 	}
-
-	// Sweep removes bytes without a record after Grace, and any file after its lifetime. If this call was
-	// fast, neither is near.
-	fast := s.setup.config.Grace / 2
-	if f.lifetime > 0 {
-		fast = min(fast, f.lifetime/2)
-	}
-	if s.age(f) < fast {
+	if s.isFresh(f) {
 		return nil
 	}
 
-	// A Sweep may have removed the bytes during this call.
+	// This call was slow, so a Sweep may have removed the bytes before the record was created.
 	isRemoved, err := s.removeEmpty(ctx, f)
 	if err != nil {
 		return err
@@ -282,6 +256,26 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return tookTooLong(f)
 	}
 	return nil
+}
+
+// mayHaveExpired reports whether a Sweep with a fast clock may have removed f as an expired file of an earlier
+// call. No earlier call can have made a file of originOwn.
+func (s *files) mayHaveExpired(f *File) bool {
+	if f.lifetime <= 0 || f.origin == originOwn {
+		return false
+	}
+	clockError := f.lifetime / 8
+	return s.age(f) >= f.lifetime-clockError
+}
+
+// isFresh reports whether no Sweep can have removed the bytes of f yet. Sweep removes bytes without a record after
+// Config.Grace, and any file after its lifetime, so half of that is safe even if the clocks differ.
+func (s *files) isFresh(f *File) bool {
+	safeAge := s.setup.config.Grace / 2
+	if f.lifetime > 0 {
+		safeAge = min(safeAge, f.lifetime/2)
+	}
+	return s.age(f) < safeAge
 }
 
 // age returns the time since the ID of f was made. No object under the key of f is older.
@@ -298,34 +292,33 @@ func (s *files) describe(f *File) {
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, session.PendingType)
 }
 
-// createRecord creates the record of f. If that fails, it reads the record, which an earlier attempt may have
-// created, and takes Expires from there.
+// createRecord creates the record of f, or takes Expires from the record that an earlier attempt has created. If
+// the record may exist after a failure, the error wraps storage.OutcomeUnknown.
 func (s *files) createRecord(ctx context.Context, f *File) error {
 	records := s.setup.config.Records
-	err := records.Create(ctx, f)
-	exists := storage.CodeOf(err) == storage.PreconditionFailed
-	if !exists && !errors.Is(err, storage.OutcomeUnknown) {
-		return err
+	createErr := records.Create(ctx, f)
+	alreadyExists := storage.CodeOf(createErr) == storage.PreconditionFailed
+	if !alreadyExists && !errors.Is(createErr, storage.OutcomeUnknown) {
+		return createErr
 	}
 
-	// The record may exist, either by an earlier attempt or by this one.
+	// An earlier attempt or this one may have created the record, so read it.
 	current, readErr := records.Record(ctx, f.ID)
 	if readErr == nil {
 		// A transaction may have made the file permanent.
 		f.Expires = current.Expires
 		return nil
 	}
-
-	// The outcome of Create is unknown, and stays so.
-	if !exists {
-		return err
+	if !alreadyExists {
+		// It stays unknown whether Create has created the record.
+		return createErr
 	}
 	if storage.CodeOf(readErr) == storage.ObjectNotFound {
 		// The record was created and has been removed since.
 		return nil
 	}
-	// It is not known whether this upload has made the record. Unknown makes the caller remove it, too, if
-	// it takes the file back.
+	// The record exists, and this upload may have created it. Unknown makes the caller remove it, too, if it
+	// takes the file back.
 	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 

@@ -57,7 +57,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 
-	// Begin the removal in the ledger, which subtracts the file.
+	// Subtract the file, and keep an entry in the ledger until it is removed.
 	entry := ledger.Entry{Bytes: stored.Size, Files: 1, Stem: s.setup.pattern.Stem(stored.Key)}
 	removal, err := s.counter.beginRemoval(ctx, stored, entry)
 	if err != nil {
@@ -72,28 +72,36 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	lease := s.counter.newLease(stored.User.ID)
 	lease.add(ctx, removal.Name())
 	defer lease.end()
+	return s.removeSubtracted(ctx, f, removal)
+}
 
-	// Check again whether the file exists. Another call may have removed and subtracted it before this
-	// removal began.
-	_, err = s.lookUp(ctx, f)
+// removeSubtracted removes a file that this call or another one has subtracted from the count of its user, and
+// ends the removal in the ledger. It adds the file to the count again if that was wrong.
+func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Removal) error {
+	const addAgain = true // value of the parameter restore of EndRemoval
+
+	// Another call may have removed and subtracted the file before this removal began.
+	_, err := s.lookUp(ctx, f)
 	exists := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
 
-	// Remove the file.
 	err = s.removeStored(ctx, f)
 	if err == errKept {
 		// The file stays, and still counts.
-		_ = s.counter.book.EndRemoval(ctx, removal, true)
+		_ = s.counter.book.EndRemoval(ctx, removal, addAgain)
 	}
 	if err != nil {
 		return err
 	}
-	if exists || !removal.Joined {
-		// This call has removed the file, or has begun the removal. If EndRemoval fails, Sweep counts
-		// the files of the user again.
-		_ = s.counter.book.EndRemoval(ctx, removal, !exists)
+
+	// If one of these fails, Sweep counts the files of the user again.
+	if exists {
+		_ = s.counter.book.EndRemoval(ctx, removal, !addAgain)
+	} else if !removal.Joined {
+		// This removal has subtracted the file a second time.
+		_ = s.counter.book.EndRemoval(ctx, removal, addAgain)
 	}
 	return nil
 }
@@ -205,7 +213,7 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		return records.Remove(ctx, f)
 	}
 
-	// Remove the record during a removal in the ledger.
+	// Without bytes and files, the entry of the removal subtracts nothing from the count.
 	removal, err := s.counter.beginRemoval(ctx, f, ledger.Entry{})
 	if err != nil {
 		return err
@@ -218,14 +226,14 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		return nil
 	}
 
-	// Make the next Sweep count.
+	// Doubt marks the ledger for the next Sweep.
 	if err := s.counter.book.Doubt(ctx, f.User.ID); err != nil {
 		return err
 	}
-
 	if removal.Joined {
-		// The call that began the removal ends it.
+		// Another call has begun the removal, and ends it.
 		return nil
 	}
-	return s.counter.book.EndRemoval(ctx, removal, false)
+	const addAgain = true
+	return s.counter.book.EndRemoval(ctx, removal, !addAgain)
 }

@@ -27,10 +27,13 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	defer cancel()
 
 	// Claim the session, so that no other call makes the file at the same time.
-	claim, _, leave := k.Calls.Enter()
+	callID, _, leave := k.Calls.Enter()
 	defer leave()
+	claimed, err := k.Claim(ctx, s, callID, k.drawKey)
+	if err == nil {
+		return k.finishAndRelease(ctx, claimed, maker)
+	}
 
-	claimed, err := k.Claim(ctx, s, claim, k.drawKey)
 	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
 	if isCompleted && s.ID != "" && s.Kind != session.KindSingle {
 		// A faster call has completed the upload.
@@ -38,27 +41,30 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	}
 	if errors.Is(err, storage.OutcomeUnknown) {
 		// The claim may have been saved.
-		k.Release(ctx, s, claim)
+		k.Release(ctx, s, callID)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return nil, err
+}
 
-	// The claim is released even if a function of the application panics.
+// finishAndRelease makes the file of a claimed session, and keeps the claim meanwhile. Unless the upload is then
+// finished, it releases the claim, even if a function of the application panics.
+func (k *keeper) finishAndRelease(
+	ctx context.Context, claimed *session.Session, maker session.Maker,
+) (*session.Session, error) {
+	callID := claimed.Claim
 	claimedCtx, stop := k.KeepClaim(ctx, claimed)
 	isFinished := false
 	defer func() {
-		stop()
+		stop() // has no effect if it was called before
 		if !isFinished {
-			k.Release(ctx, claimed, claim)
+			k.Release(ctx, claimed, callID)
 		}
 	}()
 
-	// Make the file.
 	final, err := k.finishClaimed(claimedCtx, claimed, maker)
-	isLost := stop() // stop may be called again
+	isLost := stop()
 	if err != nil && isLost {
-		// Another call has taken the claim.
+		// Another call has taken the claim over.
 		return nil, refusal.BeingCompleted()
 	}
 	isFinished = err == nil
@@ -105,7 +111,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, maker se
 
 // begin finds out whether earlier calls have tried to end the upload.
 func (e *sessionEnd) begin(ctx context.Context) error {
-	if err := e.keeper.beginEnding(ctx, e.s, e.file); err != nil {
+	if err := e.keeper.findOrigin(ctx, e.s, e.file); err != nil {
 		return refusal.StoreFailed(err)
 	}
 	return nil

@@ -112,9 +112,9 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 	return s, nil
 }
 
-// beginEnding sets f.origin to what is known of earlier calls that have tried to end s. If there may
+// findOrigin sets f.origin to what is known of earlier calls that have tried to end s. If there may
 // be any, the reservation in the ledger decides.
-func (k *keeper) beginEnding(ctx context.Context, s *session.Session, f *File) error {
+func (k *keeper) findOrigin(ctx context.Context, s *session.Session, f *File) error {
 	if !s.Again {
 		f.origin = originFirst
 		return nil
@@ -122,7 +122,7 @@ func (k *keeper) beginEnding(ctx context.Context, s *session.Session, f *File) e
 	if !s.Reserved || s.Kind == session.KindPartial {
 		return nil
 	}
-	_, err := k.files.beginEnding(ctx, f)
+	_, err := k.files.findReservation(ctx, f)
 	return err
 }
 

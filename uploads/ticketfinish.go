@@ -60,7 +60,7 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
 	// The reservation has the random name of the ticket.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
-	reserved, err := t.service.files.beginEnding(ctx, t.known)
+	reserved, err := t.service.files.findReservation(ctx, t.known)
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
