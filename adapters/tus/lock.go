@@ -67,7 +67,8 @@ func (l *Locker) acquire(ctx context.Context, key string) (*lease.Lease, error) 
 	return lease.Acquire(ctx, l.bucket, key, lease.WithTTL(l.ttl), lease.WithHandover(), lease.WithRemoval())
 }
 
-// lockError returns the error of Lock after acquire failed with err.
+// lockError returns the error of Lock after acquire failed with err. It is handler.ErrNotFound if no upload can
+// have the ID, because the store does not accept the ID as a key.
 func (l *lock) lockError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
@@ -77,7 +78,8 @@ func (l *lock) lockError(ctx context.Context, err error) error {
 		return err
 	}
 
-	// The ID is the cause only if the store permits a lock with another key.
+	// The store may also refuse every key. To find out whether the ID is the cause, orNotFound tries to acquire a
+	// lock with another key.
 	acquireOther := func(key string) error {
 		other, err := l.locker.acquire(ctx, key)
 		if err != nil {

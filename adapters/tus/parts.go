@@ -131,37 +131,36 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 // last added bytes in b are new; the others have come from the tail.
 func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
-	info.Offset += added
+	info.Offset += added // taken back if the bytes cannot be stored
 
-	// A file without a multipart upload is stored whole. All parts but the last have the full size.
-	isLast := !info.SizeIsDeferred && info.Offset == info.Size
-	isWhole := isLast && u.state.Token == ""
-	isPart := !isWhole && (isLast || b.n == u.state.PartSize)
-
-	var err error
-	switch {
-	case isWhole:
-		_, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...)
-	case isPart:
-		err = u.putPart(ctx, b.reader(), b.n)
-	default:
-		err = u.saveTail(ctx, b)
-	}
-	if err != nil {
-		// The new bytes do not count.
-		info.Offset -= added
-		return err
-	}
-
-	if isWhole {
+	hasAllBytes := !info.SizeIsDeferred && info.Offset == info.Size
+	if hasAllBytes && u.state.Token == "" {
+		// Without a multipart upload, b has the whole file.
+		_, err := u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...)
+		if err != nil {
+			info.Offset -= added
+			return err
+		}
 		return u.saveDone(ctx)
 	}
 
-	// The tail of the next part is empty.
-	if isPart {
-		return b.empty()
+	// All parts but the last have the full size.
+	isPart := hasAllBytes || b.n == u.state.PartSize
+	if !isPart {
+		err := u.saveTail(ctx, b)
+		if err != nil {
+			info.Offset -= added
+		}
+		return err
 	}
-	return nil
+
+	err := u.putPart(ctx, b.reader(), b.n)
+	if err != nil {
+		info.Offset -= added
+		return err
+	}
+	// The next part has no bytes yet.
+	return b.empty()
 }
 
 // saveTail stores the bytes in b as the tail, and saves the state with their number.
@@ -200,35 +199,41 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 			return uploadErr
 		}
 
-		// Somebody else has stored or removed the tail object.
+		// Another server has stored or removed the tail object, so find out what there is now.
 		current, err := u.store.bucket.Attrs(ctx, u.tailKey())
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			if !u.isCurrent(ctx) {
-				// Another server has finished the upload and removed the tail.
-				return uploadErr
-			}
+		isRemoved := storage.CodeOf(err) == storage.ObjectNotFound
+		if err != nil && !isRemoved {
+			return err
+		}
+		if isRemoved && !u.isCurrent(ctx) {
+			// The other server has finished the upload.
+			return uploadErr
+		}
+		if isRemoved {
 			u.state.TailRevision = ""
 			condition = storage.IfAbsent()
 			continue
 		}
-		if err != nil {
-			return err
-		}
 
-		// An object without a number is no tail of this package, so it counts as an earlier part.
-		currentPart, _ := strconv.Atoi(current.Metadata[tailPart])
+		currentPart := partOfTail(current)
 		if currentPart > part {
 			return uploadErr
 		}
 		if currentPart == part && current.Size >= b.n {
-			// The tail begins with the bytes in b.
+			// The current tail begins with the bytes in b.
 			u.state.TailRevision = current.Revision
 			return nil
 		}
-
-		// Replace this shorter or earlier tail.
+		// The current tail is shorter, or that of an earlier part, so replace it.
 		condition = storage.IfRevision(current.Revision)
 	}
+}
+
+// partOfTail returns the number of the part that will begin with the bytes of a tail object. An object without
+// a number is no tail of this package, and counts as that of an earlier part.
+func partOfTail(tail *storage.Attrs) int {
+	number, _ := strconv.Atoi(tail.Metadata[tailPart])
+	return number
 }
 
 // isCurrent reports whether no other server has changed the state since this upload last read or

@@ -150,33 +150,34 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	u := &upload{store: s}
 	key := info.Storage["Key"] // set if a hook of tusd has chosen the key
 
-	// Choose the ID and the key of the object.
-	if info.ID == "" {
-		id := make([]byte, 16)
-		_, _ = rand.Read(id) // never fails
-		info.ID = hex.EncodeToString(id)
-		u.state.OwnKey = key == ""
+	// Choose the ID and the key of the object. A hook may have chosen either of them. Other programs may then
+	// write to the same key, and the mark in the metadata shows whether this upload has made the object.
+	isRandomID := info.ID == ""
+	if isRandomID {
+		info.ID = randomID()
+	}
+	u.state.OwnKey = isRandomID && key == ""
+	if !u.state.OwnKey {
+		u.state.Mark = rand.Text()
 	}
 	if key == "" {
 		key = info.ID
 	}
-	if !u.state.OwnKey {
-		// Other programs may write to the same key. The mark shows whether this upload made the object.
-		u.state.Mark = rand.Text()
-	}
 
-	// Fill in the state.
+	// Fill in the state. The key of the state object follows from the ID alone.
 	u.id = info.ID
 	info.Offset = 0
 	info.Storage = map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
 	u.state.Info = info
 	u.state.PartSize = s.basePart
-
-	// A file of unknown length gets larger parts, so that their number suffices.
 	if info.SizeIsDeferred {
+		// The length is not known yet, so the parts are larger, and their number suffices for any file.
 		u.state.PartSize = deferredParts * s.basePart
-	} else if info.Size > s.basePart && !info.IsFinal {
-		// An upload that joins others, which is final, needs no parts.
+	}
+
+	// A final upload joins other uploads, and needs no parts.
+	needsParts := !info.SizeIsDeferred && info.Size > s.basePart && !info.IsFinal
+	if needsParts {
 		if err := u.beginParts(ctx); err != nil {
 			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err
@@ -194,6 +195,13 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		return nil, fmt.Errorf("beginning an upload: %w", err)
 	}
 	return u, nil
+}
+
+// randomID returns an ID that nobody can guess.
+func randomID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	return hex.EncodeToString(id)
 }
 
 // GetUpload returns the upload with this ID. If it does not exist, the error is

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -175,14 +176,16 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate removes the upload and all its objects, and the state last, so that a failed call can be
 // repeated. It keeps content that another program has stored under the same key.
 func (u *upload) Terminate(ctx context.Context) error {
-	// Find out whether this upload has made the object.
+	// Find out whether this upload is known to have made the object. A server may have died after it made the
+	// object and before it saved that in the state.
 	hasObject := u.state.Done
 	if !hasObject && !u.state.OwnKey {
-		isMade, err := u.hasMadeObject(ctx)
+		// Another program may have made the object with this key.
+		var err error
+		hasObject, err = u.hasMadeObject(ctx)
 		if err != nil {
 			return err
 		}
-		hasObject = isMade
 	}
 
 	// Drop the parts of an upload that has made no object.
@@ -198,14 +201,14 @@ func (u *upload) Terminate(ctx context.Context) error {
 	// Drop the multipart uploads that no state names.
 	u.dropUnnamed(ctx)
 
-	// Remove the tail, the object and the state.
+	// Remove the tail, the object and the state. An object under an own key, which is random, can be that of this
+	// upload only.
 	keys := []string{u.tailKey()}
-	// A server may have died after it made the object and before it saved that in the state. If the key
-	// is random, no other program can have made the object.
 	if hasObject || u.state.OwnKey {
 		keys = append(keys, u.key())
 	}
-	for _, key := range append(keys, u.stateKey()) {
+	keys = append(keys, u.stateKey())
+	for _, key := range keys {
 		if err := u.store.bucket.Remove(ctx, key); err != nil {
 			return err
 		}
@@ -319,23 +322,27 @@ const markName = "tusupload"
 // optionsOf returns the options for storing the object: those of Config.Options, and the mark of the
 // upload in the metadata. O is an option type that every storage.WriteOption implements.
 func optionsOf[O any](u *upload) []O {
-	var opts []O
-	configured := u.store.options(u.state.Info)
-	for _, option := range configured {
-		opts = append(opts, any(option).(O))
-	}
-	if u.state.Mark == "" {
-		return opts
+	options := u.store.options(u.state.Info)
+	if u.state.Mark != "" {
+		options = append(slices.Clip(options), storage.WithMetadata(u.markedMetadata(options)))
 	}
 
-	// The last WithMetadata replaces earlier ones, so it must repeat the configured metadata.
-	metadata := map[string]string{markName: u.state.Mark}
+	var opts []O
+	for _, option := range options {
+		opts = append(opts, any(option).(O))
+	}
+	return opts
+}
+
+// markedMetadata returns the metadata that the options set, and the mark of the upload. An option with this
+// metadata replaces the configured one, so it must repeat that.
+func (u *upload) markedMetadata(options []storage.WriteOption) map[string]string {
 	var applied storage.UploadOptions
-	for _, option := range configured {
-		// Ignore the error: opts has the same options, and the call that receives opts fails if an
-		// option is invalid.
+	for _, option := range options {
+		// Ignore the error: the call that stores the object gets the same options, and fails if one is invalid.
 		_ = applied.Apply(option)
 	}
+	metadata := map[string]string{markName: u.state.Mark}
 	maps.Copy(metadata, applied.Metadata)
-	return append(opts, any(storage.WithMetadata(metadata)).(O))
+	return metadata
 }
