@@ -54,9 +54,10 @@ func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 	return f, nil
 }
 
-// read reads the body into chunks until it ends or the feed stops. The body may have remaining bytes, or any
-// number if that is -1.
+// read reads the body into chunks until it ends or the feed stops. The body may have at most remaining bytes, or
+// any number if that is negative.
 func (f *feed) read(body io.Reader, remaining int64) {
+	isLimited := remaining >= 0
 	for {
 		// Wait for a free chunk.
 		var buf []byte
@@ -66,20 +67,19 @@ func (f *feed) read(body io.Reader, remaining int64) {
 			return
 		}
 
-		if remaining >= 0 {
+		if isLimited {
 			// One byte more shows that the body is too long, without waiting for others from a slow client.
 			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
-
 		n, err := body.Read(buf)
-		// If the body is too long, receiver.add fails for this chunk, and no later one needs a limit.
-		remaining -= int64(n)
-		if remaining < 0 {
-			remaining = -1
-		}
-		if !f.send(chunk{data: buf[:n], err: err}) || err != nil {
+		isSent := f.send(chunk{data: buf[:n], err: err})
+		if !isSent || err != nil {
 			return
 		}
+
+		// If the body is too long, the receiver refuses this chunk and closes the feed.
+		remaining -= int64(n)
+		isLimited = isLimited && remaining >= 0
 	}
 }
 
@@ -99,9 +99,10 @@ func (f *feed) recycle(p chunk) {
 	f.free <- p.data[:cap(p.data)]
 }
 
-// Close stops the feed before the response is written, which then closes the connection if the body has
-// not ended. It reports whether the goroutine of the feed has ended, which it can bring about only if no
-// middleware hides the connection.
+// Close stops the feed, and must be called before the response is written. It returns false if the goroutine of the
+// feed still reads the body, because a middleware hides the connection.
+//
+// If the body has not ended, the response closes the connection.
 func (f *feed) Close() bool {
 	defer f.release()
 	close(f.stop)
@@ -110,7 +111,7 @@ func (f *feed) Close() bool {
 		return true
 	}
 
-	// A deadline ends the Read in progress.
+	// The goroutine may be waiting for bytes of the client, which a deadline ends.
 	conn := http.NewResponseController(f.w)
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		f.w.Header().Set("Connection", "close")

@@ -75,39 +75,46 @@ func (c *checksum) verify() error {
 	return nil
 }
 
+// metadataHeader is the name of the header with the metadata, as errors give it.
+const metadataHeader = "Upload-Metadata"
+
 // setMetadata parses the header Upload-Metadata, in which Uppy and tus-js-client also send the name and
 // the type of the file.
 func setMetadata(n *session.Request, header string) error {
-	const field = "Upload-Metadata"
 	if len(header) > session.MaxMetadataBytes {
-		return refusal.Invalid(field, "There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
+		return refusal.Invalid(metadataHeader,
+			"There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
 	}
-
 	n.Metadata = map[string]string{}
-
-	// Each pair is a key and a value in base64, with a space between them.
-	for pair := range strings.SplitSeq(header, ",") {
-		if header == "" {
-			break
+	if header != "" {
+		for pair := range strings.SplitSeq(header, ",") {
+			if e := addPair(n.Metadata, pair); e != nil {
+				return e
+			}
 		}
-		name, text, _ := strings.Cut(strings.TrimSpace(pair), " ")
-		value, err := base64.StdEncoding.DecodeString(text)
-		_, isRepeated := n.Metadata[name]
-		if name == "" || isRepeated || !utf8.ValidString(name) {
-			return refusal.Invalid(field, "Each key of the metadata must occur once.")
-		}
-		if err != nil {
-			return refusal.Invalid(field, "Values of metadata must be in base64.")
-		}
-		n.Metadata[name] = string(value)
 	}
-
 	if len(n.Metadata) > session.MaxMetadata {
-		return refusal.Invalid(field, "There is too much metadata.")
+		return refusal.Invalid(metadataHeader, "There is too much metadata.")
 	}
 
 	// Uppy and tus-js-client use different keys.
 	n.Name = cmp.Or(n.Metadata["filename"], n.Metadata["name"])
 	n.Type = cmp.Or(n.Metadata["filetype"], n.Metadata["type"])
+	return nil
+}
+
+// addPair adds one pair of the header Upload-Metadata to metadata. The pair is a key and a value in base64, with a
+// space between them.
+func addPair(metadata map[string]string, pair string) *refusal.Error {
+	name, text, _ := strings.Cut(strings.TrimSpace(pair), " ")
+	_, isRepeated := metadata[name]
+	if name == "" || isRepeated || !utf8.ValidString(name) {
+		return refusal.Invalid(metadataHeader, "Each key of the metadata must occur once.")
+	}
+	value, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return refusal.Invalid(metadataHeader, "Values of metadata must be in base64.")
+	}
+	metadata[name] = string(value)
 	return nil
 }

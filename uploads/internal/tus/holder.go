@@ -100,40 +100,52 @@ func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error)
 	return nil, errTaken()
 }
 
-// checkPatch fails if a request with length bytes cannot continue a session at this offset. The request may
-// announce the size of the file; otherwise size is -1.
+// checkPatch fails if a request with length bytes (-1 if that is not known) cannot continue a session at this
+// offset. The request may announce the size of the file; otherwise size is -1.
 func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) error {
 	if s.Kind == session.KindFinal {
 		return refusal.New("Upload-Concat", refusal.CodeNotAllowed, "A joined file takes no bytes.")
 	}
 	if offset != s.Tus.Offset {
-		e := refusal.New("Upload-Offset", refusal.CodeOffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
-		e.Problem = "mismatching-upload-offset"
-		if s.Phase == session.PhaseDone {
-			e = s.Completed()
-		}
-		e.Offsets = &[2]int64{s.Tus.Offset, offset}
-		return e
+		return wrongOffset(s, offset)
 	}
 
-	// Check the size that the request announces.
-	if size >= 0 && s.Size >= 0 && size != s.Size {
+	// The file has the size that the request announces or, if it announces none, at most s.Limit bytes.
+	maxSize := s.Limit()
+	if size >= 0 {
+		if err := checkSize(s, size); err != nil {
+			return err
+		}
+		maxSize = size
+	}
+	if maxSize >= 0 && length > maxSize-offset {
+		return refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
+	}
+	return nil
+}
+
+// wrongOffset returns the error for a request whose bytes begin at another offset than that of the session.
+func wrongOffset(s *session.Session, offset int64) *refusal.Error {
+	message := fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset)
+	e := refusal.New("Upload-Offset", refusal.CodeOffsetMismatch, message)
+	e.Problem = "mismatching-upload-offset"
+	if s.Phase == session.PhaseDone {
+		e = s.Completed()
+	}
+	e.Offsets = &[2]int64{s.Tus.Offset, offset}
+	return e
+}
+
+// checkSize fails if the file of a session cannot have the size that a request announces.
+func checkSize(s *session.Session, size int64) error {
+	if s.Size >= 0 && size != s.Size {
 		return inconsistentLength()
 	}
-	if size >= 0 && size < s.Tus.Offset {
+	if size < s.Tus.Offset {
 		return refusal.Invalid("Upload-Length", "More bytes than that have arrived.")
 	}
 	if s.Target.MaxSize > 0 && size > s.Target.MaxSize {
 		return refusal.TooLarge("Upload-Length", s.Target.MaxSize)
-	}
-
-	// Check the number of bytes in the request.
-	maximum := size
-	if maximum < 0 {
-		maximum = s.Limit()
-	}
-	if maximum >= 0 && length > maximum-offset {
-		return refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
 	return nil
 }
