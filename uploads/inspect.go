@@ -53,8 +53,9 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 // refuse the content. The upload stays, and the client may try again.
 type inspectError struct{ error }
 
-// inspectStored checks a stored object against the rules and the length that its sender has claimed, or 0.
-// If the object breaks a rule, it also returns the attributes.
+// inspectStored checks a stored object against the rules, and against the length that its sender has claimed
+// unless claimed is 0. If the object breaks a rule, inspectStored returns its attributes and the refusal. After
+// any other failure, it returns only the error.
 func (s *setup) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, *refusal.Error) {
@@ -64,9 +65,10 @@ func (s *setup) inspectStored(
 	}
 	defer reader.Close()
 
+	// Service.Finish leaves an empty object of this type in place of a file that it has copied.
 	attrs := reader.Attrs()
-	// The empty object of this type replaces a file that Finish has made already.
-	if attrs.Size == 0 && attrs.ContentType == contentTypeOfSpent {
+	isSpent := attrs.Size == 0 && attrs.ContentType == contentTypeOfSpent
+	if isSpent {
 		return nil, nil, refusal.StoreFailed(errSpent)
 	}
 	if e := newBounds(s.judge, claimed).check(attrs.Size); e != nil {

@@ -212,48 +212,55 @@ func (e *sessionEnd) end(ctx context.Context) error {
 
 // done saves that the upload has ended, and removes the objects that are no longer needed.
 func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
-	k := e.keeper
-	s := e.s
-	f := e.file
+	spent := e.spentNames() // before setDone drops them from the session
+	final, err := e.keeper.Advance(ctx, e.s, nil, e.setDone)
+	if err == nil {
+		e.removeSpent(ctx, spent)
+		return final, nil
+	}
 
-	// The bytes of these objects are now part of the file.
-	names := s.TailNames()
-	if k.setup.isStaged(s.Kind) && s.Kind != session.KindPartial && s.Token != "" {
+	if e.s.Pieces != nil && refusal.CodeOf(err) != refusal.CodeStoreFailed {
+		// Another call with pieces has finished the same file, or Sweep has removed the state.
+		e.s.SetStored(session.PhaseDone, e.file.Size)
+		return e.s, nil
+	}
+	return nil, err
+}
+
+// setDone sets the fields of a session whose upload has ended.
+func (e *sessionEnd) setDone(s *session.Session) {
+	s.Target = e.target
+	s.Link = e.linked
+	s.SetStored(session.PhaseDone, e.file.Size)
+	s.Location = e.file.Location
+	if s.Location == e.linked {
+		// Config.Stored has not replaced the URL of Config.Link, which is made again each time.
+		s.Location = ""
+	}
+}
+
+// spentNames returns the names of the session's objects whose bytes are now part of the file.
+func (e *sessionEnd) spentNames() []string {
+	names := e.s.TailNames()
+	isCopied := e.keeper.setup.isStaged(e.s.Kind) && e.s.Kind != session.KindPartial
+	if isCopied && e.s.Token != "" {
 		names = append(names, session.ContentName)
 	}
+	return names
+}
 
-	// Save the end of the upload.
-	final, err := k.Advance(ctx, s, nil, func(s *session.Session) {
-		s.Target = e.target
-		s.Link = e.linked
-		s.SetStored(session.PhaseDone, f.Size)
-		s.Location = f.Location
-		if f.Location == e.linked {
-			// Config.Stored has not replaced the URL of Config.Link, which is made again each time.
-			s.Location = ""
-		}
-	})
-	if s.Pieces != nil && err != nil && refusal.CodeOf(err) != refusal.CodeStoreFailed {
-		// Another call has finished the file, or Sweep has removed the state.
-		s.SetStored(session.PhaseDone, f.Size)
-		return s, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-
-	// Remove what is no longer needed.
-	if s.Pieces != nil {
-		// If this fails, Sweep removes the pieces later.
-		_ = k.RemoveObjects(ctx, s)
+// removeSpent removes the objects with these names or, for a file in pieces, all its pieces. What it cannot
+// remove, Sweep removes later.
+func (e *sessionEnd) removeSpent(ctx context.Context, names []string) {
+	if e.s.Pieces != nil {
+		_ = e.keeper.RemoveObjects(ctx, e.s)
 	} else if len(names) > 0 {
-		k.RemoveKeys(ctx, s, names...)
+		e.keeper.RemoveKeys(ctx, e.s, names...)
 	}
 	if !e.mustAnnounce() {
-		// The method end has not removed the joined pieces. If this fails, Sweep removes them later.
-		_ = k.RemoveJoined(ctx, s)
+		// The method end has not removed the pieces from which the file was joined.
+		_ = e.keeper.RemoveJoined(ctx, e.s)
 	}
-	return final, nil
 }
 
 // makeObject makes the object of a session, or returns the attributes of the object that an earlier call has
@@ -269,9 +276,14 @@ func (k *keeper) makeObject(
 		return k.makeOnce(ctx, s, s.Target.Key, maker)
 	}
 
-	// Make an object with the content first, to be checked before it is copied to its final key.
 	content := k.Key(s, session.ContentName)
-	if s.Kind != session.KindPartial && s.Token == "" {
+	if s.Kind == session.KindPartial {
+		// The file that is joined from this piece is checked, and not the piece.
+		return k.makeContent(ctx, s, content, maker)
+	}
+
+	// Make an object with the content first, to be checked before it is copied to its final key.
+	if s.Token == "" {
 		// Only this call writes these bytes. Another call that claims the session must not replace
 		// them after Inspect has read them.
 		content = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
@@ -280,13 +292,18 @@ func (k *keeper) makeObject(
 			_ = k.setup.discard(ctx, content)
 		}()
 	}
-
 	attrs, err := k.makeContent(ctx, s, content, maker)
-	if err != nil || s.Kind == session.KindPartial {
+	if err != nil {
 		return attrs, err
 	}
+	return k.copyChecked(ctx, s, f, content, attrs)
+}
 
-	// Check the content.
+// copyChecked checks the object under the key content, which has these attributes, and copies it to the final key
+// of the file. It also sets the Target of the session.
+func (k *keeper) copyChecked(
+	ctx context.Context, s *session.Session, f *File, content string, attrs *storage.Attrs,
+) (*storage.Attrs, error) {
 	target, err := k.decideTarget(ctx, s, f, content)
 	if err != nil {
 		return nil, err
@@ -295,7 +312,6 @@ func (k *keeper) makeObject(
 		return nil, err
 	}
 
-	// Copy it to its final key.
 	opts := session.OptionsFor[storage.CopyOption](target)
 	if s.Pieces == nil {
 		opts = s.CopyOptions(target.CopyOptions())
@@ -328,35 +344,37 @@ func (k *keeper) makeContent(
 // decideTarget checks the object under the key content, and returns the Target of the file with its final key.
 // It also sets the width and height of f.
 func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
-	t := s.Target
+	begun := s.Target // the Target with which the upload began
 	if !k.setup.judge.LooksAtContent() {
-		return t, nil
+		return begun, nil
 	}
 
-	// Check the content.
-	_, verdict, e := k.setup.inspectStored(ctx, content, 0)
-	if e != nil && !isRefusal(e) {
+	// Check the content. The length is not checked again, because nothing is claimed.
+	const claimedSize = 0
+	_, verdict, checkErr := k.setup.inspectStored(ctx, content, claimedSize)
+	if checkErr != nil && !isRefusal(checkErr) {
 		// The caller decides what an error of the store means.
-		return t, e.Err
+		return begun, checkErr.Err
 	}
-	if e != nil {
-		return t, e
+	if checkErr != nil {
+		return begun, checkErr
 	}
 	f.Width = verdict.Width
 	f.Height = verdict.Height
 
 	if s.Random == nil {
-		// Config.Begin has chosen the key.
-		return k.setup.mergeTarget(t, k.setup.target(t.Key, verdict)), nil
+		// Config.Begin has chosen the key and the attributes.
+		return k.setup.mergeTarget(begun, k.setup.target(begun.Key, verdict)), nil
 	}
 
-	// The key has the extension that suits the content.
-	base := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
+	// The session has random bits for the key, which also gets the extension that suits the content.
+	target := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
 	if s.Pieces != nil && s.Pieces.Target {
-		return k.setup.mergeTarget(t, base), nil
+		// Piece.Target has chosen the attributes.
+		return k.setup.mergeTarget(begun, target), nil
 	}
-	base.MaxSize = t.MaxSize
-	return base, nil
+	target.MaxSize = begun.MaxSize
+	return target, nil
 }
 
 // makeOnce makes the object of a file under key, unless an earlier call has made it, and never
@@ -384,42 +402,53 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 		return refusal.Unauthorized(inspectErr.error)
 	}
 	if resend, ok := err.(session.SendAgain); ok {
-		_, _ = k.Advance(ctx, s, nil, func(s *session.Session) {
-			s.Phase = session.PhaseOpen
-			s.ETags = nil
-			s.PartsSum = ""
-			if s.Pieces != nil {
-				s.Random = nil
-			}
-		})
+		k.reopen(ctx, s)
 		return resend.Refusal
 	}
 
-	// After other errors, the client may try again.
-	e := finalRefusal(s, err)
-	if e == nil {
+	final := finalRefusal(s, err)
+	if final == nil {
+		// The client may try again.
 		return refusal.StoreFailed(err)
 	}
+	k.dropRefused(ctx, s)
+	return final
+}
 
-	// Abort the upload even if ctx is canceled.
+// reopen opens a session again, so that the client can send a part again and then complete the upload with
+// other parts. If that fails, the session stays as it is.
+func (k *keeper) reopen(ctx context.Context, s *session.Session) {
+	_, _ = k.Advance(ctx, s, nil, func(s *session.Session) {
+		s.Phase = session.PhaseOpen
+		s.ETags = nil
+		s.PartsSum = ""
+		if s.Pieces != nil {
+			// The next call that makes the file draws another key.
+			s.Random = nil
+		}
+	})
+}
+
+// dropRefused aborts and removes a session whose upload can never complete, even if ctx is canceled. What it
+// cannot do, Sweep does later.
+func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
 	// An earlier call that has tried to make the object may have counted the file. The reservation then
 	// stays until Sweep counts the files of the user again.
 	mayBeCounted := s.Again
-	aborted, abortErr := k.Advance(ctx, s, nil, func(s *session.Session) {
+	aborted, err := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Phase = session.PhaseAborted
 	})
-	if abortErr != nil {
-		return e
+	if err != nil {
+		return
 	}
-	// If these fail, Sweep repeats them.
+
 	isRemoved := k.Remove(ctx, aborted) == nil && k.RemoveJoined(ctx, aborted) == nil
 	if isRemoved && !mayBeCounted {
 		k.giveBack(ctx, aborted)
 	}
-	return e
 }
 
 // finalRefusal returns the refusal for an error after which the upload can never complete, or nil if the

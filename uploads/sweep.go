@@ -64,8 +64,10 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 		}
 	}
 
-	// The removals must not depend on a store that may lag.
+	// Without failover, no answer comes from a copy of the bucket that may be outdated.
 	ctx = evidence.WithoutFailover(ctx)
+
+	// Read the clock of the store.
 	clock := s.setup.config.Prefix + clockName
 	now, err := inquiry.Now(ctx, s.setup.bucket, clock)
 	if err != nil {
@@ -74,12 +76,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.now = now
 	w.add(s.setup.bucket.Remove(ctx, clock))
 
-	// Remove expired uploads, beginning at a random place.
-	start := session.DirName(rand.Text())
-	w.removeEach(ctx, w.sessions(ctx, start), w.removeExpiredSession)
-	if w.hasSeparateStates() && len(w.errs) < maxFailures {
-		w.removeEach(ctx, listAround(ctx, w.groupsAfter, start), w.removeOrphan)
-	}
+	w.removeUploads(ctx)
 
 	// Removing an upload may leave bytes without a record, which are orphans. So remove orphans
 	// only after the uploads.
@@ -87,8 +84,8 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 		w.add(w.removeExpiredAndOrphans(ctx))
 	}
 
+	// Count last, so that only the files that stay are counted.
 	if s.counter != nil && len(w.errs) == 0 {
-		// This comes last, so that only the files that stay are counted.
 		w.add(w.recountLedgers(ctx))
 	}
 
@@ -96,6 +93,17 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 		return w.report, &Error{Code: StoreFailed, Message: "Not everything could be removed.", Err: err}
 	}
 	return w.report, nil
+}
+
+// removeUploads removes the sessions of expired uploads, and objects that belong to no session. It begins at a
+// random name.
+func (w *sweeper) removeUploads(ctx context.Context) {
+	start := session.DirName(rand.Text())
+	w.removeEach(ctx, w.sessions(ctx, start), w.removeExpiredSession)
+	if w.hasSeparateStates() && len(w.errs) < maxFailures {
+		// The list of the states does not show the objects, so list these, too.
+		w.removeEach(ctx, listAround(ctx, w.groupsAfter, start), w.removeOrphan)
+	}
 }
 
 // removeExpiredAndOrphans removes the expired files and then, unless this has failed, the orphans.
@@ -138,11 +146,8 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 		return false, nil
 	}
 
-	// Only if no call can have counted the file is its reservation given back.
-	isWhole := s.Tus != nil && s.Tus.Whole
-	isUncounted := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && !isWhole
-
 	// Mark the session as aborted, so that no call continues it.
+	isUncounted := !canBeCounted(s) // before the phase changes
 	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
 		s.Phase = session.PhaseAborted
 		saved, err := w.save(ctx, s)
@@ -159,6 +164,15 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 		w.keeper.giveBack(ctx, s)
 	}
 	return true, nil
+}
+
+// canBeCounted reports whether a call may have made and counted the file of a session. It is then not known
+// whether the session still has its reservation, so only a recount may drop that.
+func canBeCounted(s *session.Session) bool {
+	if s.Phase != session.PhaseOpen || s.Kind == session.KindSingle {
+		return true
+	}
+	return s.Tus != nil && s.Tus.Whole
 }
 
 // save reports whether it has saved a session. It returns false, without an error, if another call
@@ -180,18 +194,23 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	}
 
 	// An object with a random name directly under Config.Prefix was sent with a ticket, or was
-	// stored by Service.Store while Config.Inspect checked it.
-	isTicket := keypattern.IsRandom(g.name)
-	if isTicket && age < w.setup.config.UploadTTL+finishWithin {
+	// stored by Service.Store while Config.Inspect checked it. The ticket may still be finished.
+	isSent := keypattern.IsRandom(g.name)
+	if isSent && age < w.setup.config.UploadTTL+finishWithin {
 		return false, nil
 	}
-	if isTicket || g.name == clockName {
+	if isSent || g.name == clockName {
+		// The group is this single object.
 		err := w.keeper.Bucket.Remove(ctx, w.setup.config.Prefix+g.name)
 		return err == nil, err
 	}
 
 	// The state may be stored elsewhere than the objects, so look for it.
 	_, err := w.keeper.Read(ctx, g.name)
+	if err == nil {
+		// The objects belong to a session.
+		return false, nil
+	}
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
@@ -207,19 +226,9 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 // It first marks the state as aborted, so that a later call with the same token begins a new upload with
 // other keys even if this process is killed halfway.
 func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
-	// Find out how long the upload has been idle.
-	newest := g.newest
-	idle := w.now.Sub(newest)
-	isSeparate := w.hasSeparateStates()
-	if isSeparate {
-		var err error
-		newest, err = w.newest(ctx, s)
-		if err != nil {
-			return false, err
-		}
-		// The bucket and Config.States have different clocks, so compare only durations. Both w.now
-		// and newest are times of the bucket. The duration g.idle is by the clock of Config.States.
-		idle = min(w.now.Sub(newest), g.idle)
+	newest, idle, err := w.idleTime(ctx, s, g)
+	if err != nil {
+		return false, err
 	}
 	if idle < w.setup.config.TTL || w.keeper.IsClaimedAt(s, w.now) {
 		// A call has continued the upload.
@@ -235,29 +244,49 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group)
 		}
 	}
 
-	// Keep newer objects, which belong to a new upload, and a state that is beside the pieces.
-	state := w.keeper.Key(s, session.StateName)
-	isLeftover := func(entry storage.ListEntry) bool {
-		if entry.Key == state && !isSeparate {
-			return false
-		}
-		return !entry.Modified.After(newest)
-	}
-	prefix := storage.WithPrefix(w.setup.config.Prefix + s.Dir + "/")
-	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, isLeftover, prefix)
-	if err != nil {
+	// Remove the state last, so that a failed call can be repeated.
+	if err := w.removePieces(ctx, s, newest); err != nil {
 		return false, err
 	}
-
-	// Remove the state last, so that a failed call can be repeated.
-	err = w.setup.config.States.RemoveState(ctx, state, s.Revision)
-	if err != nil {
+	state := w.keeper.Key(s, session.StateName)
+	if err := w.setup.config.States.RemoveState(ctx, state, s.Revision); err != nil {
 		return false, err
 	}
 	if isUncounted {
 		w.keeper.giveBack(ctx, s)
 	}
 	return true, nil
+}
+
+// idleTime returns the time of the newest object of an upload in pieces, and how long the upload has been idle.
+func (w *sweeper) idleTime(
+	ctx context.Context, s *session.Session, g group,
+) (newest time.Time, idle time.Duration, err error) {
+	if !w.hasSeparateStates() {
+		// The group also has the object of the state.
+		return g.newest, w.now.Sub(g.newest), nil
+	}
+
+	// The bucket and Config.States have different clocks, so compare only durations. Both w.now and newest
+	// are times of the bucket. The duration g.idle is by the clock of Config.States.
+	newest, err = w.newest(ctx, s)
+	return newest, min(w.now.Sub(newest), g.idle), err
+}
+
+// removePieces removes the pieces of an aborted upload, but not its state. It keeps objects that are newer than
+// the given time, because they belong to a new upload with the same token.
+func (w *sweeper) removePieces(ctx context.Context, s *session.Session, newest time.Time) error {
+	state := w.keeper.Key(s, session.StateName)
+	isStateHere := !w.hasSeparateStates()
+	isLeftover := func(entry storage.ListEntry) bool {
+		if isStateHere && entry.Key == state {
+			return false
+		}
+		return !entry.Modified.After(newest)
+	}
+	prefix := storage.WithPrefix(w.setup.config.Prefix + s.Dir + "/")
+	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, isLeftover, prefix)
+	return err
 }
 
 // newest returns the time of the newest object of a session, apart from its state, or the zero time
@@ -282,20 +311,23 @@ func (w *sweeper) newest(ctx context.Context, s *session.Session) (time.Time, er
 //   - A call that continues the upload from now on clears Asked. The state can then no longer be saved.
 //   - A call that ended before has stored a piece that is newer than the given time.
 func (w *sweeper) abortPieces(ctx context.Context, s *session.Session, newest time.Time) (bool, error) {
+	// Ask the calls that use the upload to clear Asked.
 	s.Pieces.Asked = rand.Text()
-	saved, err := w.save(ctx, s)
-	if !saved {
+	isSaved, err := w.save(ctx, s)
+	if !isSaved || err != nil {
 		return false, err
 	}
 
-	latest, err := w.newest(ctx, s)
+	// Look for a newer piece.
+	newestNow, err := w.newest(ctx, s)
 	if err != nil {
 		return false, err
 	}
-	if latest.After(newest) {
+	if newestNow.After(newest) {
 		return false, nil
 	}
 
+	// If a call has cleared Asked, the state has changed, and save returns false.
 	s.Pieces.Asked = ""
 	s.Phase = session.PhaseAborted
 	return w.save(ctx, s)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
@@ -40,38 +41,42 @@ func (s *Service) Cancel(ctx context.Context, token string, user User) error {
 
 // cancel does the work of Cancel, and returns errors as they are.
 func (t *ticketOp) cancel(ctx context.Context) error {
-	s := t.service
-	// Without an allowance, there is no entry to cancel.
-	if s.counter == nil {
+	if t.service.counter == nil {
+		// Without an allowance, nothing is reserved.
 		if err := t.checkUnfinished(ctx); err != nil {
 			return err
 		}
 		return t.removeSent(ctx)
 	}
 
-	// Find the entry of the ticket.
-	book := s.counter.book
-	entry, _, isReserved, err := book.Entry(ctx, t.user.ID, t.ticket.Random)
+	// The entry in the ledger of the user is the reservation of the ticket.
+	entry, _, isReserved, err := t.service.counter.book.Entry(ctx, t.user.ID, t.ticket.Random)
 	if err != nil {
 		return err
 	}
 	if !isReserved {
 		return t.checkUnfinished(ctx)
 	}
+	return t.cancelReserved(ctx, entry)
+}
 
+// cancelReserved cancels a ticket that has this reservation. It frees the room only if the client has certainly
+// sent no file, because a call of Finish may otherwise be copying the file.
+func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error {
 	// If another call of Cancel has begun, it is not known whether the file was sent.
 	mayBeSent := entry.Canceled
 	if !mayBeSent {
+		var err error
 		mayBeSent, err = t.wasSent(ctx)
 		if err != nil {
 			return err
 		}
 	}
 
-	// From now on, no call can count the file. The entry reserves its room until the file is removed.
-	// A repeated Cancel renews the entry, so that no Sweep drops it while this call removes the file.
+	// From now on, no call can count the file. A repeated Cancel renews the reservation, so that no Sweep
+	// drops it while this call removes the file.
 	const keepRoom = true
-	isCanceled, err := book.Cancel(ctx, t.user.ID, t.ticket.Random, keepRoom, s.counter.leaseUntil())
+	isCanceled, err := t.cancelEntry(ctx, keepRoom)
 	if err != nil {
 		return err
 	}
@@ -80,19 +85,24 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return t.checkUnfinished(ctx)
 	}
 
-	// Remove the file, whether it was sent or made.
+	// Remove the file, both what the client has sent and what a killed call of Finish has made.
 	isWithdrawn, withdrawErr := t.withdraw(ctx)
 	err = errors.Join(withdrawErr, t.removeUncounted(ctx))
 	if err != nil {
 		return err
 	}
 	if mayBeSent || isWithdrawn {
-		// A call of Finish may be copying the file, so the entry keeps its room.
 		return nil
 	}
-
-	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, !keepRoom, s.counter.leaseUntil())
+	_, err = t.cancelEntry(ctx, !keepRoom)
 	return err
+}
+
+// cancelEntry marks the reservation of the ticket as canceled, and returns false if there is none. Unless keepRoom
+// is true, the reservation has no bytes any more.
+func (t *ticketOp) cancelEntry(ctx context.Context, keepRoom bool) (bool, error) {
+	counter := t.service.counter
+	return counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, keepRoom, counter.leaseUntil())
 }
 
 // wasSent reports whether the client has sent the file. It returns false if the store accepts the
@@ -145,11 +155,13 @@ func (t *ticketOp) removeSent(ctx context.Context) error {
 }
 
 // removeUncounted removes the file of a canceled ticket and its record, which a killed call of Finish may
-// have left.
+// have made without counting the file.
 func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	s := t.service
 	if s.setup.config.Records != nil {
-		err := s.files.removeRecorded(ctx, &File{ID: keypattern.IDIn(t.finalKey("")), User: t.user})
+		// The ID is in every key of the file, whatever the extension is.
+		id := keypattern.IDIn(t.finalKey(""))
+		err := s.files.removeRecorded(ctx, &File{ID: id, User: t.user})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

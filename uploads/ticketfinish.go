@@ -58,14 +58,16 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 // finish makes the file of a ticket and ends its upload, or returns the file of an upload that has
 // ended already.
 func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
-	// The reservation has the random name of the ticket.
+	// Look up the reservation, which has the random name of the ticket. This also sets t.known.origin, which
+	// says whether an earlier call has counted the file.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
-	reserved, err := t.service.files.findReservation(ctx, t.known)
+	reservedBytes, err := t.service.files.findReservation(ctx, t.known)
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
-	t.reserved = reserved
+	t.reserved = reservedBytes
 
+	// Make the file, and record and count it.
 	f, e := t.makeFile(ctx)
 	if e != nil {
 		return nil, e
@@ -87,16 +89,17 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 		return t.findFinished(ctx, refusal.StoreFailed(errSpent))
 	}
 
-	// Check the file that was sent. If it is gone, an earlier call may have made the file from it.
-	sent, verdict, e := t.setup.inspectStored(ctx, t.pendingKey(), t.ticket.Size)
-	if e != nil && isGone(e) {
-		return t.findFinished(ctx, e)
+	// Check the file that was sent.
+	sent, verdict, flaw := t.setup.inspectStored(ctx, t.pendingKey(), t.ticket.Size)
+	if flaw != nil && isGone(flaw) {
+		// An earlier call may have made the file from it.
+		return t.findFinished(ctx, flaw)
 	}
-	if e != nil && !isRefusal(e) {
-		return nil, e
+	if flaw != nil && !isRefusal(flaw) {
+		return nil, flaw
 	}
-	if e == nil {
-		e = t.checkReserved(sent)
+	if flaw == nil {
+		flaw = t.checkReserved(sent)
 	}
 
 	if !t.acceptsOnce() {
@@ -113,40 +116,41 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	}
 
 	// The file that was sent breaks a rule, so remove it.
-	if e != nil {
+	if flaw != nil {
 		_ = t.setup.discardJudged(ctx, t.pendingKey(), sent)
-		return nil, e
+		return nil, flaw
 	}
 	return t.copyFile(ctx, verdict)
 }
 
-// copyFile copies the sent file, on which verdict was given, to its final key, and checks the copy.
+// copyFile copies the sent file to its final key, with the type that the check of its content has found (the
+// verdict), and checks the copy.
 func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, *refusal.Error) {
 	bucket := t.setup.bucket
 	key := t.finalKey(verdict.Extension)
 	target := t.setup.target(key, verdict)
-
 	_, err := storage.Copy(ctx, bucket, key, bucket, t.pendingKey(), target.CopyOptions()...)
-	// If the object exists, an earlier call has copied the file.
-	exists := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
-	if err != nil && !exists {
-		e := refusal.StoreFailed(err)
-		if isGone(e) {
-			return t.findFinished(ctx, e)
+
+	// If copies never overwrite an object, an existing one is the copy of an earlier call.
+	wasCopied := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
+	if err != nil && !wasCopied {
+		copyErr := refusal.StoreFailed(err)
+		if isGone(copyErr) {
+			return t.findFinished(ctx, copyErr)
 		}
-		return nil, e
+		return nil, copyErr
 	}
 
 	// Check the copy, or that of the earlier call.
 	f, attrs, e := t.inspectFinal(ctx, verdict.Extension)
-	if e != nil {
-		if isRefusal(e) {
-			_ = t.setup.discardJudged(ctx, key, attrs)
-		}
-		return nil, e
+	if e == nil {
+		t.markSpent(ctx, t.pendingKey())
+		return f, nil
 	}
-	t.markSpent(ctx, t.pendingKey())
-	return f, nil
+	if isRefusal(e) {
+		_ = t.setup.discardJudged(ctx, key, attrs)
+	}
+	return nil, e
 }
 
 // inspectFinal checks the object under the final key with this extension, whichever call has made it.
@@ -159,9 +163,10 @@ func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *
 	}
 
 	// If the client has replaced the file while it was copied, the copy may have another type than its
-	// key or its attributes say. If an earlier call has counted the file, it has accepted it.
+	// key or its attributes say. But a file that an earlier call has counted is accepted already.
+	isAccepted := t.known.origin == originCounted
 	hasOtherType := verdict.Extension != extension || !t.setup.hasType(attrs, verdict)
-	if hasOtherType && t.known.origin != originCounted {
+	if hasOtherType && !isAccepted {
 		return nil, attrs, changedError()
 	}
 	if e := t.checkReserved(attrs); e != nil {
@@ -234,31 +239,37 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*Fil
 		if errors.Is(e, storage.ObjectNotFound) {
 			continue
 		}
-		if t.reserved > 0 && isRefusal(e) {
-			// An earlier call has copied the file, and was killed before it checked the copy. No call
-			// has accepted it, because its reservation still exists.
+		// As long as the reservation exists, no call has accepted the file.
+		isUnaccepted := t.reserved > 0
+		if isUnaccepted && isRefusal(e) {
+			// An earlier call has copied the file, and was killed before it checked the copy.
 			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
 		}
 		return nil, e
 	}
+	return nil, t.unfinishedError(ctx, cause)
+}
 
-	// There is no finished file, so say why.
+// unfinishedError returns the error for a ticket that has no finished file. The error cause is the one that made
+// the caller look for such a file.
+func (t *ticketOp) unfinishedError(ctx context.Context, cause *refusal.Error) *refusal.Error {
 	if errors.Is(cause, errSpent) {
-		return nil, fileRemoved()
+		// A call has finished the ticket, so its file has been removed since.
+		return fileRemoved()
 	}
 	if errors.Is(cause, storage.Changed) {
 		// The client has sent the object again during the check, or Sweep has removed it.
 		exists, err := t.setup.bucket.Exists(ctx, t.pendingKey())
 		if err != nil {
-			return nil, refusal.StoreFailed(err)
+			return refusal.StoreFailed(err)
 		}
 		if exists {
-			return nil, changedError()
+			return changedError()
 		}
 	}
 
 	if t.isExpired() {
-		return nil, tooOld()
+		return tooOld()
 	}
-	return nil, notUploadedError()
+	return notUploadedError()
 }
