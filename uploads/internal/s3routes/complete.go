@@ -78,14 +78,15 @@ func (h *Handler) completeParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, s.Result())
 }
 
-// completeOpen completes an upload that is not done yet, and returns its session, even if another request
-// is the first to complete it.
+// completeOpen completes an upload that is not done yet, with these parts, and returns its session. If another
+// request completes the upload meanwhile, completeOpen returns the session of that.
 func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts namedParts) (*session.Session, error) {
 	parts, err := reqParts.storageParts()
 	if err != nil {
 		return nil, err
 	}
 	if s.Phase != session.PhaseOpen {
+		// The session has the parts of the request that began to complete it.
 		return h.finishParts(c.Context(), s)
 	}
 
@@ -95,18 +96,19 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	}
 	etags, err := h.checkParts(c.Context(), s, upload, parts)
 	if err != nil {
-		return h.completedSession(c, err)
+		return h.sessionIfCompleted(c, err)
 	}
 	s.ETags = etags
 	s.PartsSum = reqParts.hash()
 	return h.finishParts(c.Context(), s)
 }
 
-// completedSession returns the session after err has kept a request from using the parts, if the reason is
-// that another request has completed the upload. Otherwise it returns an error.
-func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session, error) {
-	isGone := storage.CodeOf(err) == storage.ObjectNotFound
-	if !isGone && refusal.CodeOf(err) != refusal.CodeCompleted {
+// sessionIfCompleted returns the session if another request has completed the upload, and err otherwise. The
+// caller could not use the parts of the upload because of err.
+func (h *Handler) sessionIfCompleted(c *intake.Call, err error) (*session.Session, error) {
+	hasNoParts := storage.CodeOf(err) == storage.ObjectNotFound
+	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
+	if !hasNoParts && !isCompleted {
 		return nil, err
 	}
 
@@ -117,7 +119,8 @@ func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session,
 	if s.Phase == session.PhaseDone {
 		return s, nil
 	}
-	if isGone && s.Phase != session.PhaseOpen {
+	if hasNoParts && s.Phase != session.PhaseOpen {
+		// The other request has used the parts, and is about to finish.
 		return nil, refusal.BeingCompleted()
 	}
 	return nil, err

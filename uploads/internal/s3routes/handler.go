@@ -193,28 +193,23 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 		return h.Uploads.BeginUpload(ctx, s, opts...)
 	}
 
-	// Ask for parts with checksums, or for parts that need none.
-	trial := []storage.SignedPartOption{}
-	if s.Checked {
-		trial = append(trial, storage.WithCRC32C(0))
-	} else {
+	// Begin an upload whose parts have checksums, or need none.
+	if !s.Checked {
 		opts = append(opts, storage.WithUncheckedParts())
 	}
-
 	upload, err := h.Uploads.BeginUpload(ctx, s, opts...)
 	if err != nil {
 		return nil, err
 	}
-	// Sign a part as a trial, which makes no request.
-	_, err = upload.SignPart(ctx, 1, trial...)
-	if err == nil {
+	signErr := trySigning(ctx, upload, s.Checked)
+	if signErr == nil {
 		return upload, nil
 	}
 
-	// Begin again with less.
+	// Begin again without checksums or, if the store cannot sign parts at all, without signatures.
 	session.Abandon(ctx, upload)
-	if storage.CodeOf(err) != storage.Unsupported {
-		return nil, refusal.StoreFailed(err)
+	if storage.CodeOf(signErr) != storage.Unsupported {
+		return nil, refusal.StoreFailed(signErr)
 	}
 	if s.Checked && storage.Supports(h.Store.Bucket, storage.SignedParts) {
 		s.Checked = false
@@ -222,6 +217,17 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 		s.Proxied = true
 	}
 	return h.beginSignable(ctx, s)
+}
+
+// trySigning signs a part as a trial, which makes no request, and fails if that is not possible. If isChecked is
+// true, the signature includes a checksum, here of no bytes.
+func trySigning(ctx context.Context, upload storage.MultipartUpload, isChecked bool) error {
+	opts := []storage.SignedPartOption{}
+	if isChecked {
+		opts = append(opts, storage.WithCRC32C(0))
+	}
+	_, err := upload.SignPart(ctx, 1, opts...)
+	return err
 }
 
 // loadParts returns the session of an upload in parts.
@@ -291,13 +297,13 @@ func (h *Handler) listParts(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
-	parts, err := upload.Parts(c.Context())
-	if err != nil {
-		s, err := h.completedSession(c, refusal.UploadFailed(err))
+	parts, listErr := upload.Parts(c.Context())
+	if listErr != nil {
+		completed, err := h.sessionIfCompleted(c, refusal.UploadFailed(listErr))
 		if err != nil {
 			return err
 		}
-		return s.Completed()
+		return completed.Completed()
 	}
 
 	listed := make([]listedPart, len(parts))

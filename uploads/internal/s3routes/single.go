@@ -25,7 +25,9 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
 		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")
 	}
-	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.W.Header().Get("Access-Control-Allow-Origin") == "" {
+	isCrossSite := c.Header.Get("Sec-Fetch-Site") == "cross-site"
+	isAllowedOrigin := c.W.Header().Get("Access-Control-Allow-Origin") != ""
+	if isCrossSite && !isAllowedOrigin {
 		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
 	}
 
@@ -45,9 +47,11 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 		return err
 	}
 
-	// The session ends with the address.
+	// The session expires together with the URL that the response has.
 	ttl := min(h.TTL, h.URLTTL)
 	s.Expires = h.Store.Now().Add(ttl).UTC()
+
+	// Fail now if there is no room for any file. The PUT reserves the room, when it knows more of the size.
 	if err := h.Uploads.CheckRoom(c.Context(), s); err != nil {
 		return err
 	}
@@ -98,12 +102,13 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	}
 	defer release()
 
-	// Store the file, unless an earlier request has done so.
 	file, size, err := sentFile(c, s.Target.MaxSize)
 	if err != nil {
 		return err
 	}
 
+	// The Arrival tells Finish what arrives now. Unless the phase is open, an earlier request has made the
+	// file, or may have. This request must then send the same file.
 	s.Arrival = &session.Arrival{Size: size}
 	body := &summedBody{src: file}
 	oldPhase := s.Phase
@@ -114,7 +119,6 @@ func (h *Handler) putSingle(c *intake.Call) error {
 		}
 	}
 	if oldPhase != session.PhaseOpen {
-		// An earlier request has stored the file, or may have.
 		if err := h.repeatSingle(c.Context(), s, body, oldPhase); err != nil {
 			return err
 		}
@@ -134,14 +138,14 @@ func (h *Handler) putSingle(c *intake.Call) error {
 func (h *Handler) finishSingle(
 	ctx context.Context, s *session.Session, body *summedBody,
 ) (*session.Session, error) {
-	arrival := s.Arrival
+	arrival := s.Arrival // Finish sets its field MaxSize before it calls the function below
 	file := body.src
 	return h.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
 		if arrival.Size >= 0 {
 			opts = append(opts, storage.WithSize(arrival.Size))
 		} else if arrival.MaxSize > 0 {
-			// Finish has set MaxSize to the room that it has reserved.
+			// The length of the file is not known, so limit it to the room that Finish has reserved.
 			tooLarge := refusal.TooLarge("body", arrival.MaxSize)
 			body.src = bodyio.LimitReader(file, arrival.MaxSize, tooLarge)
 		}
@@ -150,7 +154,8 @@ func (h *Handler) finishSingle(
 			return attrs, err
 		}
 
-		// The object may be that of an earlier request with the same URL.
+		// Upload overwrites nothing, so the object may be that of an earlier request with the same URL. That
+		// request must have sent the same file.
 		return attrs, body.compare(attrs, refusal.Exists())
 	})
 }

@@ -101,9 +101,11 @@ func (t *Handler) serveDraft(c *call) error {
 		return err
 	}
 
-	// The headers of an error tell the client whether it may continue the upload.
+	// Tell the client whether the upload has ended, because the file is refused or complete.
 	isCompleted := e.Code == refusal.CodeCompleted && c.processedCompleted()
 	c.setComplete(refusesFile(e) || isCompleted)
+
+	// Tell it where the upload continues, and the largest permitted size.
 	if e.Offsets != nil {
 		c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
 	}
@@ -183,7 +185,8 @@ func (t *Handler) createDraft(c *call) error {
 		return err
 	}
 	c.last = last
-	size, err := c.draftLength(0)
+	const offset = 0 // the body has the first bytes
+	size, err := c.draftLength(offset)
 	if err != nil {
 		return err
 	}
@@ -196,22 +199,29 @@ func (t *Handler) createDraft(c *call) error {
 		upload.Name = parameters["filename"]
 	}
 
-	sendInterim := func(s *session.Session) {
-		t.setLimit(c, s)
-		// HTTP/1.0 has no interim responses.
-		if version, ok := c.interopVersion(); ok && c.ProtoAtLeast(1, 1) {
-			c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
-			c.W.WriteHeader(statusResumable)
-		}
-	}
-
 	// A request without bytes may be the last one, of an empty file.
 	hasBytes := c.ContentLength != 0 || c.last
+	sendInterim := func(s *session.Session) {
+		t.sendInterim(c, s)
+	}
 	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, sendInterim)
 	if err != nil {
 		return err
 	}
 	return t.writeDraft(c, s)
+}
+
+// sendInterim sends an interim response with the URL and the limits of a new upload, if the client knows such
+// responses. The headers stay set for the final response.
+func (t *Handler) sendInterim(c *call, s *session.Session) {
+	t.setLimit(c, s)
+	version, isKnown := c.interopVersion()
+	// HTTP/1.0 has no interim responses.
+	if !isKnown || !c.ProtoAtLeast(1, 1) {
+		return
+	}
+	c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
+	c.W.WriteHeader(statusResumable)
 }
 
 // draftLength returns the length of the file as the request tells it, or -1. Upload-Length tells it, and

@@ -26,31 +26,35 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 	// Finish changes the session, so the function below uses these copies.
 	state := *s.Tus
 	token := s.Token
+	hasParts := token != "" && state.Parts > 0
 	if content != nil {
 		state.CRC = crc32c.Sum(content)
 		// If this call is killed after it stored the object, finishWhole looks for the object.
 		s.Tus.Whole = true
 	}
 
-	// Store the file in one write if it has no parts, and otherwise join its parts.
 	final, err := t.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		if token == "" || state.Parts == 0 {
-			return t.storeWhole(ctx, s, key, content, state.CRC)
+		if hasParts {
+			return t.completeParts(ctx, s, token, &state)
 		}
-		return t.completeParts(ctx, s, token, &state)
+		return t.storeWhole(ctx, s, key, content, state.CRC)
 	})
 	if err != nil {
 		return final, err
 	}
-
-	if token != "" && state.Parts == 0 {
-		// The file was so small that its multipart upload has no part.
-		upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
-		if err == nil {
-			session.Abandon(ctx, upload)
-		}
+	if token != "" && !hasParts {
+		t.abandonEmpty(ctx, token)
 	}
 	return final, nil
+}
+
+// abandonEmpty aborts the multipart upload with this token, which has no parts because the file was so small. If that
+// fails, a lifecycle rule aborts it later.
+func (t *Handler) abandonEmpty(ctx context.Context, token string) {
+	upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
+	if err == nil {
+		session.Abandon(ctx, upload)
+	}
 }
 
 // completeParts makes the object from the parts of the multipart upload with this token.
@@ -208,15 +212,11 @@ func (t *Handler) joinedSession(
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return s, err
 	}
-
-	// The bytes of a piece are removed after it was joined.
-	for i, piece := range pieces {
-		if piece.Tus.Joined {
-			return nil, refusal.New("Upload-Concat", refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
-		}
+	if err := checkUnjoined(pieces); err != nil {
+		return nil, err
 	}
 
-	// Create the session and reserve room for the file in place of its pieces.
+	// Create the session.
 	s, err = t.Uploads.Begin(c.Request, c.User, session.KindFinal, upload, "Upload-Concat")
 	if err != nil {
 		return nil, err
@@ -227,18 +227,31 @@ func (t *Handler) joinedSession(
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.Dir)
 	}
-	if e := t.Uploads.Reserve(c.Context(), s, s.Tus.Pieces...); e != nil {
-		return nil, e
-	}
 
-	// Save the session under the ID.
+	// Reserve room for the file in place of its pieces, and save the session under the ID.
+	if err := t.Uploads.Reserve(c.Context(), s, s.Tus.Pieces...); err != nil {
+		return nil, err
+	}
 	err = t.Store.Save(c.Context(), s)
 	if err == session.ErrConflict {
-		// Another call with the same request has saved the session first.
+		// Another call with the same request has saved the session first. The room is reserved for its session,
+		// which has the same name.
 		return t.Uploads.Load(c.Context(), id, c.User)
 	}
-	t.Uploads.Unreserve(c.Context(), s, err)
+	if err != nil {
+		t.Uploads.Unreserve(c.Context(), s, err)
+	}
 	return s, err
+}
+
+// checkUnjoined fails if one of the pieces was joined to another file, because its bytes are then removed.
+func checkUnjoined(pieces []*session.Session) error {
+	for i, piece := range pieces {
+		if piece.Tus.Joined {
+			return refusal.New("Upload-Concat", refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
+		}
+	}
+	return nil
 }
 
 // joinPieces returns a function that joins the pieces of a session to one object.

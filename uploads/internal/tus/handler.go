@@ -192,12 +192,12 @@ func (t *Handler) post(c *call) error {
 		return err
 	}
 
-	// An empty file is complete at once, so it is received as if it had bytes.
+	// Create the upload, and receive the bytes of the body. An empty file is complete at once, so its body is
+	// received as if it had bytes.
 	hasBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
 	isEmptyFile := upload.Size == 0
 	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
-	noInterim := func(*session.Session) {}
-
+	noInterim := func(*session.Session) {} // tus has no interim responses
 	s, err := t.create(c, upload, state, hasBytes || isEmptyFile, sum, noInterim)
 	if err != nil {
 		return err

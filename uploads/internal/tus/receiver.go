@@ -112,16 +112,17 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 		t.Store.Release(ctx, s, c.name)
 		return nil, err
 	}
-	// After an error, f is closed later, before handler.respond writes the response.
+	// The caller closes the feed of a refused body, before it writes the response.
 	defer func() {
-		if c.Refused == nil {
+		isRefused := c.Refused != nil
+		if !isRefused {
 			f.Close()
 		}
 	}()
 
-	// After an error, another request may become the holder.
 	final, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
+		// Another request may continue the upload, so let it become the holder.
 		t.Store.Release(ctx, s, c.name)
 		c.Refused = f
 		return nil, err
@@ -134,13 +135,12 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 func (t *Handler) receiveHeld(
 	ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum,
 ) (*session.Session, error) {
-	// Continue the multipart upload, if there is one.
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	r.interrupted = c.interrupted
-
 	defer r.freeBuffer()
 
+	// Continue the multipart upload, if there is one.
 	if s.Token != "" {
 		var err error
 		r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token)
@@ -149,36 +149,39 @@ func (t *Handler) receiveHeld(
 		}
 	}
 
-	// Receive the body. With a checksum, only a whole and valid body counts.
-	complete, err := r.verifiedBody(f)
-	if err != nil && sum != nil {
-		r.removeUncounted()
-		return nil, err
-	}
+	isWholeBody, err := r.verifiedBody(f)
 	if err != nil {
-		// Keep the bytes that have arrived, if they can be stored.
-		_ = r.checkpoint()
+		r.keepReceived()
 		return nil, err
 	}
-	r.sum = nil
+	r.sum = nil // from now on, the bytes count
 
-	// The last bytes of the draft show how long the file is.
-	if complete && c.last && s.Size < 0 {
+	if isWholeBody && c.last && s.Size < 0 {
+		// The client sends the last bytes of the file, which show how long it is.
 		s.Size = r.next.Offset
 	}
-
-	// More bytes must follow, so only save what has arrived.
-	if !complete || s.Size < 0 || r.next.Offset < s.Size {
+	isComplete := isWholeBody && s.Size >= 0 && r.next.Offset >= s.Size
+	if !isComplete {
+		// More bytes must follow, so only save what has arrived.
 		r.leaving = true
 		return s, r.checkpoint()
 	}
 
-	// All bytes have arrived.
 	content, err := r.storeLastPart()
 	if err != nil {
 		return nil, err
 	}
 	return t.finish(ctx, s, content)
+}
+
+// keepReceived saves the bytes that have arrived of a body that failed, if they can be stored. With a checksum, only
+// a whole and valid body counts, so it then removes them.
+func (r *receiver) keepReceived() {
+	if r.sum != nil {
+		r.removeUncounted()
+		return
+	}
+	_ = r.checkpoint()
 }
 
 // verifiedBody receives the body, and verifies its checksum if it has one. It reports whether the body
@@ -290,9 +293,8 @@ func (r *receiver) shouldStore(sinceLast time.Duration) bool {
 // freeMemory stores the bytes of a slow client, and frees their memory. If the client has stalled, the
 // request also stops being the holder, so that a newer request need not wait for it.
 func (r *receiver) freeMemory(stalled bool) error {
-	hasUnsaved := r.end != r.saved
 	stopsHolding := stalled && r.s.Tus.Holder != ""
-	if !hasUnsaved && !stopsHolding {
+	if len(r.unsaved()) == 0 && !stopsHolding {
 		r.freeBuffer()
 		r.start = r.end
 		return nil
@@ -333,8 +335,9 @@ func (r *receiver) add(data []byte) error {
 		data = data[n:]
 	}
 
-	// A file without a multipart upload fits one part, and is stored as a whole at the end.
-	if r.end == r.partSize() && r.upload != nil && r.partSize() > 0 {
+	// Store a full part at once. Without a multipart upload, the file fits one part, and is stored at the end.
+	isFull := r.end == r.partSize() && r.partSize() > 0
+	if isFull && r.upload != nil {
 		return r.storePart()
 	}
 	return nil
@@ -347,6 +350,8 @@ func (r *receiver) partSize() int { return int(r.s.PartSize) }
 func (r *receiver) storePart() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
+
+	// Store the part, which buf holds from its beginning after loadSegments.
 	if err := r.loadSegments(); err != nil {
 		return err
 	}
@@ -355,12 +360,15 @@ func (r *receiver) storePart() error {
 		return refusal.UploadFailed(err)
 	}
 
+	// Begin the part that follows, of which no bytes have arrived.
 	r.discardSegments()
 	r.next.Parts++
-	r.end = 0
 	r.start = 0
+	r.end = 0
 	r.saved = 0
-	if r.handler.Memory.Parts.Contended(r.owner) {
+
+	isAwaited := r.handler.Memory.Parts.Contended(r.owner)
+	if isAwaited {
 		// Another request waits for memory.
 		r.freeBuffer()
 	}
@@ -378,33 +386,32 @@ func (r *receiver) checkpoint() error {
 	return r.save()
 }
 
-// save saves the state with the new offset, and fails if another request is the holder.
+// save saves the session with the new offset in r.next, and fails if another request is the holder. A body with a
+// checksum must be verified before, so save then does nothing.
 func (r *receiver) save() error {
 	if r.sum != nil {
-		// With a checksum, nothing is saved before the whole body is verified.
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 
-	// Put the new offset into the session.
-	saved := *r.s.Tus
+	// Put the new state into the session.
+	oldState := *r.s.Tus
 	*r.s.Tus = r.next
 	r.s.Tus.Held = r.handler.Store.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-
 	if err := r.handler.Store.Save(ctx, r.s); err != nil {
 		// The session must describe what is stored.
-		*r.s.Tus = saved
+		*r.s.Tus = oldState
 		if errors.Is(err, session.ErrConflict) {
 			return errTaken()
 		}
 		return err
 	}
 
-	// No state names these objects any more.
+	// The saved state no longer names the obsolete segments.
 	if len(r.obsolete) > 0 {
 		r.handler.Store.RemoveKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil

@@ -19,21 +19,23 @@ func (r *receiver) growBuffer(n int) error {
 	// The buffer is small at first, so that a slow client uses little memory.
 	const least = 4 * intake.PieceBytes
 
-	// The part is held in memory only from r.start on.
-	remaining := r.partSize() - r.start
-	needed := min(len(r.held())+n, remaining)
+	// The buffer holds the part only from r.start on.
+	maxSize := r.partSize() - r.start
+	needed := min(len(r.held())+n, maxSize)
 	if needed <= len(r.buf) {
 		return nil
 	}
 
 	// Double the buffer, so that it is seldom copied.
-	size := min(remaining, max(needed, 2*len(r.buf), least))
-	if !r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf))) {
+	size := min(maxSize, max(needed, 2*len(r.buf), least))
+	hasMemory := r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf)))
+	if !hasMemory {
+		// This frees the buffer. The next one begins where the segment ends, and holds only new bytes.
 		if err := r.storeSegment(); err != nil {
 			return err
 		}
-		// The buffer is empty now, and begins at another position.
-		size = min(r.partSize()-r.start, max(n, least))
+		maxSize = r.partSize() - r.start
+		size = min(maxSize, max(n, least))
 		if err := r.waitForMemory(size); err != nil {
 			return err
 		}
@@ -47,6 +49,9 @@ func (r *receiver) growBuffer(n int) error {
 
 // held returns the bytes of the next part that are in memory.
 func (r *receiver) held() []byte { return r.buf[:r.end-r.start] }
+
+// unsaved returns the bytes in memory that are in no segment yet.
+func (r *receiver) unsaved() []byte { return r.held()[r.saved-r.start:] }
 
 // waitForMemory waits for memory. The receiver must not hold any, because otherwise receivers could wait
 // for each other forever.
@@ -70,26 +75,28 @@ func (r *receiver) loadSegments() error {
 		return nil
 	}
 
-	// Take more memory, or free what there is and wait for all of it.
-	more := max(0, r.end-len(r.buf))
-	if !r.handler.Memory.Parts.Try(r.owner, int64(more)) {
+	// The new buffer must hold all bytes of the part. Take only the memory that the old buffer lacks.
+	added := max(0, r.end-len(r.buf))
+	hasMemory := r.handler.Memory.Parts.Try(r.owner, int64(added))
+	if !hasMemory {
+		// Store the bytes in memory as a segment, too. This frees the old buffer, so wait for all of the memory.
 		if err := r.storeSegment(); err != nil {
 			return err
 		}
-		if err := r.waitForMemory(r.end); err != nil {
+		added = r.end
+		if err := r.waitForMemory(added); err != nil {
 			return err
 		}
-		more = r.end
 	}
 
 	// Put the segments in front of the bytes that are in memory.
-	data := make([]byte, len(r.buf)+more)
-	if err := r.readSegments(data[:r.start]); err != nil {
-		r.handler.Memory.Parts.Release(r.owner, int64(more))
+	larger := make([]byte, len(r.buf)+added)
+	if err := r.readSegments(larger[:r.start]); err != nil {
+		r.handler.Memory.Parts.Release(r.owner, int64(added))
 		return err
 	}
-	copy(data[r.start:], r.held())
-	r.buf = data
+	copy(larger[r.start:], r.held())
+	r.buf = larger
 	r.start = 0
 	return nil
 }
@@ -142,25 +149,27 @@ func (r *receiver) storeBuffer() error {
 	return r.storeSegment()
 }
 
-// storeSegment stores the bytes in memory as a segment, and frees the memory.
+// storeSegment stores the bytes in memory as a segment, and frees the memory. Bytes that are in a segment already
+// are not stored again.
 func (r *receiver) storeSegment() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 
-	if r.end > r.saved {
+	unsaved := r.unsaved()
+	if len(unsaved) > 0 {
 		name := session.TailPrefix + rand.Text()
 		key := r.handler.Store.Key(r.s, name)
-		unsaved := r.held()[r.saved-r.start:]
 		_, err := r.handler.Store.Bucket.Upload(ctx, key, bytes.NewReader(unsaved))
 		if err != nil {
 			return refusal.UploadFailed(err)
 		}
-		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(r.end - r.saved)})
+		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(len(unsaved))})
 		r.saved = r.end
 	}
 
-	r.start = r.end
+	// A new buffer will begin after the bytes in segments.
 	r.freeBuffer()
+	r.start = r.end
 	return nil
 }
 
