@@ -77,15 +77,12 @@ func (f *form) next(maxFile int64) error {
 	}
 
 	// Find the name of the field.
-	disposition := part.Header.Get("Content-Disposition")
-	_, params, err := mime.ParseMediaType(disposition)
+	params, err := fieldParams(part.Header.Get("Content-Disposition"))
+	if err != nil {
+		return err
+	}
 	name := params["name"]
-	if err != nil && name == "" && strings.Contains(disposition, `"`+fieldFile+`"`) {
-		return invalid(fieldFile, "The file's name is not understood.")
-	}
-	if err != nil || name == "" {
-		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
-	}
+	fileName, isFile := params["filename"]
 
 	// The file is the last field, unless the handler permits fields after it.
 	isAfterFile := f.file != nil
@@ -97,11 +94,10 @@ func (f *form) next(maxFile int64) error {
 	}
 
 	// Begin the file, or read the text of another field.
-	fileName, isFile := params["filename"]
+	if name == fieldFile && !isFile {
+		return invalid(fieldFile, "This must be a file.")
+	}
 	if name == fieldFile {
-		if !isFile {
-			return invalid(fieldFile, "This must be a file.")
-		}
 		f.beginFile(part, fileName, maxFile)
 		return nil
 	}
@@ -109,6 +105,20 @@ func (f *form) next(maxFile int64) error {
 		return invalid(name, "This must be text, not a file.")
 	}
 	return f.readText(part, name)
+}
+
+// fieldParams returns the parameters in the Content-Disposition of a field, and fails unless they have its name.
+func fieldParams(disposition string) (map[string]string, error) {
+	_, params, err := mime.ParseMediaType(disposition)
+	hasName := params["name"] != ""
+	if err == nil && hasName {
+		return params, nil
+	}
+	if err != nil && !hasName && strings.Contains(disposition, `"`+fieldFile+`"`) {
+		// It is the field of the file, so the name of the file must be what cannot be parsed.
+		return nil, invalid(fieldFile, "The file's name is not understood.")
+	}
+	return nil, refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 }
 
 // beginFile sets the file of the form, of at most maxFile bytes, whose content is read later.
@@ -148,35 +158,44 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 
-	// All fields together are longer than maxFormFields.
-	if f.body.Left < 0 {
-		// No field was being read, so blame the longest of those that have arrived.
-		if field == "" {
-			field = f.longestField()
-		}
-		return refuse(
-			field, uploads.TooLarge,
-			"This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.",
-		)
+	// The LimitedReader of the body sets Left below 0 when the fields are longer than maxFormFields.
+	isTooLong := f.body.Left < 0
+	if isTooLong {
+		return f.tooLong(field)
 	}
 
-	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
-		// The text of the error quotes the malformed header line. If that is the line of the file, its name
-		// is to blame.
-		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
-			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
-		}
-		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
+	if _, isMalformed := errors.AsType[textproto.ProtocolError](err); isMalformed {
+		return malformedHeader(err)
 	}
 
-	// Package multipart begins its own errors so, also that of a form that ends too early.
+	// Package multipart has no types for its errors, but begins their texts with its name.
+	isOfMultipart := strings.HasPrefix(err.Error(), "multipart: ")
 	isTruncated := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
-	if strings.HasPrefix(err.Error(), "multipart: ") && !isTruncated {
+	if isOfMultipart && !isTruncated {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
 
 	// Do not wrap err, which may wrap io.EOF, because a caller could mistake that for the end of the file.
 	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
+}
+
+// tooLong returns the refusal for fields that are too long together. It blames the field that was being read or, if
+// field is "", the longest one.
+func (f *form) tooLong(field string) *uploads.Error {
+	if field == "" {
+		field = f.longestField()
+	}
+	message := "This is too long: at most " + words.Bytes(maxFormFields) + " besides the file's bytes."
+	return refuse(field, uploads.TooLarge, message)
+}
+
+// malformedHeader returns the refusal for a field whose header is malformed. The text of err quotes the line. If that
+// is the line of the file, its name is to blame.
+func malformedHeader(err error) *uploads.Error {
+	if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
+		return invalid(fieldFile, "The file's name has characters that cannot be shown.")
+	}
+	return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
 }
 
 // longestField returns the name of the field that makes the form too long. If it is none of those that were
@@ -246,11 +265,12 @@ func (f *formFile) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// readRest reads the form after the file, and returns io.EOF if all of it is valid.
+// readRest reads the fields after the file, and returns io.EOF, the end of the file for Read, if all of them are valid.
 func (f *formFile) readRest() error {
-	f.form.body.Left = maxFormFields
+	f.form.body.Left = maxFormFields // the file had no limit here
 	for {
-		err := f.form.next(0)
+		const maxFile = 0 // no other file may follow
+		err := f.form.next(maxFile)
 		if err == io.EOF {
 			break
 		}
@@ -259,7 +279,7 @@ func (f *formFile) readRest() error {
 		}
 	}
 
-	// Check the fields after the file.
+	// Let the handler check the fields.
 	if f.after != nil {
 		if err := f.after(); err != nil {
 			return err

@@ -36,11 +36,13 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 			return err
 		}
 
-		// The purpose may follow the file, so read it again then.
+		// The store reads the file, and then the fields after it. The purpose may be one of these, so set it again
+		// in the metadata, which the store looks at only after that.
 		metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
 		f.file.after = func() error {
-			metadata[purposeName] = f.fields[fieldPurpose]
-			return validateLabel(fieldPurpose, metadata[purposeName])
+			purpose := f.fields[fieldPurpose]
+			metadata[purposeName] = purpose
+			return validateLabel(fieldPurpose, purpose)
 		}
 		u := uploads.Upload{
 			Body:     f.file,
