@@ -65,26 +65,41 @@ func attributeReason(a xml.Attr) *reason {
 	}
 
 	if slices.Contains(animationAttributes, name) {
-		if strings.Contains(value, "script:") {
-			return activeContent
-		}
-		if strings.Contains(value, "data:") || strings.Contains(value, "//") {
-			return externalReference
-		}
-		return styleReason(a.Value, true)
+		return animationReason(a.Value)
 	}
-
+	if name == "attributename" {
+		return animatedReason(value)
+	}
 	if slices.Contains(plainAttributes, name) {
 		return nil
 	}
-	// An animation must not set a reference or an event handler.
-	if name == "attributename" {
-		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
-			return activeContent
-		}
-		return nil
+
+	// Any other attribute may be a style. Functions are only looked for where CSS may be.
+	checkFunctions := isStyle(a.Name.Space, name)
+	return styleReason(a.Value, checkFunctions)
+}
+
+// animationReason returns the reason to refuse a value that an animation gives to another attribute, or nil. The other
+// attribute may be one that has an address.
+func animationReason(text string) *reason {
+	value := withoutSpaces(text)
+	if strings.Contains(value, "script:") {
+		return activeContent
 	}
-	return styleReason(a.Value, isStyle(a.Name.Space, name))
+	if strings.Contains(value, "data:") || strings.Contains(value, "//") {
+		return externalReference
+	}
+	const checkFunctions = true
+	return styleReason(text, checkFunctions)
+}
+
+// animatedReason returns the reason to refuse an animation of the attribute with this name, or nil. An animation must
+// not set a reference or an event handler.
+func animatedReason(attribute string) *reason {
+	if strings.HasSuffix(attribute, "href") || strings.HasPrefix(attribute, "on") {
+		return activeContent
+	}
+	return nil
 }
 
 // isStyle reports whether an attribute with this name may hold a CSS property.
@@ -189,25 +204,29 @@ func styleReason(text string, checkFunctions bool) *reason {
 	return nil
 }
 
-// urlReason checks the address of every url(...) in a text that withoutSpaces has returned.
+// urlReason checks the address of every url(...) in a text that withoutSpaces has returned. An address may be a
+// reference to the document itself or a raster picture.
 func urlReason(text string) *reason {
 	rest := text
-	// Searching once, from the first address to the end, keeps the time linear in the length of the text.
-	isSearched := false
+	isFirst := true // true until an address is no reference to the document itself
 	for {
 		_, target, found := strings.Cut(rest, "url(")
 		if !found {
 			return nil
 		}
 		rest = target
+
+		// The address is not cut off at its end, so it has the rest of the text, too.
 		address := strings.TrimLeft(target, `"'`)
 		if address == "" || address[0] == '#' {
 			continue
 		}
-		if !isSearched && strings.Contains(address, "script:") {
+		// The search from the first address covers all later ones. Once is enough, and keeps the time linear in
+		// the length of the text.
+		if isFirst && strings.Contains(address, "script:") {
 			return activeContent
 		}
-		isSearched = true
+		isFirst = false
 		if !isPicture(address) {
 			return externalReference
 		}
