@@ -281,12 +281,12 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 		startAfter = max(startAfter, timeid.Floor(filter.From))
 	}
 
+	probablyAllMatch := filter.Purpose == "" && filter.User == ""
 	var files []*File
 	scanned := 0
 	for scanned < scanPage {
 		batch := scanBatch
-		if scanned == 0 && filter.Purpose == "" && filter.User == "" {
-			// Probably all records match.
+		if scanned == 0 && probablyAllMatch {
 			batch = limit
 		}
 		ids, next, err := b.IDs(ctx, startAfter, batch)
@@ -295,35 +295,41 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 		}
 
 		// The IDs are in the order of time, so no later one matches.
-		if count := countBefore(ids, filter.To); count < len(ids) {
+		count := countBefore(ids, filter.To)
+		if count < len(ids) {
 			ids = ids[:count]
 			next = ""
 		}
 
-		records, err := b.readAll(ctx, ids)
+		found, err := b.readMatching(ctx, ids, filter)
 		if err != nil {
 			return nil, "", err
 		}
-		for _, f := range records {
-			// Another process may have removed a record since its ID was listed.
-			if f == nil || !filter.Matches(f) {
-				continue
-			}
-
-			// There is one more, so the next page begins after the last of these.
-			if len(files) == limit {
-				return files, files[limit-1].ID, nil
-			}
-			files = append(files, f)
+		files = append(files, found...)
+		if len(files) > limit {
+			// More files match than the page has, so the next page begins after its last one.
+			return files[:limit], files[limit-1].ID, nil
 		}
-
 		if next == "" || len(files) == limit {
 			return files, next, nil
 		}
+
 		scanned += len(ids)
 		startAfter = next
 	}
 	return files, startAfter, nil
+}
+
+// readMatching returns the files with these IDs that match filter.
+func (b bucketRecords) readMatching(ctx context.Context, ids []string, filter Filter) ([]*File, error) {
+	files, err := b.readAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(files, func(f *File) bool {
+		// A record that was removed since its ID was listed is nil.
+		return f == nil || !filter.Matches(f)
+	}), nil
 }
 
 // countBefore returns how many of the sorted IDs are of files made before end, or of all files if end is

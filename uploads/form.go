@@ -21,7 +21,6 @@ func (s *Service) storeForm(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
-
 	defer release()
 
 	// Read the files from the body of the request.
@@ -31,36 +30,56 @@ func (s *Service) storeForm(c *intake.Call) error {
 		return err
 	}
 
+	// The lease keeps the reservations of the files until the upload of all has ended or is taken back.
 	fm := &form{length: c.ContentLength, held: s.counter.newLease(c.User.ID)}
 	defer fm.held.end()
-
-	// The files are taken back even if a function of the application panics.
-	keepFiles := false
-	defer func() {
-		if keepFiles {
-			return
-		}
-		for _, f := range fm.stored {
-			s.files.takeBack(c.Context(), f)
-		}
-	}()
-	if err := s.storeParts(c, reader, fm); err != nil {
+	if err := s.storeOrTakeBack(c, reader, fm); err != nil {
 		return err
 	}
+	return s.endForm(c, fm)
+}
 
-	// From here on, the application gets to know the files, so they stay if it panics.
-	keepFiles = true
+// storeOrTakeBack stores the files of a form. If that fails, even by a panic in a function of the application, it
+// takes back those that are stored.
+func (s *Service) storeOrTakeBack(c *intake.Call, reader *intake.FormReader, fm *form) error {
+	areStored := false
+	defer func() {
+		if !areStored {
+			s.takeBackForm(c, fm)
+		}
+	}()
+	err := s.storeParts(c, reader, fm)
+	areStored = err == nil
+	return err
+}
+
+// endForm ends the uploads of all stored files of a form, and responds with a list of them. The application gets to
+// know the files, so they stay if it panics or may have recorded them. After any other failure, endForm takes
+// all of them back.
+func (s *Service) endForm(c *intake.Call, fm *form) error {
 	for _, f := range fm.stored {
-		if err := s.files.end(c.Context(), f); err != nil {
-			// After OutcomeUnknown, the application may have recorded the files.
-			keepFiles = errors.Is(err, storage.OutcomeUnknown)
+		err := s.files.end(c.Context(), f)
+		if err != nil {
+			mayBeRecorded := errors.Is(err, storage.OutcomeUnknown)
+			if !mayBeRecorded {
+				s.takeBackForm(c, fm)
+			}
 			return err
 		}
 	}
 
-	err = c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
-	keepFiles = err == nil
+	err := c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
+	if err != nil {
+		s.takeBackForm(c, fm)
+	}
 	return err
+}
+
+// takeBackForm takes back all files of a form that are stored.
+func (s *Service) takeBackForm(c *intake.Call, fm *form) {
+	for _, f := range fm.stored {
+		s.files.takeBack(c.Context(), f)
+	}
 }
 
 // storeParts stores the files of a form, and adds them to fm. It fails if there are too many files or none.

@@ -103,7 +103,8 @@ func (h *handler) serveFile(c *intake.Call) error {
 //	err := server.Shutdown(context.Background())
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = webserver.BeginRequest(w, r)
-	if !s.handler.allowOrigin(w, r) {
+	isAnswered := s.handler.allowOrigin(w, r) // true for a preflight request
+	if !isAnswered {
 		s.mux().ServeHTTP(w, r)
 	}
 }
@@ -123,29 +124,28 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 			return
 		}
 
+		// Respond, and read the rest of the body, so that the client sees the response.
+		fail := func() {
+			h.fail(w, r, err)
+		}
 		if c.Refused == nil {
-			// No other goroutine reads the body.
-			body.Refuse(w, r, maxDrain, func() {
-				h.fail(w, r, err)
-			})
+			body.Refuse(w, r, maxDrain, fail)
 			return
 		}
 
-		// Stop the other goroutine that reads the body, and then respond.
+		// A goroutine of f reads the body. Stop it first. That ends its Read, after which net/http cancels the
+		// context of the request.
 		ctx := r.Context()
 		if ctx.Err() == nil {
-			// Close ends a Read, and net/http then cancels ctx.
 			ctx = context.WithoutCancel(ctx)
 		}
-		isClosed := c.Refused.Close()
-		if !isClosed {
-			// Another goroutine still reads the body, so nothing else may.
-			h.fail(w, r, err)
+		isStopped := c.Refused.Close()
+		if !isStopped {
+			// The goroutine still reads the body, so nothing else may.
+			fail()
 			return
 		}
-		webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, func() {
-			h.fail(w, r, err)
-		})
+		webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, fail)
 	}
 }
 

@@ -143,12 +143,13 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		records: tally{keys: map[string]bool{}},
 	}
 
-	// The keys of a bucket are sorted, so the IDs in them are, too.
-	pattern := w.setup.pattern
-	prefix, _ := pattern.Ordered()
+	// The cursor records goes through the IDs of the records, and counts them in o.records.
 	records, stop := newIDCursor(allIDs(ctx, w.setup.config.Records), &o.records)
 	defer stop()
 
+	// The keys of a bucket are sorted, so the IDs in them are, too.
+	pattern := w.setup.pattern
+	prefix, _ := pattern.Ordered()
 	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return nil, err
@@ -162,7 +163,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 
 		o.bytes.total++
 		// Records with smaller IDs have no object.
-		records.skipOrphans(fileID)
+		records.skipOrphansBefore(fileID)
 		if records.err != nil {
 			// Without the remaining IDs, nothing shows whether the next objects have records.
 			return nil, records.err
@@ -179,10 +180,12 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	}
 
 	// After the last object, all remaining records are orphans.
-	records.skipOrphans("")
+	records.skipAllOrphans()
 	if records.err != nil {
 		return nil, records.err
 	}
+
+	// An unfinished upload may have made its object, and makes the record next.
 	return o, w.dropClaimed(ctx, &o.bytes)
 }
 
@@ -217,9 +220,17 @@ func (c *idCursor) next() {
 	c.read()
 }
 
-// skipOrphans counts the records before the ID end as orphans, or all that are left if end is "".
-func (c *idCursor) skipOrphans(end string) {
-	for c.hasID && (end == "" || c.id < end) {
+// skipOrphansBefore counts the records before the ID end as orphans.
+func (c *idCursor) skipOrphansBefore(end string) {
+	for c.hasID && c.id < end {
+		c.tally.addOrphan(c.id)
+		c.next()
+	}
+}
+
+// skipAllOrphans counts all records that are left as orphans.
+func (c *idCursor) skipAllOrphans() {
+	for c.hasID {
 		c.tally.addOrphan(c.id)
 		c.next()
 	}
