@@ -188,18 +188,7 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, 
 // reserve adds the entry of a reservation, and returns the number of its bytes. In limit, 0 means no
 // limit, and a negative number means that nothing is allowed.
 func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error) {
-	// Free what this reservation replaces, and what complete files do not need.
-	delete(t.Entries, r.Name)
-	for _, name := range r.Replaces {
-		delete(t.Entries, name)
-	}
-	for name, size := range r.Sizes {
-		entry, exists := t.Entries[name]
-		if exists {
-			entry.Bytes = min(entry.Bytes, size)
-			t.Entries[name] = entry
-		}
-	}
+	t.freeFor(r)
 	if len(t.Entries) >= maxEntries {
 		return 0, ErrBusy
 	}
@@ -221,11 +210,28 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 	// Add the entry, which reserves no bytes if there is no limit.
 	entry := r.Entry
 	entry.At = now
-	if granted < math.MaxInt64 {
+	isLimited := granted < math.MaxInt64
+	if isLimited {
 		entry.Bytes = granted
 	}
 	t.Entries[r.Name] = entry
 	return granted, nil
+}
+
+// freeFor drops the entries that a reservation replaces, and frees the bytes that complete files have reserved but do
+// not need.
+func (t *Text) freeFor(r Reservation) {
+	delete(t.Entries, r.Name)
+	for _, name := range r.Replaces {
+		delete(t.Entries, name)
+	}
+	for name, size := range r.Sizes {
+		entry, exists := t.Entries[name]
+		if exists {
+			entry.Bytes = min(entry.Bytes, size)
+			t.Entries[name] = entry
+		}
+	}
 }
 
 // now returns the time for entries, in whole seconds.
@@ -261,14 +267,15 @@ type Settlement struct {
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
 	var settlement Settlement
 	err := b.update(ctx, user, func(t *Text, lost bool) (changed bool, err error) {
+		settlement = Settlement{Ledger: t.ID}
 		entry, exists := t.Entries[name]
-		settlement = Settlement{Ledger: t.ID, Canceled: entry.Canceled}
 		if !exists {
 			// An earlier write of this call whose response was lost may have counted the file.
 			settlement.Counted = lost
 			return false, nil
 		}
 		if entry.Canceled {
+			settlement.Canceled = true
 			return false, nil
 		}
 
@@ -278,7 +285,7 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 		t.Bytes += size
 		t.Files += entry.Files
 		if entry.Removed {
-			// The removal may have removed the file after this upload made it.
+			// A removal that began before may have removed the file, so the next Sweep must count again.
 			b.doubt(t)
 		}
 		return true, nil
@@ -387,29 +394,28 @@ func (r Removal) Name() string { return "remove " + r.Key }
 func (b *Book) BeginRemoval(
 	ctx context.Context, user, key string, e Entry, upload func(*Text) (name string, err error),
 ) (Removal, error) {
+	var r Removal
 	id := rand.Text()
-	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		// This function may be called again, with another ledger.
-		r.ID = id
-		r.Joined = false
-		r.Uncounted = false
+		r = Removal{User: user, Key: key, ID: id}
 
-		other, isRunning := t.Entries[r.Name()]
+		current, isRunning := t.Entries[r.Name()]
 		if isRunning {
-			r.ID = other.Removal
-			r.Joined = other.Removal != id
+			// It has the same ID if an earlier write of this call took effect although it seemed to fail.
+			r.Joined = current.Removal != id
+			r.ID = current.Removal
 			return false, nil
 		}
 
 		// Find out whether the file is counted at all.
-		name, err := upload(t)
+		uploadName, err := upload(t)
 		if err != nil {
 			return false, err
 		}
-		if name != "" {
+		if uploadName != "" {
 			r.Uncounted = true
-			return t.markRemoved(name), nil
+			return t.markRemoved(uploadName), nil
 		}
 		b.subtract(t, r, e)
 		return true, nil
@@ -454,7 +460,9 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 			b.doubt(t)
 			return true, nil
 		}
-		if !exists || entry.Removal != r.ID {
+		isOurs := exists && entry.Removal == r.ID
+		if !isOurs {
+			// Another call has ended this removal, and perhaps another removal of the key has begun.
 			return false, nil
 		}
 
@@ -502,14 +510,15 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 		return b.read(ctx, b.Key(user))
 	}
 
-	// The next write stores it under the new key, and then removes the old one.
-	old.old = old.revision
-	old.revision = ""
-	if old.ID == "" {
-		// Every call that moves this ledger must give it the same ID.
-		old.ID = old.Nonce
+	// The next write creates the ledger under the new key, and then removes the old one.
+	t = old
+	t.old = old.revision
+	t.revision = ""
+	if t.ID == "" {
+		// Every call that moves this ledger must give it the same ID. All of them read the same nonce.
+		t.ID = t.Nonce
 	}
-	return old, nil
+	return t, nil
 }
 
 // Migrate moves the ledger under this key, which an older version of this package has given it, to its new
@@ -531,9 +540,10 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		return b.States.RemoveState(ctx, key, old.revision)
 	}
 
-	// The method update reads the old ledger, and writes it under the new key unless another call has.
+	// The method update writes the ledger under its new key. Nothing else in it changes.
 	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) {
-		return t.old != "", nil
+		isAtOldKey := t.old != "" // false if another call has moved it
+		return isAtOldKey, nil
 	})
 }
 
@@ -570,10 +580,11 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t.revision = revision
 
 	if t.Bytes < 0 || t.Files < 0 {
-		// An older version has subtracted what it had not added.
+		// An older version has subtracted what it had not added, so the next Sweep must count again.
 		t.Bytes = max(t.Bytes, 0)
 		t.Files = max(t.Files, 0)
 		if t.Entries == nil {
+			// The text has null in place of the entries.
 			t.Entries = map[string]Entry{}
 		}
 		b.doubt(t)
@@ -594,10 +605,12 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 	if errors.Is(err, storage.OutcomeUnknown) {
 		// If the write took effect, the stored ledger has the nonce of this call.
 		current, readErr := b.read(ctx, b.Key(t.User))
-		if readErr != nil || current.Nonce != t.Nonce {
+		isWritten := readErr == nil && current.Nonce == t.Nonce
+		if !isWritten {
 			return false, err
 		}
 		t.revision = current.revision
+		// The next Sweep removes the ledger of an older version.
 		t.old = ""
 		return true, nil
 	}
@@ -605,6 +618,7 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 		return false, err
 	}
 
+	// Remove the ledger of an older version that this one replaces.
 	t.revision = revision
 	if t.old != "" {
 		// If the removal fails, the next Sweep repeats it.
