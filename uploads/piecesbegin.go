@@ -129,13 +129,13 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 	name := u.piece.name()
 	for {
 		s, err := keeper.Read(ctx, name)
-		exists := storage.CodeOf(err) != storage.ObjectNotFound
-		if exists && err != nil {
+		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
+		if err != nil && !isMissing {
 			return nil, refusal.StoreFailed(err)
 		}
 
 		// The upload exists, so the piece must belong to it.
-		if exists && s.Phase != session.PhaseAborted {
+		if !isMissing && s.Phase != session.PhaseAborted {
 			u.prefix = keeper.Key(s, s.RunID())
 			if e := u.piece.checkSame(s); e != nil {
 				return nil, e
@@ -143,54 +143,33 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 			return u.confirmUse(ctx, s, false)
 		}
 
-		revision := ""
-		if exists {
-			// The new state replaces that of the aborted upload.
-			revision = s.Revision
+		// Begin the upload, in place of an aborted one with the same token.
+		oldRevision := ""
+		if !isMissing {
+			oldRevision = s.Revision
 		}
-		begun, err := u.begin(ctx, name, revision)
+		begun, err := u.begin(ctx, name, oldRevision)
 		if begun != nil || err != nil {
 			return begun, err
 		}
 
-		// Another call has created the state, so read it again.
+		// Another call has begun the upload first, so read its state.
 		if err := u.countConflict(name); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// begin creates the session of the upload, or returns nil if another call has done so first. It replaces
-// the state of an aborted upload if that still has the revision, and otherwise revision is "".
-func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.Session, error) {
-	p := &u.piece
+// begin creates the session of the upload, or returns nil if another call has done so first. The state of an
+// aborted upload is replaced if it still has oldRevision, which is "" if there is none.
+func (u *putPiece) begin(ctx context.Context, name, oldRevision string) (*session.Session, error) {
 	keeper := u.service.keeper
-
-	// The application or the rules choose the target. If the rules look at the content, they choose after
-	// all pieces have arrived.
-	target := session.Target{Overwrite: !u.setup.guarded}
-	if p.Target != nil {
-		target = session.Target(*p.Target)
-	} else if !u.setup.judge.LooksAtContent() {
-		target = u.setup.target("", unjudged)
-	}
-
-	target.MaxSize = u.setup.limit(&target)
-	if err := target.CheckFeatures(u.setup.bucket); err != nil {
+	target, err := u.target()
+	if err != nil {
 		return nil, err
 	}
-
-	// Make the session. Only the pieces will show how large the file is.
-	request := session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}
-	s := session.New(session.KindPieces, session.User(p.User), request, target, time.Time{})
-	s.Dir = name
-	s.ID = ""
-	s.Revision = revision
-	s.Pieces = &session.PieceState{
-		Count:  p.Count,
-		Target: p.Target != nil,
-		Run:    rand.Text(),
-	}
+	s := u.newSession(name, target)
+	s.Revision = oldRevision
 
 	// Reserve room for the file.
 	if reserveErr := keeper.Reserve(ctx, s); reserveErr != nil {
@@ -203,7 +182,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 
 	// Save the session, unless another call has been faster.
 	u.prefix = keeper.Key(s, s.RunID())
-	err := keeper.Save(ctx, s)
+	err = keeper.Save(ctx, s)
 	keeper.Unreserve(ctx, s, err)
 	if err == session.ErrConflict {
 		return nil, nil
@@ -211,25 +190,56 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 	return s, err
 }
 
+// target returns the Target of the file, which the application or the rules choose. If the rules look at the content,
+// they choose it only after all pieces have arrived.
+func (u *putPiece) target() (session.Target, error) {
+	target := session.Target{Overwrite: !u.setup.guarded}
+	if u.piece.Target != nil {
+		target = session.Target(*u.piece.Target)
+	} else if !u.setup.judge.LooksAtContent() {
+		target = u.setup.target("", unjudged)
+	}
+	target.MaxSize = u.setup.limit(&target)
+	return target, target.CheckFeatures(u.setup.bucket)
+}
+
+// newSession returns a new session of the upload, in the directory with this name.
+func (u *putPiece) newSession(name string, target session.Target) *session.Session {
+	p := &u.piece
+	const unknownSize = -1 // only the pieces will show how large the file is
+	request := session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: unknownSize}
+	s := session.New(session.KindPieces, session.User(p.User), request, target, time.Time{})
+	s.Dir = name
+	s.ID = ""
+	s.Pieces = &session.PieceState{
+		Count:  p.Count,
+		Target: p.Target != nil,
+		Run:    rand.Text(),
+	}
+	return s
+}
+
 // waitForBegin is how long a call waits for another call that has reserved room but has not saved
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// isBegunByAnother reports whether the user's allowance has no room for the upload because a concurrent
-// call that begins the same upload has reserved it. If that call has not saved the state yet,
-// isBegunByAnother waits a moment.
+// isBegunByAnother reports whether there is no room for the upload because a concurrent call that begins the same
+// upload has reserved it. If that call has not saved the state of the upload yet, isBegunByAnother waits a moment
+// before it returns true, or fails if it has waited too long.
 func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
 	current, err := u.service.keeper.Read(ctx, s.Dir)
-	if err == nil && current.Revision != s.Revision {
-		return true, nil
-	}
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, refusal.StoreFailed(err)
+	}
+	// The state differs from the one that this call has read, so the other call has saved it.
+	if err == nil && current.Revision != s.Revision {
+		return true, nil
 	}
 	if !u.service.counter.isReserved(ctx, s.User, s.Dir) {
 		return false, nil
 	}
 
+	// The other call has reserved the room, and saves the state soon.
 	if u.waited >= waitForBegin {
 		return false, refusal.New(refusal.TokenField, refusal.CodeLocked, "Another request begins this upload. Try again in a moment.")
 	}
@@ -240,9 +250,8 @@ func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bo
 	return true, nil
 }
 
-// confirmUse tells a Sweep that asks for it in the state that the upload is in use, and returns the
-// current state, which it reads from the store if reload is true. It fails with NotFound if the upload
-// was aborted.
+// confirmUse keeps a concurrent Sweep from removing the upload as an idle one, and returns the current state of the
+// upload. If reload is true, it reads the state again first. It fails with NotFound if the upload was aborted.
 func (u *putPiece) confirmUse(ctx context.Context, s *session.Session, reload bool) (*session.Session, error) {
 	if reload {
 		var err error
@@ -255,9 +264,10 @@ func (u *putPiece) confirmUse(ctx context.Context, s *session.Session, reload bo
 		if s.Phase == session.PhaseAborted {
 			return false, refusal.NotFound()
 		}
-		wasAsked := s.Pieces.Asked != ""
+		// A Sweep that is about to remove the upload sets Asked, and then keeps the upload if Asked is cleared.
+		mustSave := s.Pieces.Asked != ""
 		s.Pieces.Asked = ""
-		return wasAsked, nil
+		return mustSave, nil
 	})
 }
 

@@ -54,39 +54,39 @@ func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string
 // finish makes the file from a complete set of pieces, or waits for another call that makes it. Many
 // calls in many processes may do so, and any of them may be killed: together they make one file.
 func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Session, error) {
-	revision := "" // revision of the state when this call began to wait
-	waited := time.Duration(0)
+	unchangedRevision := ""          // revision of the state in the last round
+	unchangedFor := time.Duration(0) // how long the state has had this revision
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		// Look whether the file is made, and since when the state is unchanged.
-		current, err := u.confirmUse(ctx, s, true)
+		const reload = true
+		current, err := u.confirmUse(ctx, s, reload)
 		if err != nil {
 			return nil, pieceFailed(err)
 		}
 		if current.Phase == session.PhaseDone {
 			return current, nil
 		}
-		if current.Revision != revision {
-			revision = current.Revision
-			waited = 0
+		if current.Revision != unchangedRevision {
+			unchangedRevision = current.Revision
+			unchangedFor = 0
 		}
 
-		// Wait until the claim ends, but at most for ClaimFor, because the clock of the process that
-		// has set this end may be wrong.
-		if u.service.keeper.IsClaimed(current) && waited < session.ClaimFor {
+		// Another call makes the file, and changes the state when it renews its claim. Wait until the claim ends,
+		// but at most for ClaimFor, because the clock of the process that has set this end may be wrong.
+		mustWait := u.service.keeper.IsClaimed(current) && unchangedFor < session.ClaimFor
+		if mustWait {
 			if err := u.setup.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
-			waited += poll
+			unchangedFor += poll
 			continue
 		}
 
-		// Make the file, whether the claim has ended or is overdue.
-		current.Overdue = revision
+		// Make the file. If the state still has this revision, its claim is overdue, and is ignored.
+		current.Overdue = current.Revision
 		final, err := u.makeFile(ctx, current)
 		if err == nil {
 			return final, nil
 		}
-
 		if !u.mayRetry(ctx, current, err) {
 			return nil, pieceFailed(err)
 		}
@@ -120,17 +120,18 @@ func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.S
 func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) bool {
 	keeper := u.service.keeper
 	current, reloadErr := keeper.Reload(ctx, s)
-	if reloadErr == nil && current.Phase == session.PhaseDone {
-		return true
-	}
-	if reloadErr == nil && current.Phase != session.PhaseAborted && keeper.IsClaimed(current) {
-		return true
+	if reloadErr == nil {
+		isDone := current.Phase == session.PhaseDone
+		isTakenOver := current.Phase != session.PhaseAborted && keeper.IsClaimed(current)
+		if isDone || isTakenOver {
+			return true
+		}
 	}
 
 	if refusal.CodeOf(err) != refusal.CodeLocked {
 		return false
 	}
-	// With this code, makeFile has given up after MaxConflicts conflicts.
+	// Store.Update has given up with this code after MaxConflicts conflicts, so count them.
 	u.conflicts += session.MaxConflicts
 	return true
 }
