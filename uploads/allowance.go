@@ -104,42 +104,18 @@ type roomRequest struct {
 
 // reserve reserves room for an upload, as much as is allowed if the size is not known. It returns how many
 // bytes the file may have, or 0 if there is no limit.
-func (c *counter) reserve(ctx context.Context, room roomRequest) (int64, *refusal.Error) {
+func (c *counter) reserve(ctx context.Context, request roomRequest) (int64, *refusal.Error) {
 	if c == nil {
-		return room.maxSize, nil
+		return request.maxSize, nil
 	}
 
 	// Ask the application how much the user may have.
-	allowed, err := c.setup.config.Allowance(ctx, room.user)
+	allowed, err := c.setup.config.Allowance(ctx, request.user)
 	if err != nil {
 		return 0, refusal.Unauthorized(err)
 	}
 
-	// Ask for room of any size up to the limit, or of exactly the size if it is known.
-	r := ledger.Reservation{
-		User:     room.user.ID,
-		Name:     room.name,
-		Least:    1,
-		Most:     room.maxSize,
-		Entry:    room.entry,
-		Replaces: room.replaces,
-		KeepOld:  room.keepOld,
-		DryRun:   room.dryRun,
-		Sizes:    map[string]int64{},
-	}
-	if r.Most <= 0 {
-		r.Most = math.MaxInt64 // no limit
-	}
-	if room.size >= 0 {
-		r.Least = room.size
-		r.Most = room.size
-	}
-	// Files that were sent without a size have reserved more than they need.
-	for _, f := range room.stored {
-		r.Sizes[f.reserved] = f.Size
-	}
-
-	granted, err := c.book.Reserve(ctx, r, ledger.Limit(allowed))
+	granted, err := c.book.Reserve(ctx, request.reservation(), ledger.Limit(allowed))
 	if err != nil {
 		return 0, reservationError(allowed, err)
 	}
@@ -148,6 +124,35 @@ func (c *counter) reserve(ctx context.Context, room roomRequest) (int64, *refusa
 		return 0, nil
 	}
 	return granted, nil
+}
+
+// reservation returns the reservation in the ledger for a request. It is for exactly the size of the file or, if that
+// is not known, for any size from one byte up to the largest permitted one.
+func (r *roomRequest) reservation() ledger.Reservation {
+	reservation := ledger.Reservation{
+		User:     r.user.ID,
+		Name:     r.name,
+		Least:    1,
+		Most:     r.maxSize,
+		Entry:    r.entry,
+		Replaces: r.replaces,
+		KeepOld:  r.keepOld,
+		DryRun:   r.dryRun,
+		Sizes:    map[string]int64{},
+	}
+	if r.maxSize <= 0 {
+		reservation.Most = math.MaxInt64 // no limit
+	}
+	if r.size >= 0 {
+		reservation.Least = r.size
+		reservation.Most = r.size
+	}
+
+	// Earlier files that were sent without a size have reserved more than they need.
+	for _, f := range r.stored {
+		reservation.Sizes[f.reserved] = f.Size
+	}
+	return reservation
 }
 
 // giveBack drops the reservation of an upload that stored nothing, even if ctx has ended.
@@ -207,36 +212,32 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 // makesFile reports whether a ledger entry reserves room for the upload that makes the file with this key.
 // Such an entry has the stem of the key (the key without its extension), or names a session that has it.
 func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string) (bool, error) {
-	if entry.Removal != "" {
-		// The entry is for a removal, not for an upload.
+	isRemoval := entry.Removal != ""
+	if isRemoval {
 		return false, nil
 	}
 	if entry.Stem != "" {
 		return entry.Stem == c.setup.pattern.Stem(key), nil
 	}
-
-	// Without a stem, only a session can say which keys are possible.
 	if entry.Session == "" {
+		// Nothing is known of the file.
 		return false, nil
 	}
 
-	open, err := c.sessions.Read(ctx, entry.Session)
-	// The session does not exist any more.
+	// Read the session, which may be gone, to find out which keys its file may have.
+	upload, err := c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if open.Kind == session.KindPartial {
-		// A partial upload of tus makes no file until it is joined with others.
+	isOfLaterUpload := upload.RunID() != entry.Run // the upload of the entry was aborted
+	// A partial upload of tus makes no file until it is joined with others.
+	if isOfLaterUpload || upload.Kind == session.KindPartial {
 		return false, nil
 	}
-	if open.RunID() != entry.Run {
-		// The upload was aborted, and a later one has its session.
-		return false, nil
-	}
-	return slices.Contains(c.setup.possibleKeys(open), key), nil
+	return slices.Contains(c.setup.possibleKeys(upload), key), nil
 }
 
 // newLease returns an empty lease, which renews the entries added to it until the caller ends it. Without

@@ -25,46 +25,52 @@ func (k *keeper) Begin(
 	if err != nil {
 		return nil, err
 	}
-
-	// Make the session, and limit the size of the file.
-	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
-	t := &s.Target
 	if kind == session.KindPartial {
 		// A piece of a file has no key and no attributes.
-		*t = session.Target{MaxSize: target.MaxSize}
+		target = &session.Target{MaxSize: target.MaxSize}
 	}
 
-	t.MaxSize = k.setup.limit(t)
-	if t.MaxSize > 0 && n.Size > t.MaxSize {
-		return nil, refusal.TooLarge(sizeField, t.MaxSize)
+	// Limit the size of the file.
+	target.MaxSize = k.setup.limit(target)
+	if target.MaxSize > 0 && n.Size > target.MaxSize {
+		return nil, refusal.TooLarge(sizeField, target.MaxSize)
 	}
+
+	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
 	if kind == session.KindPartial {
 		return s, nil
 	}
-
-	// Check the key and the attributes.
-	if t.Key == "" {
-		if err := k.drawRandom(s); err != nil {
-			return nil, err
-		}
-	}
-	if err := cmp.Or(t.CheckKey(n.Name), t.CheckAttributes(), t.CheckFeatures(k.Bucket)); err != nil {
+	if err := k.completeTarget(r.Context(), s); err != nil {
 		return nil, err
 	}
+	return s, nil
+}
 
-	// A file of unknown type gets one that browsers only save.
+// completeTarget checks the Target of a new session, and sets what it lacks: the random bits for a key that the content
+// decides, and the type of a file of unknown type. It fails if the key is already in use.
+func (k *keeper) completeTarget(ctx context.Context, s *session.Session) error {
+	t := &s.Target
+	if t.Key == "" {
+		if err := k.drawRandom(s); err != nil {
+			return err
+		}
+	}
+	if err := cmp.Or(t.CheckKey(s.Name), t.CheckAttributes(), t.CheckFeatures(k.Bucket)); err != nil {
+		return err
+	}
+
+	// If the content does not decide the type, the extension does. A file of unknown type is one that browsers
+	// only save.
 	keepsTypes := storage.Supports(k.Bucket, storage.ContentProperties)
 	if t.ContentType == "" && keepsTypes && !k.setup.judge.LooksAtContent() {
 		t.ContentType = cmp.Or(headertext.MediaTypeByExtension(t.Key), session.PendingType)
 	}
 
 	// Fail now if the key is taken, and not only after the last byte.
-	if t.Key != "" && !t.Overwrite {
-		if err := k.checkFree(r.Context(), t.Key, n.Name); err != nil {
-			return nil, err
-		}
+	if t.Key == "" || t.Overwrite {
+		return nil
 	}
-	return s, nil
+	return k.checkFree(ctx, t.Key, s.Name)
 }
 
 // checkFree refuses an upload whose key is already in use. If the store cannot say, the upload begins,
@@ -84,35 +90,47 @@ func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 // targetOf returns the Target of a new upload, which Config.Begin or the configuration decides. It has no key
 // yet if the content decides the extension.
 func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
-	s := k.setup
-
 	// Refuse what no upload may claim.
-	if s.maxSize > 0 && n.Size > s.maxSize {
-		return nil, refusal.TooLarge(sizeField, s.maxSize)
+	if k.setup.maxSize > 0 && n.Size > k.setup.maxSize {
+		return nil, refusal.TooLarge(sizeField, k.setup.maxSize)
 	}
 	if len(n.Name)+len(n.Type) > session.MaxMetadataBytes {
 		return nil, refusal.Invalid("filename", "Name and type of the file are too long.")
 	}
-	if e := refusal.ByRules(s.judge.CheckClaim(n.Type)); e != nil {
+	if e := refusal.ByRules(k.setup.judge.CheckClaim(n.Type)); e != nil {
 		return nil, e
 	}
 
 	// The application may choose the Target.
-	if s.config.Begin != nil {
-		target, err := s.config.Begin(r, user, Request(n))
-		if err != nil {
-			return nil, refusal.Unauthorized(err)
-		}
-		if target != nil {
-			if err := s.checkBegun(target, user, n); err != nil {
-				return nil, err
-			}
-			t := session.Target(*target)
-			return &t, nil
-		}
+	chosen, err := k.setup.chosenTarget(r, user, n)
+	if chosen != nil || err != nil {
+		return chosen, err
 	}
+	return k.setup.patternTarget(user)
+}
 
-	// Otherwise, the pattern decides the key.
+// chosenTarget returns the Target that Config.Begin chooses for a new upload, or nil if it chooses none.
+func (s *setup) chosenTarget(r *http.Request, user User, n session.Request) (*session.Target, error) {
+	if s.config.Begin == nil {
+		return nil, nil
+	}
+	target, err := s.config.Begin(r, user, Request(n))
+	if err != nil {
+		return nil, refusal.Unauthorized(err)
+	}
+	if target == nil {
+		return nil, nil
+	}
+	if err := s.checkBegun(target, user, n); err != nil {
+		return nil, err
+	}
+	t := session.Target(*target)
+	return &t, nil
+}
+
+// patternTarget returns the Target of a new upload of a user whose key Config.Key decides. If the content decides the
+// extension, it only has what is known before the content.
+func (s *setup) patternTarget(user User) (*session.Target, error) {
 	if e := s.checkUser(user); e != nil {
 		return nil, e
 	}
@@ -121,7 +139,6 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		return &session.Target{Overwrite: !s.guarded}, nil
 	}
 
-	// Without a look at the content, the key is known now.
 	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err

@@ -13,9 +13,9 @@ import (
 // Reserve reserves room for a new session in the allowance of its user. A file of unknown size may
 // then have no more bytes than were reserved.
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
-	a := k.roomRequestOf(s)
-	a.replaces = replaces
-	granted, e := k.counter.reserve(ctx, a)
+	request := k.roomRequestOf(s)
+	request.replaces = replaces
+	granted, e := k.counter.reserve(ctx, request)
 	if e != nil {
 		return e
 	}
@@ -26,36 +26,37 @@ func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...st
 	return nil
 }
 
-// roomRequestOf returns a request for room for the file of a session.
+// roomRequestOf returns a request for room for the file of a session, with the entry that the ledger of the user
+// will have for it.
 func (k *keeper) roomRequestOf(s *session.Session) roomRequest {
-	a := roomRequest{
+	entry := ledger.Entry{Files: 1, Session: s.Dir, Run: s.RunID()}
+	if k.counter != nil {
+		// Keep the entry alive until the caller has saved the session.
+		entry.Until = k.counter.leaseUntil()
+	}
+	// Files in pieces and joined files get their key only when they are made.
+	isKeyKnown := s.Pieces == nil && s.Kind != session.KindFinal
+	if s.Kind == session.KindPartial {
+		// It becomes a file only when it is joined with others.
+		entry.Files = 0
+	} else if isKeyKnown {
+		entry.Stem = k.setup.stem(s)
+	}
+	return roomRequest{
 		user:    userOf(s),
 		name:    s.Reservation(),
 		size:    s.Size,
 		maxSize: s.Target.MaxSize,
-		entry:   ledger.Entry{Files: 1, Session: s.Dir, Run: s.RunID()},
+		entry:   entry,
 	}
-	if counter := k.counter; counter != nil {
-		// Keep the entry alive until the caller has saved the session.
-		a.entry.Until = counter.leaseUntil()
-	}
-	if s.Kind == session.KindPartial {
-		a.entry.Files = 0
-		return a
-	}
-	// The final key of files in pieces and of joined files is not known yet.
-	if s.Pieces == nil && s.Kind != session.KindFinal {
-		a.entry.Stem = k.setup.stem(s)
-	}
-	return a
 }
 
 // CheckRoom fails if the user has no room for another file. It reserves nothing, because a GET must
 // not change anything for the user.
 func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
-	a := k.roomRequestOf(s)
-	a.dryRun = true
-	_, e := k.counter.reserve(ctx, a)
+	request := k.roomRequestOf(s)
+	request.dryRun = true
+	_, e := k.counter.reserve(ctx, request)
 	if e != nil {
 		return e
 	}
@@ -66,18 +67,19 @@ func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 // done so, and fails if the file is larger than the room. The caller must have claimed the session, so that no
 // other request reserves or counts the file at the same time.
 func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*session.Session, error) {
-	file := s.Arrival
+	arrival := s.Arrival // the file whose bytes arrive
 	if k.counter != nil && !s.Reserved {
 		var err error
-		s, err = k.reserveArrival(ctx, s, file.Size)
+		s, err = k.reserveArrival(ctx, s, arrival.Size)
 		if err != nil {
 			return nil, err
 		}
 	}
 
-	file.MaxSize = s.Target.MaxSize
-	if file.MaxSize > 0 && file.Size > file.MaxSize {
-		return nil, refusal.TooLarge("Content-Length", file.MaxSize)
+	// The reservation may have lowered the limit, which the caller enforces for a file of unknown size.
+	arrival.MaxSize = s.Target.MaxSize
+	if arrival.MaxSize > 0 && arrival.Size > arrival.MaxSize {
+		return nil, refusal.TooLarge("Content-Length", arrival.MaxSize)
 	}
 	return s, nil
 }
@@ -85,13 +87,14 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*sessio
 // reserveArrival reserves room for the bytes that a request sends now, and saves that. The file has size
 // bytes, or an unknown number if size is less than 0.
 func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size int64) (*session.Session, error) {
-	a := k.roomRequestOf(s)
-	a.keepOld = true
+	// An earlier request that was killed before it saved the session may have a reservation, which stays.
+	request := k.roomRequestOf(s)
+	request.keepOld = true
 	if size >= 0 {
 		// An empty file reserves one byte, because a MaxSize of 0 would mean that there is no limit.
-		a.size = max(size, 1)
+		request.size = max(size, 1)
 	}
-	granted, e := k.counter.reserve(ctx, a)
+	granted, e := k.counter.reserve(ctx, request)
 	if e != nil {
 		return nil, e
 	}
@@ -107,7 +110,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 	if err != nil {
 		return nil, err
 	}
-	// Advance returns a new session, and this call still ends the same upload.
+	// Advance may have read the session again, which lacks this field, because it is not stored.
 	s.Again = wasTriedBefore
 	return s, nil
 }

@@ -123,13 +123,14 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 		return nil, e
 	}
 
-	// Describe the file.
+	// Describe the file. If that fails, the caller gets no file, so remove it and free its room.
 	f := t.file()
 	f.reserved = t.reserved
 	f, e = s.setup.result(ctx, f, attrs, t.verdict)
-	// The caller gets no file, so remove it and free its room.
-	if e != nil && s.setup.discard(ctx, attrs.Key) == nil {
-		s.counter.giveBack(ctx, u.User.ID, t.reserved)
+	if e != nil {
+		if err := s.setup.discard(ctx, attrs.Key); err == nil {
+			s.counter.giveBack(ctx, u.User.ID, t.reserved)
+		}
 	}
 	return f, e
 }
@@ -139,11 +140,11 @@ type storeOp struct {
 	setup     *setup
 	service   *Service
 	upload    Upload
-	form      *form // form that has the file; nil if there is no form
-	held      *lease
-	bounds    bounds
+	form      *form  // form that has the file; nil if there is no form
+	held      *lease // renews the reservation of the file
+	bounds    bounds // limits of the length of the file
 	startTime time.Time
-	verdict   *rules.Verdict
+	verdict   *rules.Verdict // what the first bytes show of the file; set by the method judge
 	// reserved is the name of the file's reservation in the ledger of its user.
 	reserved string
 }
@@ -197,13 +198,13 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		return nil
 	}
 
-	// The size is the claimed one, unless the whole file is here already.
+	// The size is the claimed one, unless the first bytes are the whole file.
 	const unknown = -1
-	size := cmp.Or(t.bounds.claimed, unknown)
+	size := cmp.Or(t.bounds.claimed, unknown) // a claim of 0 is none
 	if t.verdict.Whole {
 		size = int64(len(t.verdict.Head))
 	}
-	a := roomRequest{
+	request := roomRequest{
 		user:    t.upload.User,
 		name:    random.String(),
 		size:    size,
@@ -213,14 +214,14 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 
 	// The files of a form together are no longer than the form.
 	if t.form != nil {
-		a.stored = t.form.stored
+		request.stored = t.form.stored
 		if t.form.length > 0 {
-			a.maxSize = min(a.maxSize, t.form.length)
+			request.maxSize = min(request.maxSize, t.form.length)
 		}
 	}
 
 	// Reserve the room, and let the lease renew the reservation.
-	granted, e := s.counter.reserve(ctx, a)
+	granted, e := s.counter.reserve(ctx, request)
 	if e != nil {
 		return e
 	}
