@@ -248,7 +248,8 @@ func (t *Handler) joinedSession(
 func checkUnjoined(pieces []*session.Session) error {
 	for i, piece := range pieces {
 		if piece.Tus.Joined {
-			return refusal.New("Upload-Concat", refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
+			message := "Piece " + strconv.Itoa(i+1) + " was joined already."
+			return refusal.New("Upload-Concat", refusal.CodeInvalidValue, message)
 		}
 	}
 	return nil
