@@ -68,36 +68,44 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 }
 
 // supported returns the operations that the provider supports and a policy can limit to the prefix
-// of the bucket, and those that no policy can limit (left). It prints a note for each operation
-// that the provider does not support.
+// of the bucket, and those that no policy can limit. It prints a note for each operation that the
+// provider does not support.
 func (c *command) supported(
 	provider permissions.Provider, b bucket, operations []permissions.Operation,
-) (all []permissions.Operation, left []operation) {
+) (limited []permissions.Operation, unlimited []operation) {
 	for _, o := range operations {
 		if _, err := o.Needs(provider); storage.CodeOf(err) == storage.Unsupported {
 			fmt.Fprintf(c.stderr, "note: %s lacks %s, and the program on %s does without\n", provider, o, b.Name)
 			continue
 		}
-
-		// No provider can limit signing to a prefix. The signed requests need other operations.
-		_, err := c.grant(b, o).Documents(provider)
-		needsLimit := b.place.Prefix != "" && o != "sign"
-		if needsLimit && storage.CodeOf(err) == storage.Unsupported {
+		if !c.canLimit(provider, b, o) {
 			index := slices.IndexFunc(b.Operations, func(op operation) bool {
 				return op.Name == string(o)
 			})
-			left = append(left, b.Operations[index])
+			unlimited = append(unlimited, b.Operations[index])
 			continue
 		}
-		all = append(all, o)
+		limited = append(limited, o)
 	}
-	return all, left
+	return limited, unlimited
+}
+
+// canLimit reports whether a policy of the provider can limit an operation to the prefix of the
+// bucket, if it has one.
+func (c *command) canLimit(provider permissions.Provider, b bucket, o permissions.Operation) bool {
+	// No provider can limit signing to a prefix. The signed requests need other operations.
+	if b.place.Prefix == "" || o == "sign" {
+		return true
+	}
+	_, err := c.grant(b, o).Documents(provider)
+	return storage.CodeOf(err) != storage.Unsupported
 }
 
 // grantable returns the operations on a bucket that a policy can grant, and those that no policy
-// can grant (left). For a bucket of another provider, it returns none.
-func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Operation, left []operation) {
+// can grant. For a bucket of another provider, it returns none.
+func (b *bucket) grantable(provider permissions.Provider) (granted []permissions.Operation, ungranted []operation) {
 	scheme, _, hasScheme := strings.Cut(b.place.Name, "://")
+	// A configuration file, which is not known here, gives the address of a named location.
 	isNamedLocation := !hasScheme && strings.HasPrefix(b.place.Name, rights.LocationPrefix)
 	if b.Unknown || isNamedLocation {
 		// The bucket may belong to any provider.
@@ -109,12 +117,12 @@ func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Ope
 
 	for _, op := range b.Operations {
 		if op.Name == rights.Anything {
-			left = append(left, op)
+			ungranted = append(ungranted, op)
 			continue
 		}
-		all = append(all, permissions.Operation(op.Name))
+		granted = append(granted, permissions.Operation(op.Name))
 	}
-	return all, left
+	return granted, ungranted
 }
 
 // printPolicy prints the documents of the policy that grants operations on a bucket.

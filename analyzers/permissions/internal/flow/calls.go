@@ -50,17 +50,14 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stac
 	}
 }
 
-// static continues a trace from the result of the call v to what callee returns, or to the
-// arguments that it may return if it is not analyzed.
+// static continues a trace from the result of the call v to the values that callee returns, or to
+// the arguments that it may return if its code is not analyzed.
 func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
+	// A path from one of several results begins with the number of that result.
 	index, rest := cutResult(path)
 	if t.g.Code.Has(callee) {
 		inCallee := push(t.g.siteOf[v], stack)
-		for _, r := range t.g.returns[callee] {
-			if index < len(r.Results) {
-				t.visit(r.Results[index], rest, inCallee)
-			}
-		}
+		t.returned(callee, index, rest, inCallee)
 		return
 	}
 
@@ -74,29 +71,45 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack
 	}
 }
 
+// returned continues a trace to the result at index of each return statement of callee.
+func (t *trace) returned(callee *ssa.Function, index int, path accessPath, inCallee callStack) {
+	for _, r := range t.g.returns[callee] {
+		if index < len(r.Results) {
+			t.visit(r.Results[index], path, inCallee)
+		}
+	}
+}
+
 // invoke continues a trace from the result of a call of an interface method to the results of the
 // methods that it can run.
 func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
-	isFound := false
-	for _, o := range t.g.pointsTo(v.Call.Value) {
-		receiver, ok := o.Value.(*ssa.MakeInterface)
-		if !ok {
-			continue
-		}
-		method := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method)
-		if method != nil && t.g.Code.Has(method) {
-			t.static(v, method, path, stack)
-			isFound = true
-		}
+	methods := t.g.implementations(v.Common())
+	for _, method := range methods {
+		t.static(v, method, path, stack)
 	}
-	if !isFound {
+	if len(methods) == 0 {
 		_, rest := cutResult(path)
 		t.outside(v, v.Call.Method, rest, stack)
 	}
 }
 
-// outside ends a trace at the result of a call of a function outside the analysis, or at the value
-// to which path leads from the result.
+// implementations returns the analyzed methods that a call of an interface method can run.
+func (g *Graph) implementations(call *ssa.CallCommon) (all []*ssa.Function) {
+	for _, o := range g.pointsTo(call.Value) {
+		receiver, ok := o.Value.(*ssa.MakeInterface)
+		if !ok {
+			continue
+		}
+		method := g.Code.Implementation(receiver.X.Type(), call.Method)
+		if method != nil && g.Code.Has(method) {
+			all = append(all, method)
+		}
+	}
+	return all
+}
+
+// outside ends a trace at the result of a call of a function without code, or at the value to which
+// path leads from the result.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
@@ -112,17 +125,27 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack 
 	t.unknown(v, stack)
 }
 
-// parameter continues a trace from a parameter to the arguments of the innermost call in the stack,
-// or of all calls for an empty stack.
+// parameter continues a trace from a parameter to the argument of the call by which the trace
+// entered the function, or to the arguments of all calls if the trace began inside it.
 func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
 	if stack != "" {
 		number, outerCalls := pop(stack)
-		t.argument(t.g.sites[number], f, index, path, outerCalls)
+		entry := t.g.sites[number]
+		t.argument(entry, f, index, path, outerCalls)
 		return
 	}
 
+	hasCalls := t.allArguments(f, index, path)
+	if !hasCalls || t.g.hasUnseenCallers(f, index) {
+		t.unknown(p, "")
+	}
+}
+
+// allArguments continues a trace from the parameter of f at index to the arguments of all known
+// calls of f, and reports whether there are any.
+func (t *trace) allArguments(f *ssa.Function, index int, path accessPath) bool {
 	visitsBefore := t.visits
 	for _, site := range t.g.static[f] {
 		t.argument(site, f, index, path, "")
@@ -130,11 +153,7 @@ func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	t.invokedParameter(f, index, path)
 	t.dynamicParameter(f, index, path)
 	t.foreignParameter(f, index, path)
-
-	hasCallers := t.visits > visitsBefore
-	if !hasCallers || t.g.hasUnseenCallers(f, index) {
-		t.unknown(p, "")
-	}
+	return t.visits > visitsBefore
 }
 
 // hasUnseenCallers reports whether code outside the analysis may choose the argument for the
@@ -154,9 +173,8 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return slices.Index(f.Params, p)
 }
 
-// argument continues a trace from a parameter of f to the argument that one call passes for it.
-//
-// The index of the parameter is 0 for the receiver of a method.
+// argument continues a trace from a parameter of f, whose index is 0 for the receiver of a method,
+// to the argument that one call passes for it.
 func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
 	call := site.Common()
 	if !call.IsInvoke() {
@@ -166,12 +184,21 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, p
 		return
 	}
 
-	// The arguments of an interface method do not include its receiver.
-	if index == 0 {
-		t.visit(call.Value, t.g.assert(f.Params[0].Type())+path, stack)
+	isReceiver := index == 0
+	if isReceiver {
+		t.receiver(call.Value, f, path, stack)
 		return
 	}
+	// The arguments of an interface method do not include its receiver.
 	t.visit(call.Args[index-1], path, stack)
+}
+
+// receiver continues a trace from the receiver of the method f to the interface value through which
+// f is called.
+func (t *trace) receiver(iface ssa.Value, f *ssa.Function, path accessPath, stack callStack) {
+	// Only an interface value with a value of the receiver's type runs f.
+	toReceiver := t.g.assert(f.Params[0].Type())
+	t.visit(iface, toReceiver+path, stack)
 }
 
 // argumentOf returns the argument of a call at index, or nil for an interface method or a call with
@@ -196,32 +223,39 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	}
 
 	isReceiver := index == 0
-	if !isReceiver {
-		return
+	if isReceiver {
+		t.receiverFromOutside(f, path)
 	}
-	// A function without code may call f on one of its arguments.
+}
+
+// receiverFromOutside continues a trace from the receiver of the method f to the arguments on which
+// functions without code may call f.
+func (t *trace) receiverFromOutside(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
-		if receiver := t.g.ReceiverArg(site.Common(), f.Name()); receiver != nil {
-			t.visit(receiver, t.g.assert(f.Params[0].Type())+path, "")
+		if arg := t.g.ReceiverArg(site.Common(), f.Name()); arg != nil {
+			t.receiver(arg, f, path, "")
 		}
 	}
 }
 
-// dynamicParameter continues a trace from a parameter of f to the arguments of calls of function
-// values.
+// dynamicParameter continues a trace from a parameter of f, if f is used as a value, to the
+// arguments of the calls that may run this value.
 func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
-	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
+	isUsedAsValue := t.g.Code.Values[f] || len(t.g.closures[f]) > 0
+	if !isUsedAsValue {
 		return
 	}
 	for _, site := range t.g.dynamic {
-		call := site.Common()
-		signature, ok := call.Value.Type().Underlying().(*types.Signature)
-		if ok && types.Identical(signature, f.Signature) && t.g.mayCall(call, f) {
+		if t.g.mayCall(site.Common(), f) {
 			t.argument(site, f, index, path, "")
 		}
 	}
+	t.callbackParameter(f, path)
+}
 
-	// A function without code may call f, and pass one of its own arguments.
+// callbackParameter continues a trace from a parameter of f to the arguments that functions without
+// code receive together with f and may pass to it.
+func (t *trace) callbackParameter(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
 		arg := t.g.CallbackArg(site.Common())
 		if arg != nil && t.g.passes(site.Common(), f) {
@@ -232,6 +266,10 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 
 // mayCall reports whether the call of a function value may run f.
 func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
+	signature, ok := call.Value.Type().Underlying().(*types.Signature)
+	if !ok || !types.Identical(signature, f.Signature) {
+		return false
+	}
 	if slices.Contains(g.functions(call.Value), f) {
 		return true
 	}

@@ -120,7 +120,8 @@ func (g *Graph) addStore(s store) {
 	g.stores[n] = append(g.stores[n], s)
 }
 
-// collectCall records a call in f by the kind of function that it calls.
+// collectCall records a call in f in one of the lists of the graph, by the kind of function that it
+// calls. Functions without code may change the variables to which their arguments point.
 func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	g.siteOf[site] = len(g.sites)
 	g.sites = append(g.sites, site)
@@ -132,14 +133,8 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 		return
 	}
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
-		if builtin.Name() != "copy" {
-			return
-		}
-		dst := call.Args[0]
-		src := call.Args[1]
-		// A string, which copy also takes as its source, holds no values.
-		if !isString(src.Type()) {
-			g.addStore(store{root: dst, dstPath: element, src: src, srcPath: element, fn: f})
+		if builtin.Name() == "copy" {
+			g.collectCopy(f, call)
 		}
 		return
 	}
@@ -154,6 +149,16 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	default:
 		g.outside = append(g.outside, site)
 		g.collectEscapes(f, call)
+	}
+}
+
+// collectCopy records a call of the built-in function copy as a store of the elements of its source.
+func (g *Graph) collectCopy(f *ssa.Function, call *ssa.CallCommon) {
+	dst := call.Args[0]
+	src := call.Args[1]
+	// A string, which copy also takes as its source, holds no values.
+	if !isString(src.Type()) {
+		g.addStore(store{root: dst, dstPath: element, src: src, srcPath: element, fn: f})
 	}
 }
 

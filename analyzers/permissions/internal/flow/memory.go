@@ -11,41 +11,24 @@ import (
 // contents continues a trace to the values that were stored at path inside a variable, slice, map
 // or channel.
 func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
-	// The shape of the object's type finds the assignments.
-	type target struct {
-		shape int
-		path  accessPath
-	}
-	targets := []target{{shape: t.g.shape(object.Type()), path: path}}
-	if array, isArray := arrayOf(object.Type()); isArray {
-		// An assignment through a slice of the array changes the array, too.
-		inArray, ok := strings.CutPrefix(path, deref)
-		if ok && inArray != "" {
-			slice := types.NewSlice(array.Elem())
-			targets = append(targets, target{shape: t.g.number(slice), path: inArray})
+	isStored := false
+	for _, d := range t.g.destinations(object, path) {
+		if t.stored(object, d, stack) {
+			isStored = true
+		}
+		mayBeSetOutside := t.wantsText || t.wantsInterface && !isStored
+		if mayBeSetOutside {
+			t.addEscaped(object, d, stack)
 		}
 	}
-
-	visitsBefore := t.visits
-	for _, target := range targets {
-		for _, s := range t.g.stores[target.shape] {
-			rest, ok := strings.CutPrefix(target.path, s.dstPath)
-			if ok && t.g.mayBe(s.root, object) {
-				t.visitStored(s, s.srcPath+rest, object, stack)
-			}
-		}
-		isStored := t.visits > visitsBefore
-		if t.text || t.value && !isStored {
-			t.addEscaped(object, target.shape, target.path, stack)
-		}
+	if t.fieldStores(object, path) {
+		isStored = true
 	}
-	t.fieldStores(object, path)
-	isStored := t.visits > visitsBefore
 
 	if global, ok := object.(*ssa.Global); ok {
-		// Code outside the analysis may set variables of its own package, and the linker a string variable.
-		mayBeLinked := t.text && !isStored
-		if !t.g.hasCode(global) || mayBeLinked {
+		// The linker may set a string variable that the code does not set.
+		mayBeLinked := t.wantsText && !isStored
+		if mayBeLinked || !t.g.hasCode(global) {
 			t.unknown(object, stack)
 			return
 		}
@@ -55,34 +38,72 @@ func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// visitStored continues a trace to the value that s has stored in an object, with a stack that
-// leads to the storing function.
-func (t *trace) visitStored(s store, path accessPath, object ssa.Value, stack callStack) {
+// A destination is the form in which assignments to a variable are recorded: the shape of the
+// object with the variable, and the path from the object to the variable.
+type destination struct {
+	shape int // see Graph.shape
+	path  accessPath
+}
+
+// destinations returns the forms of an assignment to the variable at path inside an object.
+func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
+	direct := destination{shape: g.shape(object.Type()), path: path}
+	array, isArray := arrayOf(object.Type())
+	inArray, hasDeref := strings.CutPrefix(path, deref)
+	if !isArray || !hasDeref || inArray == "" {
+		return []destination{direct}
+	}
+
+	// An assignment through a slice of the array changes the array, too.
+	slice := types.NewSlice(array.Elem())
+	throughSlice := destination{shape: g.number(slice), path: inArray}
+	return []destination{direct, throughSlice}
+}
+
+// stored continues a trace to the values that assignments to d have stored in an object, and
+// reports whether there are any.
+func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
+	visitsBefore := t.visits
+	for _, s := range t.g.stores[d.shape] {
+		rest, ok := strings.CutPrefix(d.path, s.dstPath)
+		if !ok || !t.g.mayBe(s.root, object) {
+			continue
+		}
+		for _, inStoring := range t.g.storingStacks(s, object, stack) {
+			t.visit(s.src, s.srcPath+rest, inStoring)
+		}
+	}
+	return t.visits > visitsBefore
+}
+
+// storingStacks returns the calls that can have led to the store s into an object, if those of
+// stack led to the object. The empty stack stands for any calls.
+func (g *Graph) storingStacks(s store, object ssa.Value, stack callStack) []callStack {
 	if s.fn == object.Parent() {
 		// The function that made the object also stored the value.
-		t.visit(s.src, path, stack)
-		return
+		return []callStack{stack}
 	}
 
-	param, ok := s.root.(*ssa.Parameter)
-	if !ok || t.g.Code.Values[s.fn] || t.g.isInvoked(s.fn) {
-		// Not all calls of the function are known, so the trace follows all of them.
-		t.visit(s.src, path, "")
-		return
+	param, isParam := s.root.(*ssa.Parameter)
+	hasUnknownCalls := g.Code.Values[s.fn] || g.isInvoked(s.fn)
+	if !isParam || hasUnknownCalls {
+		return []callStack{""}
 	}
 
-	// The function received the object as an argument of one of these calls.
-	for _, site := range t.g.static[s.fn] {
+	// The storing function received the object as an argument of one of these calls.
+	var all []callStack
+	for _, site := range g.static[s.fn] {
 		arg := argumentOf(site.Common(), indexOf(s.fn, param))
-		if arg == nil || !t.g.mayBe(arg, object) {
+		if arg == nil || !g.mayBe(arg, object) {
 			continue
 		}
 		callers := ""
 		if site.Parent() == object.Parent() {
 			callers = stack
 		}
-		t.visit(s.src, path, push(t.g.siteOf[site], callers))
+		all = append(all, push(g.siteOf[site], callers))
 	}
+	return all
 }
 
 // hasCode reports whether the code of the package of a global variable is analyzed.
@@ -97,44 +118,51 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 }
 
 // addEscaped adds an unknown origin if a function outside the analysis received a pointer to the
-// variable at path inside the object.
-//
-// The shape is that of the object's type.
-func (t *trace) addEscaped(object ssa.Value, shape int, path accessPath, stack callStack) {
-	for _, e := range t.g.escapes[shape] {
-		if strings.HasPrefix(path, e.dstPath) && t.g.mayBe(e.root, object) {
+// variable at the destination d inside the object.
+func (t *trace) addEscaped(object ssa.Value, d destination, stack callStack) {
+	for _, e := range t.g.escapes[d.shape] {
+		if strings.HasPrefix(d.path, e.dstPath) && t.g.mayBe(e.root, object) {
 			t.unknown(object, stack)
 		}
 	}
 }
 
 // fieldStores continues a trace to the values stored in a field of the object through a pointer, as
-// by p := &object.name; *p = value.
-func (t *trace) fieldStores(object ssa.Value, path accessPath) {
-	// The path must begin with the steps to the variable and to its field.
-	inObject, ok := strings.CutPrefix(path, deref)
+// by p := &object.name; *p = value, and reports whether there are any.
+func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
+	index, inField, ok := cutField(path)
 	if !ok {
-		return
+		return false
 	}
-	step, inField, _ := strings.Cut(inObject, ";")
-	index, ok := fieldOf(step)
-	if !ok {
-		return
-	}
-
 	typ := pointed(object.Type())
 	structType, ok := typ.Underlying().(*types.Struct)
 	if !ok {
-		return
+		return false
 	}
 
+	// Such a store has the pointer as its root, and a path from the pointer to the value.
 	pointer := types.NewPointer(structType.Field(index).Type())
+	fromPointer := deref + inField
 	for _, s := range t.g.stores[t.g.number(pointer)] {
-		rest, ok := strings.CutPrefix(deref+inField, s.dstPath)
+		rest, ok := strings.CutPrefix(fromPointer, s.dstPath)
 		if ok && t.g.mayBeField(s.root, typ, index) {
 			t.visit(s.src, s.srcPath+rest, "")
+			isStored = true
 		}
 	}
+	return isStored
+}
+
+// cutField splits a path that begins with the steps from a pointer to a field of its struct, as
+// "*;f3.9;" does, into the number of the field and the rest.
+func cutField(path accessPath) (index int, inField accessPath, ok bool) {
+	inObject, ok := strings.CutPrefix(path, deref)
+	if !ok {
+		return 0, "", false
+	}
+	step, inField, _ := strings.Cut(inObject, ";")
+	index, ok = fieldOf(step)
+	return index, inField, ok
 }
 
 // mayBe reports whether root may be the object or point to it, which is true as long as the origins

@@ -103,22 +103,26 @@ const (
 
 // isEndless reports whether a path exceeds a limit, as a path through a linked list may.
 func isEndless(path accessPath) bool {
-	if strings.Count(path, ";") > maxSteps {
-		return true
-	}
-	if strings.Count(path, "!") > maxBoxes {
-		return true
-	}
+	steps := strings.Count(path, ";")
+	boxes := strings.Count(path, "!")
+	return steps > maxSteps || boxes > maxBoxes || isRepetitive(path)
+}
 
-	// A trace adds steps at the front, so only the first step can newly exceed maxRepeats.
+// isRepetitive reports whether the first step of a path, to a field or into an interface value such
+// as "f3.9;" or "!7;", is repeated maxRepeats times.
+//
+// Only the first step can newly exceed the limit, because a trace adds steps at the front.
+func isRepetitive(path accessPath) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, deref), ";")
 	isField := strings.HasPrefix(first, "f")
 	isInInterface := strings.HasPrefix(first, "!")
 	if !isField && !isInInterface {
 		return false
 	}
+
 	// Without the semicolons, the step f1.2 would also be found in f1.23.
-	return strings.Count(";"+rest, ";"+first+";") >= maxRepeats
+	repeats := strings.Count(";"+rest, ";"+first+";")
+	return repeats >= maxRepeats
 }
 
 // location returns the value from which an address is derived, and the path from it to the variable

@@ -28,19 +28,20 @@ type Origin struct {
 // once.
 type trace struct {
 	g *Graph
-	// text is true if the search is for a string. A function without code may change the string if
-	// it gets a pointer to the variable.
-	text bool
-	// value is true if the search is for an interface value. A function without code may
+	// wantsText is true if the search is for a string. A function without code may change the string
+	// if it gets a pointer to the variable.
+	wantsText bool
+	// wantsInterface is true if the search is for an interface value. A function without code may
 	// set an interface variable if it gets a pointer to the variable. The search considers such a
 	// function only if no analyzed code sets the variable.
-	value   bool
-	seen    map[Origin]bool
-	work    []Origin
-	origins []Origin
-	found   map[Origin]bool
-	visits  int       // number of visits, including those of states that were seen before
-	cut     ssa.Value // a value whose path was too long to follow (isEndless), or nil
+	wantsInterface bool
+
+	seen      map[Origin]bool // states that were in work at some time
+	work      []Origin        // states from which the search has not continued yet
+	origins   []Origin
+	found     map[Origin]bool // the same origins as a set
+	visits    int             // number of visits, including those of states that were seen before
+	unvisited ssa.Value       // a value whose path was too long to follow (isEndless), or nil
 }
 
 // Trace returns the origins of a value to which the calls of the stack led, or those by way of all
@@ -74,32 +75,33 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
-// search returns the origins of the value to which a path leads from v, or an unknown one after too
-// many states.
+// search returns the origins of the value to which a path leads from v.
+//
+// An unknown origin is added to them if the search ends early, after more than maxStates states.
 func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 	t := &trace{
-		g:     g,
-		text:  isText(v.Type(), path),
-		value: path == "" && types.IsInterface(v.Type()),
-		seen:  map[Origin]bool{},
-		found: map[Origin]bool{},
+		g:              g,
+		wantsText:      isText(v.Type(), path),
+		wantsInterface: path == "" && types.IsInterface(v.Type()),
+		seen:           map[Origin]bool{},
+		found:          map[Origin]bool{},
 	}
 
 	t.visit(v, path, stack)
-	for len(t.work) > 0 {
+	for len(t.work) > 0 && len(t.seen) <= maxStates {
 		last := len(t.work) - 1
 		state := t.work[last]
 		t.work = t.work[:last]
 		t.step(state.Value, state.path, state.Stack)
-		if len(t.seen) > maxStates {
-			t.unknown(v, stack)
-			return t.origins
-		}
+	}
+	if len(t.seen) > maxStates {
+		t.unknown(v, stack)
+		return t.origins
 	}
 
-	// Without an origin, a path that was too long may have led to one.
-	if len(t.origins) == 0 && t.cut != nil {
-		t.unknown(t.cut, stack)
+	// Without an origin, the value that was not visited may have led to one.
+	if len(t.origins) == 0 && t.unvisited != nil {
+		t.unknown(t.unvisited, stack)
 	}
 	return t.origins
 }
@@ -133,7 +135,7 @@ func isText(t types.Type, path accessPath) bool {
 func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	t.visits++
 	if isEndless(path) {
-		t.cut = v
+		t.unvisited = v
 		return
 	}
 	state := Origin{Value: v, path: path, Stack: stack}
@@ -159,10 +161,12 @@ func (t *trace) add(origin Origin) {
 	}
 }
 
-// step continues a trace from v to all values from which the value at path can come.
+// step continues a trace by one step from v to all values from which the value at path inside v can
+// come. Such a value is traced with the path to it from there.
 func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.Const:
+		// A constant, such as nil, has no values inside.
 		if path == "" {
 			t.origin(v, stack)
 		}
@@ -185,6 +189,7 @@ func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	case *ssa.Extract:
 		t.stepExtract(v, path, stack)
 	case *ssa.Field:
+		// Seen from the struct v.X, the value is inside the field.
 		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+path, stack)
 	case *ssa.Parameter:
 		t.parameter(v, path, stack)
@@ -204,24 +209,9 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	case *ssa.UnOp:
 		t.stepUnary(v, path, stack)
 	case *ssa.FieldAddr:
-		rest, isVariable := strings.CutPrefix(path, deref)
-		if !isVariable {
-			t.origin(v, stack)
-			return
-		}
-		t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, stack)
+		t.stepFieldAddr(v, path, stack)
 	case *ssa.IndexAddr:
-		rest, isVariable := strings.CutPrefix(path, deref)
-		if !isVariable {
-			t.origin(v, stack)
-			return
-		}
-		if isPointer(v.X.Type()) {
-			// v.X points to an array.
-			t.visit(v.X, deref+element+rest, stack)
-			return
-		}
-		t.visit(v.X, element+rest, stack)
+		t.stepIndexAddr(v, path, stack)
 	case *ssa.Index:
 		t.visit(v.X, element+path, stack)
 	case *ssa.Lookup:
@@ -229,6 +219,7 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 		_, path = cutResult(path)
 		t.visit(v.X, mapped+path, stack)
 	case *ssa.Slice:
+		// If v.X points to an array, the values in the slice are behind the pointer.
 		if isPointer(v.X.Type()) && path != "" {
 			path = deref + path
 		}
@@ -244,6 +235,33 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	default:
 		t.unknown(v, stack)
 	}
+}
+
+// stepFieldAddr continues a trace from a value read through the address of a field to the struct,
+// or ends it at the address if this is the value that is traced.
+func (t *trace) stepFieldAddr(v *ssa.FieldAddr, path accessPath, stack callStack) {
+	rest, isRead := strings.CutPrefix(path, deref)
+	if !isRead {
+		t.origin(v, stack)
+		return
+	}
+	t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, stack)
+}
+
+// stepIndexAddr continues a trace from a value read through the address of an element to the array
+// or slice, or ends it at the address if this is the value that is traced.
+func (t *trace) stepIndexAddr(v *ssa.IndexAddr, path accessPath, stack callStack) {
+	rest, isRead := strings.CutPrefix(path, deref)
+	if !isRead {
+		t.origin(v, stack)
+		return
+	}
+	if isPointer(v.X.Type()) {
+		// v.X points to an array.
+		t.visit(v.X, deref+element+rest, stack)
+		return
+	}
+	t.visit(v.X, element+rest, stack)
 }
 
 // stepUnary continues a trace from a value that is read through a pointer or received from a
@@ -262,13 +280,14 @@ func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 }
 
 // stepBox continues a trace from an interface value to the value in it, or ends it at the interface
-// value for an empty path.
+// value if this is the value that is traced.
 func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
 		return
 	}
 
+	// A path that begins with a type assertion, such as "!7;", is only for values of its type.
 	isAssertion := strings.HasPrefix(path, "!")
 	if !isAssertion {
 		t.visit(v.X, path, stack)
@@ -276,7 +295,7 @@ func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) 
 	}
 	rest, hasType := strings.CutPrefix(path, t.g.assert(v.X.Type()))
 	if !hasType {
-		// The path asserts another type than that of the value in v.
+		// The assertion fails, so its result is the zero value.
 		t.add(Origin{Value: v, Zero: true})
 		return
 	}

@@ -2,29 +2,29 @@ package program
 
 import (
 	"go/types"
-
-	"golang.org/x/tools/go/ssa"
+	"slices"
 )
 
-// foreignInterfaces returns the interfaces that code outside the analysis may use, without those of
-// buckets, whose calls a table describes.
+// foreignInterfaces returns the interfaces whose methods code outside the analysis may call, by the
+// name of their first method.
+//
+// The interfaces of buckets are not among them, because a table describes the calls of their methods.
 func foreignInterfaces(p *Program) map[string][]*types.Interface {
-	analyzed := map[*ssa.Package]bool{}
-	for _, pkg := range p.All {
-		analyzed[pkg] = true
-	}
-
 	byMethod := map[string][]*types.Interface{}
 	addInterface(byMethod, types.Universe.Lookup("error"), nil)
-	for name, iface := range textInterfaces() {
-		byMethod[name] = append(byMethod[name], iface)
+	for method, iface := range textInterfaces() {
+		byMethod[method] = append(byMethod[method], iface)
 	}
-	for _, other := range p.SSA.AllPackages() {
-		if analyzed[other] {
+
+	// Any interface that is declared outside the analysis may be used there.
+	for _, pkg := range p.SSA.AllPackages() {
+		if slices.Contains(p.All, pkg) {
 			continue
 		}
-		for _, name := range other.Pkg.Scope().Names() {
-			addInterface(byMethod, other.Pkg.Scope().Lookup(name), bucketType(p, other.Pkg))
+		scope := pkg.Pkg.Scope()
+		bucket := bucketType(p, pkg.Pkg)
+		for _, name := range scope.Names() {
+			addInterface(byMethod, scope.Lookup(name), bucket)
 		}
 	}
 	return byMethod

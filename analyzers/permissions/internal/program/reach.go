@@ -230,8 +230,15 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 			c.addForeignInterface(iface)
 		}
 	}
+	c.addConstrained(callee)
+	if c.reflect(callee) {
+		c.showArgs(args)
+	}
+}
 
-	// It may call the methods that the constraints of its type parameters have.
+// addConstrained adds the methods that an instance of a generic function may call, because the
+// constraints of its type parameters have them.
+func (c *Code) addConstrained(callee *ssa.Function) {
 	for i, typ := range callee.TypeArgs() {
 		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
 		if !ok || types.IsInterface(typ) {
@@ -241,11 +248,11 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 			c.addMethods(typ, func(f *types.Func) bool { return f.Name() == method.Name() })
 		}
 	}
+}
 
-	// By reflection, it may call any exported method.
-	if !c.reflect(callee) {
-		return
-	}
+// showArgs adds the methods that a function may call on its arguments by reflection. The type of
+// the value in an interface is known only if the call itself puts the value there.
+func (c *Code) showArgs(args []ssa.Value) {
 	for _, arg := range args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
 			c.show(box.X.Type())

@@ -18,13 +18,18 @@ func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {
 		all = append(all, d.placesOf(o, method)...)
 	}
 	if len(origins) == 0 {
-		all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
+		all = append(all, unknownValue(v.Parent()))
 	}
 	return compactPlaces(all)
 }
 
-// placesOf returns the buckets that a value with the given origin can be. A method called on the
-// value has the given name.
+// unknownValue returns the place of a value in f whose bucket is not known.
+func unknownValue(f *ssa.Function) Place {
+	return Place{Name: "a value in " + functionName(f), Unknown: true}
+}
+
+// placesOf returns the buckets that a value with the given origin can be. If a method is called on
+// the value, method is its name, and otherwise "".
 func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	if o.Zero {
 		return nil
@@ -34,7 +39,7 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 		// A nil value is no bucket.
 		return nil
 	case *ssa.MakeInterface:
-		return d.ownType(v, o.Stack, method)
+		return d.embeddedPlaces(v, o.Stack, method)
 	case *ssa.Call:
 		if o.Unknown {
 			return []Place{unknownCall(v)}
@@ -46,42 +51,49 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 		return []Place{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
 	}
 
-	suffix := ""
-	if f := o.Value.Parent(); f != nil {
-		suffix = " in " + functionName(f)
+	f := o.Value.Parent()
+	if f == nil {
+		return []Place{{Name: "a value", Unknown: true}}
 	}
-	return []Place{{Name: "a value" + suffix, Unknown: true}}
+	return []Place{unknownValue(f)}
 }
 
-// ownType returns the embedded buckets that run a method of a value whose type the program
-// declares.
+// embeddedPlaces returns the buckets in the embedded field that has the method of a value whose
+// type the program declares.
 //
 // It returns nil for a method that the type declares itself, because the analysis covers its code.
-func (d *deriver) ownType(box *ssa.MakeInterface, stack, method string) []Place {
-	if method == "" || types.Identical(box.X.Type(), types.Typ[types.UntypedNil]) {
-		return nil
-	}
-	selection := d.program.SSA.MethodSets.MethodSet(box.X.Type()).Lookup(nil, method)
-	if selection == nil {
-		return nil
-	}
-
-	// The last number of an index is that of the method, after those of the embedded fields.
-	index := selection.Index()
-	fields := index[:len(index)-1]
+func (d *deriver) embeddedPlaces(value *ssa.MakeInterface, stack, method string) []Place {
+	fields := d.fieldsTo(method, value.X.Type())
 	if len(fields) == 0 {
 		return nil
 	}
 
-	embedded := d.graph.Fields(box.X, fields, stack)
-	if len(embedded) == 0 {
-		return []Place{{Name: "a value in " + functionName(box.Parent()), Unknown: true}}
+	origins := d.graph.Fields(value.X, fields, stack)
+	if len(origins) == 0 {
+		// The program stores a bucket in the field in a way that the analysis does not follow.
+		return []Place{unknownValue(value.Parent())}
 	}
 	var all []Place
-	for _, o := range embedded {
+	for _, o := range origins {
 		all = append(all, d.placesOf(o, method)...)
 	}
 	return all
+}
+
+// fieldsTo returns the indexes of the nested embedded fields by which a type has a method, and none
+// if the type declares the method itself or lacks it.
+func (d *deriver) fieldsTo(method string, t types.Type) []int {
+	if method == "" || types.Identical(t, types.Typ[types.UntypedNil]) {
+		return nil
+	}
+	selection := d.program.SSA.MethodSets.MethodSet(t).Lookup(nil, method)
+	if selection == nil {
+		return nil
+	}
+
+	// The last number of an index is that of the method, after those of the fields.
+	index := selection.Index()
+	return index[:len(index)-1]
 }
 
 // compactPlaces removes repeated places from the slice and keeps the first of each.

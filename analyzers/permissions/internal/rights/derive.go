@@ -40,27 +40,41 @@ func Derive(p *program.Program) []Right {
 	}
 	callsByName := func(f *ssa.Function) bool { return isReflection(nameOf(f)) }
 	d.code = program.Reach(p, d.methodsOf, callsByName)
-	d.graph = flow.New(d.code)
-	d.graph.ResultArgs = resultArgs
-	d.graph.ReceiverArg = d.receiverArg
-	d.graph.CallbackArg = callbackArg
-	d.graph.IsLibrary = isLibrary
+	d.graph = d.newGraph()
 
-	// Add the rights of calls, and of functions that are used as values.
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
-				if call, ok := instruction.(ssa.CallInstruction); ok {
-					d.call(f, call)
-				}
-				d.addValues(f, instruction)
+				d.addInstruction(f, instruction)
 			}
 		}
 	}
+
+	// These rights follow from the rights found so far.
 	d.addOtherLayers()
 	d.addLayers()
 	d.addProtected()
 	return d.sorted()
+}
+
+// newGraph returns the graph of the program's values. The functions in its fields say what calls of
+// the library do, whose code is not analyzed.
+func (d *deriver) newGraph() *flow.Graph {
+	g := flow.New(d.code)
+	g.ResultArgs = resultArgs
+	g.ReceiverArg = d.receiverArg
+	g.CallbackArg = callbackArg
+	g.IsLibrary = isLibrary
+	return g
+}
+
+// addInstruction adds the rights for the call that an instruction of f may be, and for the
+// functions that it uses as values.
+func (d *deriver) addInstruction(f *ssa.Function, instruction ssa.Instruction) {
+	if call, ok := instruction.(ssa.CallInstruction); ok {
+		d.call(f, call)
+	}
+	d.addValues(f, instruction)
 }
 
 // call adds the rights that a call needs.
@@ -78,25 +92,26 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// method adds the rights that a call of an interface method needs.
+// method adds the rights that a call of an interface method in f needs, except for a method that
+// calls the method of the same name of a bucket inside. The callers of f need these rights.
 func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
-	does := d.types.family(call.Method)
-	if does == nil {
+	needed := d.types.family(call.Method)
+	if needed == nil {
+		// The method is not one of the library.
 		return
 	}
-	name := call.Method.Name()
 
-	// The call of a synthetic method has added the rights of the same method of an embedded interface.
-	if f.Synthetic != "" && f.Name() == name {
+	name := call.Method.Name()
+	isSameName := f.Name() == name
+	// The compiler makes such a method for a struct that embeds an interface.
+	isPromotion := isSameName && f.Synthetic != ""
+	// A layer passes the calls of its methods to the Core that it wraps.
+	isLayer := isSameName && f.Signature.Recv() != nil && d.types.isCore(call.Method)
+	if isPromotion || isLayer {
 		return
 	}
-	// The call of a layer's method has added the rights of the same method of the wrapped Core.
-	isMethod := f.Signature.Recv() != nil
-	if d.types.isCore(call.Method) && isMethod && f.Name() == name {
-		return
-	}
-	d.add(f, site, call.Value, does, name, optionsOf(call.Signature(), call.Args))
+	d.add(f, site, call.Value, needed, name, optionsOf(call.Signature(), call.Args))
 }
 
 // functionCall adds the rights for one call of a function whose code is not analyzed.
@@ -144,44 +159,54 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 // foreign adds the rights for a call of a function that does not import the library, which may do
 // anything with a bucket that it receives.
 func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
-	declared := callee.Signature
-	if object := objectOf(callee); object != nil {
-		declared = object.Signature()
-	}
-
-	args := site.Common().Args
-	if declared.Recv() != nil {
-		args = args[1:] // without the receiver
-	}
-
-	// The bucket is unknown if the function gets one that the analysis cannot name.
-	unknown := false
-	for i, arg := range args {
-		_, isTypeParam := declared.Params().At(i).Type().(*types.TypeParam)
-		if isTypeParam || !d.types.isBucket(arg.Type()) {
-			continue
-		}
-		places := d.places(arg, "", "")
+	hasUnknown := d.constrainsToBucket(callee)
+	for _, bucket := range d.bucketArgs(callee, site.Common().Args) {
+		places := d.places(bucket, "", "")
 		if len(places) == 0 {
-			unknown = true
+			hasUnknown = true
 		}
 		for _, place := range places {
 			d.addPlace(place, names(Anything), d.position(f, site.Pos()))
 		}
 	}
 
-	// The function can call the methods of a type parameter only if its constraint has methods.
-	for i, arg := range callee.TypeArgs() {
-		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
-		if ok && constraint.NumMethods() > 0 && d.hasBucketMethod(arg) {
-			unknown = true
-		}
-	}
-
-	if unknown {
+	if hasUnknown {
 		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
 		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
 	}
+}
+
+// bucketArgs returns the arguments of a call that are buckets, without the receiver, and without
+// those for a parameter whose type is a type parameter.
+func (d *deriver) bucketArgs(callee *ssa.Function, args []ssa.Value) (all []ssa.Value) {
+	// Only the declaration of a generic function has the type parameters.
+	declared := callee.Signature
+	if object := objectOf(callee); object != nil {
+		declared = object.Signature()
+	}
+	if declared.Recv() != nil {
+		args = args[1:]
+	}
+
+	for i, arg := range args {
+		_, isTypeParam := declared.Params().At(i).Type().(*types.TypeParam)
+		if !isTypeParam && d.types.isBucket(arg.Type()) {
+			all = append(all, arg)
+		}
+	}
+	return all
+}
+
+// constrainsToBucket reports whether callee is an instance of a generic function that can call
+// methods of a bucket, because a constraint of its type parameters has methods.
+func (d *deriver) constrainsToBucket(callee *ssa.Function) bool {
+	for i, arg := range callee.TypeArgs() {
+		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		if ok && constraint.NumMethods() > 0 && d.hasBucketMethod(arg) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasBucketMethod reports whether a type has one of the methods of a bucket.
@@ -194,7 +219,8 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 	return false
 }
 
-// copy adds the rights that a call of storage.Copy needs within one bucket or between two.
+// copy adds the rights that a call of storage.Copy needs: those of a copy inside a bucket if its two
+// arguments may be the same bucket, and those of a copy between buckets if they may differ.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, dst, dstKey, src, srcKey and the options.
 	args := site.Common().Args
@@ -203,20 +229,17 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 	dstPlaces := d.places(dst, "", "")
 	srcPlaces := d.places(src, "", "")
 
-	// Both arguments may be the same bucket.
-	mayBeInside := slices.ContainsFunc(dstPlaces, func(p Place) bool {
+	mayBeSame := slices.ContainsFunc(dstPlaces, func(p Place) bool {
 		return containsPlace(srcPlaces, p)
 	})
-	if mayBeInside {
+	mayDiffer := !mayBeSame || len(dstPlaces) > 1 || len(srcPlaces) > 1
+	if mayBeSame {
 		d.add(f, site, dst, copyInside, "", options)
 	}
-
-	mustBeInside := mayBeInside && len(dstPlaces) == 1 && len(srcPlaces) == 1
-	if mustBeInside {
-		return
+	if mayDiffer {
+		d.add(f, site, dst, copyTo, "", options)
+		d.add(f, site, src, copyFrom, "", options)
 	}
-	d.add(f, site, dst, copyTo, "", options)
-	d.add(f, site, src, copyFrom, "", options)
 }
 
 // addStreamSource adds the rights that a call of storage.StreamCopy needs for its source.
@@ -238,17 +261,10 @@ func containsPlace(all []Place, p Place) bool {
 	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
 }
 
-// addAnything adds the right to do anything with the bucket arg, or with the buckets inside arg if
-// it is none itself.
+// addAnything adds the right to do anything with the bucket that an argument is. If the argument is
+// another value, the function adds the right for each bucket inside it.
 func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa.Value) {
-	// The parameter may have the type any, or another interface type.
-	if box, ok := arg.(*ssa.MakeInterface); ok {
-		arg = box.X
-	}
-	if change, ok := arg.(*ssa.ChangeInterface); ok && !d.types.isBucket(arg.Type()) {
-		arg = change.X
-	}
-
+	arg = d.withoutConversions(arg)
 	if d.types.isBucket(arg.Type()) {
 		d.add(f, site, arg, anything, "", nil)
 		return
@@ -258,30 +274,47 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 	}
 }
 
+// withoutConversions returns the value that an argument was before its conversion to the type of
+// the parameter, which may be any or another interface type that is no bucket.
+func (d *deriver) withoutConversions(arg ssa.Value) ssa.Value {
+	if box, ok := arg.(*ssa.MakeInterface); ok {
+		arg = box.X
+	}
+	if change, ok := arg.(*ssa.ChangeInterface); ok && !d.types.isBucket(arg.Type()) {
+		arg = change.X
+	}
+	return arg
+}
+
 // maxBoxes is the largest number of interface values around a bucket that inside looks into.
 const maxBoxes = 4
 
-// inside returns the buckets inside a value, reached through at most the given number of interface
-// values.
+// inside returns the buckets inside a value, such as those in the fields of a struct, reached
+// through at most the given number of interface values.
 func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
 	for _, part := range d.graph.Parts(v, stack) {
 		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
-			all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
+			all = append(all, unknownValue(v.Parent()))
 		}
 		for _, o := range part.Origins {
-			if o.Zero {
-				continue
-			}
-			if box, ok := o.Value.(*ssa.MakeInterface); ok && boxes > 0 {
-				all = append(all, d.inside(box.X, o.Stack, boxes-1)...)
-				continue
-			}
-			if d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()) {
-				all = append(all, d.placesOf(o, "")...)
-			}
+			all = append(all, d.insidePart(part, o, boxes)...)
 		}
 	}
 	return compactPlaces(all)
+}
+
+// insidePart returns the buckets that a part of a value is or contains, if it has the origin o.
+func (d *deriver) insidePart(part flow.Part, o flow.Origin, boxes int) []Place {
+	if o.Zero {
+		return nil
+	}
+	if box, ok := o.Value.(*ssa.MakeInterface); ok && boxes > 0 {
+		return d.inside(box.X, o.Stack, boxes-1)
+	}
+	if d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()) {
+		return d.placesOf(o, "")
+	}
+	return nil
 }
 
 // returnsBucket reports whether t is a bucket, or a tuple of results with a bucket.
@@ -308,22 +341,29 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	}
 	for _, operand := range instruction.Operands(nil) {
 		value, ok := (*operand).(*ssa.Function)
-		if !ok || value == called || d.code.Has(value) {
-			continue
+		if ok && value != called && !d.code.Has(value) {
+			d.addValue(f, instruction, value)
 		}
-		// The analysis of its calls adds the rights of a function that only analyzed code calls.
-		onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
-		if onlyAnalyzedCalls {
-			continue
-		}
-
-		does := firstFamily(nameOf(value))
-		if does == nil {
-			continue
-		}
-		place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
-		d.addPlace(place, does.operations(nil, false), d.position(f, instruction.Pos()))
 	}
+}
+
+// addValue adds the rights of a library function, used as a value by an instruction of f, for a
+// bucket that is not known. A function that only analyzed code calls has them by its calls.
+func (d *deriver) addValue(f *ssa.Function, instruction ssa.Instruction, value *ssa.Function) {
+	onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
+	if onlyAnalyzedCalls {
+		return
+	}
+	needed := firstFamily(nameOf(value))
+	if needed == nil {
+		return
+	}
+
+	// The options of the calls are not known either.
+	const areOptionsKnown = false
+	operations := needed.operations(nil, areOptionsKnown)
+	place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
+	d.addPlace(place, operations, d.position(f, instruction.Pos()))
 }
 
 // firstFamily returns the operations of a library function on its first bucket, or nil if the

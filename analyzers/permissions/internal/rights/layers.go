@@ -30,9 +30,9 @@ func (d *deriver) layersOf(place Place) {
 	}
 }
 
-// addLayer records the layer that v makes around the bucket place, if v is a call that makes a
-// layer.
-func (d *deriver) addLayer(place Place, v ssa.Value, stack string) {
+// addLayer records the layer around the bucket first if v is a call that makes one, such as
+// mirror.New(second). The stack has the calls that led to v.
+func (d *deriver) addLayer(first Place, v ssa.Value, stack string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
@@ -41,9 +41,11 @@ func (d *deriver) addLayer(place Place, v ssa.Value, stack string) {
 	if !isPassing(name) {
 		return
 	}
-	for _, second := range d.places(call.Call.Args[0], stack, "") {
+
+	secondBucket := call.Call.Args[0]
+	for _, second := range d.places(secondBucket, stack, "") {
 		d.layers = append(d.layers, layer{
-			first:    place,
+			first:    first,
 			second:   second,
 			readOnly: name == "storage/layers/overlay.New",
 		})

@@ -36,8 +36,8 @@ func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	return slices.Compact(all), known
 }
 
-// optionNames returns the names of the options that an origin makes, and whether those are all that
-// it may make.
+// optionNames returns the names of the options, such as WithTags, that a value with the origin o
+// can be, and whether it can be no others.
 func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	if o.Zero {
 		return nil, true
@@ -47,20 +47,27 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 		// A nil option changes nothing.
 		return nil, true
 	case *ssa.MakeInterface:
-		if fields, ok := v.X.Type().Underlying().(*types.Struct); ok && isOptions(v.X.Type()) {
-			return d.setFields(v.X, fields, o.Stack), true
-		}
-		known = true
-		for _, inner := range d.graph.Trace(v.X, o.Stack) {
-			names, isKnown := d.optionNames(inner)
-			all = append(all, names...)
-			known = known && isKnown
-		}
-		return all, known
+		// The option is a value that was converted to the interface type of options.
+		return d.concreteNames(v.X, o.Stack)
 	case *ssa.Call:
 		return d.constructors(v)
 	}
 	return nil, false
+}
+
+// concreteNames is optionNames for a value of a concrete type: a struct of options, whose fields
+// tell the names, or the value of an option.
+func (d *deriver) concreteNames(v ssa.Value, stack string) (all []string, known bool) {
+	if fields, ok := v.Type().Underlying().(*types.Struct); ok && isOptions(v.Type()) {
+		return d.setFields(v, fields, stack), true
+	}
+	known = true
+	for _, o := range d.graph.Trace(v, stack) {
+		inner, isKnown := d.optionNames(o)
+		all = append(all, inner...)
+		known = known && isKnown
+	}
+	return all, known
 }
 
 // constructors returns the names of the library's functions that make the option of a call, and

@@ -148,26 +148,24 @@ func hasText(call *ssa.Call) bool {
 	})
 }
 
+// A textTrace returns the origins of a text in a function, such as the address of a bucket, if the
+// calls of a stack have led to the function.
+type textTrace func(stack string) []flow.Origin
+
 // unknownOpen returns the places of a call with an unknown address, one for each call of the
 // enclosing function that passes such an address.
 //
-// All but the first have the position of that call in their names.
-func (d *deriver) unknownOpen(call *ssa.Call, stack string, address func(stack string) []flow.Origin) (all []Place) {
+// All but the first have the position of that call in their names. If the stack is not empty, only
+// the call by which it led to the function counts.
+func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (all []Place) {
 	unknown := unknownCall(call)
-	number := 0
-	for _, site := range d.graph.Sites(call.Parent()) {
-		isUnknown := slices.ContainsFunc(address(site.Stack), isVariable)
-		if !isUnknown {
-			continue
-		}
-		number++
-
-		// A stack that is not empty begins with the innermost call.
+	for i, site := range d.unknownSites(call.Parent(), address) {
+		// The innermost call is the first in the stack.
 		if stack != "" && !strings.HasPrefix(stack, site.Stack) {
 			continue
 		}
 		place := unknown
-		if number > 1 {
+		if i > 0 {
 			place.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
 		}
 		all = append(all, place)
@@ -178,13 +176,29 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address func(stack s
 	return all
 }
 
-// isVariable reports whether the code leaves open which value an origin has.
-func isVariable(origin flow.Origin) bool {
-	if origin.Zero || isEmpty(origin.Value) {
-		return false
+// unknownSites returns the calls of f that leave open which address f uses.
+func (d *deriver) unknownSites(f *ssa.Function, address textTrace) (all []flow.Site) {
+	for _, site := range d.graph.Sites(f) {
+		if slices.ContainsFunc(address(site.Stack), isUnknownText) {
+			all = append(all, site)
+		}
 	}
-	c, ok := origin.Value.(*ssa.Const)
-	return !ok || c.Value == nil || c.Value.Kind() != constant.String
+	return all
+}
+
+// isUnknownText reports whether the code leaves open which text an origin has.
+func isUnknownText(o flow.Origin) bool {
+	isNone := o.Zero || isEmpty(o.Value)
+	return !isNone && constantText(o) == ""
+}
+
+// constantText returns the text of an origin that is a constant, and "" for another origin.
+func constantText(o flow.Origin) string {
+	c, ok := o.Value.(*ssa.Const)
+	if !ok || o.Zero || c.Value == nil || c.Value.Kind() != constant.String {
+		return ""
+	}
+	return constant.StringVal(c.Value)
 }
 
 // text returns the places for the values of arg: newPlace of each constant text, and unknown places
@@ -196,25 +210,21 @@ func (d *deriver) text(call *ssa.Call, arg ssa.Value, stack string, newPlace fun
 // texts returns the places for the values that trace finds: newPlace of each constant text, and
 // unknown places for the others.
 func (d *deriver) texts(
-	call *ssa.Call, stack string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
+	call *ssa.Call, stack string, trace textTrace, newPlace func(string) Place,
 ) (all []Place) {
 	origins := trace(stack)
-	isUnknown := len(origins) == 0
 	for _, o := range origins {
-		if isVariable(o) {
-			isUnknown = true
+		text := constantText(o)
+		if text == "" {
 			continue
 		}
-		// An empty name opens no bucket.
-		if o.Zero || isEmpty(o.Value) {
-			continue
-		}
-		text := constant.StringVal(o.Value.(*ssa.Const).Value)
 		place := newPlace(text)
 		place.open = call
 		all = append(all, place)
 	}
-	if isUnknown {
+
+	hasUnknown := len(origins) == 0 || slices.ContainsFunc(origins, isUnknownText)
+	if hasUnknown {
 		all = append(all, d.unknownOpen(call, stack, trace)...)
 	}
 	return all
@@ -242,26 +252,32 @@ func fromAddress(text string) Place {
 	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
-// configured returns the places for a Config, whose field Bucket is the name of the bucket.
+// configured returns the places of a call that opens a bucket by a Config, such as s3.Config, whose
+// field Bucket is the name of the bucket.
 func (d *deriver) configured(call *ssa.Call, config ssa.Value, stack, scheme string) []Place {
 	bucket := fieldIndex(config.Type(), "Bucket")
 	if bucket < 0 {
 		return []Place{unknownCall(call)}
 	}
-	trace := func(stack string) []flow.Origin { return d.graph.Field(config, bucket, stack) }
+	trace := func(callers string) []flow.Origin { return d.graph.Field(config, bucket, callers) }
 	places := d.texts(call, stack, trace, func(name string) Place { return Place{Name: scheme + name} })
 
-	key := fieldIndex(config.Type(), "KMSKey")
-	if key < 0 {
-		return places
-	}
-	hasKey := slices.ContainsFunc(d.graph.Field(config, key, stack), func(o flow.Origin) bool {
-		return !o.Zero && !isEmpty(o.Value)
-	})
+	hasKey := d.hasKMSKey(config, stack)
 	for i := range places {
 		places[i].kms = hasKey
 	}
 	return places
+}
+
+// hasKMSKey reports whether the program may set the field KMSKey of a Config.
+func (d *deriver) hasKMSKey(config ssa.Value, stack string) bool {
+	key := fieldIndex(config.Type(), "KMSKey")
+	if key < 0 {
+		return false
+	}
+	return slices.ContainsFunc(d.graph.Field(config, key, stack), func(o flow.Origin) bool {
+		return !o.Zero && !isEmpty(o.Value)
+	})
 }
 
 // isEmpty reports whether v is a constant that is nil or "".
