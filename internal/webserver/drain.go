@@ -51,55 +51,60 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	conn := http.NewResponseController(w)
 	end := time.Now().Add(drainLimit)
 	first := startReading(rest, max, end)
-	ended := first.waitWhileBytesCome(ctx)
+	hasEnded := first.waitWhileBytesCome(ctx)
 
 	// stop ends a Read, and net/http then cancels ctx, so only a check before it shows whether ctx
 	// was done.
 	isDone := ctx.Err() != nil
-	stopped := !ended && first.stop(conn)
-	if !ended && !stopped {
-		// A middleware hides the connection, so no deadline has ended the Read. The response must
-		// wait for the end of the body.
-		ended = first.wait(ctx, time.Until(end))
+
+	// The response comes first.
+	if !hasEnded && first.stop(conn) {
+		w.Header().Set("Connection", "close")
+		_ = conn.EnableFullDuplex() // so that the body can be read after the response
+		respond()
+		first.caught.Raise()
+		if !isDone {
+			second := first.resume(ctx, conn, rest, max, end)
+			second.keepOpen(conn, end)
+		}
+		return
 	}
 
-	// Write the response.
-	readAll := ended && first.whole
-	if stopped || !readAll {
+	// The response comes after the body, or after the longest time if a middleware hides the
+	// connection, because no deadline has ended the Read then.
+	if !hasEnded {
+		hasEnded = first.wait(ctx, time.Until(end))
+	}
+	isWhole := hasEnded && first.whole
+	if !isWhole {
 		w.Header().Set("Connection", "close")
 	}
-	if stopped {
-		// The body must be readable after the response.
-		_ = conn.EnableFullDuplex()
-	}
 	respond()
-
-	if !ended && !stopped {
+	if !hasEnded {
 		// The reading continues until the request ends.
 		return
 	}
 	first.caught.Raise()
-	if isDone {
-		return
+	if !isDone {
+		first.keepOpen(conn, end)
 	}
+}
 
-	// Read the rest of the body, or keep the connection open for a moment.
-	last := first
-	if stopped {
-		_ = conn.Flush()
-		last = first.resume(ctx, conn, rest, max, end)
-	}
-	if last.timedOut && time.Now().Before(end) {
+// keepOpen keeps the connection open for a moment after the response, so that the client can read
+// it, if the reading was ended by a deadline before the time end.
+func (r *reading) keepOpen(conn *http.ResponseController, end time.Time) {
+	if r.timedOut && time.Now().Before(end) {
 		_ = conn.Flush()
 		time.Sleep(linger)
 	}
 }
 
-// resume reads the rest of a body after stop has ended the reading r, and returns the second
-// reading when that has ended.
+// resume sends the response and then reads the rest of a body, after stop has ended the reading r.
+// It returns the second reading when that has ended.
 func (r *reading) resume(
 	ctx context.Context, conn *http.ResponseController, rest io.Reader, max int64, end time.Time,
 ) *reading {
+	_ = conn.Flush()
 	_ = conn.SetReadDeadline(end)
 	second := startReading(rest, max-r.bytes.Load(), end)
 	if !second.wait(context.WithoutCancel(ctx), time.Until(end)) {
