@@ -51,37 +51,25 @@ func (b *driverBucket) close() {
 
 // update passes changes of versioning and object lock to the driver. Other settings are only in the bucket's record.
 func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) error {
-	r := &driver.BucketRequest{Name: b.name}
-
 	// The provider behind a gateway has lifecycle rules of its own.
 	if bucket.Lifecycle != old.Lifecycle && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
 
+	r := &driver.BucketRequest{Name: b.name}
 	if bucket.Versioning != old.Versioning {
-		if bucket.Versioning != state.Enabled && !b.ownStore() {
-			return s3error.New("NotImplemented", "Resource", "versioning").
-				WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
-		}
-		if err := b.requireFeature(storage.Versioning, "versioning"); err != nil {
-			return err // the driver or a layer over it has no versioning
+		if err := b.updateVersioning(old, bucket); err != nil {
+			return err
 		}
 		// The driver keeps all versions even while S3's versioning is suspended. S3 keeps only one null version of a
 		// key, so the store removes the older one after each write.
 		r.Versioning = new(true)
-
-		// The times of these changes tell which versions are null versions. They are kept only for this library's own
-		// stores, because other providers have their own null versions and clocks.
-		isEnabled := bucket.Versioning == state.Enabled
-		wasEnabled := old.Versioning == state.Enabled
-		if b.ownStore() && isEnabled != wasEnabled {
-			bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
-		}
 	}
 
-	// Object lock can only be turned on. Without a change, the driver needs no request.
+	// Object lock can only be turned on.
 	r.ObjectLock = bucket.Locking != nil && old.Locking == nil
-	if r.Versioning == nil && !r.ObjectLock {
+	isUnchanged := r.Versioning == nil && !r.ObjectLock
+	if isUnchanged {
 		return nil
 	}
 	if _, err := b.store.Service.UpdateBucket(ctx, r); err != nil {
@@ -90,6 +78,27 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.desc = nil // the description may have changed, so ask the driver again
+	return nil
+}
+
+// updateVersioning checks that the store can have the versioning of bucket, which differs from that of old, and records
+// the time of the change in bucket.VersioningChanges.
+func (b *driverBucket) updateVersioning(old, bucket *state.Bucket) error {
+	if bucket.Versioning != state.Enabled && !b.ownStore() {
+		return s3error.New("NotImplemented", "Resource", "versioning").
+			WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
+	}
+	if err := b.requireFeature(storage.Versioning, "versioning"); err != nil {
+		return err // the driver or a layer over it has no versioning
+	}
+
+	// The times of these changes tell which versions are null versions. They are kept only for this library's own
+	// stores, because other providers have their own null versions and clocks.
+	isEnabled := bucket.Versioning == state.Enabled
+	wasEnabled := old.Versioning == state.Enabled
+	if b.ownStore() && isEnabled != wasEnabled {
+		bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
+	}
 	return nil
 }
 

@@ -89,21 +89,13 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 	return b.changeTags(ctx, req, old, v)
 }
 
-// changeTags sends changed tags to the driver, one of which, hidden from clients, has the properties that the driver
-// cannot change otherwise, such as the ACL.
+// changeTags sends changed tags to the driver. They include the reserved tag, hidden from clients, which has the
+// properties that the driver cannot change otherwise, such as the ACL.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, v *state.Version) error {
-	oldProperties := changesOf(&old.Object)
-	newProperties := changesOf(&v.Object)
-	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
-		oldProperties.Del(keptHold)
-		newProperties.Del(keptHold)
-	}
-
-	// Send nothing if neither the client's tags nor the reserved one have changed.
 	tags := tagging.Map(v.Object.Properties.Tags)
 	oldTags := tagging.Map(old.Object.Properties.Tags)
-	reserved := newProperties.Encode()
-	isReservedChanged := reserved != oldProperties.Encode()
+	reserved := b.reservedOf(v)
+	isReservedChanged := reserved != b.reservedOf(old)
 	if !isReservedChanged && maps.Equal(tags, oldTags) {
 		return nil
 	}
@@ -111,8 +103,8 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 		return err
 	}
 
-	// SetTags replaces all tags, so an existing reserved tag must be among the new ones.
-	if isReservedChanged || b.hasChanges(ctx, r) {
+	// SetTags replaces all tags, so a reserved tag that the object already has must be among the new ones.
+	if isReservedChanged || b.hasReservedTag(ctx, r) {
 		if !b.ownStore() {
 			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}
@@ -122,8 +114,17 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 	return b.driver.SetTags(ctx, r)
 }
 
-// hasChanges reports whether the object already has the reserved tag.
-func (b *driverBucket) hasChanges(ctx context.Context, r *driver.ChangeRequest) bool {
+// reservedOf returns the value of the reserved tag for a version.
+func (b *driverBucket) reservedOf(v *state.Version) string {
+	properties := changesOf(&v.Object)
+	if !b.ownStore() {
+		properties.Del(keptHold) // providers do not store whether a legal hold has ended or was never set
+	}
+	return properties.Encode()
+}
+
+// hasReservedTag reports whether the object already has the reserved tag.
+func (b *driverBucket) hasReservedTag(ctx context.Context, r *driver.ChangeRequest) bool {
 	tags, err := b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	return err == nil && tags[reservedTag] != ""
 }

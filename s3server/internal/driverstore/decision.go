@@ -1,7 +1,6 @@
 package driverstore
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -48,49 +47,66 @@ func (m *driverUploads) newDecision(
 ) (*decision, error) {
 	record := &uploadRecord{}
 	recordRevision, err := m.bucket.records.get(ctx, uploadName(id), record)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, state.NoUpload(id)
+	}
 	if err != nil {
-		return nil, cmp.Or(ignoreCode(err, storage.ObjectNotFound), error(state.NoUpload(id)))
-	}
-
-	// The decision in the record, if there is one, may be this call's own.
-	d := &decision{
-		Call:    rand.Text(),
-		isFirst: record.Decision == nil || record.Decision.Call == previous.Call,
-		record:  record,
-	}
-
-	// The write may replace only the object that the key has now.
-	attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true})
-	switch storage.CodeOf(err) {
-	case "": // no error
-		d.Condition.Revision = attrs.Revision
-	case storage.ObjectNotFound:
-		d.Condition.Absent = true
-	default:
 		return nil, err
 	}
 
-	// An earlier completion may have written the object, which has changed since.
-	if !d.isFirst && record.Decision.Condition != d.Condition {
+	// An earlier decision in the record may be this call's own.
+	earlier := record.Decision
+	isFirst := earlier == nil || earlier.Call == previous.Call
+	current, err := m.currentCondition(ctx, r.Key)
+	if err != nil {
+		return nil, err
+	}
+	if !isFirst && earlier.Condition != current {
 		return nil, state.NoUpload(id)
 	}
 
 	// The client's condition must agree with the object that the key has now.
-	if r.Condition != (storage.Condition{}) && r.Condition != d.Condition {
+	hasCondition := r.Condition != (storage.Condition{})
+	if hasCondition && r.Condition != current {
 		return nil, storage.PreconditionFailed
 	}
-	r.Condition = d.Condition
+	r.Condition = current
 
-	// If the record has changed since it was read, another completion has decided.
-	record.Decision = d
-	d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: recordRevision})
-	if isCode(err, storage.PreconditionFailed) {
-		return nil, errDecided
+	d := &decision{
+		Call:      rand.Text(),
+		Condition: current,
+		isFirst:   isFirst,
+		record:    record,
 	}
-	if err != nil {
+	if err := m.storeDecision(ctx, id, d, recordRevision); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// currentCondition returns the condition of a write that may replace only the object that a key has now, or none if it
+// has none.
+func (m *driverUploads) currentCondition(ctx context.Context, key string) (storage.Condition, error) {
+	attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
+	switch storage.CodeOf(err) {
+	case "": // no error
+		return storage.Condition{Revision: attrs.Revision}, nil
+	case storage.ObjectNotFound:
+		return storage.Condition{Absent: true}, nil
+	default:
+		return storage.Condition{}, err
+	}
+}
+
+// storeDecision stores a decision in the upload's record, and sets d.revision. It fails with errDecided if the record
+// has changed since the revision that was read.
+func (m *driverUploads) storeDecision(ctx context.Context, id string, d *decision, read string) (err error) {
+	d.record.Decision = d
+	d.revision, err = m.bucket.records.put(ctx, uploadName(id), d.record, storage.Condition{Revision: read})
+	if isCode(err, storage.PreconditionFailed) {
+		return errDecided
+	}
+	return err
 }
 
 // removeDecision removes a decision from the upload's record after the write failed without effect, even if the request

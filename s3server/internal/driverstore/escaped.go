@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
-// escapedNames holds the next escaped names in one folder, in S3's order (see [keyname.Mark]). They
-// are names of objects and of inner folders.
+// escapedNames holds the next escaped names in one folder, in S3's order. They are names of objects
+// and of inner folders, and begin with [keyname.Mark], because the driver may refuse their keys.
 type escapedNames struct {
-	name, key  string // the driver's name and the S3 key of the folder
+	name, key  string // the driver's name and the S3 key of the folder; each is "" or ends with a slash
 	startAfter string // S3 key of the last item that was shown; at first, the key after which the walk begins
 	items      []escapedName
 	hasMore    bool // true if the folder has further items, which the method fill reads later
@@ -33,26 +33,32 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore reads the escaped names in the folders that contain a name, before the walk shows the name, because some
-// of them precede it in S3's order but not in the driver's. folder and isEscaped are the results of escapedFolder.
+// listBefore reads the escaped names in the folders around a driver's name, before the walk shows the name, because
+// some of them precede it in S3's order but not in the driver's. It looks at no folder inside the given one, which
+// escapedFolder has returned with isEscaped.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
+	// Each of the folders is a beginning of the name: that of the walk, the next one inside it, and so on.
 	for end := len(w.name); end <= len(folder); {
-		// The escaped names of the folder name[:end] follow the segments that sort before the mark.
-		isNext := end == len(folder) && isEscaped
-		isBeforeMark := name[end:] < keyname.Mark
-		if isNext || isBeforeMark {
+		inFolder := name[end:]
+		isFirstEscaped := end == len(folder) && isEscaped
+		isBeforeEscaped := inFolder < keyname.Mark // the driver lists the escaped names later
+		if isFirstEscaped || isBeforeEscaped {
 			if err := w.list(ctx, name[:end]); err != nil {
 				return err
 			}
 		}
-		slash := strings.IndexByte(name[end:], '/')
+
+		slash := strings.IndexByte(inFolder, '/')
 		if slash < 0 {
-			break
+			return nil
 		}
 		end += slash + 1
 	}
 	return nil
 }
+
+// keyOf returns the S3 key of a driver's name below the folder of the walk, without escaped segments.
+func (w *nameWalk) keyOf(name string) string { return w.key + name[len(w.name):] }
 
 // list adds the escaped names in a folder to w.escaped, or the first of them in S3's order if a page does not need all.
 // A second call for the same folder does nothing.
@@ -60,9 +66,9 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
-	names := &escapedNames{name: folder, key: w.key + folder[len(w.name):], startAfter: w.startAfter}
-	isBeforeStart := names.startAfter >= names.key && !strings.HasPrefix(names.startAfter, names.key)
-	if isBeforeStart {
+	names := &escapedNames{name: folder, key: w.keyOf(folder), startAfter: w.startAfter}
+	containsStart := strings.HasPrefix(names.startAfter, names.key)
+	if names.startAfter >= names.key && !containsStart {
 		return nil // all keys of the folder precede the start of the walk
 	}
 	w.listed[folder] = true
@@ -83,16 +89,13 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 
 	// All escaped names begin with the mark.
 	req := &driver.ListRequest{Prefix: names.name + keyname.Mark}
+	// A walk of versions can group the names only in a store that supports it, as canSeek says.
 	if w.versions == nil || w.canSeek {
 		req.Delimiter = "/"
 	}
-	// In the folder of the walk, the listing's prefix may also limit the names.
+	// The listing's prefix limits only the names in the folder of the walk itself.
 	if names.name == w.name {
-		prefix := strings.TrimRight(w.prefixInFolder(), ".")
-		if i := strings.IndexRune(prefix, utf8.RuneError); i >= 0 {
-			prefix = prefix[:i] // the prefix may end within a character
-		}
-		req.Prefix += keyname.EscapeText(prefix, false)
+		req.Prefix += keyname.EscapeText(w.escapablePrefix(), false)
 	}
 
 	return w.eachName(ctx, req, func(e *listedEntry) (bool, error) {
@@ -112,13 +115,24 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	})
 }
 
-// add adds an item to n.items, unless it was shown before or does not match the listing's prefix. It keeps only the
-// first items in S3's order, as many as a page may need.
+// escapablePrefix returns the beginning of the prefix in the folder of the walk that is the same in the escaped names
+// of all keys with the prefix. Dots at the end are escaped only in some of them.
+func (w *nameWalk) escapablePrefix() string {
+	prefix := strings.TrimRight(w.prefixInFolder(), ".")
+	if i := strings.IndexRune(prefix, utf8.RuneError); i >= 0 {
+		return prefix[:i] // the prefix may end within a character
+	}
+	return prefix
+}
+
+// add adds an item to n.items in S3's order, unless it was shown before or does not match the listing's prefix. It
+// keeps only the first items, as many as a page of the walk may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}
-	if item.key <= n.startAfter && !w.beginsIn(item, n) {
+	isShown := item.key <= n.startAfter && !w.beginsIn(item, n)
+	if isShown {
 		return
 	}
 	i, exists := slices.BinarySearchFunc(n.items, item, compareNames)
@@ -126,7 +140,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 		return
 	}
 
-	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
+	copied := *item.entry.VersionEntry // so that the whole page of the driver need not stay in memory
+	item.entry.VersionEntry = &copied
 	n.items = slices.Insert(n.items, i, item)
 	limit := w.listing.Max + 1 // the item after the page shows that there is another page
 	if len(n.items) > limit {
@@ -147,59 +162,75 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names that sort before the S3 key end, or all of them if end is "". It returns false if the
-// page is full.
-func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err error) {
+// flush shows the escaped names that sort before the S3 key end, or all of them if end is "", and reports whether the
+// page has room for more names.
+func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err error) {
 	compareFirst := func(a, b *escapedNames) int {
 		return compareNames(a.items[0], b.items[0])
 	}
 	for len(w.escaped) > 0 {
+		// Each folder has its names in order, so the next name is the first one of some folder.
 		folder := slices.MinFunc(w.escaped, compareFirst)
 		item := folder.items[0]
-
-		// The remaining names belong after end.
-		if end != "" && item.key >= end {
+		isAfterEnd := end != "" && item.key >= end
+		if isAfterEnd {
 			return true, nil
 		}
 
-		// Take the item from its folder. A folder without items is done.
-		folder.items = folder.items[1:]
-		if len(folder.items) == 0 && folder.hasMore {
-			folder.startAfter = item.key
-			if err := w.fill(ctx, folder); err != nil {
-				return false, err
-			}
+		if err := w.removeFirst(ctx, folder); err != nil {
+			return false, err
 		}
-		if len(folder.items) == 0 {
-			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == folder })
-		}
-
-		if hasMore, err := w.showItem(ctx, item); err != nil || !hasMore {
+		if hasRoom, err := w.showItem(ctx, item); err != nil || !hasRoom {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// showItem shows an escaped name: all names in it if it is a folder and the listing has no delimiter, and all versions
-// of the key if the walk lists versions. It returns false if the page is full.
-func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasMore bool, err error) {
-	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
-		folderWalk := *w
-		folderWalk.name = item.name
-		folderWalk.key = item.key
-		folderWalk.inner = true
-		folderWalk.escaped = nil
-		return folderWalk.run(ctx)
+// removeFirst removes the first item of a folder, and reads further ones if there is no other in memory. It removes the
+// folder from w.escaped if no item is left.
+func (w *nameWalk) removeFirst(ctx context.Context, folder *escapedNames) error {
+	first := folder.items[0]
+	folder.items = folder.items[1:]
+	if len(folder.items) == 0 && folder.hasMore {
+		folder.startAfter = first.key
+		if err := w.fill(ctx, folder); err != nil {
+			return err
+		}
 	}
+	if len(folder.items) == 0 {
+		w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == folder })
+	}
+	return nil
+}
 
+// showItem shows an escaped name: all names in it if it is a folder and the listing has no delimiter, and all versions
+// of the key if the walk lists versions. It reports whether the page has room for more names.
+func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool, err error) {
+	isFolder := strings.HasSuffix(item.name, "/")
+	if isFolder && w.listing.Delimiter == "" {
+		return w.inside(item).run(ctx)
+	}
 	if w.versions == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}
-	hasMore = true
+
+	// The function versions returns no error if show has ended it because the page is full.
+	hasRoom = true
 	err = w.versions(ctx, item.key, func(e *listedEntry) (bool, error) {
-		hasMore, err = w.show(e)
-		return hasMore, err
+		var err error
+		hasRoom, err = w.show(e)
+		return hasRoom, err
 	})
-	return hasMore, err
+	return hasRoom, err
+}
+
+// inside returns the walk through an escaped folder, for the same listing.
+func (w *nameWalk) inside(folder escapedName) *nameWalk {
+	inner := *w
+	inner.name = folder.name
+	inner.key = folder.key
+	inner.inner = true
+	inner.escaped = nil
+	return &inner
 }

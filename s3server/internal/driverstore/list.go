@@ -26,28 +26,22 @@ func pageOf(d *driver.Description) int {
 type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false or the listing ends. r.Limit is the
-// number of entries that the caller needs, but eachName may call f more often, because f may omit entries. If it does,
-// the next request is for the missing entries and some more.
+// number of entries that the caller needs, or 0. Because f may omit entries, eachName may call f more often.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
-	const reserve = pageLimit / 10
+	const reserve = pageLimit / 10 // entries that another request asks for beyond the missing ones
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
 		return storageerror.ToS3(storage.Unsupported, n.bucket.name)
 	}
 
-	// If f omits entries, one page is not enough: the loop asks for what is missing.
 	limit := pageOf(d)
-	remaining := r.Limit
-	if remaining > 0 {
-		limit = min(limit, remaining)
+	missing := r.Limit
+	if missing > 0 {
+		limit = min(limit, missing)
 	}
-	for ; ; remaining -= len(r.Entries) {
-		r.Limit = limit
-		if remaining > 0 {
-			r.Limit = min(limit, remaining+reserve)
-		}
-
+	r.Limit = limit
+	for {
 		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
 			return storageerror.ToS3(err, n.bucket.name)
@@ -63,6 +57,13 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 			return nil
 		}
 		r.Entries = page.Entries // the driver reuses the slice
+
+		// If no entry is missing, f has omitted some, and a page of the whole size follows.
+		missing -= len(page.Entries)
+		r.Limit = limit
+		if missing > 0 {
+			r.Limit = min(limit, missing+reserve)
+		}
 	}
 }
 
@@ -79,22 +80,24 @@ type driverListing struct {
 	hasMore    bool
 }
 
-// acceptName reports whether a driver's name belongs on the page and was not shown yet, and returns its S3 key and, if
-// the key has one, its common prefix. It sets l.hasMore if the page is full.
+// acceptName counts a driver's name that belongs on the page and was not shown yet, and returns its S3 key and, if the
+// key has one, its common prefix. It returns false for another name, and if the page is full, which also sets hasMore.
 func (l *driverListing) acceptName(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
 	}
 
-	// A page shows a common prefix once, and not if the page before has shown it.
+	// A listing shows a common prefix only once, in place of all keys that begin with it.
 	common, isCommon := l.listing.CommonPrefix(key)
-	isShown := isCommon && (common == l.lastPrefix || common == l.startAfter)
-	isBelowShown := l.startAfter != "" && strings.HasPrefix(key, l.startAfter)
-	if isShown || isBelowShown {
+	isRepeated := isCommon && common == l.lastPrefix
+	isOfPageBefore := l.startAfter != "" && strings.HasPrefix(key, l.startAfter)
+	if isRepeated || isOfPageBefore {
 		return "", "", false
 	}
-	if l.count == l.listing.Max {
+
+	isFull := l.count == l.listing.Max
+	if isFull {
 		l.hasMore = true
 		return "", "", false
 	}
@@ -118,14 +121,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 		return true, nil
 	}
 
-	// The listing has too few attributes for S3, so entry may ask the driver.
-	v, err := l.names.entry(ctx, key, e.VersionEntry)
-	isGone := v == nil && err == nil
-	if isGone && e.isLatest && e.id == state.NullVersion {
-		// A newer null version may have replaced this version.
-		v, err = l.names.bucket.find(ctx, key, e.id)
-		defer l.names.bucket.store.Release(v)
-	}
+	v, err := l.names.listedVersion(ctx, key, e)
 	if v == nil {
 		// acceptName has counted the entry, but the object was removed since, or its attributes cannot be read.
 		l.count--
@@ -133,6 +129,21 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	}
 	l.show(v, e.isLatest, "")
 	return true, nil
+}
+
+// listedVersion returns the version of an entry, or nil and no error if the object is gone. A newer null version may
+// have replaced the latest one since the driver listed it.
+func (n *driverNames) listedVersion(ctx context.Context, key string, e *listedEntry) (*state.Version, error) {
+	v, err := n.entry(ctx, key, e.VersionEntry)
+	isGone := v == nil && err == nil
+	mayBeReplaced := e.isLatest && e.id == state.NullVersion
+	if !isGone || !mayBeReplaced {
+		return v, err
+	}
+
+	v, err = n.bucket.find(ctx, key, e.id)
+	n.bucket.store.Release(v) // a listing needs no body
+	return v, err
 }
 
 // List calls show with each object, or common prefix, of the page that follows a position.
@@ -156,24 +167,28 @@ func (s *Store) List(
 		},
 	}
 	if pos.Prefix {
-		page.startAfter = pos.Key
+		page.startAfter = pos.Key // the page before ends with this common prefix
 	}
+	return page.showAfter(ctx, pos.Key, b.names.walk)
+}
 
-	// The page may begin within a common prefix. The walk then shows the names after the position.
-	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
+// A newWalk returns the walk that calls show with the names of a listing that follow a key. It is driverNames.walk or
+// driverNames.walkVersions.
+type newWalk func(l state.Listing, startAfter string, show func(*listedEntry) (bool, error)) *nameWalk
+
+// showAfter shows the names that follow a key, until the page is full, and reports whether there are more.
+func (l *driverListing) showAfter(ctx context.Context, key string, walk newWalk) (hasMore bool, err error) {
+	if err := l.finishPrefix(ctx, key, walk); err != nil {
 		return false, err
 	}
-
-	add := func(e *listedEntry) (bool, error) { return page.add(ctx, e) }
-	_, err = b.names.walk(l, pos.Key, add).run(ctx)
-	return page.hasMore, err
+	add := func(e *listedEntry) (bool, error) { return l.add(ctx, e) }
+	_, err = walk(l.listing, key, add).run(ctx)
+	return l.hasMore, err
 }
 
 // finishPrefix begins a page that follows a key. If the key is within a common prefix that has later keys, it shows the
 // common prefix again, as S3 does, because the walk shows only names after the key.
-func (l *driverListing) finishPrefix(
-	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
-) error {
+func (l *driverListing) finishPrefix(ctx context.Context, key string, walk newWalk) error {
 	common, isPrefix := l.listing.CommonPrefix(key)
 	if !isPrefix || l.startAfter != "" || l.lastPrefix == common {
 		return nil
@@ -228,23 +243,19 @@ func (s *Store) ListVersions(
 		return false, err
 	}
 
-	// A provider may list versions although nobody has enabled versioning through this server. Then show only
-	// the current objects, as null versions.
+	// A provider may list versions although nobody has enabled versioning through this server.
 	neverVersioned := settings.Versioning == "" && !b.ownStore()
 	if neverVersioned || !b.has(storage.Versioning) {
-		showNull := func(v *state.Version, common string) {
-			if v != nil {
-				v.ID = state.NullVersion
-			}
-			show(v, true, common)
-		}
-		return s.List(ctx, bucket, l, state.Position{Key: pos.Key}, showNull)
+		return s.listNull(ctx, bucket, l, pos.Key, show)
 	}
 
 	page := &driverListing{listing: l, names: &b.names, show: show}
-	if common, isPrefix := l.CommonPrefix(pos.Key); isPrefix && common == pos.Key {
+	common, isPrefix := l.CommonPrefix(pos.Key)
+	isAfterPrefix := isPrefix && common == pos.Key
+	if isAfterPrefix {
 		page.startAfter = common
 	}
+
 	// The page before may have ended within the versions of a key.
 	isInKey := pos.ID != "" && page.startAfter == ""
 	if isInKey && strings.HasPrefix(pos.Key, l.Prefix) {
@@ -252,14 +263,22 @@ func (s *Store) ListVersions(
 			return page.hasMore, err
 		}
 	}
+	return page.showAfter(ctx, pos.Key, b.names.walkVersions)
+}
 
-	// The page before may also have ended within a common prefix.
-	if err := page.finishPrefix(ctx, pos.Key, b.names.walkVersions); err != nil {
-		return false, err
+// listNull calls show with each current object of the page that follows a key, as the null version of its key, and with
+// each common prefix.
+func (s *Store) listNull(
+	ctx context.Context, bucket string, l state.Listing, key string,
+	show func(v *state.Version, isLatest bool, common string),
+) (hasMore bool, err error) {
+	showNull := func(v *state.Version, common string) {
+		if v != nil {
+			v.ID = state.NullVersion
+		}
+		show(v, true, common)
 	}
-	add := func(e *listedEntry) (bool, error) { return page.add(ctx, e) }
-	_, err = b.names.walkVersions(l, pos.Key, add).run(ctx)
-	return page.hasMore, err
+	return s.List(ctx, bucket, l, state.Position{Key: key}, showNull)
 }
 
 // showRest shows the versions of a key that follow pos, the position of the last version that was shown before.

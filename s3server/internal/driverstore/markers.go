@@ -28,7 +28,7 @@ func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
 type listedEntry struct {
 	*storage.VersionEntry
 	id         string
-	marker     bool
+	marker     bool // true for a delete marker
 	modified   time.Time
 	isLatest   bool
 	isReplaced bool   // true for a null version that a newer null version has replaced; S3 no longer shows it
@@ -53,12 +53,10 @@ func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, 
 	}
 }
 
-// eachStored is like eachVersion, but includes null versions that were replaced. Its first request is for at most
-// r.Limit entries, and further ones are for pageLimit.
+// eachStored calls f with versions, delete markers and common prefixes, like eachVersion, but also with null versions
+// that were replaced. Its first request is for at most r.Limit entries, and further ones are for pageLimit.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-	var newer *storage.VersionEntry // the next newer version of the same key
-	hasNull := false                // true if newer or a version before it is a null version
-
+	var k keyVersions
 	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
@@ -67,35 +65,13 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 		}
 		for i := range page.Entries {
 			e := &page.Entries[i]
-
-			// The entry is the first one of the next key.
-			if newer != nil && newer.Key != e.Key {
-				newer = nil
-				hasNull = false
-			}
 			if isRecord(e.Key) {
 				continue
 			}
-
-			entry := listedEntry{
-				VersionEntry: e,
-				id:           n.bucket.shownVersion(e.Version, e.Modified),
-				marker:       e.IsDeleteMarker,
-				modified:     e.Modified,
-				isLatest:     newer == nil,
-				account:      n.bucket.owner(),
-			}
-
-			// S3 shows only the newest null version of a key. The older ones were replaced.
-			if entry.id == state.NullVersion {
-				entry.isReplaced = hasNull
-				hasNull = true
-			}
-
-			if hasMore, err := showVersions(&entry, newer, f); err != nil || !hasMore {
+			entry := k.next(n.bucket, e)
+			if hasMore, err := showVersions(entry, f); err != nil || !hasMore {
 				return err
 			}
-			newer = e
 		}
 
 		r.Token = page.Token
@@ -105,10 +81,40 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// showVersions calls f with a version, of which newer is the next newer version of the same key. If the newest version
-// is not current, it first calls f with the delete marker that the driver does not store (see markerSuffix).
-func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
-	isRemoved := newer == nil && !e.Current && !e.marker && !e.IsPrefix
+// keyVersions describes the versions of one key that a listing has come to, the newest first.
+type keyVersions struct {
+	last    *storage.VersionEntry // nil before the first version
+	hasNull bool                  // true if a null version is among them
+}
+
+// next returns the entry of a listing that follows the versions of k, and adds it to k. The first version of another
+// key empties k before.
+func (k *keyVersions) next(b *driverBucket, e *storage.VersionEntry) *listedEntry {
+	if k.last != nil && k.last.Key != e.Key {
+		*k = keyVersions{}
+	}
+	entry := &listedEntry{
+		VersionEntry: e,
+		id:           b.shownVersion(e.Version, e.Modified),
+		marker:       e.IsDeleteMarker,
+		modified:     e.Modified,
+		isLatest:     k.last == nil,
+		account:      b.owner(),
+	}
+
+	// S3 shows only the newest null version of a key. The older ones were replaced.
+	if entry.id == state.NullVersion {
+		entry.isReplaced = k.hasNull
+		k.hasNull = true
+	}
+	k.last = e
+	return entry
+}
+
+// showVersions calls f with a version. If the latest version is not current, its object was removed, and showVersions
+// first calls f with the delete marker that the driver does not store (see markerSuffix).
+func showVersions(e *listedEntry, f func(*listedEntry) (bool, error)) (hasMore bool, err error) {
+	isRemoved := e.isLatest && !e.Current && !e.marker && !e.IsPrefix
 	if !isRemoved {
 		return f(e)
 	}
@@ -123,7 +129,7 @@ func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEnt
 	if hasMore, err := f(&marker); err != nil || !hasMore {
 		return false, err
 	}
-	e.isLatest = false
+	e.isLatest = false // the marker is
 	return f(e)
 }
 
@@ -179,16 +185,21 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 // removeImplied removes a delete marker that only S3 shows and the driver does not have (see markerSuffix). To do so,
 // it makes the removed version of the key the current object again, unless there is another one.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
-	current, err := b.names.findMarker(ctx, r.Key, "")
+	newest, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
 		return state.Removal{}, err
 	}
-	if current == nil || current.ID != r.ID {
+	if newest == nil || newest.ID != r.ID {
 		return state.Removal{ID: r.ID, Missing: true}, nil
 	}
+
+	// The id of the marker is that of the removed version with markerSuffix.
 	v, err := b.find(ctx, r.Key, strings.TrimSuffix(r.ID, markerSuffix))
-	if err != nil || v == nil {
+	if err != nil {
 		return state.Removal{ID: r.ID}, err
+	}
+	if v == nil {
+		return state.Removal{ID: r.ID}, nil // the version was removed in the meantime, and the marker with it
 	}
 	defer heldObjectOf(v).close()
 	if err := b.restoreVersion(ctx, v); err != nil {

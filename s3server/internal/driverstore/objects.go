@@ -59,7 +59,7 @@ var NativeHeaders = map[string]func(*storage.Properties) *string{
 const metadataName = "x-amz-meta-"
 
 // propertiesOf splits the properties of an object into p, which has those for which the driver has fields, and kept,
-// which has the rest for the reserved metadata.
+// the values of the reserved metadata, which has the rest.
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	// Even an object without user metadata has reserved metadata.
 	if err := b.requireFeature(storage.Metadata, "metadata"); err != nil {
@@ -71,13 +71,26 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 
 	p.Metadata = map[string]string{}
 	kept = url.Values{}
-	for name, values := range o.Properties.Header {
-		value := strings.Join(values, ",")
+	if err := b.splitHeader(o.Properties.Header, &p, kept); err != nil {
+		return p, nil, err
+	}
+	if o.Properties.Class != state.Standard {
+		p.StorageClass = o.Properties.Class
+		if err := b.requireFeature(storage.StorageClasses, "storage class "+o.Properties.Class); err != nil {
+			return p, nil, err
+		}
+	}
+	return p, kept, keepRest(b, o, kept)
+}
 
-		// Metadata of the client must not have the name of the server's own.
+// splitHeader sets the fields and the metadata of p from the headers of an object, and puts the other headers into
+// kept. It fails with NotImplemented if metadata of the client has the name of the server's own.
+func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, kept url.Values) error {
+	for name, values := range header {
+		value := strings.Join(values, ",")
 		meta, isMetadata := strings.CutPrefix(strings.ToLower(name), metadataName)
 		if isMetadata && isHidden(b, meta) {
-			return p, nil, s3error.New("NotImplemented", "Header", name).
+			return s3error.New("NotImplemented", "Header", name).
 				WithMessage("This name of metadata is the server's own")
 		}
 
@@ -86,19 +99,12 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 		case isMetadata:
 			p.Metadata[meta] = value
 		case field != nil:
-			*field(&p) = value
+			*field(p) = value
 		default:
 			kept.Set(keptHeader+name, value)
 		}
 	}
-
-	if o.Properties.Class != state.Standard {
-		p.StorageClass = o.Properties.Class
-		if !b.has(storage.StorageClasses) {
-			return p, nil, b.requireFeature(storage.StorageClasses, "storage class "+o.Properties.Class)
-		}
-	}
-	return p, kept, keepRest(b, o, kept)
+	return nil
 }
 
 // keepRest adds to values, the reserved metadata of an object, its encryption, owner, legal hold that is off, ACL and
@@ -228,8 +234,7 @@ func shownTags(tags map[string]string) []tagging.Tag {
 	return shown
 }
 
-// restore sets the properties of o from values, its reserved metadata. It ignores the stored entity tag, checksum and
-// parts if another program has changed the object since, so that its CRC32C is not the stored one.
+// restore sets the properties of o from values, its reserved metadata, as propertiesOf and keepContent have stored them.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
 	for name := range values {
 		if header, ok := strings.CutPrefix(name, keptHeader); ok {
@@ -254,11 +259,20 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}
+	b.restoreContent(o, a, values)
+}
 
+// restoreContent sets the entity tag, the checksum and the parts of o from its reserved metadata. It ignores these
+// values if another program has changed the object since, so that its CRC32C is not the stored one.
+func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values url.Values) {
 	crc := values.Get(keptCRC)
-	describesBytes := crc != "" && crc == a.CRC32C.String()
-	if !describesBytes {
+	isUnchanged := crc != "" && crc == a.CRC32C.String()
+	if isUnchanged && b.keepsETags() {
+		o.ETag = `"` + values.Get(keptETag) + `"`
+	} else {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
+	}
+	if !isUnchanged {
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
 				Kind:   checksum.ByName("CRC32C"),
@@ -269,12 +283,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 		return
 	}
 
-	// The values describe these bytes.
-	if b.keepsETags() {
-		o.ETag = `"` + values.Get(keptETag) + `"`
-	} else {
-		o.ETag = b.etagOf(a.ETag, a.Revision)
-	}
+	// keepContent has stored NAME:VALUE:COVERS.
 	if fields := strings.SplitN(values.Get(keptSum), ":", 3); len(fields) == 3 {
 		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}

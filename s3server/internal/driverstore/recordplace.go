@@ -24,70 +24,79 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 // placeIn returns the place by which a record identifies itself, a bucket and a name (see place), or "" if the object
 // is no record. For a record of an upload without a place, which older servers wrote, the result has no bucket.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
+	request := &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}
+
 	// A staged part is no JSON document, and has its place in the metadata.
 	if isStaged(name) {
-		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
+		attrs, err := r.driver.Head(ctx, request)
 		if err != nil {
 			return "", ignoreCode(err, storage.ObjectNotFound)
 		}
 		return attrs.Metadata[reservedName], nil
 	}
 
-	// These are the fields by which records of buckets, parts and uploads differ.
-	var record struct {
-		Place, Name string
-		ETag        string    // of a part
-		Initiated   time.Time // of an upload
-	}
-	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
-	code := storage.CodeOf(err)
-
-	// The object is gone, or was not written as a record.
-	if code == storage.ObjectNotFound || code == storage.ChecksumMismatch {
+	var record identity
+	_, err = r.read(ctx, request, &record)
+	isGone := storage.CodeOf(err) == storage.ObjectNotFound
+	isNoRecord := storage.CodeOf(err) == storage.ChecksumMismatch
+	if isGone || isNoRecord {
 		return "", nil
 	}
-	if name == bucketRecord && record.Name != "" {
-		return record.Name + "/" + name, err
-	}
+	return record.place(name), err
+}
 
-	// Records of older servers have no place. Their other fields show what they are.
-	isPart := strings.HasPrefix(name, "parts/") && record.ETag != ""
-	isUpload := strings.HasPrefix(name, "uploads/") && !record.Initiated.IsZero()
-	if record.Place == "" && (isPart || isUpload) {
-		return "/" + name, err
-	}
+// An identity has the fields by which records of buckets, parts and uploads differ.
+type identity struct {
+	Place     string
+	Name      string    // of a bucket
+	ETag      string    // of a part
+	Initiated time.Time // of an upload
+}
 
-	return record.Place, err
+// place returns the place of the record that is stored under a name. Some records of older servers have none, but their
+// other fields show what they are.
+func (i *identity) place(name string) string {
+	if name == bucketRecord && i.Name != "" {
+		return i.Name + "/" + name
+	}
+	isPart := strings.HasPrefix(name, "parts/") && i.ETag != ""
+	isUpload := strings.HasPrefix(name, "uploads/") && !i.Initiated.IsZero()
+	if i.Place == "" && (isPart || isUpload) {
+		return "/" + name
+	}
+	return i.Place
 }
 
 // hasOthers reports whether an object with the prefix of the records is no record, neither of this server nor of
 // another one, nor copied from another bucket.
 func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error) {
-	var found atomic.Bool
-	check := func(ctx context.Context, key, version string) error {
-		name := key[len(r.prefix):]
-		place, err := r.placeIn(ctx, name, version)
-		isOfBucket := strings.HasSuffix(place, "/"+name) // a record of this bucket or of another one
-		if !isOfBucket {
-			found.Store(true)
-		}
-		return err
-	}
-
-	// Read several records of a page at a time. The first object that is not a record ends the loop.
 	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
 	for {
 		entries, token, err := r.stored(ctx, request, isVersioned)
-		if err == nil {
-			err = running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
-				return check(ctx, entries[i].Key, entries[i].Version)
-			})
+		if err != nil {
+			return false, err
+		}
+		hasOthers, err := r.hasOther(ctx, entries)
+		if hasOthers || err != nil || token == "" {
+			return hasOthers, err
 		}
 		request.Token = token
-		if err != nil || found.Load() || token == "" {
-			return found.Load(), err
-		}
 	}
+}
+
+// hasOther reports whether one of the entries is no record. It reads several of them at a time.
+func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) (bool, error) {
+	var found atomic.Bool
+	err := running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
+		name := entries[i].Key[len(r.prefix):]
+		place, err := r.placeIn(ctx, name, entries[i].Version)
+		isRecordOfBucket := strings.HasSuffix(place, "/"+name) // of this bucket or of another one
+		if !isRecordOfBucket {
+			found.Store(true)
+		}
+		return err
+	})
+	return found.Load(), err
 }
 
 // stored returns one page of the objects with the prefix of the records, and their noncurrent versions if isVersioned

@@ -23,45 +23,34 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	defer unlock()
+	return b.remove(ctx, r, settings)
+}
 
-	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
-	request.Condition, err = b.guardRemoval(ctx, r)
+// remove is Remove for a caller that holds the lock of the key.
+func (b *driverBucket) remove(
+	ctx context.Context, r *state.RemoveRequest, settings *state.Bucket,
+) (state.Removal, error) {
+	condition, err := b.guardRemoval(ctx, r)
 	if err != nil {
 		return state.Removal{}, err
 	}
 
-	// A marker that only S3 shows, and the versions of an own store, are removed in other ways.
+	// A marker that only S3 shows, and a version in one of this library's own stores, are removed in other ways.
 	if isMarkerID(r.ID) {
 		return b.removeImplied(ctx, r)
 	}
 	if r.ID != "" && b.ownStore() && b.keepsVersions() {
 		return b.removeVersion(ctx, r)
 	}
-	request.Version, err = b.driverVersion(ctx, r.Key, r.ID)
+
+	removal, err := b.delete(ctx, r, condition, settings.Notification != nil)
 	if err != nil {
 		return state.Removal{}, err
 	}
 
-	removal := state.Removal{ID: r.ID}
-	if settings.Notification != nil {
-		// Only an event needs to know whether the object existed.
-		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
-		code := storage.CodeOf(err)
-		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
-	}
-
-	err = b.driver.Delete(ctx, request)
-
-	// No version can have this id, so there is nothing to remove.
-	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
-		return state.Removal{ID: r.ID, Missing: true}, nil
-	}
-	if err != nil {
-		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
-	}
-
 	// The removal of a current object leaves a delete marker, if the bucket has versioning.
-	if r.ID != "" || settings.Versioning == "" {
+	leavesMarker := r.ID == "" && settings.Versioning != ""
+	if !leavesMarker {
 		return removal, nil
 	}
 	if settings.Versioning == state.Suspended {
@@ -69,6 +58,38 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{Marker: true, ID: state.NullVersion}, nil
 	}
 	return b.deleteMarkerRemoval(ctx, r.Key), nil
+}
+
+// delete lets the driver remove a version, or the current object. It looks whether there is one only for an event.
+func (b *driverBucket) delete(
+	ctx context.Context, r *state.RemoveRequest, condition storage.Condition, hasEvent bool,
+) (state.Removal, error) {
+	version, err := b.driverVersion(ctx, r.Key, r.ID)
+	if err != nil {
+		return state.Removal{}, err
+	}
+	request := &driver.DeleteRequest{
+		Key:              b.naming().Escape(r.Key),
+		Version:          version,
+		BypassGovernance: r.Bypass,
+		Condition:        condition,
+	}
+	removal := state.Removal{ID: r.ID}
+	if hasEvent {
+		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: version, Length: -1})
+		code := storage.CodeOf(err)
+		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
+	}
+
+	err = b.driver.Delete(ctx, request)
+	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
+		// No version can have this id, so there is nothing to remove.
+		return state.Removal{ID: r.ID, Missing: true}, nil
+	}
+	if err != nil {
+		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
+	}
+	return removal, nil
 }
 
 // deleteMarkerRemoval returns the result of a removal that has added a delete marker. It looks up the marker's id,
@@ -91,20 +112,7 @@ func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) stat
 // removeVersion removes a version or a delete marker in one of this library's own stores. With the null version, it
 // also removes the older null versions, which would otherwise become visible.
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
-	removal := state.Removal{ID: r.ID, Missing: true}
-	var versions []string // the driver's ids, the newest first; several of them may be null versions
-	err := b.names.storedVersionsOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
-		if e.id != r.ID || r.Misses(e.modified) {
-			return true, nil
-		}
-		versions = append(versions, e.Version)
-		if e.marker && !e.isReplaced {
-			removal.Marker = true
-		}
-
-		removal.Missing = false
-		return true, nil
-	})
+	versions, isMarker, err := b.versionsToRemove(ctx, r)
 	if err != nil {
 		return state.Removal{}, err
 	}
@@ -120,7 +128,25 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 			return state.Removal{}, storageerror.ToS3(err, r.Key)
 		}
 	}
-	return removal, nil
+	return state.Removal{ID: r.ID, Marker: isMarker, Missing: len(versions) == 0}, nil
+}
+
+// versionsToRemove returns the driver's ids of the versions that clients know by the id of a removal, the newest first,
+// and whether the newest is a delete marker. Only null versions can be several.
+func (b *driverBucket) versionsToRemove(
+	ctx context.Context, r *state.RemoveRequest,
+) (versions []string, isMarker bool, err error) {
+	err = b.names.storedVersionsOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
+		if e.id != r.ID || r.Misses(e.modified) {
+			return true, nil
+		}
+		versions = append(versions, e.Version)
+		if e.marker && !e.isReplaced {
+			isMarker = true
+		}
+		return true, nil
+	})
+	return versions, isMarker, err
 }
 
 // removeReplaced removes all null versions of a key except the newest, because S3 keeps only one. A version whose

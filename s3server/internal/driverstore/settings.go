@@ -30,7 +30,8 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	if isLocal {
 		maxAge = nearAge
 	}
-	if cached != nil && !noCache && time.Since(cached.readAt) < maxAge {
+	isFresh := cached != nil && time.Since(cached.readAt) < maxAge
+	if isFresh && !noCache {
 		return cached, nil
 	}
 
@@ -50,16 +51,24 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 		}
 	}
 
+	fallback := cached
+	if noCache {
+		fallback = nil
+	}
+	return b.readRecord(ctx, r, fallback)
+}
+
+// readRecord returns the settings of the bucket from its record, or the fallback, if it is not nil, while the store of
+// the records is unavailable. A layer may keep the objects in another store, which is available.
+func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cachedBucket) (*cachedBucket, error) {
 	bucket := &state.Bucket{}
 	revision, err := r.get(ctx, bucketRecord, bucket)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound {
 		return b.readNatural(ctx)
 	}
-	// The store of the settings is unavailable. Use the cached settings, because a layer may keep
-	// the objects in another store, which is available.
-	if code == storage.Unavailable && cached != nil && !noCache {
-		return b.cacheSettings(cached.bucket, cached.revision), nil
+	if code == storage.Unavailable && fallback != nil {
+		return b.cacheSettings(fallback.bucket, fallback.revision), nil
 	}
 	if err != nil {
 		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)

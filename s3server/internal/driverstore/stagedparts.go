@@ -93,32 +93,39 @@ func (m *driverUploads) complete(
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
+	return m.joinDecided(ctx, records, u.ID, r, parts)
+}
 
+// joinDecided writes the object from its staged parts, after it has stored the decision which object the write may
+// replace. If the object changes before the write, joinDecided decides again.
+func (m *driverUploads) joinDecided(
+	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
+) (*storage.Attrs, error) {
 	// Each attempt begins with the client's own condition, which newDecision replaces.
 	clientCondition := r.Condition
 	previous := &decision{}
 	for range maxDecisions {
 		r.Condition = clientCondition
-		d, err := m.newDecision(ctx, u.ID, r, previous)
+		d, err := m.newDecision(ctx, id, r, previous)
 		if errors.Is(err, errDecided) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		attrs, err := m.joinStaged(ctx, records, u.ID, r, parts)
+		attrs, err := m.joinStaged(ctx, records, id, r, parts)
 		if err == nil || !d.isFirst || mayBeWritten(err) {
 			return attrs, err
 		}
 
-		// The write had no effect. If the object has changed since the decision, decide again, unless
-		// the client's condition excludes another object.
-		previous = d
+		// The write had no effect. A condition of the client excludes any other object.
 		hasChanged := isCode(err, storage.PreconditionFailed)
-		if clientCondition != (storage.Condition{}) || !hasChanged {
-			m.removeDecision(ctx, u.ID, d)
+		mayDecideAgain := hasChanged && clientCondition == (storage.Condition{})
+		if !mayDecideAgain {
+			m.removeDecision(ctx, id, d)
 			return nil, err
 		}
+		previous = d
 	}
 
 	// The object changes too often.
@@ -132,7 +139,7 @@ func mayBeWritten(err error) bool {
 }
 
 // joinStaged writes the object from its staged parts: a small object with one request, and a larger one as a multipart
-// upload of the driver in parts of at least joinedPart bytes.
+// upload of the driver in larger parts, of at least joinedPart bytes.
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -142,10 +149,13 @@ func (m *driverUploads) joinStaged(
 	d := m.bucket.description()
 	partSize := max(joinedPart, d.MinPartSize)
 	if r.Size <= partSize {
-		return m.bucket.put(ctx, r, body, func(storage.CRC32C) {})
+		nothing := func(storage.CRC32C) {} // no metadata changes at the end of the body
+		return m.bucket.put(ctx, r, body, nothing)
 	}
+
 	if d.MaxParts > 0 {
-		partSize = max(partSize, divideUp(r.Size, int64(d.MaxParts)))
+		smallest := divideUp(r.Size, int64(d.MaxParts))
+		partSize = max(partSize, smallest)
 	}
 	unit := max(1, d.PartUnit) // sizes of parts must be multiples of it
 	return m.join(ctx, r, body, divideUp(partSize, unit)*unit)

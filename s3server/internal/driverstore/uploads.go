@@ -54,7 +54,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	// because they accept any order anyway, and the server's records list the parts.
 	isStaged := b.uploads.stages()
 	anyOrder := !isStaged && b.has(storage.OpenUploads) && !b.ownStore()
-	if b.has(driver.SequentialParts) && !anyOrder && !isStaged {
+	needsOrder := b.has(driver.SequentialParts) && !anyOrder && !isStaged
+	if needsOrder {
 		return s3error.New("NotImplemented").
 			WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
@@ -80,14 +81,21 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return storageerror.ToS3(err, u.Key)
 	}
 
-	record := &uploadRecord{
-		Place:      records.place(uploadName(u.ID)),
+	record := newUploadRecord(u, r)
+	record.Place = records.place(uploadName(u.ID))
+	record.Upload = driverID
+	record.AnyOrder = anyOrder
+	record.Staged = isStaged
+	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
+	return storageerror.ToS3(err, u.Key)
+}
+
+// newUploadRecord returns the record of an upload that a request of the driver begins.
+func newUploadRecord(u *state.Upload, r *driver.PutRequest) *uploadRecord {
+	return &uploadRecord{
 		Key:        u.Key,
 		Initiated:  u.Initiated,
 		Initiator:  u.Initiator,
-		Upload:     driverID,
-		AnyOrder:   anyOrder,
-		Staged:     isStaged,
 		Properties: r.Properties,
 		Tags:       r.Tags,
 		Retention:  r.Retention,
@@ -96,8 +104,6 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		Covers:     u.Covers,
 		Asked:      u.Asked,
 	}
-	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
-	return storageerror.ToS3(err, u.Key)
 }
 
 // begin begins an upload in the driver, and returns the driver's id of it. For an upload whose parts the server stages
@@ -162,7 +168,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	if !isOwn {
 		return nil, state.NoUpload(id)
 	}
-	isDropped, err := m.isDropped(ctx, records, id, record)
+	isDropped, err := m.dropIfExpired(ctx, records, id, record)
 	if err != nil {
 		return nil, storageerror.ToS3(err, id)
 	}
@@ -191,16 +197,18 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	return u, nil
 }
 
-// owns reports whether the record of an upload was written for this bucket, and not copied from another one. A record
-// without a Place, which older servers wrote, is the bucket's own if records are private objects, which no program
-// copies, or if the driver has the upload.
+// owns reports whether the record of an upload was written for this bucket, and not copied from another one.
 func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	if u.Place != "" {
 		return u.Place == r.place(uploadName(id)), nil
 	}
+
+	// Older servers wrote records without a Place. No program copies private objects to another bucket.
 	if r.arePrivate() {
 		return true, nil
 	}
+
+	// Only the bucket in which the upload began has the upload itself.
 	if !m.canFind(u) {
 		return false, nil
 	}
@@ -219,14 +227,16 @@ func (m *driverUploads) canFind(u *uploadRecord) bool {
 	return !u.Staged && (u.AnyOrder || m.bucket.ownStore())
 }
 
-// isDropped reports whether an upload has expired because no part was sent for a long time, and then aborts it and
-// removes its records. Uploads of Amazon S3, staged ones and those with AnyOrder never expire.
-func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+// dropIfExpired aborts an upload and removes its records if no part was sent for a long time, and reports whether it
+// has done so. Uploads of Amazon S3, staged ones and those with AnyOrder never expire.
+func (m *driverUploads) dropIfExpired(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.store.Now().Add(-lifetime.IdleUpload)
-	expires := !u.AnyOrder && !u.Staged && m.bucket.description().Provider != "s3"
-	if !expires || u.Initiated.After(limit) {
+	neverExpires := u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3"
+	if neverExpires || u.Initiated.After(limit) {
 		return false, nil
 	}
+
+	// The listing of the parts' records may be stale, so isIdle looks at the driver's parts, too.
 	newest, err := r.latest(ctx, partsPrefix(id))
 	if err != nil || newest.After(limit) {
 		return false, err
@@ -235,6 +245,7 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	if err != nil || !isIdle {
 		return false, err
 	}
+
 	// If this fails, the records stay, and a sweep can remove them later.
 	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil {
 		return false, err

@@ -53,18 +53,10 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 
 	// A length of -1 means the whole object.
 	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
-	h := &heldObject{bucket: b}
-	if b.description().Local {
-		h.attrs, h.body, err = b.driver.Get(ctx, request)
-	} else {
-		h.attrs, err = b.driver.Head(ctx, request)
-	}
+	h, err := b.hold(ctx, request)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound {
-		if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != version {
-			return b.find(ctx, key, id) // the null version was replaced in the meantime
-		}
-		return b.names.findMarker(ctx, key, id)
+		return b.findInstead(ctx, key, id, version)
 	}
 	if code == storage.InvalidArgument && id != "" {
 		return nil, nil // no version has such an id
@@ -75,16 +67,37 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 
 	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
 	tags, err := b.tags(ctx, h.attrs, request)
+	if isCode(err, storage.PreconditionFailed) {
+		h.close()
+		return b.find(ctx, key, id) // the object was replaced in the meantime
+	}
 	if err != nil {
 		h.close()
-		if isCode(err, storage.PreconditionFailed) {
-			return b.find(ctx, key, id) // the object was replaced in the meantime
-		}
 		return nil, storageerror.ToS3(err, key)
 	}
 	v := b.version(key, h.attrs, tags)
 	v.Object.Data = h
 	return v, nil
+}
+
+// hold reads the attributes of an object and, in a store on this machine, opens its body.
+func (b *driverBucket) hold(ctx context.Context, r *driver.GetRequest) (h *heldObject, err error) {
+	h = &heldObject{bucket: b}
+	if b.description().Local {
+		h.attrs, h.body, err = b.driver.Get(ctx, r)
+	} else {
+		h.attrs, err = b.driver.Head(ctx, r)
+	}
+	return h, err
+}
+
+// findInstead is find after the driver had no version with its id missing. Another null version may have replaced it in
+// the meantime, or the id may be that of a delete marker.
+func (b *driverBucket) findInstead(ctx context.Context, key, id, missing string) (*state.Version, error) {
+	if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != missing {
+		return b.find(ctx, key, id)
+	}
+	return b.names.findMarker(ctx, key, id)
 }
 
 // tags returns the tags of the object that r names, and asks the driver only if the attributes say that there are some.

@@ -44,23 +44,31 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		l.Max = pageLimit
 	}
 
-	w := &nameWalk{listing: l, names: n.bucket.naming(), startAfter: startAfter, canSeek: true, show: show}
-	// The driver's listing calls a function without an error, so the error of f is kept for the end.
-	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-		var failure error
-		err := n.eachName(ctx, r, func(e *storage.ListEntry) (hasMore bool) {
-			hasMore, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
-			return hasMore && failure == nil
-		})
-		return cmp.Or(err, failure)
+	w := &nameWalk{
+		listing:    l,
+		names:      n.bucket.naming(),
+		startAfter: startAfter,
+		eachName:   n.eachObject,
+		canSeek:    true,
+		show:       show,
 	}
 
-	// The walk begins in the folder of the prefix.
-	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
-		w.name = w.names.Escape(l.Prefix[:i]) + "/"
-		w.key = l.Prefix[:i+1]
+	// The walk begins in the folder of the prefix, such as a/b/ for the prefix a/b/c.
+	if slash := strings.LastIndexByte(l.Prefix, '/'); slash >= 0 {
+		w.name = w.names.Escape(l.Prefix[:slash]) + "/"
+		w.key = l.Prefix[:slash+1]
 	}
 	return w
+}
+
+// eachObject is like eachName, but calls a function that can fail, and returns its error.
+func (n *driverNames) eachObject(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
+	var failure error
+	err := n.eachName(ctx, r, func(e *storage.ListEntry) (hasMore bool) {
+		hasMore, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
+		return hasMore && failure == nil
+	})
+	return cmp.Or(err, failure)
 }
 
 // walkVersions returns the walk for a listing of versions. Because only this library's own stores support a delimiter
@@ -105,8 +113,8 @@ func (w *nameWalk) prefixInFolder() string {
 	return w.listing.Prefix[len(w.key):]
 }
 
-// request returns the driver's request for the names that are not escaped, or nil if all names with the prefix are
-// escaped.
+// request returns the driver's request for the names in the folder of the walk, or nil if the driver escapes all names
+// with the listing's prefix.
 func (w *nameWalk) request() *driver.ListRequest {
 	prefix := w.prefixInFolder()
 	if w.names.EscapesAll(prefix) {
@@ -120,8 +128,11 @@ func (w *nameWalk) request() *driver.ListRequest {
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // a small page, because many such walks may be in progress
 	}
+
+	// The names before the start need not be listed, as far as the driver can start there.
 	if w.canSeek && w.contains(w.startAfter) {
-		start := w.name + sendable(w.startAfter[len(w.key):])
+		startInFolder := w.startAfter[len(w.key):]
+		start := w.name + sendable(startInFolder)
 		if start > r.Prefix {
 			r.StartAfter = start
 		}
@@ -160,24 +171,25 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}
+	return w.enterInner(ctx)
+}
 
-	// The walk begins after w.startAfter, which may be in inner folders, such as a/ and a/b/ for a/b/c.
-	rest := w.startAfter[len(w.key):]
-	for end := strings.IndexByte(rest, '/'); end >= 0; {
-		folder := rest[:end]
-		if !w.names.IsNatural(folder, w.key == "") {
+// enterInner lists the escaped segments of the inner folders that contain the start of the walk, such as a/ and a/b/
+// for the start a/b/c.
+func (w *nameWalk) enterInner(ctx context.Context) error {
+	start := w.startAfter[len(w.key):]
+	for end := range len(start) {
+		if start[end] != '/' {
+			continue
+		}
+		folder := start[:end]
+		isFirst := w.key == ""
+		if !w.names.IsNatural(folder, isFirst) {
 			return nil // another nameWalk lists an escaped folder
 		}
 		if err := w.list(ctx, w.name+folder+"/"); err != nil {
 			return err
 		}
-
-		// The next folder ends at the next slash.
-		next := strings.IndexByte(rest[end+1:], '/')
-		if next < 0 {
-			return nil
-		}
-		end += 1 + next
 	}
 	return nil
 }
@@ -187,36 +199,57 @@ func (w *nameWalk) enter(ctx context.Context) error {
 // so stream skips them with another request that starts after them, if the driver can.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
-		restart := "" // the name after which the next request starts
-		hasMore = true
-		err := w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
-			folder, isEscaped := w.escapedFolder(e.Key)
-			if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
-				return false, err
-			}
-			if isEscaped {
-				end := folder + keyname.Mark + lastName
-				if w.canSeek && e.Key < end && len(end) <= maxName {
-					restart = end
-				}
-				return restart == "", nil
-			}
-
-			// Other names are shown only after the escaped ones that sort before them.
-			key := w.key + e.Key[len(w.name):]
-			if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
-				return true, nil
-			}
-			if hasMore, err = w.flush(ctx, key); err == nil && hasMore {
-				hasMore, err = w.show(e)
-			}
-			return hasMore, err
-		})
-		if err != nil || restart == "" {
+		var next string
+		hasMore, next, err = w.streamOne(ctx, r)
+		if err != nil || next == "" {
 			return hasMore, err
 		}
-		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: restart}
+		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: next}
 	}
+}
+
+// streamOne shows the names of one request. It returns in next the name after which the next request must start to skip
+// escaped names, or "" if there is no other request.
+func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasMore bool, next string, err error) {
+	hasMore = true
+	err = w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
+		folder, isEscaped := w.escapedFolder(e.Key)
+		if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
+			return false, err
+		}
+		if isEscaped {
+			next = w.lastEscaped(e.Key, folder)
+			return next == "", nil
+		}
+
+		var err error
+		hasMore, err = w.showNatural(ctx, e)
+		return hasMore, err
+	})
+	return hasMore, next, err
+}
+
+// lastEscaped returns a name that sorts after all escaped names in a folder, of which name is one. It returns "" if a
+// request cannot start there.
+func (w *nameWalk) lastEscaped(name, folder string) string {
+	last := folder + keyname.Mark + lastName
+	if !w.canSeek || name >= last || len(last) > maxName {
+		return ""
+	}
+	return last
+}
+
+// showNatural shows a name that is not escaped, after the escaped names that sort before it, unless it is outside the
+// listing. It returns false if the function show has.
+func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasMore bool, err error) {
+	key := w.keyOf(e.Key)
+	if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
+		return true, nil
+	}
+	if hasMore, err := w.flush(ctx, key); err != nil || !hasMore {
+		return false, err
+	}
+	return w.show(e)
 }
 
 // escapedFolder returns the folder of the first escaped segment in a name, or that of the last segment if none is

@@ -15,11 +15,12 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putRequest returns the driver's request for a write, without the body, and the properties to store in the reserved
+// putRequest returns the driver's request for a write, without the body, and the values to store in the reserved
 // metadata. It fails if the condition of the write does not hold.
 func (b *driverBucket) putRequest(
 	ctx context.Context, w *state.Write, settings *state.Bucket,
 ) (*driver.PutRequest, url.Values, error) {
+	// A new object without a lock gets the bucket's default lock.
 	if err := settings.LockNew(&w.Object, b.store.Now()); err != nil {
 		return nil, nil, err
 	}
@@ -211,8 +212,11 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*
 	})
 }
 
-// copy copies an object within the driver's store, so that its bytes do not pass through this process. It fails with
-// Unsupported if the driver cannot do that, or if this server must store a checksum that the source does not have.
+// copy copies the object h within the driver's store, so that its bytes do not pass through this process. It completes
+// values, those of the reserved metadata of the copy.
+//
+// It fails with Unsupported if the driver cannot do that, or if this server must store a checksum that the source does
+// not have.
 func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {
