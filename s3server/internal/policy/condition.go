@@ -160,27 +160,30 @@ func conditionText(value any) (string, bool) {
 func (c *condition) matches(r *Request) bool {
 	values, hasKey := r.values(c.key)
 	if c.null {
-		// The value "true" demands that the request does not have the key.
-		return slices.ContainsFunc(c.values, func(v string) bool {
-			return strings.EqualFold(v, "true") != hasKey
-		})
+		return c.matchesNull(hasKey)
 	}
 
 	// Without a quantifier, a negated operator must hold for all values, and any other one for one of them.
 	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
-	if !hasKey || len(values) == 0 {
+	hasValue := hasKey && len(values) > 0
+	if !hasValue {
+		// An operator that must hold for all values holds for none.
 		return c.ifExists || needsAll
 	}
-	for _, value := range values {
-		isAccepted := c.accepts(value)
-		if needsAll && !isAccepted {
-			return false
-		}
-		if !needsAll && isAccepted {
-			return true
-		}
+	if needsAll {
+		isRefused := func(value string) bool { return !c.accepts(value) }
+		return !slices.ContainsFunc(values, isRefused)
 	}
-	return needsAll
+	return slices.ContainsFunc(values, c.accepts)
+}
+
+// matchesNull reports whether the operator Null is true: its value "true" demands that the request does not
+// have the key, and "false" that it has the key.
+func (c *condition) matchesNull(hasKey bool) bool {
+	return slices.ContainsFunc(c.values, func(v string) bool {
+		needsKey := !strings.EqualFold(v, "true")
+		return needsKey == hasKey
+	})
 }
 
 // accepts reports whether the condition is true for one value of its key.

@@ -254,42 +254,50 @@ func (s *statement) checkBucket(bucket string) error {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
 
-	// Find out whether the statement names buckets, objects or both.
-	onBucket := false
-	onObjects := false
-	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
-		path, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
-		name, _, hasKey := strings.Cut(path, "/")
-		if resource != "*" && (!ok || !s.matches(name, bucket)) {
-			return malformedPolicy("Policy has invalid resource")
-		}
-		if !hasKey {
-			onBucket = true
-		}
-		// The star in a name without a key may also match a slash and a key.
-		if hasKey || strings.Contains(name, "*") {
-			onObjects = true
-		}
+	hasBucket, hasObjects, err := s.resourcesIn(bucket)
+	if err != nil {
+		return err
 	}
-
 	// An action on objects needs a resource with a key, and any other one a bucket.
 	applies := func(action string) bool {
 		if OnObjects(action) {
-			return onObjects
+			return hasObjects
 		}
-		return onBucket
+		return hasBucket
 	}
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
 		actions := actionsLike(pattern)
 		if len(actions) == 0 {
 			return malformedPolicy("Policy has invalid action")
 		}
-		// For example, s3:GetObject applies to no resource without a key.
-		if s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
+
+		// For example, s3:GetObject applies to no resource without a key. NotAction and NotResource have no such rule.
+		isUnused := !slices.ContainsFunc(actions, applies)
+		if isUnused && s.Action != nil && s.Resource != nil {
 			s.hasUnusedAction = true
 		}
 	}
 	return nil
+}
+
+// resourcesIn reports whether the resources of the statement name the bucket itself, and whether they name objects in
+// it. It fails if one of them is in another bucket.
+func (s *statement) resourcesIn(bucket string) (hasBucket, hasObjects bool, err error) {
+	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
+		path, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
+		name, _, hasKey := strings.Cut(path, "/")
+		if resource != "*" && (!ok || !s.matches(name, bucket)) {
+			return false, false, malformedPolicy("Policy has invalid resource")
+		}
+		if !hasKey {
+			hasBucket = true
+		}
+		// The star in a name without a key may also match a slash and a key.
+		if hasKey || strings.Contains(name, "*") {
+			hasObjects = true
+		}
+	}
+	return hasBucket, hasObjects, nil
 }
 
 // matches reports whether a resource matches a pattern of the statement.
