@@ -17,32 +17,10 @@ const (
 // post stores the file of a signed form. The fields must come before the file, so that the signature
 // is checked first. As on S3, everything after the file is ignored.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	// The multipart reader itself would accept fields of any length.
-	body := &boundedBody{src: r.Body, max: maxFormHead}
-	// Limit the body of a copy, so that r.Body stays unchanged.
-	limited := r.WithContext(r.Context())
-	limited.Body = io.NopCloser(body)
-	parts, err := limited.MultipartReader()
-	if err != nil {
-		return errForm
-	}
-
-	fields, file, f := readForm(parts)
-
-	// The reader has read more than the fields may have.
-	if body.bytesRead > maxFormHead {
-		return errFormTooLarge
-	}
-	if f == errForm && body.failure != nil {
-		// The multipart reader may have hidden the failure of the body.
-		return body.failure
-	}
+	fields, file, f := readHead(r)
 	if f != nil {
 		return f
 	}
-
-	// From here on, only the signed size limits the body.
-	body.max = -1
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return failureOf(err)
@@ -56,10 +34,12 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 
 	// The declared length may be enough to refuse the form. It includes the fields before the file
 	// and what follows it.
-	if r.ContentLength-2*maxFormHead > grant.MaxSize {
+	const aroundFile = 2 * maxFormHead
+	if r.ContentLength-aroundFile > grant.MaxSize {
 		return errTooLong
 	}
-	attrs, f := h.store(r, grant, file, -1, nil)
+	const unknownLength = -1
+	attrs, f := h.store(r, grant, file, unknownLength, nil)
 	if f != nil {
 		return f
 	}
@@ -67,6 +47,33 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	w.Header().Set("ETag", attrs.ETag)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// readHead returns the fields of the form in a request, and the file that follows, which may have
+// any length. It fails if more than maxFormHead bytes come before the file.
+func readHead(r *http.Request) (fields map[string]string, file io.Reader, f *failure) {
+	// The multipart reader itself would accept fields of any length.
+	body := &boundedBody{src: r.Body, max: maxFormHead}
+	// Limit the body of a copy, so that r.Body stays unchanged.
+	limited := r.WithContext(r.Context())
+	limited.Body = io.NopCloser(body)
+	parts, err := limited.MultipartReader()
+	if err != nil {
+		return nil, nil, errForm
+	}
+
+	fields, file, f = readForm(parts)
+	if body.bytesRead > maxFormHead {
+		return nil, nil, errFormTooLarge
+	}
+	if f == errForm && body.failure != nil {
+		// The multipart reader may have hidden the failure of the body.
+		return nil, nil, body.failure
+	}
+
+	// The signed size limits the file that is read next.
+	body.max = -1
+	return fields, file, f
 }
 
 // readForm reads the fields of a form, and returns them with the file that follows. The names of

@@ -168,31 +168,36 @@ func (specs rangeHeader) firstRead() storage.DownloadOption {
 	if len(specs) == 0 {
 		return everything
 	}
-	if specs[0].first < 0 && specs[0].last > 0 {
+	if specs[0].isSuffix() {
+		if specs[0].last <= 0 {
+			return attributesOnly // the range has no bytes
+		}
 		// A negative offset counts from the end of the object.
 		return storage.WithRange(-specs[0].last, -1)
 	}
 
+	// The start of a range of the last bytes depends on the size.
 	var ranges []byteRange
 	for _, spec := range specs {
-		if spec.first < 0 {
-			// The start of this range depends on the size.
+		if spec.isSuffix() {
 			break
 		}
-
-		// Without a last position, the range ends at the end of the object.
-		part := byteRange{start: spec.first, length: math.MaxInt64 - spec.first}
-		if spec.last >= 0 && spec.last < math.MaxInt64 {
-			part.length = spec.last - spec.first + 1
-		}
-		ranges = append(ranges, part)
+		ranges = append(ranges, spec.unclipped())
 	}
+	firstSpan := mergeRanges(ranges)[0]
+	return firstSpan.byteRange.option()
+}
 
-	// The first range has no known start, so ask for the size first.
-	if len(ranges) == 0 {
-		return attributesOnly
+// isSuffix reports whether the range is one of the last bytes of the object, such as "-5".
+func (s rangeSpec) isSuffix() bool { return s.first < 0 }
+
+// unclipped returns the bytes that a range with a first position selects of an object of any size. A
+// range without a last position ends at the largest int64.
+func (s rangeSpec) unclipped() byteRange {
+	if s.last >= 0 && s.last < math.MaxInt64 {
+		return byteRange{start: s.first, length: s.last - s.first + 1}
 	}
-	return mergeRanges(ranges)[0].byteRange.option()
+	return byteRange{start: s.first, length: math.MaxInt64 - s.first}
 }
 
 var (
@@ -224,20 +229,23 @@ func mergeRanges(ranges []byteRange) []readSpan {
 	var spans []readSpan
 	var requestedBytes, skippedBytes int64
 	for _, r := range ranges {
-		gap := int64(-1)
-		if len(spans) > 0 {
-			gap = r.start - spans[len(spans)-1].byteRange.end()
-		}
-		isSmall := gap >= 0 && gap <= maxGap
-		if isSmall && skippedBytes+gap <= max(maxGap, requestedBytes) {
-			last := &spans[len(spans)-1]
-			last.byteRange.length = r.end() - last.byteRange.start
-			last.ranges++
-			skippedBytes += gap
-		} else {
-			spans = append(spans, readSpan{byteRange: r, ranges: 1})
-		}
+		maxSkipped := max(maxGap, requestedBytes) // the limit for all gaps of the response
 		requestedBytes = addLengths(requestedBytes, r.length)
+		if len(spans) == 0 {
+			spans = append(spans, readSpan{byteRange: r, ranges: 1})
+			continue
+		}
+
+		last := &spans[len(spans)-1]
+		gap := r.start - last.byteRange.end()
+		isSmall := gap >= 0 && gap <= maxGap
+		if !isSmall || skippedBytes+gap > maxSkipped {
+			spans = append(spans, readSpan{byteRange: r, ranges: 1})
+			continue
+		}
+		last.byteRange.length = r.end() - last.byteRange.start
+		last.ranges++
+		skippedBytes += gap
 	}
 	return spans
 }

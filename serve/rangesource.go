@@ -63,16 +63,18 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 // parameter ranges.
 func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek ensures that the open reader covers r. If it does not, seek opens another one, for r and the
-// later ranges of the same span.
+// seek ensures that the open reader covers r, the next of the planned ranges. If it does not, seek
+// opens another one, for r and the later ranges that the same request can read.
 func (s *source) seek(r byteRange) error {
 	if s.covers(r) {
 		return nil
 	}
 
 	s.close()
-	restOfSpan := byteRange{start: r.start, length: s.spans[0].byteRange.end() - r.start}
+	span := s.spans[0].byteRange // contains r
+	restOfSpan := byteRange{start: r.start, length: span.end() - r.start}
 	opts := []storage.DownloadOption{restOfSpan.option()}
+	// Another revision at the key must not be read, unless the options name a version.
 	if s.attrs.Revision != "" && !s.isPinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
