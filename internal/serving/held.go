@@ -36,15 +36,23 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 func HeldIn(ctx context.Context, input any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
-		names := KeysIn(h.bucket, h.key, input)
-		if len(names) == 0 && !evidence.Apart(Places(h.bucket), Places(input)) {
-			for _, key := range h.otherKeys() {
-				if Has(ctx, input, key, h.mark) {
-					names = append(names, key)
-				}
-			}
+		keys = append(keys, h.keysIn(ctx, input)...)
+	}
+	return keys
+}
+
+// keysIn returns the keys of the held object in a Bucket or Directory.
+func (h *held) keysIn(ctx context.Context, input any) (keys []string) {
+	keys = KeysIn(h.bucket, h.key, input)
+	if len(keys) > 0 || evidence.Apart(Places(h.bucket), Places(input)) {
+		return keys
+	}
+
+	// The places do not show whether input has the object.
+	for _, key := range h.otherKeys() {
+		if Has(ctx, input, key, h.mark) {
+			keys = append(keys, key)
 		}
-		keys = append(keys, names...)
 	}
 	return keys
 }
@@ -53,30 +61,38 @@ func HeldIn(ctx context.Context, input any) (keys []string) {
 // input is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, input any, key, text string) bool
 
-// otherKeys returns all keys that the held object may have in another bucket or directory. They
-// begin with more folders if that shows a parent folder of the object's bucket, and with fewer if
-// it shows only a subfolder.
+// otherKeys returns all keys that the held object may have in another bucket or directory. If that
+// shows a parent folder of the object's bucket, its keys have more folders than h.key. If it shows
+// only a subfolder, they have fewer.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
-		paths = append(
-			paths, path.Join(p.Bucket, p.Prefix)+"/"+h.key,
-			path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
-		)
+		inBucket := path.Join(p.Bucket, p.Prefix)
+		inDirectory := path.Join(filepath.ToSlash(p.Directory), p.Prefix)
+		paths = append(paths, inBucket+"/"+h.key, inDirectory+"/"+h.key)
 	}
-
-	// Each path is a key, and so is the path without its first folder, without its first two folders, and so on.
-	for _, key := range paths {
-		hasFolder := true
-		for hasFolder {
+	for _, p := range paths {
+		for _, key := range endingsOf(p) {
 			isKey := key != "" && key[0] != '/'
 			if isKey && !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
-			_, key, hasFolder = strings.Cut(key, "/")
 		}
 	}
 	return keys
+}
+
+// endingsOf returns a path, the path without its first folder, without its first two folders, and
+// so on.
+func endingsOf(full string) (all []string) {
+	for {
+		all = append(all, full)
+		_, rest, hasFolder := strings.Cut(full, "/")
+		if !hasFolder {
+			return all
+		}
+		full = rest
+	}
 }
 
 // KeysIn returns the keys under which an object of bucket also appears in a second Bucket or a
