@@ -35,19 +35,22 @@ func (a *Access) isGranted() bool {
 // that gives full control to the bucket's owner and grants nothing else. If the server is not strict, it also accepts
 // the canned ACL private, as MinIO does.
 func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
-	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
+	const isObject = true
+	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, isObject)
 
-	// S3 reports the unknown name of a canned ACL before all other errors, and other errors of the headers after them.
+	// S3 reports the unknown name of a canned ACL first. Headers with grants have no such name.
 	isUnknownName := !acl.SetsGrants(header) && s3error.Is(headerErr, "InvalidArgument")
 	if isUnknownName {
 		return nil, headerErr
 	}
-	if hasACL && b.Ownership == state.OwnerEnforced {
-		isPrivate := !s.Strict && header.Get("X-Amz-Acl") == "private"
-		if !isPrivate && !keepsOwner(b, header, list) {
+	isDisabled := b.Ownership == state.OwnerEnforced
+	if hasACL && isDisabled {
+		isPermitted := keepsOwner(b, header, list) || !s.Strict && header.Get("X-Amz-Acl") == "private"
+		if !isPermitted {
 			return nil, s3error.New("AccessControlListNotSupported")
 		}
 	}
+	// S3 reports other errors of the headers only after that.
 	if headerErr != nil {
 		return nil, headerErr
 	}

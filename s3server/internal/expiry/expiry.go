@@ -164,22 +164,25 @@ func (l *bucketRun) isDue(versions []lifecycle.Version) bool {
 // versionsNow returns those of the listed versions of a key that still exist. If another version is current now, or the
 // store fails, it returns none, and a later run handles the key.
 func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Version) {
-	for i, v := range versions {
-		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
-		if i == 0 {
-			name.ID = "" // look up the current version, which may be another one
+	for i, listed := range versions {
+		name := state.VersionName{Bucket: l.bucket.Name, Key: listed.Key, ID: listed.ID}
+		isCurrent := i == 0
+		if isCurrent {
+			name.ID = "" // the current version, which may be another one now
 		}
-		current, _, err := l.store.Find(l.ctx, name)
-		l.store.Release(current) // only the attributes are needed
+		v, _, err := l.store.Find(l.ctx, name)
+		l.store.Release(v) // only the attributes are needed; a nil version needs no release, but permits it
 		if err != nil {
 			return nil
 		}
-		isReplaced := i == 0 && (current == nil || current.ID != v.ID)
+
+		hasVersion := v != nil
+		isReplaced := isCurrent && (!hasVersion || v.ID != listed.ID)
 		if isReplaced {
 			return nil
 		}
-		if current != nil {
-			found = append(found, current)
+		if hasVersion {
+			found = append(found, v)
 		}
 	}
 	return found

@@ -33,18 +33,20 @@ func walk(
 		shownPrefix = pos.Key
 	}
 
-	// After a common prefix, nextKey leaves out the keys below it.
+	// The loop leaves out the keys below the common prefix that was shown last.
 	keys := b.keys.Iter()
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
 		key := keys.Key()
 		newest := keys.Value()[0]
 		isRemoved := newest.Marker
-		if isRemoved || key <= pos.Key || isBelow(key, shownPrefix) {
+		isShown := key <= pos.Key || isBelow(key, shownPrefix)
+		if isRemoved || isShown {
 			continue
 		}
 
-		if count == l.Max {
+		isFull := count == l.Max
+		if isFull {
 			return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
 		}
 		count++
@@ -95,17 +97,20 @@ func walkVersions(
 		shownPrefix = common
 	}
 
+	// The loop leaves out the keys below the common prefix that was shown last.
 	keys := b.keys.Iter()
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
-		if isBelow(keys.Key(), shownPrefix) {
+		key := keys.Key()
+		if isBelow(key, shownPrefix) {
 			continue
 		}
 
-		common, isPrefix := l.CommonPrefix(keys.Key())
+		common, isPrefix := l.CommonPrefix(key)
 		versions := keys.Value()
-		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
-			if count == l.Max {
+		for i := firstAfter(pos, key, versions); i < len(versions); i++ {
+			isFull := count == l.Max
+			if isFull {
 				return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
 			}
 			count++
@@ -115,7 +120,8 @@ func walkVersions(
 				show(nil, false, common)
 				break
 			}
-			show(versions[i], i == 0, "")
+			isLatest := i == 0
+			show(versions[i], isLatest, "")
 		}
 	}
 	return false
