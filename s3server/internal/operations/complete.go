@@ -277,23 +277,19 @@ func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 // checkPartChecksum compares the checksum that a completion names for a part with that of the stored part. It fails if
 // they differ, or if the completion names none although the upload has a composite checksum.
 func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error {
-	if part.MissingElements != (checksum.MissingElements{}) {
+	// No stored part has a checksum of a kind that this server does not implement.
+	hasUnknownKind := part.MissingElements != (checksum.MissingElements{})
+	if hasUnknownKind {
 		return invalidPart(u, part)
 	}
 
-	for _, kind := range checksum.Kinds {
-		value := *part.Of(kind)
-		if value == "" {
-			continue
-		}
-		if kind != p.Sum.Kind || value != p.Sum.Value {
+	// If the completion names several checksums, only the first counts.
+	if named := part.firstSum(); named.Kind != nil {
+		if named.Kind != p.Sum.Kind || named.Value != p.Sum.Value {
 			return invalidPart(u, part)
 		}
-
-		// One equal checksum is enough.
 		return nil
 	}
-
 	if u.Asked && u.Covers == checksum.Composite {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
@@ -301,6 +297,16 @@ func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error
 		)
 	}
 	return nil
+}
+
+// firstSum returns the kind and the value of the first checksum that a completion names for a part, or none.
+func (p *completedPart) firstSum() checksum.Sum {
+	for _, kind := range checksum.Kinds {
+		if value := *p.Of(kind); value != "" {
+			return checksum.Sum{Kind: kind, Value: value}
+		}
+	}
+	return checksum.Sum{}
 }
 
 // tag returns the entity tag of the completed object if it is not encrypted, which consists of the MD5 of
@@ -322,8 +328,7 @@ func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
-
-	o.ETag = o.Encryption.Tag(c.tag())
+	o.ETag = o.Encryption.Tag(c.tag()) // an encrypted object may have another tag
 
 	// The size is -1 if the client has not named it.
 	if c.size >= 0 && c.size != o.Size {
@@ -337,14 +342,15 @@ func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 			c.upload.Covers,
 		)
 	}
-	if c.sum.Kind != nil && c.sum.Kind != c.upload.Kind {
+
+	hasSum := c.sum.Kind != nil
+	if hasSum && c.sum.Kind != c.upload.Kind {
 		return request.BadChecksum(c.sum.Kind)
 	}
-
 	o.Sum = c.upload.SumOf(parts)
 	// Some clients omit the suffix "-N" of a composite checksum, which is the number of parts.
-	bare, _, _ := strings.Cut(o.Sum.Value, "-")
-	if c.sum.Kind != nil && c.sum.Value != o.Sum.Value && c.sum.Value != bare {
+	withoutCount, _, _ := strings.Cut(o.Sum.Value, "-")
+	if hasSum && c.sum.Value != o.Sum.Value && c.sum.Value != withoutCount {
 		return request.BadChecksum(c.sum.Kind)
 	}
 	return nil

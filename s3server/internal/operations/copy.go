@@ -64,7 +64,7 @@ func openCopySource(r *request.Request, src state.VersionName) (*state.Version, 
 	v, versionID, err := r.Find(src)
 	if err == nil {
 		err = checkCopySource(r, v)
-	} else if v != nil && src.ID != "" {
+	} else if isMarker := v != nil; isMarker && src.ID != "" {
 		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
@@ -203,36 +203,41 @@ func replacesProperties(r *request.Request, header, name string) (replace bool, 
 	}
 }
 
-// describeCopy sets the size, the entity tag and the checksum of o, a copy of v. It takes those of v, unless
-// v was uploaded in parts or the kind of checksum or the encryption differs. It then reads all bytes to
-// compute them, except in a store that makes its own entity tags and has no checksum of v.
+// describeCopy sets the size, the entity tag and the checksum of o, a copy of v. If it cannot take those of
+// v, it reads all bytes to compute them.
 func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
-	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
-	if name := r.HTTP.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		var err error
-		kind, err = checksum.Named(name)
-		if err != nil {
-			return err
-		}
+	kind, err := kindOfCopy(r, v)
+	if err != nil {
+		return err
 	}
 
-	// These values can be taken without reading the object.
-	isUnknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
-	isAlike := v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
-	if isUnknown || isAlike {
+	// A store that makes its own entity tags may have no checksum of v, and then stores none of the copy.
+	storesNoSum := v.Object.StoreETag && v.Object.Sum.Kind == nil
+	hasParts := v.Object.Parts != nil
+	isAlike := !hasParts && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
+	if storesNoSum || isAlike {
 		o.Size = v.Object.Size
 		o.ETag = v.Object.ETag
 		o.Sum = v.Object.Sum
 		return nil
 	}
 
-	// Read all bytes to compute the values.
-	d := checksum.NewDigest(kind, false)
+	const needsSHA256 = false
+	d := checksum.NewDigest(kind, needsSHA256)
 	if err := r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err
 	}
 	o.SetContent(d)
 	return nil
+}
+
+// kindOfCopy returns the kind of the checksum of a copy of v: the one that the request names, that of v, or the
+// default.
+func kindOfCopy(r *request.Request, v *state.Version) (*checksum.Kind, error) {
+	if name := r.HTTP.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
+		return checksum.Named(name)
+	}
+	return cmp.Or(v.Object.Sum.Kind, checksum.Default), nil
 }
 
 // copyPart makes a part of an upload from an object, or from a range of one.

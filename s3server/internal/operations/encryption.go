@@ -36,29 +36,16 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
 
-	// The encryption is that of a customer's key, that of the headers, or the bucket's default.
-	isKMS := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
-	switch {
-	case customerKey != "" && (e.Algorithm != "" || e.KMSKey != ""):
-		return e, s3error.New("InvalidArgument").WithMessage(
-			"Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
-		)
-	case customerKey != "" && b.Encryption.BlocksCustomerKeys():
-		return e, s3error.New("AccessDenied")
-	case customerKey != "":
-		return e, nil
-	case !isKMS && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
-		return e, s3error.New("InvalidArgument").WithMessage(
-			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
-		)
-	case e.Algorithm == "":
+	if customerKey != "" {
+		return e, checkOnlyCustomerKey(e, b)
+	}
+	if err := checkAlgorithm(e, header.Get(kmsContextHeader)); err != nil {
+		return e, err
+	}
+	if e.Algorithm == "" {
 		// The bucket's default may be any algorithm.
-		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
-	case !isKMS && e.Algorithm != state.ByStore:
-		return e, s3error.New(
-			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
-			e.Algorithm,
-		)
+		hasBucketKeyHeader := header.Get(state.BucketKeyHeader) != ""
+		e = b.Encryption.Standard(e, hasBucketKeyHeader)
 	}
 
 	// Only an encryption with KMS has a key and a context.
@@ -72,6 +59,41 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
+}
+
+// checkOnlyCustomerKey fails if the headers of a write have another encryption beside the customer's key,
+// or if the bucket blocks customers' keys.
+func checkOnlyCustomerKey(e state.Encryption, b *state.Bucket) error {
+	if e.Algorithm != "" || e.KMSKey != "" {
+		return s3error.New("InvalidArgument").WithMessage(
+			"Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+		)
+	}
+	if b.Encryption.BlocksCustomerKeys() {
+		return s3error.New("AccessDenied")
+	}
+	return nil
+}
+
+// checkAlgorithm fails if the headers of a write name an unknown algorithm, or a key or a context of KMS
+// without an algorithm of KMS. Headers without an algorithm are valid.
+func checkAlgorithm(e state.Encryption, kmsContext string) error {
+	isKMS := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
+	if isKMS {
+		return nil
+	}
+	if e.KMSKey != "" || kmsContext != "" {
+		return s3error.New("InvalidArgument").WithMessage(
+			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
+		)
+	}
+	if e.Algorithm != "" && e.Algorithm != state.ByStore {
+		return s3error.New(
+			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
+			e.Algorithm,
+		)
+	}
+	return nil
 }
 
 // checkContext fails if value is neither "" nor an encryption context, which is the base64 of a JSON
@@ -165,23 +187,26 @@ func checkReadKey(r *request.Request, e state.Encryption, prefix string) error {
 // checkPartKey fails if the customer's encryption key in a request is not that of the upload, or if the
 // request asks for another encryption.
 func checkPartKey(r *request.Request, u *state.Upload) error {
-	// Like MinIO, accept headers that repeat the encryption of the upload, even with a shorter key ARN.
-	isRepetition := r.HTTP.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
-		strings.HasSuffix(u.Object.Encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
-	if r.Server.Strict || !isRepetition {
+	// S3 accepts no other headers for encryption than those of the customer's key. Like MinIO, a server that is not
+	// strict accepts headers that repeat the encryption of the upload, with any end of the key's ARN, or without it.
+	encryption := u.Object.Encryption
+	hasAlgorithm := r.HTTP.Header.Get(state.SSEHeader) == encryption.Algorithm
+	hasKey := strings.HasSuffix(encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
+	isAccepted := hasAlgorithm && hasKey && !r.Server.Strict
+	if !isAccepted {
 		if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 			return err
 		}
 	}
 
-	value, err := readCustomerKey(r, r.HTTP.Header, state.CustomerPrefix)
+	keyMD5, err := readCustomerKey(r, r.HTTP.Header, state.CustomerPrefix)
 	if err != nil {
 		return err
 	}
-	if value == u.Object.Encryption.CustomerMD5 {
+	if keyMD5 == encryption.CustomerMD5 {
 		return nil
 	}
-	if value == "" {
+	if keyMD5 == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
 		)

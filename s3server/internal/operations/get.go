@@ -54,22 +54,9 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 		return false, err
 	}
 	defer r.Server.Store.Release(v)
-
-	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
+	if err := checkRead(r, v); err != nil {
 		return false, err
 	}
-	if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
-		return false, err
-	}
-
-	// The conditions of the request, such as If-Match, come before the state of the object.
-	if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
-		return false, err
-	}
-	if r.Server.IsArchived(v) && r.HTTP.Method == http.MethodGet {
-		return false, s3error.New("InvalidObjectState", "StorageClass", v.Object.Properties.Class)
-	}
-
 	s, err := spanOf(r, v, part)
 	if err != nil {
 		return false, err
@@ -80,23 +67,49 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 	if !r.Has("versionId") {
 		setExpirationHeader(r, v)
 	}
+
+	// Open the bytes before the status is sent, because a failure can still be reported then.
 	if r.HTTP.Method == http.MethodGet {
-		// A failure can still be reported, because the status has not been sent.
 		if err := r.Server.Store.Prepare(r.HTTP.Context(), v, s.offset, s.length); err != nil {
 			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
+	wantsSum := mode != ""
+	sendSpan(r, v, s, wantsSum)
+	return false, nil
+}
 
-	// Only clients that ask for the checksum get it.
-	if mode != "" {
-		s.sum.Write(r.Writer.Header())
+// checkRead fails if a read cannot have a version, because it has another encryption, a condition of the
+// request does not hold, or it is archived.
+func checkRead(r *request.Request, v *state.Version) error {
+	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
+		return err
 	}
-	r.Writer.WriteHeader(s.write(r.Writer.Header(), v.Object.Size))
+	if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
+		return err
+	}
+	if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
+		return err
+	}
+	if r.Server.IsArchived(v) && r.HTTP.Method == http.MethodGet {
+		return s3error.New("InvalidObjectState", "StorageClass", v.Object.Properties.Class)
+	}
+	return nil
+}
+
+// sendSpan sends the status and the headers of a span of a version and, for a GET, its bytes, which are
+// open already.
+func sendSpan(r *request.Request, v *state.Version, s span, wantsSum bool) {
+	header := r.Writer.Header()
+	if wantsSum {
+		s.sum.Write(header)
+	}
+	status := s.write(header, v.Object.Size)
+	r.Writer.WriteHeader(status)
 	if r.HTTP.Method == http.MethodGet {
 		// The status has already been sent, so a failure only makes the body shorter.
 		_ = r.Server.Store.Read(r.HTTP.Context(), v, s.offset, s.length, r.Writer)
 	}
-	return false, nil
 }
 
 // findVersion returns the version that the request names, which the caller must release.
@@ -231,28 +244,32 @@ func requestedPart(r *request.Request) (int, error) {
 // spanOf returns the bytes that a read is for: the part of this number or, if the number is 0, the range in the Range
 // header. If If-Range names another object, it returns the whole object.
 func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
-	if number == 0 {
-		byteRange := r.HTTP.Header.Get("Range")
-		if !headertext.RangeApplies(r.HTTP.Header, v.Object.ETag, v.Modified) {
-			byteRange = ""
-		}
-		offset, length, isPartial, err := parseRange(byteRange, v.Object.Size)
-		return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
+	if number > 0 {
+		return partSpan(v, number)
 	}
+	byteRange := r.HTTP.Header.Get("Range")
+	if !headertext.RangeApplies(r.HTTP.Header, v.Object.ETag, v.Modified) {
+		byteRange = ""
+	}
+	offset, length, isPartial, err := parseRange(byteRange, v.Object.Size)
+	return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
+}
 
-	// The request names a part.
+// partSpan returns the bytes of the part with a number, which is 1 for the only part of an object of
+// PutObject. The header Content-Range cannot describe a part without bytes, so that is not partial.
+func partSpan(v *state.Version, number int) (span, error) {
 	count := max(1, len(v.Object.Parts))
 	if number > count {
 		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",
 			strconv.Itoa(number))
 	}
 	if len(v.Object.Parts) == 0 {
-		// An object of PutObject counts as one part.
 		return span{length: v.Object.Size, isPartial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
 
 	p := v.Object.Parts[number-1]
 	s := span{offset: p.Offset, length: p.Size, isPartial: p.Size > 0, parts: count}
+	// The response has the part's checksum, but says whether that of the object is composite.
 	if p.Sum.Kind == v.Object.Sum.Kind {
 		s.sum = checksum.Sum{Kind: p.Sum.Kind, Value: p.Sum.Value, Covers: v.Object.Sum.Covers}
 	}

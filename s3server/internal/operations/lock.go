@@ -159,23 +159,25 @@ func putRetention(r *request.Request) error {
 	if err := r.ReadVouched(&doc); err != nil {
 		return err
 	}
-	lock, err := doc.lock(r.Server.Now())
+	wanted, err := doc.lock(r.Server.Now())
 	if err != nil {
 		return err
 	}
-	return changeLock(
-		r, http.Header{state.LockMode: {doc.Mode}, state.LockUntil: {doc.RetainUntilDate}},
-		func(l *state.Lock) error {
-			isExtension := lock.Mode == l.Mode && !lock.Until.Before(l.Until)
-			isBypassed := l.Mode == state.Governance && request.IsTrue(r.HTTP.Header, request.BypassHeader)
-			if r.Server.Now().Before(l.Until) && !isExtension && !isBypassed {
-				return state.Protected()
-			}
-			l.Mode = lock.Mode
-			l.Until = lock.Until
-			return nil
-		},
-	)
+
+	// While a retention lasts, it can be extended. Only one in the mode GOVERNANCE can also be bypassed.
+	setRetention := func(l *state.Lock) error {
+		isExtension := wanted.Mode == l.Mode && !wanted.Until.Before(l.Until)
+		isBypassed := l.Mode == state.Governance && request.IsTrue(r.HTTP.Header, request.BypassHeader)
+		isRetained := r.Server.Now().Before(l.Until)
+		if isRetained && !isExtension && !isBypassed {
+			return state.Protected()
+		}
+		l.Mode = wanted.Mode
+		l.Until = wanted.Until
+		return nil
+	}
+	header := http.Header{state.LockMode: {doc.Mode}, state.LockUntil: {doc.RetainUntilDate}}
+	return changeLock(r, header, setRetention)
 }
 
 // changeLock changes the lock of a version. Policies apply as if the request were a PutObject with the

@@ -38,17 +38,18 @@ func serveWebsite(r *request.Request) error {
 		return writeHTML(r, storageerror.Response(err), nil)
 	}
 
-	key := r.Target.Key
-
 	// Redirections come before the documents.
+	key := r.Target.Key
 	if target := c.RedirectAllRequestsTo; target != nil {
 		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
-	if rule := c.Rule(key, 0); rule != nil {
+	const noError = 0
+	if rule := c.Rule(key, noError); rule != nil {
 		return followRule(r, rule, key)
 	}
 
-	if key == "" || strings.HasSuffix(key, "/") {
+	namesFolder := key == "" || strings.HasSuffix(key, "/")
+	if namesFolder {
 		r.Target.Key += string(c.IndexDocument.Suffix)
 	}
 	err = serveDocument(r)
@@ -61,15 +62,19 @@ func serveWebsite(r *request.Request) error {
 		return failure
 	}
 
-	// The document cannot be served. Its key may be that of a folder, without the slash.
+	// The key of a document that is missing may be that of a folder, without the slash.
 	folder := key + "/"
-	isFolder := r.Target.Key == key && isReadable(r, folder+string(c.IndexDocument.Suffix))
-	if isFolder {
+	indexDocument := folder + string(c.IndexDocument.Suffix)
+	if r.Target.Key == key && isReadable(r, indexDocument) {
 		r.Writer.Header().Set("Location", encodePath(folder))
 		return r.Done(http.StatusFound)
 	}
+	return serveFailure(r, c, key, failure)
+}
 
-	// A rule, or else the error document, may respond to an error of this status.
+// serveFailure responds to a request for the document of a key that has failed: by a rule for the status of
+// the failure, by the error document or, without either, by a page of its own.
+func serveFailure(r *request.Request, c *website.Configuration, key string, failure *s3error.Error) error {
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return followRule(r, rule, key)
 	}
