@@ -48,13 +48,15 @@ func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
 		trailer = chunked.Trailer
 	}
 
-	// A payload of 64 characters is the hash of the body in hexadecimal.
-	d := checksum.NewDigest(p.Kind, len(p.payload) == 64)
+	// The payload is a keyword, or the SHA-256 of the body in hexadecimal.
+	hasSHA256 := len(p.payload) == hex.EncodedLen(sha256.Size)
+	d := checksum.NewDigest(p.Kind, hasSHA256)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
 		From:   io.TeeReader(io.LimitReader(src, p.size+1), d),
 		Size:   p.size,
 		Digest: d,
+		// Check is called at the end of the body, when the trailer has been read, too.
 		Check: func() error {
 			if d.Size != p.size {
 				return s3error.New("IncompleteBody").
@@ -108,11 +110,13 @@ func (p *Body) readTrailers(names string) error {
 		return err
 	}
 
-	if p.payload == sign.SignedChunks && kind == p.Sum.Kind {
-		// The AWS SDK for Java v2 announces a trailer, but sends the checksum in a header. S3 accepts that.
+	// The AWS SDK for Java v2 announces a trailer, but sends the checksum in a header. S3 accepts that.
+	isInHeader := p.payload == sign.SignedChunks && kind == p.Sum.Kind
+	if isInHeader {
 		return nil
 	}
-	if p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer {
+	mayHaveTrailer := p.payload == sign.UnsignedTrailer || p.payload == sign.SignedChunksAndTrailer
+	if !mayHaveTrailer {
 		return s3error.New("InvalidRequest").
 			WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
@@ -239,20 +243,31 @@ func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 		}
 	}
 
-	want := p.Sum.Value
-	if p.Sum.Kind == nil {
-		// Without a header, the checksum may be in the trailer.
-		want = trailer.Get(p.Kind.Header)
-		if p.Given != nil && !p.Kind.Valid(want) {
-			return s3error.New("InvalidRequest").
-				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
-		}
+	sent, err := p.sentChecksum(trailer)
+	if err != nil {
+		return err
 	}
-	if want != "" && want != d.Sum().Value {
+	if sent != "" && sent != d.Sum().Value {
 		return BadChecksum(p.Kind)
 	}
 	p.Sum = d.Sum()
 	return nil
+}
+
+// sentChecksum returns the checksum of the body in the header, or else in the trailer, or "" if the client
+// has sent none. It fails if the trailer does not have the checksum that was announced.
+func (p *Body) sentChecksum(trailer http.Header) (string, error) {
+	isInHeader := p.Sum.Kind != nil
+	if isInHeader {
+		return p.Sum.Value, nil
+	}
+	sent := trailer.Get(p.Kind.Header)
+	isAnnounced := p.Given != nil
+	if isAnnounced && !p.Kind.Valid(sent) {
+		return "", s3error.New("InvalidRequest").
+			WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
+	}
+	return sent, nil
 }
 
 // HasDigest reports whether the request has a digest or a checksum of the body.

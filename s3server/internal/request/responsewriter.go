@@ -75,7 +75,7 @@ func (w *ResponseWriter) Write(p []byte) (int, error) {
 }
 
 // writeBlock sends one block of the body. If the fault cuts off or stalls the response within the block,
-// it sends the bytes before that point and then cuts the connection.
+// it sends the bytes before that point and does not return: cutConnection ends the request by a panic.
 func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, error) {
 	if remaining, exceeded := w.bytesLeft(fault.CutAfter, block); exceeded {
 		w.flush(block[:remaining])
@@ -83,13 +83,14 @@ func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, e
 	}
 	if remaining, exceeded := w.bytesLeft(fault.StallAfter, block); exceeded {
 		w.flush(block[:remaining])
-		w.request.wait(0)
+		w.request.wait(0) // until the client disconnects
 		cutConnection()
 	}
 	if fault.FlipAt != nil {
 		block = flipByte(block, *fault.FlipAt-w.BytesSent)
 	}
 
+	// A client that reads nothing is disconnected.
 	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)
 	w.BytesSent += int64(n)

@@ -101,32 +101,39 @@ const (
 // that decoding takes much more memory than its size. It also counts tags in comments and in CDATA,
 // which no client of S3 sends.
 func checkShape(document []byte) error {
+	rest := document
 	depth := 0
-	tags := 0
-	for {
-		// Count the tags without decoding the document.
-		start := bytes.IndexByte(document, '<')
+	for tags := 0; ; tags++ {
+		start := bytes.IndexByte(rest, '<')
 		if start < 0 {
 			return nil
 		}
-		document = document[start:]
-		end := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
-		tags++
-		if end < 0 || tags > maxElementTags {
+		rest = rest[start:]
+		end := bytes.IndexByte(rest[:min(len(rest), maxTagSize)], '>')
+		isTooLong := end < 0
+		if isTooLong || tags == maxElementTags {
 			return s3error.New("MalformedXML")
 		}
 
-		// The byte after "<" tells the kind of tag. A tag that ends with "/>" is an empty element.
-		first := document[1]
-		switch {
-		case first == '/':
-			depth--
-		case first != '?' && first != '!' && document[end-1] != '/':
-			depth++
-		}
+		depth += depthChange(rest[:end+1])
 		if depth > maxXMLDepth {
 			return s3error.New("MalformedXML")
 		}
-		document = document[end:]
+		rest = rest[end:]
+	}
+}
+
+// depthChange returns by how much a tag, from "<" to ">", changes the depth of the elements: 1 for the
+// start of an element, -1 for its end, and 0 for an empty element such as <a/>, or for another tag.
+func depthChange(tag []byte) int {
+	second := tag[1] // at least the ">"
+	beforeLast := tag[len(tag)-2]
+	switch {
+	case second == '/':
+		return -1
+	case second == '?' || second == '!' || beforeLast == '/':
+		return 0
+	default:
+		return 1
 	}
 }
