@@ -36,9 +36,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("X-Amz-Id-2", s3error.HostID)
 
 	log := h.logged(r)
-	// An error of Route is handled below, so that the request is recorded and logged like any other.
-	handle, err := operations.Route(r)
+	// The error of a request without an operation is sent below, so that the request is recorded and logged
+	// like any other.
+	handle, routeErr := operations.Route(r)
 
+	// The faults that a test has set up may change the clock of the request.
 	r.Fault = &faults.Effects{}
 	fault := h.faults.Match(r.Operation, r.Target.Bucket, r.Target.Key)
 	if fault != nil {
@@ -61,6 +63,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		log(response, fault != nil)
 	}()
 
+	err := routeErr
 	if err == nil {
 		err = run(r, handle)
 	}

@@ -71,7 +71,8 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// start listens at Config.Addr, creates the buckets, and begins to serve.
+// start listens at Config.Addr, creates the buckets, and begins to serve. s.config has the values of c with further
+// defaults.
 func (s *Server) start(c Config) error {
 	var tlsConfig *tls.Config
 	if c.TLS != nil {
@@ -89,7 +90,7 @@ func (s *Server) start(c Config) error {
 	}
 	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
 
-	// New has already called createBuckets, but ignored its error.
+	// New has tried to create the buckets, but cannot return an error.
 	err = s.createBuckets()
 	if err == nil {
 		err = s.makeTrustingClient()
