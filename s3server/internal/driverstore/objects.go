@@ -234,7 +234,7 @@ func shownTags(tags map[string]string) []tagging.Tag {
 	return shown
 }
 
-// restore sets the properties of o from values, its reserved metadata, as propertiesOf and keepContent have stored them.
+// restore sets the properties of o from values, its reserved metadata, which propertiesOf and keepContent have made.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
 	for name := range values {
 		if header, ok := strings.CutPrefix(name, keptHeader); ok {
