@@ -21,26 +21,30 @@ type requestBody struct {
 	read    int64 // number of bytes that were read
 }
 
-// watchBody returns a wrapper of the request's body for net/http to read, and another one for each
-// replay of the request.
+// watchBody returns a wrapper of the request's body for net/http to read. It is called once for the
+// request, and once for each replay of the request, which reads its body from the start.
 func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 
-	var b *requestBody
-	if len(x.bodies) == 0 {
-		b = &x.firstBody
-		x.bodies = x.firstBodies[:0]
-	} else {
-		b = &requestBody{}
-	}
-	x.bodies = append(x.bodies, b)
+	x.bodyRead = false
+	b := x.addBodyLocked()
 	b.inner = inner
 	b.exchange = x
 	b.idle.L = &b.mu
+	return b
+}
 
-	// A replay of the request sends the body from its start.
-	x.bodyRead = false
+// addBodyLocked adds an empty requestBody to x.bodies, and returns it. The caller must hold x.mu.
+func (x *exchange) addBodyLocked() *requestBody {
+	if len(x.bodies) == 0 {
+		// The first body needs no allocation, because the exchange contains it.
+		x.bodies = append(x.firstBodies[:0], &x.firstBody)
+		return &x.firstBody
+	}
+
+	b := &requestBody{}
+	x.bodies = append(x.bodies, b)
 	return b
 }
 

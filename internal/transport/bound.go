@@ -47,18 +47,26 @@ func (x *exchange) limitBody(r *http.Request, resp *http.Response, call *serving
 
 	// The watchdog observes the body, unless it is the content of an object, for which the engine
 	// itself limits the time of each Read.
+	isContent := call != nil && r.Method == http.MethodGet && serving.IsContent(x.parent)
 	x.reply.inner = resp.Body
 	x.reply.exchange = x
+	x.reply.unwatched = isContent
 	resp.Body = &x.reply
-	x.reply.unwatched = call != nil && r.Method == http.MethodGet && serving.IsContent(x.parent)
-	if call == nil || x.reply.unwatched {
-		if err := checkRange(resp); err != nil {
-			return nil, err
-		}
-		return resp, nil
-	}
 
-	// The body is a document, which a driver reads to its end.
+	// In a call of the engine, all that is not content is a document, which a driver reads to its end.
+	isDocument := call != nil && !isContent
+	if isDocument {
+		return x.limitDocument(r, resp)
+	}
+	if err := checkRange(resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// limitDocument limits the body of a successful response to Document bytes, and masks the
+// request's credentials in it. The body is x.reply.
+func (x *exchange) limitDocument(r *http.Request, resp *http.Response) (*http.Response, error) {
 	x.reply.left = Document
 	x.reply.bounded = true
 	if resp.ContentLength > x.reply.left {
@@ -93,19 +101,20 @@ func (x *exchange) readError(r *http.Request, resp *http.Response) {
 
 	// There is one time limit for all Reads together.
 	x.startTimer(x.stall)
-	content, err := io.ReadAll(io.LimitReader(resp.Body, ErrorBody))
+	content, readErr := io.ReadAll(io.LimitReader(resp.Body, ErrorBody))
 	x.stopTimer()
-	isFailure := err != nil && !x.statusSuffices(content)
+	isFailure := readErr != nil && !x.statusSuffices(content)
 	_ = resp.Body.Close()
 
-	end := failingReader{io.EOF}
+	// The caller of the transport reads the content, and after it the error of the server's body.
+	lastErr := io.EOF
 	if isFailure {
-		end.err = x.fail(err)
+		lastErr = x.fail(readErr)
 	}
 	x.end()
 
 	mask(content, secrets)
-	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), end))
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), failingReader{lastErr}))
 	if resp.ContentLength >= 0 {
 		resp.ContentLength = int64(len(content))
 	}
@@ -120,6 +129,7 @@ func (x *exchange) statusSuffices(content []byte) bool {
 	return len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)
 }
 
+// A failingReader has no content: each Read returns err.
 type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

@@ -33,7 +33,7 @@ type exchange struct {
 	bodies       []*requestBody // the request's body, and a new one for each replay by net/http on another connection
 
 	// The following fields are part of the exchange so that they need no allocations of their own.
-	firstBody   requestBody
+	firstBody   requestBody     // what bodies[0] points to
 	firstBodies [1]*requestBody // initial array of bodies
 	trace       httptrace.ClientTrace
 	reply       responseBody
@@ -235,6 +235,15 @@ func (x *exchange) fail(err error) *Error {
 	// A user's transport may read the body before it has a connection, and may not report the head.
 	headMayBeSent := x.headSent || !x.reportsConns
 	return &Error{Sent: headMayBeSent && x.bodyRead && !Unconnected(err), Err: err}
+}
+
+// abort ends the exchange of r, for which RoundTrip returned err. The returned error has no secrets
+// of r.
+func (x *exchange) abort(r *http.Request, err error) *Error {
+	failure := x.fail(err)
+	failure.Err = maskError(failure.Err, r)
+	x.end()
+	return failure
 }
 
 // finish stops the timer for good, and releases the context.

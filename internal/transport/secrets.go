@@ -189,13 +189,13 @@ type maskedBody struct {
 	secrets [][]byte
 	hold    int // number of bytes to hold back, because they may be the beginning of a secret
 	buffer  []byte
-	read    int // number of bytes of buffer that the caller has read
-	safe    int // number of bytes of buffer that certainly contain no secret
-	err     error
+	read    int   // number of bytes of buffer that the caller has read; at most safe
+	safe    int   // number of bytes of buffer that certainly contain no secret
+	err     error // error of inner, which is returned once the caller has read the buffer
 }
 
-// maskedBuffer is the size of a buffer in bytes. maskBody adds twice the length of the longest
-// secret.
+// maskedBuffer is the largest number of bytes that one Read of a maskedBody should read. The buffer
+// also has room for the bytes that are held back.
 const maskedBuffer = 4 << 10
 
 // maskBody returns a reader of body that masks the secrets. length is the number of bytes in body,
@@ -203,6 +203,7 @@ const maskedBuffer = 4 << 10
 func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	size := int64(maskedBuffer)
 	if length >= 0 {
+		// One byte of room lets the Read after the last byte return io.EOF.
 		size = min(size, length+1)
 	}
 
@@ -210,6 +211,7 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	for _, secret := range secrets {
 		longest = max(longest, len(secret))
 	}
+	// A longest secret that has not arrived completely lacks at least one byte.
 	return &maskedBody{
 		inner:   body,
 		secrets: secrets,
@@ -225,23 +227,28 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		if b.err != nil {
 			return 0, b.err
 		}
-
-		// Move the bytes that were held back to the start, and read more.
-		held := copy(b.buffer, b.buffer[b.read:])
-		var n int
-		n, b.err = b.inner.Read(b.buffer[held:cap(b.buffer)])
-		b.buffer = b.buffer[:held+n]
-		mask(b.buffer, b.secrets)
-
-		b.read = 0
-		b.safe = len(b.buffer)
-		if b.err == nil {
-			b.safe = max(0, len(b.buffer)-b.hold)
-		}
+		b.fill()
 	}
 	n := copy(p, b.buffer[b.read:b.safe])
 	b.read += n
 	return n, nil
+}
+
+// fill moves the bytes that were held back to the start of the buffer, reads more of the body after
+// them, and masks the secrets. The caller must have read all safe bytes.
+func (b *maskedBody) fill() {
+	held := copy(b.buffer, b.buffer[b.read:])
+	var n int
+	n, b.err = b.inner.Read(b.buffer[held:cap(b.buffer)])
+	b.buffer = b.buffer[:held+n]
+	mask(b.buffer, b.secrets)
+
+	b.read = 0
+	b.safe = len(b.buffer)
+	if b.err == nil {
+		// The body continues, so its last bytes may be the beginning of a secret.
+		b.safe = max(0, len(b.buffer)-b.hold)
+	}
 }
 
 func (b *maskedBody) Close() error { return b.inner.Close() }

@@ -128,27 +128,17 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter := counterOf(ctx)
 	call := serving.CallOf(ctx)
-	if t.usersBase && counter == nil && call == nil {
+	isOfEngine := counter != nil || call != nil
+	if t.usersBase && !isOfEngine {
+		// The user's transport sends a request that the engine did not make, without a watchdog.
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
+
 	counter.addRequest()
-	content, err := readSmall(ctx, r)
+	x, req, err := t.prepare(ctx, r, call)
 	if err != nil {
 		return nil, &Error{Err: err}
 	}
-
-	// A large body may have a longer timeout.
-	hasSmallBody := content != nil || !hasBody(r)
-	stall, answer := t.timeouts(call, hasSmallBody)
-	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
-	x.usersBase = t.usersBase
-	req := r.WithContext(x.requestContext())
-	if content != nil {
-		replaceBody(req, content)
-	} else {
-		x.wrapBody(req)
-	}
-
 	if call != nil {
 		call.Requests.Add(1)
 	}
@@ -156,9 +146,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	x.start()
 	resp, err := t.next().RoundTrip(req)
 	if err != nil {
-		failure := x.fail(err)
-		failure.Err = maskError(failure.Err, r)
-		x.end()
+		failure := x.abort(r, err)
 		if failure.Sent {
 			counter.addUnanswered()
 		}
@@ -168,6 +156,31 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	x.responseArrived()
 	counter.addAnswer()
 	return x.limitBody(r, resp, call)
+}
+
+// prepare returns the exchange that watches r, and the copy of r to send. The body of the copy is in
+// memory if it is small, and otherwise the exchange watches it.
+func (t *Transport) prepare(
+	ctx context.Context, r *http.Request, call *serving.Call,
+) (*exchange, *http.Request, error) {
+	content, err := readSmall(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	// A large body may have a longer timeout.
+	hasSmallBody := content != nil || !hasBody(r)
+	stall, answer := t.timeouts(call, hasSmallBody)
+	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
+	x.usersBase = t.usersBase
+
+	req := r.WithContext(x.requestContext())
+	if content != nil {
+		replaceBody(req, content)
+	} else {
+		x.wrapBody(req)
+	}
+	return x, req, nil
 }
 
 // CloseIdleConnections closes the connections that no request uses. It may be called several times.
