@@ -38,21 +38,26 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 // fails with a retryable error, Missing returns that with Unknown false, because the store has
 // refused the caller's request and head changes nothing.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
-	if e.Code == storage.PreconditionFailed && c.Revision != "" {
-		err := head()
-		if err == nil {
+	// cause is the error that tells whether the object is missing.
+	cause := e
+	hasFailedRevision := e.Code == storage.PreconditionFailed && c.Revision != ""
+	if hasFailedRevision {
+		headErr := head()
+		if headErr == nil {
+			// The object exists, with another revision.
 			return nil
 		}
-		e = t.Translate(err)
-		if e.Retryable {
-			e.Unknown = false
-			return e
+		cause = t.Translate(headErr)
+		if cause.Retryable {
+			cause.Unknown = false
+			return cause
 		}
 	}
-	if e.Status != http.StatusNotFound {
+
+	if cause.Status != http.StatusNotFound {
 		return nil
 	}
-	return e
+	return cause
 }
 
 // FromListing corrects the error e of a failed listing, in which ObjectNotFound means

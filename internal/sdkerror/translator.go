@@ -108,29 +108,29 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 // isUnknown reports whether a failed request may have taken effect. counter has counted the
 // requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
-	// A request may have reached the server, and no response arrived.
-	if counter.Unanswered() > 0 {
+	_, isOwnError := errors.AsType[*storage.Error](err)
+	switch {
+	case counter.Unanswered() > 0:
+		// One of the attempts was sent, and no response to it arrived.
 		return true
-	}
-	if _, isOwn := errors.AsType[*storage.Error](err); isOwn {
+	case isOwnError:
 		// The error comes from the credentials or from the body, before the request was sent.
 		return false
-	}
-	if transport.Sent(err) {
+	case transport.Sent(err):
+		// The response to the last attempt broke off, or was too long.
 		return true
-	}
-	if status != 0 {
+	case status != 0:
 		return t.MaybeApplied(status)
-	}
-	if counter.LastAnswered() && t.MaybeSent(err) {
+	case counter.LastAnswered() && t.MaybeSent(err):
 		// A response arrived when ctx ended, and the SDK has dropped it.
 		return true
-	}
-	if counter.Requests() > 0 {
-		// A transport.Transport has seen that the request was not sent completely.
+	case counter.Requests() > 0:
+		// A transport.Transport has seen that no request was sent completely.
 		return false
+	default:
+		// No transport.Transport was used, so only err may tell what was sent.
+		return !transport.Unconnected(err) && t.MaybeSent(err)
 	}
-	return !transport.Unconnected(err) && t.MaybeSent(err)
 }
 
 // WithHint returns a copy of err with the given hint. If err is not a *storage.Error, it returns
