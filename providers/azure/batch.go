@@ -33,7 +33,7 @@ func (a *account) canBatch() bool {
 // submit sends a batch. If the service has accepted the batch but its response cannot be read, the
 // error is Unknown.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
-	var httpResp *http.Response // nil if none was received
+	var httpResp *http.Response // requestBatch sets it; nil if no response was received
 	var resp container.SubmitBatchResponse
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		resp, err = rm.requestBatch(ctx, batch, &httpResp)
@@ -43,22 +43,27 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 		return resp.Responses, nil
 	}
 
-	e := asError(err)
 	if !isAccepted(httpResp) {
-		return nil, e
+		return nil, asError(err)
 	}
-	// The accepted response may contain a refusal of the whole batch.
-	if refusal := batchError(err, httpResp); refusal != nil {
-		return nil, refusal
+	return nil, acceptedBatchError(err, httpResp)
+}
+
+// acceptedBatchError returns the error for a batch that the service accepted, although the SDK
+// returned err. It is the refusal of the whole batch if the response contains one. Otherwise the
+// error is Unknown, because the service may have removed objects.
+func acceptedBatchError(err error, response *http.Response) error {
+	if refusal := batchError(err, response); refusal != nil {
+		return refusal
 	}
 
-	// The service may have removed objects.
+	e := asError(err)
 	if e.Code == storage.Internal {
 		// Replace this error, because the SDK's text contains the response.
 		e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
 	}
 	e.Unknown = true
-	return nil, e
+	return e
 }
 
 // requestBatch makes the request of a batch, and sets *httpResp to the response. It returns

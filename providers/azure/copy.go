@@ -208,29 +208,42 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 		return e
 	}
 
-	isUnverified := isCode(e, codeUnverified, "PublicAccessNotPermitted")
 	isMissing := isCode(e, "BlobNotFound", "ResourceNotFound")
 	isFailedCondition := e.Code == storage.PreconditionFailed
-	if isUnverified || isMissing || isFailedCondition {
-		// The source may be the cause. headSource must not return the attributes from before the copy.
-		source.Attrs = nil
-		if _, headErr := cp.headSource(ctx, source); headErr != nil {
-			return headErr
-		}
-
-		// This process can read the source, and it has not changed.
-		hasNoCondition := c == (storage.Condition{})
-		isConditionOfSource := isFailedCondition && hasNoCondition
-		if isUnverified || isConditionOfSource {
-			return sourceUnreadableError(e)
-		}
-		return e
+	if isUnverified(e) || isMissing || isFailedCondition {
+		return cp.sourceOrDestinationError(ctx, e, source, c)
 	}
-
 	if isCode(e, "InvalidBlobType") {
 		// The source is not a block blob, so the engine streams it.
 		e.Code = storage.Unsupported
 		e.Hint = ""
+	}
+	return e
+}
+
+// isUnverified reports whether e says that the service may not read the source of a copy.
+func isUnverified(e *storage.Error) bool {
+	return isCode(e, codeUnverified, "PublicAccessNotPermitted")
+}
+
+// sourceOrDestinationError returns the error for a copy with the condition c, which failed with e. It
+// requests the attributes of the source, to find out whether the source or the destination is the
+// cause.
+func (cp *copier) sourceOrDestinationError(
+	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
+) error {
+	// headSource must not return the attributes from before the copy.
+	source.Attrs = nil
+	if _, headErr := cp.headSource(ctx, source); headErr != nil {
+		return headErr
+	}
+
+	// This process can read the source, and it has not changed. Without a condition c, only the
+	// condition of the request on the source can have failed.
+	hasOnlySourceCondition := c == (storage.Condition{})
+	isConditionOfSource := e.Code == storage.PreconditionFailed && hasOnlySourceCondition
+	if isUnverified(e) || isConditionOfSource {
+		return sourceUnreadableError(e)
 	}
 	return e
 }

@@ -122,8 +122,8 @@ func (cp *copier) stageRange(
 	return id, nil
 }
 
-// copyBlock copies a range to the block with this id. address and authorization are results of
-// authorizeSource.
+// copyBlock makes the Put Block From URL request that copies src to the block with this id. The
+// service reads the source from address with this authorization (see authorizeSource).
 func (cp *copier) copyBlock(
 	ctx context.Context, key, id string, n *natives, src *copyRange, address, authorization string,
 ) error {
@@ -135,6 +135,7 @@ func (cp *copier) copyBlock(
 		CPKScopeInfo:                   n.scopeInfo(),
 		SourceCustomerProvidedKey:      newNatives(src.source.Native).sourceKeyInfo(),
 	}
+	// The user's functions of WithOptions for this request may change it.
 	apply(n, opts, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
 
 	_, err := send(

@@ -198,19 +198,9 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // are empty, it accepts any account and also sets a.name. It accepts a shared access signature only
 // for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
-	// wantName is the account that a credential must be for, or "" for any account.
-	wantName := a.name
-	maySendSAS := true
-	if endpoint != "" {
-		u, endpointName, err := parseEndpoint(endpoint, a.name)
-		if err != nil {
-			return "", err
-		}
-		isSameName := a.name == "" || endpointName == "" || endpointName == a.name
-		maySendSAS = isSameName && a.mayReceive(u)
-		// If neither shows the account, no credential may be accepted, and an empty name would
-		// accept all of them. The host is never the name of an account.
-		wantName = cmp.Or(a.name, endpointName, u.Host)
+	wantName, maySendSAS, err := a.acceptedCredential(endpoint)
+	if err != nil {
+		return "", err
 	}
 
 	// A connection string for another account is ignored.
@@ -242,6 +232,25 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 	}
 	return endpoint, nil
+}
+
+// acceptedCredential returns which credential of the environment fits a.name and endpoint, of which
+// each may be empty. wantName is the name of the credential's account, or "" for any account.
+// maySendSAS is true if the endpoint may receive a shared access signature.
+func (a *account) acceptedCredential(endpoint string) (wantName string, maySendSAS bool, err error) {
+	if endpoint == "" {
+		return a.name, true, nil
+	}
+	u, endpointName, err := parseEndpoint(endpoint, a.name)
+	if err != nil {
+		return "", false, err
+	}
+
+	// If neither shows the account, no credential fits. wantName is then the host, because no account
+	// has such a name, and "" would accept any account.
+	wantName = cmp.Or(a.name, endpointName, u.Host)
+	isSameName := a.name == "" || endpointName == "" || endpointName == a.name
+	return wantName, isSameName && a.mayReceive(u), nil
 }
 
 // mayReceive reports whether a server may receive a credential of the environment that is sent as it

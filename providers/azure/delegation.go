@@ -40,8 +40,12 @@ type userKey struct {
 	created, expires time.Time
 }
 
+// A userKeyRequest is a request for a new key, for whose result several callers may wait.
 type userKeyRequest struct {
-	done        chan struct{}
+	begun  time.Time
+	oldKey *userKey // the key before the request if it is still valid, or nil
+
+	done        chan struct{} // closed when the request has ended, and the following fields are set
 	key         *userKey
 	err         error
 	isAbandoned bool // true if the ctx of the request's caller ended; other callers then send a new request
@@ -72,19 +76,13 @@ func (u *userKeyCache) get(
 	ctx context.Context, now time.Time, ttl time.Duration, request userKeyFunc,
 ) (*userKey, error) {
 	for {
-		u.mu.Lock()
-		key := u.key
-		isValid := key.isValidFor(now, ttl)
-		if isValid && !u.shouldRenew(now) {
-			u.mu.Unlock()
+		key, pending, isOwn := u.keyOrRequest(now, ttl)
+		if key != nil {
 			return key, nil
 		}
-		if u.pending == nil {
-			// Nobody requests a key, so this caller does. renew unlocks u.mu.
-			return u.renew(ctx, now, isValid, request)
+		if isOwn {
+			return u.renew(ctx, pending, request)
 		}
-		pending := u.pending
-		u.mu.Unlock()
 
 		// Wait for the request of another caller, and share its result.
 		select {
@@ -99,38 +97,51 @@ func (u *userKeyCache) get(
 	}
 }
 
-// renew requests a key. The caller has locked u.mu, which renew unlocks. isValid is true if the old
-// key is still valid. The old key is then returned if the request fails, unless Azure has refused
-// the request.
-func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, request userKeyFunc) (*userKey, error) {
-	oldKey := u.key
-	// The request counts as abandoned until it has a result, so that other callers use none if the
-	// function request panics.
-	pending := &userKeyRequest{done: make(chan struct{}), isAbandoned: true}
-	u.pending = pending
-	u.mu.Unlock()
-	defer u.finish(pending, now, isValid)
+// keyOrRequest returns the key if it can sign for ttl and is not to be renewed yet, or else the
+// pending request for a key. If there is none, it begins one, which is then the caller's own.
+func (u *userKeyCache) keyOrRequest(
+	now time.Time, ttl time.Duration,
+) (key *userKey, pending *userKeyRequest, isOwn bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	isValid := u.key.isValidFor(now, ttl)
+	if isValid && !u.shouldRenew(now) {
+		return u.key, nil, false
+	}
+	if u.pending != nil {
+		return nil, u.pending, false
+	}
+
+	// The request counts as abandoned until it has a result. If it panics, other callers then send a
+	// new request.
+	u.pending = &userKeyRequest{begun: now, done: make(chan struct{}), isAbandoned: true}
+	if isValid {
+		u.pending.oldKey = u.key
+	}
+	return nil, u.pending, true
+}
+
+// renew makes the request for a new key that the caller has begun. If the request fails, renew
+// returns the old key while that is valid, unless Azure has refused the request.
+func (u *userKeyCache) renew(ctx context.Context, r *userKeyRequest, request userKeyFunc) (*userKey, error) {
+	defer u.finish(r)
 
 	// The key begins earlier than now, because the service's clock may be behind.
 	reqCtx, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
-	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
-	pending.key, pending.err = request(reqCtx, start, start.Add(userKeyLife))
-	pending.isAbandoned = pending.err != nil && ctx.Err() != nil
+	start := r.begun.Add(-clockSkew).UTC().Truncate(time.Second)
+	r.key, r.err = request(reqCtx, start, start.Add(userKeyLife))
+	r.isAbandoned = r.err != nil && ctx.Err() != nil
 
-	if pending.err == nil || pending.isAbandoned || isDenied(pending.err) {
-		return pending.key, pending.err
+	isTemporary := r.err != nil && !r.isAbandoned && !isDenied(r.err)
+	if isTemporary && r.oldKey != nil {
+		return r.oldKey, nil
 	}
-	if isValid {
-		// The old key still signs, so a temporary failure does not matter.
-		return oldKey, nil
-	}
-	return pending.key, pending.err
+	return r.key, r.err
 }
 
-// finish stores the result of a request for a key, and wakes the callers that wait for it. isValid
-// is true if the old key is still valid.
-func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
+// finish stores the result of a request for a key, and wakes the callers that wait for it.
+func (u *userKeyCache) finish(r *userKeyRequest) {
 	u.mu.Lock()
 	switch {
 	case r.key != nil:
@@ -139,9 +150,9 @@ func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 	case isDenied(r.err):
 		// The old key is dropped, because Azure may refuse its signatures, too.
 		u.key = nil
-	case isValid && !r.isAbandoned:
+	case r.oldKey != nil && !r.isAbandoned:
 		// The old key is used for a while before the next request.
-		u.failedAt = now
+		u.failedAt = r.begun
 	}
 	u.pending = nil
 	u.mu.Unlock()
@@ -163,7 +174,7 @@ const userKeyHint = "to sign with a token credential, grant it generateUserDeleg
 // name from the host.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
-	var response *http.Response
+	var response *http.Response // set by policy.WithCaptureResponse
 	startText := start.Format(sasTime)
 	endText := end.Format(sasTime)
 	_, err := a.service.GetUserDelegationCredential(
@@ -183,8 +194,10 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	if err != nil {
 		return nil, err
 	}
-	if a.version != "" && a.version != sasVersion {
-		// An older service knows only older forms of a signature.
+	isOlderService := a.version != "" && a.version != sasVersion
+	if isOlderService {
+		// Such a service knows only older forms of a signature. Versions are dates, so min returns the
+		// older one.
 		key.signingKey.version = min(a.version, olderDelegation)
 	}
 	return key, nil

@@ -95,7 +95,8 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 		condition = storage.Condition{}
 	}
 
-	// Without a policy, and no longer current, the version can be removed.
+	// Without a policy, and no longer current, the version can be removed. The user's functions of
+	// WithOptions may change the request.
 	opts := &blob.DeleteOptions{AccessConditions: conditions(condition)}
 	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 	_, err = write(ctx, rm.container.account, version.Delete, opts)

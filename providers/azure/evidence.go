@@ -27,12 +27,16 @@ type evidence struct {
 	root   string // root element of the document; "" if the response has none
 }
 
-// evidences is keyed by the method and by the query parameters restype and comp of a request. The
-// response to any other request has only the request id.
+// A requestKind is what distinguishes the kinds of requests: the method, and the query parameters
+// restype and comp.
+type requestKind struct{ method, restype, comp string }
+
+// evidences has the evidence of each kind of request. The response to any other request has only the
+// request id.
 //
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-containers
-var evidences = map[[3]string]evidence{
+var evidences = map[requestKind]evidence{
 	{http.MethodGet, "", ""}:                          {header: "ETag"}, // Get Blob
 	{http.MethodHead, "", ""}:                         {header: "ETag"}, // Get Blob Properties
 	{http.MethodPut, "", ""}:                          {header: "ETag"}, // Put Blob, Copy Blob From URL
@@ -85,26 +89,23 @@ func verify(response *http.Response, err error) error {
 }
 
 // checkAnswer returns an error if a successful response is not from the service, because it lacks
-// the headers or the document that the service documents. It returns ObjectNotFound for a
-// directory, and nil for a status that is not a success.
+// the headers or the document that the service documents for such a request (see evidences). It
+// returns ObjectNotFound for a directory, and nil for a status that is not a success.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil
 	}
 
-	// Check the headers.
 	query := response.Request.URL.Query()
-	want := evidences[[3]string{response.Request.Method, query.Get("restype"), query.Get("comp")}]
-
-	for _, name := range []string{requestIDHeader, want.header} {
-		if name != "" && response.Header.Get(name) == "" {
-			return noEvidence(response, "it has no "+name)
-		}
+	kind := requestKind{
+		method:  response.Request.Method,
+		restype: query.Get("restype"),
+		comp:    query.Get("comp"),
 	}
-	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
-		return noEvidence(response, "it does not say which part of the blob it is")
+	want := evidences[kind]
+	if err := checkHeaders(response, want.header); err != nil {
+		return err
 	}
-
 	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
 		return &storage.Error{
 			Code:      storage.ObjectNotFound,
@@ -114,17 +115,36 @@ func checkAnswer(response *http.Response) error {
 		}
 	}
 
-	// Check the document, which the SDK has read before.
 	if want.root == "" {
 		return nil
 	}
+	return checkDocument(response, want.root)
+}
+
+// checkHeaders returns an error if the response has no request id, or does not have the header with
+// this name. No other header is needed if name is "". A part of a blob must say which part it is.
+func checkHeaders(response *http.Response, name string) error {
+	for _, wantName := range []string{requestIDHeader, name} {
+		if wantName != "" && response.Header.Get(wantName) == "" {
+			return noEvidence(response, "it has no "+wantName)
+		}
+	}
+	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
+		return noEvidence(response, "it does not say which part of the blob it is")
+	}
+	return nil
+}
+
+// checkDocument returns an error if the document in the response, which the SDK has read before, has
+// another root element.
+func checkDocument(response *http.Response, root string) error {
 	document, err := runtime.Payload(response)
 	if err != nil {
-		// The SDK reports the error.
+		// The document could not be read, which the SDK reports.
 		return nil
 	}
-	if rootOf(document) != want.root {
-		return noEvidence(response, "its document is not "+want.root)
+	if rootOf(document) != root {
+		return noEvidence(response, "its document is not "+root)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type lister struct{ container *blobContainer }
 // the next page while its keys may belong between those of this page. The page may then exceed the
 // limit. It requests metadata only to recognize placeholders of directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	// The token has Azure's marker of the page, and the last name before the page.
 	marker, lastName, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
@@ -36,9 +37,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 
 	isFirstPage := r.Token == ""
-	startsAfterPrefix := r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
-	if isFirstPage && startsAfterPrefix {
-		// The page is empty. The request only shows whether the container exists.
+	startsAfterAll := r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
+	if isFirstPage && startsAfterAll {
+		// StartAfter is greater than all keys with the prefix, so the page is empty. The request only
+		// shows whether the container exists.
 		opts.MaxResults = new(int32(1))
 		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{})
 	}
@@ -48,7 +50,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 
 	merged := &mergedPage{entries: r.Entries[:0], lastName: lastName}
 	if d.account.isHierarchical {
-		// WithAnyOrder: the entries stay in the service's order.
+		// Such an account has its own order of keys. The engine lists it only with WithAnyOrder.
 		err = d.lister.addEntries(ctx, r.Delimiter, opts, merged)
 	} else {
 		err = d.lister.listInByteOrder(ctx, r, opts, merged)
@@ -68,14 +70,25 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// listInByteOrder adds a page of Azure to merged, and further pages while the next one may have a
-// key that belongs before one of these entries. Then it sorts the entries. See order.go.
+// listInByteOrder adds a page of Azure to merged, and further pages as long as a later one may have
+// a key that belongs between the entries. Then it sorts the entries by the bytes of their keys.
 func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
+	if err := ls.mergePages(ctx, r, opts, merged); err != nil {
+		return err
+	}
+	slices.SortFunc(merged.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	return nil
+}
+
+// mergePages adds pages of Azure to merged, until no later page can have a key that belongs, in byte
+// order, before one of the entries. Azure lists a few characters in another order (see order.go).
+func (ls *lister) mergePages(
+	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
+) error {
 	var checker markers
-	// isMixed is true if a later page is known to have such a key.
-	isMixed := false
+	hasOtherOrder := false // true once the container is known to have keys that Azure lists in another order
 	for {
 		oldCount := len(merged.entries)
 		if err := ls.addEntries(ctx, r.Delimiter, opts, merged); err != nil {
@@ -83,20 +96,23 @@ func (ls *lister) listInByteOrder(
 		}
 		if merged.marker == "" {
 			// This was Azure's last page.
-			break
+			return nil
 		}
 
-		// A key of a later page can belong before an entry only below one of these prefixes.
+		// A key of a later page can belong before an entry only if it has one of these prefixes.
 		prefixes := mixedOrderPrefixes(merged.entries, r.Prefix, merged.lastName)
-		if len(prefixes) > 0 && !isMixed {
+		if len(prefixes) == 0 {
+			return nil
+		}
+		if !hasOtherOrder {
 			var err error
-			isMixed, err = ls.hasAfterSurrogates(ctx, prefixes)
+			hasOtherOrder, err = ls.hasAfterSurrogates(ctx, prefixes)
 			if err != nil {
 				return ls.container.listError(err)
 			}
 		}
-		if len(prefixes) == 0 || !isMixed {
-			break
+		if !hasOtherOrder {
+			return nil
 		}
 
 		if len(merged.entries) > maxMerged {
@@ -112,9 +128,6 @@ func (ls *lister) listInByteOrder(
 		opts.Marker = httpheader.Optional(merged.marker)
 		opts.StartFrom = nil
 	}
-
-	slices.SortFunc(merged.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
-	return nil
 }
 
 // A mergedPage has the entries listed so far, in Azure's order.
@@ -137,43 +150,74 @@ func (ls *lister) addEntries(
 	merged.marker = marker
 
 	// The response has two lists, one of blobs and one of prefixes. Each is in order by itself.
-	isOrdered := !ls.container.account.isHierarchical
-	lastItem := merged.lastName
+	lastBlob, err := ls.addBlobs(items, merged)
+	if err != nil {
+		return err
+	}
+	lastPrefix, err := ls.addPrefixes(ctx, prefixes, merged)
+	if err != nil {
+		return err
+	}
+
+	// The next page must continue after the last name of both lists.
+	merged.lastName = lastBlob
+	if compareUTF16(lastPrefix, lastBlob) > 0 {
+		merged.lastName = lastPrefix
+	}
+	return nil
+}
+
+// addBlobs adds to merged the listed blobs that are objects of the user. It returns the name of the
+// last blob of any kind, or merged.lastName if there is none.
+func (ls *lister) addBlobs(items []*container.BlobItem, merged *mergedPage) (lastName string, err error) {
+	lastName = merged.lastName
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {
 			continue
 		}
-		if isOrdered && (compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties)) {
-			return errHierarchical
+		if err := ls.checkOrder(lastName, *item.Name, item.Properties); err != nil {
+			return "", err
 		}
-		lastItem = *item.Name
+		lastName = *item.Name
 		isObject := !isDirectory(item.Properties) && !isPlaceholder(item)
 		if isObject && !isReserved(*item.Name) {
 			merged.entries = append(merged.entries, listEntry(item))
 		}
 	}
+	return lastName, nil
+}
 
-	// Add the prefixes in the same way.
-	lastPrefix := merged.lastName
+// addPrefixes adds to merged the listed prefixes, except those of reserved keys. It returns the last
+// prefix of any kind, or merged.lastName if there is none.
+func (ls *lister) addPrefixes(
+	ctx context.Context, prefixes []*container.BlobPrefix, merged *mergedPage,
+) (lastName string, err error) {
+	lastName = merged.lastName
 	for _, prefix := range prefixes {
 		name := deref(prefix.Name)
-		if isOrdered && (compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties)) {
-			return errHierarchical
+		if err := ls.checkOrder(lastName, name, prefix.Properties); err != nil {
+			return "", err
 		}
-		lastPrefix = name
+		lastName = name
 		isHidden, err := ls.hidesPrefix(ctx, name)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if !isHidden {
 			merged.entries = append(merged.entries, storage.ListEntry{Key: name, IsPrefix: true})
 		}
 	}
+	return lastName, nil
+}
 
-	// The next page must continue after the last name of both lists.
-	merged.lastName = lastItem
-	if compareUTF16(lastPrefix, lastItem) > 0 {
-		merged.lastName = lastPrefix
+// checkOrder returns errHierarchical if a listed name comes before the name listed before it, or if
+// it is a directory. An account with a hierarchical namespace may list both.
+func (ls *lister) checkOrder(nameBefore, name string, p *container.BlobProperties) error {
+	if ls.container.account.isHierarchical {
+		return nil
+	}
+	if compareUTF16(name, nameBefore) < 0 || isDirectory(p) {
+		return errHierarchical
 	}
 	return nil
 }

@@ -76,6 +76,7 @@ func (bc *blobContainer) checkCanLock(ctx context.Context) error {
 // everyone who may set an unlocked policy shorten it, too. A change between the two requests is
 // overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
+	// The user's functions of WithOptions may change the request.
 	opts := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(
 		newNatives(r.Native), opts, "SetImmutabilityPolicy",
@@ -98,8 +99,9 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 
 	// A zero retention removes the policy.
 	if r.Retention == (storage.Retention{}) {
-		if !now.Before(oldRetention.Until) {
-			// An expired retention has ended without a request. Azure would even refuse a request to
+		hasEnded := !now.Before(oldRetention.Until)
+		if hasEnded {
+			// There is no policy to remove, or it has expired. Azure would even refuse a request to
 			// remove a locked policy that has expired.
 			return d.container.checkCanLock(ctx)
 		}
@@ -117,13 +119,15 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	return d.container.lockError(ctx, err)
 }
 
-// SetLegalHold makes one Set Blob Legal Hold request.
+// SetLegalHold makes one Set Blob Legal Hold request. If it fails, another request may show that the
+// container cannot lock objects.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	if len(newNatives(r.Native).options) > 0 {
+	hasOptions := len(newNatives(r.Native).options) > 0 // those of WithOptions
+	if hasOptions {
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it",

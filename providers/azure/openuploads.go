@@ -155,24 +155,15 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	page := &driver.PartPage{}
-	isOpen := r.After > 0
+	isOpen := r.After > 0 // the first page has shown that
 	for {
 		items, _, marker, err := d.lister.page(ctx, "", opts)
 		if err != nil {
 			return nil, d.container.listError(err)
 		}
 
-		for _, item := range items {
-			name := deref(item.Name)
-			if name == u.marker() && u.takesParts(item) {
-				isOpen = true
-			}
-			number, isPart := components.Number(u.prefix, name)
-			// A server may ignore StartFrom and list earlier parts, too.
-			if isPart && number > r.After && item.Properties != nil {
-				page.Parts = append(page.Parts, u.part(number, item))
-			}
-		}
+		hasMarker := u.addParts(page, items, r.After)
+		isOpen = isOpen || hasMarker
 		if !isOpen {
 			return nil, components.ErrEnded
 		}
@@ -183,7 +174,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			return page, nil
 		}
 
-		// A server that repeats a marker would never end the listing.
+		// A server that repeats the marker of a page would never end the listing.
 		isRepeated := opts.Marker != nil && *opts.Marker == marker
 		if marker == "" || isRepeated {
 			return page, nil
@@ -191,4 +182,21 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		opts.Marker = httpheader.Optional(marker)
 		opts.StartFrom = nil
 	}
+}
+
+// addParts adds to the page the listed parts with numbers greater than after. It reports whether
+// items has the blob that marks the upload as open.
+func (u *openUpload) addParts(page *driver.PartPage, items []*container.BlobItem, after int) (hasMarker bool) {
+	for _, item := range items {
+		name := deref(item.Name)
+		if name == u.marker() && u.takesParts(item) {
+			hasMarker = true
+		}
+		number, isPart := components.Number(u.prefix, name)
+		// A server may ignore StartFrom and list earlier parts, too.
+		if isPart && number > after && item.Properties != nil {
+			page.Parts = append(page.Parts, u.part(number, item))
+		}
+	}
+	return hasMarker
 }

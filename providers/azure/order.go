@@ -31,7 +31,8 @@ const (
 // isSupplementary reports whether c begins a character from U+10000 on, in UTF-8.
 func isSupplementary(c byte) bool { return c >= 0xF0 }
 
-// isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
+// isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF, in UTF-8. No other
+// byte of a character has one of these values.
 func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
 // compareUTF16 compares two strings in UTF-8 by their order in UTF-16, which is that of bytes
@@ -71,31 +72,31 @@ func sharedBytes(a, b string) int {
 // that belongs before a key of this page in byte order. Such a later key has a character from
 // U+E000 to U+FFFF after the prefix, where the key of this page has one from U+10000 on.
 //
-// prefix is that of the listing, and last is the last key of this page in Azure's order.
-func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
-	var stems []string
+// listPrefix is that of the listing, and last is the last key of this page in Azure's order.
+func mixedOrderPrefixes(entries []storage.ListEntry, listPrefix, last string) []string {
+	var prefixes []string
 	for i := range entries {
 		key := entries[i].Key
-		// A later key comes after last, so it shares the beginning of this key only if last does, too.
-		end := min(len(key), sharedBytes(key, last)+1)
-		for index := len(prefix); index < end; index++ {
-			if isSupplementary(key[index]) && !slices.Contains(stems, key[:index]) {
-				stems = append(stems, key[:index])
+		// A later key comes after last. It has the first n bytes of this key only if last has them, too.
+		shared := sharedBytes(key, last)
+		for n := len(listPrefix); n <= shared && n < len(key); n++ {
+			if isSupplementary(key[n]) && !slices.Contains(prefixes, key[:n]) {
+				prefixes = append(prefixes, key[:n])
 			}
 		}
 	}
 
-	slices.SortFunc(stems, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
-	return stems
+	slices.SortFunc(prefixes, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	return prefixes
 }
 
 // hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF after one of the
-// stems. It returns true if the server ignores StartFrom.
-func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
-	for _, stem := range stems {
+// prefixes. It returns true if the server ignores StartFrom.
+func (ls *lister) hasAfterSurrogates(ctx context.Context, prefixes []string) (bool, error) {
+	for _, prefix := range prefixes {
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix:     httpheader.Optional(stem),
-			StartFrom:  new(stem + firstAfterSurrogates),
+			Prefix:     httpheader.Optional(prefix),
+			StartFrom:  new(prefix + firstAfterSurrogates),
 			MaxResults: new(int32(1)),
 		})
 		if err != nil {
@@ -108,31 +109,32 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the key at which the service must begin to list. That is StartAfter, with two
-// exceptions.
-//
-// A character from U+E000 to U+FFFF is replaced by U+10000, without the rest of the key. Azure
-// lists U+10000 before that character, although it is greater in byte order. List drops the entries
-// up to StartAfter.
-//
-// With a delimiter, everything from the delimiter on is left out, because the service can start
-// only at the first level.
+// startFrom returns the key at which the service must begin to list, so that no key after StartAfter
+// is missing, or "" for the first key. It may be less than StartAfter, so List drops the entries up
+// to StartAfter.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""
 	}
 	start := r.StartAfter[len(r.Prefix):]
 	if r.Delimiter != "" {
+		// The service can start only at the first level.
 		start, _, _ = strings.Cut(start, r.Delimiter)
-	}
-	for i := range len(start) {
-		if isAfterSurrogates(start[i]) {
-			start = start[:i] + firstSupplementary
-			break
-		}
 	}
 	if start == "" {
 		return ""
 	}
-	return r.Prefix + start
+	return r.Prefix + startUTF16(start)
+}
+
+// startUTF16 returns the greatest text that Azure lists no later than any text that is greater than
+// start in byte order. That is start itself, unless it has a character from U+E000 to U+FFFF. Before
+// this character, Azure lists all characters from U+10000 on, which are greater in byte order.
+func startUTF16(start string) string {
+	for i := range len(start) {
+		if isAfterSurrogates(start[i]) {
+			return start[:i] + firstSupplementary
+		}
+	}
+	return start
 }

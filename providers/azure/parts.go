@@ -50,27 +50,6 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
 }
 
-// partBlockID returns the id under which the block of a part was stored.
-func partBlockID(upload string, part *driver.Part) (string, error) {
-	tagID, _, _ := strings.Cut(part.Tag, tagSeparator)
-	raw, err := base64.StdEncoding.DecodeString(tagID)
-	if err != nil || len(raw) != blockBytes {
-		return "", argument.Invalid("part", "must be a part of this upload", "")
-	}
-
-	// The tag has the id that blockID made. It is made again, to check that it is of this upload.
-	sum := binary.BigEndian.Uint64(raw[blockBytes-sumBytes:])
-	id, err := blockID(upload, part.Number, sum)
-	if err != nil {
-		return "", err
-	}
-	storedID, ok := blockIDFromTag(part.Tag)
-	if !ok || id != tagID {
-		return "", argument.Invalid("part", "must be a part of this upload", "")
-	}
-	return storedID, nil
-}
-
 const (
 	// tagSeparator separates the two values in the tag of a part: the id that blockID made, and a
 	// length. A tag has a length only if the block was stored under another id of this length.
@@ -83,27 +62,49 @@ const (
 	minDerived, maxDerived = 6, 64
 )
 
-// blockIDFromTag returns the id under which the block of a part was stored, or false if the tag is
-// invalid. The id is the block's own id, or one of another length that is derived from it.
-func blockIDFromTag(tag string) (string, bool) {
-	id, lengthText, isDerived := strings.Cut(tag, tagSeparator)
-	if !isDerived {
-		return id, true
+// partBlockID returns the id under which the block of a part was stored.
+func partBlockID(upload string, part *driver.Part) (string, error) {
+	// The tag begins with the id that blockID made, whose last bytes are the checksum.
+	ownID, _, _ := strings.Cut(part.Tag, tagSeparator)
+	raw, err := base64.StdEncoding.DecodeString(ownID)
+	if err != nil || len(raw) != blockBytes {
+		return "", argument.Invalid("part", "must be a part of this upload", "")
 	}
-	length, err := strconv.Atoi(lengthText)
+	sum := binary.BigEndian.Uint64(raw[blockBytes-sumBytes:])
+
+	// An id of this upload and this part is equal to the one that blockID makes now.
+	wantID, err := blockID(upload, part.Number, sum)
+	if err != nil {
+		return "", err
+	}
+	storedID, isValid := blockIDFromTag(part.Tag)
+	if !isValid || ownID != wantID {
+		return "", argument.Invalid("part", "must be a part of this upload", "")
+	}
+	return storedID, nil
+}
+
+// blockIDFromTag returns the id under which the block of a part was stored, or false if the tag is
+// invalid. It is the id that blockID made. If the key had blocks with ids of another length, it is an
+// id of that length, derived from the id that blockID made.
+func blockIDFromTag(tag string) (string, bool) {
+	ownID, lengthText, isDerived := strings.Cut(tag, tagSeparator)
+	if !isDerived {
+		return ownID, true
+	}
+	wantLength, err := strconv.Atoi(lengthText)
 	if err != nil {
 		return "", false
 	}
 
-	// The derived id is a hash of id, with as many bytes as make the length in base64, where 3 bytes
-	// are 4 characters.
-	size := min(length/4*3, maxDerived)
+	// The derived id has the first bytes of a hash. It is in base64, where 3 bytes are 4 characters.
+	size := min(wantLength/4*3, maxDerived)
 	if size < minDerived {
 		return "", false
 	}
-	sum := sha512.Sum512([]byte(id))
+	sum := sha512.Sum512([]byte(ownID))
 	derivedID := base64.StdEncoding.EncodeToString(sum[:size])
-	return derivedID, len(derivedID) == length
+	return derivedID, len(derivedID) == wantLength
 }
 
 // blocks sends the blocks of a container's blobs, and commits them.
@@ -314,6 +315,7 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 		return nil, err
 	}
 
+	// The metadata also has the checksum, which Azure does not store, and the size that it is for.
 	o := &blockblob.CommitBlockListOptions{
 		HTTPHeaders:                  httpHeaders(&c.Properties),
 		Metadata:                     encodeMetadata(c.Metadata, c.CRC32C, c.Size),
@@ -326,6 +328,8 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 		ImmutabilityPolicyMode:       policyMode(c.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.Retention.Until),
 	}
+
+	// The user's functions of WithOptions may change the request.
 	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) {
 		return f.CommitBlockList
 	})

@@ -34,6 +34,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 
+	// The user's functions of WithOptions may change the request.
 	n := newNatives(r.Native)
 	opts := &blob.SetTierOptions{RehydratePriority: priority}
 	err = mustApply(n, opts, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier })
@@ -45,21 +46,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return d.container.changeError(ctx, err)
 	}
-	if !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
-		// The object is not archived.
+	tier, isNeeded := tierToRestore(props, n.tier, *priority)
+	if !isNeeded {
 		return nil
-	}
-
-	tier := blob.AccessTier(cmp.Or(n.tier, string(blob.AccessTierHot)))
-	pendingTier, isPending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
-	if isPending {
-		isHigh := strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))
-		if isHigh || *priority != blob.RehydratePriorityHigh {
-			// The priority is not to be raised.
-			return nil
-		}
-		// The service can change the priority of a pending move, but not its tier.
-		tier = tierNamed(pendingTier)
 	}
 
 	// The request begins the move, or raises its priority.
@@ -71,6 +60,32 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		opts,
 	)
 	return d.container.changeError(ctx, err)
+}
+
+// tierToRestore returns the tier to which a request must move an object with these properties. That
+// is the wanted tier, or else Hot, or the tier of a move that has already begun. It returns false if
+// no request is needed: the object is not archived, or the move has the wanted priority or a higher
+// one.
+func tierToRestore(
+	props *blob.GetPropertiesResponse, wantTier string, priority blob.RehydratePriority,
+) (tier blob.AccessTier, isNeeded bool) {
+	isArchived := strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive))
+	if !isArchived {
+		return "", false
+	}
+
+	pendingTier, isPending := strings.CutPrefix(deref(props.ArchiveStatus), pendingPrefix)
+	if !isPending {
+		return blob.AccessTier(cmp.Or(wantTier, string(blob.AccessTierHot))), true
+	}
+	hasHighPriority := strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))
+	raisesPriority := !hasHighPriority && priority == blob.RehydratePriorityHigh
+	if !raisesPriority {
+		return "", false
+	}
+
+	// The service can change the priority of a pending move, but not its tier.
+	return tierNamed(pendingTier), true
 }
 
 // tierNamed returns the tier with a name, in upper or lower case, as at the end of the archive

@@ -141,13 +141,20 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
-	// The changes are made. If the other settings cannot be read, name them in Unread.
+	return s.settingsAfter(ctx, r)
+}
+
+// settingsAfter returns the settings of a container after the changes of r were made: those that r
+// has set, and those that can be read. Unread has the names of the others.
+func (s *serviceDriver) settingsAfter(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info := bucketupdate.Requested(r)
 	err := s.readSettings(ctx, info)
-	if err != nil && len(info.Unread) == 0 {
-		if bucketupdate.IsEmpty(r) {
-			return nil, err
-		}
+	couldReadNone := err != nil && len(info.Unread) == 0
+	if couldReadNone && bucketupdate.IsEmpty(r) {
+		// Nothing was changed, so the error hides no change.
+		return nil, err
+	}
+	if couldReadNone {
 		info.Unread = append([]string{"Public", "ObjectLock"}, accountSettings.Fields...)
 	}
 	bucketupdate.ForgetRequested(info, r)

@@ -93,8 +93,8 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 }
 
 // findRemoved finds the version of a key to restore: the one that r names, or else the newest.
-// removed is nil if there is none. It may not be deleted any more, if an earlier attempt failed
-// after restoring it. exists is true if the key has a current blob.
+// removed is nil if there is none. If an earlier attempt to restore has failed halfway, removed is
+// no longer deleted, but not current either. exists is true if the key has a current blob.
 func (ls *lister) findRemoved(
 	ctx context.Context, r *driver.ChangeRequest,
 ) (removed *container.BlobItem, exists bool, err error) {
@@ -106,21 +106,20 @@ func (ls *lister) findRemoved(
 	err = ls.pages(ctx, opts, func(items []*container.BlobItem) (needsMore bool, err error) {
 		for _, item := range items {
 			if deref(item.Name) != r.Key {
-				// The key r.Key is the first of its prefix, so all its versions were listed before.
+				// r.Key comes first of all keys with the prefix r.Key, so all its versions were listed.
 				return false, nil
-			}
-			// A snapshot is not a version.
-			if item.Snapshot != nil {
-				continue
 			}
 
 			version := deref(item.VersionID)
-			isCurrentBlob := !deref(item.Deleted) && (version == "" || isCurrent(item))
-			if isCurrentBlob {
+			hasNoVersions := version == ""
+			isSnapshot := item.Snapshot != nil
+			isCurrentBlob := !deref(item.Deleted) && (hasNoVersions || isCurrent(item))
+			switch {
+			case isSnapshot:
+				// A snapshot is not a version.
+			case isCurrentBlob:
 				exists = true
-				continue
-			}
-			if r.Version == "" || r.Version == version {
+			case r.Version == "" || r.Version == version:
 				removed = item // the newest is listed last
 			}
 		}
