@@ -71,17 +71,18 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 
 	// Replace the server's URL by base.
 	if base != "" {
-		u, err := url.Parse(base)
+		baseURL, err := url.Parse(base)
 		if err != nil {
 			// Unreachable: the engine has already parsed base.
 			return nil, authScheme{}, storage.InvalidArgument
 		}
-		u.Path = strings.TrimSuffix(u.Path, "/")
-		hasBucket := u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")
+		baseURL.Path = strings.TrimSuffix(baseURL.Path, "/")
+		hasBucket := baseURL.Hostname() == bucket || strings.HasPrefix(baseURL.Hostname(), bucket+".")
 		if hasBucket && !o.UsePathStyle {
-			return u, authScheme{sigV4: true}, nil
+			// The URL is complete, so the SDK's rules have nothing to add.
+			return baseURL, authScheme{sigV4: true}, nil
 		}
-		p.Endpoint = aws.String(u.String())
+		p.Endpoint = aws.String(baseURL.String())
 		// Only hosts of AWS have these.
 		p.Accelerate = new(bool)
 		p.UseFIPS = new(bool)

@@ -26,25 +26,10 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return d.appendInPlace(ctx, r)
 	}
 
-	// Divide the sources into ranges, one for each part.
-	var ranges []copyRange
-	endsSmall := false // true if the last source is smaller than the minimum part size
-	for _, source := range r.Sources {
-		attrs, err := d.copier.sourceAttrs(ctx, source)
-		if err != nil {
-			return nil, err
-		}
-		if attrs.Size == 0 {
-			continue
-		}
-		if endsSmall {
-			// Only the last part may be that small.
-			return nil, storage.Unsupported
-		}
-		endsSmall = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
-		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
+	ranges, endsSmall, err := d.divideSources(ctx, r.Sources)
+	if err != nil {
+		return nil, err
 	}
-
 	// There must be a part, and only the last one may be small.
 	isSmallBeforeTail := endsSmall && hasTail
 	if len(ranges) == 0 || isSmallBeforeTail {
@@ -63,6 +48,30 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, storage.Unsupported
 	}
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
+}
+
+// divideSources divides the sources into ranges, one for each part, and reports whether the last
+// source is smaller than the minimum part size. It fails with Unsupported if an earlier one is,
+// unless that is empty.
+func (d *objectDriver) divideSources(
+	ctx context.Context, sources []driver.ObjectRef,
+) (ranges []copyRange, endsSmall bool, err error) {
+	for _, source := range sources {
+		attrs, err := d.copier.sourceAttrs(ctx, source)
+		if err != nil {
+			return nil, false, err
+		}
+		if attrs.Size == 0 {
+			continue
+		}
+		if endsSmall {
+			// The source before this one is small, and only the last part may be.
+			return nil, false, storage.Unsupported
+		}
+		endsSmall = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
+		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
+	}
+	return ranges, endsSmall, nil
 }
 
 // appendInPlace appends r.Tail to an object of a directory bucket with one request, after which the

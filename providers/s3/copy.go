@@ -214,25 +214,27 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	if !isGone && !isRefused {
 		return e
 	}
-	e.Code = storage.Changed
 	if c == (storage.Condition{}) {
 		// Without a condition on the destination, only the source can be the cause.
+		e.Code = storage.Changed
 		return e
 	}
 
 	// Read the source again, because its attributes may be old.
 	source.Attrs = nil
 	_, sourceErr := cp.sourceAttrs(ctx, source)
-	if sourceErr == nil {
+	switch {
+	case sourceErr == nil:
 		// The source has not changed, so the condition of the destination is false.
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 		return e
-	}
-	if s3error.Of(sourceErr).Code != storage.Changed {
+	case s3error.Of(sourceErr).Code == storage.Changed:
+		e.Code = storage.Changed
+		return e
+	default:
 		return sourceErr
 	}
-	return e
 }
 
 // sourceAttrs returns the size and the time of a source. It fails with Changed if the source is

@@ -157,27 +157,37 @@ func (cp *copier) addTail(
 	return append(parts, completed), nil
 }
 
-// compareSources fails with Changed if a source was replaced after its first part was copied. It
-// also compares the times, because a replacement may have the same ETag. A source with a Version is
-// not checked, because a version never changes.
+// compareSources fails with Changed if a source was replaced after its first part was copied. A
+// source with a Version is not checked, because a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
+		// Of the ranges of a source, only the first one leads to a request.
 		isFirst := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
-		if !isFirst || r.source.Version != "" || r.source.Revision == "" {
+		mayChange := r.source.Version == "" && r.source.Revision != ""
+		if !isFirst || !mayChange {
 			continue
 		}
-		source := r.source
-		source.Attrs = nil // Without them, sourceAttrs requests them again.
-		current, err := cp.sourceAttrs(ctx, source)
-		if err != nil {
+		if err := cp.checkUnchanged(ctx, r.source); err != nil {
 			return err
 		}
-		old := r.source.Attrs
-		if old != nil && !old.Modified.IsZero() && !current.Modified.Equal(old.Modified) {
-			return &storage.Error{
-				Code: storage.Changed,
-				Err:  errors.New("the source was replaced while its parts were copied"),
-			}
+	}
+	return nil
+}
+
+// checkUnchanged fails with Changed if a source no longer has its Revision, which is the condition of
+// the request for its attributes. It also compares the times, because a replacement may have the
+// same ETag.
+func (cp *copier) checkUnchanged(ctx context.Context, source driver.ObjectRef) error {
+	old := source.Attrs
+	source.Attrs = nil // without them, sourceAttrs requests them again
+	current, err := cp.sourceAttrs(ctx, source)
+	if err != nil {
+		return err
+	}
+	if old != nil && !old.Modified.IsZero() && !current.Modified.Equal(old.Modified) {
+		return &storage.Error{
+			Code: storage.Changed,
+			Err:  errors.New("the source was replaced while its parts were copied"),
 		}
 	}
 	return nil

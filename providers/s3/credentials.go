@@ -28,15 +28,17 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	if c.AWS != nil {
 		return sdkConfig(*c.AWS), nil
 	}
-	if c.Anonymous || c.AccessKeyID != "" {
+	hasCredentials := c.Anonymous || c.AccessKeyID != ""
+	if hasCredentials {
 		// The environment describes how to reach Amazon. For another server, only the certificates
-		// in the environment apply.
+		// in the environment apply, and none if the caller's own HTTP client sends the requests.
 		if c.Endpoint != "" && c.HTTPClient != nil {
 			return awss3.Options{}, nil
 		}
 		if c.Endpoint != "" {
 			return httpclient.OptionsWithCABundle()
 		}
+		// The chain needs no credentials, because setCredentials sets those of the Config.
 		return loadDefaultChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	if c.Credentials != "" {
@@ -111,22 +113,24 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 // but keeps the HTTP client of the user. The SDK would add timeouts to a BuildableClient, and hide
 // whether the user had set any.
 func sdkConfig(c aws.Config) awss3.Options {
-	client := c.HTTPClient
-	if _, isDefault := httpclient.IsDefaultExceptTLS(client); isDefault {
+	userClient := c.HTTPClient
+	if _, isDefault := httpclient.IsDefaultExceptTLS(userClient); isDefault {
 		c.HTTPClient = nil
 	}
 
-	// The first service option sees the client that the SDK has made. Later ones may replace it.
-	var defaultClient *awshttp.BuildableClient
+	// The SDK calls the service options in their order. The first one sees the client that the SDK has
+	// made, and the user's ones may replace that client.
+	var clientOfSDK *awshttp.BuildableClient
 	recordClient := func(_ string, o any) {
-		defaultClient, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
+		clientOfSDK, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
 	}
 	c.ServiceOptions = append([]func(string, any){recordClient}, c.ServiceOptions...)
 
 	o := awss3.NewFromConfig(c).Options()
 	finalClient, _ := o.HTTPClient.(*awshttp.BuildableClient)
-	if finalClient != nil && finalClient == defaultClient {
-		o.HTTPClient = client
+	isClientOfSDK := finalClient != nil && finalClient == clientOfSDK
+	if isClientOfSDK {
+		o.HTTPClient = userClient
 	}
 	return o
 }
@@ -160,13 +164,14 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 	if a.isForeignMetadata(c, s.Credentials) {
+		// Credentials of Amazon's metadata service are not for this server.
 		a.credentials = credential.Empty{Hint: credentialsHint(c)}
 		return
 	}
 
 	// Other credentials may be replaced by new ones after a refusal.
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
-	// A signer of the caller's own must stay.
+	// The renewer also signs, unless the caller may have set a signer, which must stay.
 	a.renewer.Signs = !mayChangeRequests(c)
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }

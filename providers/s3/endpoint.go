@@ -97,42 +97,21 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		}
 	}
 
-	host := ""
-	if e.url != nil {
-		host = e.url.Hostname()
-	}
 	a.endpoint = e.url
 	a.hasCustomResolver = e.hasResolver
 
 	// Find the profile, and whether the bucket is in the path of URLs.
-	a.profile, a.region, a.isOrderedHost = profileAt(c.Profile, host)
-	a.pathStyle = e.pathStyle || s.UsePathStyle
-	// A client has its own setting for the path style.
-	if c.Client == nil {
-		// A bucket cannot be a subdomain of an IP address.
-		needsPath := !a.profile.VirtualHost || host == "localhost" || net.ParseIP(host) != nil
-		a.pathStyle = a.pathStyle || needsPath
-	}
-	if c.PathStyle != nil {
-		a.pathStyle = *c.PathStyle
-	}
+	profile, hostRegion, isOrderedHost := profileAt(c.Profile, e.host())
+	a.profile = profile
+	a.isOrderedHost = isOrderedHost
+	a.pathStyle = e.usesPathStyle(c, s, &profile)
 	if a.hasCustomResolver && c.Profile == nil {
 		// The resolver may choose a host that the profile does not fit.
 		a.profile, _ = NamedProfile("unknown")
 	}
 
-	// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then
-	// be one of Amazon's regions, which do not fit Config.Endpoint.
-	fitsEndpoint := c.Endpoint == "" || c.AWS != nil || c.Client != nil
-	switch {
-	case c.Region != "":
-		a.region = c.Region
-	case e.region != "":
-		a.region = e.region
-	case s.Region != "" && fitsEndpoint:
-		a.region = s.Region
-	}
-	if a.region == "" && host != "" {
+	a.region = cmp.Or(e.chosenRegion(c, s), hostRegion)
+	if a.region == "" && e.host() != "" {
 		a.region = "us-east-1" // a signature needs a region
 	}
 	if a.region == "" {
@@ -141,11 +120,50 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	return nil
 }
 
+// host returns the host of the endpoint without its port, or "" for Amazon S3.
+func (e endpoint) host() string {
+	if e.url == nil {
+		return ""
+	}
+	return e.url.Hostname()
+}
+
+// usesPathStyle reports whether the bucket is in the path of URLs, and not in the host. Config.PathStyle
+// decides that, or else the SDK's options, the resolver and the profile.
+func (e endpoint) usesPathStyle(c Config, s *awss3.Options, p *Profile) bool {
+	if c.PathStyle != nil {
+		return *c.PathStyle
+	}
+	if e.pathStyle || s.UsePathStyle {
+		return true
+	}
+	if c.Client != nil {
+		// A client has its own setting for the path style.
+		return false
+	}
+	// A bucket cannot be a subdomain of an IP address.
+	return !p.VirtualHost || e.host() == "localhost" || net.ParseIP(e.host()) != nil
+}
+
+// chosenRegion returns the region of the Config, or else that of the resolver or of the SDK's
+// options, or "" if none of them has one for this endpoint.
+func (e endpoint) chosenRegion(c Config, s *awss3.Options) string {
+	// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then
+	// be one of Amazon's regions, which do not fit Config.Endpoint.
+	fitsEndpoint := c.Endpoint == "" || c.AWS != nil || c.Client != nil
+	if fitsEndpoint {
+		return cmp.Or(c.Region, e.region, s.Region)
+	}
+	return cmp.Or(c.Region, e.region)
+}
+
 // profileEndpoint returns the endpoint that follows from the profile in a Config, or nil if the
 // profile is Amazon's or has no endpoint of its own.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
-	profile, ok := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
+	// The profile of a probe has the name of the profile that it began with, and ProbedSuffix.
+	name := strings.TrimSuffix(c.Profile.Name, ProbedSuffix)
+	profile, ok := NamedProfile(name)
 	if !ok || profile.hostless {
 		// No endpoint follows from the profile's name. Either the caller made the profile, or the
 		// profile fits several endpoints.
@@ -157,11 +175,11 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	}
 
 	// The first pattern of the profile's hosts gives the endpoint, if the region is all that it lacks.
-	host := ""
+	pattern := ""
 	if len(profile.Hosts) > 0 {
-		host = profile.Hosts[0]
+		pattern = profile.Hosts[0]
 	}
-	if strings.Contains(host, hostname.RegionLabel) {
+	if strings.Contains(pattern, hostname.RegionLabel) {
 		region := cmp.Or(c.Region, s.Region)
 		if !hostname.IsLabel(region) {
 			return nil, argument.Invalid(
@@ -169,10 +187,13 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 				hint,
 			)
 		}
-		return parseEndpoint("https://" + strings.ReplaceAll(host, hostname.RegionLabel, region))
+		return parseEndpoint("https://" + strings.ReplaceAll(pattern, hostname.RegionLabel, region))
 	}
-	if host == "" || strings.Contains(host, "*") || profile.Region == "" {
+
+	// A pattern of one host needs no region, if the profile has the only one.
+	isOneHost := pattern != "" && !strings.Contains(pattern, "*")
+	if !isOneHost || profile.Region == "" {
 		return nil, argument.Invalid("endpoint", "must be given with profile "+profile.Name, hint)
 	}
-	return parseEndpoint("https://" + host)
+	return parseEndpoint("https://" + pattern)
 }

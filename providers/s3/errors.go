@@ -113,42 +113,47 @@ const deniedRemembered = time.Minute
 // credentials, or else nil. Because a HEAD often fails with 403, a 403 causes at most one GET a
 // minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
-	// Only some refusals can come from the credentials.
-	status := s3error.Status(err)
-	if status != http.StatusBadRequest && status != http.StatusForbidden {
-		return nil
-	}
-	response := s3error.Response(err).Response.Response
-	if serverclock.IsSkewed(response) {
-		return nil
-	}
-	if a.renewer == nil && !signature.IsOfSession(response) {
-		// Credentials without a session do not expire.
+	if !a.mayRefuseCredentials(err) {
 		return nil
 	}
 
 	// A 403 causes no second GET within a minute.
+	isForbidden := s3error.Status(err) == http.StatusForbidden
 	now := a.clock.Now()
 	deniedAt := a.deniedAt.Load()
 	wasDenied := deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered
-	if status == http.StatusForbidden && wasDenied {
+	if isForbidden && wasDenied {
 		return nil
 	}
 
 	// The GET shows the reason of the refusal.
 	if refusal := get(); refusal != nil {
 		e := s3error.Of(refusal)
-		if e.Code == storage.Unauthenticated {
-			return refusal
-		}
-		if e.Status == http.StatusBadRequest && status == http.StatusBadRequest {
+		isSame400 := e.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
+		if e.Code == storage.Unauthenticated || isSame400 {
 			return refusal
 		}
 	}
 
 	// Remember the 403, so that the next one causes no GET.
-	if status == http.StatusForbidden {
+	if isForbidden {
 		a.deniedAt.Store(&now)
 	}
 	return nil
+}
+
+// mayRefuseCredentials reports whether err, of a request without a code of S3, may be the refusal of
+// credentials that have expired or were revoked.
+func (a *account) mayRefuseCredentials(err error) bool {
+	status := s3error.Status(err)
+	if status != http.StatusBadRequest && status != http.StatusForbidden {
+		return false
+	}
+	response := s3error.Response(err).Response.Response
+	if serverclock.IsSkewed(response) {
+		// The clock of this machine is the reason.
+		return false
+	}
+	// Other credentials than those of a session do not expire.
+	return a.renewer != nil || signature.IsOfSession(response)
 }

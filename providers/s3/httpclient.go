@@ -19,16 +19,18 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		return
 	}
 
-	// Keep the client of the SDK, if the caller has set one.
+	// Keep the HTTP client of the SDK if the caller has set one. The SDK's client then uses it, and
+	// a.http stays nil.
 	config, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !isDefault {
-		// If it is nil, the SDK makes a client.
 		if s.HTTPClient != nil {
 			s.HTTPClient = httpclient.Wrap(s.HTTPClient)
 		}
 		return
 	}
 
+	// The default client is replaced by one of this package. config has the certificates that the
+	// SDK's configuration trusts.
 	tr := transport.New(transport.Options{TLS: config})
 	a.http, _ = transport.NewClient(&http.Client{Transport: tr})
 	a.ownsHTTP = true

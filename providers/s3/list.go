@@ -25,23 +25,13 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return &storage.Page{}, nil // the server has no keys with an empty segment
 	}
 
-	// The page begins after the token of the server, after the key in a token of this package, or
-	// after StartAfter.
-	input := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
-	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list nothing.
-	hasStart := r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)
-	if r.Token == "" && hasStart {
-		input.StartAfter = httpheader.Optional(r.StartAfter)
-	}
-	if _, key, ok := listing.ParseKeyToken(r.Token); ok {
-		input.ContinuationToken = nil
-		input.StartAfter = new(key)
-	}
-
-	// MinIO may leave out entries, but not from a page that it has in its cache.
+	// MinIO may leave out entries, but not from a page that it has in its cache. Only a request with a
+	// token of MinIO gets such a page, and the token of the next page shows that.
+	input := pageStart(r)
 	start := listing.StartOf(input)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
-	if mayOmit && input.ContinuationToken == nil {
+	hasServerToken := input.ContinuationToken != nil
+	if mayOmit && !hasServerToken {
 		return d.listByFolder(ctx, r, start)
 	}
 
@@ -56,6 +46,24 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	d.account.setKeyToken(r, page, d.account.clock.Now().Sub(requestStart))
 	return page, nil
+}
+
+// pageStart returns a request for the page after the token of the server, after the key in a token
+// of this package, or after StartAfter.
+func pageStart(r *driver.ListRequest) *awss3.ListObjectsV2Input {
+	if _, key, ok := listing.ParseKeyToken(r.Token); ok {
+		return &awss3.ListObjectsV2Input{StartAfter: new(key)}
+	}
+	if r.Token != "" {
+		return &awss3.ListObjectsV2Input{ContinuationToken: new(r.Token)}
+	}
+
+	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list nothing.
+	isBeforePrefix := r.StartAfter <= r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
+	if isBeforePrefix {
+		return &awss3.ListObjectsV2Input{}
+	}
+	return &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(r.StartAfter)}
 }
 
 // listPage sends one ListObjectsV2 and returns its page.
@@ -84,20 +92,22 @@ func (d *objectDriver) listPage(
 //
 // A page that took longer than listing.QuickPage keeps the server's token.
 func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {
-	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
+	isLast := page.Token == ""
+	if !a.profile.SlowTokens || r.Delimiter != "" || isLast || len(page.Entries) == 0 {
 		return
 	}
-	count, _, _ := listing.ParseKeyToken(r.Token)
-	if r.Token != "" && count == 0 {
-		// r.Token is the server's own, so the listing already uses the server's tokens.
+
+	// pagesByKey is 0 for the first page, and for a token of the server.
+	pagesByKey, _, _ := listing.ParseKeyToken(r.Token)
+	hasServerToken := r.Token != "" && pagesByKey == 0
+	if hasServerToken || pagesByKey >= listing.PagesByKey || duration > listing.QuickPage {
 		return
 	}
-	if count >= listing.PagesByKey || duration > listing.QuickPage {
-		return
-	}
+
+	// After a key in a folder below the prefix, the server might leave out entries.
 	last := page.Entries[len(page.Entries)-1].Key
 	if a.hasKnownOrder() && !listing.InFolder(r.Prefix, last) {
-		page.Token = listing.MakeKeyToken(count+1, last)
+		page.Token = listing.MakeKeyToken(pagesByKey+1, last)
 	}
 }
 

@@ -77,10 +77,10 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
 
-	// Open the driver, whose credentials CredentialsFor later returns for each request.
+	// Open a driver with credentials that are never used, because NewDriver needs some. They are
+	// replaced below.
 	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
-	// NewDriver needs some credentials, which are replaced below.
 	c.AccessKeyID = "none"
 	c.SecretKey = "none"
 	d, err := NewDriver(ctx, c)
@@ -94,6 +94,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	account.identity = account
 	account.isVended = true
 
+	// For each request, the driver takes the credentials that CredentialsFor returns for its key.
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		creds, err := credentialsFor(ctx, key)
 		if err != nil {

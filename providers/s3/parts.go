@@ -167,13 +167,16 @@ func isConditionFalse(ctx context.Context, d *objectDriver, r *driver.PutRequest
 	// An error is ignored, because it is about an option that HeadObject does not need.
 	_ = d.account.customize(input, r.Native)
 	head, err := d.account.client.HeadObject(ctx, input)
-	if err != nil {
-		// A missing object has no revision. A 404 may also mean that the bucket is missing.
-		return c.Revision != "" && s3error.Status(err) == http.StatusNotFound &&
-			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
+	if err == nil {
+		// With the condition Absent, Revision is empty, so any object makes the condition false.
+		return attributes.ETag(head.ETag) != c.Revision
 	}
-	// With the condition Absent, Revision is empty, so any object makes the condition false.
-	return attributes.ETag(head.ETag) != c.Revision
+	if c.Revision == "" || s3error.Status(err) != http.StatusNotFound {
+		// The condition Absent is true without an object, and another error does not tell.
+		return false
+	}
+	// A missing object has no revision. But the 404 may also mean that the bucket is missing.
+	return storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 }
 
 // complete sends one CompleteMultipartUpload with the condition c. size is the number of bytes in

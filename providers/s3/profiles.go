@@ -509,17 +509,19 @@ func ProfileNames() []string {
 // caller has chosen one. The region is that in the host, or else that of the profile. ordered is
 // true if the host belongs to a provider that is known to list in byte order.
 func profileAt(chosen *Profile, host string) (p Profile, region string, ordered bool) {
-	p, region, ok := profileOfHost(host)
-	ordered = ok && p.OrderedListing && !p.isUnsorted
+	p, region, isKnownHost := profileOfHost(host)
+	ordered = isKnownHost && p.OrderedListing && !p.isUnsorted
+
+	// Another profile than that of the host may apply.
 	switch {
 	case chosen != nil:
-		if r, ok := chosen.regionOf(host); ok {
-			region = r
-		}
 		p = *chosen
+		if chosenRegion, isHost := chosen.regionOf(host); isHost {
+			region = chosenRegion
+		}
 	case host == "":
 		p, _ = NamedProfile("aws")
-	case !ok:
+	case !isKnownHost:
 		p, _ = NamedProfile("unknown")
 	}
 	if region == "" && host != "" {

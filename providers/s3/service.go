@@ -95,8 +95,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	region := cmp.Or(r.Region, s.account.region)
 	b := s.account.inRegion(region).settings(r.Name)
 	b.IsNew = true
-	// If an earlier call with this request has left the bucket, only its settings are applied.
-	if pending, _ := s.pending.Load(r.Name); !reflect.DeepEqual(pending, *r) {
+	// If an earlier call with the same request has left the bucket, only its settings are applied.
+	pending, _ := s.pending.Load(r.Name)
+	isLeft := reflect.DeepEqual(pending, *r)
+	if !isLeft {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
@@ -110,8 +112,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 
 	err := b.ApplyNew(ctx, r, info)
-	if err != nil && s3error.Of(err).Retryable && ctx.Err() == nil {
-		// The server delays the setting, so a second call may succeed.
+	isDelayed := err != nil && s3error.Of(err).Retryable && ctx.Err() == nil
+	if isDelayed {
+		// A second call may succeed.
 		s.pending.Store(r.Name, *r)
 		return nil, err
 	}
@@ -194,10 +197,16 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 
-	// The changes are made. If the other settings cannot be read, name them in Unread.
+	return s.infoAfter(ctx, r)
+}
+
+// infoAfter returns the settings of a bucket after the changes of r were made: those that r has set,
+// and those that can be read. Unread has the names of the others.
+func (s *serviceDriver) infoAfter(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info := bucketupdate.Requested(r)
-	err = s.readInfo(ctx, info)
-	if err != nil && len(info.Unread) == 0 {
+	err := s.readInfo(ctx, info)
+	couldReadNone := err != nil && len(info.Unread) == 0
+	if couldReadNone {
 		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, err
 		}

@@ -125,23 +125,7 @@ func (a *account) newSTSClient() *sts.Client {
 
 // sessionPolicy returns the policy that permits what r asks for, in as few characters as possible.
 func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
-	// Each right needs the permissions of these operations.
-	var names []string
-	for _, right := range []struct {
-		isVended   bool
-		operations []string
-	}{
-		{isVended: r.Rights.Read, operations: []string{"download"}},
-		{isVended: r.Rights.List, operations: []string{"list"}},
-		{isVended: r.Rights.Write, operations: []string{"upload", "upload-over", "upload-parts-failed"}},
-		{isVended: r.Rights.Remove, operations: []string{"remove", "remove-all"}},
-	} {
-		if right.isVended {
-			names = append(names, right.operations...)
-		}
-	}
-
-	operations, err := permissions.Parse(names...)
+	operations, err := permissions.Parse(operationNames(r.Rights)...)
 	if err != nil {
 		return "", err
 	}
@@ -152,10 +136,11 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	case b.account.isAmazon():
 		grant.Region = b.account.region
 	case !b.probesListings(r):
-		system = permissions.MinIO // other servers do not support the escapes in Amazon's policies
+		// Servers other than Amazon's do not support the escapes in Amazon's policies.
+		system = permissions.MinIO
 	case strings.ContainsAny(r.Prefix, "*?$"):
-		// Package permissions limits no listing for MinIO. Without escapes, Amazon's policy is the
-		// same, and probeListings tests it.
+		// The credentials must limit listings to the prefix, which package permissions does not do for
+		// MinIO. Amazon's policy does it, but for these characters it needs escapes.
 		return "", argument.Invalid("prefix", `must not contain "*", "?" or "$", which not all servers can escape`, "")
 	}
 
@@ -177,6 +162,25 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 		)
 	}
 	return policy.String(), nil
+}
+
+// operationNames returns the names, in package permissions, of the operations that the rights permit.
+func operationNames(rights storage.Rights) []string {
+	var names []string
+	for _, right := range []struct {
+		isVended   bool
+		operations []string
+	}{
+		{isVended: rights.Read, operations: []string{"download"}},
+		{isVended: rights.List, operations: []string{"list"}},
+		{isVended: rights.Write, operations: []string{"upload", "upload-over", "upload-parts-failed"}},
+		{isVended: rights.Remove, operations: []string{"remove", "remove-all"}},
+	} {
+		if right.isVended {
+			names = append(names, right.operations...)
+		}
+	}
+	return names
 }
 
 // sessionMeanings has the meanings of STS error codes that S3 does not have, or that need another

@@ -32,10 +32,12 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, argument.Invalid("token", "must come from a listing of this bucket", "")
 	}
 
-	// MinIO may leave out versions, but not from a page that it has in its cache.
+	// MinIO may leave out versions, but not from a page that it has in its cache. The marker of such a
+	// page has more than the key.
 	start := listing.MarkerKey(key)
+	hasCache := start != key
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
-	if mayOmit && start == key {
+	if mayOmit && !hasCache {
 		return d.bucket.versionsByFolder(ctx, r, key, id)
 	}
 
@@ -53,7 +55,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if p.More {
 			page.Token = pagetoken.Encode(p.NextID, p.NextKey)
 		}
-		if page.Token == "" || page.Token != r.Token {
+		isRepeated := page.Token != "" && page.Token == r.Token
+		if !isRepeated {
 			return page, nil
 		}
 		// A page of one version can only repeat it, so request two.
@@ -100,15 +103,17 @@ func (b *bucket) versionsPage(
 func (b *bucket) versionsByFolder(
 	ctx context.Context, r *driver.ListRequest, key, id string,
 ) (*driver.VersionPage, error) {
+	// listing.After calls the function for one folder after another, until it has found a version.
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
 		folder := *r
 		folder.Prefix = prefix
-		if startAfter != key {
+		startID := ""
+		if startAfter == key {
 			// Only a version of key has this id.
-			id = ""
+			startID = id
 		}
-		listed, err := b.versionsPage(ctx, &folder, startAfter, id, min(r.Limit, maxPage))
+		listed, err := b.versionsPage(ctx, &folder, startAfter, startID, min(r.Limit, maxPage))
 		if err != nil {
 			return false, err
 		}

@@ -119,8 +119,8 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkRefusedUpload completes an upload with a false condition, which must fail. Then it completes
-// the upload without a condition, to see whether the server has aborted it.
+// checkRefusedUpload checks that a false condition does not abort an upload. It completes the upload
+// with a false condition, which must fail, and then without a condition, which must succeed.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.newPut("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
@@ -137,7 +137,7 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("completing an upload", err)
 	}
 
-	// The call of complete sends the condition of r.
+	// The next call of complete sends no condition, because it reads r.Condition.
 	r.Condition = storage.Condition{}
 	if _, err := complete(); err != nil {
 		return Ignored, "the refusal aborted the upload: " + shortError(err)

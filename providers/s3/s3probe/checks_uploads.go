@@ -69,26 +69,12 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 
 	const text = "0123456789"
 	correctSum := crc32c.Sum([]byte(text))
-	send := func(sum uint32) error {
-		newPart := func() *driver.PartRequest {
-			r := &driver.PartRequest{}
-			r.Body = &summedBody{Reader: strings.NewReader(text), request: r, sum: sum}
-			return r
-		}
-		complete, err := p.prepareUpload(ctx, p.newPut("trailer", text, storage.Condition{}), newPart)
-		if err != nil {
-			return err
-		}
-		_, err = complete()
-		return err
-	}
-
 	return runSteps(
 		expectFailure("a part with a wrong checksum", "a part with a wrong checksum was stored",
-			func() error { return send(correctSum + 1) }, storage.ChecksumMismatch),
+			func() error { return p.uploadWithTrailer(ctx, text, correctSum+1) }, storage.ChecksumMismatch),
 		p.expectNoObject(ctx, "trailer"),
 		func() (Verdict, string) {
-			err := send(correctSum)
+			err := p.uploadWithTrailer(ctx, text, correctSum)
 			if storage.CodeOf(err) == storage.ChecksumMismatch {
 				return Ignored, "the right checksum was not returned"
 			}
@@ -99,6 +85,22 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 		},
 		p.expectObject(ctx, "trailer", text),
 	)
+}
+
+// uploadWithTrailer stores the object "trailer" by an upload of one part. The part's checksum is sum,
+// which becomes known only when its body was read, so the driver sends it in a trailer.
+func (p *probe) uploadWithTrailer(ctx context.Context, text string, sum uint32) error {
+	newPart := func() *driver.PartRequest {
+		r := &driver.PartRequest{}
+		r.Body = &summedBody{Reader: strings.NewReader(text), request: r, sum: sum}
+		return r
+	}
+	complete, err := p.prepareUpload(ctx, p.newPut("trailer", text, storage.Condition{}), newPart)
+	if err != nil {
+		return err
+	}
+	_, err = complete()
+	return err
 }
 
 // A summedBody sets the checksum of its request when its last byte was read.

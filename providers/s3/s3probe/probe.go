@@ -63,6 +63,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 
+	// The profile in the report begins as that of c, and the driver has a profile with all features.
 	p := &probe{s3: d, prefix: prefix + "probe-" + rand.Text() + "/"}
 	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
 	p.report.Profile.Name += s3.ProbedSuffix
@@ -77,20 +78,21 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 
-	p.report.Answers = p.s3.AnswersAs()
 	// Two profiles may declare that a condition is not atomic: the profile of the Config, and the
 	// profile that fits the server's responses.
-	profile, _ := s3.NamedProfile(p.report.Answers)
-	p.racy = union(p.profile.Racy, profile.Racy)
+	p.report.Answers = p.s3.AnswersAs()
+	answeringProfile, _ := s3.NamedProfile(p.report.Answers)
+	p.racy = union(p.profile.Racy, answeringProfile.Racy)
 	p.report.Profile.Racy = p.racy
 
-	for _, c := range checks {
-		verdict, detail := c.ask(ctx, p)
+	// Each check decides one feature of the profile in the report.
+	for _, featureCheck := range checks {
+		verdict, detail := featureCheck.ask(ctx, p)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p.report.Checks = append(p.report.Checks, Check{Name: c.name, Verdict: verdict, Detail: detail})
-		c.set(&p.report.Profile, verdict == Enforced)
+		p.report.Checks = append(p.report.Checks, Check{Name: featureCheck.name, Verdict: verdict, Detail: detail})
+		featureCheck.set(&p.report.Profile, verdict == Enforced)
 	}
 	return p.report, nil
 }

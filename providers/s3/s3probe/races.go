@@ -78,8 +78,8 @@ func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	return Enforced, ""
 }
 
-// raceCompletions completes several uploads at the same time, of which exactly one must succeed. If
-// an upload fails with 409, it is completed again, as Amazon demands.
+// raceCompletions completes several uploads to one key at the same time, of which exactly one must
+// succeed. If a completion fails with 409, the upload is made again, as Amazon demands.
 func (p *probe) raceCompletions(ctx context.Context, name, key string, condition storage.Condition) (Verdict, string) {
 	var complete [racers]func() (*storage.Attrs, error)
 	for i := range complete {
@@ -93,7 +93,8 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, condition
 
 	return expectOneWinner(name, func(i int) error {
 		_, err := complete[i]()
-		if storage.CodeOf(err) != storage.Unavailable { // the code of a 409
+		isConflict := storage.CodeOf(err) == storage.Unavailable // the code for a 409
+		if !isConflict {
 			return err
 		}
 		text := fmt.Sprint(i)

@@ -59,30 +59,30 @@ func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 // range. Then Content-Range has the object's size, and Content-Length only that of the range.
 func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	// The server may have ignored the range, and returned the whole object.
-	isRange := httpheader.Range(r, MaxSuffix) != ""
-	hasRange := isRange && output.ContentRange != nil
-	if output.ContentLength == nil && !hasRange {
+	wantsRange := httpheader.Range(r, MaxSuffix) != ""
+	gotRange := wantsRange && output.ContentRange != nil
+	if output.ContentLength == nil && !gotRange {
 		return nil, httpheader.LengthMissing()
 	}
 	a := f.Of(output, r.Key)
-	if !isRange {
+	if !wantsRange {
 		return a, nil
 	}
 
-	length := a.Size
-	if !hasRange {
+	bodyLength := a.Size
+	if !gotRange {
 		// Some servers return no range for the last bytes of an empty object.
-		if length == 0 || httpheader.IsWhole(r, length) {
+		if bodyLength == 0 || httpheader.IsWhole(r, bodyLength) {
 			return a, nil
 		}
 		return nil, httpheader.RangeIgnored()
 	}
-	size, err := httpheader.SizeOf(r, *output.ContentRange)
+	wholeSize, err := httpheader.SizeOf(r, *output.ContentRange)
 	if err != nil {
 		return nil, err
 	}
-	a.Size = size
-	if length != size {
+	a.Size = wholeSize
+	if bodyLength != wholeSize {
 		// The checksum may be that of the range.
 		a.CRC32C = storage.CRC32C{}
 	}

@@ -30,8 +30,9 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		sdkRules = append(sdkRules, lifecycleRule(rule))
 	}
 	aborts, tags := countUnstored(sdkRules)
-	if aborts+tags == 0 || b.IsAmazon {
-		// Nothing can be dropped, so there is nothing to check.
+	mayDrop := aborts+tags > 0 && !b.IsAmazon
+	if !mayDrop {
+		// There is nothing to check.
 		return b.putLifecycle(ctx, sdkRules)
 	}
 
@@ -60,14 +61,8 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		return &e
 	}
 
-	keptAborts, keptTags := countUnstored(current)
-	hint := ""
-	switch {
-	case keptTags < tags:
-		hint = "this server drops the tags of rules: remove them"
-	case keptAborts < aborts:
-		hint = "this server drops AbortUploadsAfterDays: remove it"
-	default:
+	hint := droppedHint(sdkRules, current)
+	if hint == "" {
 		return nil
 	}
 
@@ -76,6 +71,20 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		return err
 	}
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
+}
+
+// droppedHint returns the hint for what is missing in the stored rules, in comparison with the rules
+// that were sent. It is "" if nothing is missing.
+func droppedHint(sent, stored []types.LifecycleRule) string {
+	aborts, tags := countUnstored(sent)
+	keptAborts, keptTags := countUnstored(stored)
+	switch {
+	case keptTags < tags:
+		return "this server drops the tags of rules: remove them"
+	case keptAborts < aborts:
+		return "this server drops AbortUploadsAfterDays: remove it"
+	}
+	return ""
 }
 
 // countUnstored counts what some servers do not store: the rules that abort uploads, and the tags

@@ -24,15 +24,8 @@ const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 // changes the block of public access before the policy, because AWS blocks public policies by
 // default.
 func (b *Bucket) setPublic(ctx context.Context, public bool) error {
-	// Without policies, an access control list of the bucket decides.
 	if !b.HasPolicies {
-		acl := types.BucketCannedACLPrivate
-		if public {
-			acl = types.BucketCannedACLPublicRead
-		}
-		return sdkcall.Exec(
-			ctx, b.Client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.Name, ACL: acl},
-			b.BodyChecksum...)
+		return b.setPublicByACL(ctx, public)
 	}
 
 	// Read the policy before any change, because reading may be forbidden.
@@ -56,18 +49,37 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 			return nil
 		}
 		policy.addPublicRead(b.ARN())
-	} else if !policy.removeAnonymousRead() {
-		return nil
+	} else {
+		hadAnonymousRead := policy.removeAnonymousRead()
+		if !hadAnonymousRead {
+			return nil
+		}
 	}
 
 	err = b.putPolicy(ctx, policy)
-	if err == nil || removed == nil || b.IsNew || b.isUnsettled(err) {
+	if err == nil {
+		return nil
+	}
+	hasOldBlock := removed != nil && !b.IsNew
+	if !hasOldBlock || b.isUnsettled(err) {
+		// Nothing protected the bucket before, or the caller repeats the change.
 		return err
 	}
 
 	// Restore the removed block, which protected the bucket before.
 	restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
 	return cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
+}
+
+// setPublicByACL is setPublic for a server without policies, where an access control list decides.
+func (b *Bucket) setPublicByACL(ctx context.Context, public bool) error {
+	acl := types.BucketCannedACLPrivate
+	if public {
+		acl = types.BucketCannedACLPublicRead
+	}
+	return sdkcall.Exec(
+		ctx, b.Client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.Name, ACL: acl},
+		b.BodyChecksum...)
 }
 
 // isPublic reports whether everyone can read the objects of the bucket.

@@ -56,8 +56,7 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	// Credentials that the store has refused are forgotten, so that the provider returns new ones.
 	last := r.lastUsed.Load()
-	// This is read only once, because another request may be refused meanwhile.
-	isRefused := last != nil && last.isRefused.Load()
+	isRefused := last != nil && last.isRefused.Load() // once, because another request may be refused meanwhile
 	if isRefused {
 		r.forget(ctx, last)
 	}
@@ -66,18 +65,23 @@ func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return c, err
 	}
-	if last != nil && !isRefused && last.isSame(&c) {
-		return c, nil
+	isRemembered := last != nil && !isRefused && last.isSame(&c)
+	if !isRemembered {
+		// If another request has remembered its credentials meanwhile, those stay.
+		r.lastUsed.CompareAndSwap(last, newUsedCredentials(c, last))
 	}
+	return c, nil
+}
 
-	// Remember the new credentials, and the older ones if only their secret differs.
-	next := &usedCredentials{value: c}
+// newUsedCredentials returns a record of the credentials c, which are used after last. It keeps those
+// of last if only their secret may differ, because the header of a request shows no secret.
+func newUsedCredentials(c aws.Credentials, last *usedCredentials) *usedCredentials {
+	used := &usedCredentials{value: c}
 	hasSameKey := last != nil && last.value.AccessKeyID == c.AccessKeyID && last.value.SessionToken == c.SessionToken
 	if hasSameKey {
-		next.previous = &usedCredentials{value: last.value}
+		used.previous = &usedCredentials{value: last.value}
 	}
-	r.lastUsed.CompareAndSwap(last, next)
-	return c, nil
+	return used
 }
 
 func (u *usedCredentials) isSame(c *aws.Credentials) bool {
@@ -154,11 +158,11 @@ func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	}
 	last.isRefused.Store(true)
 	if last.accepted.Load() {
+		// They were good before, so their source may have new ones.
 		return true
 	}
-	// The current credentials may have replaced older ones with the same access key but another
-	// secret. The request may have been signed with the older secret, so another attempt may
-	// succeed.
+	// The request may have been signed with an older secret of the same access key, so another attempt
+	// may succeed.
 	return last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 

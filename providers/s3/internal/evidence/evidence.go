@@ -145,23 +145,42 @@ const peeked = 4 << 10
 // start. sendsHeader is true if the server is known to send a header of the S3 protocol with every
 // response.
 func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
-	hasHeader := isShown(response)
 	// The rules say what shows the server: an ETag, a text of the document, or else a header.
-	if e.tag {
-		hasTag := response.Header.Get(rawclient.ETagHeader) != ""
-		return isObject(response) && (hasTag || hasHeader && !hasTypeOfPage(response))
+	switch {
+	case e.tag:
+		return isTagged(response)
+	case e.text != "":
+		return e.isMetByDocument(response, sendsHeader)
+	default:
+		return e.isMetWithoutDocument(response, sendsHeader)
 	}
+}
 
-	if e.text != "" {
-		hasText := bytes.Contains(peek(response), []byte(e.text))
-		if hasText && (hasHeader || !sendsHeader) {
-			return true
-		}
-		return hasHeader && e.allowsEmpty && !isPage(response)
+// isTagged reports whether a response with an object has an ETag, or another header of the S3
+// protocol and not the Content-Type of a web page.
+func isTagged(response *http.Response) bool {
+	if !isObject(response) {
+		return false
 	}
+	hasTag := response.Header.Get(rawclient.ETagHeader) != ""
+	return hasTag || isShown(response) && !hasTypeOfPage(response)
+}
 
-	// The response has no body that could be evidence.
-	if hasHeader {
+// isMetByDocument is isMetBy for an operation whose response has a document with e.text.
+func (e *responseRules) isMetByDocument(response *http.Response, sendsHeader bool) bool {
+	hasHeader := isShown(response)
+	hasText := bytes.Contains(peek(response), []byte(e.text))
+	lacksHeader := sendsHeader && !hasHeader
+	if hasText && !lacksHeader {
+		return true
+	}
+	// The setting may not exist.
+	return hasHeader && e.allowsEmpty && !isPage(response)
+}
+
+// isMetWithoutDocument is isMetBy for an operation whose response has no body that could be evidence.
+func (e *responseRules) isMetWithoutDocument(response *http.Response, sendsHeader bool) bool {
+	if isShown(response) {
 		return !isPage(response)
 	}
 	if sendsHeader {

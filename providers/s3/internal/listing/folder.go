@@ -46,28 +46,29 @@ func InFolder(prefix, key string) bool {
 // one for the rest of "a/" after "a/b/". The calls continue in this way up to the folder of
 // r.Prefix.
 func After(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
-	base := strings.LastIndex(r.Prefix, "/") + 1
+	// A folder is the beginning of key up to a "/". The last one is the folder of the prefix.
+	prefixFolderEnd := strings.LastIndex(r.Prefix, "/") + 1
 	for {
-		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
-		isOneEntry := r.Delimiter != "" && end > base
+		folderEnd := strings.LastIndex(key, "/") + 1
+		isOneEntry := r.Delimiter != "" && folderEnd > prefixFolderEnd
 		if isOneEntry {
 			// With a delimiter, the outermost folder is one entry. Continue after this folder.
-			end = base + strings.Index(key[base:], "/") + 1
+			folderEnd = prefixFolderEnd + strings.Index(key[prefixFolderEnd:], "/") + 1
 		} else {
 			// One argument of max is a prefix of the other, and max returns the longer one.
-			prefix := max(key[:end], r.Prefix)
+			prefix := max(key[:folderEnd], r.Prefix)
 			ok, err := list(prefix, key)
 			if ok || err != nil {
 				return err
 			}
 		}
-		if end <= base {
-			// The folder of the prefix was the last one.
+		if folderEnd <= prefixFolderEnd {
 			return nil
 		}
 
-		// Keys in the folder "a/" come before "a0", because "0" follows "/".
-		key = key[:end-1] + "0"
+		// All keys in the folder "a/" come before "a0", because "0" follows "/". The next round begins
+		// after the key "a0" and leaves it out, so list the keys that begin with it now.
+		key = key[:folderEnd-1] + "0"
 		ok, err := list(key, "")
 		if ok || err != nil {
 			return err

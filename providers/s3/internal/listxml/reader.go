@@ -80,13 +80,10 @@ func (x *reader) skipElement() error {
 // inside. The caller may modify the text, which is valid until the next call.
 func (x *reader) readValue() (value []byte, err error) {
 	if x.decoder != nil {
-		name, err := x.decodeTag(&value)
-		if name != nil {
-			err = errors.New("the page has an element instead of text")
-		}
-		return value, err
+		return x.decodeValue()
 	}
 	if x.isSelfClosed {
+		// An element without content was written as <name/>.
 		x.close()
 		return nil, nil
 	}
@@ -94,6 +91,16 @@ func (x *reader) readValue() (value []byte, err error) {
 		return nil, err
 	}
 	return value, x.readEndTag()
+}
+
+// decodeValue is readValue with encoding/xml, for an unusual document.
+func (x *reader) decodeValue() (value []byte, err error) {
+	name, err := x.decodeTag(&value)
+	isElement := name != nil // otherwise it is the end tag
+	if isElement {
+		err = errors.New("the page has an element instead of text")
+	}
+	return value, err
 }
 
 // decodeTag opens the next element and returns its name, like openChild, but with encoding/xml, for

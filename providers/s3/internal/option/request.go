@@ -90,21 +90,9 @@ func checkFunctions(input any, native []any) error {
 		return nil
 	}
 
-	// An option must fit this request, or another request of the operation. alternatives has the requests of which an
-	// operation sends one.
-	var alternatives, others []reflect.Type
-	switch {
-	case slices.Contains(writing, typ):
-		alternatives = writing
-		others = besideWriting
-	case slices.Contains(reading, typ):
-		alternatives = reading
-	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
-		others = reading // Restore sends HeadObject before RestoreObject
-	}
-
-	// An option for this very request is enough. One for another alternative would never be used.
-	var unused reflect.Type // of an option for another alternative
+	// An option for this very request is enough. One for an alternative would never be used.
+	alternatives, others := relatedTypes(typ)
+	var unused reflect.Type // the request of an option for an alternative
 	for _, o := range native {
 		f, ok := o.(function)
 		if !ok {
@@ -124,6 +112,20 @@ func checkFunctions(input any, native []any) error {
 		return typeError(unused, typ)
 	}
 	return nil
+}
+
+// relatedTypes returns the types of the requests that an operation with a request of type typ might
+// have sent in place of that request (alternatives), and may send in addition to it (others).
+func relatedTypes(typ reflect.Type) (alternatives, others []reflect.Type) {
+	switch {
+	case slices.Contains(writing, typ):
+		return writing, besideWriting
+	case slices.Contains(reading, typ):
+		return reading, nil
+	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
+		return nil, reading // Restore sends HeadObject before RestoreObject
+	}
+	return nil, nil
 }
 
 // typeError returns the error for an option of WithRequest with a function for got, in an operation

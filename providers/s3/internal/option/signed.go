@@ -47,8 +47,10 @@ var ownHeaders = []string{
 // copy.
 var ownPrefixes = []string{"Proxy-", "Sec-", "X-Amz-Copy-Source"}
 
+// isReservedHeader reports whether WithSignedHeader refuses a header with this canonical name.
 func isReservedHeader(header string) bool {
-	return slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(header, prefix) })
+	hasPrefix := func(prefix string) bool { return strings.HasPrefix(header, prefix) }
+	return slices.Contains(ownHeaders, header) || slices.ContainsFunc(ownPrefixes, hasPrefix)
 }
 
 // NewSignedParameter returns the value of an option WithSignedParameter, which adds a parameter to
@@ -77,9 +79,9 @@ func NewSignedParameter(name, value string) SignedValue {
 func NewSignedHeader(name, value string) SignedValue {
 	const option = "WithSignedHeader"
 	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
-	isReserved := slices.Contains(ownHeaders, v.name) || isReservedHeader(v.name)
+	canName := httpheader.IsName(name) && !isReservedHeader(v.name)
 	hasUnusualSpaces := value != strings.TrimSpace(value) || strings.Contains(value, "  ")
-	if !httpheader.IsName(name) || isReserved {
+	if !canName {
 		v.err = argument.Invalid(option,
 			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
 	} else if value == "" || hasUnusualSpaces || !httpheader.IsPrintable(value) {

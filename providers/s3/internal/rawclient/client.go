@@ -105,35 +105,13 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 //     SDK with the option fail.replay, with which the SDK sends nothing and returns its error.
 //   - Otherwise the response is a success.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
-	// RawPath keeps the escapes of the signed path, which url.URL might write in another way.
-	escaped := escape.Path(r.key)
-	path := c.Path + "/" + escaped
-	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
-	if escaped != r.key {
-		u.Path = c.Path + "/" + r.key
-		u.RawPath = path
-	}
+	path := c.Path + "/" + escape.Path(r.key)
 	if err := c.authorize(ctx, r, path); err != nil {
 		return nil, nil, err
 	}
 
-	req := &http.Request{
-		Method:        r.method,
-		URL:           u,
-		Host:          c.Host,
-		Header:        r.header.Header,
-		ContentLength: r.size,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-	}
-	if r.size != 0 && r.body != nil {
-		// The transport must not close the body, which the engine may read again.
-		req.Body = io.NopCloser(r.body)
-	}
-
 	// A failure without a response is also for the SDK.
-	response, err = c.Transport.Send(ctx, req)
+	response, err = c.Transport.Send(ctx, c.httpRequest(r, path))
 	if err != nil {
 		return nil, &failure{err: err}, nil
 	}
@@ -151,6 +129,34 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		return response, lateError(response), nil
 	}
 	return response, nil, nil
+}
+
+// httpRequest returns the request in the form of net/http. path is the escaped path of the object,
+// which was signed.
+func (c *Client) httpRequest(r *request, path string) *http.Request {
+	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
+	escapedKey := path[len(c.Path)+len("/"):]
+	if escapedKey != r.key {
+		// RawPath keeps the escapes of the signed path, which url.URL might write in another way.
+		u.Path = c.Path + "/" + r.key
+		u.RawPath = path
+	}
+
+	req := &http.Request{
+		Method:        r.method,
+		URL:           u,
+		Host:          c.Host,
+		Header:        r.header.Header,
+		ContentLength: r.size,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+	}
+	if r.size != 0 && r.body != nil {
+		// The transport must not close the body, which the engine may read again.
+		req.Body = io.NopCloser(r.body)
+	}
+	return req
 }
 
 // minExpectSize is the size in bytes from which a body waits for the server's

@@ -84,21 +84,29 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 			continue
 		}
 
-		// Read bytes of the current chunk, of which t.chunk remain.
+		// Read bytes of the current chunk, of which t.chunk remain. The caller gets the bytes of a slow
+		// body without waiting for more.
 		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
-		count, err := t.body.Read(space)
+		count, err := t.readChunk(space)
 		n += count
-		t.chunk -= int64(count)
-		if err == io.EOF && t.remaining+t.chunk > 0 {
-			return n, io.ErrUnexpectedEOF
-		}
-		if err != nil && err != io.EOF {
+		if err != nil || count < len(space) {
 			return n, err
 		}
-		if count < len(space) {
-			// The caller gets the bytes of a slow body without waiting for more.
-			return n, nil
-		}
+	}
+	return n, nil
+}
+
+// readChunk reads bytes of the current chunk into p, which must not be longer than the rest of the
+// chunk. At the end of the body, it fails with io.ErrUnexpectedEOF if bytes are missing.
+func (t *Trailed) readChunk(p []byte) (n int, err error) {
+	n, err = t.body.Read(p)
+	t.chunk -= int64(n)
+	if err != io.EOF {
+		return n, err
+	}
+	missing := t.chunk + t.remaining
+	if missing > 0 {
+		return n, io.ErrUnexpectedEOF
 	}
 	return n, nil
 }

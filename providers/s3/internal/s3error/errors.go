@@ -57,28 +57,11 @@ func FromResponse(err error) *storage.Error {
 	if response == nil {
 		return nil
 	}
-	status := response.HTTPStatusCode()
 	code, message := CodeAndMessage(err)
-	m := Meaning(code, message, status)
+	m := meaningOf(response.Response.Response, code, message)
+	status := effectiveStatus(response.Response.Response, code, m)
 
-	// The response to a HEAD has no body, and therefore no code of S3.
-	isDenied := status == http.StatusUnauthorized || status == http.StatusForbidden
-	if isDenied && !meanings.Has(code) && serverclock.IsSkewed(response.Response.Response) {
-		m = meanings.Codes["RequestTimeTooSkewed"]
-	}
-	if isThrottledHead(response.Response.Response) {
-		m = meanings.Codes["SlowDown"]
-	}
-
-	if strings.HasPrefix(response.Response.Status, "200") && meanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
-		// The SDK sets the status to 500, which would mean that the write may have had an effect.
-		// After this error, it had none.
-		status = http.StatusBadRequest
-	}
-	if code == "ConditionalRequestConflict" {
-		status = http.StatusConflict // S3 may send this code after status 200, too
-	}
-
+	// A redirect may come from a gateway, if nothing shows that the store sent it.
 	isStoreError := hasOwnCode(code, message, status) || evidence.HasOwnHeader(response.Response.Header)
 	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
 		m = redirect
@@ -86,13 +69,41 @@ func FromResponse(err error) *storage.Error {
 
 	// Add what the headers of the response say.
 	e := m.NewError(status, response.Response.Header, err)
-	e.Retryable = e.Retryable || areReplaced(err)
+	e.Retryable = e.Retryable || areReplaced(err) // new credentials may be accepted
 	e.RequestID = response.ServiceRequestID()
 	e.Unknown = sdkerror.IsForeign(status, isStoreError, false)
 	if region := OtherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
 	return e
+}
+
+// meaningOf returns the meaning of a response with this code and message. The response to a HEAD has
+// no body, and therefore no code of S3, so that its headers decide.
+func meaningOf(r *http.Response, code, message string) sdkerror.Meaning {
+	if isThrottledHead(r) {
+		return meanings.Codes["SlowDown"]
+	}
+	isDenied := r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden
+	if isDenied && !meanings.Has(code) && serverclock.IsSkewed(r) {
+		return meanings.Codes["RequestTimeTooSkewed"]
+	}
+	return Meaning(code, message, r.StatusCode)
+}
+
+// effectiveStatus returns the status that a response with this code and the meaning m should have. It
+// differs from the status of r if S3 sent the error in the body of a response with status 200. The
+// SDK then sets the status to 500, which would mean that the write may have had an effect.
+func effectiveStatus(r *http.Response, code string, m sdkerror.Meaning) int {
+	if code == "ConditionalRequestConflict" {
+		return http.StatusConflict
+	}
+	wasSentAs200 := strings.HasPrefix(r.Status, "200")
+	hasNoEffect := meanings.Has(code) && !sdkerror.IsRetryable(m.Code)
+	if wasSentAs200 && hasNoEffect {
+		return http.StatusBadRequest
+	}
+	return r.StatusCode
 }
 
 // isThrottledHead reports whether S3 has throttled a HEAD. A HEAD has no body, so the code SlowDown
