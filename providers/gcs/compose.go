@@ -26,30 +26,21 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
-	for _, source := range r.Sources {
-		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
-			// Google accepts only one key for the object and all sources. The engine streams instead.
-			return nil, storage.Unsupported
-		}
-		if source.Attrs == nil || source.Attrs.TagCount > 0 {
-			c.copiesContexts = true
-		}
-		handle, err := d.account.sourceAt(source)
-		if err != nil {
-			return nil, err
-		}
-		c.sources = append(c.sources, handle)
+	if err := c.addSources(r.Sources); err != nil {
+		return nil, err
 	}
 
 	// In an append, the new object replaces the source, and must keep the custom time of the source.
-	if len(r.Tail) > 0 {
+	hasTail := len(r.Tail) > 0
+	if hasTail {
 		keepCustomTime(c.attrs, r.Sources[0])
 		if err := d.composites.stageTail(ctx, r, c); err != nil {
 			return nil, err
 		}
 	}
 
-	hasIntermediates := len(r.Tail) > 0 || len(r.Sources) > composeSources
+	// The tail, and the results of all levels but the last, are intermediate objects.
+	hasIntermediates := hasTail || len(r.Sources) > composeSources
 	attrs, err := c.run(ctx)
 	if err != nil {
 		err = d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
@@ -76,6 +67,26 @@ type composition struct {
 	crc            storage.CRC32C      // checksum of the target; the server verifies it before it stores the target
 	scratchPrefix  string              // prefix of the keys of intermediate objects
 	intermediates  []*gcs.ObjectHandle // intermediate objects that exist and must be removed
+}
+
+// addSources adds the sources of a Compose. It fails with Unsupported if one has another customer's
+// key than the target, because Google accepts only one key. The engine then streams the sources.
+func (c *composition) addSources(sources []driver.ObjectRef) error {
+	for _, source := range sources {
+		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
+			return storage.Unsupported
+		}
+		mayHaveTags := source.Attrs == nil || source.Attrs.TagCount > 0
+		if mayHaveTags {
+			c.copiesContexts = true
+		}
+		handle, err := c.bucket.account.sourceAt(source)
+		if err != nil {
+			return err
+		}
+		c.sources = append(c.sources, handle)
+	}
+	return nil
 }
 
 // newComposition returns a composition without sources, which the caller adds.

@@ -99,7 +99,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	// A part has only one of the attributes that options set: the KMS key.
+	// A part has only one of the attributes that options set: the KMS key. The customer's key is in call.
 	call := callOf(r.Native)
 	optionAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
 	if err != nil {
@@ -120,12 +120,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 
 	attrs := stored.attrs()
 	if name.open {
-		// The upload may have ended meanwhile. Then nobody else would remove the part.
-		isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, &name) }
-		removePart := func(ctx context.Context) error {
-			return cs.objects.Delete(ctx, &driver.DeleteRequest{Key: object.Name, Version: attrs.Revision})
-		}
-		if err := components.CheckOpen(ctx, isOpen, removePart); err != nil {
+		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
 			return driver.Part{}, err
 		}
 	}
@@ -138,6 +133,16 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}, nil
 }
 
+// checkOpen returns an error if an open upload has ended while a part was stored. It then removes the
+// part, which has this key and revision, because nobody else would.
+func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, key, revision string) error {
+	isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, name) }
+	removePart := func(ctx context.Context) error {
+		return cs.objects.Delete(ctx, &driver.DeleteRequest{Key: key, Version: revision})
+	}
+	return components.CheckOpen(ctx, isOpen, removePart)
+}
+
 // stageTail prepares an append, which composes the object as it is and its tail: the new bytes. It
 // stores the tail as an intermediate object. If the object has a hold or a retention, stageTail
 // returns Unsupported, because Google may refuse to replace the object.
@@ -147,6 +152,8 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 		return storage.Unsupported
 	}
 
+	// Store the tail as the only part of an upload that begins here. All intermediate objects are in the
+	// folder of that upload. Parsing fails for a storage class that cannot be part of a name.
 	upload := newCompositeUpload(source.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -158,6 +165,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 		return cs.undo(ctx, c, sdkerror.WithoutEffect(translate(err)))
 	}
 
+	// The tail is the last source.
 	generation, err := parseGeneration("part", part.Tag)
 	if err != nil {
 		return err
@@ -185,22 +193,17 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	c.crc = r.Put.CRC32C
 	// Intermediate objects are in the folder of the parts. Their keys sort after those of all parts.
 	c.scratchPrefix = name.prefix + "1" + randomName() + "-"
-
-	// Compose exactly the generation of each part that the caller names.
-	for _, part := range r.Parts {
-		generation, err := parseGeneration("part", part.Tag)
-		if err != nil {
-			return nil, err
-		}
-		c.sources = append(c.sources, cs.bucket.handle().Object(name.key(part.Number)).Generation(generation))
+	parts, err := cs.partObjects(&name, r.Parts)
+	if err != nil {
+		return nil, err
 	}
+	c.sources = slices.Clone(parts) // run replaces c.sources
 
 	// An open upload may also have parts that are not in the object.
 	if name.open {
 		return cs.completeOpen(ctx, r, &name, c)
 	}
 
-	parts := slices.Clone(c.sources) // run replaces c.sources
 	attrs, err := c.run(ctx)
 	if err != nil {
 		return nil, cs.joinError(ctx, err, &name, r.Put)
@@ -208,6 +211,20 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	// The object is made. SweepParts removes what discard cannot.
 	_ = cs.discard(ctx, name.prefix, append(parts, c.intermediates...))
 	return attrs, nil
+}
+
+// partObjects returns the objects that are the parts of an upload, each with exactly the generation
+// that its tag names.
+func (cs *composites) partObjects(name *compositeUpload, parts []driver.Part) ([]*gcs.ObjectHandle, error) {
+	var objects []*gcs.ObjectHandle
+	for _, part := range parts {
+		generation, err := parseGeneration("part", part.Tag)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, cs.bucket.handle().Object(name.key(part.Number)).Generation(generation))
+	}
+	return objects, nil
 }
 
 // joinError returns the error for a failed composition of an upload's parts.
@@ -424,16 +441,21 @@ func (cs *composites) undo(ctx context.Context, c *composition, err error) error
 func (cs *composites) removeObject(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
-		_, holdErr := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-			return o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
-		})
-		if holdErr == nil {
+		if holdErr := endEventBasedHold(ctx, o); holdErr == nil {
 			err = writes(ctx, o.Delete)
 		}
-		// Otherwise err tells why the object stays.
+		// If the hold did not end, err tells why the object stays.
 	}
 	if statusOf(err) == http.StatusNotFound {
 		return nil
 	}
+	return err
+}
+
+// endEventBasedHold ends the event-based hold of an object.
+func endEventBasedHold(ctx context.Context, o *gcs.ObjectHandle) error {
+	_, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
+	})
 	return err
 }

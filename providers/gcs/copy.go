@@ -43,12 +43,25 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 
 	ctx = withCall(ctx, call)
 	mayHaveTags := r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0
-	if r.ReplaceTags && attrs.Contexts == nil && mayHaveTags {
+	removesTags := r.ReplaceTags && attrs.Contexts == nil // Google's name of tags is contexts
+	if removesTags && mayHaveTags {
 		// Without this parameter, Google would copy the source's tags.
 		ctx = withRequestFields(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 
 	copier := target.CopierFrom(callOf(r.Source.Native).addKey(source))
+	setCopyAttrs(copier, attrs)
+	copier.RewriteToken = r.Resume
+	obj, err := rewrite(ctx, copier)
+	r.Resume = copier.RewriteToken
+	if err != nil {
+		return nil, d.bucket.lockError(ctx, sourceError(err), r.Condition, &r.Controls)
+	}
+	return attrsOf(obj), nil
+}
+
+// setCopyAttrs sets the attributes of the copy.
+func setCopyAttrs(copier *gcs.Copier, attrs *gcs.ObjectAttrs) {
 	copier.ObjectAttrs = *attrs
 	copier.Name = "" // the target has it already
 	// Without a class, the copy would have the default class of the destination bucket. A request
@@ -56,14 +69,6 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
 	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream")
 	copier.DestinationKMSKeyName = attrs.KMSKeyName
-	copier.RewriteToken = r.Resume
-
-	obj, err := rewrite(ctx, copier)
-	r.Resume = copier.RewriteToken
-	if err != nil {
-		return nil, d.bucket.lockError(ctx, sourceError(err), r.Condition, &r.Controls)
-	}
-	return attrsOf(obj), nil
 }
 
 // keepCustomTime gives the copy the custom time of the source, because lifecycle rules may count

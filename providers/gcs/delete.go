@@ -20,7 +20,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		return err
 	}
 
-	err = writes(d.repeatedDelete(withCall(ctx, callOf(r.Native)), r), object.Delete)
+	// With the token of repeatedDelete, Google recognizes another attempt of the same removal.
+	tokenCtx := d.repeatedDelete(withCall(ctx, callOf(r.Native)), r)
+	err = writes(tokenCtx, object.Delete)
 	if err == nil {
 		return nil
 	}
@@ -29,9 +31,11 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if r.BypassGovernance && e.Code == storage.Locked {
 		return d.deleteGoverned(ctx, r, e)
 	}
+
+	// The removal of an object that does not exist is a success, but not in a bucket that does not
+	// exist. If missing is nil, the object may exist, and a gateway's 404 (Unknown) proves nothing.
 	missing := d.bucket.missingError(ctx, e, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
-		// A gateway's 404 proves nothing.
 		return e
 	}
 	notFoundErr := d.bucket.notFound(ctx, missing)

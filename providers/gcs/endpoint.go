@@ -74,8 +74,8 @@ func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the universe. The emulator of STORAGE_EMULATOR_HOST receives
-// no credentials, and a server that is not Google's none from the environment.
+// resolveEndpoint sets the endpoint and the universe. Without an endpoint in c, it is the emulator of
+// STORAGE_EMULATOR_HOST, or else the server of the universe. It stays nil for Google's own server.
 func (a *account) resolveEndpoint(c Config) error {
 	endpoint := c.Endpoint
 	if endpoint == "" {
@@ -88,10 +88,10 @@ func (a *account) resolveEndpoint(c Config) error {
 	if !c.Anonymous && !a.emulator {
 		a.universe = universeOf(c)
 	}
+	if endpoint == "" && a.universe == googleUniverse {
+		return nil
+	}
 	if endpoint == "" {
-		if a.universe == googleUniverse {
-			return nil
-		}
 		endpoint = "https://storage." + a.universe
 	}
 
@@ -104,18 +104,24 @@ func (a *account) resolveEndpoint(c Config) error {
 		)
 	}
 	a.endpoint = &url.URL{Scheme: server.Scheme, Host: server.Host}
+	return a.limitCredentials(c)
+}
 
+// limitCredentials makes the account anonymous if the endpoint must not receive its credentials. The
+// emulator receives none, and another server receives none from the environment, unless it is a host
+// of their universe or of Google. It fails if the endpoint is Google's and the credentials are not.
+func (a *account) limitCredentials(c Config) error {
+	if a.emulator {
+		a.anonymous = true
+	}
 	if a.anonymous {
 		return nil
 	}
-	if a.emulator {
-		a.anonymous = true
-		return nil
-	}
 
-	// Credentials of the environment are only for hosts of their universe or of Google.
-	isGoogleHost := isHostOf(googleUniverse, server)
-	if !isGoogleHost && !isHostOf(a.universe, server) && c.CredentialsJSON == nil && c.TokenSource == nil {
+	isGoogleHost := isHostOf(googleUniverse, a.endpoint)
+	isKnownHost := isGoogleHost || isHostOf(a.universe, a.endpoint)
+	isFromEnvironment := c.CredentialsJSON == nil && c.TokenSource == nil
+	if isFromEnvironment && !isKnownHost {
 		a.anonymous = true
 		return nil
 	}

@@ -179,9 +179,9 @@ func isLongResource(start []byte, wantKind string) bool {
 	return longResource.Match(start)
 }
 
-// isResource reports whether a document is a resource of Google's, of the kind wantKind or of none,
-// unless wantKind is "". An object must have a generation. A rewrite must have ended, or have the
-// token for its next request, without which the SDK would begin it again and again.
+// isResource reports whether a document is a resource of Google's, and does not name another kind
+// than wantKind, unless wantKind is "". An object must have a generation. A rewrite must have ended,
+// or have the token for its next request, without which the SDK would begin it again and again.
 func isResource(document []byte, wantKind string) bool {
 	var r struct {
 		Kind                                 string
@@ -194,9 +194,11 @@ func isResource(document []byte, wantKind string) bool {
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
-	if wantKind != "" && r.Kind != "" && r.Kind != wantKind {
+	canCompareKinds := wantKind != "" && r.Kind != ""
+	if canCompareKinds && r.Kind != wantKind {
 		return false
 	}
+
 	switch wantKind {
 	case rewriteKind:
 		if r.Done {
@@ -206,8 +208,9 @@ func isResource(document []byte, wantKind string) bool {
 	case objectKind:
 		return r.Generation != nil
 	}
-	if wantKind != "" && r.Kind != "" {
-		return true // the kind is right, see above
+
+	if canCompareKinds {
+		return true // they are equal
 	}
 	// Without a kind to compare, a field that Google's resources have is evidence.
 	hasFieldOfGoogle := r.Generation != nil || r.Metageneration != nil || r.Bindings != nil

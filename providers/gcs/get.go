@@ -35,12 +35,14 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	ctx = withCall(ctx, callOf(r.Native))
 	// The XML API has no native attributes. It also has no condition for NotRevision, and would
 	// send the bytes of an object that has not changed.
-	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
+	needsJSON := r.NativeAttrs || r.Condition.NotRevision != ""
+	if needsJSON || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}
 
 	resp, err := storedBytes(func(encoding string) (*http.Response, error) { return d.reader.send(ctx, r, encoding) })
 	if isMalformedHeader(err) {
+		// Metadata of the object is not a valid header. The JSON API sends no metadata in headers.
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	if mayBeCached(err) {
@@ -181,7 +183,8 @@ func attrsOfGet(resp *http.Response, r *driver.GetRequest) (*storage.Attrs, erro
 // sizeOf returns the size of the whole object in bytes. It returns an error if
 // the response is not the requested range.
 func sizeOf(resp *http.Response, r *driver.GetRequest) (int64, error) {
-	if resp.StatusCode == http.StatusPartialContent && httpheader.Range(r, maxObject) != "" {
+	wantsRange := httpheader.Range(r, maxObject) != ""
+	if wantsRange && resp.StatusCode == http.StatusPartialContent {
 		return httpheader.SizeOf(r, resp.Header.Get("Content-Range"))
 	}
 
@@ -190,12 +193,14 @@ func sizeOf(resp *http.Response, r *driver.GetRequest) (int64, error) {
 	if size < 0 {
 		size = storedLength(resp.Header)
 	}
-	if httpheader.Range(r, maxObject) == "" {
+	if !wantsRange {
 		if size < 0 {
 			return 0, httpheader.LengthMissing()
 		}
 		return size, nil
 	}
+
+	// A response with the whole object is right only if the range is all of the object.
 	if size == 0 && resp.StatusCode == http.StatusOK {
 		return 0, nil // an empty object has no ranges
 	}

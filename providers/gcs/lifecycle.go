@@ -150,18 +150,10 @@ func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.Li
 	if hasOtherConditions(&r.Condition) {
 		return rule, noStep
 	}
-	age := int(r.Condition.AgeInDays)
-	noncurrentDays := int(r.Condition.DaysSinceNoncurrentTime)
-	liveness := r.Condition.Liveness
-
-	// Noncurrent versions can only be removed, and by no other condition than these days.
-	if noncurrentDays > 0 {
-		if r.Action.Type != gcs.DeleteAction || age > 0 || liveness == gcs.Live {
-			return rule, noStep
-		}
-		rule.ExpireOldVersionsAfterDays = noncurrentDays
-		return rule, expireOldVersionsStep
+	if r.Condition.DaysSinceNoncurrentTime > 0 {
+		return parseNoncurrentRule(r)
 	}
+	age := int(r.Condition.AgeInDays)
 	if age == 0 {
 		return rule, noStep
 	}
@@ -171,6 +163,7 @@ func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.Li
 	}
 
 	// Without versions, every version is current.
+	liveness := r.Condition.Liveness
 	isCurrentOnly := liveness == gcs.Live || liveness == gcs.LiveAndArchived && !isVersioned
 	if !isCurrentOnly {
 		return rule, noStep
@@ -185,6 +178,16 @@ func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.Li
 		return rule, transitionStep
 	}
 	return rule, noStep
+}
+
+// parseNoncurrentRule is parseLifecycleRule for a rule about noncurrent versions. They can only be
+// removed, and by no other condition than the days since they became noncurrent.
+func parseNoncurrentRule(r *gcs.LifecycleRule) (rule storage.LifecycleRule, step int) {
+	if r.Action.Type != gcs.DeleteAction || r.Condition.AgeInDays > 0 || r.Condition.Liveness == gcs.Live {
+		return rule, noStep
+	}
+	rule.ExpireOldVersionsAfterDays = int(r.Condition.DaysSinceNoncurrentTime)
+	return rule, expireOldVersionsStep
 }
 
 // hasOtherConditions reports whether c has conditions other than the prefix, the age and whether a

@@ -26,7 +26,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	if err := refuseMD5(attrs); err != nil {
 		return "", err
 	}
-	// The keys of the marker and the parts derive from the name of the upload.
+	// The name of the upload is random, and the keys of the marker and the parts derive from it.
 	upload := openMark + newCompositeUpload(attrs.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -46,7 +46,8 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	if err != nil {
 		return "", err
 	}
-	if stored.KeptUntil != "" {
+	isKept := stored.KeptUntil != "" // by a retention policy of the bucket
+	if isKept {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: keptPartsHint}
 	}
 	return upload, nil
@@ -77,7 +78,8 @@ func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*g
 }
 
 // completeOpen creates the object of an open upload, and then removes all objects of the upload,
-// because clients may have sent parts that are not in the object.
+// because clients may have sent parts that are not in the object. It does so in the steps of a
+// components.Completion, with which concurrent calls make one object.
 func (cs *composites) completeOpen(
 	ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition,
 ) (*storage.Attrs, error) {
@@ -97,7 +99,6 @@ func (cs *composites) completeOpen(
 	}
 	removeParts := func(ctx context.Context) error { return cs.remove(ctx, r.Upload) }
 
-	// Run these steps so that concurrent calls make one object.
 	completion := components.Completion{
 		Store:   cs.objects,
 		Marker:  name.marker(),

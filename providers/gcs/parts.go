@@ -31,9 +31,9 @@ const maxResends = 8
 // statusAborted is the status with which Google confirms the removal of a session.
 const statusAborted = 499
 
-// BeginParts opens a session with the object's properties. The server checks the condition now, and
-// again when it creates the object. If r.AnyOrder is set, BeginParts begins an open upload instead,
-// because a session accepts bytes only in order.
+// BeginParts opens a session, Google's resumable upload, with the object's properties. The server
+// checks the condition now, and again when it creates the object. If r.AnyOrder is set, BeginParts
+// begins an open upload instead, because a session accepts bytes only in order.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	call := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
@@ -133,7 +133,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 
 	ctx = withRequestFields(ctx, callOf(r.Native).header, nil)
-	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
+	if _, err := s.sendPart(ctx, r, totalUnknown, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
 	}
 	return driver.Part{Number: r.Number, Size: r.Size}, nil
@@ -150,9 +150,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		return nil, err
 	}
 
+	// The last chunk has the last part, unless the caller has already sent all parts.
 	last := r.Last
 	if last == nil {
-		// All parts were sent before, so the last chunk is empty.
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
 	ctx = withRequestFields(ctx, callOf(r.Put.Native).header, nil)
@@ -208,13 +208,17 @@ func (a *account) session(upload string) (*session, error) {
 	return &session{account: a, address: upload}, nil
 }
 
+// totalUnknown is the size of the object in a request that sends a part other than the last one.
+const totalUnknown = -1
+
 // sendPart sends a part, and repeats the bytes that the server did not keep. For the last part,
-// total is the object's size, and sendPart returns the object; for any other part, total is -1.
+// total is the object's size, and sendPart returns the object. For any other part, total is
+// totalUnknown, and sendPart returns nil.
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
-	isLast := total >= 0
-	start := r.Offset // of the bytes that the server does not have
+	isLast := total != totalUnknown
+	start := r.Offset // where the bytes that the server does not have begin in the object
 	end := r.Offset + r.Size
 	for range maxResends {
 		object, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
@@ -225,15 +229,16 @@ func (s *session) sendPart(
 			return object, nil
 		}
 
-		if stored >= end && !isLast {
-			return nil, nil // the server has the whole part
+		hasWholePart := stored >= end
+		if hasWholePart && !isLast {
+			return nil, nil
 		}
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		// When all bytes are stored, the last request may still have to end the upload.
-		hasProgress := stored > start || stored >= end
-		if !hasProgress {
+		// If the server has all bytes, another request may still have to end the upload.
+		hasProgress := stored > start
+		if !hasProgress && !hasWholePart {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,
@@ -264,8 +269,8 @@ func (s *session) sendChunk(
 		return nil, 0, err
 	}
 
-	// Only the last request states the size of the object. For the others, total is -1.
-	isLast := total >= 0
+	// Only the last request states the size of the object.
+	isLast := total != totalUnknown
 	req.Header.Set("Content-Range", chunkRange(start, end, total))
 	if isLast && crc.Known {
 		req.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
@@ -293,10 +298,10 @@ func (s *session) sendChunk(
 }
 
 // chunkRange returns the Content-Range of a chunk. total is the object's size for the last chunk,
-// which declares it, and -1 for any other chunk.
+// which declares it, and totalUnknown for any other chunk.
 func chunkRange(start, end, total int64) string {
 	size := "*"
-	if total >= 0 {
+	if total != totalUnknown {
 		size = strconv.FormatInt(total, 10)
 	}
 	if start == end {
