@@ -13,9 +13,8 @@ import (
 // monotonic clock of this process.
 type waiter struct {
 	lease        *Lease
-	hasTried     bool
-	revision     string    // revision that the object had at the last read
-	revisionTime time.Time // time at which this waiter first saw that revision
+	revision     string    // revision that the object had at the last read; "" if there was no object
+	revisionTime time.Time // time at which this waiter first saw that revision; zero before the first read
 	token        int64     // token of the last holder
 	due          time.Time // WithInterval forbids acquiring the lease before this time
 	hasRewritten bool      // true if rewrite was called
@@ -41,56 +40,65 @@ func (w *waiter) acquire(ctx context.Context) error {
 // attempt reads the object once and acquires the lease if possible, or returns how long to wait
 // before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
+	current, err := w.look(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	if current.record.Holder == "" {
+		return w.acquireFree(ctx, current)
+	}
+
+	// Another process holds the lease. If it has not renewed the lease for a whole TTL, it has died.
+	remaining := current.ttl() - time.Since(w.revisionTime)
+	if remaining <= 0 {
+		return w.tryAcquire(ctx, current)
+	}
+	w.requestHandover(ctx, current)
+	return false, min(remaining, current.ttl()/looks), nil
+}
+
+// look reads the object. If its revision is new, the time for which the lease has not changed begins
+// again.
+func (w *waiter) look(ctx context.Context) (current state, err error) {
+	isFirst := w.revisionTime.IsZero()
 	// With WithRemoval, a free lease has no object, so the first attempt creates it without a read.
-	skipsRead := w.lease.wantsRemoval && !w.hasTried
-	var current state
+	skipsRead := isFirst && w.lease.wantsRemoval
 	if !skipsRead {
 		current, err = w.lease.read(ctx)
 		if err != nil {
-			return false, 0, err
+			return state{}, err
 		}
 	}
 
-	// If the revision is new, the time for which the lease has not changed begins again.
-	now := time.Now()
-	if !w.hasTried || current.revision != w.revision {
-		w.hasTried = true
+	if isFirst || current.revision != w.revision {
 		w.revision = current.revision
-		w.revisionTime = now
+		w.revisionTime = time.Now()
 	}
+	return current, nil
+}
 
-	// Wait while another process holds the lease.
-	if current.record.Holder != "" {
-		remaining := current.ttl() - now.Sub(w.revisionTime)
-		if remaining <= 0 {
-			// The holder has not renewed the lease for a whole TTL, so it has died.
-			return w.tryAcquire(ctx, current)
-		}
-		w.requestHandover(ctx, current)
-		return false, min(remaining, current.ttl()/looks), nil
-	}
-
-	// The lease is free. Acquire it as soon as WithInterval permits that.
-	wait = w.untilDue(current, now)
+// acquireFree tries to acquire a lease that nobody holds, as soon as WithInterval permits that.
+// Until then, it returns how long to wait.
+func (w *waiter) acquireFree(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
+	wait = w.untilDue(current, time.Now())
 	if wait <= 0 {
 		return w.tryAcquire(ctx, current)
 	}
 	if !w.hasRewritten {
-		// After a write, the next attempt may find a shorter wait.
+		// The next attempt follows at once, because it may find a shorter wait after this write.
 		return false, 0, w.rewrite(ctx, current)
 	}
 	return false, wait, nil
 }
 
-// rewrite writes the content of the object again, so that the store reports the current time, by
-// which untilDue measures the interval. If another process has changed the object, rewrite does
+// rewrite writes the object again without a change, because the store then reports its current time,
+// by which untilDue measures the interval. If another process has changed the object, rewrite does
 // nothing.
-//
-// If the last write seems older than the last acquisition, somebody has set the store's clock back.
-// rewrite then sets Began to the time of the last write, at which the interval of all waiters
-// begins.
 func (w *waiter) rewrite(ctx context.Context, current state) error {
 	w.hasRewritten = true
+
+	// If the last write seems older than the last acquisition, somebody has set the store's clock back.
+	// The interval of every waiter then begins at that write.
 	isClockSetBack := current.modified.Before(current.record.Began)
 	if isClockSetBack {
 		current.record.Began = current.modified
@@ -118,10 +126,8 @@ func (w *waiter) requestHandover(ctx context.Context, current state) {
 	w.revision = updated.revision
 }
 
-// untilDue returns how long WithInterval still forbids acquiring the lease. The interval begins at
-// the last acquisition, or now if the store reports no times. By the store's clock, the time from
-// that acquisition to the last write has certainly passed, so untilDue subtracts it. The time since
-// the last write is unknown, so the result may be too long, and a later call may return less.
+// untilDue returns how long WithInterval still forbids acquiring the lease, counted from the last
+// acquisition. The result may be too long at first, and a later call may return less.
 func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	interval := w.lease.interval
 	if interval == 0 {
@@ -133,15 +139,17 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 		return 0
 	}
 
-	// Without a known beginning, the whole interval begins now.
+	// If the store reports no times, the whole interval begins now.
 	due := now.Add(interval)
 	if !began.IsZero() {
-		// If the store's clock was set back, this is 0.
+		// By the store's clock, this time has passed from the acquisition to the last write of the object.
+		// How long that write was ago is unknown. If the clock was set back, the difference is negative.
 		passed := max(0, current.modified.Sub(began))
 		due = due.Add(-min(passed, interval))
 	}
 
-	// Keep the earliest time that was found since the last acquisition, which the token identifies.
+	// Keep the earliest time that was found since the last acquisition. A new token shows a new
+	// acquisition.
 	isFirst := w.due.IsZero() || current.record.Token != w.token
 	if isFirst || due.Before(w.due) {
 		w.due = due
@@ -151,8 +159,8 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 }
 
 // tryAcquire writes to the object that this process holds the lease, or returns how long to wait if
-// another process was faster. If the response was lost or lacks its time, it reads the object, and
-// releases the lease again if ctx has ended by then.
+// another process was faster. If ctx has ended by the time at which the success is known, it releases
+// the lease again.
 func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()
@@ -169,16 +177,12 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 	// Read the object, because its time is missing, or because the write may have succeeded without a response.
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	latest, readErr := l.read(cleanupCtx)
-	if readErr == nil && latest.record.Holder == l.holder {
-		l.state = latest
-		l.state.sent = start
-		l.state.record.Began = latest.modified
-		if ctx.Err() == nil {
-			return true, 0, nil
-		}
-
-		// If this fails, the lease ends after its TTL.
+	isHeld, readErr := l.readHeld(cleanupCtx, start)
+	if isHeld && ctx.Err() == nil {
+		return true, 0, nil
+	}
+	if isHeld {
+		// The caller has given up. If this fails, the lease ends after its TTL.
 		_ = l.free(cleanupCtx)
 		return false, 0, nil
 	}
@@ -193,4 +197,17 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 		return false, l.ttl / looks, nil
 	}
 	return false, 0, err
+}
+
+// readHeld reads the object, and reports whether it names this holder. If so, its state becomes that
+// of the lease, as written at the time sent.
+func (l *Lease) readHeld(ctx context.Context, sent time.Time) (isHeld bool, err error) {
+	latest, err := l.read(ctx)
+	if err != nil || latest.record.Holder != l.holder {
+		return false, err
+	}
+	l.state = latest
+	l.state.sent = sent
+	l.state.record.Began = latest.modified
+	return true, nil
 }

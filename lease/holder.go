@@ -25,14 +25,15 @@ func (l *Lease) lostError() error {
 // markLost ends the context of the lease.
 func (l *Lease) markLost() { l.cancel(l.lostError()) }
 
-// renew renews the lease if that is due, after reading the object if the outcome of the last
-// renewal is unknown. If a request fails, a later call tries again.
+// renew renews the lease if that is due. If a request fails, a later call tries again.
 func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
 
-	wantRead := l.isUnsure || l.wantsHandover
-	if wantRead && !l.reread(ctx) {
+	// The last renewal may have changed the object without a response, or a waiting process has changed
+	// it to ask for the lease.
+	mayHaveChanged := l.isUnsure || l.wantsHandover
+	if mayHaveChanged && !l.reread(ctx) {
 		return
 	}
 
@@ -51,8 +52,8 @@ func (l *Lease) renew(ctx context.Context) {
 	l.expiry.Reset(l.remaining())
 }
 
-// reread reads the state of the object, and returns false if the read fails or the lease is lost.
-// If another process asks for the lease, it closes the channel of Wanted.
+// reread makes the object as it is now the state of the lease. It returns false if the read fails, or
+// if the lease is lost because the object names another holder.
 func (l *Lease) reread(ctx context.Context) bool {
 	latest, err := l.read(ctx)
 	if err != nil {
@@ -62,13 +63,12 @@ func (l *Lease) reread(ctx context.Context) bool {
 		l.markLost()
 		return false
 	}
-	if latest.record.Wanted && l.wantsHandover {
-		l.want.Do(func() {
-			close(l.wanted)
-		})
-	}
+
 	l.adopt(latest)
 	l.isUnsure = false
+	if latest.record.Wanted && l.wantsHandover {
+		l.closeWanted()
+	}
 	return true
 }
 

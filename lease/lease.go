@@ -39,18 +39,18 @@ type Lease struct {
 	wantsHandover bool          // true if WithHandover is given
 	wantsRemoval  bool          // true if WithRemoval is given
 
-	holder   string          // random name of this holder; "" for [Check]
-	ctx      context.Context // ends when the lease is lost or released
-	cancel   context.CancelCauseFunc
-	wanted   chan struct{}
-	want     sync.Once // closes the channel of the method Wanted
-	token    int64
-	state    state              // state after the last successful write; state.sent is the time of that write
-	isUnsure bool               // true if the last write failed, but may have taken effect
-	expiry   *time.Timer        // ends ctx
-	stop     context.CancelFunc // ends renewing
-	renewing running.Group
-	release  func() error
+	holder      string          // random name of this holder; "" for [Check]
+	ctx         context.Context // ends when the lease is lost or released
+	cancel      context.CancelCauseFunc
+	wanted      chan struct{} // channel of the method Wanted
+	closeWanted func()
+	token       int64
+	state       state              // state after the last successful write; state.sent is the time of that write
+	isUnsure    bool               // true if the last write failed, but may have taken effect
+	expiry      *time.Timer        // ends ctx
+	stop        context.CancelFunc // ends renewing
+	renewing    running.Group
+	release     func() error
 }
 
 // Hold waits for the lease of key as [Acquire] does, calls job while it holds the lease, and then
@@ -68,18 +68,34 @@ func Hold(
 		return err
 	}
 
-	// The job ends when the lease is lost.
-	jobCtx, cancel := context.WithCancelCause(l.contextWith(ctx))
-	defer cancel(nil)
-	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
-	defer stop()
+	jobCtx, cancel := l.jobContext(ctx)
+	defer cancel()
+	// The lease is released even if job panics.
 	defer func() {
-		// A job that ends with the cause of its ctx has returned the error of Release already.
-		if e := l.Release(); e != nil && !errors.Is(err, e) {
-			err = errors.Join(err, e)
-		}
+		err = l.releaseAfter(err)
 	}()
 	return job(jobCtx)
+}
+
+// jobContext returns the context of a job: ctx with the lease, which also ends when the lease is
+// lost.
+func (l *Lease) jobContext(ctx context.Context) (jobCtx context.Context, cancel func()) {
+	jobCtx, cancelCause := context.WithCancelCause(l.contextWith(ctx))
+	stop := context.AfterFunc(l.ctx, func() { cancelCause(context.Cause(l.ctx)) })
+	return jobCtx, func() {
+		stop()
+		cancelCause(nil)
+	}
+}
+
+// releaseAfter releases the lease, and adds the error of that to the error of the job. A job that has
+// returned the cause of its ctx, such as the loss of the lease, has returned that error already.
+func (l *Lease) releaseAfter(jobErr error) error {
+	releaseErr := l.Release()
+	if releaseErr == nil || errors.Is(jobErr, releaseErr) {
+		return jobErr
+	}
+	return errors.Join(jobErr, releaseErr)
 }
 
 // Acquire waits until it holds the lease of key. If ctx ends first, it fails with Canceled or
@@ -90,24 +106,28 @@ func Hold(
 // retries.
 func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option) (*Lease, error) {
 	l := &Lease{bucket: b, key: key, holder: rand.Text(), wanted: make(chan struct{})}
+	l.closeWanted = sync.OnceFunc(func() { close(l.wanted) })
 	if err := l.prepare(opts); err != nil {
 		return nil, err
 	}
 	if err := (&waiter{lease: l}).acquire(ctx); err != nil {
 		return nil, err
 	}
+	l.begin(ctx)
+	return l, nil
+}
 
-	// The lease outlives ctx. Its own context ends when the lease is lost or released.
+// begin begins to renew the lease in the background, until end. The lease keeps the values of ctx,
+// but outlives it.
+func (l *Lease) begin(ctx context.Context) {
 	l.ctx, l.cancel = context.WithCancelCause(l.contextWith(context.WithoutCancel(ctx)))
 	l.token = l.state.record.Token
 	l.expiry = time.AfterFunc(l.remaining(), l.markLost)
 	l.release = sync.OnceValue(l.end)
 
-	// Renew it in the background, until end calls l.stop.
 	renewCtx, stop := context.WithCancel(l.ctx)
 	l.stop = stop
 	l.renewing.Go(func() { running.Every(renewCtx, l.ttl/looks, l.renew) }, l.markLost)
-	return l, nil
 }
 
 // Check reports why [Acquire] would fail, without acquiring the lease or writing anything. It fails
