@@ -113,51 +113,65 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 }
 
 // put stores an entry, unless another writer has stored one with this number, which makes won
-// false. Each attempt writes the same id and bytes, so that an attempt that arrives late does no
-// harm.
+// false.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
-	id := rand.Text()
+	d := draft{number: number, id: rand.Text(), data: data}
+	err = l.upload(ctx, d)
+	if err == nil {
+		return true, l.confirm(ctx, number, d.id)
+	}
+	if errors.Is(err, storage.OutcomeUnknown) {
+		return l.resolve(ctx, d, err)
+	}
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another writer has stored an entry with this number. But if the log was trimmed up to it, an
+		// earlier attempt of Upload may have stored the entry of this call before, and confirm fails.
+		return false, l.confirm(ctx, number, "")
+	}
+	return false, err
+}
+
+// A draft is an entry that a call of Append tries to store. All attempts write the same id and
+// bytes, so that an attempt that arrives late does no harm.
+type draft struct {
+	number int64
+	id     string // random; it shows which call of Append has stored the entry
+	data   []byte
+}
+
+// upload stores the entry if no entry with its number exists.
+func (l *Log) upload(ctx context.Context, d draft) error {
+	_, err := l.bucket.Upload(
+		ctx, l.key(d.number), bytes.NewReader(d.data), storage.IfAbsent(),
+		storage.WithMetadata(map[string]string{idName: d.id}),
+	)
+	return err
+}
+
+// resolve finds out whose entry is stored after an upload failed that may have stored d, and returns
+// the results of put. As long as no entry is stored, it uploads d again.
+func (l *Log) resolve(ctx context.Context, d draft, uploadErr error) (won bool, err error) {
 	policy := running.NewDefaultPolicy()
 	tries := running.Tries{}
-
-	// An attempt that failed may have stored the entry nevertheless.
-	isUnsure := false
 	for {
-		_, err := l.bucket.Upload(
-			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
-			storage.WithMetadata(map[string]string{idName: id}),
-		)
-		if err == nil {
-			return true, l.confirm(ctx, number, id)
-		}
-		if errors.Is(err, storage.OutcomeUnknown) {
-			isUnsure = true
-		}
-
-		if !isUnsure && storage.CodeOf(err) != storage.PreconditionFailed {
-			return false, err
-		}
-		if !isUnsure {
-			// Another writer has stored an entry with this number. But if the log was trimmed up to it,
-			// an earlier attempt of Upload may have stored the entry of this call before, and confirm fails.
-			return false, l.confirm(ctx, number, "")
-		}
-
-		// The id shows whose entry is stored, if any.
-		exists, author, readErr := l.writerOf(ctx, number)
+		exists, author, readErr := l.writerOf(ctx, d.number)
 		if readErr != nil {
-			return false, l.errUnknown(number, errors.Join(err, readErr))
+			return false, l.errUnknown(d.number, errors.Join(uploadErr, readErr))
 		}
 		if exists {
 			// The stored entry may be that of another writer. Even so, an earlier attempt may have stored the
 			// entry of this call. If Trim may have removed it, confirm fails.
-			return author == id, l.confirm(ctx, number, author)
+			return author == d.id, l.confirm(ctx, d.number, author)
 		}
 
 		// Nothing is stored, so try again.
 		delay, mayRetry := policy.Allow(&tries, false, 0)
 		if !mayRetry || running.Sleep(ctx, delay) != nil {
-			return false, l.errUnknown(number, err)
+			return false, l.errUnknown(d.number, uploadErr)
+		}
+		uploadErr = l.upload(ctx, d)
+		if uploadErr == nil {
+			return true, l.confirm(ctx, d.number, d.id)
 		}
 	}
 }

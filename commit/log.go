@@ -163,21 +163,13 @@ func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err err
 // was replaced, or was removed by other means than Trim, Last fails with Changed.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.lastNumber(ctx, time.Now()) }
 
-// lastNumber returns the number of the last entry of the log, from a search that begins at the last
-// entry that this Log has seen. Unless that entry was seen after the time start, it may be gone, so
-// lastNumber first checks that it still exists.
+// lastNumber returns the number of the last entry of the log. If this Log has seen an entry since
+// the time start, it is taken to exist still, and otherwise lastNumber checks that.
 func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
-	low := int64(0)
-	if seen := l.known.Load(); seen != nil {
-		low = seen.number
-		if !seen.at.After(start) {
-			// Only an error matters: if the entry was trimmed, the loop below searches after the trimmed entries.
-			if _, err := l.checkKnown(ctx, seen); err != nil {
-				return 0, err
-			}
-		}
+	low, err := l.searchStart(ctx, start)
+	if err != nil {
+		return 0, err
 	}
-
 	for {
 		last, err := l.search(ctx, low)
 		if err != nil {
@@ -188,7 +180,8 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 			return 0, err
 		}
 		if trimmed > last {
-			// The log was trimmed during the search, which may have missed entries.
+			// The log was trimmed during the search, which may have missed entries, so search again after
+			// the trimmed ones.
 			low = trimmed
 			continue
 		}
@@ -197,6 +190,24 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 		}
 		return last, nil
 	}
+}
+
+// searchStart returns the number after which lastNumber searches: that of the last entry that this
+// Log has seen, or 0. If the entry was seen before the time start, searchStart checks it, and fails
+// with Changed if this is another log than before.
+func (l *Log) searchStart(ctx context.Context, start time.Time) (int64, error) {
+	seen := l.known.Load()
+	if seen == nil {
+		return 0, nil
+	}
+	if seen.at.After(start) {
+		return seen.number, nil
+	}
+
+	// Whether the entry exists does not matter: if it was trimmed, lastNumber searches after the
+	// trimmed entries.
+	_, err := l.checkKnown(ctx, seen)
+	return seen.number, err
 }
 
 // search returns the number of the last entry, where low is 0 or the number of an entry after which
