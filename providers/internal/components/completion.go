@@ -147,14 +147,15 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	request.Call = cmp.Or(r.Call, hexid.New(8))
 	c.request = &request
 	for range maxDecisions {
-		m, err := c.awaitDecision(ctx)
-		if err == nil {
-			err = c.Prepare(ctx)
-		}
+		// Before this call may make the object, no other call may be about to make it.
+		current, err := c.awaitDecision(ctx)
 		if err != nil {
 			return nil, err
 		}
-		attrs, retry, err := c.attempt(ctx, m)
+		if err := c.Prepare(ctx); err != nil {
+			return nil, err
+		}
+		attrs, retry, err := c.attempt(ctx, current)
 		if !retry {
 			return attrs, err
 		}
@@ -166,20 +167,16 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	}
 }
 
-// awaitDecision waits while the marker has the decision of another call, and returns the marker; if
-// the other call takes too long, awaitDecision replaces its decision by a decision of this call.
+// awaitDecision waits until the marker has no decision of another call, and returns the marker. If
+// the marker stays the same for too long, the other call has died, and this call takes over.
 func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
-	revision := ""      // of the marker
-	var start time.Time // when this call first saw that revision
+	revision := ""          // of the marker
+	var firstSeen time.Time // when this call first saw that revision
 	pause := firstPause
 	for {
 		m, err := c.read(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if m.revision != revision {
-			revision = m.revision
-			start = time.Now()
 		}
 		if m.Made {
 			return nil, ErrEnded
@@ -189,15 +186,15 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 		}
 
 		// The marker has the decision of another call.
-		attrs, isMade, err := c.lookup(ctx)
-		if isMade {
-			c.cleanUp(ctx)
-			return nil, ErrEnded // because of this error, the engine then looks for the object
+		if m.revision != revision {
+			revision = m.revision
+			firstSeen = time.Now()
 		}
+		object, err := c.lookupOpen(ctx)
 		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
 			return nil, err
 		}
-		if time.Since(start) < patience {
+		if time.Since(firstSeen) < patience {
 			if err := running.Sleep(ctx, pause); err != nil {
 				return nil, err
 			}
@@ -205,31 +202,44 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 			continue
 		}
 
-		// The other call takes too long.
-		if attrs == nil || !m.matches(attrs) {
-			return nil, ErrEnded
-		}
-		m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
-		if err != nil {
-			return nil, err
-		}
-		if m != nil {
-			return m, nil
+		taken, err := c.takeOver(ctx, m, object)
+		if taken != nil || err != nil {
+			return taken, err
 		}
 		// Another call has replaced the marker first, so read it again.
 	}
 }
 
+// takeOver replaces the decision of a call that has died by one of this call, and returns the new
+// marker, or nil if another call has replaced m first. object is the object of the key, or nil if
+// there is none or this call may not read it.
+func (c *Completion) takeOver(ctx context.Context, m *marker, object *storage.Attrs) (*marker, error) {
+	// Unless the key certainly has the object of the decision still, the dead call may have made its
+	// object, which may have been replaced or removed since. The upload has then ended.
+	if object == nil || !m.matches(object) {
+		return nil, ErrEnded
+	}
+	return c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
+}
+
+// lookupOpen returns the object that the key has now, or nil. If this upload has made that object,
+// lookupOpen ends the upload and fails with ErrEnded, after which the engine looks for the object.
+func (c *Completion) lookupOpen(ctx context.Context) (*storage.Attrs, error) {
+	attrs, isMade, err := c.lookup(ctx)
+	if isMade {
+		c.cleanUp(ctx)
+		return nil, ErrEnded
+	}
+	return attrs, err
+}
+
 // attempt tries once to make the object, and reports whether Run must call it again because another
 // write to the key came first.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, retry bool, err error) {
-	isFirst := m.Call == "" // if false, an earlier attempt may have made the object
+	// If the marker has a decision already, an earlier attempt may have made the object.
+	isFirst := m.Call == ""
 	if isFirst {
-		d, err := c.newDecision(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		m, err = c.write(ctx, m, d)
+		m, err = c.decide(ctx, m)
 		if err != nil {
 			return nil, false, err
 		}
@@ -246,47 +256,52 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return attrs, false, nil
 }
 
-// newDecision returns a decision that this call makes the object, with the condition of the request
-// or, if the request has none, the condition that no other write changes the key before this call
-// does.
+// decide writes into the marker that this call makes the object, and returns the new marker, or nil
+// if another call has replaced m first.
+func (c *Completion) decide(ctx context.Context, m *marker) (*marker, error) {
+	d, err := c.newDecision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.write(ctx, m, d)
+}
+
+// newDecision returns the decision that this call makes the object under the condition of the
+// request. If the request has none, the condition is that the key is as it is now.
 func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
-	if put.Condition != (storage.Condition{}) {
+	hasCondition := put.Condition != (storage.Condition{})
+	if hasCondition {
 		return d, nil
 	}
 
-	attrs, isMade, err := c.lookup(ctx)
-	if isMade {
-		c.cleanUp(ctx)
-		return d, ErrEnded // because of this error, the engine then looks for the object
-	}
+	object, err := c.lookupOpen(ctx)
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return d, nil // the object is then made without a condition
 	}
 	if err != nil {
 		return d, err
 	}
-	if attrs == nil {
+	if object == nil {
 		d.Absent = true
 		return d, nil
 	}
-	d.Revision = attrs.Revision
+	d.Revision = object.Revision
 	return d, nil
 }
 
-// resolveFailure finds out whether a failed Commit has made the object, and returns the results of
-// attempt. If Commit certainly has not made it, resolveFailure clears the decision in the marker, so
-// that another call can complete the upload. isFirst is true if no earlier attempt has called Commit.
+// resolveFailure finds out whether a failed Commit, or one of an earlier attempt, has made the
+// object, and returns the results of attempt. isFirst is true if there was no earlier attempt.
 func (c *Completion) resolveFailure(
 	ctx context.Context, m *marker, isFirst bool, failure error,
 ) (attrs *storage.Attrs, retry bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	current, isMade, lookupErr := c.lookup(ctx)
+	object, isMade, lookupErr := c.lookup(ctx)
 	if isMade {
 		c.dropMade(ctx, m)
-		return current, false, nil
+		return object, false, nil
 	}
 
 	// An earlier attempt may have made the object, and another writer may have changed it since.
@@ -295,23 +310,35 @@ func (c *Completion) resolveFailure(
 		return nil, false, errEndedUnknown
 	}
 
-	storageErr, ok := errors.AsType[*storage.Error](failure)
-	isUnknown := ok && (storageErr.Unknown || storageErr.Retryable)
-	mayBeMade := isUnknown || !isFirst
-	isUnchanged := lookupErr == nil && m.matches(current)
+	// If the object may have been made, only an unchanged key shows that it was not.
+	mayBeMade := !isFirst || isUncertain(failure)
+	isUnchanged := lookupErr == nil && m.matches(object)
 	if mayBeMade && !isUnchanged {
 		return nil, false, failure
 	}
+	retry, err = c.withdraw(ctx, m, failure)
+	return nil, retry, err
+}
 
-	// Commit has not made the object.
+// isUncertain reports whether a request that failed may have had its effect nevertheless.
+func isUncertain(failure error) bool {
+	storageErr, ok := errors.AsType[*storage.Error](failure)
+	return ok && (storageErr.Unknown || storageErr.Retryable)
+}
+
+// withdraw clears the decision after a Commit that has not made the object, so that another call can
+// complete the upload. It returns whether to try again, and the error of the attempt.
+func (c *Completion) withdraw(ctx context.Context, m *marker, failure error) (retry bool, err error) {
 	releaseErr := c.release(ctx, m)
-	// Without a condition of the caller, a conflict means that the key has changed since the
+
+	// Without a condition of the caller, a conflict only means that the key has changed since the
 	// decision.
+	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
 	retry = isConflict && c.request.Put.Condition == (storage.Condition{})
 	if retry && releaseErr != nil {
-		return nil, false, releaseErr
+		return false, releaseErr
 	}
-	return nil, retry, failure
+	return retry, failure
 }
 
 // release takes the decision back, unless another call has already taken it over.
@@ -369,32 +396,38 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		Properties: storage.Properties{ContentType: ContentType, Metadata: metadata},
 		Condition:  storage.Condition{Revision: m.revision},
 	})
-	if err == nil {
-		return &marker{d, m.key, attrs.Revision}, nil
+	if err != nil {
+		return c.resolveWrite(ctx, m, d, err)
 	}
+	return &marker{d, m.key, attrs.Revision}, nil
+}
 
+// resolveWrite finds out what a failed write of the marker has done, and returns the results of
+// write.
+func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, failure error) (*marker, error) {
 	// Find out the result even if ctx has ended. If the decision of an ended call stayed in the
 	// marker, the upload would be unusable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	current, readErr := c.read(ctx)
-	if readErr != nil {
-		return nil, readErr
+	current, err := c.read(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if current.decision == d && current.revision != m.revision {
-		return current, nil // the write succeeded, and its response was lost
+	if current.revision != old.revision {
+		if current.decision == d {
+			return current, nil // the write succeeded, and its response was lost
+		}
+		return nil, nil // another call has replaced the marker
 	}
-	if current.revision != m.revision {
-		return nil, nil
-	}
-	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
-		// The marker still has the revision that the condition requires. So a 412 cannot be the
-		// store's response, and must be from a gateway.
+
+	// The marker still has the revision that the condition requires. So a 412 cannot be the store's
+	// response, and must be from a gateway.
+	if storageErr, ok := errors.AsType[*storage.Error](failure); ok {
 		unknown := *storageErr
 		unknown.Unknown = true
-		err = &unknown
+		failure = &unknown
 	}
-	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
+	return nil, sdkerror.WithoutEffect(failure) // only the marker was written, not the caller's object
 }
 
 // cleanUp removes the marker, which ends the upload, and the parts. It repeats that after temporary
