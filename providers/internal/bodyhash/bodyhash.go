@@ -13,14 +13,11 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Read passes all bytes of body to write, and then seeks to the start of body. source is the body
-// that the engine passed to the driver, which is body itself or the one that body wraps.
+// Read passes all bytes of body to write, and then seeks to the start of body, so that the request
+// can send them. source is the body that the engine passed to the driver, which is body itself or
+// the one that body wraps.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
-	var src io.Reader = body
-	if peeker, ok := source.(driver.BodyPeeker); ok {
-		// Bytes that PeekAt reads do not count as progress of the upload.
-		src = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
-	}
+	src := withoutProgress(body, source)
 	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
 	for ctx.Err() == nil {
@@ -35,6 +32,16 @@ func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(
 		}
 	}
 	return ctx.Err()
+}
+
+// withoutProgress returns a reader of the bytes of body that do not count as progress of the upload,
+// if source can read them so. Otherwise it returns body.
+func withoutProgress(body, source io.Reader) io.Reader {
+	peeker, ok := source.(driver.BodyPeeker)
+	if !ok {
+		return body
+	}
+	return io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 }
 
 // A peekReader is an io.ReaderAt for a body. The bytes that it reads do not count as progress.
