@@ -3,7 +3,6 @@
 package vended
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,59 +90,83 @@ type grantCall struct {
 	canceled bool // true if grant failed only because the request that called it was canceled
 }
 
-// get returns a grant for a key. It asks for one if there is none or if it expires soon. If another
-// request is asking already, get uses the grant that expires soon, or waits for the answer.
+// get returns a grant for a key. If there is none or if it expires soon, get asks for a new one,
+// unless another request is asking already.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
-		k.mu.Lock()
-		grant, ending, topic := k.find(key)
-		call := k.calls[topic] // of another request, which is asking now
-		if call != nil {
-			// Use the grant that expires soon until the other request has replaced it.
-			grant = cmp.Or(grant, ending)
+		s := k.state(key)
+		if s.grant != nil {
+			return s.grant, nil
 		}
-		if grant != nil {
-			k.mu.Unlock()
-			return grant, nil
+		if s.isCaller {
+			return k.replace(ctx, key, s)
 		}
-		if call == nil {
-			call = &grantCall{done: make(chan struct{})}
-			k.calls[topic] = call
-			k.mu.Unlock()
-			return k.replace(ctx, key, topic, ending, call)
-		}
-		k.mu.Unlock()
-
-		// Wait for the call of the other request.
-		select {
-		case <-call.done:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if call.err != nil && !call.canceled {
-			return nil, call.err
+		if err := s.call.wait(ctx); err != nil {
+			return nil, err
 		}
 		// Look again: there is a new grant now, unless the other request was canceled.
 	}
 }
 
-// replace asks for a grant for key. If that fails, it returns ending, the grant that expires soon,
-// unless ending is nil.
-func (k *Keyring[C]) replace(
-	ctx context.Context, key, topic string, ending *Grant[C], call *grantCall,
-) (*Grant[C], error) {
-	grant, err := k.ask(ctx, key, topic, call)
-	if err == nil || ending == nil {
+// A keyState is what a Keyring has for a key: a grant to use, or else the call that gets one.
+type keyState[C any] struct {
+	grant    *Grant[C]
+	call     *grantCall // nil if grant can be used and no request asks for another
+	isCaller bool       // true if the request that got this keyState must make the call
+	ending   *Grant[C]  // grant that expires soon and that the call replaces, or nil
+	topic    string     // topic of the call (see find)
+}
+
+// state returns what k has for a key now. If a new grant is needed and no request asks for it,
+// state begins a call, which the caller of state must make.
+func (k *Keyring[C]) state(key string) keyState[C] {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	grant, ending, topic := k.find(key)
+	s := keyState[C]{grant: grant, call: k.calls[topic], ending: ending, topic: topic}
+	if s.grant != nil {
+		return s
+	}
+	if s.call != nil {
+		// Use the grant that expires soon until the other request has replaced it.
+		s.grant = ending
+		return s
+	}
+	s.call = &grantCall{done: make(chan struct{})}
+	s.isCaller = true
+	k.calls[topic] = s.call
+	return s
+}
+
+// wait waits for the end of the call, and returns its error. If the request that made the call was
+// canceled, wait returns nil, and the caller of wait must ask itself.
+func (c *grantCall) wait(ctx context.Context) error {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if c.canceled {
+		return nil
+	}
+	return c.err
+}
+
+// replace makes the call of s, which asks for a grant for key. If that fails, it returns the grant
+// that expires soon, if there is one.
+func (k *Keyring[C]) replace(ctx context.Context, key string, s keyState[C]) (*Grant[C], error) {
+	grant, err := k.ask(ctx, key, s.topic, s.call)
+	if err == nil || s.ending == nil {
 		return grant, err
 	}
 
 	// Ask again only when half of the remaining time is over, so that not every request waits for a failing answer.
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ending.margin = ending.remaining() / 2
-	return ending, nil
+	s.ending.margin = s.ending.remaining() / 2
+	return s.ending, nil
 }
 
 // find looks for the grants with the longest prefixes that cover a key:
@@ -154,36 +177,34 @@ func (k *Keyring[C]) replace(
 //   - topic is the same for all requests that share one call of k.grant: the prefix of the grant that
 //     expires soon or has expired, or else "/" and the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
-	folder := key[:strings.LastIndexByte(key, '/')+1]
-	topic = "/" + folder // begins with "/", so that it differs from every prefix
-
-	// Lengths of the longest prefixes so far, where none is shorter than "".
-	foundLength := -1
-	endingLength := -1
+	var old *Grant[C] // expires soon or has expired
 	for prefix, grant := range k.grants {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		expiresSoon := grant.remaining() <= grant.margin
-		if !expiresSoon {
-			if len(prefix) > foundLength {
-				foundLength = len(prefix)
-				found = grant
-			}
-			continue
-		}
-
-		if len(prefix) <= endingLength {
-			continue
-		}
-		endingLength = len(prefix)
-		topic = prefix
-		ending = nil
-		if grant.remaining() > 0 {
-			ending = grant
+		if grant.remaining() > grant.margin {
+			found = narrower(found, grant)
+		} else {
+			old = narrower(old, grant)
 		}
 	}
-	return found, ending, topic
+
+	if old == nil {
+		folder := key[:strings.LastIndexByte(key, '/')+1]
+		return found, nil, "/" + folder // begins with "/", so that it differs from every prefix
+	}
+	if old.remaining() > 0 {
+		ending = old
+	}
+	return found, ending, old.Prefix
+}
+
+// narrower returns the grant with the longer prefix. a may be nil.
+func narrower[C any](a, b *Grant[C]) *Grant[C] {
+	if a == nil || len(b.Prefix) > len(a.Prefix) {
+		return b
+	}
+	return a
 }
 
 // ask calls k.grant for key, keeps the result, and wakes the requests that wait for call.
