@@ -66,7 +66,7 @@ func Find(dir Dir, target, source string) *File {
 
 	f := &File{
 		mark:     m,
-		path:     dataPath(filepath.Dir(path), filepath.Base(path), "0"),
+		path:     m.filePath(),
 		recorded: true,
 		active:   map[int64]span{},
 	}
@@ -137,17 +137,16 @@ func Replace(dir Dir, target string, mode os.FileMode) (*File, error) {
 	return Create(dir, target, mode)
 }
 
-// create creates a File for target. name is the name of its mark.
+// create creates a File for target, and its mark, the small file that describes it. name is the name
+// of the mark.
 func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
-	folder := filepath.Dir(target)
-	m, err := createMark(dir, filepath.Join(folder, name), header{Target: filepath.Base(target)})
+	markPath := filepath.Join(filepath.Dir(target), name)
+	m, err := createMark(dir, markPath, header{Target: filepath.Base(target)})
 	if err != nil {
-		// m is not nil if the mark was created, but could not be written.
-		m.remove()
 		return nil, err
 	}
 
-	path := dataPath(folder, name, "0")
+	path := m.filePath()
 	file, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode)
 	if err != nil {
 		m.remove()
@@ -269,27 +268,34 @@ func (f *File) flush() {
 // Missing returns the offset and length of each range that the file lacks. If it lacks none,
 // Missing returns the last recorded range, which the caller requests again to learn whether the
 // object is still the same.
-func (f *File) Missing() (missing [][2]int64) {
+func (f *File) Missing() [][2]int64 {
 	f.flush()
-	end := int64(0)
+	gaps := f.gaps()
+	if len(gaps) > 0 || len(f.done) == 0 {
+		return gaps
+	}
+
+	// The last span is written again, so it no longer counts as done.
+	last := f.done[len(f.done)-1]
+	f.done = f.done[:len(f.done)-1]
+	return [][2]int64{{last.offset, f.mark.header.Size - last.offset}}
+}
+
+// gaps returns the offset and length of each range of the object that f.done lacks, which must be
+// sorted.
+func (f *File) gaps() (gaps [][2]int64) {
+	end := int64(0) // of the spans so far
 	for _, s := range f.done {
 		if s.offset > end {
-			missing = append(missing, [2]int64{end, s.offset - end})
+			gaps = append(gaps, [2]int64{end, s.offset - end})
 		}
 		end = s.end
 	}
-
 	size := f.mark.header.Size
 	if end < size {
-		missing = append(missing, [2]int64{end, size - end})
+		gaps = append(gaps, [2]int64{end, size - end})
 	}
-	if len(missing) == 0 && len(f.done) > 0 {
-		// The last span is written again, so it no longer counts as done.
-		last := f.done[len(f.done)-1]
-		f.done = f.done[:len(f.done)-1]
-		missing = append(missing, [2]int64{last.offset, size - last.offset})
-	}
-	return missing
+	return gaps
 }
 
 // Has returns how many bytes of the object the file already has.

@@ -44,7 +44,6 @@ func (j *Job) begin() {
 		if err != nil {
 			// The error is not reported, because subdirectories may be writable. If they are not,
 			// Create fails.
-			m.remove()
 			return
 		}
 		if j.sync {

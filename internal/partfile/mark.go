@@ -126,7 +126,11 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		m.close()
 		return createMark(dir, path, h)
 	}
-	return m, m.begin(h)
+	if err := m.begin(h); err != nil {
+		m.remove()
+		return nil, err
+	}
+	return m, nil
 }
 
 // removeEmpty removes the empty mark file, with the mode markMode, that a dead process has left at
@@ -206,9 +210,10 @@ func openDead(dir Dir, path string) (*mark, error) {
 	return m, nil
 }
 
-// lockIfDead tries to lock the mark file. It returns true if it has the lock, and the process that
-// wrote the file is dead.
+// lockIfDead locks the mark file if the process that wrote it is dead, and reports whether it is. If
+// not, the caller closes the file, which also ends a lock.
 func (m *mark) lockIfDead() bool {
+	// A lock is certain if the file system has locks.
 	free, certain := localfile.TryLock(m.file)
 	if !free || !m.isInPlace() {
 		return false
@@ -222,6 +227,7 @@ func (m *mark) lockIfDead() bool {
 		return true
 	}
 
+	// Without locks, only the age of the last write shows that the process is dead.
 	info, err := m.file.Stat()
 	return err == nil && time.Since(info.ModTime()) > unlockedAge
 }
@@ -334,6 +340,9 @@ func (m *mark) remove() {
 // dataPath returns the path of a temporary file in dir. The name of the temporary file is the name
 // of its mark file, a hyphen and the number n.
 func dataPath(dir, markName, n string) string { return filepath.Join(dir, markName+"-"+n) }
+
+// filePath returns the path of the temporary file of a [File], the only one that its mark describes.
+func (m *mark) filePath() string { return dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0") }
 
 // markOf returns the name of the mark that belongs to a temporary file. name is the name of the
 // temporary file.

@@ -14,14 +14,17 @@ import (
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {
+		// The process is alive, or it died before it had written anything into its mark.
 		removeEmpty(root, path)
 		return
 	}
-	if m.header.Target == "" {
+	isOfJob := m.header.Target == ""
+	if isOfJob {
 		m.sweepJob(root, keep)
 		return
 	}
 
+	// The mark is of one File. A target that is no plain name is not from this package.
 	target := filepath.Join(filepath.Dir(path), m.header.Target)
 	isName := filepath.Base(m.header.Target) == m.header.Target
 	if !isName || keep(target) {
@@ -71,13 +74,13 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 // removeWithFile removes the temporary file of a [File] and then its mark, which stays if the
 // temporary file does.
 func (m *mark) removeWithFile() {
-	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
-	info, err := m.dir.Lstat(data)
+	path := m.filePath()
+	info, err := m.dir.Lstat(path)
 	if err != nil {
 		m.remove()
 		return
 	}
-	if !info.Mode().IsRegular() || m.dir.Remove(data) != nil {
+	if !info.Mode().IsRegular() || m.dir.Remove(path) != nil {
 		m.close()
 		return
 	}
