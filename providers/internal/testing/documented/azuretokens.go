@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// AzureTokens is an account that refuses requests with the account key, or with a signature by this
-// key. A request must have the token "token", or a signature by the key AzureDelegated.
+// AzureTokens is an account that refuses the account key and its signatures. A request must have the
+// token "token", or a signature by the key AzureDelegated.
 //
-// An emulator accepts only the account key and its signatures, so AzureTokens checks a request and
-// then replaces its authorization:
+// The emulator behind it accepts only the account key and its signatures. So AzureTokens checks the
+// authorization of each request, and then replaces it by one that the emulator accepts:
 //
-//   - sign signs a request with the account key, in place of the token.
-//   - grant checks a signature by the key AzureDelegated. It returns the query of a signature by the
-//     account key with the same permissions, or nil if the signature is wrong.
-//   - access is the query of a shared access signature, which replaces the token for the source of a
-//     copy.
+//   - sign replaces a token: it signs the request with the account key.
+//   - grant replaces a signature by AzureDelegated: it returns the query of a signature by the
+//     account key with the same permissions, or nil if the given signature is wrong.
+//   - access replaces the token of the source of a copy: it is the query of a signature by the
+//     account key.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, query url.Values) url.Values,
 ) Peculiarity {
@@ -45,25 +45,26 @@ type tokenAccount struct {
 
 const azureBearer = "Bearer token"
 
-// ServeHTTP refuses a request without the right authorization, and passes on others with one by the account key,
-// which the emulator accepts.
+// ServeHTTP serves requests for a delegated key and batches, and authorizes all others.
 func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
 	hasToken := r.Header.Get("Authorization") == azureBearer
-	if query.Get("comp") == "userdelegationkey" {
+	comp := r.URL.Query().Get("comp")
+	if comp == "userdelegationkey" {
 		delegate(w, r, hasToken)
 		return
 	}
-	if query.Get("comp") == "batch" && hasToken {
+	if comp == "batch" && hasToken {
 		// Each request of the batch has its own authorization.
 		serveBatch(w, r, a.ServeHTTP)
 		return
 	}
+	a.authorize(w, r, hasToken)
+}
 
-	hasOtherHeader := r.Header.Get("Authorization") != "" && !hasToken
-	// A signature with skoid is one by a delegated key, and not by the account key.
-	hasKeySignature := query.Has("sig") && !query.Has("skoid") && !hasToken
-	if hasOtherHeader || hasKeySignature {
+// authorize passes on a request after it has replaced the token, or a signature by the delegated key,
+// by an authorization with the account key. It refuses a request with any other authorization.
+func (a *tokenAccount) authorize(w http.ResponseWriter, r *http.Request, hasToken bool) {
+	if !hasToken && usesAccountKey(r) {
 		answer := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
 			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
 		answer.send(w, r)
@@ -71,26 +72,36 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	r = r.Clone(r.Context())
-	granted := a.granted(r.URL)
-	if !a.readsSource(r) {
+	isSignatureValid := a.replaceSignature(r.URL)
+	if !a.replaceSource(r) {
 		azureUnread().send(w, r)
 		return
 	}
-	if !hasToken && !granted {
+	if hasToken {
+		a.sign(r)
+		a.next.ServeHTTP(w, r)
+		return
+	}
+	if !isSignatureValid {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)
 		return
 	}
-	if hasToken {
-		a.sign(r)
-	}
 	a.next.ServeHTTP(w, r)
 }
 
-// granted replaces the signature in an address, if it has one, by one that the emulator accepts. It
-// returns false if the signature is wrong.
-func (a *tokenAccount) granted(address *url.URL) bool {
+// usesAccountKey reports whether a request without the token has another header for its
+// authorization, or a signature by the account key. Signatures by a delegated key have a skoid.
+func usesAccountKey(r *http.Request) bool {
+	query := r.URL.Query()
+	hasKeySignature := query.Has("sig") && !query.Has("skoid")
+	return hasKeySignature || r.Header.Get("Authorization") != ""
+}
+
+// replaceSignature replaces the signature in an address, if it has one, by one that the emulator
+// accepts. It returns false if the signature is wrong.
+func (a *tokenAccount) replaceSignature(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {
 		return true
@@ -107,9 +118,9 @@ func (a *tokenAccount) granted(address *url.URL) bool {
 	return grant != nil
 }
 
-// readsSource reports whether the service may read the source of the copy that r requests, if r is a
-// copy. It replaces the authorization of the source by one that the emulator accepts.
-func (a *tokenAccount) readsSource(r *http.Request) bool {
+// replaceSource replaces the authorization of the source of a copy by one that the emulator accepts.
+// It returns false if r has no right to read the source. If r is no copy, it does nothing.
+func (a *tokenAccount) replaceSource(r *http.Request) bool {
 	address := r.Header.Get("X-Ms-Copy-Source")
 	if address == "" {
 		return true
@@ -123,7 +134,7 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 	token := r.Header.Get("X-Ms-Copy-Source-Authorization")
 	hasSignature := source.Query().Has("sig")
 	if hasSignature {
-		if token != "" || !a.granted(source) {
+		if token != "" || !a.replaceSignature(source) {
 			return false
 		}
 	} else {

@@ -82,8 +82,7 @@ func (a *versionedAccount) history(container, key string) *azureHistory {
 func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
-	comp := query.Get("comp")
-	if comp == "batch" {
+	if query.Get("comp") == "batch" {
 		a.batch(w, r)
 		return
 	}
@@ -92,21 +91,33 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-	copiesVersion := err == nil && source.Query().Has("versionid")
-	setsMetadata := r.Method == http.MethodPut && comp == "metadata"
-	makesVersion := azureWrites(r) || setsMetadata || r.Method == http.MethodDelete
+	h := a.history(container, key)
 	switch {
-	case copiesVersion:
+	case copiesVersion(r):
+		// Like a service without the permission, this account cannot copy a noncurrent version.
 		azureUnread().send(w, r)
 	case query.Has("versionid"):
-		a.version(w, r, a.history(container, key), query.Get("versionid"))
-	case makesVersion:
-		a.write(w, r, a.history(container, key))
+		a.version(w, r, h, query.Get("versionid"))
+	case makesVersion(r):
+		a.write(w, r, h)
 	default:
-		findID := func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) }
+		// A read passes on, and its response gets the version's id, which the emulator does not have.
+		findID := func(etag string) string { return a.id(r.URL.Path, etag, h) }
 		a.next.ServeHTTP(&versionWriter{ResponseWriter: w, id: findID}, r)
 	}
+}
+
+// copiesVersion reports whether a request copies a version that is named by its id.
+func copiesVersion(r *http.Request) bool {
+	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+	return err == nil && source.Query().Has("versionid")
+}
+
+// makesVersion reports whether a request writes or removes a blob, whose former content then becomes
+// a version.
+func makesVersion(r *http.Request) bool {
+	setsMetadata := r.Method == http.MethodPut && r.URL.Query().Get("comp") == "metadata"
+	return azureWrites(r) || setsMetadata || r.Method == http.MethodDelete
 }
 
 // serveContainer serves a request about a container.

@@ -106,33 +106,36 @@ var (
 // unsupportedByR2 describes a header or parameter of a request that Cloudflare R2 does not implement,
 // or returns "" if there is none.
 func unsupportedByR2(r *http.Request) string {
-	query := r.URL.Query()
-	prefixes := r2Headers
-	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
-	switch {
-	case isCopy && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
-		prefixes = append(slices.Clone(prefixes), "X-Amz-Copy-Source-If-")
-	case isCopy || r.Method == http.MethodDelete:
-		// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
-		// instead.
-		prefixes = append(slices.Clone(prefixes), "If-")
-	}
-
+	prefixes := slices.Concat(r2Headers, conditionsWithoutR2(r))
 	for name, values := range r.Header {
-		value := values[0]
+		value := values[0] // a header has at least one value
 		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
 		isEncryption := name == "X-Amz-Server-Side-Encryption"
+		// Only X-Amz-Checksum-Type has this value.
 		isChecksumType := value == "FULL_OBJECT"
 		if isEncryption || isChecksumType || slices.ContainsFunc(prefixes, hasPrefix) {
 			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), value)
 		}
 	}
-	for name := range query {
+	for name := range r.URL.Query() {
 		if slices.Contains(r2Parameters, name) {
 			return fmt.Sprintf("Parameter '%s'", name)
 		}
 	}
 	return ""
+}
+
+// conditionsWithoutR2 returns the prefix of the conditions that R2 does not have for a request, if any.
+func conditionsWithoutR2(r *http.Request) []string {
+	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
+	if isCopy && r.URL.Query().Has("partNumber") {
+		return []string{"X-Amz-Copy-Source-If-"} // cloudflare/cloudflare-docs#32458
+	}
+	if isCopy || r.Method == http.MethodDelete {
+		// For copies, R2 has cf-copy-destination-if-* instead.
+		return []string{"If-"}
+	}
+	return nil
 }
 
 // R2Parts refuses parts of different sizes. On R2, all parts but the last must have the same size
@@ -196,15 +199,17 @@ var R2Conditions = Kind{
 	},
 }
 
-// partSize returns the size of the part that a request stores, or -1 if the part is the whole source of
-// a copy.
+// unknownSize is the size of a part that is the whole source of a copy.
+const unknownSize = -1
+
+// partSize returns the size of the part that a request stores, or unknownSize.
 func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {
 		return r.ContentLength
 	}
 	first, last, isRange := strings.Cut(strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes="), "-")
 	if !isRange {
-		return -1
+		return unknownSize
 	}
 	// The driver sends only valid numbers.
 	start, _ := strconv.ParseInt(first, 10, 64)
@@ -215,23 +220,23 @@ func partSize(r *http.Request) int64 {
 var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 
 // equalParts reports whether all parts that a completion names have the same size, except that the last
-// one may be smaller.
+// one may be smaller. Parts of an unknown size do not count.
 func equalParts(completion []byte, sizes map[int]int64) bool {
-	common := int64(-1)
+	common := int64(unknownSize) // of the parts so far
 	names := partNumbers.FindAllSubmatch(completion, -1)
 	for i, name := range names {
 		number, _ := strconv.Atoi(string(name[1])) // the expression matches only digits
 		size := sizes[number]
-		if size < 0 {
-			// The part copies a whole object, so its size is unknown.
+		if size == unknownSize {
 			continue
 		}
-		if common < 0 {
+		if common == unknownSize {
 			common = size
 			continue
 		}
 		isLast := i == len(names)-1
-		if size > common || size < common && !isLast {
+		isSmallerLast := isLast && size < common
+		if size != common && !isSmallerLast {
 			return false
 		}
 	}
