@@ -191,22 +191,26 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 	return all
 }
 
-// amazonKMS returns the further permissions that a request needs if its headers, or those of its
-// response, name encryption with a KMS key.
+// amazonKMS returns the further permissions that a request needs if the object is encrypted with a
+// KMS key. name is that of the request's operation in amazonActions, and "uploadId" in it stands for
+// a part of a multipart upload or its completion.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-checksum-mode)
 func amazonKMS(x *Exchange, name string) []string {
-	if x.Header.Get(amazonSSE) != "aws:kms" && x.Response.Get(amazonSSE) != "aws:kms" {
+	const kms = "aws:kms" // value of the header
+	usesKMS := x.Header.Get(amazonSSE) == kms || x.Response.Get(amazonSSE) == kms
+	if !usesKMS {
 		return nil
 	}
 	switch name {
-	case "PUT object", "POST object uploads", "PUT object uploadId":
+	case "PUT object", "POST object uploads", "PUT object uploadId": // these write data
 		return []string{"kms:GenerateDataKey"}
-	case "POST object uploadId", "GET object":
+	case "POST object uploadId", "GET object": // these read data
 		return []string{"kms:Decrypt"}
 	case "HEAD object":
+		// The checksum of the object is encrypted, too.
 		if x.hasHeader("X-Amz-Checksum-Mode") {
 			return []string{"kms:Decrypt"}
 		}

@@ -51,15 +51,15 @@ var azureRules = map[string]azureRule{
 	"PUT  legalhold":               {"containers/write", "i"},
 }
 
-// An azureAccount returns the permissions that requests need. If letters is true, the permissions
-// are letters of shared access signatures. Otherwise they are actions of roles.
-type azureAccount struct{ letters bool }
+// An azureAccount returns the permissions that requests need: letters of shared access signatures if
+// wantsLetters is true, and otherwise actions of roles.
+type azureAccount struct{ wantsLetters bool }
 
 func newAzureRole() classifier      { return azureAccount{} }
-func newAzureSignature() classifier { return azureAccount{letters: true} }
+func newAzureSignature() classifier { return azureAccount{wantsLetters: true} }
 
-// needs returns the actions that a request needs, or the letters of a shared access signature if
-// a.letters is true. It fails if no such signature permits the request.
+// needs returns the permissions that a request needs. It fails if these are letters of a shared
+// access signature and no such signature permits the request.
 func (a azureAccount) needs(x *Exchange) ([]string, error) {
 	rules, err := azureRulesOf(x)
 	if err != nil {
@@ -68,14 +68,15 @@ func (a azureAccount) needs(x *Exchange) ([]string, error) {
 
 	var needs []string
 	for _, rule := range rules {
-		if !a.letters {
-			needs = append(needs, rule.action)
-			continue
+		permission := rule.action
+		if a.wantsLetters {
+			permission = rule.letter
 		}
-		if rule.letter == "" {
+		if permission == "" {
+			// Every rule has an action, so only the letter is missing.
 			return nil, fmt.Errorf("no shared access signature permits %s %s?%s", x.Method, x.Path, x.Query.Encode())
 		}
-		needs = append(needs, rule.letter)
+		needs = append(needs, permission)
 	}
 	return needs, nil
 }
@@ -83,9 +84,6 @@ func (a azureAccount) needs(x *Exchange) ([]string, error) {
 // azureRulesOf returns the rules for a request: that of its operation, and further ones for headers,
 // parameters and the body.
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
-	readTags := azureRule{"containers/blobs/tags/read", "t"}
-	removeVersion := azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
-	// A name without a restype or comp ends with spaces, as in "DELETE  ".
 	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
 	rule, ok := azureRules[name]
 	if !ok {
@@ -93,38 +91,46 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 	}
 
 	rules := []azureRule{rule}
+	// The name for a blob has no restype, and for the blob itself no comp, so it has two spaces.
 	switch name {
 	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
 		if x.Query.Has("versionid") {
-			return []azureRule{removeVersion}, nil
+			// Removing a version needs this permission in place of that to remove the blob.
+			return []azureRule{azureRemovesVersion}, nil
 		}
 	case "POST container batch":
 		if strings.Contains(x.Body, "versionid=") {
-			return append(rules, removeVersion), nil
+			return append(rules, azureRemovesVersion), nil
 		}
 		return append(rules, azureRule{"containers/blobs/delete", "d"}), nil
 	case "GET container list": // https://learn.microsoft.com/rest/api/storageservices/list-blobs
 		if strings.Contains(x.Query.Get("include"), "tags") {
-			rules = append(rules, readTags)
+			rules = append(rules, azureReadsTags)
 		}
 	case "PUT  ", "PUT  block", "PUT  blocklist":
-		return append(rules, azureWriteRules(x, readTags)...), nil
+		return append(rules, azureWriteRules(x)...), nil
 	}
 	return rules, nil
 }
 
+// Rules that are added to that of an operation.
+var (
+	azureReadsTags      = azureRule{"containers/blobs/tags/read", "t"}
+	azureWritesTags     = azureRule{"containers/blobs/tags/write", "t"}
+	azureRemovesVersion = azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
+)
+
 // azureWriteRules returns the further rules for the headers of a write.
-func azureWriteRules(x *Exchange, readTags azureRule) []azureRule {
-	writeTags := azureRule{"containers/blobs/tags/write", "t"}
+func azureWriteRules(x *Exchange) []azureRule {
 	var rules []azureRule
 	if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
-		rules = append(rules, writeTags)
+		rules = append(rules, azureWritesTags)
 	}
 	if x.hasHeader("X-Ms-Copy-Source") {
 		rules = append(rules, azureRule{"containers/blobs/read", "r"})
 	}
 	if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
-		rules = append(rules, readTags, writeTags)
+		rules = append(rules, azureReadsTags, azureWritesTags)
 	}
 	if x.hasHeader("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
 		rules = append(rules, azureRule{"containers/write", "i"})

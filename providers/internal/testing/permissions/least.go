@@ -84,8 +84,9 @@ func Least(t *testing.T, j Judge, prefix string) {
 	// unused has the entries of Unjudged that no operation has needed so far.
 	unused := maps.Clone(j.Unjudged)
 	for _, o := range permissions.Operations() {
-		delete(unused, string(o))
-		if j.Unjudged[string(o)] != "" {
+		operation := string(o)
+		delete(unused, operation)
+		if j.Unjudged[operation] != "" {
 			continue
 		}
 		needs, err := o.Needs(j.Provider)
@@ -94,16 +95,17 @@ func Least(t *testing.T, j Judge, prefix string) {
 		}
 		require.NoError(t, err)
 
+		// The policy is tried without each of these actions.
 		var judged []string
 		for _, action := range needs {
-			use := string(o) + " " + action
+			use := operation + " " + action
 			if j.Unjudged[action] == "" && j.Unjudged[use] == "" {
 				judged = append(judged, action)
 			}
 			delete(unused, action)
 			delete(unused, use)
 		}
-		t.Run(string(o), func(t *testing.T) {
+		t.Run(operation, func(t *testing.T) {
 			j.testPolicy(t, o, prefix, judged)
 		})
 	}
