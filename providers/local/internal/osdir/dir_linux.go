@@ -63,17 +63,18 @@ var direntBuffers = sync.Pool{New: func() any {
 // Each does not use ReadDir of os.File, which calls stat for every entry if os.Root has opened the
 // directory.
 func (d *Dir) Each(yield func(Entry) bool) error {
-	end := int64(0)
+	offset := int64(0) // where the next read begins
 	for range 1 + maxRereads {
 		start := time.Now()
-		next, hasMore, err := d.eachFrom(end, yield)
+		end, isDone, err := d.eachFrom(offset, yield)
 		if err != nil {
 			return err
 		}
-		if !hasMore || !d.mayHaveMissed(start) {
+		if isDone || !d.mayHaveMissed(start) {
 			return nil
 		}
-		end = next
+		// Read what may have been moved beyond the end of this read.
+		offset = end
 	}
 	return nil
 }
@@ -102,38 +103,47 @@ func (d *Dir) mayHaveMissed(start time.Time) bool {
 }
 
 // eachFrom does what Each does, but begins at an offset. It returns the offset after the last entry
-// that it read. hasMore is false if yield returned false, or if the file system refuses the offset.
-func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore bool, err error) {
+// that it read. isDone is true if Each must not read on from there: yield has returned false, or the
+// file system moves no entries.
+func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, isDone bool, err error) {
 	// The seek to 0 makes Btrfs determine the end again.
 	if _, err := unix.Seek(d.fd(), 0, io.SeekStart); err != nil {
-		return offset, false, err
+		return offset, true, err
 	}
 	if offset != 0 {
 		if _, err := unix.Seek(d.fd(), offset, io.SeekStart); err != nil {
 			// Only an overlay that is not on Btrfs refuses this offset.
-			return offset, false, nil
+			return offset, true, nil
 		}
 	}
 
 	buf := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buf)
 	for {
-		n, err := unix.Getdents(d.fd(), *buf)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if errors.Is(err, unix.ENOENT) {
-			// A removed directory is empty.
-			return offset, true, nil
-		}
+		n, err := d.getdents(*buf)
 		if err != nil || n <= 0 {
-			return offset, true, err
+			return offset, false, err
 		}
+		var hasMore bool
 		offset, hasMore = parseDirents((*buf)[:n], offset, yield)
 		if !hasMore {
-			return offset, false, nil
+			return offset, true, nil
 		}
 	}
+}
+
+// getdents reads the next entries of the directory into buf, and returns their size in bytes, which
+// is 0 at the end.
+func (d *Dir) getdents(buf []byte) (n int, err error) {
+	err = retryEINTR(func() (err error) {
+		n, err = unix.Getdents(d.fd(), buf)
+		return err
+	})
+	if errors.Is(err, unix.ENOENT) {
+		// A removed directory is empty.
+		return 0, nil
+	}
+	return n, err
 }
 
 // parseDirents calls yield for the directory entries in b until yield returns false, which makes

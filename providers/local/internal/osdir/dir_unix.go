@@ -57,8 +57,9 @@ type dirHandle struct {
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
 
-// openHandle opens a directory. It asks the kernel to resolve the path in one system call, and falls
-// back to os.Root, which opens each component of the path.
+// openHandle opens a directory inside root, where top is the open directory of root itself, or nil.
+// It asks the kernel to resolve the path below top in one system call, and falls back to os.Root,
+// which opens each component of the path.
 func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path, openDirFlags)
@@ -70,12 +71,17 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if err != nil {
 		return dirHandle{}, err
 	}
-	var st unix.Stat_t
-	if top == nil {
-		// If this fails, the id is zero, and IsAt repeats the call.
-		_ = unix.Fstat(int(f.Fd()), &st)
+
+	h := dirHandle{fd: int(f.Fd()), file: f}
+	isRoot := top == nil // every other directory is opened below top
+	if isRoot {
+		var st unix.Stat_t
+		// If this fails, the id stays zero, and IsAt asks for it again.
+		if unix.Fstat(h.fd, &st) == nil {
+			h.id = idOf(&st)
+		}
 	}
-	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
+	return h, nil
 }
 
 // close closes the handle through its os.File, which owns the descriptor, if it has one.
