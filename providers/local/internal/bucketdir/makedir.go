@@ -41,17 +41,19 @@ func (t *Tree) Mkdirs(path string) error {
 	}
 
 	// Visit the directories of the path from the outermost to the innermost.
+	isInReserved := strings.HasPrefix(path, Reserved)
 	for i := 0; i <= len(path); i++ {
-		// path[:i] ends within a name.
-		if i < len(path) && path[i] != '/' {
+		isEndOfName := i == len(path) || path[i] == '/'
+		if !isEndOfName {
 			continue
 		}
-		dir, base := osdir.Split(path[:i])
-		isReservedDir := strings.HasPrefix(base, Reserved) || strings.HasPrefix(path, Reserved)
-		if !isReservedDir {
+		parent, base := osdir.Split(path[:i])
+		isReserved := isInReserved || strings.HasPrefix(base, Reserved)
+		if !isReserved {
+			// The caller makes this directory, which has the name of a segment of a key.
 			continue
 		}
-		if err := t.mkdir(dir, base); err != nil {
+		if err := t.mkdir(parent, base); err != nil {
 			return err
 		}
 	}

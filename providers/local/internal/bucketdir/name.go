@@ -78,17 +78,20 @@ func (n Names) Locate(key string) (Location, bool) {
 	}
 
 	var loc Location
-	// A name that is not plain is escaped.
+	// The usual name is the segment itself if possible, and otherwise escaped.
 	if n.isPlain(last) {
 		loc.Dir = dir
 		loc.Base = last
 	} else {
 		loc.Dir, loc.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
 	}
-
-	// The object has the alternate name if a directory has the other one.
+	// The object has the alternate name if a directory has the usual one.
 	loc.AltDir, loc.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
-	if n.Strict && osdir.Join(loc.Dir, loc.Base) != key && !HasReserved(key) {
+
+	// In strict mode, another program may have stored the object under the key itself, unless that
+	// would be a reserved name.
+	isKeyEscaped := n.Strict && osdir.Join(loc.Dir, loc.Base) != key
+	if isKeyEscaped && !HasReserved(key) {
 		loc.Literal = key
 	}
 	return loc, true
@@ -219,8 +222,8 @@ func (n Names) encode(segment string) string {
 	return string(b)
 }
 
-// keepsByte reports whether encode keeps byte i of segment. In strict mode, the byte must not be a
-// capital letter.
+// keepsByte reports whether encode keeps byte i of segment, or replaces it. In strict mode, the byte
+// must not be a capital letter, which encode treats before.
 func (n Names) keepsByte(segment string, i int) bool {
 	const del = 0x7F
 	c := segment[i]
@@ -231,9 +234,11 @@ func (n Names) keepsByte(segment string, i int) bool {
 		return true
 	}
 
-	// Windows refuses a dot or a space at the end of a name, and each chunk of a segment is a name.
+	// Windows refuses a dot or a space at the end of a name. A dot is at the end of one if it is the
+	// last byte, or if a long name is split after it.
 	isLast := i == len(segment)-1
-	mayBeSplit := len(segment) > maxChunk/3 // encode replaces a byte by at most three
+	const maxEncoded = 3                             // bytes that encode writes for one, at most
+	mayBeSplit := len(segment) > maxChunk/maxEncoded // the encoded name may be longer than a chunk
 	if c == '.' && (isLast || mayBeSplit) {
 		return false
 	}
@@ -320,35 +325,47 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 	}
 
 	const markAt = len(Reserved)
-	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte.
+	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte. It has no
+	// capital letters, which isReserved ignores.
 	if len(name) <= markAt+1 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}
 	mark := name[markAt]
-	chunk := name[markAt+1:]
-	encoded := chunks + chunk
+	text := name[markAt+1:]
 	switch mark {
 	case MarkChunk:
-		// A chunk is always full, and encode replaces a byte by at most three.
-		if len(chunk) != maxChunk || len(encoded) > 3*MaxKey {
-			return Found{}, false
-		}
-		return Found{Segment: encoded, Mark: mark}, true
+		return parseChunk(chunks, text)
 	case MarkEscaped, MarkAlternate:
-		if len(chunk) > maxChunk {
-			return Found{}, false
-		}
-		segment, ok := n.decode(encoded)
-		if !ok || !utf8.ValidString(segment) {
-			return Found{}, false
-		}
-		if mark == MarkEscaped && n.isPlain(segment) {
-			return Found{}, false
-		}
-		return Found{Segment: segment, Mark: mark}, true
+		return n.parseEncoded(chunks, text, mark)
 	default:
 		return Found{}, false
 	}
+}
+
+// parseChunk parses the text of a chunk, which is a part of a long segment but not its end.
+func parseChunk(chunks, text string) (Found, bool) {
+	encoded := chunks + text
+	// A chunk is always full, and encode replaces a byte by at most three.
+	if len(text) != maxChunk || len(encoded) > 3*MaxKey {
+		return Found{}, false
+	}
+	return Found{Segment: encoded, Mark: MarkChunk}, true
+}
+
+// parseEncoded parses the text after a mark: an encoded segment or, after chunks, the end of one.
+func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
+	if len(text) > maxChunk {
+		return Found{}, false
+	}
+	segment, ok := n.decode(chunks + text)
+	if !ok || !utf8.ValidString(segment) {
+		return Found{}, false
+	}
+	if mark == MarkEscaped && n.isPlain(segment) {
+		// This package does not escape such a segment.
+		return Found{}, false
+	}
+	return Found{Segment: segment, Mark: mark}, true
 }
 
 // VisibleName returns the name of the object's visible sidecar. This sidecar is a file with the
