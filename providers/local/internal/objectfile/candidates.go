@@ -29,8 +29,8 @@ type Candidates struct {
 	// hasOtherSpelling is true if the plain name opens a file that is spelled differently, on a disk that
 	// folds case.
 	hasOtherSpelling bool
-	result           ObjectFile // the last result of Find
-	bare             bool       // true if Adopt has found no visible sidecar
+	found            ObjectFile // the last result of Find
+	lacksVisible     bool       // true if Adopt has found no visible sidecar
 }
 
 // NewCandidates returns the candidates for the object at loc. dir is the directory of its plain
@@ -52,7 +52,7 @@ func (s *Candidates) Close() {
 // Find returns the file of the object. If the object does not exist, it returns the zero value.
 func (s *Candidates) Find() (ObjectFile, error) {
 	file, err := s.find()
-	s.result = file
+	s.found = file
 	return file, err
 }
 
@@ -139,11 +139,7 @@ func (s *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent b
 		)
 	}
 
-	err := s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
-	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
-		// The directory with the plain name was empty.
-		err = s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
-	}
+	err := s.installPlain(ctx, staged, ifAbsent)
 	if osdir.IsObstructed(err) {
 		return s.installAlternate(ctx, staged, ifAbsent)
 	}
@@ -151,14 +147,22 @@ func (s *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent b
 		return err
 	}
 
-	// Remove a file under the alternate name. If its directory cannot be opened, the file does no harm,
-	// because the plain name takes precedence.
-	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
-		if err := s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase); err != nil {
-			return err
-		}
+	// Remove the files with other names that were the object.
+	if err := s.removeAlternate(ctx); err != nil {
+		return err
 	}
 	return s.removeLiteral(ctx, s.Plain)
+}
+
+// installPlain moves the staged file to the object's plain name. If a directory with files has that
+// name, the error satisfies osdir.IsObstructed.
+func (s *Candidates) installPlain(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
+	err := s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
+	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
+		// The directory was empty.
+		return s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
+	}
+	return err
 }
 
 // installAlternate moves the staged file to the object's alternate name. If ifAbsent is true, it
@@ -197,6 +201,16 @@ func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 		return nil, bucketdir.ErrAgain
 	}
 	return alternate, nil
+}
+
+// removeAlternate removes the file with the alternate name of the object as removeStale does. If its
+// directory cannot be opened, the file does no harm, because the plain name takes precedence.
+func (s *Candidates) removeAlternate(ctx context.Context) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return nil
+	}
+	return s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase)
 }
 
 // removeLiteral removes the file with the literal name of the object as removeStale does. It ignores
@@ -240,23 +254,11 @@ func (s *Candidates) moveInto(
 	ctx context.Context, dst *osdir.Dir, base string, staged *StagedFile, ifAbsent bool,
 ) error {
 	if ifAbsent {
-		// Unlike a rename, a hard link fails if another program, which ignores the key's lock, has just
-		// created the file.
-		err := dst.Link(base, staged.Dir, staged.Name)
-		if err == nil {
-			_ = staged.Dir.Unlink(staged.Name)
-			staged.MarkPlaced()
-			return nil
+		isPlaced, err := s.linkNew(dst, base, staged)
+		if isPlaced || err != nil {
+			return err
 		}
-		if bucketdir.IsExist(err) {
-			file, err := s.reader.StatObject(dst, base)
-			if err != nil || file.Found() {
-				return errors.Join(err, storage.PreconditionFailed)
-			}
-		}
-		// Either the file system has no hard links, and Find has checked under the key's lock that there
-		// is no object, or the existing file is none, such as a broken symbolic link. So a rename loses
-		// no object.
+		// Find has seen no object, and linkNew has seen none, so the rename below loses none.
 	}
 
 	if s.exchange(dst, base, staged) {
@@ -269,20 +271,47 @@ func (s *Candidates) moveInto(
 	return bucketdir.Failure(err)
 }
 
+// linkNew moves the staged file to the name base in dst by a hard link, and reports whether it did.
+// If an object has the name, it fails with PreconditionFailed, even if another program, which ignores
+// the key's lock, has just created the file.
+func (s *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (isPlaced bool, err error) {
+	linkErr := dst.Link(base, staged.Dir, staged.Name)
+	if linkErr == nil {
+		_ = staged.Dir.Unlink(staged.Name)
+		staged.MarkPlaced()
+		return true, nil
+	}
+	if !bucketdir.IsExist(linkErr) {
+		// For example, the file system has no hard links.
+		return false, nil
+	}
+
+	// The existing file may be no object, such as a broken symbolic link.
+	file, err := s.reader.StatObject(dst, base)
+	if err != nil || file.Found() {
+		return false, errors.Join(err, storage.PreconditionFailed)
+	}
+	return false, nil
+}
+
 // exchange replaces the file of the object by swapping its name with that of the staged file, and
 // reports whether it did. Unlike a rename, a swap does not make ext4 flush the new data at once, so
 // it helps only if the data was not flushed before.
 func (s *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
-	if s.tree.Sync || s.result.Dir != dst || s.result.Base != base {
+	replacesObject := s.found.Dir == dst && s.found.Base == base
+	if s.tree.Sync || !replacesObject {
 		return false
 	}
 	if dst.Exchange(base, staged.Dir, staged.Name) != nil {
 		return false
 	}
+
+	// The old file has the staged name now.
 	if staged.Dir.Unlink(staged.Name) != nil {
-		// Another program has just created a directory with the name, which Unlink does not remove. Swap
-		// back, so that Place reports the directory.
-		if dst.Exchange(base, staged.Dir, staged.Name) == nil {
+		// Another program has just created a directory with the name base, which Unlink does not remove.
+		// Swap back, so that Place reports the directory.
+		isSwappedBack := dst.Exchange(base, staged.Dir, staged.Name) == nil
+		if isSwappedBack {
 			return false
 		}
 	}
@@ -307,11 +336,14 @@ func (s *Candidates) Remove(ctx context.Context) error {
 }
 
 // RemoveOthers removes the files with the alternate and the literal name of the object, and flushes
-// the removal.
+// the removal, except in s.Plain, which the caller flushes.
 func (s *Candidates) RemoveOthers(ctx context.Context) error {
-	if err := s.removeLiteral(ctx, nil); err != nil {
+	// There is no new object of the key, which would have to be flushed first.
+	var newDir *osdir.Dir
+	if err := s.removeLiteral(ctx, newDir); err != nil {
 		return err
 	}
+
 	alternate, err := s.alternateDir()
 	if err != nil || alternate == nil {
 		// An object in a directory that cannot be opened cannot be read, either.
@@ -321,7 +353,6 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 		return bucketdir.UnlessAbsent(err)
 	}
 	if alternate == s.Plain {
-		// The caller flushes it.
 		return nil
 	}
 	return bucketdir.UnlessAbsent(s.tree.Flush(alternate))
@@ -330,6 +361,7 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 // Restore makes a noncurrent version, a file in dir, the current object. The key must have no current
 // object.
 func (s *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string) error {
+	// Install the file of the version as if it were the staged file of a write.
 	const ifAbsent = false
 	if err := s.Install(ctx, &StagedFile{Dir: dir, Name: version}, ifAbsent); err != nil {
 		return err
@@ -337,6 +369,8 @@ func (s *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string
 	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(dir)); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
+
+	// A noncurrent version has no visible sidecar, the file beside an object with its attributes.
 	if !s.reader.WritesVisible() {
 		return nil
 	}

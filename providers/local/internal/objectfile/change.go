@@ -10,7 +10,8 @@ import (
 )
 
 // ChangeCurrent calls change with the attributes of the current object and stores the result. It
-// removes the object's visible sidecar before that, and writes a new one afterwards.
+// removes the object's visible sidecar, the file beside it with its attributes, before that, and
+// writes a new one afterwards.
 func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
 	// Keep the attributes that only the visible sidecar has.
 	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
@@ -30,28 +31,28 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	if err != nil {
 		return err
 	}
-
-	// Write the new sidecar early: this step fails most easily, and has changed nothing yet.
-	var visible *StagedFile // nil if the bucket has no visible sidecars
-	if s.reader.WritesVisible() {
-		visible, err = s.staging.StageVisible(ctx, attrs, f.Meta)
-		if err != nil {
-			return err
-		}
-		defer s.staging.Discard(visible)
+	if !s.reader.WritesVisible() {
+		return s.storeAttrs(ctx, f, attrs)
 	}
 
-	// While the attributes change, there is no visible sidecar.
+	// Write the new sidecar early: this step fails most easily, and has changed nothing yet.
+	visible, err := s.staging.StageVisible(ctx, attrs, f.Meta)
+	if err != nil {
+		return err
+	}
+	defer s.staging.Discard(visible)
+	if err := s.storeAttrs(ctx, f, attrs); err != nil {
+		return err
+	}
+	return s.PutVisible(ctx, visible)
+}
+
+// storeAttrs removes the visible sidecar of the object, and stores new attributes in its file f.
+func (s *Candidates) storeAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
 	if err := s.DropVisible(ctx); err != nil {
 		return err
 	}
-	if err := s.staging.replaceAttrs(ctx, f, attrs); err != nil {
-		return err
-	}
-	if visible == nil {
-		return nil
-	}
-	return s.PutVisible(ctx, visible)
+	return s.staging.replaceAttrs(ctx, f, attrs)
 }
 
 // ChangeFile calls change with the attributes of a file and stores the result.
@@ -94,15 +95,14 @@ func (a *Attrs) setFileInfo(meta osdir.Meta) {
 }
 
 // replaceAttrs atomically replaces the attributes of an object's file: in an extended attribute or,
-// if that is impossible, in a sidecar. It leaves a sidecar of the old attributes for readers that are
-// about to read it.
+// if that is impossible, in a sidecar, a file for the attributes of another file.
 func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
 	value := attrs.Encode()
 	if !s.Reader.NoXattr && f.SetXattr(value) == nil {
+		// A sidecar of the old attributes stays for readers that are about to read it.
 		return s.syncAttrs(f)
 	}
 
-	// Store the attributes in a sidecar, a file for the attributes of another file.
 	dir, err := s.Dir(ctx)
 	if err != nil {
 		return err
@@ -113,7 +113,12 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 	if s.Reader.NoXattr {
 		return nil
 	}
+	return s.removeXattr(f)
+}
 
+// removeXattr removes the extended attribute with the old attributes of a file, if it has one. Until
+// then, the extended attribute takes precedence over the sidecar.
+func (s *Staging) removeXattr(f *osdir.File) error {
 	old, err := f.Xattr()
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -124,7 +129,6 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 	if old == nil {
 		return nil
 	}
-	// The old attribute takes precedence until it is removed.
 	if err := f.RemoveXattr(); err != nil {
 		return bucketdir.Failure(err)
 	}

@@ -42,20 +42,21 @@ func (s *Staging) writeSidecar(staged *StagedFile, value []byte) error {
 	return s.Tree.ReplaceFile(sidecarPath(staged.Meta), staged.Dir.Path, value, mode)
 }
 
-// HoldInode keeps a file open until release is called, so that no other file gets its inode. The
-// caller removes the file and then its sidecar, which has the inode as its name and would otherwise
-// be that of a new file by then.
+// HoldInode keeps a file open until release is called, so that no new file gets its inode. The caller
+// removes the file and then its sidecar, whose name is the inode: without HoldInode, a new file could
+// have the inode by then, and would lose its own sidecar.
 func (r *Reader) HoldInode(file ObjectFile) (release func()) {
+	releaseNothing := func() {}
 	if !file.Found() || !r.Sidecars.Load() {
-		return func() {}
+		return releaseNothing
 	}
 	if runtime.GOOS == "windows" {
 		// Windows does not reuse the numbers of files, and removes no open file.
-		return func() {}
+		return releaseNothing
 	}
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
-		return func() {}
+		return releaseNothing
 	}
 	return func() {
 		_ = f.Close()

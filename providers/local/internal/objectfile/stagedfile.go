@@ -131,14 +131,20 @@ func (s *Staging) KeepMode(staged *StagedFile, replaced ObjectFile) error {
 	}
 
 	mode := replaced.Meta.Mode
-	if replaced.Meta.UID != staged.Meta.UID {
+	isOfOtherUser := replaced.Meta.UID != staged.Meta.UID
+	if isOfOtherUser {
 		const ownerReadWrite = 0o600
 		mode = mode&staged.Meta.Mode | ownerReadWrite
 	}
 	if mode == staged.Meta.Mode {
 		return nil
 	}
+	return s.chmodSealed(staged, mode)
+}
 
+// chmodSealed sets the mode of a sealed file and of its sidecar, and flushes the file to the disk, if
+// the tree wants that.
+func (s *Staging) chmodSealed(staged *StagedFile, mode uint32) error {
 	f, err := staged.Dir.Open(staged.Name)
 	if err != nil {
 		return s.Tree.StagedFileError(err)
@@ -149,8 +155,9 @@ func (s *Staging) KeepMode(staged *StagedFile, replaced ObjectFile) error {
 		return bucketdir.Failure(err)
 	}
 	if s.Reader.Sidecars.Load() {
-		// Ignore the error, because a file system without modes refuses the change.
-		_ = s.Tree.Root.Chmod(sidecarPath(staged.Meta), fs.FileMode(mode&0o666))
+		// Nobody executes a sidecar. Ignore the error, because a file system without modes refuses the change.
+		const readWrite = 0o666
+		_ = s.Tree.Root.Chmod(sidecarPath(staged.Meta), fs.FileMode(mode&readWrite))
 	}
 	if !s.Tree.Sync {
 		return nil
@@ -158,7 +165,8 @@ func (s *Staging) KeepMode(staged *StagedFile, replaced ObjectFile) error {
 	return bucketdir.Failure(f.Sync())
 }
 
-// Discard closes a staged file, and removes it unless it was placed.
+// Discard closes a staged file, and removes it unless it was placed or is the shared file of an
+// upload. It does the same for the staged sidecar.
 func (s *Staging) Discard(staged *StagedFile) {
 	if staged.File != nil {
 		_ = staged.File.Close()
@@ -167,14 +175,17 @@ func (s *Staging) Discard(staged *StagedFile) {
 	if staged.Visible != nil {
 		s.Discard(staged.Visible)
 	}
-	if staged.Name != "" {
+
+	isPlaced := staged.Name == "" // see MarkPlaced
+	if !isPlaced {
 		s.Reader.DropSidecar(staged.Meta)
 	}
-	if staged.Held != nil {
+	isShared := staged.Held != nil
+	if isShared {
 		_ = staged.Held.Close()
 		return
 	}
-	if staged.Name != "" {
+	if !isPlaced {
 		_ = staged.Dir.Unlink(staged.Name)
 	}
 }

@@ -26,28 +26,34 @@ func (s *Staging) SweepStaging() error {
 }
 
 // sweepEntry removes a staging directory whose process has ended, or another entry that is old. If
-// that fails, a later sweep tries again.
+// that fails, a later sweep tries again. Beside each staging directory is its marker, a file that the
+// directory's process keeps locked.
 func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	meta, err := staging.Stat(name)
 	if err != nil {
 		return
 	}
-
-	// Remove a file that is neither a directory's marker nor new.
-	isAbandoned := time.Since(meta.Time()) > bucketdir.AbandonedAge
+	isOld := time.Since(meta.Time()) > bucketdir.AbandonedAge
+	// Without a suffix to cut, dirName is name itself.
 	dirName, isMarker := strings.CutSuffix(name, bucketdir.MarkerSuffix)
-	if meta.Kind != osdir.KindDir && !isMarker {
-		if isAbandoned {
-			_ = staging.Unlink(name)
-		}
+	if meta.Kind == osdir.KindDir || isMarker {
+		s.sweepStagingDir(staging.PathOf(dirName), isOld)
 		return
 	}
+	if isOld {
+		_ = staging.Unlink(name)
+	}
+}
 
-	claim := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(dirName), isAbandoned)
+// sweepStagingDir removes a staging directory with its files and its marker, unless its process is
+// alive.
+func (s *Staging) sweepStagingDir(path string, isOld bool) {
+	claim := bucketdir.TakeOver(s.Tree.Root, path, isOld)
 	if claim == nil {
 		return
 	}
-	// End runs last: if this process is killed before, the marker remains for a later sweep.
+	// End removes the directory and its marker. It runs last: if this process is killed before, the
+	// marker remains for a later sweep.
 	defer claim.End()
 
 	dir, err := s.Tree.OpenToRead(claim.Path)

@@ -179,17 +179,17 @@ func (v *visibleSidecar) retention() storage.Retention {
 	return storage.Retention{Mode: mode, Until: roundedUp}
 }
 
-// DropVisible removes the visible sidecar of an object that is about to change. It does so even if
-// this driver writes no visible sidecars.
+// DropVisible removes the visible sidecar, the file beside an object with its attributes, before the
+// object changes. It does so even if this driver writes no visible sidecars.
 func (s *Candidates) DropVisible(ctx context.Context) error {
-	if s.bare {
+	if s.lacksVisible {
 		return nil
 	}
-	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil {
+	dir, err := s.alternateDir()
+	if err != nil || dir == nil {
 		return err
 	}
-	err = alternate.UnlinkInUse(ctx, s.Location.VisibleName())
+	err = dir.UnlinkInUse(ctx, s.Location.VisibleName())
 	if osdir.IsNoFile(err) {
 		return nil
 	}
@@ -197,25 +197,29 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 		return bucketdir.Failure(err)
 	}
 	// Flush now: a power failure must not leave the sidecar beside a changed object.
-	return bucketdir.Failure(s.tree.Flush(alternate))
+	return bucketdir.Failure(s.tree.Flush(dir))
 }
 
-// Adopt copies the attributes in the visible sidecar to the object's file before the object changes.
-// If a backup tool has copied the object, only the sidecar has them, and a killed process or a new
-// version would lose them.
+// Adopt copies the attributes in the visible sidecar, the file beside an object, to the object's file
+// before the object changes. If a backup tool has copied the object, only the sidecar has them, and a
+// killed process or a new version would lose them.
 func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 	hasVisible, err := s.HasVisible()
 	if err != nil {
 		return err
 	}
 	if !hasVisible {
-		s.bare = true
+		s.lacksVisible = true // DropVisible then need not look for it
 		return nil
 	}
 
 	err = s.adoptVisible(ctx, file)
-	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
-		// Without versions, ignore the error: a full disk must not prevent a removal.
+	if osdir.IsNoFile(err) {
+		// The object was removed meanwhile.
+		return nil
+	}
+	if !s.tree.KeepsVersions() {
+		// Ignore the error, because a full disk must not prevent a removal.
 		return nil
 	}
 	return bucketdir.Failure(err)
@@ -231,8 +235,8 @@ func (s *Candidates) HasVisible() (bool, error) {
 	return !osdir.IsNoFile(err), nil
 }
 
-// adoptVisible copies the attributes in the visible sidecar to the object's file, unless the file
-// still has its own.
+// adoptVisible copies the attributes in the visible sidecar to the object's file, unless the file has
+// attributes that are certainly its own.
 func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
@@ -244,13 +248,18 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	if err != nil {
 		return err
 	}
-	// If Forgets returns true, stored may be the attributes of another file.
-	if stored != nil && !s.reader.Forgets() {
+	// On a disk that forgets inodes, the attributes stored by inode may be those of another file.
+	isCertain := stored != nil && !s.reader.Forgets()
+	if isCertain {
 		return nil
 	}
 	visible, err := s.reader.VisibleOr(stored, s.Location, f.Meta)
-	if err != nil || visible == stored {
+	if err != nil {
 		return err
+	}
+	hasVisible := visible != stored
+	if !hasVisible {
+		return nil
 	}
 
 	// The checksum in the sidecar holds only for the time that the sidecar records.

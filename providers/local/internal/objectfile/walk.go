@@ -58,19 +58,28 @@ func (w *Walker) Open() error {
 		return nil
 	}
 	paths := []string{osdir.Join(w.Versions, path)}
-
-	// Another program may have created the directory under the plain name, without escapes.
-	hasOtherName := path != key && !bucketdir.HasReserved(key)
-	if hasOtherName && !w.Noncurrent && w.Tree.Strict.Load() {
-		exact, err := w.Tree.ExistsExactly(key)
-		if err != nil {
-			return err
-		}
-		if exact {
-			paths = append(paths, key)
-		}
+	hasLiteralDir, err := w.hasLiteralDir(key, path)
+	if err != nil {
+		return err
+	}
+	if hasLiteralDir {
+		paths = append(paths, key)
 	}
 	return w.push(key+"/", paths...)
+}
+
+// hasLiteralDir reports whether another program has created a directory with the path key, although
+// this package gives that directory another path, with escapes. That happens only in strict mode.
+func (w *Walker) hasLiteralDir(key, path string) (bool, error) {
+	isEscaped := path != key
+	if !isEscaped || !w.Tree.Strict.Load() || bucketdir.HasReserved(key) {
+		return false, nil
+	}
+	if w.Noncurrent {
+		// Only this package writes to the tree of versions.
+		return false, nil
+	}
+	return w.Tree.ExistsExactly(key)
 }
 
 // Close closes the directories of the walk.
@@ -226,7 +235,7 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 
 	// A prefix is listed only if there is an object under it.
 	for _, path := range paths {
-		found, err := w.hasObject(path, "", false)
+		found, err := w.hasObject(searchDir{path: path, isTop: true})
 		// A directory that may not be read is listed as a prefix, so that the listing of its parent
 		// does not fail.
 		if found || storage.CodeOf(err) == storage.PermissionDenied {
@@ -282,7 +291,8 @@ func (w *Walker) paths(f *frame, e entry) []string {
 	return append([]string{first}, e.diskName.moreDirs...)
 }
 
-// stat returns the file of an entry whose key is given. That usually takes one system call.
+// stat returns the file of an entry whose key is given. That usually takes one system call, in the
+// first directory of the frame.
 func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	if w.Noncurrent {
 		return w.statNoncurrent(f, e)
@@ -290,6 +300,7 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	d := f.dirs[0]
 	base := e.segment
 	if e.diskName != nil {
+		// The entry has another name on disk than in the key, or is in another directory.
 		base = e.diskName.base
 		if e.diskName.dir != d.Path {
 			return w.Reader.statCurrent(key)
@@ -319,19 +330,13 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 }
 
 // hasObject reports whether a directory contains an object, at any depth.
-//
-// A long name is split into nested directories (see bucketdir.Names.Parse). If path is one of them,
-// chunks is the beginning of the long name up to it, and otherwise "".
-//
-// In the tree of versions, one directory has the versions of the key "a" and everything with the
-// prefix "a/". hasObject counts the former only if includeDir is true.
-func (w *Walker) hasObject(path, chunks string, includeDir bool) (bool, error) {
-	found, dirs, err := w.scanDir(path, chunks, includeDir)
+func (w *Walker) hasObject(dir searchDir) (bool, error) {
+	found, subdirs, err := w.scanDir(dir)
 	if found || err != nil {
 		return found, err
 	}
-	for _, dir := range dirs {
-		found, err := w.hasObject(dir.path, dir.chunks, true)
+	for _, subdir := range subdirs {
+		found, err := w.hasObject(subdir)
 		if found || err != nil {
 			return found, err
 		}
@@ -339,16 +344,21 @@ func (w *Walker) hasObject(path, chunks string, includeDir bool) (bool, error) {
 	return false, nil
 }
 
-// A searchDir is a directory that hasObject must search.
+// A searchDir is a directory that hasObject searches.
 type searchDir struct {
-	path   string
-	chunks string // see hasObject
+	path string
+	// A long name is split into nested directories (see bucketdir.Names.Parse). If path is one of them,
+	// chunks is the beginning of the long name up to it, and otherwise "".
+	chunks string
+	// In the tree of versions, one directory has the versions of the key "a" and everything with the
+	// prefix "a/". If isTop is true, only the latter counts.
+	isTop bool
 }
 
-// scanDir looks for an object in one directory. If it finds none, dirs are the directories in it that
-// may contain one.
-func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs []searchDir, err error) {
-	d, err := w.Tree.OpenToRead(path)
+// scanDir looks for an object in one directory. If it finds none, subdirs are the directories in it
+// that may contain one.
+func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err error) {
+	d, err := w.Tree.OpenToRead(dir.path)
 	if err != nil {
 		return false, nil, bucketdir.UnlessAbsent(err)
 	}
@@ -362,23 +372,16 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 		}
 		// The directory with this name has the versions of a key.
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {
-			found = includeDir
+			found = !dir.isTop
 			return !found
 		}
-		name, ok := w.Tree.Names().Parse(chunks, e.Name)
+		name, ok := w.Tree.Names().Parse(dir.chunks, e.Name)
 		if !ok {
 			return true
 		}
-
-		mayBeDir := e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown
-		if mayBeDir && name.Mark != bucketdir.MarkAlternate {
-			dir := searchDir{path: d.PathOf(e.Name)}
-			if name.Mark == bucketdir.MarkChunk {
-				dir.chunks = name.Segment
-			}
-			dirs = append(dirs, dir)
+		if subdir, ok := subdirOf(d, e, name); ok {
+			subdirs = append(subdirs, subdir)
 		}
-
 		found = !w.Noncurrent && name.Mark != bucketdir.MarkChunk && w.isObject(d, e)
 		return !found
 	})
@@ -388,7 +391,22 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 	if err != nil {
 		return false, nil, bucketdir.Failure(err)
 	}
-	return found, dirs, nil
+	return found, subdirs, nil
+}
+
+// subdirOf returns an entry of d as a directory to search, or false if it is none. name is the parsed
+// name of the entry.
+func subdirOf(d *osdir.Dir, e osdir.Entry, name bucketdir.Found) (subdir searchDir, ok bool) {
+	mayBeDir := e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown
+	if !mayBeDir || name.Mark == bucketdir.MarkAlternate {
+		// Only files have alternate names.
+		return searchDir{}, false
+	}
+	subdir.path = d.PathOf(e.Name)
+	if name.Mark == bucketdir.MarkChunk {
+		subdir.chunks = name.Segment
+	}
+	return subdir, true
 }
 
 // isObject reports whether an entry is an object. It needs a system call only if the entry is a link

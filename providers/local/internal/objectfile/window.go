@@ -87,8 +87,8 @@ type windowReader struct {
 	lastEntry entry
 }
 
-// readWindow reads a window of the directory that dirs form together. It begins at the name start,
-// and has only names that begin with match.
+// readWindow reads a window, a sorted part of the directory that dirs form together. It begins at the
+// name start, and has only names that begin with match.
 func (r *Reader) readWindow(
 	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
 ) (window, error) {
@@ -100,16 +100,21 @@ func (r *Reader) readWindow(
 		window:     window{start: start, isComplete: true},
 	}
 	for i, d := range dirs {
-		if err := w.read(d, "", i == 0); err != nil {
+		const chunks = "" // d itself contains whole names
+		isFirst := i == 0
+		if err := w.read(d, chunks, isFirst); err != nil {
 			return window{}, err
 		}
 	}
+
+	// Sort the entries, and keep no more than fit in a window.
 	w.compact()
 	return w.window, nil
 }
 
-// read adds the names in dir to the window. If dir contains only the ends of long names, chunks is their
-// common beginning. isFirst tells that dir is the first directory of the window, or is inside it.
+// read adds the names in dir to the window. A long name is split over nested directories: if dir is
+// one of these, chunks is the beginning of the names in it, and otherwise "". isFirst tells that dir
+// is the first directory of the window, or is inside it.
 func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
@@ -131,8 +136,8 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 			chunkDirs = append(chunkDirs, e.Name)
 			return true
 		}
-		isUsual := isFirst && chunks == ""
-		r.add(dir, e, name, isUsual)
+		isInFirst := isFirst && chunks == ""
+		r.add(dir, e, name, isInFirst)
 		return true
 	})
 	if ctxErr != nil {
@@ -166,9 +171,9 @@ func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst
 	return r.read(chunkDir, chunks+base[prefixLength:], isFirst)
 }
 
-// add adds an entry of the directory dir to the window. name is the parsed name of the entry. If isUsual
-// is true, dir is the first directory of the window, so an entry with a plain name needs no diskName.
-func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, isUsual bool) {
+// add adds an entry of the directory dir to the window. name is the parsed name of the entry, and
+// isInFirst tells that dir is the first directory of the window.
+func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, isInFirst bool) {
 	kind := e.Kind
 	if kind == osdir.KindUnknown {
 		meta, err := dir.Stat(e.Name)
@@ -178,38 +183,45 @@ func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, 
 		}
 		kind = meta.Kind
 	}
-	if kind == osdir.KindOther {
+	isDir := kind == osdir.KindDir
+	if kind == osdir.KindOther || isDir && name.Mark == bucketdir.MarkAlternate {
+		// Such an entry is no part of a key. Only files have alternate names.
 		return
 	}
 
-	item := entry{segment: name.Segment, isDir: kind == osdir.KindDir, rank: rankPlain}
-	isAlternate := name.Mark == bucketdir.MarkAlternate
-	if isAlternate && item.isDir {
-		// Only files have alternate names.
-		return
-	}
-	switch {
-	case isAlternate:
-		item.rank = rankAlternate
-	case name.Literal:
-		item.rank = rankLiteral
-	}
-	isSegmentOnDisk := name.Mark == 0 && !name.Literal
-	if !isUsual || !isSegmentOnDisk {
+	item := entry{segment: name.Segment, isDir: isDir, rank: rankOf(name)}
+	// The usual path of an entry is its segment in the first directory.
+	isUsualPath := isInFirst && item.rank == rankPlain && name.Mark == 0
+	if !isUsualPath {
 		item.diskName = &diskName{dir: dir.Path, base: e.Name}
 	}
-
-	if !r.noncurrent {
-		r.keepEntry(item)
+	if r.noncurrent {
+		r.keepVersions(item)
 		return
 	}
-	// In the tree of versions, a directory can belong to one key that has versions. It can also
-	// contain further keys. So add an entry for the key and an entry for the directory.
-	if item.isDir {
-		r.keepEntry(item)
-		item.isDir = false
-		r.keepEntry(item)
+	r.keepEntry(item)
+}
+
+// rankOf returns the precedence of an object's name over its other names.
+func rankOf(name bucketdir.Found) uint8 {
+	if name.Mark == bucketdir.MarkAlternate {
+		return rankAlternate
 	}
+	if name.Literal {
+		return rankLiteral
+	}
+	return rankPlain
+}
+
+// keepVersions adds a directory of the tree of versions to the window, twice: it can belong to one
+// key that has versions, and it can also contain further keys.
+func (r *windowReader) keepVersions(item entry) {
+	if !item.isDir {
+		return
+	}
+	r.keepEntry(item)
+	item.isDir = false
+	r.keepEntry(item)
 }
 
 // keepEntry adds an entry to the window, unless its name does not match or is outside of the window.
