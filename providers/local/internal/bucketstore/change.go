@@ -52,7 +52,8 @@ func (o *Objects) changeAttrs(
 	}
 	defer o.tree.CloseDir(dir)
 
-	// Turn object lock on, if requested, before the key is locked.
+	// Turn object lock on, if requested, before the key is locked. changeLocked reads the settings
+	// again, under the lock.
 	if _, err := o.settings.LockingSettings(ctx); err != nil {
 		return err
 	}
@@ -62,6 +63,7 @@ func (o *Objects) changeAttrs(
 	}
 	defer unlock()
 
+	// The candidates are the files that may be the object.
 	candidates := o.Candidates(loc, dir)
 	defer candidates.Close()
 	return o.changeLocked(ctx, candidates, r, change)

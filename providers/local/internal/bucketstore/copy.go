@@ -23,8 +23,8 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, srcBucket *Ob
 	return o.copyFile(ctx, r.Key, src, srcAttrs, attrs, r.Condition)
 }
 
-// copyFile creates an object with the bytes of src, the checksum in srcAttrs, if it is still right,
-// and otherwise the attributes attrs. It closes src.
+// copyFile creates an object with the bytes of src and the attributes attrs. It adds the checksum in
+// srcAttrs, unless another program has changed the file since. If it succeeds, it has closed src.
 func (o *Objects) copyFile(
 	ctx context.Context, key string, src *osdir.File, srcAttrs *objectfile.Attrs, attrs objectfile.Attrs,
 	c storage.Condition,
@@ -45,10 +45,12 @@ func (o *Objects) copyFile(
 	}
 
 	staged.Attrs = attrs
-	if srcAttrs.Matches(src.Meta) {
+	isSumRight := srcAttrs.Matches(src.Meta)
+	if isSumRight {
 		staged.Attrs.CRC32C = srcAttrs.CRC32C
 	}
-	// Close the source before saving, because it may be the file to replace.
+	// Close the source before saving, because it may be the file to replace. After an error before, the
+	// caller closes it.
 	if err := file.Close(); err != nil {
 		return nil, bucketdir.Failure(err)
 	}
@@ -120,7 +122,8 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 }
 
 // moveFile renames the file of the object at src into target, the open directory of dst, and flushes
-// both directories. It closes them before it returns, because Windows removes no open directory.
+// both directories. It also closes target: Windows removes no open directory, and the caller may
+// remove this one.
 func (o *Objects) moveFile(
 	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, target *osdir.Dir, meta osdir.Meta,
 ) error {
@@ -128,6 +131,7 @@ func (o *Objects) moveFile(
 
 	source, err := o.tree.Open(src.Dir)
 	if osdir.IsNoFile(err) {
+		// The object was moved or removed since it was opened.
 		return bucketdir.ErrAgain
 	}
 	if err != nil {
@@ -138,11 +142,15 @@ func (o *Objects) moveFile(
 	if err := o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta); err != nil {
 		return err
 	}
-	return bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
+	if err := errors.Join(o.tree.Flush(target), o.tree.Flush(source)); err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	return nil
 }
 
-// moveLocked locks both keys, checks that the object can still be moved, and renames its file. It
-// fails with ErrAgain if the file no longer has the stat result meta.
+// moveLocked locks both keys, checks that the object can still be moved, and renames its file. src
+// and dst find the files of the two objects. It fails with ErrAgain if the file no longer has the
+// stat result meta.
 func (o *Objects) moveLocked(
 	ctx context.Context, r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta,
 ) error {
@@ -160,8 +168,27 @@ func (o *Objects) moveLocked(
 	if err := o.settings.learnVersioning(); err != nil {
 		return err
 	}
+	if err := o.checkMove(r, src, dst, meta); err != nil {
+		return err
+	}
 
-	// Find the objects of both keys, because the destination must have none.
+	// Rename the file as if it were the staged file of a write. Files with other names of the old key
+	// would become its object.
+	if err := src.RemoveOthers(ctx); err != nil {
+		return err
+	}
+	const ifAbsent = false // checkMove has found no object
+	staged := &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}
+	if err := dst.Install(ctx, staged, ifAbsent); err != nil {
+		return err
+	}
+	// The bucket's path may lead to another directory now.
+	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
+}
+
+// checkMove checks under the locks of both keys that the object of src can be moved to dst, which must
+// have no object.
+func (o *Objects) checkMove(r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta) error {
 	file, err := src.Find()
 	if err != nil {
 		return err
@@ -176,26 +203,13 @@ func (o *Objects) moveLocked(
 	if old.Found() || o.tree.KeepsVersions() {
 		return storage.Unsupported
 	}
-	if err := checkMove(src, file, meta); err != nil {
-		return err
-	}
-
-	// Rename the file as if it were the staged file of a write.
-	if err := src.RemoveOthers(ctx); err != nil {
-		return err
-	}
-	const ifAbsent = false // dst.Find has found no object
-	staged := &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}
-	if err := dst.Install(ctx, staged, ifAbsent); err != nil {
-		return err
-	}
-	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
+	return checkMoveSource(src, file, meta)
 }
 
-// checkMove checks the file that src.Find has returned as the source of a move. It fails with
+// checkMoveSource checks the file that src.Find has returned as the source of a move. It fails with
 // Unsupported if a rename would not move the object with all of its attributes, and with ErrAgain if
 // the object was replaced or removed since its file had the stat result meta.
-func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
+func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
 	hasVisible, err := src.HasVisible()
 	if err != nil {
 		return err
@@ -205,22 +219,20 @@ func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdi
 		return storage.Unsupported
 	}
 
-	// The file must be the one that a rename of the plain name moves.
+	// The file must be the one that a rename of the plain name moves, and not a link to it.
 	hasPlainName := file.Dir == src.Plain && file.Base == src.Location.Base
 	if file.Found() && !hasPlainName {
 		return storage.Unsupported
 	}
 	current, statErr := src.Plain.Stat(src.Location.Base)
-	if statErr == nil && current.Kind == osdir.KindLink {
+	isThere := statErr == nil
+	if isThere && current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
 
 	// The file must be there, and unchanged.
-	if !file.Found() || statErr != nil {
-		return bucketdir.ErrAgain
-	}
 	isUnchanged := current.Ino == meta.Ino && current.MTime == meta.MTime && current.Size == meta.Size
-	if !isUnchanged {
+	if !file.Found() || !isThere || !isUnchanged {
 		return bucketdir.ErrAgain
 	}
 	return nil

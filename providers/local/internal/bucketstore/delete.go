@@ -2,7 +2,6 @@ package bucketstore
 
 import (
 	"context"
-	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -15,64 +14,79 @@ import (
 func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	loc, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
+		// No object can have this key, so only a lost bucket is an error.
 		return o.tree.CheckPlace()
 	}
-	if o.tree.KeepsVersions() {
-		// Even a missing key gets a delete marker.
-		if err := o.tree.Initialize(); err != nil {
-			return err
-		}
-	} else {
-		err := o.initializeFor(loc)
-		if err == storage.ObjectNotFound {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	isNeeded, err := o.initializeForDelete(loc)
+	if err != nil || !isNeeded {
+		return err
 	}
 	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, loc, r) })
+}
+
+// initializeForDelete initializes the bucket for a removal of the object at loc. isNeeded is false if
+// the bucket was never written and has no such object.
+func (o *Objects) initializeForDelete(loc bucketdir.Location) (isNeeded bool, err error) {
+	if o.tree.KeepsVersions() {
+		// Even a missing key gets a delete marker.
+		return true, o.tree.Initialize()
+	}
+	err = o.initializeFor(loc)
+	if err == storage.ObjectNotFound {
+		return false, nil
+	}
+	return true, err
 }
 
 // deleteOnce makes one attempt to remove the object or version that r names. It fails with ErrAgain
 // if another process interferes.
 func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *driver.DeleteRequest) error {
-	var dir *osdir.Dir
-	var err error
-	if objectfile.IsMarker(r.Version) {
-		// Removing the marker may restore an object in this directory.
-		dir, err = o.makeDirs(ctx, r.Key, loc)
-	} else {
-		dir, err = o.tree.OpenIfThere(loc.Dir)
-	}
+	dir, err := o.openToDelete(ctx, loc, r)
 	if err != nil {
 		return err
 	}
-
-	closeDir := sync.OnceFunc(func() { o.tree.CloseDir(dir) })
-	defer closeDir()
-
-	// Only a removal that has changed the directory must be flushed.
-	hasChanged, err := o.deleteLocked(ctx, dir, loc, r)
+	hasChanged, err := o.deleteIn(ctx, dir, loc, r)
 	if err != nil {
 		return err
 	}
 	if !hasChanged {
+		// The bucket's path may lead to another directory now.
 		return o.tree.CheckPlace()
 	}
-	if dir != nil {
-		if err := o.tree.Flush(dir); err != nil {
-			return bucketdir.UnknownOutcome(err)
-		}
-	}
 
-	// Remove empty directories. Windows does not remove an open one.
-	closeDir()
+	// Remove the directories of both names that are empty now.
 	if loc.AltDir != loc.Dir {
 		o.tree.Prune(ctx, loc.AltDir, "")
 	}
 	o.tree.Prune(ctx, loc.Dir, "")
 	return nil
+}
+
+// openToDelete opens the directory of the object at loc. It returns nil if there is no such
+// directory, unless removing a delete marker may restore an object in it.
+func (o *Objects) openToDelete(
+	ctx context.Context, loc bucketdir.Location, r *driver.DeleteRequest,
+) (*osdir.Dir, error) {
+	if objectfile.IsMarker(r.Version) {
+		return o.makeDirs(ctx, r.Key, loc)
+	}
+	return o.tree.OpenIfThere(loc.Dir)
+}
+
+// deleteIn removes the object or version that r names, flushes dir if that has changed it, and closes
+// dir, because Windows does not remove an open directory. dir may be nil.
+func (o *Objects) deleteIn(
+	ctx context.Context, dir *osdir.Dir, loc bucketdir.Location, r *driver.DeleteRequest,
+) (hasChanged bool, err error) {
+	defer o.tree.CloseDir(dir)
+	hasChanged, err = o.deleteLocked(ctx, dir, loc, r)
+	if err != nil || !hasChanged || dir == nil {
+		return hasChanged, err
+	}
+	if err := o.tree.Flush(dir); err != nil {
+		return true, bucketdir.UnknownOutcome(err)
+	}
+	return true, nil
 }
 
 // deleteLocked locks the key, and removes the object or the version that r names. If hasChanged is
@@ -130,11 +144,13 @@ func (o *Objects) deleteCurrent(
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
-	// Until the sidecar is removed, the inode must not become that of another file.
+	// The attributes of the file may be in a sidecar named after its inode. Until the sidecar is
+	// removed, the inode must not become that of another file.
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
 
-	// The visible sidecar goes first, after its attributes were saved in the file.
+	// The visible sidecar, a file beside the object, goes first, after its attributes were saved in the
+	// file.
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
@@ -155,8 +171,8 @@ func (o *Objects) deleteCurrent(
 }
 
 // deleteCurrentVersion permanently removes the version that is the current object, after which the
-// newest noncurrent version becomes current, unless it is a delete marker. Its result is that of
-// deleteLocked.
+// newest noncurrent version becomes current, unless it is a delete marker. If hasChanged is true, the
+// caller must flush the directory of the object, and remove it if it is empty now.
 func (o *Objects) deleteCurrentVersion(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) (hasChanged bool, err error) {
@@ -167,7 +183,8 @@ func (o *Objects) deleteCurrentVersion(
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
 
-	// Adopt the attributes before the check, because they may contain the retention.
+	// Copy the attributes of the visible sidecar to the file before the check, because they may contain
+	// the retention.
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
@@ -177,6 +194,7 @@ func (o *Objects) deleteCurrentVersion(
 	if err := candidates.DropVisible(ctx); err != nil {
 		return false, err
 	}
+	// With soft delete, the file is kept under another name.
 	if err := o.removed.addFile(ctx, r.Key, current); err != nil {
 		return false, err
 	}
@@ -188,7 +206,8 @@ func (o *Objects) deleteCurrentVersion(
 	if !isPromoted {
 		return o.removeCurrent(ctx, candidates, current)
 	}
-	// promote has flushed the directory, and the directory is not empty.
+	// The version that promote has made current needs a visible sidecar. promote has flushed the
+	// directory, and the directory is not empty.
 	if !o.reader.WritesVisible() {
 		return false, nil
 	}

@@ -101,16 +101,19 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	if err != nil {
 		return nil, err
 	}
-	// If Forgets returns true, stored may be the attributes of another file.
-	if stored != nil && !o.reader.Forgets() {
+	// On a disk that forgets inodes, the attributes stored by inode may be those of another file.
+	isCertain := stored != nil && !o.reader.Forgets()
+	if isCertain {
 		return stored, nil
 	}
 
+	// The visible sidecar, a file beside the object, takes precedence.
 	attrs, err := o.reader.VisibleOr(stored, loc, f.Meta)
 	if err != nil {
 		return nil, err
 	}
-	if attrs == stored && stored != nil {
+	hasVisible := attrs != stored
+	if !hasVisible && stored != nil {
 		return stored, nil
 	}
 

@@ -66,18 +66,17 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	defer o.tree.CloseDir(parent)
 
 	meta, err := o.tree.StatFollowing(parent, loc.Base)
-	isLinkOutside := osdir.LeadsOutside(err)
-	if err != nil && !isLinkOutside {
-		if osdir.IsNotExist(err) {
-			return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, loc.Base))
-		}
+	switch {
+	case err == nil && meta.Kind == osdir.KindDir:
+		return o.tree.CheckSpelling(osdir.Join(loc.Dir, loc.Base))
+	case err == nil || osdir.LeadsOutside(err):
+		// A file, or a link that leads out of the bucket, is in the way.
+		return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, loc))
+	case osdir.IsNotExist(err):
+		return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, loc.Base))
+	default:
 		return bucketdir.Failure(err)
 	}
-	if err == nil && meta.Kind == osdir.KindDir {
-		return o.tree.CheckSpelling(osdir.Join(loc.Dir, loc.Base))
-	}
-	// A file, or a link that leads outside, is in the way.
-	return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, loc))
 }
 
 // moveFileAside renames a file to its alternate name and makes a directory with its old name. Readers

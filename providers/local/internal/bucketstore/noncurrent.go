@@ -125,7 +125,8 @@ func (n *Noncurrent) openVersion(key, version string) (*osdir.File, error) {
 	return n.reader.OpenIn(n.Dirs.Path(key), version)
 }
 
-// deleteVersion removes a noncurrent version, if it exists. The caller must hold the lock of the key.
+// deleteVersion removes a noncurrent version, if it exists, from the directory with the versions of
+// its key. The caller must hold the lock of the key.
 func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest) error {
 	path := n.Dirs.Path(r.Key)
 	dir, err := n.tree.Open(path)
@@ -145,17 +146,20 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return err
 	}
 
-	// Until its sidecar is removed, the inode of the file must not become that of another file.
+	// The attributes of the file may be in a sidecar named after its inode. Until the sidecar is
+	// removed, the inode must not become that of another file.
 	releaseInode := n.reader.HoldInode(file)
 	defer releaseInode()
+	// With soft delete, the file is kept under another name.
 	if err := n.removed.addFile(ctx, r.Key, file); err != nil {
 		return err
 	}
 	if err := n.unlinkVersion(ctx, dir, r.Version); err != nil {
 		return err
 	}
-
 	n.removed.removeSidecar(file.Meta)
+
+	// Remove the directory if this was the last version.
 	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 	return nil
 }

@@ -114,24 +114,25 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
-	lastTag := ""
+	lastTag := "" // tag of the part that the last round has failed to read
 	err = bucketdir.Retry(ctx, func() (err error) {
 		part, ok, err = u.findPart(src, upload, number)
 		if err != nil {
 			lastTag = ""
 			return err
 		}
-		if !ok || part.CRC32C.Known {
+		needsSum := ok && !part.CRC32C.Known
+		// A part that cannot be read, although no other part has replaced it, has no file in the upload any
+		// more: CompleteParts has moved it.
+		wasMoved := part.Tag == lastTag
+		if !needsSum || wasMoved {
 			return nil
 		}
-		if part.Tag == lastTag {
-			// The part cannot be read, although it was not replaced: CompleteParts has moved its file.
-			return nil
-		}
-		lastTag = part.Tag
 
+		lastTag = part.Tag
 		part.CRC32C, err = readPartSum(ctx, src, part)
-		if storage.CodeOf(err) == storage.InvalidArgument {
+		isGone := storage.CodeOf(err) == storage.InvalidArgument
+		if isGone {
 			return bucketdir.ErrAgain
 		}
 		return err

@@ -111,20 +111,7 @@ func (u *Uploads) putInFile(
 		return driver.Part{}, err
 	}
 	defer u.staging.Discard(staged)
-
-	if mode != 0 {
-		if err := staged.File.SetMode(mode); err != nil {
-			return driver.Part{}, bucketdir.Failure(err)
-		}
-	}
-
-	if err := u.staging.Fill(ctx, staged.File, r.Body); err != nil {
-		return driver.Part{}, err
-	}
-	if err := staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Next()); err != nil {
-		return driver.Part{}, u.tree.StagedFileError(err)
-	}
-	if err := u.staging.Finish(staged); err != nil {
+	if err := u.writePart(ctx, staged, r.Body, mode); err != nil {
 		return driver.Part{}, err
 	}
 	if err := u.moveTo(ctx, dst, partName(r.Number), staged); err != nil {
@@ -139,6 +126,25 @@ func (u *Uploads) putInFile(
 		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), mustBeNew)
 	}
 	return part, nil
+}
+
+// writePart writes the body of a part to its staged file, with the given mode unless it is 0, and
+// closes the file.
+func (u *Uploads) writePart(ctx context.Context, staged *objectfile.StagedFile, body io.Reader, mode uint32) error {
+	if mode != 0 {
+		if err := staged.File.SetMode(mode); err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
+	if err := u.staging.Fill(ctx, staged.File, body); err != nil {
+		return err
+	}
+
+	// The time is a new one, because the tag of the part is derived from it.
+	if err := staged.File.SetTime(staged.Dir, staged.Name, u.tree.Clock.Next()); err != nil {
+		return u.tree.StagedFileError(err)
+	}
+	return u.staging.Finish(staged)
 }
 
 // Complete joins the parts in one file, makes that file the object, and removes the upload.
@@ -184,27 +190,38 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	return old.Meta.Mode | ownerOnly, nil
 }
 
-// join stores an object with the bytes of the parts. If the shared file consists of the first parts, it becomes the
-// object, and only the other parts are copied.
-func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
+// join stores an object with the bytes of the parts of an upload.
+func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	src, err := u.Use(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
 
-	defer func() {
-		if err == nil {
-			return
-		}
-		if _, statErr := src.Dir.Stat(uploadKeyName); osdir.IsNoFile(statErr) {
-			// Another call has ended the upload, but could not remove its directory because of this call's files.
-			_ = u.RemoveUpload(ctx, r.Upload)
-		}
-	}()
+	attrs, err := u.joinParts(ctx, src.Dir, r)
+	if err != nil {
+		u.removeIfEnded(ctx, src.Dir, r.Upload)
+		return nil, err
+	}
+	return attrs, nil
+}
 
-	staged, sharedParts := u.sharedRun(src.Dir, r.Parts)
+// removeIfEnded removes the directory of an upload if another call has ended the upload. That call
+// could not remove the directory itself while this call used its files.
+func (u *Uploads) removeIfEnded(ctx context.Context, dir *osdir.Dir, upload string) {
+	_, err := dir.Stat(uploadKeyName)
+	hasEnded := osdir.IsNoFile(err)
+	if hasEnded {
+		_ = u.RemoveUpload(ctx, upload)
+	}
+}
+
+// joinParts stores an object with the bytes of the parts in src. If the shared file consists of the
+// first parts, it becomes the object, and only the other parts are copied.
+func (u *Uploads) joinParts(ctx context.Context, src *osdir.Dir, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	staged, sharedParts := u.sharedRun(src, r.Parts)
 	if staged == nil {
+		var err error
 		staged, err = u.staging.Stage(ctx)
 		if err != nil {
 			return nil, err
@@ -213,13 +230,13 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (attrs *s
 	defer u.staging.Discard(staged)
 
 	for _, part := range r.Parts[sharedParts:] {
-		if err := appendPart(ctx, staged, src.Dir, part); err != nil {
+		if err := appendPart(ctx, staged, src, part); err != nil {
 			return nil, err
 		}
 	}
 
 	staged.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
-	staged.Upload = src.Dir
+	staged.Upload = src // storing the object ends the upload
 	return u.objects.save(ctx, r.Put.Key, staged, r.Put.Condition)
 }
 

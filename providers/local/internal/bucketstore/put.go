@@ -134,7 +134,6 @@ func (o *Objects) place(
 	if err := o.settings.learnVersioning(); err != nil {
 		return err
 	}
-
 	old, err := candidates.Find()
 	if err != nil {
 		return err
@@ -143,38 +142,14 @@ func (o *Objects) place(
 		return err
 	}
 
-	// Keep the old object, as a version or as a soft-deleted file.
-	if old.Found() {
-		if err := candidates.Adopt(ctx, old); err != nil {
-			return err
-		}
+	if err := o.keepOld(ctx, key, candidates, old, staged); err != nil {
+		return err
 	}
-	if o.tree.KeepsVersions() {
-		err = o.keepOrder(ctx, key, old, staged)
-	} else {
-		err = o.removed.addFile(ctx, key, old)
-	}
-	if err != nil {
+	if err := o.replaceOld(ctx, candidates, old, staged, c.Absent); err != nil {
 		return err
 	}
 
-	// Replace the old object.
-	if err := o.staging.KeepMode(staged, old); err != nil {
-		return err
-	}
-	if err := candidates.DropVisible(ctx); err != nil {
-		return err
-	}
-	releaseInode := o.reader.HoldInode(old)
-	defer releaseInode()
-	if err := candidates.Install(ctx, staged, c.Absent); err != nil {
-		return err
-	}
-	if !o.tree.KeepsVersions() {
-		o.removed.removeSidecar(old.Meta)
-	}
-
-	// Put the visible sidecar beside the object.
+	// Put the visible sidecar, a file with the attributes, beside the object.
 	if staged.Visible == nil {
 		return nil
 	}
@@ -182,6 +157,48 @@ func (o *Objects) place(
 		return bucketdir.UnknownOutcome(err)
 	}
 	return candidates.PutVisible(ctx, staged.Visible)
+}
+
+// keepOld keeps the old object, if it is found, as a version or as a soft-deleted file, if the bucket
+// keeps such. Its attributes may be only in its visible sidecar, so they are copied to its file first.
+func (o *Objects) keepOld(
+	ctx context.Context, key string, candidates *objectfile.Candidates, old objectfile.ObjectFile,
+	staged *objectfile.StagedFile,
+) error {
+	if old.Found() {
+		if err := candidates.Adopt(ctx, old); err != nil {
+			return err
+		}
+	}
+	if o.tree.KeepsVersions() {
+		return o.keepOrder(ctx, key, old, staged)
+	}
+	return o.removed.addFile(ctx, key, old)
+}
+
+// replaceOld makes the staged file the object in place of the old one, if that is found, and removes
+// the sidecars of the old one. If ifAbsent is true, it replaces no object.
+func (o *Objects) replaceOld(
+	ctx context.Context, candidates *objectfile.Candidates, old objectfile.ObjectFile,
+	staged *objectfile.StagedFile, ifAbsent bool,
+) error {
+	if err := o.staging.KeepMode(staged, old); err != nil {
+		return err
+	}
+	if err := candidates.DropVisible(ctx); err != nil {
+		return err
+	}
+	// The other sidecar has the inode of the old file as its name. Until it is removed, the inode must
+	// not become that of another file.
+	releaseInode := o.reader.HoldInode(old)
+	defer releaseInode()
+	if err := candidates.Install(ctx, staged, ifAbsent); err != nil {
+		return err
+	}
+	if !o.tree.KeepsVersions() {
+		o.removed.removeSidecar(old.Meta)
+	}
+	return nil
 }
 
 // keepOrder prepares the replacement of old in a bucket that keeps versions. It makes the staged file

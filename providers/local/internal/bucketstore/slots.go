@@ -117,19 +117,18 @@ func (u *Uploads) putInSlot(
 	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
 }
 
-// putInOpenSlot stores a part in the slot s of f, the open shared file, unless another writer has
-// claimed the slot or the file has another mode than the part needs. done reports whether it tried.
+// putInOpenSlot stores a part in s, its slot of the open shared file f. If done is false, that was
+// impossible: the file has another mode than the part needs, or another writer has claimed the slot.
 func (u *Uploads) putInOpenSlot(
 	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
-	if mode != 0 && mode != f.Meta.Mode {
-		return driver.Part{}, false, nil
-	}
-	if !u.claimSlot(dst, r.Number) {
+	hasRightMode := mode == 0 || mode == f.Meta.Mode
+	if !hasRightMode || !u.claimSlot(dst, r.Number) {
 		return driver.Part{}, false, nil
 	}
 
 	if err := u.fillSlot(ctx, dst, f, s, r); err != nil {
+		// Remove the file that has claimed the slot, so that the part can be sent again.
 		_ = dst.Unlink(slotName(r.Number))
 		return driver.Part{}, true, err
 	}
@@ -174,7 +173,7 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 }
 
 // lockShared takes a shared lock on f, the shared file of a layout, and seeks to offset. It returns
-// false if a part cannot be written there.
+// false if a part cannot be written there. Closing the file ends the lock.
 func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
 	hole := offset - f.Meta.Size
 	if hole > maxHole {
@@ -184,14 +183,21 @@ func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
 	if osdir.TryShare(file) != nil {
 		return false
 	}
-
-	// CompleteParts may have renamed the file before it was locked.
-	meta, err := dst.Stat(l.file)
-	if err != nil || meta.Ino != f.Meta.Ino || meta.Ino != l.ino || meta.Links > 1 {
+	if !isStillShared(dst, f, l) {
 		return false
 	}
-	_, err = file.Seek(offset, io.SeekStart)
+	_, err := file.Seek(offset, io.SeekStart)
 	return err == nil
+}
+
+// isStillShared reports whether f is the file of the layout and has only its name there. Before it was
+// locked, CompleteParts may have made it the object.
+func isStillShared(dst *osdir.Dir, f *osdir.File, l layout) bool {
+	meta, err := dst.Stat(l.file)
+	if err != nil || meta.Links > 1 {
+		return false
+	}
+	return meta.Ino == l.ino && meta.Ino == f.Meta.Ino
 }
 
 // claimSlot reserves a slot for this writer. It returns false if another writer has reserved it, or
@@ -219,23 +225,11 @@ func isFree(dir *osdir.Dir, base string) bool {
 	return osdir.IsNotExist(err)
 }
 
-// fillSlot writes the body of a part into its slot. Then it renames slotName to placedName, which makes
-// the part exist.
+// fillSlot writes the body of a part into its slot, and then makes the part exist.
 func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest) error {
-	// A longer body would overwrite the next part.
-	body := &bodyio.LimitedReader{
-		Body:     r.Body,
-		Left:     s.size,
-		TooLarge: errPartSize,
-	}
-
-	if err := u.staging.Fill(ctx, f, body); err != nil {
+	if err := u.writeSlot(ctx, f, s, r.Body); err != nil {
 		return err
 	}
-	if body.Left != 0 {
-		return errPartSize
-	}
-
 	if err := f.SetTime(dst, s.file, u.tree.Clock.Now()); err != nil {
 		return bucketdir.Failure(err)
 	}
@@ -245,16 +239,39 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		}
 	}
 
-	// Write the record first, because the part exists from the rename on.
-	err := u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder)
-	if err == nil {
-		err = dst.Rename(placedName(s.number), dst, slotName(s.number))
-	}
+	err := u.publishSlot(dst, s, r)
 	if osdir.IsNotExist(err) {
 		// The upload was aborted or completed meanwhile.
 		return uploadEndedError(u.tree)
 	}
 	return bucketdir.Failure(err)
+}
+
+// writeSlot writes body, which must have the size of the slot, at the position of f. A longer body
+// would overwrite the next part.
+func (u *Uploads) writeSlot(ctx context.Context, f *osdir.File, s slot, body io.Reader) error {
+	limited := &bodyio.LimitedReader{
+		Body:     body,
+		Left:     s.size,
+		TooLarge: errPartSize,
+	}
+	if err := u.staging.Fill(ctx, f, limited); err != nil {
+		return err
+	}
+	if limited.Left != 0 {
+		return errPartSize
+	}
+	return nil
+}
+
+// publishSlot records the part in a slot, and then renames the slot's file from slotName to
+// placedName, which makes the part exist.
+func (u *Uploads) publishSlot(dst *osdir.Dir, s slot, r *driver.PartRequest) error {
+	flush := u.tree.Sync && r.AnyOrder
+	if err := u.recordSlot(dst, s, r.CRC32C, flush); err != nil {
+		return err
+	}
+	return dst.Rename(placedName(s.number), dst, slotName(s.number))
 }
 
 // recordSlot writes the tag and the checksum of the part in a slot to the slot's file, from which
@@ -289,24 +306,26 @@ var errPartSize = &storage.Error{
 	Err:  errors.New("the body of the part has not the size of the request"),
 }
 
-// layoutFor returns a layout in which the part has a slot, and creates one if there is none. ok is
-// false if that is impossible.
+// layoutFor returns a layout in which the part has a slot, that is, whose slots are large enough. It
+// creates one if there is none. ok is false if that is impossible.
 func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
 	current, exists := u.readLayout(dst)
 	if exists && r.Size <= current.partSize {
 		return current, true
 	}
-	if int64(r.Number-1) > maxHole/r.Size {
+	startsTooFar := int64(r.Number-1) > maxHole/r.Size
+	if startsTooFar {
 		// The slot would begin more than maxHole bytes after the start of the new file.
 		return layout{}, false
 	}
 
+	// A layout with too small slots is replaced, but the first one must not replace any.
 	isFirst := !exists
 	created, ok := u.createLayout(ctx, dst, r.Size, isFirst)
 	if ok {
 		return created, true
 	}
-	// Another writer may have created a layout meanwhile.
+	// Another writer may have created the first layout meanwhile.
 	current, exists = u.readLayout(dst)
 	return current, exists && r.Size <= current.partSize
 }
@@ -362,13 +381,14 @@ func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content str
 }
 
 // sharedRun returns the shared file if it consists of the first parts in their order, and the number
-// of these parts, or nil otherwise. The caller owns the file, and may append the other parts to it.
+// of these parts, or nil otherwise. The caller owns the file, which it discards, and may append the
+// other parts to it.
 func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}
-	first, ok := SlotOf(parts[0])
-	if !ok {
+	first, isInSlot := SlotOf(parts[0])
+	if !isInSlot {
 		return nil, 0
 	}
 
@@ -376,19 +396,22 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 	if err != nil {
 		return nil, 0
 	}
-	run, size := countRun(src, first, parts)
+	count, size := countRun(src, first, parts)
 	staged := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
 	if !takeShared(staged, f, first, size) {
+		// This closes the file, and does not remove it, because it is Held.
 		u.staging.Discard(staged)
 		return nil, 0
 	}
-	return staged, run
+	return staged, count
 }
 
-// takeShared locks the shared file f and opens it again as staged.File, positioned at its end. It
-// returns false if a writer has locked f, or if f is not the file of first with size bytes.
+// takeShared locks the shared file f, which is also staged.Held, and opens it again as staged.File,
+// positioned at its end. It returns false if a writer of a part has locked f, or if f is not the file
+// of the slot first with size bytes.
 func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
-	// Without the lock, the file could still grow. Held keeps it after Seal has closed File.
+	// Without the lock, the file could still grow. The open Held keeps the lock when staged.File is
+	// closed.
 	if osdir.TryLock(staged.Held) != nil {
 		return false
 	}
@@ -397,7 +420,8 @@ func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size i
 		return false
 	}
 	isObject := meta.Links > 1 // the file has become an object already
-	if isObject || meta.Ino != first.ino || meta.Size != size {
+	isSameFile := meta.Ino == first.ino && meta.Size == size
+	if isObject || !isSameFile {
 		return false
 	}
 

@@ -182,30 +182,22 @@ func (h *history) nextKey() ([]versionEntry, error) {
 	return entries, nil
 }
 
-// entries returns the entry of a common prefix, or the versions of a key that come after h.position,
-// newest first. hasObject tells that head is the current object of its key.
+// entries returns the entries of the next item of the walks: that of a common prefix, or those of the
+// versions of a key, newest first. hasObject tells that head is the current object of its key.
 func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry, error) {
 	if head.IsPrefix {
 		prefix := storage.ListEntry{Key: head.Key, IsPrefix: true}
 		return []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: prefix}}}, nil
 	}
 
+	// The current object is the newest version of its key.
 	var entries []versionEntry
 	var current objectfile.ObjectFile
-
-	// The current object is the newest version of its key.
 	if hasObject {
 		current = head.At
-		listEntry, err := h.reader.ListEntry(head)
+		entry, err := h.currentEntry(head)
 		if err != nil {
 			return nil, err
-		}
-		entry := versionEntry{
-			VersionEntry: storage.VersionEntry{ListEntry: listEntry, Current: true},
-			id:           objectfile.VersionOf(current.Meta),
-		}
-		if h.tree.KeepsVersions() {
-			entry.Version = entry.id
 		}
 		entries = append(entries, entry)
 	}
@@ -214,7 +206,27 @@ func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry,
 	if err != nil {
 		return nil, err
 	}
-	return h.position.entriesAfter(head.Key, append(entries, noncurrent...)), nil
+	entries = append(entries, noncurrent...)
+
+	// Omit the versions that an earlier page has returned.
+	return h.position.entriesAfter(head.Key, entries), nil
+}
+
+// currentEntry returns the entry of a current object. It has a version only if the bucket keeps
+// versions.
+func (h *history) currentEntry(head objectfile.Item) (versionEntry, error) {
+	listEntry, err := h.reader.ListEntry(head)
+	if err != nil {
+		return versionEntry{}, err
+	}
+	entry := versionEntry{
+		VersionEntry: storage.VersionEntry{ListEntry: listEntry, Current: true},
+		id:           objectfile.VersionOf(head.At.Meta),
+	}
+	if h.tree.KeepsVersions() {
+		entry.Version = entry.id
+	}
+	return entry, nil
 }
 
 // noncurrentEntries returns the noncurrent versions and delete markers of a key, newest first.
