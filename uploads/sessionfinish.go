@@ -249,8 +249,8 @@ func (e *sessionEnd) spentNames() []string {
 	return names
 }
 
-// removeSpent removes the objects with these names or, for a file in pieces, all its pieces. What it cannot
-// remove, Sweep removes later.
+// removeSpent removes the objects with these names or, for a file in pieces, all its pieces. If that fails, Sweep
+// removes them later.
 func (e *sessionEnd) removeSpent(ctx context.Context, names []string) {
 	if e.s.Pieces != nil {
 		_ = e.keeper.RemoveObjects(ctx, e.s)
@@ -429,8 +429,8 @@ func (k *keeper) reopen(ctx context.Context, s *session.Session) {
 	})
 }
 
-// dropRefused aborts and removes a session whose upload can never complete, even if ctx is canceled. What it
-// cannot do, Sweep does later.
+// dropRefused aborts and removes a session whose upload can never complete, even if ctx is canceled. If that fails,
+// Sweep does it later.
 func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()

@@ -164,7 +164,7 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		key = info.ID
 	}
 
-	// Fill in the state. The key of the state object follows from the ID alone.
+	// Fill in the state. The ID also gives the key of the state object.
 	u.id = info.ID
 	info.Offset = 0
 	info.Storage = map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
