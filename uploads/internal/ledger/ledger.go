@@ -603,16 +603,10 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 		return false, nil
 	}
 	if errors.Is(err, storage.OutcomeUnknown) {
-		// If the write took effect, the stored ledger has the nonce of this call.
-		current, readErr := b.read(ctx, b.Key(t.User))
-		isWritten := readErr == nil && current.Nonce == t.Nonce
-		if !isWritten {
-			return false, err
+		isWritten := b.confirmWrite(ctx, t)
+		if isWritten {
+			return true, nil
 		}
-		t.revision = current.revision
-		// The next Sweep removes the ledger of an older version.
-		t.old = ""
-		return true, nil
 	}
 	if err != nil {
 		return false, err
@@ -626,4 +620,17 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 		t.old = ""
 	}
 	return true, nil
+}
+
+// confirmWrite reads the stored ledger after a write of t with an unknown outcome, and reports whether that is known
+// to have taken effect. It then sets the revision of t.
+func (b *Book) confirmWrite(ctx context.Context, t *Text) bool {
+	current, err := b.read(ctx, b.Key(t.User))
+	if err != nil || current.Nonce != t.Nonce {
+		return false
+	}
+	t.revision = current.revision
+	// The next Sweep removes the ledger of an older version that t replaces.
+	t.old = ""
+	return true
 }
