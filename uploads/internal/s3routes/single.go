@@ -102,26 +102,9 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	}
 	defer release()
 
-	file, size, err := sentFile(c, s.Target.MaxSize)
+	s, err = h.storeSingle(c, s)
 	if err != nil {
 		return err
-	}
-
-	// The Arrival tells Finish what arrives now. Unless the phase is open, an earlier request has made the
-	// file, or may have. This request must then send the same file.
-	s.Arrival = &session.Arrival{Size: size}
-	body := &summedBody{src: file}
-	oldPhase := s.Phase
-	if oldPhase != session.PhaseDone {
-		s, err = h.finishSingle(c.Context(), s, body)
-		if err != nil {
-			return err
-		}
-	}
-	if oldPhase != session.PhaseOpen {
-		if err := h.repeatSingle(c.Context(), s, body, oldPhase); err != nil {
-			return err
-		}
 	}
 
 	// Uppy fails without an ETag.
@@ -132,6 +115,30 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	}
 	c.W.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// storeSingle stores the file that a request sends, and returns the session of its finished upload. If an earlier
+// request has made the file, or may have, this request must send the same file.
+func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Session, error) {
+	file, size, err := sentFile(c, s.Target.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	s.Arrival = &session.Arrival{Size: size}
+	body := &summedBody{src: file}
+
+	oldPhase := s.Phase
+	if oldPhase != session.PhaseDone {
+		s, err = h.finishSingle(c.Context(), s, body)
+		if err != nil {
+			return nil, err
+		}
+	}
+	isFirst := oldPhase == session.PhaseOpen
+	if isFirst {
+		return s, nil
+	}
+	return s, h.repeatSingle(c.Context(), s, body, oldPhase)
 }
 
 // finishSingle makes the file of a session from the body of this request.
