@@ -161,20 +161,14 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			continue
 		}
 
-		o.bytes.total++
-		// Records with smaller IDs have no object.
-		records.skipOrphansBefore(fileID)
+		hasRecord := records.advanceTo(fileID)
 		if records.err != nil {
 			// Without the remaining IDs, nothing shows whether the next objects have records.
 			return nil, records.err
 		}
-
-		// The object has a record.
-		if records.hasID && records.id == fileID {
-			records.next()
-			continue
-		}
-		if w.now.Sub(entry.Modified) >= w.setup.config.Grace {
+		o.bytes.total++
+		isOld := w.now.Sub(entry.Modified) >= w.setup.config.Grace
+		if !hasRecord && isOld {
 			o.bytes.addOrphan(entry.Key)
 		}
 	}
@@ -220,12 +214,18 @@ func (c *idCursor) next() {
 	c.read()
 }
 
-// skipOrphansBefore counts the records before the ID end as orphans.
-func (c *idCursor) skipOrphansBefore(end string) {
-	for c.hasID && c.id < end {
+// advanceTo counts the records before the ID of an object as orphans, because no object has their ID. It reports
+// whether there is a record with this ID, and then counts and passes it.
+func (c *idCursor) advanceTo(id string) bool {
+	for c.hasID && c.id < id {
 		c.tally.addOrphan(c.id)
 		c.next()
 	}
+	if !c.hasID || c.id != id {
+		return false
+	}
+	c.next()
+	return true
 }
 
 // skipAllOrphans counts all records that are left as orphans.

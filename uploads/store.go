@@ -84,40 +84,17 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 // store stores a file without ending its upload. Until that ends, the lease l renews the reservation of the
 // file. The form of the file is fm, or nil if the file does not come from one.
 func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
-	// Check the fields of the upload.
-	if e := s.setup.checkUser(u.User); e != nil {
-		return nil, e
-	}
-	if u.Body == nil {
-		return nil, refusal.NoFile()
-	}
-	var e *refusal.Error
-	u.Target, e = s.setup.checkTarget(u.Target, u.Name)
+	t, e := s.newStoreOp(u)
 	if e != nil {
 		return nil, e
 	}
+	t.form = fm
+	t.held = l
 
-	// Check the claimed length and the first bytes.
-	t := &storeOp{
-		setup:     s.setup,
-		service:   s,
-		upload:    u,
-		form:      fm,
-		held:      l,
-		bounds:    newBounds(s.setup.judge, u.Size),
-		startTime: s.setup.config.Now(),
-	}
-	if u.Target != nil {
-		t.bounds.most = u.Target.MaxSize
-	}
-	if e := t.bounds.checkClaim(); e != nil {
-		return nil, e
-	}
+	// Check the first bytes, and store the file.
 	if e := t.judge(ctx); e != nil {
 		return nil, e
 	}
-
-	// Store the file.
 	attrs, e := t.reserveAndStore(ctx)
 	if e != nil {
 		return nil, e
@@ -147,6 +124,33 @@ type storeOp struct {
 	verdict   *rules.Verdict // what the first bytes show of the file; set by the method judge
 	// reserved is the name of the file's reservation in the ledger of its user.
 	reserved string
+}
+
+// newStoreOp returns the operation that stores an upload, after it has checked the fields and the claimed length.
+func (s *Service) newStoreOp(u Upload) (*storeOp, *refusal.Error) {
+	if e := s.setup.checkUser(u.User); e != nil {
+		return nil, e
+	}
+	if u.Body == nil {
+		return nil, refusal.NoFile()
+	}
+	target, e := s.setup.checkTarget(u.Target, u.Name)
+	if e != nil {
+		return nil, e
+	}
+	u.Target = target
+
+	t := &storeOp{
+		setup:     s.setup,
+		service:   s,
+		upload:    u,
+		bounds:    newBounds(s.setup.judge, u.Size),
+		startTime: s.setup.config.Now(),
+	}
+	if target != nil {
+		t.bounds.most = target.MaxSize
+	}
+	return t, t.bounds.checkClaim()
 }
 
 // judge reads the beginning of the file, and checks it against the rules.
