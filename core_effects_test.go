@@ -113,7 +113,8 @@ func TestCoreRefusesByList(t *testing.T) {
 						return refusing{c, effect.Set(bit)}
 					})
 					require.NoError(t, err)
-					watched.reset(0)
+					watched.reset(denyNothing) // the Core refuses the call, and not the hook
+
 					// The call fails, and no request with the effect reaches the store.
 					require.Error(t, tt.call(t.Context(), bucket, watched))
 					for _, request := range watched.requests {

@@ -211,6 +211,7 @@ func (w overwriting) Download(
 // A copy of an object onto itself fails with Changed if another caller replaces the object meanwhile, and Append starts
 // again.
 func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
+	// While it is true, the next Download is followed by an Upload of "another" to the same key.
 	overwriteNext := false
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
 		return overwriting{c, &overwriteNext}

@@ -244,7 +244,8 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 			options = append(options, group...)
 		}
 
-		// An option changes the request in comparison with a call without options.
+		// read returns the request that a call with these options makes. The effect of an option is what it changes in
+		// the request of a call without options.
 		withoutOptions, err := tt.read(nil)
 		require.NoError(t, err)
 

@@ -149,6 +149,7 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
 	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
+	// Each request waits until it meets another one, so the call ends only if it makes two at once.
 	go func() {
 		<-pairing.meet
 	}()
