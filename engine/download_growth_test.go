@@ -122,7 +122,8 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		limit := &storage.BufferLimit{Max: size / 2}
 		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
 
-		// The first download uses up the BufferLimit, because it fetches ranges that nobody reads.
+		// Reading a half of the first download shows that its connection is slow, so it opens more. They fetch
+		// ranges that nobody reads, which use up the BufferLimit.
 		first, err := bucket.Download(t.Context(), "a")
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, first, size/2)

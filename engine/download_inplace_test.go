@@ -184,6 +184,7 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
 	require.NoError(t, err)
+	// Each write to a file that is only open for reading fails.
 	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
 	require.NoError(t, err)
 	defer func() {

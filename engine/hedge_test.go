@@ -166,14 +166,16 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{late: delayOne(learningReads, stallTime)}
+				// The numbers of the requests after the learning reads, which count from 0.
+				const stalled, hedge = learningReads, learningReads + 1
+				store := &slowStore{late: delayOne(stalled, stallTime)}
 				bucket := store.open(t)
 				learnLatency(t, bucket, readKey)
 
 				start := time.Now()
 				require.NoError(t, readKey(t.Context(), bucket))
-				require.Less(t, time.Since(start), 4*usualLatency)
-				require.Len(t, store.calls, learningReads+2)
+				require.Less(t, time.Since(start), 4*usualLatency, "the wait for the hedge, and its latency")
+				require.Len(t, store.calls, hedge+1)
 				require.Equal(t, 1, store.canceled, "the request that stalled")
 				require.Zero(t, store.bodies)
 			})
@@ -286,7 +288,14 @@ func TestHedgeNotSentWhileThrottled(t *testing.T) {
 // seems to be over.
 func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const refused, slow = learningReads, learningReads + 1
+		// The numbers of the requests after the learning reads, which count from 0.
+		const (
+			refused = learningReads + iota
+			slow
+			fast
+			stalled
+			hedge
+		)
 		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
 		bucket := store.open(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		learnLatency(t, bucket, reads["Download"])
@@ -301,9 +310,10 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 		// 20 seconds later, the store counts as one that does not throttle.
 		time.Sleep(20 * time.Second)
 		require.NoError(t, reads["Download"](t.Context(), bucket))
-		store.late = delayOne(slow+2, stallTime)
+		require.Len(t, store.calls, fast+1)
+		store.late = delayOne(stalled, stallTime)
 		require.NoError(t, reads["Download"](t.Context(), bucket))
-		require.Len(t, store.calls, slow+4, "the last one is hedged")
+		require.Len(t, store.calls, hedge+1)
 	})
 }
 
@@ -351,8 +361,9 @@ func TestHedgesAreEarned(t *testing.T) {
 		}
 		group.Wait()
 
-		// All these reads permit three hedges.
-		const fastReads, slowReads, hedges = 3 * learningReads, 2, 3
+		// Each read earns a twentieth of a hedge, so all these reads earn three.
+		const fastReads, slowReads = 3 * learningReads, 2
+		const hedges = (fastReads + slowReads) / 20
 		require.LessOrEqual(t, len(store.calls), fastReads+slowReads+hedges)
 	})
 }

@@ -106,7 +106,8 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const partSize = 5 << 20
-			// The response to the first request is lost, and the second request is refused.
+			// The response to the first request is lost, and the second request is refused. Unknown says that the
+			// request may nevertheless have had an effect, as after a refusal by a gateway.
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 			injector := faults.New(
 				faults.Fail(faults.BeginParts).Nth(1).WithError(lost),

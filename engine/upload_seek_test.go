@@ -41,6 +41,8 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 
 // Upload reads an io.Seeker without a buffer if its size is known and the store takes the body in one request.
 func TestUploadSeekerIsReadInPlace(t *testing.T) {
+	// Each Put is sent without StreamingPut, so the body is hashed before it is sent. A body that is read in place
+	// is thus read twice, and a stream, which is kept in a buffer, once.
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
 	tests := []struct {
@@ -67,15 +69,12 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Without StreamingPut, the body is hashed before it is sent, so a body without a buffer is read
-			// twice.
 			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 			body := &seeker{from: strings.NewReader(text), refuse: tt.seekErr}
 
 			_, err := bucket.Upload(t.Context(), "k", body, tt.opts...)
 			require.NoError(t, err)
-			// A stream would be read only once.
 			isReadTwice := body.read > size
 			require.Equal(t, tt.wantInPlace, isReadTwice, "%d bytes", body.read)
 

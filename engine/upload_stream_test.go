@@ -69,14 +69,18 @@ func (s *hookedStream) Read(p []byte) (int, error) {
 
 // Upload reads a stream while BeginParts is in progress.
 func TestUploadStreamBeginsAtOnce(t *testing.T) {
+	// BeginParts returns only after the stream was read up to its last part, so Upload must not wait for it.
 	filled := make(chan struct{})
 	bucket := memstore.New(withoutStreams, withBeginParts(func(next func() (string, error)) (string, error) {
 		<-filled
 		return next()
 	}))
-	body := &hookedStream{size: 4 * streamPart, hookAt: 3 * streamPart, hookedRead: streamPart}
+	const lastPart = 3 * streamPart // offset
+	body := &hookedStream{size: lastPart + streamPart, hookAt: lastPart, hookedRead: streamPart}
 	body.hook = func() error {
-		if body.read == 3*streamPart {
+		// Later Reads call the hook, too.
+		isFirstCall := body.read == lastPart
+		if isFirstCall {
 			close(filled)
 		}
 		return nil
@@ -89,12 +93,13 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 // Upload stops reading the stream soon after BeginParts has failed.
 func TestUploadStreamBeginFails(t *testing.T) {
-	// The goroutine that reads the stream and BeginParts wait for each other.
-	beginStarted := make(chan struct{})
+	// BeginParts waits until the stream has come to its second part, and the stream then waits until BeginParts has
+	// failed.
+	secondPartBegun := make(chan struct{})
 	beginFailed := make(chan struct{})
 	injected := faults.New()
 	failBegin := withBeginParts(func(func() (string, error)) (string, error) {
-		<-beginStarted
+		<-secondPartBegun
 		defer close(beginFailed)
 		return "", storage.PermissionDenied
 	})
@@ -106,7 +111,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	body.hook = func() error {
 		if !started {
 			started = true
-			close(beginStarted)
+			close(secondPartBegun)
 			<-beginFailed
 		}
 		return nil
@@ -120,6 +125,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 
 // Upload aborts the upload if the stream fails while BeginParts is in progress.
 func TestUploadStreamFailsDuringBegin(t *testing.T) {
+	// BeginParts returns only after the stream has failed, at its third part.
 	streamFailed := make(chan struct{})
 	broken := errors.New("broken")
 	injected := faults.New()

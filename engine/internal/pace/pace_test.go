@@ -46,8 +46,10 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := New(true, tt.counts, time.Hour)
-				// Send for a round and a half, and then let the store refuse many requests.
+				// The lowest rate is one request a second, which a long delay does not lower.
+				const maxDelay = time.Hour
+				p := New(true, tt.counts, maxDelay)
+				// Send about 1,000 requests a second for a round and a half, and then let the store refuse many.
 				send(t, p, 3*round/2)
 				for range 800 {
 					p.Refused(errRefused)
