@@ -75,7 +75,7 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := &Limit{Max: mib}
 		acquire(t, limit, mib)
-		limit.AddInFlight(1)
+		limit.AddInFlight(1) // so that the Limit grants nothing over its maximum
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
@@ -117,6 +117,14 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// sendBuffer counts a buffer as in flight for the time that sending it takes, and then frees it.
+func sendBuffer(limit *Limit, b *Buffer, sendTime time.Duration) {
+	limit.AddInFlight(1)
+	time.Sleep(sendTime)
+	limit.AddInFlight(-1)
+	b.Free()
+}
+
 // Many streams that share memory for three parts finish their parts in turn. If each took one chunk at a time,
 // no part would become complete, and all streams would wait.
 func TestMemoryOfStreamsInTurn(t *testing.T) {
@@ -125,7 +133,7 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 		const parts = 3 // of each stream
 		const partSize = 5 * mib
 		const sendTime = time.Millisecond
-		limit := &Limit{Max: 16 * mib}
+		limit := &Limit{Max: 16 * mib} // three parts, and a little more
 		start := time.Now()
 		var group sync.WaitGroup
 		for range streams {
@@ -133,10 +141,7 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 				for range parts {
 					b := New(limit, new(atomic.Int32))
 					require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
-					limit.AddInFlight(1)
-					time.Sleep(sendTime)
-					limit.AddInFlight(-1)
-					b.Free()
+					sendBuffer(limit, b, sendTime)
 				}
 			})
 		}
@@ -156,7 +161,7 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 		const streams = 64
 		const partSize = 5 * mib
 		const sendTime = time.Millisecond
-		limit := &Limit{Max: streams * TwoChunks}
+		limit := &Limit{Max: streams * TwoChunks} // each beginning has two chunks
 		start := time.Now()
 		var group, started sync.WaitGroup
 		started.Add(streams)
@@ -169,18 +174,16 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 				started.Done()
 				started.Wait()
 
+				// Fill the part over the limit, as at most one stream at a time may do.
 				require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
-
-				// At most one part at a time is over the limit.
 				require.LessOrEqual(t, limit.Used(), limit.Max+partSize)
-				limit.AddInFlight(1)
-				time.Sleep(sendTime)
-				limit.AddInFlight(-1)
-				b.Free()
+				sendBuffer(limit, b, sendTime)
 			})
 		}
 		group.Wait()
 		require.Zero(t, limit.used)
+
+		// The parts are sent one after the other. Only the first one waits, for stallAfter or a little longer.
 		require.Less(t, time.Since(start), streams*sendTime+2*stallAfter)
 	})
 }
@@ -277,8 +280,12 @@ func TestMemoryCachedGivesWay(t *testing.T) {
 		require.True(t, keepCached(limit, &blocks[i]))
 	}
 	require.Equal(t, int64(mib), limit.Used())
+
+	// One download may reserve at most half of the memory.
 	require.Equal(t, int64(mib/2), limit.Reserve(mib))
 	limit.Unreserve(mib / 2)
+
+	// A chunk that is smaller than a block evicts the oldest block only.
 	require.True(t, limit.Try(firstChunk))
 	require.LessOrEqual(t, limit.Used(), int64(mib))
 	require.Equal(t, 1, blocks[0].evicted)
