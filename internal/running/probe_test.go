@@ -16,7 +16,7 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	tests := []struct {
 		name     string
 		rate     float64       // bytes a second of the connection
-		pause    time.Duration // time for which the process has no processor, once a sample
+		pause    time.Duration // time for which the process has no processor, once in each sample
 		busy     time.Duration // time that the reader needs for itself, for each read
 		wantSlow bool
 	}{

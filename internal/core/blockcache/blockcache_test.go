@@ -191,7 +191,7 @@ func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 		object := &generated{size: 100_000}
 		cache := openCache(t, object, &buffer.Limit{Max: mib}, blockSize, fortyBlocks)
 
-		// Together, the readers would read ahead more than the cache holds.
+		// Each request may read ahead a fourth of the cache, so eight readers would read ahead more than it holds.
 		for offset := int64(0); offset < bytesOfReader; offset += 5 {
 			for reader := range int64(readers) {
 				// Each reader has a range of the object for itself.
@@ -317,7 +317,8 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 	require.Len(t, first.blocks, 4)
 	require.Len(t, second.blocks, 4)
 
-	// When transfers have all of the shared memory, a read still succeeds, but keeps no block.
+	// Try evicts the other blocks for a second transfer. When transfers have all of the shared memory, a read still
+	// succeeds, but keeps no block.
 	require.True(t, memory.Try(mib/2))
 	requireRead(t, first, 0, 10)
 	require.Equal(t, int64(mib), memory.Used())

@@ -97,7 +97,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
 
-		// Count how often each byte of each range is filled.
+		// Count how often each byte of each range is filled, by a part of a run or by a copy.
 		filled := make([][]int, len(spans))
 		for i, s := range spans {
 			filled[i] = make([]int, s.End-s.Offset)
@@ -108,7 +108,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			}
 		}
 
-		// Read the runs.
+		// Read the runs. Their parts are in order, with gaps that are read and dropped.
 		lastEnd := int64(0)
 		bytes := int64(0)
 		for run := range p.Runs {
