@@ -151,13 +151,14 @@ func TestSweepOnceAnHour(t *testing.T) {
 	const halfHour = 30 * time.Minute
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	beginUpload(t, d, "k")
+	beginUpload(t, d, "k") // this upload makes the first sweep due
 	clock.advance(halfHour)
 	upload := beginUpload(t, d, "k")
 
-	// When the upload has reached its age, the last sweep was half an hour ago, so the upload stays.
+	// The first sweep comes half an hour before the second upload reaches its age.
 	clock.advance(staleAge - halfHour)
 	sweepUploads(t, d)
+	// When it does, the last sweep was only half an hour ago, so the upload stays.
 	clock.advance(halfHour)
 	sweepUploads(t, d)
 	part := putPart(t, d, "k", upload, 1, "x")
@@ -191,16 +192,17 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 		sweepUploads(t, d)
 	}
 
-	// A sweep runs while PutPart reads the body.
+	// The end of the body advances the clock, so a sweep runs while PutPart reads it.
 	body := &seekable{Reader: &endHookBody{Reader: strings.NewReader("x"), atEnd: advance}}
 	part, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err)
 
-	// A sweep runs when CompleteParts reads the clock, after it has joined the parts and before it stores the object.
+	// The next reading of the clock advances it. That is in CompleteParts, after it has joined the parts and before it
+	// stores the object.
 	clock.at = advance
 	require.NoError(t, completeUpload(t, d, "k", upload, part))
-	require.Nil(t, clock.at)
+	require.Nil(t, clock.at, "the clock was read")
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
