@@ -52,7 +52,8 @@ var prefixCases = map[string]struct{ prefix, amazon, minio, azure, directory str
 }
 
 // Documents escapes the characters of a prefix that mean something in a policy. If the provider cannot express the
-// prefix, Documents fails with InvalidArgument.
+// prefix, Documents fails with InvalidArgument. The cases have the text that must stand for
+// the prefix.
 func TestDocumentsPrefixStandsForItself(t *testing.T) {
 	for name, tt := range prefixCases {
 		t.Run(name, func(t *testing.T) {
