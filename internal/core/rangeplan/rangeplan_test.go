@@ -98,15 +98,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 		p := New(spans, gap, limit)
 
 		// Count how often each byte of each range is filled, by a part of a run or by a copy.
-		filled := make([][]int, len(spans))
-		for i, s := range spans {
-			filled[i] = make([]int, s.End-s.Offset)
-		}
-		fill := func(part Part) {
-			for offset := part.Offset; offset < part.End; offset++ {
-				filled[part.Span][offset-spans[part.Span].Offset]++
-			}
-		}
+		filled := newFills(spans)
 
 		// Read the runs. Their parts are in order, with gaps that are read and dropped.
 		lastEnd := int64(0)
@@ -118,7 +110,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			for _, part := range run.Parts {
 				require.GreaterOrEqual(t, part.Offset, offset)
 				require.LessOrEqual(t, part.Offset-offset, gap)
-				fill(part)
+				filled.add(part)
 				offset = part.End
 				bytes += part.End - part.Offset
 			}
@@ -131,16 +123,45 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			span := spans[c.From]
 			require.LessOrEqual(t, span.Offset, c.To.Offset)
 			require.GreaterOrEqual(t, span.End, c.To.End)
-			for offset := c.To.Offset; offset < c.To.End; offset++ {
-				require.Equal(t, 1, filled[c.From][offset-span.Offset], "it is there when it is copied")
+			source := Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
+			for _, count := range filled.of(source) {
+				require.Equal(t, 1, count, "it is there when it is copied")
 			}
-			fill(c.To)
+			filled.add(c.To)
 		}
 
-		for _, counts := range filled {
+		for _, counts := range filled.counts {
 			for _, count := range counts {
 				require.Equal(t, 1, count)
 			}
 		}
+	}
+}
+
+// fills counts how often each byte of each span of a plan was filled.
+type fills struct {
+	spans  []Span
+	counts [][]int // of each byte of each span
+}
+
+func newFills(spans []Span) *fills {
+	f := &fills{spans: spans, counts: make([][]int, len(spans))}
+	for i, span := range spans {
+		f.counts[i] = make([]int, span.End-span.Offset)
+	}
+	return f
+}
+
+// of returns the counts of the bytes of a part.
+func (f *fills) of(part Part) []int {
+	start := f.spans[part.Span].Offset
+	return f.counts[part.Span][part.Offset-start : part.End-start]
+}
+
+// add counts that a part was filled.
+func (f *fills) add(part Part) {
+	counts := f.of(part)
+	for i := range counts {
+		counts[i]++
 	}
 }
