@@ -106,8 +106,8 @@ var downloads = []struct {
 // After the writer of WriteTo has failed, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	for _, tt := range downloads {
-		// The destination fails after room bytes.
-		for room := range tt.want {
+		// The destination takes so many bytes, and then fails.
+		for room := range len(tt.want) {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
 			destinations := []struct {

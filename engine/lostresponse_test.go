@@ -283,10 +283,12 @@ func TestLostResponses(t *testing.T) {
 			t.Run(store.name+"/"+tt.name, func(t *testing.T) {
 				for _, loss := range losses {
 					// Without Metadata, an object has no write id, which would show that a refusal was wrong.
-					if loss.response != nil && store.lacks == storage.Metadata {
+					isRefusal := loss.response != nil
+					if isRefusal && store.lacks == storage.Metadata {
 						continue
 					}
-					// Each number of failing reads is a case of its own, from 0 on.
+					// Each number of failing reads is a case of its own, from 0 on. The method test of a lostRun makes
+					// the write, and checks its error and the object.
 					for reads := range mostReads + 1 {
 						run := lostRun{
 							write:    tt,
