@@ -44,30 +44,6 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock locks the bucket that the method open returned for writing, as in lock(d.open(ctx)). It
-// returns the error of open, or that of the method lock.
-func lock(b *bucket, err error) (*bucket, error) {
-	if err != nil {
-		return nil, err
-	}
-	if err := b.lock(); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// rlock locks the bucket that the method open returned for reading, as in rlock(d.open(ctx)). It
-// returns the error of open, or that of the method rlock.
-func rlock(b *bucket, err error) (*bucket, error) {
-	if err != nil {
-		return nil, err
-	}
-	if err := b.rlock(); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
 // lock locks the bucket for writing. It fails with BucketNotFound if the bucket was removed after it
 // was found, because the write would be lost.
 func (b *bucket) lock() error {

@@ -15,7 +15,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		return err
 	}
 	now := d.account.time()
-	b, err := lock(d.open(ctx))
+	b, err := d.openToWrite(ctx)
 	if err != nil {
 		return err
 	}

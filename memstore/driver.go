@@ -127,3 +127,27 @@ func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	d.cached.Store(b)
 	return b, err
 }
+
+// openToWrite returns the bucket, locked for writing.
+func (d *objectDriver) openToWrite(ctx context.Context) (*bucket, error) {
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.lock(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// openToRead returns the bucket, locked for reading.
+func (d *objectDriver) openToRead(ctx context.Context) (*bucket, error) {
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.rlock(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}

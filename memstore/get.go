@@ -42,7 +42,7 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // ListParts returns a page of the parts that the upload has so far, sorted by number, after the
 // part r.After.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 // ListUploads returns a page of the uploads in progress, in the order of their names.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return nil, err
 	}

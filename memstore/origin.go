@@ -24,7 +24,7 @@ func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, err
 // PublicRevision returns the revision of a public object, or "" if there is no object with the key
 // or it is not public.
 func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -34,7 +34,7 @@ type part struct {
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	now := d.account.time()
 	u := &upload{name: rand.Text(), key: r.Key, created: now, parts: map[int]part{}, lastPart: now}
-	b, err := lock(d.open(ctx))
+	b, err := d.openToWrite(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +122,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 // AbortParts discards the upload and its parts, and succeeds if there is no such upload.
 func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
-	b, err := lock(d.open(ctx))
+	b, err := d.openToWrite(ctx)
 	if err != nil {
 		return err
 	}

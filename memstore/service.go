@@ -38,8 +38,11 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 
 // BucketInfo returns a copy of the settings of a bucket.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	b, err := rlock(s.open(ctx, name))
+	b, err := s.open(ctx, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
@@ -52,8 +55,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	b, err := lock(s.open(ctx, r.Name))
+	b, err := s.open(ctx, r.Name)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.lock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()

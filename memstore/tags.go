@@ -34,7 +34,7 @@ func (d *objectDriver) change(
 	if err != nil {
 		return err
 	}
-	b, err := lock(d.open(ctx))
+	b, err := d.openToWrite(ctx)
 	if err != nil {
 		return err
 	}

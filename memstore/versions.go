@@ -78,7 +78,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if r.SoftDeleted {
 		now = d.account.time()
 	}
-	b, err := rlock(d.open(ctx))
+	b, err := d.openToRead(ctx)
 	if err != nil {
 		return nil, err
 	}
