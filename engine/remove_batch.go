@@ -211,23 +211,23 @@ func newRemovals(group []storage.VersionEntry) []groupRemoval {
 	return removals
 }
 
-// endRemovals ends the operation with the last error as its outcome, and returns an error with the key
-// and the version, or nil, for each removal.
+// endRemovals ends the operation, and returns the errors of the removals, each with its key and version.
+// The last of these errors is the outcome of the operation.
 func endRemovals(o *operation, removals []groupRemoval) []error {
 	var last *storage.Error
 	errs := make([]error, len(removals))
 	for i := range removals {
-		e := removals[i].err
-		if e == nil {
+		removal := &removals[i]
+		if removal.err == nil {
 			continue
 		}
-		last = e
-		located := keyError(o, e, removals[i].request.Key)
-		located.Version = removals[i].request.Version
+		last = removal.err
+		located := keyError(o, removal.err, removal.request.Key)
+		located.Version = removal.request.Version
 		errs[i] = located
 	}
 
-	// The errors of the removals already have all that end would add.
+	// end returns the outcome for a caller of one operation, which these callers do not need.
 	_ = o.end(last)
 	return errs
 }

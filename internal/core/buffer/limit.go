@@ -65,21 +65,21 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 	}
 }
 
-// request grants memory to the request w at once if that is possible, and otherwise lets it wait.
+// request grants memory to the request w at once if it is the first and the limit permits it. If waiting
+// would not free memory, it grants the memory over the limit. Otherwise the request waits.
 func (m *Limit) request(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
-	isFirst := len(m.waiting) == 0
-	// Look at stalled first, because canGrant may evict memory, which sets stalled to false.
+	// Memory is freed when buffers move. Look at stalled before canGrant, which may set it to false.
 	nothingMoves := m.stalled && m.inFlight == 0
+	isFirst := len(m.waiting) == 0
 	if isFirst && m.canGrant(w.bytes) {
 		m.grantTo(w, w.bytes)
 		return
 	}
 
-	// If nothing moves, waiting would not free memory.
-	isFavored := w.owner != nil && w.owner == m.favored
+	isFavored := w.owner != nil && w.owner == m.favored // the one that may exceed the limit before others
 	if nothingMoves && (isFirst || isFavored) {
 		m.grantOverLimit(w)
 		return
