@@ -47,8 +47,7 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
-	// A batch is an array of messages.
-	isBatch := text[0] == '['
+	isBatch := text[0] == '[' // an array of messages
 	if isBatch {
 		return nil, errBatch
 	}
@@ -63,11 +62,15 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	if hasFractionalID(data) {
 		return nil, errID
 	}
-	// Only the content that a call writes may make a message long.
-	if len(data) > shortMessage && len(data)-contentSize(message) > shortMessage {
+	if isLong(data, message) {
 		return nil, errLong
 	}
 	return message, nil
+}
+
+// isLong reports whether a message is long for another reason than the content that a call writes.
+func isLong(data []byte, message jsonrpc.Message) bool {
+	return len(data) > shortMessage && len(data)-contentSize(message) > shortMessage
 }
 
 // hasFractionalID reports whether the id of a message is a number that is no integer. The SDK would cut

@@ -258,12 +258,12 @@ func (w *watch) run(
 	defer w.close()
 
 	report, err := sync()
-	// A first sync that has changed nothing is not repeated.
-	if err != nil && (report == nil || program.IsEmpty(report)) {
+	changedNothing := report == nil || program.IsEmpty(report)
+	if err != nil && changedNothing {
 		return err
 	}
 
-	folder := "" // of the last sync, whose error is err
+	folder := "" // what the last sync has synced, with the error err; "" is the whole tree
 	retry := firstRetry
 	for {
 		if ctx.Err() != nil {
@@ -286,11 +286,20 @@ func (w *watch) run(
 		if err != nil {
 			return err
 		}
-		_, err = sync(transfer.WithPrefix(folder))
-		if folder != "" && errors.Is(err, storage.ObjectNotFound) {
-			// The folder has no files any more, which makes its sync fail, so sync the whole tree.
-			folder = ""
-			_, err = sync()
-		}
+		folder, err = syncFolder(folder, sync)
 	}
+}
+
+// syncFolder syncs a folder, or the whole tree if the folder is "" or has no files any more. It returns what it has
+// synced.
+func syncFolder(
+	folder string, sync func(opts ...transfer.Option) (*transfer.Report, error),
+) (synced string, err error) {
+	_, err = sync(transfer.WithPrefix(folder))
+	isGone := folder != "" && errors.Is(err, storage.ObjectNotFound)
+	if !isGone {
+		return folder, err
+	}
+	_, err = sync()
+	return "", err
 }

@@ -189,8 +189,10 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 func refuseBucketChanges(
 	_ context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
-	// DeleteBucket has the effect of a removal, too. A request that only reads has others.
-	isChange := op.Effects&^storage.EffectRemove == storage.EffectAdminister
+	// A change has the effect EffectAdminister, and only DeleteBucket also has EffectRemove. If an operation
+	// has further effects, it only reads settings.
+	const create, remove = storage.EffectAdminister, storage.EffectAdminister | storage.EffectRemove
+	isChange := op.Effects == create || op.Effects == remove
 	if isChange {
 		return nil, nil, ErrReadOnly
 	}

@@ -329,21 +329,19 @@ func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program
 }
 
 // requireSetting fails if the settings of the bucket say that it keeps neither versions nor removed
-// objects.
+// objects. If the settings cannot be read, it succeeds.
 func (s *versionScope) requireSetting(ctx context.Context, p *program.Program) error {
+	// Only the whole bucket has settings.
 	l := s.location
 	l.Key = ""
 	l.Prefix = ""
 	return p.Stores.UseService(ctx, l, func(service storage.Service, bucket string) error {
 		info, err := service.BucketInfo(ctx, bucket)
-		if err != nil {
-			// The settings are not known.
-			return nil
+		isKnown := err == nil
+		if isKnown && !info.Versioning && info.SoftDelete == 0 {
+			return program.ErrNoVersions
 		}
-		if info.Versioning || info.SoftDelete > 0 {
-			return nil
-		}
-		return program.ErrNoVersions
+		return nil
 	})
 }
 
