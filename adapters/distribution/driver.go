@@ -162,44 +162,46 @@ func (d *driver) Move(ctx context.Context, src, dst string) error {
 // Delete removes a file, or a folder with everything below it, and aborts the unfinished uploads there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
-	// The state of an unfinished upload is an object with the suffix stateSuffix. It is removed
-	// with the others.
-	abortUnfinished := func(entry storage.ListEntry) bool {
-		if file, isState := strings.CutSuffix(entry.Key, stateSuffix); isState {
-			d.abort(ctx, file)
-		}
-		return true
-	}
-	removed, err := storage.RemoveMatching(ctx, d.bucket, abortUnfinished, storage.WithPrefix(key+"/"))
+	hadFiles, err := d.deleteBelow(ctx, key)
 	if err != nil {
 		return err
 	}
-	hadAny := removed > 0
-
-	// The path may also be that of a file.
-	exists, err := d.bucket.Exists(ctx, key)
+	isFile, err := d.bucket.Exists(ctx, key)
 	if err != nil {
 		return err
 	}
-	if exists {
-		hadAny = true
+	if isFile {
 		if err := d.bucket.Remove(ctx, key); err != nil {
 			return err
 		}
 	}
 
 	// A registry that died during Commit may leave the upload of a complete file.
-	if d.abort(ctx, key) {
-		hadAny = true
+	wasUnfinished := d.abort(ctx, key)
+	if wasUnfinished {
 		if err := d.bucket.Remove(ctx, key+stateSuffix); err != nil {
 			return err
 		}
 	}
 
-	if !hadAny {
+	if !hadFiles && !isFile && !wasUnfinished {
 		return registry.PathNotFoundError{Path: path}
 	}
 	return nil
+}
+
+// deleteBelow removes everything below a folder, and aborts the unfinished uploads there. It reports whether there was
+// anything.
+func (d *driver) deleteBelow(ctx context.Context, folder string) (hadFiles bool, err error) {
+	// The state of an unfinished upload is an object with the suffix stateSuffix, which is removed with the others.
+	abortUnfinished := func(entry storage.ListEntry) (mayRemove bool) {
+		if file, isState := strings.CutSuffix(entry.Key, stateSuffix); isState {
+			d.abort(ctx, file)
+		}
+		return true
+	}
+	removed, err := storage.RemoveMatching(ctx, d.bucket, abortUnfinished, storage.WithPrefix(folder+"/"))
+	return removed > 0, err
 }
 
 // RedirectURL returns a signed URL from which a client can download the file, or "" if the registry
