@@ -246,12 +246,13 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 		return false
 	}
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	if err != nil {
-		if s3error.Of(err).Status != http.StatusBadRequest {
-			return false
-		}
-		// The HEAD lacks the customer's key of the object.
+	needsCustomerKey := err != nil && s3error.Of(err).Status == http.StatusBadRequest
+	if needsCustomerKey {
 		attrs = rm.readLock(ctx, r)
+		err = nil
+	}
+	if err != nil {
+		return false
 	}
 	now := rm.bucket.account.clock.Time()
 	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, now) != nil

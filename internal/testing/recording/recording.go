@@ -247,10 +247,11 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 func (t *recordingTransport) record(
 	req *http.Request, reqCopy *limitedCopy, resp *http.Response, respCopy *limitedCopy,
 ) {
-	// The response to HEAD has a length, but no body.
-	isComplete := req.Method == http.MethodHead || resp.ContentLength < 0 ||
-		int64(respCopy.Len()) == resp.ContentLength
-	if reqCopy.full || respCopy.full || !isComplete {
+	isTooLarge := reqCopy.full || respCopy.full
+	hasBody := req.Method != http.MethodHead // the response to HEAD has a length, but no body
+	knowsLength := resp.ContentLength >= 0
+	isCutOff := hasBody && knowsLength && int64(respCopy.Len()) != resp.ContentLength
+	if isTooLarge || isCutOff {
 		t.recorder.mu.Lock()
 		t.recorder.left++
 		t.recorder.mu.Unlock()

@@ -173,11 +173,13 @@ func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *
 	}
 	defer bucket.settingsLock.Unlock()
 
-	stored, err := bucket.read(ctx, true)
-	hasRecord := err != nil || stored.revision != ""
-	if !hasRecord {
-		_ = s.removeBucket(ctx, bucket, settings) // CreateBucket returns the first error, not this one
+	// The bucket stays if it has a record, or if it is unknown whether it has one.
+	const noCache = true
+	stored, err := bucket.read(ctx, noCache)
+	if err != nil || stored.revision != "" {
+		return
 	}
+	_ = s.removeBucket(ctx, bucket, settings) // CreateBucket returns the first error, not this one
 }
 
 // lock acquires the lock with a name, which is held during requests.
