@@ -56,7 +56,7 @@ func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 	}, nil
 }
 
-// prefixParam returns the value of the parameter prefix, or "" if the address has none.
+// prefixParam returns the value of prefix=, or "" if the address has none.
 func prefixParam(query url.Values) (string, *Error) {
 	if !query.Has("prefix") {
 		return "", nil

@@ -78,7 +78,7 @@ func (loc *Location) inEffect() (string, error) {
 			"set the provider's own environment variables, or use its files")
 	}
 
-	// The query has the folder as the parameter prefix.
+	// The query has the folder as prefix=.
 	if folder != "" {
 		prefixes, isSet := values["prefix"]
 		if isSet && (len(prefixes) > 1 || !strings.HasSuffix(prefixes[0], "/")) {

@@ -208,7 +208,7 @@ func (loc *namedLocation) overlaps(other *namedLocation) bool {
 	return dir != "" && otherDir != "" && overlaps(dir, otherDir)
 }
 
-// hasPrefix reports whether an address has the parameter prefix.
+// hasPrefix reports whether an address has prefix=.
 func hasPrefix(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Query().Has("prefix")

@@ -78,7 +78,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 // removeSubtracted removes a file that this call or another one has subtracted from the count of its user, and
 // ends the removal in the ledger. It adds the file to the count again if that was wrong.
 func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Removal) error {
-	const addAgain = true // value of the parameter restore of EndRemoval
+	const addAgain = true // EndRemoval then counts the file again
 
 	// Another call may have removed and subtracted the file before this removal began.
 	_, err := s.lookUp(ctx, f)

@@ -99,7 +99,7 @@ func requestedUpload(r *request.Request) (*state.Upload, error) {
 	return r.Server.Store.Upload(r.HTTP.Context(), r.Target.Bucket, r.Target.Key, r.Query.Get("uploadId"))
 }
 
-// partNumber returns the parameter partNumber, and fails unless it is from 1 to the maximum.
+// partNumber returns the partNumber of a request, and fails unless it is from 1 to the maximum.
 func partNumber(r *request.Request) (int, error) {
 	value := r.Query.Get("partNumber")
 	maximum := r.Server.Limits.MaxParts

@@ -180,7 +180,7 @@ var operations = map[string]operation{
 		"DeleteBucketReplication", deleteSetting(func(*state.Bucket) {}),
 	}, // like AWS, succeed even if there is no configuration
 
-	// With the parameter id, these requests are for one configuration. Without it, they are for
+	// With an id, these requests are for one configuration. Without it, they are for
 	// all.
 	"BUCKET GET analytics": {
 		"ListBucketAnalyticsConfigurations", listNothing("ListBucketAnalyticsConfigurationResult"),

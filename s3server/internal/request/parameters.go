@@ -81,7 +81,7 @@ func isKnownParameter(name string) bool {
 	return strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), headers.AmzPrefix)
 }
 
-// versionedOperations has the operations that accept the parameter versionId.
+// versionedOperations has the operations that accept a versionId.
 var versionedOperations = []string{
 	"GetObject", "HeadObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectTagging", "PutObjectTagging",
 	"DeleteObjectTagging", "GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold",

@@ -186,7 +186,7 @@ func ParseAddress(text string) (Location, error) {
 	return l, nil
 }
 
-// takePrefix moves the parameter prefix= from the query to l.Prefix, which all commands take for the
+// takePrefix moves prefix= from the query to l.Prefix, which all commands take for the
 // folder to work in.
 func (l *Location) takePrefix() error {
 	var others []string
