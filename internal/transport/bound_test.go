@@ -101,7 +101,8 @@ func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// A response to a HEAD request has no body, whatever its Content-Length is.
+// A response to a HEAD request has no body, whatever its Content-Length is, and even if a transport of
+// the user has wrapped http.NoBody.
 func TestResponseToAHeadHasNoBody(t *testing.T) {
 	const length = 5 << 40
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +111,7 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
-	wrapped := Over(wrapping{tr})
+	overUsers := Over(wrapping{tr})
 
 	tests := []struct {
 		name string
@@ -119,12 +120,12 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	}{
 		{name: "a success", tr: tr, path: "/"},
 		{name: "an error", tr: tr, path: "/failed"},
-		{name: "a success, of a wrapped transport", tr: wrapped, path: "/"},
-		{name: "an error, of a wrapped transport", tr: wrapped, path: "/failed"},
+		{name: "a success, over a user's transport", tr: overUsers, path: "/"},
+		{name: "an error, over a user's transport", tr: overUsers, path: "/failed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := serving.WithCall(t.Context(), &serving.Call{})
+			ctx := serving.WithCall(t.Context(), &serving.Call{}) // as for a request of the engine
 			resp, err := tt.tr.RoundTrip(newRequest(t, ctx, http.MethodHead, server.URL+tt.path, nil))
 			require.NoError(t, err)
 			require.EqualValues(t, length, resp.ContentLength)
