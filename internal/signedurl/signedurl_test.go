@@ -415,25 +415,31 @@ func TestNewSecret(t *testing.T) {
 	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
 }
 
-// VerifyForm returns a Grant with all options of the signed form.
+// VerifyForm returns a Grant with all options of the signed form. The Grant is that of a signed URL
+// with the same options, except for its method.
 func TestSignForm(t *testing.T) {
-	k := newKeys(t, newSecret(1))
-	fields := signForm(t, k, formRequest())
+	keys := newKeys(t, newSecret(1))
+	fields := signForm(t, keys, formRequest())
 	require.Equal(t, "a/b c", fields["key"])
-
-	// The Grant is that of a signed URL with the same options.
-	got, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+	grant, status := signedurl.VerifyForm(keys, "bucket", fields, noon)
 	require.Equal(t, signedurl.Valid, status)
-	r := uploadRequest()
-	r.Condition = storage.Condition{}
-	want, _ := signedRequest(t, k, r).verify(k, noon)
-	want.Method = http.MethodPost
-	require.Equal(t, want, got)
 
-	_, status = signedurl.VerifyForm(k, "bucket", fields, noon.Add(time.Hour))
+	urlRequest := uploadRequest()
+	urlRequest.Condition = storage.Condition{} // a form has none
+	want, _ := signedRequest(t, keys, urlRequest).verify(keys, noon)
+	want.Method = http.MethodPost
+	require.Equal(t, want, grant)
+}
+
+// VerifyForm returns Expired after the end of a signed form, and Invalid for another bucket.
+func TestVerifyFormRefused(t *testing.T) {
+	keys := newKeys(t, newSecret(1))
+	fields := signForm(t, keys, formRequest())
+
+	_, status := signedurl.VerifyForm(keys, "bucket", fields, noon.Add(time.Hour))
 	require.Equal(t, signedurl.Expired, status)
 
-	_, status = signedurl.VerifyForm(k, "other", fields, noon)
+	_, status = signedurl.VerifyForm(keys, "other", fields, noon)
 	require.Equal(t, signedurl.Invalid, status)
 }
 
