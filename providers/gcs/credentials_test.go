@@ -113,7 +113,7 @@ func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
 	metadata := newCannedServer(t, noUniverse, tokenReply("M"))
 	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
-	base := &recordingTransport{}
+	base := &recordingTransport{} // fails with errRecorded after it has recorded the request
 
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Get reads an object of another tool whose metadata key is not a valid header name.
+// Get reads an object of another tool whose metadata key is not a valid header name. Because the response of the XML
+// API cannot be parsed, it requests the attributes and then the bytes from the JSON API.
 func TestGetInvalidMetadataHeader(t *testing.T) {
 	const (
 		xmlResponse = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\n" +
@@ -57,7 +58,7 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 	require.Equal(t, "world", string(data))
 	require.Equal(t, int64(11), attrs.Size)
 	require.Equal(t, map[string]string{"v1.namespace/width": "1260"}, attrs.Metadata)
-	// After the first response, Get has read the attributes and then the bytes.
+	// The first request is that to the XML API, and the second one is for the attributes.
 	require.Len(t, requests, 3)
 	require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb?alt=media&generation=42 bytes=6-", requests[2])
 }

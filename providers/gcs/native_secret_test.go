@@ -116,6 +116,7 @@ func TestOptionFingerprints(t *testing.T) {
 			WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "w" }),
 		}
 	}
+	// WithResume compares the fingerprints of two attempts of an upload.
 	fingerprint := func(o storage.UploadOption) string {
 		return nativeValues(o)[0].(driver.Fingerprinter).Fingerprint()
 	}

@@ -124,6 +124,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 
 	callEveryOperation(t, bucket, WithCustomerKey(decodeKey(t, keyText)))
 
+	// Look at the requests of all operations. One of them must be the download with the key.
 	downloads := 0
 	for _, r := range server.Requests() {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
@@ -272,6 +273,7 @@ func TestConfigUserProjectRequests(t *testing.T) {
 	}
 
 	for _, r := range server.Requests() {
+		// Requests to the XML API, and those of an upload session, have the project in a header.
 		isXML := strings.HasPrefix(r.Path, "/photos/")
 		isOfSession := r.Query().Has("upload_id")
 		if isXML || isOfSession {
@@ -280,6 +282,7 @@ func TestConfigUserProjectRequests(t *testing.T) {
 			require.Equal(t, []string{"payer-1"}, r.Query()["userProject"], r.Call())
 		}
 
+		// Listings, and reads of the source of a copy, have no header of WithHeader.
 		isListing := r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/o")
 		mayBeSource := r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/storage/v1/b/photos/o/")
 		if !isListing && !mayBeSource {

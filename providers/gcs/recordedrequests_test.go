@@ -19,7 +19,8 @@ var ruleKinds = []recorded.Kind{
 	recorded.SetPolicy, recorded.ListBuckets,
 }
 
-// The rule server responds to the recorded requests of others, in their order, as Google did.
+// The rule server responds to the requests that the tests of gocloud.dev sent to Google, in their order, as Google did.
+// recorded.Repeat fails if a response differs in more than the names in Varying and the known Differences.
 func TestRecordedRequestsOfGoogle(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		s := newRuleServer()
@@ -59,7 +60,8 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Google))
 }
 
-// The rule server responds to requests that Google's client sent in 2019 with the same status as Google did.
+// The rule server responds to requests that Google's client sent in 2019 with the same status as Google did, except for
+// the known Differences.
 func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		return serveLocally(newRuleServer())

@@ -128,9 +128,9 @@ func TestUploadInterrupted(t *testing.T) {
 	tests := []struct {
 		name    string
 		size    int
-		inParts bool // of 1 MiB
-		cut     wiretest.Cut
-		cuts    int
+		inParts bool         // of 1 MiB
+		cut     wiretest.Cut // after so many bytes to the server (Up) or from it (Down)
+		cuts    int          // connections that are cut
 	}{
 		{name: "one request, cut in its bytes", size: 1 << 20, cut: wiretest.Cut{Up: 300_000}, cuts: 2},
 		{name: "one request, cut in its response", size: 1 << 20, cut: wiretest.Cut{Down: 20}, cuts: 2},
@@ -231,6 +231,7 @@ func TestUploadBodyFails(t *testing.T) {
 				_, err := bucket.throughProxy.Upload(t.Context(), "a", &failingBody{left: tt.size})
 				require.ErrorIs(t, err, storage.BodyFailed)
 
+				// The parts of a composite upload are objects, and those of any other are in a session.
 				if mode.composite {
 					requireOnlyPartsLeft(t, bucket.server, bucket.direct)
 					return

@@ -141,6 +141,7 @@ func TestCreateBucketResponseLost(t *testing.T) {
 // If the service is busy while a new bucket is set up, CreateBucket keeps the bucket for the next call, because Google
 // allows one creation or removal in two seconds: https://docs.cloud.google.com/storage/quotas.
 func TestCreateBucketBusy(t *testing.T) {
+	// Each request gets the next answer of its path, and the last answer repeats.
 	busy := errorAnswer(503, "backendError", "Backend Error")
 	d, transcript := newManagingService(t, Config{}, map[string][]string{
 		"POST /b":           {bucketAnswer, errorAnswer(409, "conflict", alreadyOwned)},

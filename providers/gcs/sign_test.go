@@ -376,6 +376,7 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Replace the signer of the driver by one that signs for at most maxTerm.
 			d := newSigningDriver(t, Config{})
 			var limited signer = shortLived{*d.account.signerFinder.cached.Load(), tt.maxTerm}
 			d.account.signerFinder.cached.Store(&limited)
