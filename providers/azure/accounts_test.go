@@ -385,6 +385,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	}
 	require.NoError(t, aborted.Abort(t.Context()))
 
+	// The parts are blobs with a prefix that is reserved for this package.
 	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(".omnibucket//")) {
 		require.NoError(t, err)
 		require.Fail(t, "no version of a part may stay", entry.Key)
@@ -404,7 +405,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	require.NoError(t, service.DeleteBucket(t.Context(), name))
 
-	// The test deletes the container when it ends.
+	// The cleanup of the test deletes the container, so it must exist.
 	_, err = service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
 }

@@ -316,7 +316,7 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // CompleteParts refuses two parts with the same block id, because the later part replaced the
 // earlier one. Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
-	// PutPart adds the length of the block id to the part's tag. An id of 6 bytes has 8 characters in base64.
+	// A length at the end of a tag says that the id is derived: a hash of 6 bytes, which has 8 characters in base64.
 	const idLength = "8"
 	server := newCannedServer(t, created)
 	upload := newUploadID()

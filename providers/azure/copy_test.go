@@ -64,18 +64,18 @@ func TestCopyReplacesMetadata(t *testing.T) {
 		want     map[string]string
 	}{
 		{
-			name:     "by other",
+			name:     "other metadata",
 			metadata: map[string]string{"a-b": "c"},
 			source:   checksummed,
-			want:     map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"},
+			want:     map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"}, // "-" is escaped
 		},
 		{
-			name:   "by none",
+			name:   "no metadata",
 			source: objectReply("hello", "X-Ms-Meta-K", "v"),
 			want:   map[string]string{"Omnibucket_plain": "true"},
 		},
 		{
-			name:   "by a checksum at all",
+			name:   "no metadata, with a checksum",
 			source: checksummed,
 			want:   map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"},
 		},
@@ -375,6 +375,7 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Compose sends these requests in this order.
 			server := newCannedServer(t,
 				objectReply("hello"), // the source
 				created,              // the block of the tail

@@ -28,7 +28,8 @@ var knownHostileFailures = map[string]string{
 	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/maintainers/decisions/checksums-on-azure.md",
 }
 
-// The driver reports broken and hostile responses instead of returning wrong data.
+// The driver reports broken and hostile responses instead of returning wrong data. hostile.Run
+// tries each fault of a response with each operation.
 func TestHostileServers(t *testing.T) {
 	tests := []struct {
 		name     string

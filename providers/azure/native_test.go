@@ -836,6 +836,7 @@ func TestWithOptionsRequests(t *testing.T) {
 func TestWithOptionsUnsupported(t *testing.T) {
 	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {
+			// Remove the function for the write from options that have one for each request.
 			server := newCannedServer(t, objectReply("hello"))
 			options := leaseOptions
 			row.without(&options)

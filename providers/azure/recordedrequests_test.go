@@ -54,12 +54,14 @@ const (
 // recordedContainer is the container of the recorded requests.
 const recordedContainer = "go-cloud-bucket"
 
-// Azurite gets the requests that others have sent to Azure, in the same order, and responds as Azure
+// Azurite gets the requests that the tests of gocloud.dev sent to Azure, in the same order, and responds as Azure
 // did.
 func TestRecordedRequestsOfAzure(t *testing.T) {
 	emulator := needAzurite(t)
 	account, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
+	// recorded.Repeat sends each request, except those that Unrepeatable gives a reason for. It fails if a response
+	// differs in more than the names in Varying and the known Differences.
 	server := recorded.StandIn{
 		Name: "Azurite",
 		Begin: func(t *testing.T) func(*http.Request) *http.Response {

@@ -50,20 +50,21 @@ func TestWithResumeReplacedFile(t *testing.T) {
 	uploadUntil := func(lastPart int, data []byte) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		parts := 0
-		bucket := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				err := next(ctx)
-				if call != "PutPart" {
-					return err
-				}
-				parts++
-				if parts == lastPart {
-					cancel()
-					return context.Canceled
-				}
+		storedParts := 0
+		cancelAfterPart := func(ctx context.Context, call string, next func(context.Context) error) error {
+			err := next(ctx)
+			if call != "PutPart" {
 				return err
-			})
+			}
+			storedParts++
+			if storedParts == lastPart {
+				cancel()
+				return context.Canceled
+			}
+			return err
+		}
+		bucket := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, cancelAfterPart)
 		}))
 		defer func() {
 			require.NoError(t, storage.Close(bucket))

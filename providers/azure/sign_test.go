@@ -175,6 +175,7 @@ func TestSignedURLExpires(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
 
+			// The start is rounded up, too, so that the term does not exceed the limit.
 			starts := second.Add(time.Second - clockSkew)
 			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"),
 				"a service whose clock is slow must accept it at once")
