@@ -151,6 +151,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 			require.NoError(t, err)
 			b := engine.New(d, storage.WithVersioning(true))
 			if !tt.mayBeVolume {
+				// It is a bucket, as its name or the profile shows.
 				require.True(t, storage.Supports(b, bucketFeatures))
 				return
 			}

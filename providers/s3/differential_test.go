@@ -51,6 +51,7 @@ func TestRandomCallsOnServersAsInMemory(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
+			// Each text names a call, or an option or key with its value, that is left out.
 			skips := []string{`bad key "a//b"`, `bad key "/a"`, `bad key "a/"`}
 			if name == "minio" {
 				skips = append(skips, "ListPage", // repeats common prefixes from page to page

@@ -97,8 +97,9 @@ func TestServiceRefusesWebPage(t *testing.T) {
 	}
 	for name, site := range sites {
 		for call, do := range bucketCalls {
-			for _, site.hasHeader = range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, site.hasHeader), func(t *testing.T) {
+			for _, hasHeader := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, hasHeader), func(t *testing.T) {
+					site.hasHeader = hasHeader
 					err := do(t, accountAt(t, site))
 					require.ErrorIs(t, err, storage.Unavailable)
 					require.ErrorContains(t, err, "not that of an S3 server")

@@ -460,63 +460,99 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The driver repeats a HEAD without asking for checksums if S3 refuses the first one, as it does
-// for a role without kms:Decrypt. If that succeeds, later HEADs do not ask for a while.
+// A storeWithoutDecrypt answers HEADs as S3 does for a role without kms:Decrypt: it refuses those that
+// ask for the checksum. It also refuses every HEAD for the key "secret".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
+type storeWithoutDecrypt struct {
+	requests    []string // the method and the value of X-Amz-Checksum-Mode of each request
+	isThrottled bool     // the next HEAD that does not ask for the checksum fails with 503
+}
+
+// What a storeWithoutDecrypt records of a HEAD that asks for the checksum, and of one that does not.
+const (
+	headWithChecksum    = "HEAD ENABLED"
+	headWithoutChecksum = "HEAD "
+)
+
+// RoundTrip records the request and answers it.
+func (s *storeWithoutDecrypt) RoundTrip(r *http.Request) (*http.Response, error) {
+	mode := r.Header.Get("X-Amz-Checksum-Mode")
+	s.requests = append(s.requests, r.Method+" "+mode)
+	status := http.StatusOK
+	switch {
+	case mode != "" || strings.HasSuffix(r.URL.Path, "secret"):
+		status = http.StatusForbidden
+	case s.isThrottled:
+		s.isThrottled = false
+		status = http.StatusServiceUnavailable
+	}
+	return &http.Response{
+		StatusCode: status,
+		Header: http.Header{
+			"X-Amz-Request-Id": {"R1"},
+			"Etag":             {etag},
+			"Content-Length":   {"3"},
+		},
+		Body:          http.NoBody,
+		Request:       r,
+		ContentLength: 3,
+	}, nil
+}
+
+// open opens a bucket of the store.
+func (s *storeWithoutDecrypt) open(t *testing.T) storage.Bucket {
+	return engine.New(mustOpen(t, Config{HTTPClient: &http.Client{Transport: s}}))
+}
+
+// The driver repeats a HEAD without asking for checksums if S3 refuses the first one. If that
+// succeeds, later HEADs do not ask for a while.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The method and the value of X-Amz-Checksum-Mode.
-		const withChecksum, withoutChecksum = "HEAD ENABLED", "HEAD "
-		var requests []string
-		respond := func(r *http.Request) (*http.Response, error) {
-			mode := r.Header.Get("X-Amz-Checksum-Mode")
-			requests = append(requests, r.Method+" "+mode)
-			status := http.StatusOK
-			// "secret" is always refused, other objects only with the checksum, and "busy" also fails once.
-			switch {
-			case mode != "" || strings.HasSuffix(r.URL.Path, "secret"):
-				status = http.StatusForbidden
-			case strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2:
-				status = http.StatusServiceUnavailable
-			}
-			return &http.Response{
-				StatusCode: status,
-				Header: http.Header{
-					"X-Amz-Request-Id": {"R1"},
-					"Etag":             {etag},
-					"Content-Length":   {"3"},
-				},
-				Body:          http.NoBody,
-				Request:       r,
-				ContentLength: 3,
-			}, nil
-		}
-		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(respond)}})
-		b := engine.New(d)
-
-		// The second call does not ask for checksums.
-		for range 2 {
+		store := &storeWithoutDecrypt{}
+		b := store.open(t)
+		requireExists := func() {
 			exists, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.True(t, exists)
 		}
-		require.Equal(t, []string{withChecksum, withoutChecksum, withoutChecksum}, requests)
 
-		// A refusal of both requests has another reason than the checksum, so the driver does not remember it.
+		// The second call does not ask for checksums.
+		requireExists()
+		requireExists()
+		require.Equal(t, []string{headWithChecksum, headWithoutChecksum, headWithoutChecksum}, store.requests)
+
+		// A later call asks again.
 		time.Sleep(checksumsRemembered)
-		requests = nil
-		_, err := b.Attrs(t.Context(), "secret")
-		require.ErrorIs(t, err, storage.PermissionDenied)
+		store.requests = nil
+		requireExists()
+		require.Equal(t, []string{headWithChecksum, headWithoutChecksum}, store.requests)
+	})
+}
 
-		_, err = b.Attrs(t.Context(), "secret")
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{withChecksum, withoutChecksum, withChecksum, withoutChecksum}, requests)
+// A refusal of both HEADs has another reason than the checksum, so the next call asks for it again.
+func TestAttrsRefusedWithAndWithoutChecksum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &storeWithoutDecrypt{}
+		b := store.open(t)
+		for range 2 {
+			store.requests = nil
+			_, err := b.Attrs(t.Context(), "secret")
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, []string{headWithChecksum, headWithoutChecksum}, store.requests)
+		}
+	})
+}
 
-		// The second request is throttled, so the engine repeats the call.
-		requests = nil
-		_, err = b.Attrs(t.Context(), "busy")
+// If the HEAD without the checksum is throttled, the engine repeats the call, which begins with a
+// HEAD for the checksum.
+func TestAttrsThrottledWithoutChecksum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &storeWithoutDecrypt{isThrottled: true}
+		b := store.open(t)
+		_, err := b.Attrs(t.Context(), "k")
 		require.NoError(t, err)
-		require.Equal(t, []string{withChecksum, withoutChecksum, withChecksum, withoutChecksum}, requests)
+		require.Equal(t,
+			[]string{headWithChecksum, headWithoutChecksum, headWithChecksum, headWithoutChecksum}, store.requests)
 	})
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // MinIO lists folder by folder. So to continue after a key, List sends a request for each folder, from the innermost
-// one outwards. The token "after:16:k" says that the page continues after the key k.
+// one outwards. The token "after:16:k" says that the page continues after the key k. All keys in the folder "a/" come
+// before "a0", with which the next request begins, because "0" follows "/".
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string
@@ -168,7 +169,8 @@ func TestListPageInFolderPrepared(t *testing.T) {
 }
 
 // A listing on MinIO that starts after a key in a folder first requests the rest of that folder.
-// The number in a token counts the pages that were requested by key.
+// The number in a token counts the pages that were requested by key. A page that was
+// requested for a folder has a token with the largest number, 16.
 func TestListStartAfterInFolder(t *testing.T) {
 	for name, token := range map[string]string{
 		"the first page":            "",

@@ -26,12 +26,14 @@ func TestOpenWithoutProfile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			if name == "minio-tls" {
+				// The test's own client and the driver must both trust the server's certificate.
 				file := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
 				s.raw = s.clientOver(newTrustingClient(t, file))
 				t.Setenv("AWS_CA_BUNDLE", file)
 			}
 
-			b, err := s3.Open(t.Context(), s.withoutProfile(t, false))
+			const isVersioned = false
+			b, err := s3.Open(t.Context(), s.withoutProfile(t, isVersioned))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 

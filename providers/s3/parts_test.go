@@ -441,6 +441,7 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
+			// The server answers all requests of the upload as S3 does, except for the completion.
 			server := newStandIn(t)
 			complete := calls["complete"]
 			server.Answer = func(r wiretest.Request) reply {

@@ -95,7 +95,8 @@ func writeProfile(t *testing.T, file string, c aws.Credentials) {
 	require.NoError(t, os.WriteFile(file, content, 0o600))
 }
 
-// A source gives a Config whose credentials are the key that is valid when they are asked for.
+// A source of credentials. The function config returns a Config whose credentials are the key that is valid when they
+// are asked for, and a function that updates the source after another key has become valid.
 type source struct {
 	name   string
 	config func(t *testing.T, r *rotation) (c Config, rotate func())
@@ -412,6 +413,7 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, rotate := r.open(t, sources[0])
+	// When the body fails, the server no longer accepts the token with which the parts were sent.
 	fail := readerFunc(func([]byte) (int, error) {
 		rotate()
 		return 0, iotest.ErrTimeout
@@ -433,7 +435,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// The driver stops after at most two refused requests if there are no other credentials.
+// A call stops after one refused request, or after a second one if the source of the credentials may have had
+// new ones, which it has not.
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	tests := []struct {
@@ -466,10 +469,12 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			writeProfile(t, file, numberedKey(1))
 			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
-			b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
+			// The source stays the same when the store stops accepting its keys.
+			unchangedSource := source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 				return tt.config, func() {}
-			}})
+			}}
+			b, _, rotate := r.open(t, unchangedSource)
 
 			if tt.isValid {
 				require.NoError(t, drain(b.List(t.Context())))

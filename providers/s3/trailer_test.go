@@ -167,11 +167,12 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 		s3.WithRequest(func(*awss3.UploadPartInput) {}))
 	require.Error(t, err, "the server does not answer the completion as S3 does")
 
+	const partSum = "mnG7TA==" // the CRC32C of part in base64
 	parts := 0
 	for _, req := range server.Requests() {
 		if req.Query().Has("partNumber") && req.Query().Get("uploadId") == "u1" {
 			require.Equal(t, part, req.Body)
-			require.Equal(t, "mnG7TA==", req.Header.Get("X-Amz-Checksum-Crc32c"))
+			require.Equal(t, partSum, req.Header.Get("X-Amz-Checksum-Crc32c"))
 			parts++
 		}
 	}
@@ -229,7 +230,7 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 // An upload over TLS reads its body once if its parts have trailers. The client of the SDK sends no
 // trailers, and reads each part twice: for its checksum, and to send it.
 func TestUploadOverTLS(t *testing.T) {
-	const slack = 1 << 10 // less than a second read of any part
+	const slack = 1 << 10 // more than is read beside the content, and less than a second read of any part
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		hasTrailers := c.HTTPClient == nil
@@ -378,6 +379,7 @@ func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	_, err := b.Upload(ctx, "a", bytes.NewReader(content), storage.WithPartSize(partSize))
 	require.ErrorIs(t, err, context.Canceled)
 
+	// Neither the upload nor an object is left.
 	require.Zero(t, server.uploads(t, bucket, "a"))
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)

@@ -216,7 +216,7 @@ func TestListVersionsInPages(t *testing.T) {
 		name          string
 		limit         int
 		repeatsMarker bool // the server begins a page with the marker's own version
-		wantRequests  int
+		wantRequests  int  // with repeatsMarker, a page of one version is requested twice, except for the first
 	}{
 		{name: "one version a page", limit: 1, wantRequests: 4},
 		{name: "two versions a page", limit: 2, wantRequests: 2},

@@ -341,7 +341,8 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	t.Cleanup(server.Close)
 	front := httptest.NewServer(documented.Like(server, documented.R2Conditions))
 	t.Cleanup(front.Close)
-	// The driver of this profile would not send a false condition.
+	// With this profile, the driver itself checks the condition first, and would not send a false one. Run must turn
+	// that off.
 	profile, _ := s3.NamedProfile("r2")
 
 	report, err := Run(t.Context(), s3.Config{

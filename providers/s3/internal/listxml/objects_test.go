@@ -294,6 +294,7 @@ func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 // decoder makes 55, of 2,200 bytes, for each key.
 func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 	const keys = 1000
+	// A page says that its keys are escaped either before the keys or, in announcedLast, after them.
 	const announcement, end = "<EncodingType>url</EncodingType>", "</ListBucketResult>"
 	announcedLast := strings.Replace(pageOf(keys, "a+"), announcement, "", 1)
 	announcedLast = strings.Replace(announcedLast, end, announcement+end, 1)
