@@ -271,7 +271,7 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	deaths := []struct {
 		name        string
 		afterEffect bool
-		lost        bool
+		lost        bool // only the request or the response is lost, and the process lives on
 	}{
 		{name: "before the call"},
 		{name: "after the call", afterEffect: true},
@@ -282,37 +282,47 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 		for _, death := range deaths {
 			t.Run(tt.name+"/"+death.name, func(t *testing.T) {
 				// The process dies at each of its calls in turn, until it makes fewer calls.
-				reached := true
-				for dieAt := 1; reached; dieAt++ {
-					synctest.Test(t, func(t *testing.T) {
-						bucket := memstore.New()
-						process := &leaseProcess{
-							dieAt:       dieAt,
-							afterEffect: death.afterEffect,
-							lost:        death.lost,
-						}
-						process.open(t, bucket)
-						token, err := holdUntilLost(t, process, tt.opts...)
-						reached = process.calls >= dieAt
-						// A process that did not die must have succeeded, unless it never got the lease.
-						if !reached || death.lost && token > 0 {
-							require.NoError(t, err, "call %d", dieAt)
-						}
-
-						// Another process acquires the lease.
-						start := time.Now()
-						next, err := lease.Acquire(t.Context(), bucket, key, tt.opts...)
-						require.NoError(t, err)
-						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", dieAt)
-						if !tt.isRemoval {
-							require.Greater(t, next.Token(), token)
-						}
-						require.NoError(t, next.Release())
-					})
+				for dieAt := 1; ; dieAt++ {
+					process := &leaseProcess{
+						dieAt:       dieAt,
+						afterEffect: death.afterEffect,
+						lost:        death.lost,
+					}
+					requireNextHolder(t, process, tt.isRemoval, tt.opts)
+					if process.calls < dieAt {
+						break
+					}
 				}
 			})
 		}
 	}
+}
+
+// requireNextHolder requires that another process acquires the lease after process has held it, and
+// may have died.
+func requireNextHolder(t *testing.T, process *leaseProcess, isRemoval bool, opts []lease.Option) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		process.open(t, bucket)
+		token, err := holdUntilLost(t, process, opts...)
+
+		// A process that did not die must have succeeded, unless it never got the lease.
+		wasDisturbed := process.calls >= process.dieAt
+		livedOn := process.lost && token > 0
+		if !wasDisturbed || livedOn {
+			require.NoError(t, err, "call %d", process.dieAt)
+		}
+
+		start := time.Now()
+		next, err := lease.Acquire(t.Context(), bucket, key, opts...)
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", process.dieAt)
+		if !isRemoval {
+			require.Greater(t, next.Token(), token)
+		}
+		require.NoError(t, next.Release())
+	})
 }
 
 // holdUntilLost holds the lease for 50 seconds or until it is lost. The token is 0 if it was not acquired.
