@@ -46,13 +46,13 @@ func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	tests := []struct {
 		name    string
-		foreign []int64 // the calls of Trim in the other log
+		foreign []int64 // the calls of Trim in the other log; the mark names the number of the last one
 		trim    int64
 	}{
-		{name: "it names an entry after the last one", foreign: []int64{6, 8}, trim: 5},
-		{name: "it names an entry that is another one here", foreign: []int64{2, 3}, trim: 5},
-		{name: "to remove the rest", foreign: []int64{2, 3}, trim: 1},
-		{name: "one call before the first removal", foreign: []int64{3}, trim: 5},
+		{name: "the mark names an entry after the last one", foreign: []int64{6, 8}, trim: 5},
+		{name: "the mark names an entry that is another one here", foreign: []int64{2, 3}, trim: 5},
+		{name: "Trim has only to finish an earlier removal", foreign: []int64{2, 3}, trim: 1},
+		{name: "the other log has removed nothing yet", foreign: []int64{3}, trim: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

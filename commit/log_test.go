@@ -360,7 +360,7 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	other := newLog(t, bucket)
 	appendText(t, paused, "a")
 
-	// While this call is paused in its function, others append three entries and remove the first three.
+	// While this call is about to append entry 2, others append the entries 2 to 4 and remove 1 to 3.
 	_, err := paused.Append(t.Context(), func(int64) ([]byte, error) {
 		appendText(t, other, "b", "c", "d")
 		removeEntries(t, other, 3)
@@ -369,7 +369,8 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
-	// The late entry has the number 2, and the log now begins with entry 4.
+	// The late entry was stored as entry 2, before the entry 4 with which the log begins now. The next call appends
+	// entry 5.
 	_, err = other.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	appendText(t, paused, "e")
@@ -377,7 +378,7 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "e"}, got)
 
-	// The next call of Trim removes the late entry, too.
+	// The next call of Trim, here up to entry 5, removes the late entry, too.
 	require.NoError(t, other.Trim(t.Context(), 5))
 	exists, err := bucket.Exists(t.Context(), entryKey(2))
 	require.NoError(t, err)
@@ -401,6 +402,7 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 				direct := engine.New(store)
 				other := newLog(t, direct)
 
+				// This hook runs at each call of the store, and loses the response to the first write.
 				isLost := false
 				loseFirstWrite := func(ctx context.Context, call string, next func(context.Context) error) error {
 					err := next(ctx)
