@@ -265,6 +265,8 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
 			d.replace("sub/k", "one")
+
+			// RemoveUnchanged does these steps first: it looks at the file, and gives it a private name.
 			info, closeFile, err := look(d.root, "sub/k")
 			require.NoError(t, err)
 			defer closeFile()
@@ -274,11 +276,12 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			aside := path.Join("sub", asideName("k", info))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 
-			// Another job recovers the file.
+			// Another job recovers the file: it removes it, or gives it its name back if it is another file.
 			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.isReplaced, restored)
 
+			// These are the last steps of RemoveUnchanged.
 			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.err)
 			require.Equal(t, tt.want, d.files())
 		})

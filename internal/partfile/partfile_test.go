@@ -243,7 +243,8 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 
 	// One job has three small files, beside a file of another program. A killed process has left a part of a large
 	// file.
-	job := partfile.NewJob(partfile.System{}, dir, true)
+	const sync = true
+	job := partfile.NewJob(partfile.System{}, dir, sync)
 	for i := range 3 {
 		f, _, err := job.Create(filepath.Join(small, fmt.Sprint(i)), 0o644)
 		require.NoError(t, err)
@@ -253,7 +254,7 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(small, foreign), []byte("another's"), 0o644))
 	leavePartFile(t, filepath.Join(large, "large"), content(), partSize)
 
-	// While the job lives, all four files stay.
+	// While the job lives, its three files stay, beside the file of the other program.
 	sweepAll(t, dir, false)
 	require.Len(t, listNames(t, small), 4)
 
