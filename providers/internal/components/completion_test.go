@@ -186,6 +186,7 @@ func TestCompletionOnce(t *testing.T) {
 			first: completeWith(call{name: "one", keeps: true, after: func() error { return busy }}),
 		},
 	}
+	// Without a condition, an object may be there before. An empty text stands for no object.
 	for _, tt := range tests {
 		for _, oldText := range []string{"", "there before"} {
 			for _, newText := range []string{"", "newer"} {
@@ -216,12 +217,12 @@ func testCompletionOnce(
 		first(s)
 		require.Equal(t, content, s.content())
 
-		// The object is there. The engine finds it after the error.
+		// A repeated call fails with the error after which the engine looks for the object, and finds it.
 		err := s.complete(t.Context(), call{name: "two", keeps: true})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 		require.Equal(t, content, s.content())
 
-		// The object is gone.
+		// After the object was removed, or replaced by another write, no call makes it again.
 		s.remove()
 		if newText != "" {
 			s.write(newText)
@@ -246,7 +247,8 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	})
 }
 
-// If a completion has failed without making the object, a later one makes it.
+// If a completion has failed without making the object, a later one makes it, whether it repeats the call that failed
+// ("one") or is another call.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
 		name string
@@ -350,13 +352,14 @@ func TestCompletionConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		var objects, successes atomic.Int64
-		countObject := func() error {
-			objects.Add(1)
-			return nil
-		}
 
+		// Each call has another name, as if it came from another process.
 		var group sync.WaitGroup
 		for _, name := range []string{"one", "two", "three", "four"} {
+			countObject := func() error {
+				objects.Add(1)
+				return nil
+			}
 			group.Go(func() {
 				err := s.complete(t.Context(), call{name: name, after: countObject})
 				if err == nil {
