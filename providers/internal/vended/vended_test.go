@@ -197,7 +197,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		require.Equal(t, start, time.Now())
 		require.NoError(t, <-firstErr)
 
-		// After 61 seconds, the credentials have expired.
+		// 40 + 5 + 16 seconds after they were vended for a minute, the credentials have expired.
 		time.Sleep(16 * time.Second)
 		err := upload(t.Context(), bucket, "a/1")
 		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
@@ -205,7 +205,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		// The catalog works again.
 		catalog.vendErr = nil
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
-		// All uploads but the one of a/2 have asked the catalog.
+		// Of the five uploads, all but the one of a/2 have asked the catalog.
 		require.Len(t, catalog.vendedKeys(), 4)
 	})
 }
@@ -480,7 +480,7 @@ func TestCredentialsOfEachRequest(t *testing.T) {
 		catalog := &catalog{lifetime: time.Minute}
 		keyring := vended.NewKeyring(catalog.vend)
 
-		// One call sends six requests, 20 seconds apart.
+		// In place of each call of the store, this sends six requests, 20 seconds apart.
 		var used []string
 		sendRequests := func(ctx context.Context, _ string, _ func(context.Context) error) error {
 			for range 6 {
