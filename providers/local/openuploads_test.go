@@ -1,10 +1,8 @@
 package local
 
 import (
-	"cmp"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,38 +62,34 @@ func TestPutPartChecksumTime(t *testing.T) {
 	require.True(t, info.ModTime().Equal(now), info.ModTime())
 }
 
-// ListParts returns each part with its checksum. If the checksum of a part is not stored, ListParts reads the part.
+// ListParts returns each part with its checksum, in the order of the numbers, and in pages.
 func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
 			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-			dir := filepath.Join(bucket.root, uploadPath(upload))
-			var want []driver.Part
-			send := func(number int, text string) {
-				want = append(want, bucket.partWithSum(upload, number, text))
-			}
-			send(9, "nine")
-			send(1, "one")
-			send(10, "ten")
+			want := bucket.sixParts(upload)
 
-			// Parts that replace others have files of their own.
-			for _, number := range []int{2, 3, 4} {
-				bucket.partWithSum(upload, number, "replaced")
-			}
-			send(2, "two")
-			send(3, "three")
-			send(4, "four")
-
-			slices.SortFunc(want, func(a, b driver.Part) int { return cmp.Compare(a.Number, b.Number) })
 			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
 
 			page := bucket.listParts(upload, 1, 4)
 			require.True(t, page.More)
 			require.Equal(t, want[1:5], page.Parts)
 			require.False(t, bucket.listParts(upload, 9, 1).More)
+		})
+	}
+}
 
-			// A part is read if the file with its checksum is missing, damaged or that of another part.
+// ListParts reads a part whose checksum is not stored, because its file is missing, damaged or that of another part.
+func TestListPartsReadsParts(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			bucket := newTestBucket(t, disk.tweaks...)
+			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			want := bucket.sixParts(upload)
+
+			// The checksums of the parts 2, 3 and 4 are in files beside the parts.
+			dir := filepath.Join(bucket.root, uploadPath(upload))
 			write := func(name, content string) {
 				t.Helper()
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
@@ -104,6 +98,9 @@ func TestListPartsChecksums(t *testing.T) {
 			write(sumName(3), "other 00000000\n")
 			write(sumName(4), "\x00")
 			write("part-007", "no part")
+
+			// Part 1 is in the file that parts share, if the disk permits that. The file placedName(1) then has its
+			// tag and its checksum. There are no parts 5 and 6, and their files are damaged or those of part 1.
 			if _, isShared := bucketstore.SlotOf(want[0]); isShared {
 				write(placedName(1), want[0].Tag+" \n")
 				write(placedName(5), "\x00")
@@ -114,8 +111,24 @@ func TestListPartsChecksums(t *testing.T) {
 	}
 }
 
+// sixParts sends six parts of an upload of "k", not in their order, and returns them in their order. The parts 2, 3
+// and 4 have files of their own, because they replace others.
+func (bucket *testBucket) sixParts(upload string) []driver.Part {
+	bucket.t.Helper()
+	nine := bucket.partWithSum(upload, 9, "nine")
+	one := bucket.partWithSum(upload, 1, "one")
+	ten := bucket.partWithSum(upload, 10, "ten")
+	for _, number := range []int{2, 3, 4} {
+		bucket.partWithSum(upload, number, "replaced")
+	}
+	two := bucket.partWithSum(upload, 2, "two")
+	three := bucket.partWithSum(upload, 3, "three")
+	four := bucket.partWithSum(upload, 4, "four")
+	return []driver.Part{one, two, three, four, nine, ten}
+}
+
 // RemoveUpload removes the key file, which ends the upload, before the parts, and removes nothing if that fails.
-func TestAbortPartsEndsUploadFirst(t *testing.T) {
+func TestRemoveUploadEndsUploadFirst(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	bucket.partWithSum(upload, 1, "one")
@@ -127,13 +140,15 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	entriesBefore, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
 
+	// The driver opens its store for each call.
 	store, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer bucket.driver.release(store)
 	require.Error(t, store.Uploads.RemoveUpload(t.Context(), upload))
+
 	entriesAfter, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
-	require.Len(t, entriesAfter, len(entriesBefore))
+	require.Len(t, entriesAfter, len(entriesBefore), "the parts must stay")
 }
 
 // ListUploads of a bucket without uploads, which has no directory of them, returns an empty page.

@@ -231,44 +231,60 @@ func TestDeleteVersionRestoresVisibleSidecar(t *testing.T) {
 		"the old version is current again")
 }
 
-// An object of a copied directory keeps its attributes after its visible sidecar is removed, even if the process
-// is killed.
-func TestVisibleSidecarAdopted(t *testing.T) {
-	tests := []struct {
-		name    string
-		options []tweak
-	}{
-		{name: "plain", options: nil},
-		{name: "flushed", options: []tweak{withFlush}},
-		{name: "without extended attributes", options: []tweak{withoutXattrs}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			first := newTestBucket(t, withSidecars)
-			for _, key := range []string{"k", "dir/k"} {
-				_, err := first.driver.Put(t.Context(), described(key, "content"))
-				require.NoError(t, err)
-			}
-			bucket := reopenTestBucket(t, copyTestBucket(t, first.root).root, tt.options...)
+// adoptionTests are the options with which attributes of a visible sidecar are copied to the object's file.
+var adoptionTests = []struct {
+	name    string
+	options []tweak
+}{
+	{name: "plain", options: nil},
+	{name: "flushed", options: []tweak{withFlush}},
+	{name: "without extended attributes", options: []tweak{withoutXattrs}},
+}
 
-			// A writer of "k" is killed after it has removed the sidecar.
-			live, err := bucket.driver.acquire(t.Context())
+// openCopied returns a bucket whose directory was copied with its object, so that only the visible sidecar has the
+// attributes of the object.
+func openCopied(t *testing.T, key string, options []tweak) *testBucket {
+	t.Helper()
+	first := newTestBucket(t, withSidecars)
+	_, err := first.driver.Put(t.Context(), described(key, "content"))
+	require.NoError(t, err)
+	return reopenTestBucket(t, copyTestBucket(t, first.root).root, options...)
+}
+
+// An object of a copied directory keeps its attributes if a writer is killed after it has removed the visible sidecar.
+func TestVisibleSidecarAdopted(t *testing.T) {
+	for _, tt := range adoptionTests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := openCopied(t, "k", tt.options)
+
+			// A writer does these steps before it replaces the object, and is killed then.
+			store, err := bucket.driver.acquire(t.Context())
 			require.NoError(t, err)
-			defer bucket.driver.release(live)
-			l, _ := live.Tree.Names().Locate("k")
-			candidates := live.Objects.Candidates(l, live.Tree.Top)
+			defer bucket.driver.release(store)
+			loc, _ := store.Tree.Names().Locate("k")
+			candidates := store.Objects.Candidates(loc, store.Tree.Top)
 			defer candidates.Close()
 			old, err := candidates.Find()
 			require.NoError(t, err)
 			require.NoError(t, candidates.Adopt(t.Context(), old))
 			require.NoError(t, candidates.DropVisible(t.Context()))
-			require.Len(t, visibleFiles(t, bucket.root), 1)
-			require.Equal(t, described("k", "").Properties, bucket.head("k").Properties)
 
-			// An object that becomes a noncurrent version keeps its attributes, too.
+			require.Empty(t, visibleFiles(t, bucket.root))
+			require.Equal(t, described("k", "").Properties, bucket.head("k").Properties)
+		})
+	}
+}
+
+// An object of a copied directory keeps its attributes when it becomes a noncurrent version.
+func TestVisibleSidecarAdoptedByVersion(t *testing.T) {
+	for _, tt := range adoptionTests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := openCopied(t, "dir/k", tt.options)
+
 			bucket.driver.bucket.Versions.Store(true)
 			version := bucket.head("dir/k").Version
 			bucket.put("dir/k", "new")
+
 			_, attrs, err := bucket.getVersion("dir/k", version)
 			require.NoError(t, err)
 			require.Equal(t, described("k", "").Properties, attrs.Properties)

@@ -12,13 +12,16 @@ import (
 )
 
 // A listing with a delimiter shows exactly the folders in which a full listing finds objects.
+//
+// Names that begin with .omnibucket are reserved. The character after it says what the name is: "%" for an escaped
+// name, "=" for the alternate name of a file, and "+" for a chunk, a directory with the rest of a long name.
 func TestListFoldersAsWalk(t *testing.T) {
 	// longName returns the name on disk of a segment with n bytes.
 	longName := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	tests := []struct {
 		name  string
-		path  string // of a file below g
-		shown bool
+		path  string // of a file in the folder g
+		shown bool   // true if the file is an object
 	}{
 		{name: "a plain name", path: "file", shown: true},
 		{name: "an escaped name", path: ".omnibucket%.omnibucketed", shown: true},
