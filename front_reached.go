@@ -117,9 +117,9 @@ func (f *front) copyResult(attrs *Attrs, err error, op, dst string, source *fron
 	return f.attrsInView(attrs, dst), f.copyErrorInView(err, dst, source, src)
 }
 
-// copyErrorInView removes the prefix of a view from the key in the error of a copy or move: that of f if
-// the error is about the destination, and that of source if it is about the source. source is nil if
-// it is of another type, which has no prefix.
+// copyErrorInView removes the prefix of a view from the key in the error of a copy or move. An error
+// about the destination has the prefix of f, and one about the source has that of source. source is
+// nil if it is of another type, which has no prefix.
 func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
