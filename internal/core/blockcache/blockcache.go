@@ -219,7 +219,7 @@ func (c *Cache) countMissing(first, last int64) int64 {
 }
 
 // plan returns how many blocks to fetch from first on, including those to read ahead, for a scan that
-// has come to the offset off. expected is the offset at which the scan probably ends, or 0 if that is
+// continues at the offset off. expected is the offset at which the scan probably ends, or 0 if that is
 // unknown.
 func (c *Cache) plan(first, off int64, s *scan) (window, expected int64) {
 	window = c.window(first, s)
