@@ -93,7 +93,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 // Upload stops reading the stream soon after BeginParts has failed.
 func TestUploadStreamBeginFails(t *testing.T) {
-	// BeginParts waits until the stream has come to its second part, and the stream then waits until BeginParts has
+	// BeginParts waits until the stream delivers its second part, and the stream then waits until BeginParts has
 	// failed.
 	secondPartBegun := make(chan struct{})
 	beginFailed := make(chan struct{})
