@@ -47,52 +47,59 @@ var unjudgedByServer = map[string]string{
 
 // The policy of each operation is enough for a user of another account, and has no action too many.
 func TestPolicyIsLeast(t *testing.T) {
-	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
-	open := func(t *testing.T, trial rows.Trial) rows.Account {
-		// The server knows the owner of the bucket, and the user of another account.
-		ownerCredential := s3server.Credential{
-			AccessKeyID: s3server.DefaultAccessKeyID,
-			SecretKey:   s3server.DefaultSecretKey,
-			Account:     s3server.DefaultAccountID,
-		}
-		userCredential := s3server.Credential{AccessKeyID: key, SecretKey: secret, Account: account}
-		amazon := startAmazon(t, s3server.Config{
-			Strict:      trial.Kind != rows.AccessLists,
-			Credentials: []s3server.Credential{ownerCredential, userCredential},
-		})
-		owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
-
-		isOfBucket := trial.Operation.Section() == "Buckets"
-		if isOfBucket {
-			trial.Kind = rows.Locks
-		}
-		create(t, owner, trial.Kind)
-		return rows.Account{
-			Recorder: amazon.recorder,
-			Service:  amazon.service(t, key, secret),
-			Owner:    owner,
-			Bucket:   "photos",
-			Prefix:   trial.Prefix,
-			Key:      s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"),
-			Archive:  "GLACIER",
-			Grant: func() {
-				if isOfBucket {
-					give(t, owner, trial.Operation != "update-bucket-public")
-				}
-				addStatements(t, owner, trial.Policy, account)
-			},
-		}
-	}
+	const prefix = "users/" // of the keys that the policy permits, if it can have a prefix
 	rows.Least(t, rows.Judge{
 		Provider: permissions.AWS,
 		Bucket:   func() string { return "photos" },
-		Open:     open,
+		Open:     openTrial,
 		Unjudged: unjudgedByServer,
-	}, "users/")
+	}, prefix)
 }
 
-// give gives a bucket all settings.
-func give(t *testing.T, owner storage.Service, public bool) {
+// openTrial starts a server with the bucket of a trial. The account that it returns is that of a user
+// of another account, whose only permissions are those of the trial's policy.
+func openTrial(t *testing.T, trial rows.Trial) rows.Account {
+	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
+	ownerCredential := s3server.Credential{
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+		Account:     s3server.DefaultAccountID,
+	}
+	userCredential := s3server.Credential{AccessKeyID: key, SecretKey: secret, Account: account}
+	amazon := startAmazon(t, s3server.Config{
+		Strict:      trial.Kind != rows.AccessLists,
+		Credentials: []s3server.Credential{ownerCredential, userCredential},
+	})
+	owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+
+	// An operation on the bucket itself needs one that can have all settings.
+	isOfBucket := trial.Operation.Section() == "Buckets"
+	if isOfBucket {
+		trial.Kind = rows.Locks
+	}
+	create(t, owner, trial.Kind)
+	grant := func() {
+		if isOfBucket {
+			// The operation update-bucket-public makes the bucket public itself.
+			isPublic := trial.Operation != "update-bucket-public"
+			giveSettings(t, owner, isPublic)
+		}
+		addStatements(t, owner, trial.Policy, account)
+	}
+	return rows.Account{
+		Recorder: amazon.recorder,
+		Service:  amazon.service(t, key, secret),
+		Owner:    owner,
+		Bucket:   "photos",
+		Prefix:   trial.Prefix,
+		Key:      s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"),
+		Archive:  "GLACIER",
+		Grant:    grant,
+	}
+}
+
+// giveSettings gives a bucket all settings, and public access if isPublic is true.
+func giveSettings(t *testing.T, owner storage.Service, isPublic bool) {
 	t.Helper()
 	_, err := owner.UpdateBucket(t.Context(), "photos",
 		storage.WithCORS(storage.CORSRule{
@@ -101,7 +108,7 @@ func give(t *testing.T, owner storage.Service, public bool) {
 		}),
 		storage.WithLifecycle(storage.LifecycleRule{Prefix: "old/", ExpireAfterDays: 7}))
 	require.NoError(t, err)
-	if public {
+	if isPublic {
 		_, err = owner.UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 		require.NoError(t, err)
 	}
