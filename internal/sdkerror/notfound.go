@@ -38,7 +38,7 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 // fails with a retryable error, Missing returns that with Unknown false, because the store has
 // refused the caller's request and head changes nothing.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
-	// cause is the error that tells whether the object is missing.
+	// cause is the error that shows if the object is missing.
 	cause := e
 	hasFailedRevision := e.Code == storage.PreconditionFailed && c.Revision != ""
 	if hasFailedRevision {

@@ -161,7 +161,7 @@ func (cp *copier) addTail(
 // source with a Version is not checked, because a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
-		// Of the ranges of a source, only the first one leads to a request.
+		// Only the first range of a source leads to a request.
 		isFirst := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
 		mayChange := r.source.Version == "" && r.source.Revision != ""
 		if !isFirst || !mayChange {

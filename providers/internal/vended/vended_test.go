@@ -205,7 +205,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		// The catalog works again.
 		catalog.vendErr = nil
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
-		// Of the five uploads, all but the one of a/2 have asked the catalog.
+		// All five uploads but the one of a/2 have asked the catalog.
 		require.Len(t, catalog.vendedKeys(), 4)
 	})
 }

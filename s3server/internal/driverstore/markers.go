@@ -81,7 +81,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// keyVersions describes the versions of one key that a listing has come to, the newest first.
+// keyVersions describes the versions of one key that a listing has reached, the newest first.
 type keyVersions struct {
 	last    *storage.VersionEntry // nil before the first version
 	hasNull bool                  // true if a null version is among them

@@ -73,7 +73,7 @@ func serveWebsite(r *request.Request) error {
 }
 
 // serveFailure responds to a request for the document of a key that has failed: by a rule for the status of
-// the failure, by the error document or, without either, by a page of its own.
+// the failure, or by the error document. Without either, it sends a page of its own.
 func serveFailure(r *request.Request, c *website.Configuration, key string, failure *s3error.Error) error {
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return followRule(r, rule, key)

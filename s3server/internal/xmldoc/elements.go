@@ -9,9 +9,9 @@ import (
 
 var errElement = errors.New("an element that is not in the type of the document, or is there twice")
 
-// checkElements finds the top element of a document, and fails if it contains elements that encoding/xml would drop: one
-// for which the type has no field, or a second one for a field that is not a slice. A struct without fields permits any
-// elements.
+// checkElements finds the top element of a document, and fails if it contains elements that encoding/xml would drop.
+// These are elements for which the type has no field, and a second element for a field that is not a slice. A struct
+// without fields permits any elements.
 func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 	for {
 		token, err := decoder.Token()

@@ -123,8 +123,8 @@ func checkShape(document []byte) error {
 	}
 }
 
-// depthChange returns by how much a tag, from "<" to ">", changes the depth of the elements: 1 for the
-// start of an element, -1 for its end, and 0 for an empty element such as <a/>, or for another tag.
+// depthChange returns by how much a tag, from "<" to ">", changes the depth of the elements. It is 1 for the
+// start of an element, and -1 for its end. Empty elements such as <a/>, and other tags, change nothing.
 func depthChange(tag []byte) int {
 	second := tag[1] // at least the ">"
 	beforeLast := tag[len(tag)-2]

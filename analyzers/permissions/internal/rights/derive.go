@@ -219,8 +219,8 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 	return false
 }
 
-// copy adds the rights that a call of storage.Copy needs: those of a copy inside a bucket if its two
-// arguments may be the same bucket, and those of a copy between buckets if they may differ.
+// copy adds the rights that a call of storage.Copy needs. If its two buckets may be the same one, these
+// are the rights of a copy inside a bucket. If they may differ, they are those of a copy between buckets.
 func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, dst, dstKey, src, srcKey and the options.
 	args := site.Common().Args
@@ -275,7 +275,7 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 }
 
 // withoutConversions returns the value that an argument was before its conversion to the type of
-// the parameter, which may be any or another interface type that is no bucket.
+// the parameter, which may be any or another interface type of things that are not buckets.
 func (d *deriver) withoutConversions(arg ssa.Value) ssa.Value {
 	if box, ok := arg.(*ssa.MakeInterface); ok {
 		arg = box.X
