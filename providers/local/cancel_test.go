@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/omnibucket/storage"
@@ -33,7 +34,8 @@ func TestListCanceled(t *testing.T) {
 			bucket := newTestBucket(t)
 			for i := range names {
 				path := filepath.Join(bucket.root, fmt.Sprintf(tt.path, i))
-				if tt.path[len(tt.path)-1] == '/' {
+				isDir := strings.HasSuffix(tt.path, "/")
+				if isDir {
 					require.NoError(t, os.MkdirAll(path, 0o777))
 				} else {
 					require.NoError(t, os.WriteFile(path, nil, 0o666))
@@ -48,6 +50,7 @@ func TestListCanceled(t *testing.T) {
 				_, err := bucket.driver.ListVersions(ctx, r)
 				return err
 			}
+			// ctx ends when it was asked this many times whether it has ended.
 			for _, asks := range []int64{0, 1, 10, names / 2} {
 				r := driver.ListRequest{Delimiter: tt.delimiter, Limit: names}
 				requireStops(t, asks, r, list)

@@ -292,6 +292,7 @@ func TestPathReplacedIsClosed(t *testing.T) {
 	}
 
 	for range 20 {
+		// Make another directory, and move it to the path of the bucket.
 		replacements[0].do(t, root+"-next")
 		require.NoError(t, os.Rename(root, root+"-old"))
 		require.NoError(t, os.Rename(root+"-next", root))

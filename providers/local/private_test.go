@@ -68,6 +68,7 @@ func TestPutLateMetadata(t *testing.T) {
 	require.NotZero(t, bucket.driver.Describe().Features&driver.LateMetadata)
 
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
+	// After the content, the body adds the metadata and ends.
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
 		r.Metadata["late"] = "yes"
 	}))

@@ -167,7 +167,7 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 			content, isShared := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
 				bucket.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
-			require.True(t, isShared)
+			require.True(t, isShared, "the part that failed must leave no trace in the file that the parts share")
 		})
 	}
 }

@@ -280,12 +280,13 @@ func TestDeleteInterrupted(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	attrs := bucket.put("k", "1")
 
-	// An interrupted Delete has recorded the removal, but the file is still in its place.
-	live, err := bucket.driver.acquire(t.Context())
+	// MarkRemoved is the step of Delete that adds the version and a delete marker. Delete stops after it, so that the
+	// file of the object is still in its place.
+	store, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer bucket.driver.release(live)
-	current := objectfile.ObjectFile{Dir: live.Tree.Top, Base: "k", Meta: mustStat(t, live, "k")}
-	require.NoError(t, live.Noncurrent.MarkRemoved(t.Context(), "k", current))
+	defer bucket.driver.release(store)
+	current := objectfile.ObjectFile{Dir: store.Tree.Top, Base: "k", Meta: mustStat(t, store, "k")}
+	require.NoError(t, store.Noncurrent.MarkRemoved(t.Context(), "k", current))
 
 	require.Len(t, bucket.listVersions(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", bucket.get("k"))
