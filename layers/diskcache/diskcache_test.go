@@ -198,7 +198,8 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 	return attrs, nil
 }
 
-// If an object is replaced during a read without a revision, the read returns the new object.
+// If an object is replaced during a read without a revision, the read returns the new object. The store replaces the
+// object just after it has returned the attributes from which the cache computes the range.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -497,8 +498,8 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
 
-	// getsOf reads a block, later than any block so far. It returns how many Gets reach the store. New files get the
-	// time of the fixture, because the system's clock is too coarse to order them.
+	// getsOf reads a block, later than any block so far. It returns how many Gets reach the store, which is 0 for a
+	// cached block. New files get the time of the fixture, because the system's clock is too coarse to order them.
 	getsOf := func(block int64) int {
 		f.time = f.time.Add(2 * touchAfter)
 		_, requests := f.read(t, attrs, block*blockBytes, 1)
@@ -555,23 +556,29 @@ func TestMaxBytesBelowBlock(t *testing.T) {
 
 // Several processes can share a directory, and each uses the blocks that another one has fetched.
 func TestOpenByProcesses(t *testing.T) {
+	const (
+		objectBlocks = 100
+		cachedBlocks = 20                 // fewer than the object has, so that blocks are also removed
+		length       = blockBytes * 5 / 2 // bytes of each range
+	)
 	dir := filepath.Join(t.TempDir(), "cache")
 	store := memstore.NewDriver(memstore.Config{})
-	var processes []*fixture
+	var processes []*fixture // each is like a process with its own cache in dir
 	for range 3 {
-		processes = append(processes, newFixtureIn(t, dir, Config{MaxBytes: 20 * blockBytes}, shared{store}))
+		config := Config{MaxBytes: cachedBlocks * blockBytes}
+		processes = append(processes, newFixtureIn(t, dir, config, shared{store}))
 	}
-	text := content(100 * blockBytes)
+	text := content(objectBlocks * blockBytes)
 	attrs := processes[0].put(t, "a", text)
 
-	// Two readers in each process read ranges of two and a half blocks. The factors scatter them over the object.
-	const length = 2500
+	// Two readers in each process read ranges at the same time.
 	var readers sync.WaitGroup
 	for number, process := range processes {
 		for reader := range 2 {
 			readers.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
-					block := (i*7 + int64(number*reader)*13) % 97
+					// The factors scatter the ranges over all blocks from which a whole range can be read.
+					block := (i*7 + int64(number*reader)*13) % (objectBlocks - 3)
 					offset := block * blockBytes
 					data, _, err := storage.ReadAll(t.Context(), process, "a",
 						storage.IfRevision(attrs.Revision), storage.WithRange(offset, length))
@@ -761,17 +768,18 @@ func TestReaderAtFromDisk(t *testing.T) {
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
 
-// The engine may call Describe again while other calls read.
+// The engine may call Describe again while other calls read. The race detector would find an unlocked access.
 func TestDescribeDuringReads(t *testing.T) {
 	f := newFixture(t, Config{})
 	attrs := f.put(t, "a", content(1000))
 	empty := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
-	_ = empty.Describe()
+	_ = empty.Describe() // the engine calls it before any other method
 
 	var group sync.WaitGroup
 	group.Go(func() {
 		_ = empty.Describe()
 	})
+	// The object is in another store with the same cache.
 	_, _, err := empty.Get(t.Context(), &driver.GetRequest{
 		Key:       "a",
 		Length:    -1,
@@ -890,18 +898,22 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
-	// On a full disk, the cache removes a sixteenth of the blocks, and one more for the next block. Then it removes
+	// On a full disk, the cache removes a sixteenth of the bytes, and one more block for the next write. Then it removes
 	// none for a while.
+	const (
+		afterOne = 32 - 2 - 1       // a sixteenth of 32 blocks, and one
+		afterTwo = afterOne - 2 - 1 // a sixteenth of these blocks, rounded up, and one
+	)
 	writes := []struct {
 		wait   time.Duration // before the write
 		err    error
 		blocks int // that are left of 32
 	}{
-		{wait: 0, err: syscall.ENOSPC, blocks: 29},
-		{wait: fullPause / 2, err: syscall.ENOSPC, blocks: 29},
-		{wait: fullPause, err: nil, blocks: 29},
-		{wait: 0, err: syscall.EDQUOT, blocks: 26},
-		{wait: fullPause, err: syscall.EIO, blocks: 26},
+		{wait: 0, err: syscall.ENOSPC, blocks: afterOne},
+		{wait: fullPause / 2, err: syscall.ENOSPC, blocks: afterOne},
+		{wait: fullPause, err: nil, blocks: afterOne},
+		{wait: 0, err: syscall.EDQUOT, blocks: afterTwo},
+		{wait: fullPause, err: syscall.EIO, blocks: afterTwo},
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
