@@ -27,10 +27,11 @@ func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults. The mirror must be directly above this layer.
-		position := min(2, len(opts)-1)
+		// The second option of the suite is the layer that makes faults, and a later layer is above an earlier one. The
+		// mirror must be directly above the faults, so that they are those of its primary.
+		aboveFaults := min(2, len(opts)-1)
 		layer := newLayer(t, memstore.New(), mirror.Config{})
-		opts = slices.Insert(opts, position, driver.WithLayer(layer))
+		opts = slices.Insert(opts, aboveFaults, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
 	}
 	storagetest.Run(t, open, skips(map[string]string{

@@ -274,6 +274,8 @@ func TestRepairCopiedNote(t *testing.T) {
 	}
 	duplicate := memstore.NewDriver(memstore.Config{})
 	copyRaw(t, engine.New(duplicate), engine.New(primary))
+
+	// By the notes, Repair would remove "a" from the second store, and replace "b" by an older object.
 	put(t, engine.New(duplicate), "b", "older")
 	put(t, engine.New(second), "a", "precious")
 	put(t, engine.New(second), "b", "newer")
@@ -285,8 +287,8 @@ func TestRepairCopiedNote(t *testing.T) {
 	require.Equal(t, before, contentsOf(t, engine.New(second)))
 }
 
-// An earlier version has marked equal stores without a time. If the stores are still equal, RepairAll marks them again.
-// If they differ now, it fails with PreconditionFailed.
+// An earlier version has marked equal stores by a text without a time, which proves nothing about later changes. If the
+// stores are still equal, RepairAll marks them again. If they differ now, it fails with PreconditionFailed.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
@@ -310,7 +312,7 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	_, err = engine.New(second).Attrs(t.Context(), pair)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
-	// RepairAll uses the new mark to decide about later changes.
+	// By the new mark, RepairAll knows that "a" was removed from the primary.
 	waitForLaterTime(t)
 	require.NoError(t, engine.New(primary).Remove(t.Context(), "a"))
 	put(t, b, "c", "text")

@@ -211,6 +211,7 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
+				// The second store of l lags behind: it has "old" where the primary has the constant recent.
 				l := newLagging(s)
 				moved := s.Store("new")
 				overlayOver := func(old storage.Bucket) storage.OpenOption {
@@ -219,11 +220,14 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 					return driver.WithLayer(layer)
 				}
 
+				// One process makes the call through the overlay, whose old store is the mirror.
 				p := s.Process("x")
-				b := p.Bucket(moved, overlayOver(p.Bucket(l.primary, l.layer(p.Bucket(l.second)))))
+				mirrored := p.Bucket(l.primary, l.layer(p.Bucket(l.second)))
+				b := p.Bucket(moved, overlayOver(mirrored))
 				actor := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, nil) })
 
 				s.Check(func() {
+					// Readers see the recent content, whatever the call has done.
 					outside := moved.Bucket(overlayOver(l.open()))
 					k := l.text(outside, "k")
 					texts := k + l.text(outside, "l")

@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,25 +144,11 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 					p := &exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
-
-					var effects []interleave.Effect[string]
-					for n, o := range []operation{x, y} {
-						actor := p.run(string(rune('x'+n)), o.do)
-						effects = append(effects, interleave.Effect[string]{Actor: actor, Apply: o.apply})
-					}
+					actorX := p.run("x", x.do)
+					actorY := p.run("y", y.do)
 
 					s.Check(func() {
-						for n, o := range []operation{x, y} {
-							actor := effects[n].Actor
-							// A removal whose response was lost may have been made twice.
-							if o.name == "remove" && actor.Lost() {
-								effects = append(effects, effects[n])
-							}
-							err := actor.Err()
-							wasRefused := o.name == "create" && errors.Is(err, storage.PreconditionFailed)
-							require.True(s, err == nil || explored.Unknown(actor) || wasRefused, "%s: %v", o.name, err)
-						}
-
+						effects := slices.Concat(effectsOf(s, x, actorX), effectsOf(s, y, actorY))
 						text := p.text(p.primary.Bucket(), "k")
 						require.True(s, interleave.SomeOrder("first", text, effects...),
 							"no order gives %q", text)
@@ -171,6 +158,21 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 			})
 		}
 	}
+}
+
+// effectsOf returns how an operation may have changed the object, and requires that the operation did not fail without
+// a reason.
+func effectsOf(s *interleave.Scene, o operation, actor *interleave.Actor) []interleave.Effect[string] {
+	err := actor.Err()
+	wasRefused := o.name == "create" && errors.Is(err, storage.PreconditionFailed)
+	require.True(s, err == nil || explored.Unknown(actor) || wasRefused, "%s: %v", o.name, err)
+
+	effect := interleave.Effect[string]{Actor: actor, Apply: o.apply}
+	// A removal whose response was lost may have been made twice.
+	if o.name == "remove" && actor.Lost() {
+		return []interleave.Effect[string]{effect, effect}
+	}
+	return []interleave.Effect[string]{effect}
 }
 
 // After a process that wrote with Sync has ended or died, the stores swap their roles. Later operations lose none

@@ -51,7 +51,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
 
-		// Then the snapshot is restored.
+		// Then the snapshot is restored: the object "a" is the old one, "b" is missing, and the notes are there again.
 		want := contentsOf(t, engine.New(second))
 		for _, key := range []string{"a", "b"} {
 			require.NoError(t, engine.New(primary).Remove(t.Context(), key))
@@ -79,6 +79,7 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 // RepairAll in between. RepairAll then reports the object as undecided, and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		// Each write leaves a note in the store that is the primary then, because the other store does not answer.
 		put(t, newMirror(t, primary, gone(second)), "old/1", "written first")
 		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
 
@@ -132,6 +133,8 @@ func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		// RepairAll writes the object "clock" after it has compared the stores. Just then, another process writes
+		// through a mirror with swapped roles that cannot reach the other store. Its note stays in second.
 		hooked := &hookedDriver{
 			Driver: primary,
 			key:    mirror.NotesPrefix + "clock",
@@ -140,10 +143,10 @@ func TestNotesDuringRepairAllStay(t *testing.T) {
 				waitForLaterTime(t)
 			},
 		}
-
 		_, err := mirror.RepairAll(t.Context(), newMirror(t, hooked, engine.New(second)))
 		require.NoError(t, err)
 
+		// The note shows the next RepairAll that the object in second is the later one.
 		waitForLaterTime(t)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)

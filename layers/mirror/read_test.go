@@ -64,38 +64,52 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 	}
 }
 
+// newOutdatedPair returns a mirror whose second store has an older object "a" and lacks "b". older and newer are the
+// attributes of the two writes of "a".
+func newOutdatedPair(t *testing.T) (p *pair, older, newer *storage.Attrs) {
+	t.Helper()
+	p = newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	older = put(t, p.mirror, "a", "first")
+	p.inSecond.Set(faults.Fail(faults.Writes))
+	newer = put(t, p.mirror, "a", "second")
+	put(t, p.mirror, "b", "only in the primary")
+	p.inSecond.Set()
+	time.Sleep(time.Minute) // until the circuit tries the second store again
+	return p, older, newer
+}
+
 // A read of an object that the second store lacks does not fail with ObjectNotFound while the primary
 // is down.
 func TestGetMissingInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		ctx := t.Context()
-		b := p.mirror
-
-		// The second store has an older object, and lacks another one.
-		first := put(t, b, "a", "first")
-		p.inSecond.Set(faults.Fail(faults.Writes))
-		second := put(t, b, "a", "second")
-		put(t, b, "b", "only in the primary")
-		p.inSecond.Set()
-		time.Sleep(time.Minute) // until the circuit tries the second store again
-
-		// While the primary is down, reads return what the second store has.
+		p, older, newer := newOutdatedPair(t)
 		p.inPrimary.Set(faults.Fail(faults.Any))
-		_, err := b.Attrs(ctx, "b")
+
+		_, err := p.mirror.Attrs(t.Context(), "b")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NotErrorIs(t, err, storage.ObjectNotFound)
-
-		_, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(second.Revision))
+		_, _, err = storage.ReadAll(t.Context(), p.mirror, "a", storage.IfRevision(newer.Revision))
 		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older revision")
-		data, older, err := storage.ReadAll(ctx, b, "a")
+
+		data, attrs, err := storage.ReadAll(t.Context(), p.mirror, "a")
 		require.NoError(t, err)
 		require.Equal(t, "first", string(data))
-		require.NotEqual(t, first.Revision, older.Revision)
+		require.NotEqual(t, older.Revision, attrs.Revision, "the revision is one of the second store")
+	})
+}
 
-		// When the primary is back, writes with a revision of the second store fail.
+// A write fails if its condition names a revision of the second store, which a reader got while the primary was down.
+func TestWriteIfRevisionOfSecondStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _ := newOutdatedPair(t)
+		b := p.mirror
+		ctx := t.Context()
+		p.inPrimary.Set(faults.Fail(faults.Any))
+		_, older, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t, err)
 		p.inPrimary.Set()
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // until the circuit tries the primary again
+
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 
@@ -109,7 +123,8 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
 
-		data, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))
+		// The primary still has its newer object.
+		data, _, err := storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))
 		require.NoError(t, err)
 		require.Equal(t, "second", string(data))
 	})
@@ -153,8 +168,8 @@ func TestListContinuesInOtherStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const objects = 30 // of each of two kinds
-				p := newPair(t, mirror.Config{Probe: time.Nanosecond})
+				const objects = 30                                     // of each of two kinds
+				p := newPair(t, mirror.Config{Probe: time.Nanosecond}) // each request tries a failed store again
 				for i := range objects {
 					put(t, p.mirror, fmt.Sprintf("f/%02d/x", i), "x")
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "x")
@@ -169,6 +184,7 @@ func TestListContinuesInOtherStore(t *testing.T) {
 				}
 				p.inSecond.Set()
 
+				// listPages calls such a function before each page.
 				noFaults := func(int) {}
 				failOddPages := func(page int) {
 					p.inPrimary.Set()
@@ -282,8 +298,11 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 		limitTime    func(ctx context.Context) (context.Context, context.CancelFunc)
 		wantFailures int // of the reads
 	}{
+		// After three deadlines, the primary counts as failed, and the second store is read.
 		{name: "a deadline before Config.Stall", limitTime: timeoutAfter(time.Second), wantFailures: 3},
+		// The mirror reads the second store within the deadline.
 		{name: "a deadline after Config.Stall", limitTime: timeoutAfter(time.Minute), wantFailures: 0},
+		// The primary never counts as failed by these.
 		{name: "no time to respond", limitTime: timeoutAfter(time.Millisecond), wantFailures: reads},
 		{name: "callers that give up, which is no deadline", limitTime: cancelAfterSecond, wantFailures: reads},
 	}

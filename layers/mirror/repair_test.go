@@ -202,7 +202,7 @@ func TestRepairAfterKill(t *testing.T) {
 		after:  map[string]string{"a": "old"},
 	}
 	for _, w := range append(writes(), repairing) {
-		for _, taken := range []bool{false, true} {
+		for _, taken := range []bool{false, true} { // whether the last call has its effect
 			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					// Kill the process at each of its calls in turn.
@@ -217,8 +217,8 @@ func TestRepairAfterKill(t *testing.T) {
 	}
 }
 
-// killAt makes a write in a process that is killed at a call of a store. Another process then repairs the mirror.
-// killAt reports whether the write made that many calls.
+// killAt makes a write in a process that is killed at a call of a store. If taken is true, that call still has its
+// effect. Another process then repairs the mirror. killAt reports whether the write made that many calls.
 func killAt(t *testing.T, w write, call int, taken bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
@@ -500,25 +500,26 @@ func TestRepairAll(t *testing.T) {
 		require.NoError(t, p.primary.Remove(t.Context(), "other"))
 
 		// Programs without the layer change both stores.
+		const objects = 40
 		put(t, p.second, "gone", "the primary does not have it")
-		for n := range 40 {
+		for n := range objects {
 			put(t, p.primary, fmt.Sprint("k", n), fmt.Sprint("old ", n))
 		}
 		put(t, p.second, "k1", "different")
 		put(t, p.second, "z", "after all others")
 		put(t, p.mirror, "m", "by the layer")
 
-		// RepairAll copies the 39 objects that only the primary has. It decides nothing about the objects "k1", "gone"
-		// and "z".
+		// RepairAll copies the objects that only the primary has: all but "k1". It decides nothing about the objects
+		// "k1", "gone" and "z".
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
-		require.Equal(t, mirror.Report{Repaired: 39, Undecided: 3}, report)
+		require.Equal(t, mirror.Report{Repaired: objects - 1, Undecided: 3}, report)
 
-		// The caller decides that the primary is right.
+		// The caller decides that the primary is right. RepairAll replaces "k1", and removes "gone", "other" and "z".
 		report, err = mirror.RepairAll(t.Context(), p.mirror, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
-		require.Len(t, p.requireEqual(t), 41)
+		require.Len(t, p.requireEqual(t), objects+1)
 
 		// The stores are equal, so there is nothing left to do.
 		report, err = mirror.RepairAll(t.Context(), p.mirror)
@@ -572,7 +573,7 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 			}
 			require.Equal(t, want, contentsOf(t, second))
 
-			// With swapped roles, RepairAll fills the empty store.
+			// With swapped roles, the survivor is the primary, and RepairAll fills the empty store.
 			_, err := mirror.RepairAll(t.Context(), newMirror(t, survivor, engine.New(empty)))
 			require.NoError(t, err)
 			require.Equal(t, want, contentsOf(t, engine.New(empty)))
