@@ -121,26 +121,34 @@ var casesOfWrites = []string{
 	"parts are sequential if the provider requires it",
 }
 
-// The conformance suite passes for objects that are in the old store.
+// The conformance suite passes for objects that are in the old store. The driver moves each object there as soon as it
+// is written.
 func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	var opts []storagetest.Option
+	var skips []storagetest.Option
 	for _, name := range casesOfWrites {
-		opts = append(opts, storagetest.Skip(name, "the test moves what was written"))
+		skips = append(skips, storagetest.Skip(name, "the test moves what was written"))
 	}
 
-	for _, m := range []mode{{name: "by default"}, {name: "KeepOld", keepOld: true}} {
-		t.Run(m.name, func(t *testing.T) {
-			opts := slices.Clone(opts)
-			if m.keepOld {
+	for name, keepOld := range map[string]bool{"by default": false, "KeepOld": true} {
+		t.Run(name, func(t *testing.T) {
+			opts := slices.Clone(skips)
+			if keepOld {
 				opts = append(opts, storagetest.Skip("tags change without a write", "the object is copied first"))
 			}
-			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+			newDemoting := func(t *testing.T) driver.Driver {
 				old := memstore.New()
 				d := memstore.NewDriver(memstore.Config{})
-				return &demoting{newLayer(t, old, m.config(false))(d), engine.New(d), old, &sync.RWMutex{}}
-			}, opts...)
+				layer := newLayer(t, old, overlay.Config{KeepOld: keepOld})
+				return &demoting{
+					Driver: layer(d),
+					new:    engine.New(d),
+					old:    old,
+					writes: &sync.RWMutex{},
+				}
+			}
+			storagetest.RunDriver(t, newDemoting, opts...)
 		})
 	}
 }

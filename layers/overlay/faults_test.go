@@ -52,26 +52,32 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 	}
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
-			// The store of this mode lacks a feature that the action needs.
-			if a.needs&m.lacks != 0 {
+			lacksFeature := a.needs&m.lacks != 0
+			if lacksFeature {
 				continue
 			}
-
 			for _, s := range starts {
 				for fault, rule := range rules {
-					for store, inOld := range map[string]bool{"old": true, "new": false} {
-						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name,
-							m.name, store, fault)
-						synctest.Test(t, func(t *testing.T) {
-							// Let each request of the action fail in turn.
-							request := 1
-							for failRequest(t, name, s, m, a, rule(faults.Any).Nth(request), inOld) {
-								request++
-							}
-						})
-					}
+					what := fmt.Sprintf("%s, %s%s: a request %s", a.name, s.name, m.name, fault)
+					synctest.Test(t, func(t *testing.T) {
+						failEachRequest(t, what+" in the old store", s, m, a, rule, true)
+						failEachRequest(t, what+" in the new store", s, m, a, rule, false)
+					})
 				}
 			}
+		}
+	}
+}
+
+// failEachRequest runs an action once for each of its requests to the old or to the new store, and lets a rule apply to
+// that request.
+func failEachRequest(
+	t *testing.T, name string, s start, m mode, a action, rule func(faults.Calls) faults.Rule, inOld bool,
+) {
+	for request := 1; ; request++ {
+		hasRequest := failRequest(t, name, s, m, a, rule(faults.Any).Nth(request), inOld)
+		if !hasRequest {
+			return
 		}
 	}
 }
@@ -275,11 +281,14 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 // Reads of an overlay whose new store is a mirror fail if the primary fails and the second store has an
 // old marker. They neither report a missing object nor return that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
+	// The new store gets the marker, and then the removal from the old store fails.
 	interruptRemoval := func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
 		inOld.Set(faults.Fail(faults.Delete))
 		require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.OutcomeUnknown)
 		inOld.Set()
 	}
+	// The first Put of a write with a revision of the old store is that of the marker. The second one, of the
+	// object, fails.
 	interruptCopy := func(t *testing.T, b storage.Bucket, inPrimary, _ *faults.Injector) {
 		attrs, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
@@ -298,6 +307,7 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The overlay b has a mirror as its new store. A fault can be set in each of the three stores.
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 				inPrimary := faults.New()
 				inSecond := faults.New()

@@ -529,18 +529,19 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 // A process reads or sets the tags of an object. At one of its calls, Finish copies the object, and another process is
 // killed while it removes it. The tags are those of one of the two possible orders.
 func TestTagsOfMovingObject(t *testing.T) {
+	inOld := starts[0] // only the old store has the object
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {
-				for killAt, hasMore := 1, true; hasMore; killAt++ {
-					w, had := newScene(t, starts[0], m)
-					w.run(t, find(name), &hold{
-						at: 2,
-						then: func() {
-							w.run(t, find("finish"), &hold{})
-							hasMore = w.run(t, find("remove"), &hold{at: killAt, killed: true})
-						},
-					})
+				// Kill the removal at each of its calls in turn.
+				hasCall := true
+				for killAt := 1; hasCall; killAt++ {
+					w, had := newScene(t, inOld, m)
+					moveAndRemove := func() {
+						w.run(t, find("finish"), &hold{})
+						hasCall = w.run(t, find("remove"), &hold{at: killAt, killed: true})
+					}
+					w.run(t, find(name), &hold{at: 2, then: moveAndRemove}) // before its second call
 					w.judge(t, had, fmt.Sprintf("%s%s, killed at call %d", name, m.name, killAt))
 				}
 			})
@@ -548,9 +549,9 @@ func TestTagsOfMovingObject(t *testing.T) {
 	}
 }
 
-// While an operation pauses before each of its calls, every other operation runs, pauses or is killed.
-// The results match some order on a single store. OMNIBUCKET_SEED draws other cases; OMNIBUCKET_EVERY=1
-// runs all, in minutes.
+// Two operations at the same time have the results of some order on a single store: the outer one pauses before one of
+// its calls, and the inner one runs, pauses or is killed meanwhile. OMNIBUCKET_SEED draws other cases;
+// OMNIBUCKET_EVERY=1 runs all, in minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
 	every := intFromEnv(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
 	seed := intFromEnv(t, "OMNIBUCKET_SEED", 1)
@@ -558,10 +559,10 @@ func TestOperationsBesideEachOther(t *testing.T) {
 		for _, m := range modes {
 			t.Run(s.name+m.name, func(t *testing.T) {
 				t.Parallel()
-				d := draw{rand.New(rand.NewPCG(uint64(seed), uint64(i))), every}
+				d := draw{random: rand.New(rand.NewPCG(uint64(seed), uint64(i))), every: every}
 				synctest.Test(t, func(t *testing.T) {
-					isImpossible := func(a action) bool { return a.needs&m.lacks != 0 }
-					possible := slices.DeleteFunc(slices.Clone(actions), isImpossible)
+					lacksFeature := func(a action) bool { return a.needs&m.lacks != 0 }
+					possible := slices.DeleteFunc(slices.Clone(actions), lacksFeature)
 					for _, outer := range possible {
 						for _, inner := range possible {
 							if d.one() {

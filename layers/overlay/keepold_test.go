@@ -217,16 +217,18 @@ func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)
 	segments := strings.Repeat("s/", 253)
+	kept := segments + "2"
 	oddKeys := []string{
-		"f/",
-		"g/h/",
-		"a//b",
-		"x\\y",
+		"f/",   // the marker of a folder
+		"g/h/", // one in a folder
+		"a//b", // an empty segment, which the engine would not write
+		"x\\y", // a backslash, likewise
+		// The names of the tombstones of these would be too long, in bytes or in segments.
 		strings.Repeat("x", 1020),
 		"y" + strings.Repeat("é", 505),
 		segments + "1",
 	}
-	for _, key := range append(oddKeys, segments+"2") {
+	for _, key := range append(oddKeys, kept) {
 		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{
 			Key:  key,
 			Body: strings.NewReader("text"),
@@ -245,12 +247,12 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 
-	// Only one key is left.
-	require.Equal(t, map[string]string{segments + "2": "text"}, contentsOf(t, b))
-	require.Equal(t, []string{"s/ true 0"},
+	// Only one key is left. It is listed by itself, as a common prefix, and after a smaller key.
+	require.Equal(t, map[string]string{kept: "text"}, contentsOf(t, b))
+	require.Equal(t, []string{"s/ true 0"}, // key, IsPrefix and size
 		listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
 	require.Len(t, listKeys(t, b, segments+"0", nil), 1)
-	require.Empty(t, listKeys(t, b, segments+"2", nil))
+	require.Empty(t, listKeys(t, b, kept, nil))
 
 	// Finish copies the remaining object, and does not change the old store.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
