@@ -44,6 +44,8 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 			"move":   {transfer.WithMove()},
 		} {
 			t.Run(job+", "+name, func(t *testing.T) {
+				// The source and the destination are directories. A bucket of ts.served is one of them under another
+				// address.
 				ts := newTestStores(t, "directory")
 				ts.store("first", "a", "new")
 				ts.store("third", "a", "old text")
@@ -188,8 +190,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// To find out whether two buckets are nested, a job writes a small object and removes it. The job runs even if the
-// store refuses these requests.
+// To find out whether two buckets are nested, a job asks with a small object, which it writes and removes. The job runs
+// even if a store refuses these requests.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	failing := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
@@ -212,6 +214,7 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 			src := ts.bucket("first", faults.New(tt.srcRules...).Layer())
 			dst := ts.bucket("second", faults.New(tt.dstRules...).Layer())
 
+			// Unknown hides where a bucket is, so that the job must ask.
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
 				transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
@@ -254,8 +257,10 @@ func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// A job between an overlay and its old store, or a folder of that, is refused, even under another address.
+// A job between an overlay and its old store, or a folder of that, is refused, even under another address. To find this
+// out, the job stores a small test object in the overlay, and looks for it in the old store.
 func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
+	// A key with "a/" is in the folder that some jobs use, and "a/a/f1" is in that folder of the folder.
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	prefixes := map[string]struct{ dst, src string }{
 		"the old store":             {dst: "", src: ""},
@@ -285,6 +290,7 @@ func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 					}
 					layer, err := overlay.New(old, overlay.Config{KeepOld: mode.keepOld})
 					require.NoError(t, err)
+					// Nothing but the test object shows that both ends have one store.
 					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
 					src := newRefusingUploads(t, old)
 
@@ -362,6 +368,7 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 						require.NoError(t, err)
 					}
 
+					// Over a server, the layer does not learn from the context that an object is the test object.
 					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core {
 						return server{c}
 					})

@@ -277,19 +277,21 @@ func (r reasonRow) newReason(t *testing.T) (*testStores, storage.Bucket, removal
 	return state, b, r.reason.prepare(state, b)
 }
 
-// play calls a function that removes objects, and requires that only permitted objects have disappeared. fails makes
-// some requests fail.
-func (ts *testStores) play(b storage.Bucket, call removalCall, fails func()) error {
+// requirePermitted makes a call that removes objects from b, and requires that only those have disappeared that call.may
+// permits. It calls disturb just before, which makes some requests fail. It returns the error of the call.
+func (ts *testStores) requirePermitted(b storage.Bucket, call removalCall, disturb func()) error {
 	textsBefore := ts.everything()
-	fails()
+	disturb()
 	err := call.run(ts.t.Context())
 	ts.failing.Set()
 	ts.dead.Store(0)
 	textsAfter := ts.everything()
-	for each, current := range textsBefore {
-		if _, exists := textsAfter[each]; !exists && (call.may == nil || !call.may(each, current)) {
-			require.Fail(ts.t, "something is lost", "%q; the call: %v", each, err)
+	for text, current := range textsBefore {
+		if _, exists := textsAfter[text]; exists {
+			continue
 		}
+		isPermitted := call.may != nil && call.may(text, current)
+		require.True(ts.t, isPermitted, "something is lost: %q; the call: %v", text, err)
 	}
 
 	if err == nil && call.done != nil {
@@ -306,31 +308,35 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	random := rand.New(rand.NewPCG(20261128, 68))
 
 	for i, row := range reasonTable() {
-		// Each row draws an offset, so that it is the same whichever rows are skipped.
-		offset := random.Int64N(maxCalls)
-		if !wholeTable && i%sampledRows != 0 {
+		// Each row draws the calls before its death, so that they are the same whichever rows are skipped.
+		callsBefore := random.Int64N(maxCalls)
+		isSampled := i%sampledRows == 0
+		if !wholeTable && !isSampled {
 			continue
 		}
+		// The function may fail. requirePermitted checks what has disappeared.
 		t.Run(row.String(), func(t *testing.T) {
 			ts, b, call := row.newReason(t)
-			_ = ts.play(b, call, func() {
+			failListings := func() {
 				ts.failing.Set(row.rules...)
-			})
+			}
+			_ = ts.requirePermitted(b, call, failListings)
 		})
 
-		t.Run(fmt.Sprintf("%s/killed at call %d", row, offset), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/killed at call %d", row, callsBefore), func(t *testing.T) {
 			ts, b, call := row.newReason(t)
-			_ = ts.play(b, call, func() {
-				ts.dead.Store(ts.calls.Load() + 1 + offset)
-			})
+			killLater := func() {
+				ts.dead.Store(ts.calls.Load() + callsBefore + 1) // all calls from this one on fail
+			}
+			_ = ts.requirePermitted(b, call, killLater)
 			// The second run is not killed.
-			_ = ts.play(b, call, func() {})
+			_ = ts.requirePermitted(b, call, func() {})
 		})
 	}
 }
 
-// For each function that removes objects from one bucket, a model says what it removes. If no request fails, the
-// function removes all of that.
+// For each function that removes objects from one bucket, a model says what it removes: removalCall.done. If no request
+// fails, the function removes all of that.
 func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {
@@ -338,8 +344,10 @@ func TestReasonsRemove(t *testing.T) {
 				continue
 			}
 			t.Run(reason.name+"/"+kind, func(t *testing.T) {
+				// The function removes objects of the store "first", which has no layers.
 				ts, b, call := reasonRow{kind: kind, end: "first", reason: reason}.newReason(t)
-				err := ts.play(b, call, func() {})
+				err := ts.requirePermitted(b, call, func() {})
+				// The directory of the cache is then that of a store, or around it, which is refused.
 				if reason.kind == inStores {
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					return

@@ -358,17 +358,13 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
-			ts := newTestStores(t, row.kind)
-			ts.fill(strings.Contains(row.dst+row.src, "mirror"))
-			dst := jobEnds[row.dst](ts)
-			src := jobEnds[row.src](ts)
-			kept := row.job.kept(ts.contents(dst), ts.contents(src))
+			ts := row.newFilledStores(t)
+			failListings := func() {
+				ts.failing.Set(row.rules...)
+			}
+			row.requireKept(ts, failListings)
 
-			ts.failing.Set(row.rules...)
-			err := row.job.run(t.Context(), ts, dst, src)
-			ts.failing.Set()
-
-			ts.requireStored(kept, err)
+			// The job has removed the objects with which it asks whether two ends have the same store.
 			for text := range ts.stored() {
 				require.NotContains(t, text, "omnibucket asked")
 			}
@@ -376,10 +372,27 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 }
 
-// requireStored requires that the stores have all these contents. err is the error of the job.
-func (ts *testStores) requireStored(contents []string, err error) {
+// newFilledStores returns stores with objects. If the row has a mirror, its two stores are equal.
+func (r removalRow) newFilledStores(t *testing.T) *testStores {
+	ts := newTestStores(t, r.kind)
+	ts.fill(strings.Contains(r.dst+r.src, "mirror"))
+	return ts
+}
+
+// requireKept runs the job of a row, and requires that the stores still have the contents that the job must keep. It
+// calls disturb just before, which makes some requests fail.
+func (r removalRow) requireKept(ts *testStores, disturb func()) {
+	dst := jobEnds[r.dst](ts)
+	src := jobEnds[r.src](ts)
+	kept := r.job.kept(ts.contents(dst), ts.contents(src))
+
+	disturb()
+	err := r.job.run(ts.t.Context(), ts, dst, src)
+	ts.failing.Set()
+	ts.dead.Store(0)
+
 	stored := ts.stored()
-	for _, text := range contents {
+	for _, text := range kept {
 		require.True(ts.t, stored[text], "%q is lost; the job: %v", text, err)
 	}
 }
@@ -402,28 +415,19 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		isRestored := random.IntN(2) == 0
 		name := fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, call, isRestored)
 		t.Run(name, func(t *testing.T) {
-			ts := newTestStores(t, row.kind)
-			ts.fill(strings.Contains(row.dst+row.src, "mirror"))
+			ts := row.newFilledStores(t)
 			snapshot := ts.contents(ts.bucket("second"))
 
-			// The first run is killed.
-			dst := jobEnds[row.dst](ts)
-			src := jobEnds[row.src](ts)
-			kept := row.job.kept(ts.contents(dst), ts.contents(src))
-			ts.dead.Store(ts.calls.Load() + call)
-			err := row.job.run(t.Context(), ts, dst, src)
-			ts.dead.Store(0)
-			ts.requireStored(kept, err)
+			// All calls of the first run fail from one call on.
+			row.requireKept(ts, func() {
+				ts.dead.Store(ts.calls.Load() + call)
+			})
 
 			// The second run may find an older store.
 			if isRestored {
 				ts.restore("second", snapshot)
 			}
-			dst = jobEnds[row.dst](ts)
-			src = jobEnds[row.src](ts)
-			kept = row.job.kept(ts.contents(dst), ts.contents(src))
-			err = row.job.run(t.Context(), ts, dst, src)
-			ts.requireStored(kept, err)
+			row.requireKept(ts, func() {})
 		})
 	}
 }
