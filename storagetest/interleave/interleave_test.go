@@ -139,7 +139,7 @@ func TestExploreAtRandom(t *testing.T) {
 	require.NotNil(t, interleave.Explore(t, config, noWeakness, scene).Failure)
 }
 
-// Explore skips a schedule only if another one has the same result.
+// Explore skips a schedule, which is one order of the requests, only if another one has the same result.
 func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	results := make(map[string]bool)
 	scene := func(s *interleave.Scene) {
@@ -161,10 +161,12 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 		})
 	}
 
-	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness, scene)
+	onlyInterruptions := interleave.Budgets()[:1]
+	report := interleave.Explore(t, interleave.Config{Budgets: onlyInterruptions}, noWeakness, scene)
 	require.Nil(t, report.Failure)
 
-	// Runs were cut off at the limit of steps, but each of the two results was seen in some run.
+	// Some runs were cut off, because only the order of the writes of "shared" matters. Each of the two results was
+	// still seen in some run.
 	require.Positive(t, report.Cut)
 	require.Equal(t, map[string]bool{"a": true, "b": true}, results)
 }
@@ -228,7 +230,7 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
 
-	// A process dies before its second request at the earliest.
+	// A process dies before one of its requests, but not before the first one of the run.
 	require.Equal(t, map[string]bool{
 		"1":           true,
 		"1 2":         true,
@@ -241,7 +243,8 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
 
-	// longestWith returns the longest time that the upload takes in any run.
+	// longestWith explores all runs of an upload that a budget permits, and returns the longest time that it takes. In
+	// each run, a tick may pass while the request waits.
 	longestWith := func(budget interleave.Budget) (longest time.Duration) {
 		config := interleave.Config{Budgets: []interleave.Budget{budget}}
 		interleave.Explore(t, config, noWeakness, func(s *interleave.Scene) {
@@ -274,7 +277,7 @@ func TestExploreLetsTimePass(t *testing.T) {
 
 // A pending request ends when the deadline of its context passes.
 func TestExploreHeedsContexts(t *testing.T) {
-	timeouts := 0
+	timeouts := 0 // in all runs: time passes in one of them
 	interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		s.Tick(time.Hour)
 		store := s.Store("s")
@@ -296,9 +299,10 @@ func TestExploreHeedsContexts(t *testing.T) {
 // Explore splits a copy into a read and a write, so that another actor may replace the source
 // before, between or after them.
 func TestExploreSplitsCopies(t *testing.T) {
-	type outcome struct{ src, dst string }
+	type outcome struct{ src, dst string } // contents after a run
 	outcomes := make(map[outcome]bool)
-	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, noWeakness,
+	onlyInterruptions := interleave.Budgets()[:1]
+	report := interleave.Explore(t, interleave.Config{Budgets: onlyInterruptions}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), "src", "first")
@@ -438,7 +442,8 @@ func TestExploreFindsWhoNeverEnds(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "no end after")
 }
 
-// The actors of one process share its buckets, and lose no update if a lock orders their requests.
+// The actors of one process, like its goroutines, share its buckets. They lose no update if a lock orders their
+// requests.
 func TestActorsOfOneProcess(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		store := s.Store("s")
@@ -458,7 +463,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 			})
 		}
 		s.Check(func() {
-			// Each actor appends one letter.
+			// Each actor appends one letter, unless the run is one in which the process dies.
 			if !p.Died() {
 				require.Len(s, read(s, store.Bucket(), counter), 2)
 			}
@@ -469,7 +474,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 
 // If the budget lets one read fail, the bucket repeats it, and the operation succeeds.
 func TestExploreLetsReadsFail(t *testing.T) {
-	failures := 0
+	failures := 0 // in all runs
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -535,7 +540,10 @@ func TestExploreComparesRuns(t *testing.T) {
 		require.NoError(t, flag.Set("interleave.verify", "false"))
 	}()
 
-	require.Nil(t, interleave.Explore(t, interleave.Config{}, noWeakness, sceneOfUpdates(byRevision, "a", "b")).Failure)
+	equalRuns := sceneOfUpdates(byRevision, "a", "b")
+	require.Nil(t, interleave.Explore(t, interleave.Config{}, noWeakness, equalRuns).Failure)
+
+	// The second run of a schedule removes another key than the first one.
 	runs := 0
 	report := interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
 		runs++
