@@ -114,25 +114,24 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
-	lastTag := "" // tag of the part that the last round has failed to read
+	goneTag := "" // tag of the part whose file was gone in the last round
 	err = bucketdir.Retry(ctx, func() (err error) {
 		part, ok, err = u.findPart(src, upload, number)
-		if err != nil {
-			lastTag = ""
+		needsSum := ok && !part.CRC32C.Known
+		if err != nil || !needsSum {
 			return err
 		}
-		needsSum := ok && !part.CRC32C.Known
-		// A part that cannot be read, although no other part has replaced it, has no file in the upload any
-		// more: CompleteParts has moved it.
-		wasMoved := part.Tag == lastTag
-		if !needsSum || wasMoved {
+		// If the file of a part is gone, although no other part has replaced it, CompleteParts has moved it.
+		wasMoved := part.Tag == goneTag
+		if wasMoved {
 			return nil
 		}
 
-		lastTag = part.Tag
+		goneTag = ""
 		part.CRC32C, err = readPartSum(ctx, src, part)
 		isGone := storage.CodeOf(err) == storage.InvalidArgument
 		if isGone {
+			goneTag = part.Tag
 			return bucketdir.ErrAgain
 		}
 		return err
