@@ -80,8 +80,8 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 	return emulator, proxy, u.Path, transport.CloseIdleConnections
 }
 
-// The suite passes on Azurite with the transient answers that Azure documents. The account keeps
-// versions and archived blobs, and has a SAS expiration policy.
+// The suite passes on Azurite, in an account that keeps versions and archived blobs and limits the terms
+// of signatures, if requests first get the transient answers that Azure documents.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	// The table of features has no column for this account.
@@ -95,22 +95,19 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	server := httptest.NewServer(answering)
 	t.Cleanup(server.Close)
 
+	// Azurite itself has no versions, but this account has.
 	skips := maps.Clone(azurite.Skipped)
 	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
 	maps.Copy(skips, undisturbed)
-	opts := append(documented.Skips(skips),
-		documented.SkipCore(),
-		storagetest.WithName("azure (Azurite)"),
-		storagetest.WithOpener(openPatient),
-	)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		// Idle connections would be goroutines that the suite reports.
 		t.Cleanup(closeIdle)
 		container := emulator.container(t)
 		answering.Add(t, container)
 		return newDriverAt(t, azure.Config{Bucket: container, Endpoint: server.URL + path})
-	}, opts...)
+	}, patientOptions(skips)...)
 
+	// The suite for accounts passes, too.
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(closeIdle)
 		server := httptest.NewServer(answering.For(t))
@@ -140,6 +137,16 @@ var patient = storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time
 
 // patiently has substrings of the names of cases that use open uploads or appends.
 var patiently = []string{"/U", "open_upload", "ppend", "grow", "/W16"}
+
+// patientOptions returns the options of a run of the suite whose requests get transient answers. skips
+// has the cases to leave out, each with the reason.
+func patientOptions(skips map[string]string) []storagetest.Option {
+	return append(documented.Skips(skips),
+		documented.SkipCore(),
+		storagetest.WithName("azure (Azurite)"),
+		storagetest.WithOpener(openPatient),
+	)
+}
 
 // openPatient opens a bucket. For cases of many requests, it permits 40 attempts.
 func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
@@ -243,38 +250,41 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			// The account handles requests before they reach Azurite. The transient answers come before the account.
-			emulator, handler, path, closeIdle := startEmulator(t)
-			account := documented.Before(handler, kind.play(t, emulator)...)
-			answering := documented.New(account, documented.AzureKind, documented.Azure)
-			answering.Spared = refusedCopies(kind.private)
-			open := kind.opener(t, answering, path)
-
 			skips := maps.Clone(azurite.Skipped)
 			maps.Copy(skips, undisturbed)
 			maps.Copy(skips, kind.skip)
-			opts := append(documented.Skips(skips),
-				documented.SkipCore(),
-				storagetest.WithName("azure (Azurite)"),
-				storagetest.WithOpener(openPatient),
-			)
+			opts := patientOptions(skips)
 			if !isComplete {
 				const reason = "only make accounts runs it: this kind of account does not change its requests"
-				rules := slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool {
-					return slices.Contains(kind.also, rule)
-				})
-				opts = append(opts, storagetest.SkipRules(reason, rules...))
+				opts = append(opts, storagetest.SkipRules(reason, kind.unchangedRules()...))
 			}
-
-			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				// Idle connections would be goroutines that the suite reports.
-				t.Cleanup(closeIdle)
-				container := emulator.container(t)
-				answering.Add(t, container)
-				return open(t, container)
-			}, opts...)
+			kind.requireConformance(t, opts...)
 		})
 	}
+}
+
+// unchangedRules returns the rules of the suite whose requests are the same on this kind of account as on any other.
+func (k accountKind) unchangedRules() []string {
+	return slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool { return slices.Contains(k.also, rule) })
+}
+
+// requireConformance runs the suite on an account of this kind.
+func (k accountKind) requireConformance(t *testing.T, opts ...storagetest.Option) {
+	t.Helper()
+	// The account handles requests before they reach Azurite. The transient answers come before the account.
+	emulator, handler, path, closeIdle := startEmulator(t)
+	account := documented.Before(handler, k.play(t, emulator)...)
+	answering := documented.New(account, documented.AzureKind, documented.Azure)
+	answering.Spared = refusedCopies(k.private)
+	open := k.opener(t, answering, path)
+
+	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+		// Idle connections would be goroutines that the suite reports.
+		t.Cleanup(closeIdle)
+		container := emulator.container(t)
+		answering.Add(t, container)
+		return open(t, container)
+	}, opts...)
 }
 
 // opener serves an account of this kind, and returns a function that opens a container there.
