@@ -33,11 +33,10 @@ const leastPart = 64 << 10 // of an upload, in the servers of these tests
 // and an upload of another program. Their key makes a page of a listing unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
+	// Each new bucket gets the entries of another program, which the suite does not expect in listings.
 	foreign := &foreignEntries{}
 	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
 	foreign.addTo(server)
-
-	// Buckets.
 	layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
 	requireConformance(t, server, layer, append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
@@ -66,21 +65,25 @@ func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	trustCertificate(t, front.Certificate())
 	server.endpoint = front.URL
 
-	withoutSignatures := func(d driver.Driver) driver.Driver {
-		profiled := d.(interface {
-			Profile() s3.Profile
-			WithProfile(p s3.Profile) driver.Driver
-		})
-		profile := profiled.Profile()
-		profile.NoSigning = true
-		profile.SignedForms = false
-		profile.SignedUploads = s3.SignedUploads{}
-		return withSmallParts(profiled.WithProfile(profile))
-	}
-	requireConformance(t, server, withoutSignatures, append(documented.Skips(withoutChecksums),
+	opts := append(documented.Skips(withoutChecksums),
 		storagetest.WithName("s3"),
 		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer",
-			"R6", "R7", "R8", "L1", "L3"))...)
+			"R6", "R7", "R8", "L1", "L3"))
+	layer := func(d driver.Driver) driver.Driver { return withSmallParts(withoutSignatures(d)) }
+	requireConformance(t, server, layer, opts...)
+}
+
+// withoutSignatures returns the driver d with a profile that permits no signed URLs and forms.
+func withoutSignatures(d driver.Driver) driver.Driver {
+	profiled := d.(interface {
+		Profile() s3.Profile
+		WithProfile(p s3.Profile) driver.Driver
+	})
+	profile := profiled.Profile()
+	profile.NoSigning = true
+	profile.SignedForms = false
+	profile.SignedUploads = s3.SignedUploads{}
+	return profiled.WithProfile(profile)
 }
 
 // amazonsRare has kinds of requests that the suite makes too rarely for each of their transient answers to be given.
