@@ -225,13 +225,14 @@ func (e *expiry) readClock(ctx context.Context) (err error) {
 	return err
 }
 
-// expireObjects removes the objects that are older than the Age of a rule, or those of every age for
-// Remove.
+// expireObjects removes the objects that are older than the Age of the rule with this index, or objects
+// of every age for Remove.
 func (e *expiry) expireObjects(ctx context.Context, rule int) error {
 	for entry, err := range e.listObjects(ctx, e.rules[rule].Prefix) {
 		if err != nil {
 			return err
 		}
+		// The progress counts each object as soon as it is listed.
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
 		if !e.settings.files.SelectsFile(entry.Key, entry.Size, entry.Modified) {
@@ -250,12 +251,15 @@ func (e *expiry) expireObjects(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// collect adds an object or version to the group to be removed, if the rule selects it and no earlier
-// rule does. isOld reports whether the entry is old enough for a rule.
+// collect adds an object or version to the group to be removed, if it is old enough for the rule with
+// this index, and no earlier rule removes it anyway. isOld reports whether the entry is old enough for
+// the given rule.
 func (e *expiry) collect(ctx context.Context, rule int, v expiring, isOld func(ExpireRule) bool) {
 	if !isOld(e.rules[rule]) {
 		return
 	}
+	// The tags of the entry may select it for this rule or an earlier one. They are read later, for a
+	// whole group.
 	v.selects = e.selector(rule, v.Key, isOld)
 	if v.selects.neverSelects() {
 		return
@@ -299,7 +303,8 @@ func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
 	return !start.IsZero() && e.now.Sub(start) > age
 }
 
-// removeGroup removes the objects or versions of the group, except those whose tags do not match.
+// removeGroup removes the objects or versions of e.group, except those whose tags do not match, and
+// empties it.
 func (e *expiry) removeGroup(ctx context.Context) {
 	group := e.selectByTags(ctx, e.group)
 	e.group = e.group[:0]
@@ -310,13 +315,14 @@ func (e *expiry) removeGroup(ctx context.Context) {
 		return
 	}
 
-	// A group has only objects or only versions. Only versions have an age.
-	ofVersions := len(group) > 0 && group[0].age > 0
+	// A group has only objects or only versions.
+	ofVersions := len(group) > 0 && group[0].isVersion()
+	if e.settings.inventory != nil && !ofVersions {
+		e.removeListed(ctx, group)
+		return
+	}
 	if e.settings.inventory != nil {
-		if !ofVersions {
-			e.removeListed(ctx, group)
-			return
-		}
+		// The bucket may have changed since the inventory was taken.
 		group = e.stillOld(ctx, group)
 	}
 
@@ -329,7 +335,8 @@ func (e *expiry) removeGroup(ctx context.Context) {
 	})
 }
 
-// expireVersions removes the versions that are older than the OldVersionsAge of a rule.
+// expireVersions removes the versions that became noncurrent longer ago than the OldVersionsAge of the
+// rule with this index.
 func (e *expiry) expireVersions(ctx context.Context, rule int) error {
 	prefix := e.rules[rule].Prefix
 	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(prefix))
@@ -337,60 +344,59 @@ func (e *expiry) expireVersions(ctx context.Context, rule int) error {
 		versions = e.settings.inventory.rows.Versions(ctx, prefix)
 	}
 
-	// Old versions of objects that leases and layers keep in the bucket are no longer in use.
+	// Jobs leave out the objects of leases and layers, but their old versions are no longer in use.
 	files := e.settings.files
 	files.Held = nil
 	files.OfLayers = true
 
-	err := eachOld(versions, func(v storage.VersionEntry, start time.Time) error {
-		isEmpty := v.Key == "" // eachOld also calls this function with empty entries
-		if isEmpty || !files.SelectsFile(v.Key, v.Size, v.Modified) {
-			return ctx.Err()
+	for v, err := range oldVersions(versions) {
+		if err != nil {
+			return err
 		}
-		isOld := func(r ExpireRule) bool {
-			return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge)
+		if files.SelectsFile(v.Key, v.Size, v.Modified) {
+			isOld := func(r ExpireRule) bool {
+				return r.OldVersionsAge > 0 && e.tooOld(v.since, r.OldVersionsAge)
+			}
+			version := expiring{VersionEntry: v.VersionEntry, age: e.rules[rule].OldVersionsAge}
+			e.collect(ctx, rule, version, isOld)
 		}
-		version := expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}
-		e.collect(ctx, rule, version, isOld)
-		return ctx.Err()
-	})
-	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return joberror.OfContext(ctx.Err())
+		}
 	}
 	return e.removeRest(ctx)
 }
 
-// eachOld calls expire for each version that is not current, with the time at which it became
-// noncurrent. It also does so for a delete marker that is the only entry of its key, with the time of
-// the marker. expire must ignore an empty entry.
-func eachOld(
-	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, start time.Time) error,
-) error {
-	var last string
-	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
-	for v, err := range versions {
-		if err != nil {
-			return err
-		}
-		isNewest := v.Key != last
-		if isNewest {
-			if err := expire(lone, lone.Modified); err != nil {
-				return joberror.OfContext(err)
-			}
-		}
+// An oldVersion is a version that is not current, with the time since which it is not.
+type oldVersion struct {
+	storage.VersionEntry
+	since time.Time
+}
 
-		last = v.Key
-		lone = storage.VersionEntry{}
-		if isNewest && v.IsDeleteMarker {
-			lone = v
-		} else if !v.Current {
-			if err := expire(v, v.NoncurrentSince); err != nil {
-				return joberror.OfContext(err)
+// oldVersions yields each version that is not current. It also yields a delete marker that is the only
+// entry of its key, with the time of the marker.
+func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldVersion, error] {
+	return func(yield func(oldVersion, error) bool) {
+		var previous storage.VersionEntry
+		isLone := false // whether previous is a delete marker and no other entry of its key has followed
+		for v, err := range versions {
+			if err != nil {
+				yield(oldVersion{}, err)
+				return
 			}
+			isNewest := v.Key != previous.Key
+			if isNewest && isLone && !yield(oldVersion{VersionEntry: previous, since: previous.Modified}, nil) {
+				return
+			}
+			isLone = isNewest && v.IsDeleteMarker
+			isOld := !isLone && !v.Current
+			if isOld && !yield(oldVersion{VersionEntry: v, since: v.NoncurrentSince}, nil) {
+				return
+			}
+			previous = v
+		}
+		if isLone {
+			yield(oldVersion{VersionEntry: previous, since: previous.Modified}, nil)
 		}
 	}
-
-	// expire fails only if ctx is done, which the caller checks itself.
-	_ = expire(lone, lone.Modified)
-	return nil
 }

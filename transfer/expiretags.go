@@ -17,6 +17,9 @@ type expiring struct {
 	selects tagSelector
 }
 
+// isVersion reports whether v is a version, and not an object.
+func (v expiring) isVersion() bool { return v.age > 0 }
+
 // A tagSelector selects objects that have the tags of one rule, and not the tags of an earlier
 // rule. If several rules selected the same object, a dry run would count the object several times.
 type tagSelector struct {
@@ -67,22 +70,27 @@ func containsAll(tags, want map[string]string) bool {
 	return true
 }
 
-// hasTags reports whether s selects an object by its tags, which it reads. An object that no longer
-// exists is not selected.
-func (e *expiry) hasTags(
-	ctx context.Context, key string, selector tagSelector, opts ...storage.AttrsOption,
-) (bool, error) {
-	tags, err := storage.Tags(ctx, e.bucket, key, opts...)
+// hasTags reports whether an object has the tags that select it, which it reads. It counts a failure if
+// they cannot be read. An object that no longer exists is not selected.
+func (e *expiry) hasTags(ctx context.Context, object expiring) bool {
+	var opts []storage.AttrsOption
+	if object.isVersion() {
+		// The tags of a version may differ from those of the object.
+		opts = append(opts, storage.WithVersion(object.Version))
+	}
+	tags, err := storage.Tags(ctx, e.bucket, object.Key, opts...)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil
+		return false
 	}
 	if err != nil {
-		return false, err
+		e.reporter.countDestinationFailure(ctx, object.Key, err)
+		return false
 	}
-	return selector.matches(tags), nil
+	return object.selects.matches(tags)
 }
 
-// selectByTags returns the objects of the group that are selected by their tags, in their order.
+// selectByTags returns the objects of the group that are selected by their tags, in their order. It
+// reads the tags of several objects in parallel.
 func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring {
 	requests := newSemaphore(e.settings.concurrency)
 	var reading running.Group
@@ -97,22 +105,12 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 		if !requests.acquire(ctx, 1) {
 			break
 		}
-
-		reading.Go(func() {
+		readTags := func() {
 			defer requests.release(1)
-			var opts []storage.AttrsOption
-			if object.age > 0 {
-				// The entry is a version, whose tags may differ from those of the object.
-				opts = append(opts, storage.WithVersion(object.Version))
-			}
-
-			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
-			if err != nil {
-				e.reporter.countDestinationFailure(ctx, object.Key, err)
-			}
-			selected[i] = has
+			selected[i] = e.hasTags(ctx, object)
 			requests.ended(0, 1)
-		}, nil)
+		}
+		reading.Go(readTags, nil)
 	}
 	reading.Wait()
 

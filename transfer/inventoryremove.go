@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -99,39 +100,50 @@ func keyEnds(group []expiring) []int {
 // removed, it stores the reason in errs: the error of the listing, or Changed if the bucket no longer
 // has it as an old version.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []error) {
-	key := group[0].Key
-	foundCount := 0
-	found := make([]bool, len(group)) // as old versions
+	found, err := e.findOld(ctx, group)
+	for i := range group {
+		if err != nil {
+			errs[i] = err
+		} else if !found[i] {
+			errs[i] = storage.Changed
+		}
+	}
+}
 
-	// The listing of the prefix ends before longer keys, or when all versions of the group were found.
-	versions := func(yield func(storage.VersionEntry, error) bool) {
+// findOld lists the versions of the one key of the group again. It reports for each version of the group
+// whether the bucket has it as a version that is old enough.
+func (e *expiry) findOld(ctx context.Context, group []expiring) ([]bool, error) {
+	found := make([]bool, len(group))
+	foundCount := 0
+	for v, err := range oldVersions(e.versionsOf(ctx, group[0].Key)) {
+		if err != nil {
+			return nil, err
+		}
+		if foundCount == len(group) {
+			break
+		}
+		for i, row := range group {
+			isSame := row.Version == v.Version && sameSecond(row.Modified, v.Modified)
+			if isSame && e.tooOld(v.since, row.age) {
+				found[i] = true
+				foundCount++
+			}
+		}
+	}
+	return found, nil
+}
+
+// versionsOf yields the versions of one key. It stops where the listing of its prefix comes to longer
+// keys.
+func (e *expiry) versionsOf(ctx context.Context, key string) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
-			isEnd := v.Key != key || foundCount == len(group)
-			if err == nil && isEnd {
+			if err == nil && v.Key != key {
 				return
 			}
 			if !yield(v, err) {
 				return
 			}
-		}
-	}
-	err := eachOld(versions, func(v storage.VersionEntry, start time.Time) error {
-		for i, row := range group {
-			isSame := row.Version == v.Version && sameSecond(row.Modified, v.Modified)
-			if isSame && e.tooOld(start, row.age) {
-				found[i] = true
-				foundCount++
-			}
-		}
-		return nil
-	})
-
-	for i := range group {
-		switch {
-		case err != nil:
-			errs[i] = err
-		case !found[i]:
-			errs[i] = storage.Changed
 		}
 	}
 }
