@@ -29,13 +29,9 @@ type Forecast struct {
 // forecast estimates what a job would do after its dry run with the destination dst.
 func (j *job) forecast(dst End) *Forecast {
 	report := &j.reporter.report
-	srcObjects, srcIsBucket := j.src.(*ends.Objects)
-	dstObjects, dstIsBucket := j.dst.(*ends.Objects)
-	betweenBuckets := srcIsBucket && dstIsBucket
-	movesInStore := betweenBuckets && j.settings.move && j.places.SameBucket &&
-		storage.Supports(dstObjects.Bucket, storage.ServerMove)
-	copiesInStore := betweenBuckets && serving.OneAccount(dstObjects.Bucket, srcObjects.Source) &&
-		storage.Supports(dstObjects.Bucket, storage.ServerCopy)
+	_, srcIsBucket := j.src.(*ends.Objects)
+	_, dstIsBucket := j.dst.(*ends.Objects)
+	movesInStore, copiesInStore := j.worksInStore()
 
 	// A move within the store is one request, which counts as a write.
 	f := &Forecast{Free: -1}
@@ -59,11 +55,25 @@ func (j *job) forecast(dst End) *Forecast {
 		f.Received = report.Bytes
 	}
 
-	// A move also removes the files of the source, which takes no request in a directory.
+	// A move also removes the files of the source, even those that the destination has already. In a
+	// directory, that takes no request.
 	if j.settings.move && srcIsBucket && !movesInStore {
 		f.Removals += report.Transferred + report.Skipped
 	}
 	return f
+}
+
+// worksInStore reports whether the store itself moves the objects of the job, with one request for each,
+// and whether it copies them.
+func (j *job) worksInStore() (moves, copies bool) {
+	src, srcIsBucket := j.src.(*ends.Objects)
+	dst, dstIsBucket := j.dst.(*ends.Objects)
+	if !srcIsBucket || !dstIsBucket {
+		return false, false
+	}
+	moves = j.settings.move && j.places.SameBucket && storage.Supports(dst.Bucket, storage.ServerMove)
+	copies = serving.OneAccount(dst.Bucket, src.Source) && storage.Supports(dst.Bucket, storage.ServerCopy)
+	return moves, copies
 }
 
 // String returns a text for people, which is "" if there is nothing to do.

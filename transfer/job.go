@@ -56,17 +56,18 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 		// The second store of a mirror may lack files, which the job would take for removed ones.
 		ctx = evidence.WithoutFailover(ctx)
 	}
+	// A job that may read from the second store reports whether it did.
 	ctx, failedOver := evidence.NoteFailover(ctx)
 
-	early := j.open(ctx, op, dst, src)
-	if early == nil {
-		early = j.execute(ctx)
+	err := j.open(ctx, op, dst, src)
+	if err == nil {
+		err = j.execute(ctx)
 		if j.settings.dryRun && !j.comparing {
 			j.reporter.report.Forecast = j.forecast(dst)
 		}
 	}
 	j.reporter.report.FailedOver = failedOver.Load()
-	return j.reporter.end(setOp(op, early))
+	return j.reporter.end(setOp(op, err))
 }
 
 // needBuckets returns Unsupported if an end is a bucket of a type from outside this library, which
@@ -126,39 +127,15 @@ func (j *job) check(op string, dst, src End) error {
 }
 
 // open checks the options, opens both ends, and prepares the job to transfer files between them.
-func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
+func (j *job) open(ctx context.Context, op string, dst, src End) error {
 	if err := j.check(op, dst, src); err != nil {
 		return err
 	}
-
-	// A move removes the source, so that equal times are not enough. A dry run must not write a journal.
-	j.settings.checksum = j.settings.checksum || j.settings.move
-	if j.settings.dryRun {
-		j.settings.journal = nil
+	if err := j.prepareSettings(dst, src); err != nil {
+		return err
 	}
-	j.settings.journal.SetPlaces(dst.name(), src.name())
-	if dst.kind == bucketEnd && !j.settings.dryRun {
-		if err := j.settings.resume.Prepare(); err != nil {
-			return err
-		}
-	}
-
-	if j.src, err = openEnd(src, j.settings.links); err != nil {
-		return joberror.OfFile(op, src.path, err)
-	}
-	if srcObjects, ok := j.src.(*ends.Objects); ok {
-		if j.settings.inventory != nil {
-			srcObjects.Inventory = j.settings.inventory.rows
-		}
-		srcObjects.PastUnreadable = true
-	}
-	if j.dst, err = j.openDestination(dst); err != nil {
-		_ = j.src.Close()
-		return joberror.OfFile(op, dst.path, err)
-	}
-	if dstObjects, ok := j.dst.(*ends.Objects); ok {
-		// A job that writes must know which files it replaces, so it fails for unreadable folders.
-		dstObjects.PastUnreadable = j.comparing
+	if err := j.openEnds(op, dst, src); err != nil {
+		return err
 	}
 	j.recoverNames()
 
@@ -176,6 +153,47 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	}
 	j.copier = copier.New(j.dst, j.src, j.settings.copierSettings())
 	j.slots = newSemaphore(j.settings.concurrency)
+	return nil
+}
+
+// prepareSettings changes the options where others demand that, and prepares WithJournal and WithResume
+// for the two ends.
+func (j *job) prepareSettings(dst, src End) error {
+	// A move removes the source, so that equal times are not enough.
+	j.settings.checksum = j.settings.checksum || j.settings.move
+	if j.settings.dryRun {
+		// A dry run must not write a journal.
+		j.settings.journal = nil
+	}
+	j.settings.journal.SetPlaces(dst.name(), src.name())
+	if dst.kind == bucketEnd && !j.settings.dryRun {
+		return j.settings.resume.Prepare()
+	}
+	return nil
+}
+
+// openEnds opens the source and the destination. If it fails, neither is open.
+func (j *job) openEnds(op string, dst, src End) (err error) {
+	j.src, err = openEnd(src, j.settings.links)
+	if err != nil {
+		return joberror.OfFile(op, src.path, err)
+	}
+	if srcObjects, isBucket := j.src.(*ends.Objects); isBucket {
+		if j.settings.inventory != nil {
+			srcObjects.Inventory = j.settings.inventory.rows
+		}
+		srcObjects.PastUnreadable = true
+	}
+
+	j.dst, err = j.openDestination(dst)
+	if err != nil {
+		_ = j.src.Close()
+		return joberror.OfFile(op, dst.path, err)
+	}
+	if dstObjects, isBucket := j.dst.(*ends.Objects); isBucket {
+		// A job that writes must know which files it replaces, so it fails for unreadable folders.
+		dstObjects.PastUnreadable = j.comparing
+	}
 	return nil
 }
 
@@ -206,12 +224,13 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	}
 
 	removes := j.settings.move || j.settings.remove
-	// A dry run only reports that the places are not known to be distinct.
+	mayRemoveOwn := removes && !j.places.Distinct
 	if j.settings.dryRun {
-		j.reporter.report.PlacesUnknown = removes && !j.places.Distinct
+		// Only a real job stores test objects to find out more than the addresses show.
+		j.reporter.report.PlacesUnknown = mayRemoveOwn
 		return nil
 	}
-	if removes && !j.places.Distinct {
+	if mayRemoveOwn {
 		if err := j.places.CheckEnds(ctx); err != nil {
 			return err
 		}
@@ -272,71 +291,74 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the listings skip the directories of WithResume and WithCache. In a transfer between
-// two directories, each listing also skips the other directory.
-//
-// Otherwise the job might read its destination as a part of the source: the file system may show a
-// folder that WithExclude excludes under a second name, which the pattern does not match.
+// skipDirs makes the listings skip the directories of WithResume and WithCache, and the listing of each
+// directory also skip the other end.
 func (j *job) skipDirs() error {
-	optionDirs := map[string]string{
+	dirs := j.optionDirs()
+	if err := j.skipDirsIn(j.src, j.dst, dirs); err != nil {
+		return err
+	}
+	return j.skipDirsIn(j.dst, j.src, dirs)
+}
+
+// optionDirs returns the directories of WithResume and WithCache that exist, by the name of the option.
+func (j *job) optionDirs() map[string]fs.FileInfo {
+	paths := map[string]string{
 		"WithResume": string(j.settings.resume),
 		"WithCache":  j.settings.cacheDir,
 	}
 	dirs := map[string]fs.FileInfo{}
-	for option, dir := range optionDirs {
-		if info, err := os.Stat(dir); err == nil {
-			// The directory may not exist yet.
+	for option, path := range paths {
+		if info, err := os.Stat(path); err == nil {
 			dirs[option] = info
 		}
 	}
+	return dirs
+}
 
-	bothEnds := [...]ends.End{j.src, j.dst}
-	for i, end := range bothEnds {
-		tree, ok := end.(*ends.Tree)
-		if !ok || tree.Root == nil {
-			continue
-		}
-		info, err := tree.Root.Stat(".")
-		if err != nil {
-			return joberror.OfFile("read", "", err)
-		}
+// skipDirsIn makes the listing of end skip the directories of options, and the listing of other skip
+// end. It does nothing if end is a bucket.
+func (j *job) skipDirsIn(end, other ends.End, optionDirs map[string]fs.FileInfo) error {
+	tree, isTree := end.(*ends.Tree)
+	if !isTree || tree.Root == nil {
+		return nil
+	}
+	info, err := tree.Root.Stat(".")
+	if err != nil {
+		return joberror.OfFile("read", "", err)
+	}
 
-		for option, dir := range dirs {
-			if os.SameFile(info, dir) {
-				return joberror.Invalid(option, "must name another directory than the source or destination")
-			}
-			tree.Skipped = append(tree.Skipped, dir)
+	for option, dir := range optionDirs {
+		if os.SameFile(info, dir) {
+			return joberror.Invalid(option, "must name another directory than the source or destination")
 		}
+		tree.Skipped = append(tree.Skipped, dir)
+	}
 
-		// The end at 1-i is the other one.
-		if other, ok := bothEnds[1-i].(*ends.Tree); ok && !j.comparing {
-			other.Skipped = append(other.Skipped, info)
-		}
+	// WithExclude may exclude a folder that contains this end. The file system may show the folder under
+	// a second name, which the pattern does not match, so the other listing skips this end by identity.
+	if otherTree, isTree := other.(*ends.Tree); isTree && !j.comparing {
+		otherTree.Skipped = append(otherTree.Skipped, info)
 	}
 	return nil
 }
 
-// overlap reports whether one end is known to contain the other. It ignores a folder that WithExclude
-// excludes, but not between a bucket and a directory, whose file system may have several names for the
-// folder.
+// overlap reports whether one end is known to contain the other, except in a folder that WithExclude
+// excludes.
 func (j *job) overlap(dst, src End) bool {
-	dstLocation := dst.location()
-	srcLocation := src.location()
-	prefixes := make([]string, 0, 2)
-	if prefix, ok := serving.Below(dstLocation, srcLocation); ok {
-		prefixes = append(prefixes, prefix)
-	}
-	if prefix, ok := serving.Below(srcLocation, dstLocation); ok {
-		prefixes = append(prefixes, prefix)
+	dstInSrc, isDstInSrc := serving.Below(dst.location(), src.location())
+	srcInDst, isSrcInDst := serving.Below(src.location(), dst.location())
+	if !isDstInSrc && !isSrcInDst {
+		return false
 	}
 
+	// In a download, the file system may have several names for an excluded folder.
 	isDownload := dst.kind == dirEnd && src.kind != dirEnd
-	for _, prefix := range prefixes {
-		if isDownload || !j.settings.files.InExcludedDir(prefix) {
-			return true
-		}
+	if isDownload {
+		return true
 	}
-	return false
+	return isDstInSrc && !j.settings.files.InExcludedDir(dstInSrc) ||
+		isSrcInDst && !j.settings.files.InExcludedDir(srcInDst)
 }
 
 // execute transfers files, and then removes what must be removed. It returns the error that ended the

@@ -8,7 +8,6 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/transfer/internal/ends"
-	"github.com/omnibucket/storage/transfer/internal/journal"
 )
 
 // hasMarkerSize reports whether size is the size of a marker with a key of b. A marker is a small
@@ -17,15 +16,16 @@ func hasMarkerSize(b any, key string, size int64) bool {
 	return objectkey.HasOverlayMarkerSize(serving.Prefix(b)+key, size)
 }
 
-// skipMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored.
-// A marker says where the overlay finds an object, or that it was removed, and must not replace a file
-// of the destination.
+// skipMarker skips an object of the source that is a marker of an overlay, and reports whether it did. A
+// marker says where the overlay finds an object, or that it was removed, and must not replace a file of
+// the destination.
 func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
 	if !ok || !hasMarkerSize(src.Source, t.src.Key, t.src.Size) {
 		return false, nil
 	}
 
+	// Only with this context do the attributes contain the metadata of layers.
 	attrs, err := src.Source.Attrs(metadata.WithLayers(ctx), t.src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The transfer will report the missing object.
@@ -34,24 +34,23 @@ func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if attrs.Size != t.src.Size || attrs.Metadata[objectkey.OverlayMarker] == "" {
-		return false, nil
-	}
 
-	j.reporter.countPassed(func(r *Report) {
-		r.Ignored++
-	})
-	j.settings.journal.End(t.step, journal.Counts{Ignored: 1})
-	return true, nil
+	isMarker := attrs.Size == t.src.Size && attrs.Metadata[objectkey.OverlayMarker] != ""
+	if isMarker {
+		j.ignore(t)
+	}
+	return isMarker, nil
 }
 
 // hideMarkers sets IsDeleteMarker in each version that is a marker of an overlay, so that the job does
-// not restore it as an object. A current marker that refers to the overlay's old store stays, because
-// the overlay needs it.
+// not restore it as an object. It leaves a current marker that refers to the overlay's old store as it
+// is, because the overlay needs that.
 func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
-		if !hasMarkerSize(r.bucket, v.Key, v.Size) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
+		mayBeMarker := hasMarkerSize(r.bucket, v.Key, v.Size) && !v.IsDeleteMarker
+		isSoftDeleted := !v.SoftDeletedUntil.IsZero() // and cannot be read
+		if !mayBeMarker || isSoftDeleted {
 			continue
 		}
 		kind, _, err := r.markerOf(ctx, v.Key, v.Version)
@@ -61,6 +60,7 @@ func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEn
 		isNeeded := v.Current && kind != objectkey.OverlayRemoved
 		if kind != "" && !isNeeded {
 			v.IsDeleteMarker = true
+			// Without a version, the job does not remove the marker either.
 			v.Version = ""
 		}
 	}
@@ -87,8 +87,8 @@ func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, rev
 // restore restores the newest soft-deleted version of an object that is not a marker of an overlay. It
 // removes markers again, because only a restored version shows whether it is one.
 func (r *reverter) restore(ctx context.Context, rev reversion) error {
-	key := rev.version.Key
-	for _, v := range append([]storage.VersionEntry{rev.version}, rev.below...) {
+	newestFirst := append([]storage.VersionEntry{rev.version}, rev.below...)
+	for _, v := range newestFirst {
 		// The version is not soft-deleted, so it cannot be restored.
 		if v.SoftDeletedUntil.IsZero() {
 			break
@@ -98,26 +98,32 @@ func (r *reverter) restore(ctx context.Context, rev reversion) error {
 		if v.Version != "" {
 			opts = append(opts, storage.WithVersion(v.Version))
 		}
-
-		// A version whose size is not that of a marker is the object itself.
-		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || !hasMarkerSize(r.bucket, key, v.Size) {
+		if err := storage.Restore(ctx, r.bucket, v.Key, opts...); err != nil {
 			return err
 		}
-
-		kind, revision, err := r.markerOf(ctx, key, "")
-		if err != nil || kind == "" {
-			return err
-		}
-
-		var removeOpts []storage.RemoveOption
-		if storage.Supports(r.bucket, storage.ConditionalRemove) {
-			removeOpts = append(removeOpts, storage.IfRevision(revision))
-		}
-		if err := r.bucket.Remove(ctx, key, removeOpts...); err != nil {
+		wasMarker, err := r.removeMarker(ctx, v)
+		if err != nil || !wasMarker {
 			return err
 		}
 	}
 
 	// Each restored version was a marker and was removed again, so that nothing has changed.
 	return storage.PreconditionFailed
+}
+
+// removeMarker removes a restored version if it is a marker of an overlay, and reports whether it was.
+func (r *reverter) removeMarker(ctx context.Context, v storage.VersionEntry) (bool, error) {
+	if !hasMarkerSize(r.bucket, v.Key, v.Size) {
+		return false, nil
+	}
+	kind, revision, err := r.markerOf(ctx, v.Key, "")
+	if err != nil || kind == "" {
+		return false, err
+	}
+
+	var opts []storage.RemoveOption
+	if storage.Supports(r.bucket, storage.ConditionalRemove) {
+		opts = append(opts, storage.IfRevision(revision))
+	}
+	return true, r.bucket.Remove(ctx, v.Key, opts...)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/copier"
 	"github.com/omnibucket/storage/transfer/internal/ends"
 	"github.com/omnibucket/storage/transfer/internal/joberror"
-	"github.com/omnibucket/storage/transfer/internal/journal"
 	"github.com/omnibucket/storage/transfer/internal/places"
 	"github.com/omnibucket/storage/transfer/internal/selection"
 )
@@ -24,6 +23,7 @@ type cursor struct {
 	entry    ends.Entry
 	err      error
 	hasEntry bool
+	extra    int // number of successive entries that only this end has
 }
 
 // open starts to iterate over entries. The keys of all entries are greater than startAfter.
@@ -73,9 +73,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, &j.settings.files, j.after)
 	defer func() { dst.stop() }()
 
-	var files paths   // of the source; none can be stored below another one
-	var unknown paths // directories of the source that are not read; the destination's files in them stay
-	extraneous := 0   // number of successive entries that only the destination has
+	var files paths  // the source's files; a directory cannot hold another file below one of them
+	var unread paths // directories of the source that are not read; the destination's files in them stay
 	for j.hasMore(&src, &dst) {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
@@ -85,28 +84,23 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		}
 
 		if onlyInDestination(&src, &dst) {
-			if err := j.destinationOnly(ctx, dst.entry, &unknown); err != nil {
+			if err := j.destinationOnly(ctx, dst.entry, &unread); err != nil {
 				return err
 			}
-			extraneous = j.skipExtraneous(ctx, &dst, src.entry.Key, extraneous)
+			j.skipExtra(ctx, &dst, src.entry.Key)
 			continue
 		}
 
+		if src.entry.Kind == ends.Excluded || src.entry.Kind == ends.Broken {
+			unread.add(src.entry.Key)
+		}
 		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
-		// The file is not transferred, and the destination's file stays.
 		if j.leavesOut(src.entry) {
+			// The file is not transferred, and the destination's file stays.
 			j.sourceHasFiles = true
 		} else {
-			extraneous = 0
-			t := task{src: src.entry, comparison: copier.Differs}
-			if inBoth {
-				t.dst = dst.entry
-				t.dstExists = dst.entry.Kind == ends.Regular
-			}
-			if src.entry.Kind == ends.Excluded || src.entry.Kind == ends.Broken {
-				unknown.add(src.entry.Key)
-			}
-			if err := j.enqueue(ctx, t, &files, tasks); err != nil {
+			dst.extra = 0
+			if err := j.enqueue(ctx, newTask(&src, &dst, inBoth), &files, tasks); err != nil {
 				return err
 			}
 		}
@@ -117,6 +111,17 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		}
 	}
 	return nil
+}
+
+// newTask returns the task for the current entry of the source. inBoth says whether the current entry of
+// the destination has the same key.
+func newTask(src, dst *cursor, inBoth bool) task {
+	t := task{src: src.entry}
+	if inBoth {
+		t.dst = dst.entry
+		t.dstExists = dst.entry.Kind == ends.Regular
+	}
+	return t
 }
 
 // hasMore reports whether the walk has entries left to handle. Entries of the destination matter only
@@ -150,19 +155,19 @@ func onlyInDestination(src, dst *cursor) bool {
 	return dst.hasEntry && dst.entry.Key < src.entry.Key
 }
 
-// skipExtraneous moves dst past an entry that only the destination has, and returns the number of such
-// entries in a row. count is the number before this one. When it reaches relistAfter, dst is listed
-// again from shortly before key, the next key of the source, to pass over the rest of a large folder.
-func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
-	if count >= relistAfter && j.mayRelist() {
-		if start := listingStart(key); start > dst.entry.Key {
+// skipExtra moves dst past an entry that only the destination has. After relistAfter such entries in a
+// row, it lists dst again from shortly before nextKey, the next key of the source, to pass over the rest
+// of a large folder.
+func (j *job) skipExtra(ctx context.Context, dst *cursor, nextKey string) {
+	if dst.extra >= relistAfter && j.mayRelist() {
+		if start := listingStart(nextKey); start > dst.entry.Key {
 			dst.stop()
 			dst.open(j.dst.Entries(ctx, &j.settings.files, start), start)
-			return 0
+			return
 		}
 	}
 	dst.step()
-	return count + 1
+	dst.extra++
 }
 
 // mayRelist reports whether a new listing of the destination can skip entries that only it has.
@@ -198,19 +203,22 @@ func listingStart(key string) string {
 }
 
 // destinationOnly handles an entry that only the destination has, which WithDelete removes. It stays if
-// it is below a key of unknown: a directory of the source that was skipped or could not be read.
-func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *paths) error {
-	_, mayBeInSource := unknown.ancestor(dst.Key)
+// it is below one of the unread paths: the source may have it in a directory that was not read.
+func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unread *paths) error {
+	_, mayBeInSource := unread.ancestor(dst.Key)
 	if dst.Kind == ends.Unlisted {
+		// The job removes nothing after a directory that could not be listed.
 		j.unlisted = true
 		j.reporter.countDestinationFailure(ctx, dst.Key, dst.Err)
 		return nil
 	}
 
-	if !j.settings.remove || dst.Kind != ends.Regular || mayBeInSource || j.leavesOut(dst) {
+	isExtraneous := dst.Kind == ends.Regular && !mayBeInSource && !j.leavesOut(dst)
+	if !j.settings.remove || !isExtraneous {
 		return nil
 	}
 	if j.comparing {
+		// Compare counts the files that WithDelete would remove.
 		j.reporter.countRemoved(dst.Key, dst.Size)
 		return nil
 	}
@@ -224,10 +232,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	t.step = j.settings.journal.Begin(t.src.Key)
 
 	if t.src.Kind == ends.Ignored || t.src.Kind == ends.Excluded {
-		j.reporter.countPassed(func(r *Report) {
-			r.Ignored++
-		})
-		j.settings.journal.End(t.step, journal.Counts{Ignored: 1})
+		j.ignore(t)
 		return nil
 	}
 
@@ -241,7 +246,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		j.replaceable++
 	}
 
-	// Compare the file with that of the destination, as far as the listings tell.
+	t.comparison = copier.Differs
 	if t.dstExists && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
@@ -250,7 +255,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		return nil
 	}
 
-	// No file must be replaced if one end is a folder of the other.
+	// The file of the destination will be replaced, which must not happen if one end is a folder of the other.
 	if t.dstExists {
 		if err := j.places.LookThrough(ctx, false); err != nil {
 			return err
@@ -273,14 +278,18 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 func checkTask(j *job, t *task, files *paths) error {
 	key := t.src.Key
 	if t.src.Kind == ends.Unlisted || t.src.Kind == ends.Broken {
+		// The listing could not read the directory, or the file of a broken link.
 		return t.src.Err
 	}
-	if _, ok := j.dst.(*ends.Tree); ok {
-		if ancestor, ok := files.add(key); ok {
+	if _, isTree := j.dst.(*ends.Tree); isTree {
+		if ancestor, isBelow := files.add(key); isBelow {
 			return joberror.OfFile("Download", key, ends.Collision(key, ancestor))
 		}
 	}
-	if j.settings.move && t.dstExists && sameObject(t.src, t.dst) && !j.places.Distinct {
+
+	// A move of an object onto itself would remove it.
+	mayBeOneObject := t.dstExists && sameObject(t.src, t.dst) && !j.places.Distinct
+	if j.settings.move && mayBeOneObject {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Sync",

@@ -65,28 +65,26 @@ var errOneObject = errors.New("source and destination seem to be one object, whi
 // stores that accept the same client differ by at most 30 minutes.
 const clocksDiffer = time.Hour
 
-// copiesAgain reports whether a job must transfer a file even if the destination already has the
-// same file. A move may have to do that before it removes the file from the source.
-//
-// The reason is that another job may move files in the opposite direction. If each job found the
-// file at the other end and removed its own, both files would be lost. The file of the destination
-// is safe in two cases:
-//
-//   - This job has just written it. The other job keeps it, because it removes only files that have
-//     not changed since it listed them.
-//   - It is at least an hour newer than the file of the source. The other job sees the same times,
-//     and so transfers its file again before it removes that.
+// copiesAgain reports whether a job must transfer a file even if the destination seems to have it
+// already. A move must do so before it removes the file from the source, because another job may move
+// files in the opposite direction: if each job relied on the file at the other end, both would be
+// removed. The new copy is safe, because the other job keeps files that changed since it listed them.
 func copiesAgain(j *job, src, dst ends.Entry) bool {
 	if j.settings.missingOnly {
 		return false
 	}
 	if j.places.MayShowSource {
+		// The file at the destination may be that of the source.
 		return true
 	}
 	if !j.settings.move {
 		return false
 	}
-	return src.Written.IsZero() || dst.Modified.Sub(src.Written) < clocksDiffer
+
+	// A file that is much newer than that of the source is safe, too. A job in the opposite direction
+	// sees the same times, and so transfers its file again before it removes that.
+	isMuchNewer := !src.Written.IsZero() && dst.Modified.Sub(src.Written) >= clocksDiffer
+	return !isMuchNewer
 }
 
 // sameObject reports whether two listed objects may be one object in a bucket with two addresses,

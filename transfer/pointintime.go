@@ -59,7 +59,7 @@ func decideUndelete(versions []storage.VersionEntry) reversion {
 	index := slices.IndexFunc(versions, isContent)
 	// All versions are delete markers.
 	if index < 0 {
-		return reversion{}
+		return reversion{action: leaveObject}
 	}
 
 	markers := versions[:index]
@@ -112,24 +112,27 @@ func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Optio
 	return r.run(ctx, opts)
 }
 
-// decideRestoreAt returns how [RestoreAt] brings back an object, whose versions are given, to its state
-// at the time t.
+// decideRestoreAt returns how [RestoreAt] brings an object back to its state at the time t. versions
+// holds the versions of the object, the newest first.
 func decideRestoreAt(versions []storage.VersionEntry, t time.Time) reversion {
 	newest := versions[0]
-	exists := newest.Current && !newest.IsDeleteMarker
-	for _, v := range versions {
-		if !wasCurrentAt(v, t) {
-			continue
+	existsNow := newest.Current && !newest.IsDeleteMarker
+
+	wasCurrent := func(v storage.VersionEntry) bool { return wasCurrentAt(v, t) }
+	index := slices.IndexFunc(versions, wasCurrent)
+	if index < 0 {
+		// The object did not exist at that time.
+		if existsNow {
+			return reversion{action: removeCurrent, version: newest}
 		}
-		if v.Current {
-			return reversion{action: keepVersion, version: v}
-		}
-		return reversion{action: bringBack, version: v, replaces: exists}
+		return reversion{action: leaveObject}
 	}
-	if exists {
-		return reversion{action: removeCurrent, version: newest}
+
+	wanted := versions[index]
+	if wanted.Current {
+		return reversion{action: keepVersion, version: wanted}
 	}
-	return reversion{}
+	return reversion{action: bringBack, version: wanted, replaces: existsNow}
 }
 
 // wasCurrentAt reports whether a version may have been the current object at a time. The newest such

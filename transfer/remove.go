@@ -43,9 +43,9 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 	return readErr
 }
 
-// eachExtraneous calls yield for each recorded file until yield returns false or ctx is done. It first
-// saves a backup if the job makes one, and leaves out a file whose backup fails. It returns an error if
-// the records cannot be read.
+// eachExtraneous calls yield for each file that removeLater has recorded, until yield returns false or
+// ctx is done. Before each call it saves the file with WithBackup, and it leaves out a file that cannot
+// be saved. It returns an error if the records cannot be read.
 func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntry) bool) error {
 	srcTree, _ := j.src.(*ends.Tree)
 	for record, err := range j.extraneous.Sorted(ctx) {
@@ -58,13 +58,13 @@ func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntr
 
 		key := string(record.Key)
 		if srcTree != nil {
-			// The source directory has the file by now.
+			// Another program may have written the file to the source directory meanwhile.
 			if _, exists := srcTree.ExactFile(key); exists {
 				continue
 			}
 		}
 
-		// The value is the varint of removeLater, so it is always complete.
+		// removeLater has written the size as the value of the record.
 		size, _ := binary.Varint(record.Value)
 		if err := j.backup.save(ctx, ends.Entry{Key: key, Size: size}); err != nil {
 			j.reporter.countDestinationFailure(ctx, key, err)

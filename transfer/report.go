@@ -141,14 +141,16 @@ func (r *Report) String() string {
 }
 
 // countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the same, 1
-// failed". Counts of 0 are left out, unless all of them are 0.
+// failed". It leaves out other counts that are 0. The text begins with what was transferred, unless the
+// job has only removed files, or "0 deleted" if it could only remove files and found none.
 func (r *Report) countsText() string {
 	var parts []string
 	hasRemoved := r.Deleted+r.Aborted > 0
 	hasCompared := r.Transferred+r.Skipped > 0
+	onlyRemoved := hasRemoved && !hasCompared
 	if r.removes && !hasRemoved {
 		parts = append(parts, "0 deleted")
-	} else if hasCompared || !hasRemoved {
+	} else if !onlyRemoved {
 		text := fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
 		parts = append(parts, text)
 	}

@@ -26,10 +26,10 @@ func (j *job) runTask(ctx context.Context, t task, slots *int) {
 	}
 }
 
-// tryTask transfers the file of a task, unless it finds that both ends have the same file. slots is the
-// number of slots that the task holds, and grows for a large file while slots are free.
+// tryTask transfers the file of a task, unless it finds that both ends have the same file. *slots is the
+// number of slots that the task holds, each for one request, and grows for a large file.
 func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
-	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
+	if isChanged, err := j.skipChanged(ctx, t); isChanged || err != nil {
 		return err
 	}
 	if isMarker, err := j.skipMarker(ctx, t); isMarker || err != nil {
@@ -37,18 +37,15 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	}
 
 	if t.comparison == copier.Unclear {
-		equal, listed, err := j.compare(ctx, t)
+		isSame, err := j.compareAndNote(ctx, t)
 		if err != nil {
 			return err
 		}
-		if equal {
-			if listed {
-				j.settings.cache.Note(t.src, t.dst)
-			}
+		if isSame {
 			return j.skipSame(ctx, t)
 		}
 
-		// The file must be transferred, which may take more slots.
+		// The file must be transferred, and may use more slots if they are free.
 		j.reporter.meter.totalBytes.Add(t.src.Size)
 		*slots += j.slots.tryAcquire(requestsFor(j, t.src.Size) - *slots)
 	}
@@ -56,19 +53,40 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if j.settings.dryRun {
 		return j.predict(t)
 	}
+	return j.transferUnlessAppeared(ctx, t, *slots)
+}
 
-	err := j.transferFile(ctx, t, *slots)
-	if storage.CodeOf(err) != storage.PreconditionFailed || !j.hasAppeared(ctx, &t) {
+// compareAndNote reports whether both ends have the same file, by more than their listings. If they do,
+// it notes that in the cache of WithCache, so that the next job need not compare them.
+func (j *job) compareAndNote(ctx context.Context, t task) (bool, error) {
+	equal, listed, err := j.compare(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	if equal && listed {
+		j.settings.cache.Note(t.src, t.dst)
+	}
+	return equal, nil
+}
+
+// transferUnlessAppeared transfers the file of a task with up to n parallel requests. If another job has
+// written the same file to the destination directory meanwhile, it skips the file, or replaces it if
+// copiesAgain demands that.
+func (j *job) transferUnlessAppeared(ctx context.Context, t task, n int) error {
+	err := j.transferFile(ctx, t, n)
+	if storage.CodeOf(err) != storage.PreconditionFailed {
+		return err
+	}
+	if !j.hasAppeared(ctx, &t) {
 		return err
 	}
 
-	// Another job has written the file after it was listed.
 	if !copiesAgain(j, t.src, t.dst) {
 		return j.skipSame(ctx, t)
 	}
 	t.dstExists = true
 	j.reporter.meter.totalBytes.Add(t.src.Size)
-	return j.transferFile(ctx, t, *slots)
+	return j.transferFile(ctx, t, n)
 }
 
 // predict counts the file of a task as transferred in a dry run. It fails if the name of the file would
@@ -116,15 +134,15 @@ func (j *job) hasAppeared(ctx context.Context, t *task) bool {
 	return comparison == copier.Same
 }
 
-// changedSince reports whether an object was replaced or removed after the inventory was taken. It
-// counts such an object as changed.
-func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
+// skipChanged skips an object that was replaced or removed after the inventory was taken, and reports
+// whether it did. The report counts the object as changed.
+func (j *job) skipChanged(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
 	if !ok || src.Inventory == nil {
 		return false, nil
 	}
 	if j.settings.dryRun && t.comparison != copier.Unclear {
-		// A dry run sends no request for a file whose listings tell enough.
+		// A dry run sends no request for a file whose listings suffice to compare it.
 		return false, nil
 	}
 
@@ -139,6 +157,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	j.reporter.countPassed(func(r *Report) {
 		r.Changed++
 	})
+	// The object is done, so that a repeated job begins after it.
 	j.settings.journal.End(t.step, journal.Counts{Changed: 1})
 	return true, nil
 }
@@ -155,6 +174,14 @@ func matchesInventory(current *storage.Attrs, listed ends.Entry) bool {
 	return listed.Revision == "" && current.Modified.Equal(listed.Modified)
 }
 
+// ignore counts a file of the source that the job does not transfer.
+func (j *job) ignore(t task) {
+	j.reporter.countPassed(func(r *Report) {
+		r.Ignored++
+	})
+	j.settings.journal.End(t.step, journal.Counts{Ignored: 1})
+}
+
 // skip counts a file that is the same at both ends.
 func (j *job) skip(t task) {
 	j.reporter.countPassed(func(r *Report) {
@@ -163,7 +190,8 @@ func (j *job) skip(t task) {
 	j.settings.journal.End(t.step, journal.Counts{Skipped: 1})
 }
 
-// transferFile stores the file of a task at the destination with up to n parallel requests.
+// transferFile stores the file of a task at the destination with up to n parallel requests. A move then
+// removes the file from the source.
 func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	key := t.src.Key
 	meter := &j.reporter.meter
@@ -181,21 +209,21 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	if err != nil {
 		// The rest of the file will not be transferred.
-		meter.totalBytes.Add(progress.reported - progress.expected)
+		progress.expect(progress.reported)
 		return err
 	}
+	progress.expect(size)
 
-	meter.totalBytes.Add(size - progress.expected)
+	var removeErr error
 	if !moved {
-		err = j.finishMove(ctx, t.src, nil)
+		removeErr = j.finishMove(ctx, t.src, nil)
 	}
 	j.reporter.countStored(Transferred, key, t.dstExists, size, progress.reported)
 	j.slots.ended(size, n)
-	if err != nil {
-		// The file was copied, but could not be removed from the source. It counts as transferred and
-		// as failed.
+	if removeErr != nil {
+		// The file counts as transferred and as failed, because it remains at the source, too.
 		j.settings.journal.Fail()
-		j.reporter.countDestinationFailure(ctx, key, err)
+		j.reporter.countDestinationFailure(ctx, key, removeErr)
 		return nil
 	}
 	j.settings.journal.End(t.step, journal.Counts{Transferred: 1, Bytes: size})
@@ -215,11 +243,16 @@ type fileProgress struct {
 func (p *fileProgress) add(done, total int64) {
 	if total >= 0 && total != p.expected {
 		// The file has changed its size since it was listed.
-		p.meter.totalBytes.Add(total - p.expected)
-		p.expected = total
+		p.expect(total)
 	}
 	p.meter.bytes.Add(done - p.reported)
 	p.reported = done
+}
+
+// expect changes the size of the file in the totals of the meter.
+func (p *fileProgress) expect(size int64) {
+	p.meter.totalBytes.Add(size - p.expected)
+	p.expected = size
 }
 
 // countFailedTask counts a file that could not be transferred. A transfer that was interrupted because
