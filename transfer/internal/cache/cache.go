@@ -262,25 +262,26 @@ func hasMagic(f *os.File) bool {
 	return err == nil && string(begin) == magic
 }
 
-// digestOf returns the digest of two files. It returns false if one of them cannot be told from a later
-// file with the same key.
+// digestOf returns a digest of what is known about two files without reading them. It returns false if
+// that does not suffice to tell one of them from a later file with the same key.
 func digestOf(src, dst ends.Entry) (digest, bool) {
 	text := appendText(nil, src.Key)
 	for _, file := range []ends.Entry{src, dst} {
-		if file.Revision == "" && file.Written.IsZero() {
+		isObject := file.Revision != ""
+		if !isObject && file.Written.IsZero() {
 			return digest{}, false
 		}
 		text = binary.AppendVarint(text, file.Size)
 		text = appendText(text, file.Revision)
-		if file.Revision == "" {
+		if !isObject {
 			text = binary.AppendVarint(text, file.Modified.UnixNano())
 			text = binary.AppendVarint(text, file.Written.UnixNano())
 			text = binary.AppendUvarint(text, file.Inode)
 		}
 	}
 
-	// Attributes of a source are compared, too. A store may give an object with other attributes the
-	// same revision, but not the same time. The time of an object that was just uploaded is not known.
+	// A job that copies objects also compares their attributes. An object with other attributes may have
+	// the same revision, but not the same time. In an upload, the time of the new object is not known.
 	if src.Revision != "" {
 		text = binary.AppendVarint(text, src.Modified.UnixNano())
 		if dst.Revision != "" {

@@ -36,8 +36,7 @@ func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
 	return Unclear
 }
 
-// CompareDeep compares checksums. If the source seems to be younger, it also compares attributes,
-// unless a rule may have changed those of the copy.
+// CompareDeep compares two objects by their checksums. listed is true if both are still the listed ones.
 func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	srcAttrs, err := c.src.Attrs(ctx, src.Key)
 	if err != nil {
@@ -53,23 +52,30 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 	}
 
 	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
-	srcIsYounger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
+	// A time in the future comes from a wrong clock, and does not show that the copy is up to date.
+	mayBeNewer := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
+	return c.sameObject(srcAttrs, dstAttrs, mayBeNewer), listed, nil
+}
 
-	if srcAttrs.Size != dstAttrs.Size {
-		return false, false, nil
+// sameObject reports whether dst is a copy of src. mayBeNewer says that src may have been written after
+// dst.
+func (c *bucketCopier) sameObject(src, dst *storage.Attrs, mayBeNewer bool) bool {
+	if src.Size != dst.Size {
+		return false
 	}
-	// Without checksums, only the times are left to compare.
-	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
-		return !srcIsYounger, listed, nil
+	haveChecksums := src.CRC32C.Known && dst.CRC32C.Known
+	if !haveChecksums {
+		// Only the times are left to compare.
+		return !mayBeNewer
 	}
-	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
-		return false, false, nil
+	if src.CRC32C.Sum != dst.CRC32C.Sum {
+		return false
 	}
-
-	if srcIsYounger && c.settings.Rule == nil {
-		return revisions.SameProperties(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
+	if !mayBeNewer || c.settings.Rule != nil {
+		// The attributes of the copy are up to date, or were changed by the rule of the job.
+		return true
 	}
-	return true, listed, nil
+	return revisions.SameProperties(&src.Properties, &dst.Properties)
 }
 
 // Transfer copies an object to the same key, and returns the number of bytes of the copy.
@@ -92,35 +98,33 @@ func (c *bucketCopier) Transfer(
 	if attrs.Size == src.Size {
 		return attrs.Size, nil
 	}
+	return c.checkOtherSize(ctx, src, attrs.Size)
+}
 
-	// A copy with another size than the listed object is wrong, unless the source was replaced meanwhile.
+// checkOtherSize fails for a copy whose size is not that of the listed object, unless the source was
+// replaced or removed meanwhile. It returns the size of the copy, or 0 if the source cannot be read.
+func (c *bucketCopier) checkOtherSize(ctx context.Context, src ends.Entry, copied int64) (int64, error) {
 	current, err := c.src.Attrs(ctx, src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		// The source was removed meanwhile.
-		return attrs.Size, nil
+		return copied, nil
 	}
 	if err != nil {
 		return 0, err
 	}
 	if current.Revision == src.Revision {
-		// The error then tells the size of the copy.
-		current.Size = attrs.Size
+		// checkListedSize compares this size, and its error contains it.
+		current.Size = copied
 	}
-	return attrs.Size, checkListedSize("Copy", src, current)
+	return copied, checkListedSize("Copy", src, current)
 }
 
-// copyOptions returns the options for copying an object. Those of the rule come last, so that they take
-// precedence over those for the locks of the source. If the rule replaces the metadata, the copy keeps
-// the mtime of the source.
+// copyOptions returns the options for copying an object: those for the locks of the source, and then
+// those of the rule, which take precedence. If the rule replaces the metadata, the copy keeps the mtime
+// of the source.
 func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var ruled storage.UploadOptions
-	if c.settings.Rule != nil {
-		for _, o := range c.settings.Rule(key) {
-			// The same error is returned by ruleOptions.
-			_ = ruled.Apply(o)
-		}
-	}
-	if !c.settings.Locks && ruled.Metadata == nil {
+	replacesMetadata := c.ruleReplacesMetadata(key)
+	if !c.settings.Locks && !replacesMetadata {
+		// The attributes of the source are not needed.
 		return ruleOptions[storage.CopyOption](c.settings.Rule, key, nil)
 	}
 
@@ -129,7 +133,7 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 		return nil, err
 	}
 	var extra map[string]string
-	if mtime, ok := source.Metadata[mtimeKey]; ok && ruled.Metadata != nil {
+	if mtime, ok := source.Metadata[mtimeKey]; ok && replacesMetadata {
 		extra = map[string]string{mtimeKey: mtime}
 	}
 	opts, err := ruleOptions[storage.CopyOption](c.settings.Rule, key, extra)
@@ -140,6 +144,19 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 		opts = append(c.lockOptions(source), opts...)
 	}
 	return opts, nil
+}
+
+// ruleReplacesMetadata reports whether an option of the rule sets the metadata of an object.
+func (c *bucketCopier) ruleReplacesMetadata(key string) bool {
+	if c.settings.Rule == nil {
+		return false
+	}
+	var ruled storage.UploadOptions
+	for _, o := range c.settings.Rule(key) {
+		// If an option is invalid, ruleOptions returns the error.
+		_ = ruled.Apply(o)
+	}
+	return ruled.Metadata != nil
 }
 
 // lockOptions returns the options that give a copy the retention and the legal hold of the source. In a

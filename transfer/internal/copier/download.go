@@ -31,7 +31,8 @@ func (d *downloader) Compare(src, dst ends.Entry) Comparison {
 }
 
 // CompareDeep reports whether the file has the object's mtime or its content. If only the content is
-// equal, it also sets the file's time, so that the next job need not read the file.
+// equal, it also sets the file's time, so that the next job need not read the file. listed is true if
+// the object is still the listed one.
 func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	attrs, err := d.src.Attrs(ctx, src.Key)
 	if err != nil {
@@ -39,34 +40,36 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 	}
 
 	listed = attrs.Revision == src.Revision
-	want := fileTime(attrs, src)
+	downloadedTime := fileTime(attrs, src)
 	if attrs.Size != dst.Size {
-		return false, false, nil
+		return false, listed, nil
 	}
-	if sameTime(dst.Modified, want) {
+	if sameTime(dst.Modified, downloadedTime) {
 		return true, listed, nil
 	}
 
-	// Without a checksum, the content cannot be compared.
-	if !attrs.CRC32C.Known {
-		return false, false, nil
+	equal, err = d.hasContent(ctx, src.Key, attrs)
+	if err != nil || !equal || d.settings.DryRun {
+		// A dry run must not change the time of the file.
+		return equal, listed, err
 	}
-	sum, err := d.dst.Checksum(ctx, src.Key)
-	if err != nil {
-		return false, false, err
-	}
-	if sum != attrs.CRC32C.Sum {
-		return false, false, nil
-	}
-
-	// A dry run must not change the time of the file.
-	if d.settings.DryRun {
-		return true, listed, nil
-	}
-	if err := d.dst.Root.Chtimes(src.Key, time.Time{}, want); err != nil {
+	if err := d.dst.Root.Chtimes(src.Key, time.Time{}, downloadedTime); err != nil {
 		return false, listed, joberror.OfFile("Download", src.Key, err)
 	}
 	return true, listed, nil
+}
+
+// hasContent reports whether the file with this key has the checksum of the object. It returns false if
+// the store keeps no checksum.
+func (d *downloader) hasContent(ctx context.Context, key string, object *storage.Attrs) (bool, error) {
+	if !object.CRC32C.Known {
+		return false, nil
+	}
+	sum, err := d.dst.Checksum(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	return sum == object.CRC32C.Sum, nil
 }
 
 // fileTime returns the modification time for a file that is downloaded: the object's mtime if it has

@@ -76,34 +76,29 @@ func (d *downloader) transferLarge(
 	return size, downloadError(src.Key, err)
 }
 
-// finishContinued gives the temporary file of a continued download the name of the file. It returns the
-// number of bytes.
+// finishContinued gives the temporary file of a continued download, which is complete, the name of the
+// file. If that fails, it removes the temporary file. It returns the number of bytes.
 func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
 	if err := checkListedSize("Download", src, attrs); err != nil {
 		part.Remove()
 		return 0, err
 	}
 
-	// WriteFile calls end once it has the temporary file, which end then renames or removes.
-	ended := false
+	renamed := false
 	open := func(fs.FileMode) (ends.TempFile, error) {
-		end := func(renamed bool, _ error) {
-			ended = true
-			if renamed {
-				part.Renamed()
-				return
-			}
-			part.Remove()
+		end := func(wasRenamed bool, _ error) {
+			renamed = wasRenamed
 		}
 		return ends.TempFile{File: part.OS(), Path: part.Path(), End: end}, nil
 	}
-	// The content is complete already.
+	// The content is complete already, so only the time of the file is left to set.
 	write := func(*os.File) (time.Time, error) {
 		return fileTime(attrs, src), nil
 	}
 	err := d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, write)
-	if !ended {
-		// WriteFile failed before it opened the temporary file.
+	if renamed {
+		part.Renamed()
+	} else {
 		part.Remove()
 	}
 	return attrs.Size, downloadError(src.Key, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/localfile"
@@ -37,9 +38,8 @@ func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 	return Unclear
 }
 
-// CompareDeep reports whether the file and the object are equal. It compares a small file with the
-// ETag, which needs no request, then the time of the file with that in the metadata of the object,
-// and then checksums, if the store keeps them.
+// CompareDeep reports whether the file and the object are equal, by the ETag of a small file, which needs
+// no request, or by the attributes of the object. listed is true if the object is still the listed one.
 func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	if u.src.MatchesETag(ctx, src, dst.ETag) {
 		return true, true, nil
@@ -57,25 +57,36 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 	if attrs.Size != src.Size {
 		return false, false, nil
 	}
+	equal, err = u.equalsObject(ctx, src, attrs, dst.Modified)
+	return equal, listed, err
+}
 
-	mtime, hasMtime := attrs.Metadata[mtimeKey]
-	if hasMtime && sameTime(src.Modified, parseMtime(mtime)) {
-		return true, listed, nil
+// equalsObject reports whether a file equals an object of the same size: by the time of the file, which
+// an upload stores in the metadata, or else by checksum. written is when the object was written.
+func (u *uploader) equalsObject(
+	ctx context.Context, file ends.Entry, object *storage.Attrs, written time.Time,
+) (bool, error) {
+	mtime, hasMtime := object.Metadata[mtimeKey]
+	if hasMtime && sameTime(file.Modified, parseMtime(mtime)) {
+		return true, nil
 	}
-	if attrs.CRC32C.Known {
-		sum, err := u.src.Checksum(ctx, src.Key)
+	if object.CRC32C.Known {
+		sum, err := u.src.Checksum(ctx, file.Key)
 		if err != nil {
-			return false, listed, err
+			return false, err
 		}
-		return sum == attrs.CRC32C.Sum, listed, nil
+		return sum == object.CRC32C.Sum, nil
+	}
+	if hasMtime {
+		// The object is the upload of a file with another time.
+		return false, nil
 	}
 
-	// Without a checksum, the object is the same if it was written after the file, unless its mtime is
-	// that of another file, or the clock of the store is wrong.
-	if hasMtime || u.settings.future(dst.Modified) {
-		return false, listed, nil
+	// Only the times of writing are left to compare, unless the clock of the store is wrong.
+	if u.settings.future(written) {
+		return false, nil
 	}
-	return !dst.Modified.Before(src.Modified), listed, nil
+	return !written.Before(file.Modified), nil
 }
 
 // Transfer uploads a file to the object with its key, and returns the number of bytes of the file. It

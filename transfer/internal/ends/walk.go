@@ -151,40 +151,44 @@ func (w *treeWalker) readDir(prefix string) ([]child, error) {
 		}
 	}
 
-	var children []child
-	restored := false
-	for err == nil {
-		var entries []fs.DirEntry
-		entries, err = f.ReadDir(readAtOnce)
+	children, restored, err := w.readChildren(prefix, f)
+	if restored && err == nil {
+		// The names have changed, so read the directory once more.
+		return w.readDir(prefix)
+	}
+	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
+	return children, err
+}
+
+// readChildren returns the entries of an open directory, in any order. It also gives files that a killed
+// job has renamed their names back. restored says whether there was one.
+func (w *treeWalker) readChildren(prefix string, dir *os.File) (children []child, restored bool, err error) {
+	for {
+		entries, readErr := dir.ReadDir(readAtOnce)
 		for _, d := range entries {
 			// Check the context for each name, because each needs a stat.
 			if err := w.ctx.Err(); err != nil {
-				return nil, err
+				return nil, false, err
 			}
-
-			// A job that was killed may have given a file this private name.
 			if localfile.IsAside(d.Name()) {
+				// Only a killed job leaves a file with such a private name.
 				if w.recoverName(prefix + d.Name()) {
 					restored = true
 				}
 				continue
 			}
-
 			if c, ok := w.child(prefix, d); ok {
 				children = append(children, c)
 			}
 		}
-	}
 
-	if err == io.EOF && restored {
-		// The names have changed, so read the directory once more.
-		return w.readDir(prefix)
+		if readErr == io.EOF {
+			return children, restored, nil
+		}
+		if readErr != nil {
+			return children, restored, readErr
+		}
 	}
-	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
-	if err == io.EOF {
-		err = nil
-	}
-	return children, err
 }
 
 // pushAncestor adds an opened directory to ancestors. It fails if the directory is one of them already.
@@ -226,15 +230,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return child{order: d.Name(), entry: Entry{Key: key, Kind: Ignored}}, true
 	}
 
-	// A job that was killed while it compared two places may have left this file.
-	if evidence.IsKey(d.Name()) && !d.IsDir() {
-		return child{}, false
-	}
-
-	if localfile.IsTempName(d.Name()) {
-		if w.tree.destination && partfile.IsMark(d.Name()) {
-			w.tree.noteMark(key)
-		}
+	if w.isLeftover(key, d) {
 		return child{}, false
 	}
 
@@ -244,27 +240,43 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		// The file was removed meanwhile.
 		return child{}, false
 	}
-	// If stat has failed for a directory, the walk returns the error when it reads the directory.
-	if d.IsDir() || err == nil && info.IsDir() {
+	leadsToDir := err == nil && info.IsDir()
+	if d.IsDir() || leadsToDir {
+		// If stat has failed for a directory, the walk returns the error when it reads the directory.
 		return w.dirChild(key, d, info)
 	}
 
-	c := child{order: d.Name(), entry: Entry{Key: key}}
-	switch {
-	case err != nil:
-		c.entry.Kind = Broken
-		c.entry.Err = joberror.OfFile("read", key, err)
-		// The broken link may have led to a directory with files that WithInclude selects, so its own
-		// name need not be selected.
+	selected := w.files.Selects(key)
+	if err != nil {
 		if !d.Type().IsRegular() {
-			return c, w.files.Selects(key) || !w.files.ExcludesDir(key)
+			// A broken link may have led to a directory. Its files may be selected, even if the name of
+			// the link itself is not.
+			selected = selected || !w.files.ExcludesDir(key)
 		}
-	case info.Mode().IsRegular():
-		c.entry = EntryOf(key, info) // of kind regular
-	default:
-		c.entry.Kind = Ignored
+		entry := Entry{Key: key, Kind: Broken, Err: joberror.OfFile("read", key, err)}
+		return child{order: d.Name(), entry: entry}, selected
 	}
-	return c, w.files.Selects(key)
+	entry := Entry{Key: key, Kind: Ignored}
+	if info.Mode().IsRegular() {
+		entry = EntryOf(key, info)
+	}
+	return child{order: d.Name(), entry: entry}, selected
+}
+
+// isLeftover reports whether a file is one that an earlier job has left: a test object or a temporary
+// file. In the destination, it notes the file if that marks a download which can be continued.
+func (w *treeWalker) isLeftover(key string, d fs.DirEntry) bool {
+	if evidence.IsKey(d.Name()) && !d.IsDir() {
+		// The job was killed while it tested whether two places are the same.
+		return true
+	}
+	if !localfile.IsTempName(d.Name()) {
+		return false
+	}
+	if w.tree.destination && partfile.IsMark(d.Name()) {
+		w.tree.noteMark(key)
+	}
+	return true
 }
 
 // dirChild returns the child for a directory, or for a link to one. It returns false if the job skips

@@ -81,8 +81,9 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 		return err
 	}
 
-	// The new file gets the permissions of the file that it replaces.
-	if p.Source == nil && replaced != nil {
+	// Unless it is a copy of another file, the new file gets the permissions of the one that it replaces.
+	keepsPermissions := p.Source == nil && replaced != nil
+	if keepsPermissions {
 		p.File = replaced.Mode().Perm()
 	}
 	if runtime.GOOS == "windows" {
@@ -98,7 +99,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	renamed := false
 	defer func() { temp.End(renamed, err) }()
 	// The umask may have removed some of the permissions.
-	if p.Source == nil && replaced != nil {
+	if keepsPermissions {
 		if err := copyPermissions(temp.File, p.File); err != nil {
 			return err
 		}
@@ -156,11 +157,12 @@ func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 // none.
 func (t *Tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	info, err := t.Root.Lstat(key)
-	if err != nil && listed && !errors.Is(err, fs.ErrNotExist) {
+	if listed && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// The listed file still exists, but cannot be read.
 		return nil, err
 	}
 	if err != nil {
-		// Other errors on the path are returned by makeDirs.
+		// There is no file to replace. If a directory cannot be read, makeDirs fails later.
 		return nil, t.checkDirs(key)
 	}
 	if info.IsDir() {

@@ -169,34 +169,14 @@ func (s *csvSource) Read(p []byte) (int, error) {
 // order.
 func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
-		r, err := decompress(f)
+		table, err := i.openCSV(f, key)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		source := &csvSource{src: r}
-		table := i.newCSVReader(source)
-
-		columns := i.manifest.columns
-		if i.manifest.header {
-			columns, err = table.Read()
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			columns = slices.Clone(columns)
-		}
-		if rule := i.manifest.checkColumns(columns); rule != "" {
-			yield(nil, invalid(key, rule))
-			return
-		}
-
-		// A column that the file lacks has the index -1, and an empty cell.
-		indexes := i.columnIndexes(columns)
-		row := make([]string, numColumns)
+		row := make([]string, numColumns) // valid until the next one is yielded
 		for {
-			source.read = 0 // so that it limits the bytes of each row
-			cells, err := table.Read()
+			err := table.readInto(row)
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -204,18 +184,59 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 				yield(nil, err)
 				return
 			}
-
-			for column, index := range indexes {
-				row[column] = ""
-				if index >= 0 {
-					row[column] = strings.ReplaceAll(cells[index], quotedCR, "\r")
-				}
-			}
 			if !yield(row, nil) {
 				return
 			}
 		}
 	}
+}
+
+// A csvTable reads the rows of a CSV file, whose columns are in any order.
+type csvTable struct {
+	source  *csvSource
+	rows    *csv.Reader
+	indexes []int // for each column of an inventory, its index in a row of the file, or -1
+}
+
+// openCSV returns the table of a CSV file, which may be compressed. It reads and checks the names of the
+// columns.
+func (i *Inventory) openCSV(f io.Reader, key string) (*csvTable, error) {
+	r, err := decompress(f)
+	if err != nil {
+		return nil, err
+	}
+	source := &csvSource{src: r}
+	rows := i.newCSVReader(source)
+
+	columns := i.manifest.columns
+	if i.manifest.header {
+		header, err := rows.Read()
+		if err != nil {
+			return nil, err
+		}
+		columns = slices.Clone(header)
+	}
+	if rule := i.manifest.checkColumns(columns); rule != "" {
+		return nil, invalid(key, rule)
+	}
+	return &csvTable{source: source, rows: rows, indexes: i.columnIndexes(columns)}, nil
+}
+
+// readInto reads the next row of the file into row. The cell of a column that the file lacks is empty.
+func (t *csvTable) readInto(row []string) error {
+	// The limit of csvSource is for one row.
+	t.source.read = 0
+	cells, err := t.rows.Read()
+	if err != nil {
+		return err
+	}
+	for column, index := range t.indexes {
+		row[column] = ""
+		if index >= 0 {
+			row[column] = strings.ReplaceAll(cells[index], quotedCR, "\r")
+		}
+	}
+	return nil
 }
 
 // newCSVReader returns a reader of the rows of a CSV file, each of which is valid until the next one is

@@ -171,34 +171,24 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 		return "", done, err
 	}
 
-	malformed := json.Unmarshal(text, &l.state) != nil
+	if json.Unmarshal(text, &l.state) != nil {
+		return "", done, l.errOtherJob("with other options")
+	}
 	// The journal of a job that has ended, or of another place, is ignored.
-	if !malformed && l.isVoid(attrs.Modified) {
+	if l.isVoid(attrs.Modified) {
 		return "", done, l.start(ctx, job)
 	}
 
 	// The journal must be that of an earlier run of this job.
-	if malformed || l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
-		return "", done, &storage.Error{
-			Code: storage.InvalidArgument,
-			Op:   "WithJournal",
-			Key:  l.key,
-			Err:  errors.New("journal is that of a job with other options"),
-			Hint: "use another key, or remove this object to begin again",
-		}
+	if l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
+		return "", done, l.errOtherJob("with other options")
 	}
 	if knownToDiffer(l.state.From, l.src) || knownToDiffer(l.state.To, l.dst) {
-		return "", done, &storage.Error{
-			Code: storage.InvalidArgument,
-			Op:   "WithJournal",
-			Key:  l.key,
-			Err:  errors.New("journal is that of a job between other ends, or with other layers"),
-			Hint: "use another key, or remove this object to begin again",
-		}
+		return "", done, l.errOtherJob("between other ends, or with other layers")
 	}
 
-	// Continue after the last key, or begin again if the job must see all files.
 	if job.All {
+		// Begin again with the first key and no counts.
 		l.state = document{Job: job.Options}
 	}
 	l.state.From = l.src
@@ -206,6 +196,18 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	l.state.Newer = job.Newer
 	l.saved = l.state
 	return string(l.state.After), l.state.Counts, nil
+}
+
+// errOtherJob returns the error for a journal that another job has written. difference says how that job
+// differs.
+func (l *Journal) errOtherJob(difference string) error {
+	return &storage.Error{
+		Code: storage.InvalidArgument,
+		Op:   "WithJournal",
+		Key:  l.key,
+		Err:  errors.New("journal is that of a job " + difference),
+		Hint: "use another key, or remove this object to begin again",
+	}
 }
 
 // start writes the journal of a job that begins with the first key.

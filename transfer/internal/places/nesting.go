@@ -50,20 +50,21 @@ const (
 	maxFolders = 100
 )
 
-// begin compares the first files of both ends. It also tests those folders of the outer end of which
-// the job may not list all files: the ones in the path of WithPrefix, and those where a file system is
-// mounted.
+// begin compares the first files of both ends, and tests each folder of the outer end that may be the
+// inner end. It fails if one of them is.
 func (n *nesting) begin(ctx context.Context, inner, outer someFiles) error {
+	// checkFile compares each file of the outer end with those of the inner end.
 	n.innerFiles = inner.byKey
-	n.listedAll = outer.complete
 	n.folders = map[string]bool{}
-
+	n.listedAll = outer.complete
 	for _, key := range slices.Sorted(maps.Keys(outer.byKey)) {
 		if err := n.checkFile(ctx, outer.byKey[key]); err != nil {
 			return err
 		}
 	}
 
+	// The job may not list all files of the folders in the path of WithPrefix, or of those where a file
+	// system is mounted.
 	folders := append(foldersOf(n.files.Prefix), evidence.MountedIn(serving.Places(n.outer.Location))...)
 	for _, folder := range folders {
 		if err := n.testIfSimilar(ctx, folder); err != nil {
@@ -124,26 +125,24 @@ func (n *nesting) testOnce(ctx context.Context, folder, name string) error {
 	return n.testFolder(ctx, folder, name)
 }
 
-// mustListMore reports whether the job must list more files of the outer end before it removes files,
-// or before it replaces one if removal is false. That is so in these cases:
-//
-//   - The outer end is the target of WithBackup, which the job does not list otherwise.
-//   - Options such as WithExclude leave out files.
-//   - The outer end is the source, and the job replaces a file. The destination may be a folder that
-//     comes later in the listing of the source.
-//
-// In all other cases, the job lists the first file of a folder, and tests the folder, before it
-// replaces a file in it.
+// mustListMore reports whether the outer end must be listed in full before the job removes files, or
+// before it replaces one if removal is false. Usually the job itself lists the files of a folder, which
+// tests the folder, before it changes a file in it.
 func (n *nesting) mustListMore(removal bool) bool {
 	if n.listedAll || len(n.innerFiles) == 0 {
 		return false
 	}
 	if n.outer.role == backupEnd {
+		// The job does not list the target of WithBackup.
 		return true
 	}
-	if len(n.files.Include) > 0 || len(n.files.Exclude) > 0 || n.files.Only != nil {
+
+	leavesOutFiles := len(n.files.Include) > 0 || len(n.files.Exclude) > 0 || n.files.Only != nil
+	if leavesOutFiles {
 		return true
 	}
+	// The destination may be a folder that comes later in the listing of the source. A removal takes
+	// place only after both ends were listed.
 	return n.outer.role == Source && !removal
 }
 
@@ -175,24 +174,29 @@ func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
 	return placeError(isSame, err, n.overlapErr)
 }
 
-// testFromFolder fails if a folder of the outer end is the inner end. It is called if the inner end
-// accepts no objects, so that it stores an object in the folder, and looks for it at the inner end.
+// testFromFolder fails if a folder of the outer end is the inner end. It stores an object in the folder
+// and looks for it at the inner end, because the inner end accepts no objects.
 func (n *nesting) testFromFolder(ctx context.Context, folder, name string) error {
 	isSame, err := evidence.Appears(ctx, evidenceEnd(n.outer.End), folder, evidenceEnd(n.inner), "")
 	if errors.Is(err, fs.ErrNotExist) {
 		// A folder that does not exist is not the inner end.
 		return nil
 	}
-	if isSame || !cannotWrite(err) {
-		return placeError(isSame, err, n.overlapErr)
+	if !isSame && cannotWrite(err) {
+		return n.compareFile(ctx, folder, name, err)
 	}
+	return placeError(isSame, err, n.overlapErr)
+}
 
-	// The folder accepts no objects either, so only times and ETags are left to compare.
-	if len(serving.Places(n.outer.Location)) > 1 {
-		// They prove nothing if several stores have their own ones for each object.
-		return errUnknownPlaces(err)
+// compareFile fails if a folder of the outer end is the inner end, as far as the attributes of one file
+// show. It is called if neither of them accepts an object. writeErr is the error of the last attempt.
+func (n *nesting) compareFile(ctx context.Context, folder, name string, writeErr error) error {
+	hasSeveralStores := len(serving.Places(n.outer.Location)) > 1
+	if hasSeveralStores {
+		// Each store has its own times and ETags, so that different ones prove nothing.
+		return errUnknownPlaces(writeErr)
 	}
-	isSame, err = isOneObject(ctx, n.outer.End, folder+name, n.inner, name)
+	isSame, err := isOneObject(ctx, n.outer.End, folder+name, n.inner, name)
 	return placeError(isSame, err, n.overlapErr)
 }
 

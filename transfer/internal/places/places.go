@@ -73,41 +73,40 @@ func (p *Places) mountsOverlap(a, b Place) bool {
 // if one lies in the other: a backup could then replace one of their files.
 func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 	backup.role = backupEnd
-	for _, other := range []Place{p.dst, p.src} {
-		name := "destination"
-		if other.role == Source {
-			name = "source"
-		}
-		refusal := joberror.Invalid("WithBackup",
-			"must not overlap with the "+name+": what is stored in the one appears in the other")
-
-		if evidence.Apart(serving.Places(backup.Location), serving.Places(other.Location)) {
-			continue
-		}
-		if p.mountsOverlap(backup, other) {
-			return refusal
-		}
-		if err := askBackup(ctx, backup, other, refusal); err != nil {
-			return err
-		}
-		err := p.beginNestings(ctx,
-			&nesting{outer: other, inner: backup.End, overlapErr: refusal},
-			&nesting{outer: backup, inner: other.End, overlapErr: refusal},
-		)
-		if err != nil {
-			return err
-		}
+	if err := p.checkBackupBeside(ctx, backup, p.dst, "destination"); err != nil {
+		return err
 	}
-	return nil
+	return p.checkBackupBeside(ctx, backup, p.src, "source")
+}
+
+// checkBackupBeside fails if the target of WithBackup and another end of the job are the same place, or
+// if one lies in the other. name is the name of the other end, for the error.
+func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, name string) error {
+	if evidence.Apart(serving.Places(backup.Location), serving.Places(other.Location)) {
+		return nil
+	}
+
+	refusal := joberror.Invalid("WithBackup",
+		"must not overlap with the "+name+": what is stored in the one appears in the other")
+	if p.mountsOverlap(backup, other) {
+		return refusal
+	}
+	if err := askBackup(ctx, backup, other, refusal); err != nil {
+		return err
+	}
+	return p.beginNestings(ctx,
+		&nesting{outer: other, inner: backup.End, overlapErr: refusal},
+		&nesting{outer: backup, inner: other.End, overlapErr: refusal},
+	)
 }
 
 // askBackup fails with refusal if the target of WithBackup and another end of the job are the same
 // place. It stores an object in the target and looks for it at the other end, and for the destination
 // also the other way round.
 func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
-	isSame, err := evidence.Appears(ctx, evidenceEnd(backup.End), "", evidenceEnd(other.End), "")
+	isSame, err := storedAppears(ctx, backup.End, other.End)
 	if err == nil && !isSame && other.role == Destination {
-		isSame, err = evidence.Appears(ctx, evidenceEnd(other.End), "", evidenceEnd(backup.End), "")
+		isSame, err = storedAppears(ctx, other.End, backup.End)
 		if cannotWrite(err) {
 			// This test only adds to the first one.
 			err = nil
@@ -116,37 +115,51 @@ func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error)
 	return placeError(isSame, err, refusal)
 }
 
+// storedAppears stores a small object at the top of an end, removes it again, and reports whether it
+// appeared at the top of the other end.
+func storedAppears(ctx context.Context, end, other ends.End) (bool, error) {
+	return evidence.Appears(ctx, evidenceEnd(end), "", evidenceEnd(other), "")
+}
+
 // askEnds fails if the source and the destination are one place, according to an object that it stores
 // in one and looks for in the other. It also fails if their first files show that one lies in the
 // other.
 func (p *Places) askEnds(ctx context.Context) error {
-	isSame, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
-	switch {
-	case cannotWrite(err):
-		isSame, err = p.askSource(ctx, err)
-	case err == nil && !isSame && p.moves:
-		// The destination may still show the source.
-		isSame, err = evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
-		if cannotWrite(err) {
-			p.MayShowSource = true
-			err = nil
-		}
-	}
+	isSame, err := p.areOnePlace(ctx)
 	if err := placeError(isSame, err, errOverlap()); err != nil {
 		return err
 	}
-
 	return p.beginNestings(ctx,
 		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
 		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()},
 	)
 }
 
+// areOnePlace reports whether an object that it stores in the destination appears in the source. For a
+// move it also looks the other way round. It sets MayShowSource if it cannot find that out.
+func (p *Places) areOnePlace(ctx context.Context) (bool, error) {
+	isSame, err := storedAppears(ctx, p.dst.End, p.src.End)
+	if cannotWrite(err) {
+		return p.askSource(ctx, err)
+	}
+	if err != nil || isSame || !p.moves {
+		return isSame, err
+	}
+
+	// The destination may show the source, even though the source does not show the destination.
+	isSame, err = storedAppears(ctx, p.src.End, p.dst.End)
+	if cannotWrite(err) {
+		p.MayShowSource = true
+		return isSame, nil
+	}
+	return isSame, err
+}
+
 // askSource stores an object in the source, and reports whether it appears in the destination. It is
 // called if the destination refuses files at its top, but may accept them in its folders.
 func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	p.MayShowSource = true
-	isSame, err := evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
+	isSame, err := storedAppears(ctx, p.src.End, p.dst.End)
 	if err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
 		// The user must learn first that the destination takes no files.
 		err = errors.Join(joberror.OfFile("", "", refusal), err)
@@ -154,10 +167,10 @@ func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	return isSame, err
 }
 
-// beginNestings begins nestings with the first files of both their ends. It fails if one end of a
-// nesting turns out to be a folder of the other.
+// beginNestings lists the first files of both ends of each nesting, and begins to test whether its inner
+// end is a folder of its outer end. It fails if that turns out to be so.
 func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	// A nesting that fails may have stored an object, which End removes if the nesting is in this list.
+	// End removes the objects that the nestings store, even if one of them fails here.
 	p.nestings = append(p.nestings, nestings...)
 	for _, n := range nestings {
 		n.files = p.files
@@ -199,9 +212,8 @@ func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error)
 	return first, err
 }
 
-// LookThrough fails if one end of the job is a folder of another. It lists the outer end of each
-// nesting that must list more before the next removal or replacement, within the prefix and the range
-// of keys of the job.
+// LookThrough fails if one end of the job is a folder of another. The job calls it before it removes
+// files, or before it replaces one if removal is false.
 func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.mustListMore(removal) {
@@ -212,25 +224,34 @@ func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool {
 			return other.outer.End != n.outer.End
 		})
-		listed := n.files.WithoutFilters()
-		listed.Prefix = n.files.Prefix
-		listed.Ranges = n.files.Ranges
-		for file, err := range n.outer.End.Entries(ctx, listed, "") {
-			if err != nil {
+		if err := p.listOuter(ctx, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listOuter lists the common outer end of nestings, within the prefix and the range of keys of the job.
+// It fails if a file shows that the inner end of one of them is a folder of the outer end.
+func (p *Places) listOuter(ctx context.Context, nestings []*nesting) error {
+	files := p.files.WithoutFilters()
+	files.Prefix = p.files.Prefix
+	files.Ranges = p.files.Ranges
+	for file, err := range nestings[0].outer.End.Entries(ctx, files, "") {
+		if err != nil {
+			return err
+		}
+		if file.Kind != ends.Regular {
+			continue
+		}
+		for _, n := range nestings {
+			if err := n.checkFile(ctx, file); err != nil {
 				return err
 			}
-			if file.Kind != ends.Regular {
-				continue
-			}
-			for _, member := range group {
-				if err := member.checkFile(ctx, file); err != nil {
-					return err
-				}
-			}
 		}
-		for _, member := range group {
-			member.listedAll = true
-		}
+	}
+	for _, n := range nestings {
+		n.listedAll = true
 	}
 	return nil
 }

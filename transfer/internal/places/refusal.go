@@ -32,24 +32,26 @@ func placeError(isSame bool, err error, refusal *storage.Error) error {
 // errUnknownPlaces returns the error of a job that cannot tell whether two ends are different places.
 // err is the error of the test for that.
 func errUnknownPlaces(err error) error {
+	// OfFile also gives an error of the file system a code.
 	failure, ok := joberror.OfFile("", "", err).(*storage.Error)
 	if !ok || failure.Code == storage.Canceled || failure.Code == storage.DeadlineExceeded {
 		return err
 	}
 
-	e := &storage.Error{
-		Code:      failure.Code,
+	code := failure.Code
+	hint := "repeat the job when each store of both ends answers, also the second one of a mirror"
+	if code == storage.OutcomeUnknown {
+		// Only the outcome of storing the test object is unknown, so that the job can be repeated.
+		code = storage.Unavailable
+	} else if cannotWrite(err) {
+		hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
+	}
+	return &storage.Error{
+		Code:      code,
 		Retryable: failure.Retryable,
 		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failure),
-		Hint:      "repeat the job when each store of both ends answers, also the second one of a mirror",
+		Hint:      hint,
 	}
-	if failure.Code == storage.OutcomeUnknown {
-		// Only the outcome of storing the test object is unknown, so that the job can be repeated.
-		e.Code = storage.Unavailable
-	} else if cannotWrite(err) {
-		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
-	}
-	return e
 }
 
 // cannotWrite reports whether err means that a bucket or directory accepts no files, because it is

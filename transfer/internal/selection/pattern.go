@@ -23,19 +23,30 @@ func ParsePattern(text string) (pattern string, ok bool) {
 // in "/" or "/**", matches everything in it. "**" alone matches everything, and "**/" all files except
 // those at the top.
 func normalizePattern(p string) string {
-	dir, ofDir := strings.CutSuffix(p, "/")
-	if strings.HasPrefix(dir, "/") {
-		dir = dir[1:]
-	} else if !strings.Contains(dir, "/") && dir != "**" {
-		dir = "**/" + dir
-	}
-	if !ofDir {
-		dir, ofDir = strings.CutSuffix(dir, "/**")
-		if !ofDir {
-			return dir
+	if dir, endsInSlash := strings.CutSuffix(p, "/"); endsInSlash {
+		dir = wholePath(dir)
+		if dir == "**" || strings.HasSuffix(dir, "/**") {
+			// "**" also matches no directory at all, and the slash demands at least one.
+			dir += "/*"
 		}
-	} else if dir == "**" || strings.HasSuffix(dir, "/**") {
-		dir += "/*"
+		return dir + belowSuffix
 	}
-	return dir + belowSuffix
+
+	p = wholePath(p)
+	if dir, matchesAllBelow := strings.CutSuffix(p, "/**"); matchesAllBelow {
+		return dir + belowSuffix
+	}
+	return p
+}
+
+// wholePath returns a pattern that is matched with a whole path. A pattern with a slash begins at the
+// top already. A name without a slash matches in each directory.
+func wholePath(p string) string {
+	if strings.HasPrefix(p, "/") {
+		return p[1:]
+	}
+	if strings.Contains(p, "/") || p == "**" {
+		return p
+	}
+	return "**/" + p
 }

@@ -72,19 +72,21 @@ func (s *Selection) InShard(key string) bool {
 	return keyHash(key)%s.Shards == s.Shard
 }
 
-// Selects reports whether the prefix, the patterns and WithKeys select a key. It does not select
-// objects that layers or leases keep for themselves.
+// Selects reports whether the prefix, the patterns and WithKeys select a key. It does not select the
+// objects that layers, such as an overlay, or held leases keep in the bucket for themselves.
 func (s *Selection) Selects(key string) bool {
 	if !strings.HasPrefix(key, s.Prefix) {
 		return false
 	}
 	if s.anyName {
+		// The selection is one of WithoutFilters, which keeps only the excluded directories.
 		return !s.InExcludedDir(key)
 	}
 	if len(s.Include) > 0 && !matches(s.Include, key) {
 		return false
 	}
-	if objectkey.Hides(key, s.Prefix) && !s.OfLayers {
+	isOfLayer := objectkey.Hides(key, s.Prefix)
+	if isOfLayer && !s.OfLayers {
 		return false
 	}
 	if s.Only != nil && !s.Only(key) {
