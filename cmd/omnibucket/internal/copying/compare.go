@@ -123,18 +123,11 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 		return err
 	}
 
-	if f.inventory != "" {
-		l, err := p.Stores.Locate(first)
-		if err != nil {
-			return err
-		}
-		listOpts, err := inventoryOptions(ctx, p, f.inventory, l)
-		if err != nil {
-			return err
-		}
-		opts = append(opts, listOpts...)
+	inventoryOpts, err := f.inventoryOptions(ctx, p, first)
+	if err != nil {
+		return err
 	}
-
+	opts = append(opts, inventoryOpts...)
 	if p.Global.Concurrency > 0 {
 		opts = append(opts, transfer.WithConcurrency(p.Global.Concurrency))
 	}
@@ -153,15 +146,33 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	// Print what was found before an interruption, too.
 	printErr := diffs.print(context.WithoutCancel(ctx), p)
 	err = program.InLines(errors.Join(err, printErr))
+
+	// A comparison that was interrupted, or that has compared no file, has no summary.
 	compared := result.Same + result.Different + result.OnlyFirst + result.OnlySecond + result.NotCompared
 	if ctx.Err() == nil && compared > 0 {
 		summarizeComparison(p, result)
 	}
 
+	// The printed lines tell the differences already.
 	if err == nil && diffs.hasAny {
 		return program.Reported(errDiffer)
 	}
 	return err
+}
+
+// inventoryOptions returns the options for reading the first tree from the inventory of --inventory, or
+// none without that flag.
+func (f *compareFlags) inventoryOptions(
+	ctx context.Context, p *program.Program, first string,
+) ([]transfer.Option, error) {
+	if f.inventory == "" {
+		return nil, nil
+	}
+	l, err := p.Stores.Locate(first)
+	if err != nil {
+		return nil, err
+	}
+	return inventoryOptions(ctx, p, f.inventory, l)
 }
 
 // differencesMemory limits the memory for differences, in bytes. The rest are in temporary files.

@@ -182,24 +182,32 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	}
 
 	if f.onlyMissing {
-		flags, exists, err := f.ifMissing(ctx, p, dst)
-		if err != nil || exists {
-			return err
-		}
-		f = &flags
+		return cpIfMissing(ctx, p, f, src, dst)
 	}
+	err = cpOrMvTo(ctx, p, f, src, dst)
+	return f.addFolderHint(ctx, p, src, err)
+}
 
-	if f.move {
-		err = mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
-	} else {
-		err = cpTo(ctx, p, f, src, dst)
+// cpIfMissing copies or moves one file or object with --ignore-existing, which skips it if the destination exists.
+func cpIfMissing(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	flags, exists, err := f.ifMissing(ctx, p, dst)
+	if err != nil || exists {
+		return err
 	}
-
-	// If another program has written the destination since ifMissing looked, --ignore-existing skips it, too.
-	if f.onlyMissing && errors.Is(err, fs.ErrExist) {
+	err = cpOrMvTo(ctx, p, &flags, src, dst)
+	if errors.Is(err, fs.ErrExist) {
+		// Another program has written the destination since ifMissing looked.
 		return nil
 	}
 	return f.addFolderHint(ctx, p, src, err)
+}
+
+// cpOrMvTo copies or moves one file or object to a destination that is not a folder.
+func cpOrMvTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
+	if f.move {
+		return mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
+	}
+	return cpTo(ctx, p, f, src, dst)
 }
 
 // ifMissing reports whether the destination of a copy with --ignore-existing exists. If the store has conditional

@@ -23,11 +23,12 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
 
-	root, rest := location.WildFolder(src)
-	matches, err := location.Matcher(rest, f.recursive)
+	folder, pattern := location.WildFolder(src)
+	matches, err := location.Matcher(pattern, f.recursive)
 	if err != nil {
 		return err
 	}
+	start, _ := location.LiteralStart(pattern) // the beginning of all keys that match
 
 	opts, err := f.treeOptions()
 	if err != nil {
@@ -37,15 +38,13 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return err
 	}
 
-	// All keys that match begin with start.
-	start, _ := location.LiteralStart(rest)
-	overlapOpts, err := excludeOverlap(ctx, p, dst, root, start, matches)
+	overlapOpts, err := excludeOverlap(ctx, p, dst, folder, start, matches)
 	if err != nil {
 		return err
 	}
 
 	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) {
-		// The job creates dst even without a match.
+		// The job would create the directory even without a match.
 		if err := requireMatch(ctx, p, src, f.recursive); err != nil {
 			return err
 		}
@@ -53,13 +52,13 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 
 	opts = append(opts, overlapOpts...)
 	opts = append(opts, transfer.WithPrefix(start), transfer.WithKeys(matches))
-	report, err := syncTrees(ctx, p, dst, root, opts)
-	summarizeCopy(p, root, report, err)
+	report, err := syncTrees(ctx, p, dst, folder, opts)
+	summarizeCopy(p, folder, report, err)
 	if err != nil {
 		return err
 	}
 	if program.IsEmpty(report) {
-		// The filter may have skipped all objects.
+		// Either nothing matches, which is an error, or the filter has skipped all that matches.
 		return requireMatch(ctx, p, src, f.recursive)
 	}
 	return nil
@@ -97,30 +96,29 @@ func requireMatch(ctx context.Context, p *program.Program, l location.Location, 
 	return location.NoMatch(l, "object")
 }
 
-// excludeOverlap returns options that keep a job with wildcards from reading what it has itself written.
-//
-// If the source contains the destination, as in "mv '*.jpg' old/", the options exclude the destination from the
-// source. If the destination contains the source, as in "mv -r 'new/*' .", they exclude the part of the source that the
-// job could write, unless it has a key that matches. Then there are no options, and the job refuses the overlap.
+// excludeOverlap returns options with which a job with wildcards does not read what it has itself written. They exclude
+// a folder of the source that is the destination, or that the job could write to. If that folder has a key that
+// matches, there are no options, and the job refuses the overlap.
 func excludeOverlap(
 	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
-	target, err := openPlace(ctx, p, dst)
+	dstPlace, err := openPlace(ctx, p, dst)
 	if err != nil {
 		return nil, err
 	}
-	source, err := openPlace(ctx, p, src)
+	srcPlace, err := openPlace(ctx, p, src)
 	if err != nil {
 		return nil, err
 	}
 
-	// The source may contain the destination.
-	if folder, ok := serving.Below(target, source); ok {
+	// The source contains the destination, as in "mv '*.jpg' old/".
+	if folder, ok := serving.Below(dstPlace, srcPlace); ok {
 		return excludeFolder(folder), nil
 	}
 
-	// The destination may contain the source.
-	folder, ok := serving.Below(source, target)
+	// The destination contains the source as a folder, as in "mv -r 'new/*' .". The job then writes to the source what
+	// it reads from a folder of the same name in the source.
+	folder, ok := serving.Below(srcPlace, dstPlace)
 	if !ok || folder == "" {
 		return nil, nil
 	}

@@ -65,30 +65,16 @@ func checkNames(sources []cpSource) error {
 // checkOneFolder refuses to move the contents of several folders into one, because a file could replace one of the
 // same name from another folder, which mv would lose unnoticed.
 func checkOneFolder(sources []cpSource) error {
-	folders := map[string]bool{} // parents of the files that are moved
+	folders := map[string]bool{} // paths and addresses of the folders of all sources
 	movesContents := false       // true if a source stands for several files of a folder
-
 	for _, source := range sources {
 		if source.err != nil {
 			continue
 		}
-		src := source.location
-		// Make src the folder that has the files of the source.
-		switch {
-		case source.hasWildcard:
-			src, _ = location.WildFolder(src)
-			movesContents = true
-		case treeName(src) == "":
-			movesContents = true
-		case src.Kind == location.InBucket:
-			src.Key = strings.TrimSuffix(src.Key, path.Base(src.Key))
-		case src.Kind == location.LocalPath:
-			src.Path = filepath.Dir(src.Path)
-		}
-		if src.Kind == location.LocalPath {
-			src.Path = filepath.Clean(src.Path)
-		}
-		folders[src.Path+src.AddressWithKey()] = true
+		folder, isContent := folderOf(source)
+		movesContents = movesContents || isContent
+		// A local folder has a path, and a folder in a bucket an address.
+		folders[folder.Path+folder.AddressWithKey()] = true
 	}
 
 	if movesContents && len(folders) > 1 {
@@ -99,6 +85,28 @@ func checkOneFolder(sources []cpSource) error {
 		)
 	}
 	return nil
+}
+
+// folderOf returns the folder that has the files of a source. isContent is true if the source stands for several files
+// of the folder.
+func folderOf(source cpSource) (folder location.Location, isContent bool) {
+	folder = source.location
+	switch {
+	case source.hasWildcard:
+		folder, _ = location.WildFolder(folder)
+		isContent = true
+	case treeName(folder) == "":
+		// The source ends in a slash, so it is the folder itself.
+		isContent = true
+	case folder.Kind == location.InBucket:
+		folder.Key = strings.TrimSuffix(folder.Key, path.Base(folder.Key))
+	case folder.Kind == location.LocalPath:
+		folder.Path = filepath.Dir(folder.Path)
+	}
+	if folder.Kind == location.LocalPath {
+		folder.Path = filepath.Clean(folder.Path)
+	}
+	return folder, isContent
 }
 
 // checkEnds refuses a source or destination that cp does not support, and flags that would have no effect on them.

@@ -12,17 +12,20 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// transferOne calls move to copy or move one file or object, shows the progress and reports the event name. A dry run
-// only checks that the source exists and that the destination can be written.
+// A writeFunc writes one file or object to the destination of a copy. In a dry run, it only checks the options, and
+// then fails with an error that program.OfDryRun knows.
+type writeFunc func([]storage.TransferOption) (*storage.Attrs, error)
+
+// transferOne copies one file or object with write, shows the progress and reports the event. A dry run only checks
+// that the source exists and that the destination can be written.
 func transferOne(
-	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
-	move func([]storage.TransferOption) (*storage.Attrs, error),
+	ctx context.Context, p *program.Program, f *cpFlags, event string, src, dst location.Location, write writeFunc,
 ) error {
-	e := program.Event{Event: name, Source: program.NameOf(src), Destination: program.NameOf(dst)}
-	text := name + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
+	e := program.Event{Event: event, Source: program.NameOf(src), Destination: program.NameOf(dst)}
+	text := event + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
 
 	if p.Global.DryRun {
-		if err := checkDestination(ctx, p, f, dst, move); err != nil {
+		if err := checkDestination(ctx, p, f, dst, write); err != nil {
 			return err
 		}
 		size, err := sizeOf(ctx, p, src, f.version)
@@ -34,11 +37,11 @@ func transferOne(
 		return nil
 	}
 
-	var moveOpts []storage.TransferOption
+	var opts []storage.TransferOption
 	if p.Global.Concurrency > 0 {
-		moveOpts = append(moveOpts, storage.WithConcurrency(p.Global.Concurrency))
+		opts = append(opts, storage.WithConcurrency(p.Global.Concurrency))
 	}
-	attrs, err := withBar(p, move, moveOpts)
+	attrs, err := withBar(p, write, opts)
 	if err != nil {
 		return err
 	}
@@ -46,28 +49,29 @@ func transferOne(
 	e.Bytes = attrs.Size
 	e.Version = attrs.Version
 	p.Emit(e, text)
-	// The event names the copy that the move has made, and the summary the move itself.
+
+	// The event of mv names the copy that it has made, and the summary the move itself.
+	action := event
 	if f.move {
-		name = "moved"
+		action = "moved"
 	}
 	p.CountDone(fmt.Sprintf(
-		"%s %s to %s (%s)", name, console.Printable(e.Source), console.Printable(e.Destination),
+		"%s %s to %s (%s)", action, console.Printable(e.Source), console.Printable(e.Destination),
 		console.FormatSize(e.Bytes),
 	))
 	return nil
 }
 
-// checkDestination returns the error, as far as a dry run can know it, with which writing to a bucket would fail.
+// checkDestination returns the error, as far as a dry run can know it, with which write would fail in a bucket.
 func checkDestination(
-	ctx context.Context, p *program.Program, f *cpFlags, dst location.Location,
-	move func([]storage.TransferOption) (*storage.Attrs, error),
+	ctx context.Context, p *program.Program, f *cpFlags, dst location.Location, write writeFunc,
 ) error {
 	if dst.Kind != location.InBucket {
 		return nil
 	}
 
-	// A dry run checks the options of the write, and then refuses it.
-	_, refusal := move(nil)
+	// This is a dry run, in which write always fails.
+	_, refusal := write(nil)
 	if err := program.OfDryRun(refusal); err != nil {
 		return err
 	}
@@ -84,14 +88,18 @@ func checkDestination(
 		return err
 	}
 
-	existsAlready := f.write.IfAbsent && err == nil
-	isMissing := len(revision) > 0 && code == storage.ObjectNotFound
-	if !existsAlready && !isMissing {
-		return nil
+	breaksIfAbsent := f.write.IfAbsent && err == nil
+	breaksIfRevision := len(revision) > 0 && code == storage.ObjectNotFound
+	if breaksIfAbsent || breaksIfRevision {
+		return conditionError(dst.Key, refusal)
 	}
+	return nil
+}
 
-	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
-	// The error of the dry run contains the bucket's name.
+// conditionError returns the error of a write whose condition does not hold. It has the names of provider and bucket
+// from the refusal of the dry run.
+func conditionError(key string, refusal error) error {
+	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: key}
 	if e, ok := errors.AsType[*storage.Error](refusal); ok {
 		conditionErr.Provider = e.Provider
 		conditionErr.Bucket = e.Bucket
@@ -100,22 +108,20 @@ func checkDestination(
 	return conditionErr
 }
 
-// withBar calls move with options that show its progress in a bar.
-func withBar(
-	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moveOpts []storage.TransferOption,
-) (*storage.Attrs, error) {
+// withBar calls write with options that show its progress in a bar.
+func withBar(p *program.Program, write writeFunc, opts []storage.TransferOption) (*storage.Attrs, error) {
 	if p.Together != nil {
 		progress := p.Together.Begin()
 		defer progress.End()
-		return move(append(moveOpts, storage.WithProgress(progress.Report)))
+		return write(append(opts, storage.WithProgress(progress.Report)))
 	}
 
 	bar := p.StartProgress()
 	defer p.EndProgress(bar)
 	if bar != nil {
-		moveOpts = append(moveOpts, bar.Bytes())
+		opts = append(opts, bar.Bytes())
 	}
-	return move(moveOpts)
+	return write(opts)
 }
 
 // sizeOf returns the size of a file or object, or 0 for standard input. It fails if the source does not exist.
