@@ -45,14 +45,11 @@ func (e *expansion) walk(folder string, segments []string) bool {
 		segments = segments[1:]
 	}
 
-	start, _ := LiteralStart(segments[0])
 	if segments[0] == "**" {
 		return e.yieldAll(folder, strings.Join(segments, "/"))
 	}
 
-	rest := segments[1:]
-	// A pattern with a slash at its end matches only folders.
-	endsInSlash := len(rest) == 1 && rest[0] == ""
+	start, _ := LiteralStart(segments[0]) // all names that match begin with it
 	entries := e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/"))
 	for entry, err := range entries {
 		if err != nil {
@@ -65,20 +62,29 @@ func (e *expansion) walk(folder string, segments []string) bool {
 			continue
 		}
 
-		wantsMore := true
-		switch {
-		case len(rest) == 0:
-			wantsMore = e.yield(entry, nil)
-		case entry.IsPrefix && endsInSlash:
-			wantsMore = e.yield(entry, nil)
-		case entry.IsPrefix:
-			wantsMore = e.walk(entry.Key, rest)
-		}
-		if !wantsMore {
+		if !e.visit(entry, segments[1:]) {
 			return false
 		}
 	}
 	return true
+}
+
+// visit yields an entry whose name matches a segment of the pattern, or what matches below it. rest has
+// the segments that follow. It returns false if walk must not continue.
+func (e *expansion) visit(entry storage.ListEntry, rest []string) bool {
+	if len(rest) == 0 {
+		return e.yield(entry, nil)
+	}
+	if !entry.IsPrefix {
+		// Nothing is below an object.
+		return true
+	}
+	// A pattern with a slash at its end matches only folders.
+	endsInSlash := len(rest) == 1 && rest[0] == ""
+	if endsInSlash {
+		return e.yield(entry, nil)
+	}
+	return e.walk(entry.Key, rest)
 }
 
 // yieldAll yields the objects below a folder that match a pattern that begins with **, at any depth.

@@ -74,21 +74,24 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 		return Location{Kind: LocalPath, Path: text}, nil
 	}
 
-	isName := locations.IsName(name)
-	if isName {
+	if locations.IsName(name) {
 		if address, set := lookup(locations.Variable(name)); set {
 			return parseName(name, address, key)
 		}
 	}
+	return Location{}, unknownNameError(text, name)
+}
 
+// unknownNameError returns the error for an argument of the form name:key whose name is that of no location.
+func unknownNameError(text, name string) error {
 	if schemeForm.MatchString(text) {
-		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
+		return argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	}
-	if isName {
-		return Location{}, argument.Invalid(locations.Variable(name)+
+	if locations.IsName(name) {
+		return argument.Invalid(locations.Variable(name)+
 			" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint)
 	}
-	return Location{}, argument.Invalid(
+	return argument.Invalid(
 		`location must have a name of letters, digits, "-" and "_" before its ":"`,
 		AddressHint+"; "+PathHint,
 	)
@@ -147,20 +150,21 @@ func ParseAddress(text string) (Location, error) {
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, l.Query, _ = strings.Cut(rest, "?")
 	// Without query and fragment, the rest is the bucket and the key.
-	host, escaped, _ := strings.Cut(rest, "/")
+	host, escapedKey, _ := strings.Cut(rest, "/")
 	l.Host = host
-
-	switch {
-	case strings.Contains(host, "@"):
+	if strings.Contains(host, "@") {
 		return Location{}, argument.Invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
+	}
+
+	switch {
 	case l.Scheme == "file":
 		// The path of a file: address is that of a directory, and its fragment is the key.
 		l.Dir = strings.TrimPrefix(rest, host)
-		escaped = fragment
+		escapedKey = fragment
 	case hasFragment:
 		return Location{}, argument.Invalid(`address must not have a "#"`, `write "#" in a key as %23`)
-	case host == "" && escaped == "":
+	case host == "" && escapedKey == "":
 		l.Kind = Account
 	case host == "":
 		return Location{}, argument.Invalid("address with a key must have a bucket", AddressHint)
@@ -169,21 +173,27 @@ func ParseAddress(text string) (Location, error) {
 	if err := l.takePrefix(); err != nil {
 		return Location{}, err
 	}
+	if err := l.setKey(escapedKey); err != nil {
+		return Location{}, err
+	}
+	return l, nil
+}
 
+// setKey sets the key of an address, in which it is escaped, and what depends on the key.
+func (l *Location) setKey(escaped string) error {
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
-		return Location{}, argument.Invalid(
+		return argument.Invalid(
 			`address must have two hexadecimal digits after each "%"`,
 			`write "%" in a key as %25`,
 		)
 	}
 	l.Key = key
-
 	l.HasWildcard = strings.ContainsAny(escaped, wildcards)
 	if l.HasWildcard {
 		l.Pattern = PatternOf(escaped, true)
 	}
-	return l, nil
+	return nil
 }
 
 // takePrefix moves prefix= from the query to l.Prefix, which all commands take for the

@@ -140,20 +140,12 @@ var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for "omnibuc
 // withSuggestion adds a hint to the error of an unknown command. The hint lists the commands for which
 // another program has this name, or else those that are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
-	message, suggestions, hasSuggestions := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-
-	// An unknown command has its parent and its name as a key. Other keys are names of commands.
-	hint := ""
-	if unknown := unknownCommand.FindStringSubmatch(message); unknown != nil {
-		hint = commandHints[strings.TrimSpace(unknown[2]+" "+unknown[1])]
-	} else if strings.Contains(message, " arg(s), ") {
-		hint = argumentHints[root.Name()]
-	}
-	if hint != "" {
+	// Cobra adds similar names to the message about an unknown command.
+	message, similarNames, hasSimilarNames := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if hint := usageHint(root, message); hint != "" {
 		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(message), Hint: hint}
 	}
-
-	if !hasSuggestions {
+	if !hasSimilarNames {
 		return err
 	}
 
@@ -166,7 +158,7 @@ func withSuggestion(root *cobra.Command, err error) error {
 		}
 	}
 	if len(names) == 0 {
-		names = strings.Fields(suggestions)
+		names = strings.Fields(similarNames)
 	}
 	slices.Sort(names)
 
@@ -175,6 +167,21 @@ func withSuggestion(root *cobra.Command, err error) error {
 		Err:  errors.New(message),
 		Hint: "use " + strings.Join(slices.Compact(names), " or "),
 	}
+}
+
+// usageHint returns the hint of commandHints or argumentHints for a message of cobra, or "" if they have
+// none.
+func usageHint(root *cobra.Command, message string) string {
+	if unknown := unknownCommand.FindStringSubmatch(message); unknown != nil {
+		name := unknown[1]
+		parent := unknown[2] // "" for a command of the program itself
+		return commandHints[strings.TrimSpace(parent+" "+name)]
+	}
+	hasWrongCount := strings.Contains(message, " arg(s), ")
+	if hasWrongCount {
+		return argumentHints[root.Name()]
+	}
+	return ""
 }
 
 // exitCode returns the exit code for an error with this Code.

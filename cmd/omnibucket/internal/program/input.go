@@ -66,7 +66,7 @@ func uploadFile(
 ) (*storage.Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		// UploadFile returns the error of the path.
+		// UploadFile also fails to open the file, and returns the right error for that.
 		return storage.UploadFile(ctx, bucket, key, path, opts...)
 	}
 	// Nothing was written to the file, so an error of Close does not matter.
@@ -74,10 +74,12 @@ func uploadFile(
 
 	info, err := file.Stat()
 	// A file of /proc has content although its size is 0.
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+	hasKnownSize := err == nil && info.Mode().IsRegular() && info.Size() > 0
+	if !hasKnownSize {
 		return bucket.Upload(ctx, key, file, opts...)
 	}
 
+	// A change of the file is an error only while its content is uploaded.
 	content := localfile.NewStable(file, info)
 	attrs, err := bucket.Upload(ctx, key, content.Reader(), opts...)
 	if err != nil && content.Changed() {

@@ -127,36 +127,43 @@ func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.
 		return nil, nil
 	}
 
-	open := &s.Buckets.layers
-	if layers, ok := open.byName[key]; ok {
+	cache := &s.Buckets.layers
+	if layers, ok := cache.byName[key]; ok {
 		return layers, nil
 	}
 
-	// A layer such as mirror opens its second store with openOther.
+	address, err := addressOfBucket(l)
+	if err != nil {
+		return nil, err
+	}
 	cfg := *s.Config
 	cfg.Lookup = s.Lookup
+	// A layer such as mirror opens its second store with this function.
 	cfg.OpenBucket = s.openOther
-	withLayers := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
-	// Layers need the address of a bucket, which a path does not have.
-	if l.Kind == location.LocalPath {
-		dir, err := l.InDirectory(l.Path, "")
-		if err != nil {
-			return nil, err
-		}
-		withLayers.Address = dir.Address()
-	}
-
+	withLayers := locations.Location{Address: address, Layers: s.configuredLayers(l)}
 	opened, err := cfg.OpenLayers(ctx, l.Name, withLayers)
 	if err != nil {
 		return nil, err
 	}
 
-	open.closers = append(open.closers, opened)
-	if open.byName == nil {
-		open.byName = map[string][]driver.Layer{}
+	cache.closers = append(cache.closers, opened)
+	if cache.byName == nil {
+		cache.byName = map[string][]driver.Layer{}
 	}
-	open.byName[key] = opened.Layers
+	cache.byName[key] = opened.Layers
 	return opened.Layers, nil
+}
+
+// addressOfBucket returns the address of a location, or of the directory that a path names.
+func addressOfBucket(l location.Location) (string, error) {
+	if l.Kind != location.LocalPath {
+		return l.Address(), nil
+	}
+	dir, err := l.InDirectory(l.Path, "")
+	if err != nil {
+		return "", err
+	}
+	return dir.Address(), nil
 }
 
 // ErrReadOnly is the error of a change in a location with the layer readonly.

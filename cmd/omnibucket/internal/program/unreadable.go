@@ -28,9 +28,10 @@ func ListBelow(
 	return func(yield func(storage.ListEntry, error) bool) {
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)
+		// piecemeal.List yields an unreadable folder together with its error, and continues after it.
 		for entry, err := range piecemeal.List(ctx, bucket, folder, "", list) {
-			isUnreadable := err != nil && entry.IsPrefix
-			if isUnreadable {
+			isUnreadableFolder := err != nil && entry.IsPrefix
+			if isUnreadableFolder {
 				if len(unreadable) < maxUnreadable {
 					unreadable = append(unreadable, err)
 				}

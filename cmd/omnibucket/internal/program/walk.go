@@ -81,15 +81,15 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 		if err != nil {
 			return entry, err
 		}
-		if entry.Key == l.Key && !entry.IsPrefix && !l.IsFolder() {
+		isObject := entry.Key == l.Key && !entry.IsPrefix
+		if isObject && !l.IsFolder() {
 			return entry, nil
 		}
-		if strings.HasPrefix(entry.Key, folder.Key) {
-			folderExists = true
-		}
-		// In an ordered listing, the object comes before its folder.
-		isPastObject := folderExists || entry.Key > folder.Key
-		if isOrdered && isPastObject {
+		folderExists = folderExists || strings.HasPrefix(entry.Key, folder.Key)
+
+		// An ordered listing has the object before the folder, so the rest of it shows nothing more.
+		isAtOrPastFolder := folderExists || entry.Key > folder.Key
+		if isOrdered && isAtOrPastFolder {
 			break
 		}
 	}
