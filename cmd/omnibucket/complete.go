@@ -134,18 +134,15 @@ func completePaths(text string) []string {
 	return names
 }
 
-// completeKeys completes a key with the objects and folders that begin with it, one level deep. Text
-// such as s3://pho may also be the beginning of a bucket's name: if there are such buckets, it returns
-// those.
+// completeKeys completes a key with the objects and folders that begin with it, one level deep. For text
+// that may end within the name of a bucket, it returns the buckets with that beginning, if there are any.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
-	hasSlashAfterBucket := strings.Count(text, "/") > len("//")
-	// Such text may end within the name of a bucket.
-	hasOnlyBucket := l.Scheme != "file" && !hasSlashAfterBucket && l.Query == ""
-	if locations.IsAddress(text) && hasOnlyBucket {
+	if mayEndInBucket(text, l) {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets
 		}
 	}
+	// After the name of an account, as in all:pho, text without a slash surely ends within a bucket's name.
 	if l.InAccount && !strings.Contains(text, "/") {
 		return completeBuckets(ctx, p, text, l)
 	}
@@ -174,13 +171,23 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 	return names
 }
 
-// withKey returns an argument with key in place of the beginning of a key. It returns "" if a shell could
-// interpret characters of the key, which in an address are escaped.
+// mayEndInBucket reports whether an address, such as s3://pho, may be the beginning of a bucket's name.
+func mayEndInBucket(text string, l location.Location) bool {
+	if !locations.IsAddress(text) || l.Scheme == "file" || l.Query != "" {
+		return false
+	}
+	hasSlashAfterBucket := strings.Count(text, "/") > len("//")
+	return !hasSlashAfterBucket
+}
+
+// withKey returns the argument text with another key, which begins with the key of l, the location of
+// text. It returns "" if the key has characters that the shell would interpret.
 func withKey(text string, l location.Location, key string) string {
 	if !strings.HasPrefix(key, l.Key) {
 		return ""
 	}
 	if !locations.IsAddress(text) {
+		// In the form name:key, nothing is escaped. The name of an account is followed by that of a bucket.
 		if !isCompletable(key) {
 			return ""
 		}
@@ -191,7 +198,7 @@ func withKey(text string, l location.Location, key string) string {
 		return name + ":" + key
 	}
 
-	// Parameters that the user wrote stay, and those that flags have added do not.
+	// The address has only the parameters that the user wrote, without those that flags have added.
 	l.Query = writtenQuery(text)
 	return l.AddressWith(inShell((&url.URL{Path: key}).EscapedPath()))
 }

@@ -78,7 +78,8 @@ var scriptMends = map[string][]scriptMend{
 // prepareScripts makes the command "completion" print scripts that never evaluate names from a store,
 // and one for bash that does not need the package bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
-	// The commands that InitDefaultCompletionCmd creates always print to the output that root has now.
+	// Cobra creates a command for each shell. They keep the output that root has at this moment, and so
+	// write their scripts to the buffer.
 	var script bytes.Buffer
 	root.SetOut(&script)
 	root.InitDefaultCompletionCmd()
@@ -90,6 +91,7 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 	}
 	// With RunE set, cobra rejects the name of an unknown shell.
 	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	// After a command has written its script to the buffer, print what the buffer has.
 	for _, c := range parent.Commands() {
 		writeScript := c.RunE
 		c.RunE = func(c *cobra.Command, args []string) error {

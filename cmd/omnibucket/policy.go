@@ -117,24 +117,32 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 		return err
 	}
 
-	if provider == permissions.MinIO && strings.Contains(documents[0].Text, `"s3:GetObject"`) {
+	permitsGet := strings.Contains(documents[0].Text, `"s3:GetObject"`)
+	if provider == permissions.MinIO && permitsGet {
 		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
 	}
-	failures := grant.OnlyAfterFailures(provider)
-	if len(failures) > 0 && !p.Global.JSON {
-		// In JSON, each document has them.
-		p.Note("only failures need %s", strings.Join(failures, ", "))
-	}
 
-	// A single JSON document is printed without headings, so that the output can be used as a file.
-	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))
-	for i, d := range documents {
-		if p.Global.JSON {
-			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text, failures}); err != nil {
+	afterFailures := grant.OnlyAfterFailures(provider)
+	if p.Global.JSON {
+		for _, d := range documents {
+			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text, afterFailures}); err != nil {
 				return err
 			}
-			continue
 		}
+		return nil
+	}
+	if len(afterFailures) > 0 {
+		p.Note("only failures need %s", strings.Join(afterFailures, ", "))
+	}
+	printDocuments(p, documents)
+	return nil
+}
+
+// printDocuments prints policy documents with a heading for each. A single document in JSON has no heading, so that
+// the output can be used as a file.
+func printDocuments(p *program.Program, documents []permissions.Document) {
+	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))
+	for i, d := range documents {
 		if i > 0 {
 			p.Out.Printf("\n")
 		}
@@ -143,7 +151,6 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 		}
 		p.Out.Printf("%s\n", d.Text)
 	}
-	return nil
 }
 
 // grant returns the permissions that the flags and the location describe, and the provider that

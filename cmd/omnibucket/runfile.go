@@ -95,33 +95,40 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 
-	startCtx, stop := context.WithCancel(c.Context())
+	// With --stop-on-error, a failed line calls stop. Lines that run already continue with the context of c.
+	ctx := c.Context()
+	startCtx, stop := context.WithCancel(ctx)
 	defer stop()
 
 	b := &batch{program: p, flags: f, global: changedGlobals(c), stop: stop}
-	err = b.run(c.Context(), startCtx, src)
-	if c.Context().Err() != nil {
-		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
+	err = b.run(ctx, startCtx, src)
+	if ctx.Err() != nil {
+		return &storage.Error{Code: storage.Canceled, Err: ctx.Err()}
 	}
 	if err != nil {
 		return err
 	}
 
-	if p.Global.JSON {
-		// p.Out keeps the error.
-		_ = p.Out.JSON(batchLine{Event: "summary", Commands: b.lines, Failed: b.failures})
-	} else {
-		commands := "commands"
-		if b.lines == 1 {
-			commands = "command"
-		}
-		p.Note("%d %s, %d failed", b.lines, commands, b.failures)
-	}
-
+	b.summarize()
 	if b.failures > 0 {
+		// The lines have printed their own errors.
 		return program.Reported(program.ExitStatus(b.code))
 	}
 	return nil
+}
+
+// summarize prints how many lines were run as commands, and how many of them failed.
+func (b *batch) summarize() {
+	if b.program.Global.JSON {
+		// The program's Out keeps the error.
+		_ = b.program.Out.JSON(batchLine{Event: "summary", Commands: b.lines, Failed: b.failures})
+		return
+	}
+	commands := "commands"
+	if b.lines == 1 {
+		commands = "command"
+	}
+	b.program.Note("%d %s, %d failed", b.lines, commands, b.failures)
 }
 
 // openLines opens a file of command lines, or standard input if path is "-". The caller must call

@@ -124,20 +124,18 @@ func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	isLong := false
 	for {
 		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > limit {
-			isLong = true
-		}
+		isLong = isLong || len(line)+len(part) > limit
 		if !isLong {
 			line = append(line, part...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
-			// The next read returns more of the line.
+			// The next read returns more of the line. That of a long line is dropped.
 			continue
 		}
 
-		// The last line may lack its end.
-		isLastLine := errors.Is(err, io.EOF) && len(line) > 0
-		if err != nil && !isLastLine {
+		// At the end of the input, line has what follows the last line end.
+		hasUnendedLine := errors.Is(err, io.EOF) && len(line) > 0
+		if err != nil && !hasUnendedLine {
 			return nil, err
 		}
 		if isLong {
@@ -159,8 +157,8 @@ func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 	return message, nil
 }
 
-// begin registers a request that waits for its response. It refuses the request at once if too many
-// wait, or if one of them has the same id, because the next line of the input may cancel a call.
+// begin registers a request that waits for its response, and whose line has this size in bytes. It refuses
+// the request if too many wait, or if one of them has the same id.
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,17 +172,21 @@ func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	}
 
 	isToolCall := r.Method == methodCall
-	if !isToolCall {
-		others := len(l.open) - l.calls
-		if others == openOthers {
-			return busy(r)
-		}
-		// The size of such a request does not count for openBytes.
-		l.open[r.ID] = 0
-		return nil
+	if isToolCall {
+		return l.beginToolCall(r, size)
 	}
+	otherRequests := len(l.open) - l.calls
+	if otherRequests == openOthers {
+		return busy(r)
+	}
+	l.open[r.ID] = 0
+	return nil
+}
 
-	// A single call may be larger than openBytes.
+// beginToolCall registers the call of a tool, unless too many calls or bytes wait for a response. The
+// caller must hold l.mu.
+func (l *lines) beginToolCall(r *jsonrpc.Request, size int) error {
+	// A call that waits alone may be larger than openBytes.
 	hasNoRoom := l.calls > 0 && l.bytes+size > openBytes
 	if hasNoRoom || l.calls == l.maxCalls {
 		return busy(r)

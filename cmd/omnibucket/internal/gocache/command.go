@@ -79,7 +79,7 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 
 	s := newServer(ctx, dir, bucket, f.settings, p.PrintError)
 	if bucket == nil {
-		// The build then uses the directory only.
+		// Without a store, the server uses only the directory.
 		s.remote.leave()
 	}
 	err = s.serve(p.Around.In, flushWriter{p.Out})
@@ -87,7 +87,8 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 		s.stats.print(p.Around.Err, p.Global.JSON, time.Since(start), s.closing)
 	}
 
-	// Standard output carries messages, so --requests must print to standard error.
+	// With --requests, the program will print its requests. It must not print them as JSON to standard output,
+	// which the go command reads.
 	p.Global.JSON = false
 	return err
 }

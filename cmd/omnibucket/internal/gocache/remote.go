@@ -62,14 +62,21 @@ func (r *remote) get(action id) (entry, string, bool) {
 	r.stats.remoteGets.Add(1)
 
 	start := time.Now()
+	result := r.downloadInTime(action, start)
+	return result.entry, result.path, r.countResult(action, start, result)
+}
+
+// downloadInTime downloads the output of an action, in a request that begins at start. It fails with errSlow if the
+// store takes longer than the build has patience.
+func (r *remote) downloadInTime(action id, start time.Time) fetchResult {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	defer cancel(nil)
 	limit := &timeLimit{start: start, patience: r.patience.remaining(), expire: func() { cancel(errSlow) }}
 	limit.set(limit.patience)
 	defer limit.stop()
 
-	// Do not wait for download longer than ctx, which a driver may ignore, such as one of a directory on a server that
-	// is gone.
+	// A driver may ignore that ctx ends, such as one of a directory on a server that is gone. The goroutine then
+	// outlives this call.
 	done := make(chan fetchResult, 1)
 	go func() { done <- r.download(ctx, action, limit) }()
 
@@ -78,47 +85,48 @@ func (r *remote) get(action id) (entry, string, bool) {
 	case result = <-done:
 	case <-ctx.Done():
 	}
-	// Unless the output has arrived anyway, the error is the reason why ctx has ended.
-	if ctx.Err() != nil && result.path == "" {
+	hasArrived := result.path != ""
+	if ctx.Err() != nil && !hasArrived {
 		result.err = context.Cause(ctx)
 	}
-
-	return result.entry, result.path, r.countResult(action, start, result)
+	return result
 }
 
-// countResult counts the result of a request, and reports whether it is a hit. When the patience is exhausted, it ends
-// the use of the store.
+// countResult counts the result of a request that began at start, and reports whether it is a hit. Once such requests
+// have used up the time that the build may wait in vain, it ends the use of the store.
 func (r *remote) countResult(action id, start time.Time, result fetchResult) bool {
 	err := result.err
 	if r.ctx.Err() != nil {
 		// The use of the store has ended meanwhile.
 		return err == nil
 	}
-	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+	isMiss := errors.Is(err, storage.ObjectNotFound)
+	if err != nil && !isMiss {
 		r.stats.failures.Add(1)
 	}
 
-	isExhausted := false
+	isUsedUp := false
 	switch {
 	case err == nil:
 		r.stats.remoteHits.Add(1)
 		r.stats.downloadedBytes.Add(result.entry.size)
-		isExhausted = r.patience.addAnswer(start, result.entry.size)
-	case errors.Is(err, storage.ObjectNotFound):
-		isExhausted = r.patience.addAnswer(start, 0)
+		isUsedUp = r.patience.addAnswer(start, result.entry.size)
+	case isMiss:
+		isUsedUp = r.patience.addAnswer(start, 0)
 	case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
 		// The store has answered, so this is no failure. A few wrong objects would otherwise end its use before they
 		// are replaced.
-		isExhausted = r.patience.addAnswer(start, 0)
+		isUsedUp = r.patience.addAnswer(start, 0)
 		r.badActions.Store(action, true)
 		r.warn("an output of the build cache was refused and is built again", err)
 	case errors.Is(err, errLocal):
+		// The store is not the reason.
 		r.warn("the local directory of the build cache cannot take an output", err)
 	default:
-		isExhausted = r.patience.addFailure(start) || isPermanent(err)
+		isUsedUp = r.patience.addFailure(start) || isPermanent(err)
 	}
 
-	if isExhausted {
+	if isUsedUp {
 		r.stop(err)
 	}
 	return err == nil

@@ -184,7 +184,7 @@ type versionsJob struct {
 	filter  *program.FilterFlags
 	literal bool
 	// substitutes are features that the job can use in place of versions, such as soft delete.
-	substitutes storage.Features
+	substitutes storage.Features  // 0 if there are none
 	opts        []transfer.Option // for the job, after those of the filter
 	run         func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)
 }
@@ -214,12 +214,14 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 		}
 	}
 
+	// The job selects the objects that text names.
 	opts = append(opts, transfer.WithPrefix(scope.start), transfer.WithKeys(scope.match))
 	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
 		return j.run(scope.bucket, append(progressOpts, opts...))
 	})
 	err = program.InLines(err)
 	if err == nil {
+		// A job that found nothing to do has no error of its own.
 		err = j.checkReport(ctx, p, scope, report)
 	}
 	p.Summarize(report, err)
@@ -233,14 +235,15 @@ func (j *versionsJob) checkReport(
 	if report.Transferred+report.Deleted > 0 {
 		return nil
 	}
-	if report.Skipped > 0 && j.substitutes == 0 {
+	hasSkipped := report.Skipped > 0
+	if hasSkipped && j.substitutes == 0 {
 		// The objects are already as they were at that time.
 		return nil
 	}
 
-	// If nothing was even skipped, the key may name nothing.
 	var missingErr error
-	if report.Skipped == 0 && scope.location.Key != "" {
+	if !hasSkipped && scope.location.Key != "" {
+		// The key may name nothing.
 		missingErr = scope.requireVersion(ctx)
 		if missingErr != nil && !errors.Is(missingErr, storage.ObjectNotFound) {
 			return missingErr

@@ -66,35 +66,36 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	defer listener.Close()
 
 	base := "http://" + addressFor(listener.Addr(), names)
-	t, err := openForUI(ctx, p, text, base)
+	shown, err := openForUI(ctx, p, text, base)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, t.close())
+		err = errors.Join(err, shown.close())
 	}()
 
-	c := console.Config{Title: t.title, Write: write && !t.readOnly, Token: rand.Text(), Hosts: names}
-	// The bytes of objects have an origin of their own, which the page does not trust.
+	// Whoever knows the token, which is a part of the page's URL, may use the page.
+	config := console.Config{Title: shown.title, Write: write && !shown.readOnly, Token: rand.Text(), Hosts: names}
+	// The bytes of objects have an origin of their own, which the page does not trust, if that is possible.
 	content, err := listenForContent(ctx, listener.Addr())
 	if err != nil {
 		return err
 	}
 	if content != nil {
 		defer content.Close()
-		c.ContentURL = "http://" + content.Addr().String()
+		config.ContentURL = "http://" + content.Addr().String()
 	}
 
-	page, err := console.New(t.source, c)
+	page, err := console.New(shown.source, config)
 	if err != nil {
 		return err
 	}
 	var handler http.Handler = page
-	if t.signedHandler != nil {
-		handler = routeMount(defaultMount, t.signedHandler, page)
+	if shown.signedHandler != nil {
+		handler = routeMount(defaultMount, shown.signedHandler, page)
 	}
 
-	p.PrintURL(base + "/" + c.Token + "/")
+	p.PrintURL(base + "/" + config.Token + "/")
 	err = serveBoth(ctx, listener, handler, content, page.Content())
 
 	// Now ctx may be done, so Close gets a limit of its own.
