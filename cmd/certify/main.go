@@ -148,17 +148,20 @@ func prepare(c *certification) error {
 		}
 	}
 
-	// From here on, a signal ends the trial of the credentials.
+	// From here on, a first signal cancels the trial of the credentials, and later the cases. The goroutine
+	// runs until the program ends.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go c.endOnSignals(signals, cancel)
 
+	// Try the credentials on one bucket.
 	if err := c.try(ctx); err != nil {
 		return err
 	}
 	if c.interrupted.Load() {
+		// The signal came too late to make try fail.
 		return errors.New("interrupted")
 	}
 

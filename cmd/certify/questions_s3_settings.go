@@ -70,17 +70,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-
-	if err := put(ctx, b, "a"); err != nil {
-		return "", err
-	}
-	address, err := b.PublicURL("a")
-	if err != nil {
-		return "", err
-	}
-
-	// This request has no credentials.
-	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	status, err := i.publicStatus(ctx, b)
 	if err != nil {
 		return "", err
 	}
@@ -89,6 +79,19 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	return "no, and BucketInfo says that it is public", nil
+}
+
+// publicStatus stores an object, and returns the status of a request for its PublicURL without credentials.
+func (i *inquiry) publicStatus(ctx context.Context, b storage.Bucket) (int, error) {
+	if err := put(ctx, b, "a"); err != nil {
+		return 0, err
+	}
+	address, err := b.PublicURL("a")
+	if err != nil {
+		return 0, err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	return status, err
 }
 
 // askRemovedBlock asks for how long a bucket still refuses a public policy after its block of public
@@ -111,7 +114,8 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	return "at most 5 seconds", nil
 }
 
-// askPolicyStatus asks whether GetBucketPolicyStatus shows that the account blocks public access.
+// askPolicyStatus asks whether GetBucketPolicyStatus shows that the account blocks public access. The
+// answer is "yes" if it does not call a blocked public bucket public.
 func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
@@ -129,15 +133,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	// If everybody can read the object, nothing blocks public access.
-	if err := put(ctx, b, "a"); err != nil {
-		return "", err
-	}
-	address, err := b.PublicURL("a")
-	if err != nil {
-		return "", err
-	}
-	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	status, err := i.publicStatus(ctx, b)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +145,8 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if policy.PolicyStatus != nil && aws.ToBool(policy.PolicyStatus.IsPublic) {
+	saysPublic := policy.PolicyStatus != nil && aws.ToBool(policy.PolicyStatus.IsPublic)
+	if saysPublic {
 		return "no", nil
 	}
 	return "yes", nil
