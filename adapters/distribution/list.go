@@ -129,12 +129,15 @@ func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// The walk visits only the content of startAfter's path and of each folder around it.
+		// With an end after both names, "a" is no part of the path "ab".
 		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
+		isBeforeStart := text <= startAfter && !isOrContainsStart
+		if isBeforeStart {
+			continue
+		}
+		// The path to start after and the folders around it come before what the caller wants, which may
+		// be below them.
 		if !isOrContainsStart {
-			if text <= startAfter {
-				continue
-			}
 			err := f(child)
 			if errors.Is(err, registry.ErrSkipDir) {
 				continue

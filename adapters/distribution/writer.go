@@ -88,7 +88,8 @@ func (w *writer) Write(p []byte) (written int, err error) {
 		return 0, errEnded
 	}
 	for len(p) > 0 {
-		// A failed putPart leaves a whole part in memory, so that there may be no space.
+		// If the part could not be stored in an earlier call, it is still in memory and leaves no space. Then the
+		// loop first stores it.
 		space := max(0, partSize-w.tail.Len())
 		n := min(len(p), space)
 		w.tail.Write(p[:n])
@@ -195,9 +196,10 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// commit makes the file of the parts and the bytes in memory. It leaves the object with the state of the upload.
+// commit makes the file of the parts and the bytes in memory, which Commit follows with the removal of the state.
 func (w *writer) commit(ctx context.Context) error {
-	if w.state.Parts == 0 {
+	hasParts := w.state.Parts > 0
+	if !hasParts {
 		_, err := w.driver.bucket.Upload(ctx, w.key, bytes.NewReader(w.tail.Bytes()))
 		return err
 	}
@@ -207,6 +209,7 @@ func (w *writer) commit(ctx context.Context) error {
 			return err
 		}
 	}
+	// Without bytes in memory, this writer may not have opened the upload of an earlier writer yet.
 	if err := w.open(ctx); err != nil {
 		return err
 	}
