@@ -205,8 +205,8 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Equal(t, "new", attrs.Metadata["tag"])
 }
 
-// The first job has compared a version that has since been replaced by the version from before. A later job compares
-// the object again.
+// A later job compares an object again whose listed version comes back. The first job has compared the
+// second version, which had replaced the listed one, and so must not note the listed one in the cache.
 func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	// The hook calls replace once, before the job reads the attributes of the object.
 	var replace func()
@@ -220,6 +220,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(hook))
 	put(t, b, "a.txt", "listed")
 
+	// The directory has the content of the second version, which has the time of the file in its metadata.
 	dir := newTree(t, map[string]string{"a.txt": "second"})
 	mtime := fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond()) // as Upload stores that of the file
 	var second *storage.Attrs

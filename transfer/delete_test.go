@@ -447,9 +447,11 @@ func (s cancelingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (in
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-// The report of a Remove that is canceled counts the objects that were removed until then.
+// The report of a Remove that is canceled counts the objects that were removed until then. A store cancels the job at
+// the removal with the given number.
 func TestRemoveCanceled(t *testing.T) {
 	const group = removal.Together // the number of removals that the job sends together
+	// The job is canceled in the first group, at its end, or in the second group.
 	for _, count := range []int64{1, 255, group, group + 1, 2*group - 20} {
 		t.Run(fmt.Sprintf("after %d removals", count), func(t *testing.T) {
 			keys := numberedKeys(2 * group)
@@ -465,7 +467,8 @@ func TestRemoveCanceled(t *testing.T) {
 			report, err := transfer.Remove(ctx, canceling)
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)
-			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)
+			removed := len(keys) - len(contents(t, b))
+			require.EqualValues(t, removed, report.Deleted)
 		})
 	}
 }

@@ -94,7 +94,7 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 			},
 		},
 		{
-			name: "the source does not answer",
+			name: "the source refuses writes",
 			src: func(d driver.Driver) transfer.Source {
 				failing := faults.New(faults.Fail(faults.Put).WithError(storage.Unsupported))
 				return engine.New(d, driver.WithLayer(failing.Layer()))
@@ -103,6 +103,7 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Only a test object could show that the two ends are different places, before WithDelete removes files.
 			srcDriver := placeless{memstore.NewDriver(memstore.Config{})}
 			put(t, engine.New(srcDriver), "k", "precious")
 			dstDriver := placeless{memstore.NewDriver(memstore.Config{})}

@@ -56,7 +56,7 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 // Upload needs no request for the attributes of an object that is older than its file if the listing
 // has the MD5 of the file.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
-	tooLarge := strings.Repeat("x", 256<<10+1) // for its MD5 to be computed
+	tooLarge := strings.Repeat("x", 256<<10+1) // one byte more than a file whose MD5 a job computes
 	tests := []struct {
 		name        string
 		object      string // content of the object

@@ -377,8 +377,9 @@ func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 
 // An age in days is limited to the longest duration, because people write "never" as a large number of days.
 func TestExpireAgeInDaysIsLimited(t *testing.T) {
-	const longest = 106_751                 // days
-	const overflowInMinutes = 2*longest + 2 // days
+	const longest = 106_751 // days in the longest time.Duration
+	// As nanoseconds in 64 bits, twice that overflows to a duration of minutes.
+	const overflowInMinutes = 2*longest + 2
 	tests := []struct {
 		name       string
 		days, want int

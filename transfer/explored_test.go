@@ -130,9 +130,11 @@ func eachOrderBetweenEnds(t *testing.T, scene func(e *ends)) {
 // clock is wrong.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
 	config := explored.Config()
+	// Explore the kinds of stores on which a removal names one write.
 	config.Weaknesses = provenRemovals()
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
+			// Run runs the scene once for each order of the requests of its two jobs, each time with the check at the end.
 			interleave.Run(t, config, func(s *interleave.Scene) {
 				e := newEnds(s, l)
 				e.job("there", e.dst, e.src, transfer.WithMove())
@@ -140,6 +142,7 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 
 				e.Check(func() {
 					require.True(e, e.has("first"), "nobody has the file")
+					// A store has the whole file or none.
 					for _, store := range []*interleave.Store{e.src, e.dst} {
 						require.Contains(e, []string{"first", ""}, e.contents(store)["k"])
 					}
@@ -202,10 +205,12 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 				e.Check(func() {
 					writerFailed := !explored.Succeeded(writer) && !explored.Unknown(writer)
 					if writerFailed {
-						require.True(e, e.has("first"))
+						require.True(e, e.has("first"), "nobody has the file")
 					}
-					if dstHadFile && !explored.Succeeded(mover) {
-						require.True(e, e.has("first") || e.has("new") || tt.removes)
+					moveFailed := !explored.Succeeded(mover)
+					mayBeGone := tt.removes
+					if dstHadFile && moveFailed && !mayBeGone {
+						require.True(e, e.has("first") || e.has("new"), "nobody has the file or its replacement")
 					}
 				})
 			})
@@ -286,7 +291,10 @@ func TestExploredSyncWithABackup(t *testing.T) {
 		e.writer(e.src, removing("k"))
 
 		e.Check(func() {
-			require.Contains(e, []string{e.contents(e.dst)["k"], e.contents(backups)["k"]}, "first")
+			// The old content "first" is still at the destination, or it was saved.
+			inDst := e.contents(e.dst)["k"]
+			inBackup := e.contents(backups)["k"]
+			require.Contains(e, []string{inDst, inBackup}, "first")
 		})
 	})
 }
@@ -307,6 +315,7 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 		writer := e.writer(store, uploading("k", "new"))
 
 		e.Check(func() {
+			// Undelete would bring back the text "first".
 			if explored.Succeeded(writer) {
 				require.Equal(e, "new", e.contents(store)["k"])
 			}

@@ -206,6 +206,7 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 				tree.plantFile(t, key, key)
 			}
 
+			// With more than one request, the first one waits until a second one has begun.
 			meter := &concurrencyMeter{onlyOne: concurrency == 1, paired: make(chan struct{})}
 			onlyParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutStreaming{d} })
 			bucket := memstore.New(onlyParts, driver.WithLayer(meter.layer))

@@ -144,26 +144,18 @@ func TestMoveCopiesAgain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			srcBucket := engine.New(aheadBy(0))
 			dst := engine.New(aheadBy(tt.ahead))
-			put(t, srcBucket, "k", "precious")
 			put(t, dst, "k", "precious")
-			src := transfer.Bucket(srcBucket)
-			countSrc := func() int { return len(contents(t, srcBucket)) }
+			newSource := newBucketSource
 			wantCopied := tt.copied
-
 			if tt.fromDir {
-				// The file has an old modification time, as if it had replaced a newer one.
-				dir := newTree(t, map[string]string{"k": "precious"})
-				past := time.Now().Add(-24 * time.Hour)
-				require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
-				src = transfer.Dir(dir)
-				countSrc = func() int { return len(fingerprints(t, dir)) }
+				newSource = newDirSource
 				if localfile.Written(fileInfo(t)).IsZero() {
-					// The system does not tell when a file was written.
+					// The system does not tell when a file was written, so the job copies it in any case.
 					wantCopied = 1
 				}
 			}
+			src, countSrc := newSource(t)
 
 			opts := append(tt.opts, transfer.WithMove())
 			dry, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, append(opts, transfer.WithDryRun())...)
@@ -177,6 +169,24 @@ func TestMoveCopiesAgain(t *testing.T) {
 			require.Equal(t, map[string]string{"k": "precious"}, contents(t, dst))
 		})
 	}
+}
+
+// newBucketSource returns a bucket with one file, and a function that counts its files.
+func newBucketSource(t *testing.T) (src transfer.End, count func() int) {
+	t.Helper()
+	b := engine.New(aheadBy(0))
+	put(t, b, "k", "precious")
+	return transfer.Bucket(b), func() int { return len(contents(t, b)) }
+}
+
+// newDirSource returns a directory with one file, and a function that counts its files. The file has an old
+// modification time, as if it had replaced a newer one.
+func newDirSource(t *testing.T) (src transfer.End, count func() int) {
+	t.Helper()
+	dir := newTree(t, map[string]string{"k": "precious"})
+	past := time.Now().Add(-24 * time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
+	return transfer.Dir(dir), func() int { return len(fingerprints(t, dir)) }
 }
 
 // fileInfo returns the information about a new file.
@@ -229,7 +239,8 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 // Two moves in opposite directions are stopped at any pair of moments. Then one of them ends, and after it the other.
 // The file is never lost.
 func TestMoveInOppositeDirections(t *testing.T) {
-	const moments = 28 // before and after each call, and more than either job makes
+	// A moment is before or after a call of a job. No job has more of them.
+	const moments = 28
 	tests := []struct {
 		name     string
 		ageInA   time.Duration // how long store A has the file; 0 if it has none
@@ -264,6 +275,8 @@ func TestMoveInOppositeDirections(t *testing.T) {
 					gateToA := newGate(stopToA)
 					moveToB := func() { moveThroughGate(t, gateToB, b, a) }
 					moveToA := func() { moveThroughGate(t, gateToA, a, b) }
+
+					// Both moves run until their gates stop them. Then that to B ends, and after it that to A.
 					runStopped(gateToB, gateToA, [2]func(){moveToB, moveToA})
 
 					copies := len(contents(t, engine.New(a))) + len(contents(t, engine.New(b)))
@@ -278,7 +291,8 @@ func TestMoveInOppositeDirections(t *testing.T) {
 // An upload and a download that both move never lose the file. A downloaded file may look like the one
 // that the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
-	const moments = 28 // before and after each call, and more than either job makes
+	// A moment is before or after a call of a job. No job has more of them.
+	const moments = 28
 	tests := []struct {
 		name     string
 		inDir    bool // whether the directory has the file at first
@@ -296,7 +310,7 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for upStop := 1; upStop <= moments; upStop++ {
 				for downStop := 1; downStop <= moments; downStop++ {
-					d := newStoreWithAge(t, 0, 0)
+					d := memstore.NewDriver(memstore.Config{})
 					dir := t.TempDir()
 					if tt.inDir {
 						writeFiles(t, dir, map[string]string{"k": "precious"})
@@ -307,6 +321,7 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 					upGate := newGate(upStop)
 					downGate := newGate(downStop)
 
+					// Both jobs run until their gates stop them. Then the upload ends, and after it the download.
 					up := func() { moveOneByOne(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
 					down := func() { moveOneByOne(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
 					runStopped(upGate, downGate, [2]func(){up, down})
@@ -405,8 +420,11 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 // A move keeps its source if another move meanwhile wrote the same bytes there again. On S3, only the time shows that,
 // because two writes of equal content have the same revision.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
-	src := equalRevisions{newStoreWithAge(t, time.Minute, 0)}
-	dst := equalRevisions{newStoreWithAge(t, 0, 0)}
+	const age = time.Minute // of the file in src
+	src := equalRevisions{newStoreWithAge(t, age, 0)}
+	dst := equalRevisions{memstore.NewDriver(memstore.Config{})}
+
+	// As soon as the job has written the file to dst, another job moves it back, without a stop at its gate.
 	var once sync.Once
 	moveBackAfterPut := func(ctx context.Context, call string, next func(context.Context) error) error {
 		err := next(ctx)

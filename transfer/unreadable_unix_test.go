@@ -22,10 +22,11 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// runUnprivileged uploads a directory and reports failures and stored objects.
+// runUnprivileged is the job "unprivileged": it uploads a directory with syncUnprivileged.
 func runUnprivileged(dir string) error { return syncUnprivileged(transfer.Dir(dir)) }
 
-// runUnprivilegedBucket copies a directory as a bucket.
+// runUnprivilegedBucket is the job "unprivileged bucket": it copies a directory as a bucket with
+// syncUnprivileged.
 func runUnprivilegedBucket(dir string) error {
 	b, err := local.Open(dir, local.Config{})
 	if err != nil {
@@ -56,7 +57,7 @@ func syncUnprivileged(src transfer.End) error {
 	return nil
 }
 
-// Upload counts files that it cannot read as failed, and stores the others.
+// Upload counts files that it cannot read as failed, and stores the others. WithDelete then removes nothing.
 func TestUploadUnreadableFiles(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
@@ -65,6 +66,7 @@ func TestUploadUnreadableFiles(t *testing.T) {
 		_ = os.Chmod(filepath.Join(dir, "shut"), 0o755)
 	})
 
+	// The bucket of syncUnprivileged had half/in/x and spare before.
 	const want = `failed shut/ permission denied
 failed locked permission denied
 stored a <nil>
@@ -87,7 +89,8 @@ func TestWithDeleteUnreadableDirectory(t *testing.T) {
 		_ = os.Chmod(filepath.Join(dir, "half"), 0o755)
 	})
 
-	// Some file systems do not tell the process that half/in is a directory.
+	// Some file systems do not tell the process that half/in is a directory. The bucket of syncUnprivileged
+	// had half/in/x and spare before, and keeps spare after a failure, too.
 	const want = `^failed half/(in/)? permission denied
 stored a <nil>
 stored half/in/x <nil>
