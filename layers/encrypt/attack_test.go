@@ -478,7 +478,8 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			content := randomText(4 * chunk)
 			bodies := map[string]string{} // what the store was sent, by upload and number
 
-			// openRecorded opens a bucket that fails at a part.
+			// openRecorded opens a bucket that fails at the part with this number. An upload has one data key, so a
+			// part of it that is sent again must have the same bytes.
 			openRecorded := func(failAt int) storage.Bucket {
 				record := func(r *driver.PartRequest, data string) {
 					part := fmt.Sprint(r.Upload, r.Number)

@@ -108,9 +108,10 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
 	require.NoError(t, err)
 	open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults. The encryption is right above it.
-		position := min(2, len(opts)-1)
-		opts = slices.Insert(opts, position, driver.WithLayer(layer))
+		// The second option of the suite is the layer that makes faults, and a later layer is above an earlier one. The
+		// encryption must be right above the faults.
+		aboveFaults := min(2, len(opts)-1)
+		opts = slices.Insert(opts, aboveFaults, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
 	}
 	storagetest.Run(t, open,

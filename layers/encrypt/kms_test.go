@@ -234,7 +234,8 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				k.server.SetState(k.key(firstKey), tt.state)
 
-				// The server holds all requests until respond is closed.
+				// The server holds the first request until respond is closed. Do makes further requests wait for it, too.
+				// Each request is then answered as usual.
 				arrived := make(chan struct{})
 				respond := make(chan struct{})
 				var first sync.Once
@@ -412,6 +413,7 @@ func TestKMSBindsName(t *testing.T) {
 // original bucket.
 func TestKMSReplicaOfBucket(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
+		const nameOfOriginal = "memory" // the default of memstore
 		original := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
 		mustUpload(t, original.open(t, k.keys(t, firstKey)), "a", "text")
@@ -420,7 +422,7 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, firstKey)), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 
-		keys, err := k.open(k.server, k.key(firstKey), "memory", k.secret)
+		keys, err := k.open(k.server, k.key(firstKey), nameOfOriginal, k.secret)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), replica.open(t, keys), "a")
 		require.NoError(t, err)
@@ -658,8 +660,9 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 			_, err := k.keys(t, firstKey).Wrap(t.Context(), []byte(dataKey), encrypt.Object{Bucket: "b", Key: "a"})
 			require.Error(t, err)
 
-			// No error in the chain shows a secret.
-			inBase64 := "MDEyMzQ1Njc4OWFiY2RlZ" // the data key, without its last bits
+			// No error in the chain shows a secret. The data key in Base64 lacks its last bits, which depend on what
+			// follows. Only AWS has a signature.
+			inBase64 := "MDEyMzQ1Njc4OWFiY2RlZ"
 			secrets := []string{dataKey, inBase64, k.secret, cmp.Or(signature, k.secret)}
 			for ; err != nil; err = unwrapped(err) {
 				text := fmt.Sprintf("%v %+v", err, err)

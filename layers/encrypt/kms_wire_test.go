@@ -129,10 +129,10 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	const original = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
 	s.AddKey(original)
 
+	// The server has no replica. Unwrap still asks it, because a stanza of the original is one of its replicas, too.
 	stanzas, err := open(original).Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 	replica := strings.Replace(original, "us-west-2", "us-east-1", 1)
-
 	_, err = open(replica).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.InvalidArgument, "no such replica, but the stanza is its own")
 
@@ -355,9 +355,10 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 		Credential: kmsserver.Credential{Value: kmsserver.Token},
 	})
 	require.NoError(t, err)
-	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // learns the tenant
+	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // the first call asks for the tenant
 	require.NoError(t, err)
 
+	// The token of the next request is refused, and its body is read during the one after it.
 	refusing.armed = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)

@@ -53,7 +53,8 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 				// The second attempt begins again, and removes the first one's parts.
 				b := engine.New(s.Driver, tt.after...)
 				_, err = b.Upload(t.Context(), "a", body(content), opts...)
-				if err != nil && form == "a stream" { // which cannot be read again
+				// The upload notices the other keys after it has read from the body. A stream cannot be read again.
+				if err != nil && form == "a stream" {
 					require.ErrorIs(t, err, storage.Unavailable)
 					require.ErrorContains(t, err, "make the same call again")
 					_, err = b.Upload(t.Context(), "a", body(content), opts...)

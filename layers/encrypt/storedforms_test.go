@@ -104,6 +104,7 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
 
+	// The object has the same size as the one in the file.
 	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.EqualValues(t, base64.StdEncoding.DecodedLen(len(o.Body)), attrs.Size)

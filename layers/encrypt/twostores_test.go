@@ -109,7 +109,7 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
 
-	// Finish can neither replace nor remove its marker, so the marker stays.
+	// Finish puts a marker, and then fails to replace it by the object (the second Put) and to remove it.
 	killed := faults.New(
 		faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
 		faults.Fail(faults.Delete).WithError(storage.PermissionDenied),
