@@ -62,3 +62,29 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 		})
 	}
 }
+
+// RemoveMarkers counts only the markers that it has removed.
+func TestRemoveMarkersCountsRemovedOnes(t *testing.T) {
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	inOld := faults.New()
+	old := memstore.New(driver.WithLayer(inOld.Layer()), noRetry)
+	put(t, old, "a", "old")
+	inNew := faults.New()
+	b := memstore.New(driver.WithLayer(inNew.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
+
+	// An interrupted removal leaves a marker.
+	inOld.Set(faults.Fail(faults.Delete))
+	require.Error(t, b.Remove(t.Context(), "a"))
+	inOld.Set()
+
+	// The marker cannot be removed at first.
+	inNew.Set(faults.Fail(faults.Delete))
+	removed, err := overlay.RemoveMarkers(t.Context(), b)
+	require.Error(t, err)
+	require.Zero(t, removed)
+	inNew.Set()
+
+	removed, err = overlay.RemoveMarkers(t.Context(), b)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, removed)
+}

@@ -143,8 +143,11 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 				return err
 			}
 		}
+		if err := s.new.Remove(ctx, l.key); err != nil {
+			return err
+		}
 		removedNow++
-		return s.new.Remove(ctx, l.key)
+		return nil
 	})
 	return removedNow, err
 }
