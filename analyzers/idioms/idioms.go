@@ -119,7 +119,7 @@ func (c *checker) checkLiteral(l *ast.CompositeLit) {
 	for i, element := range l.Elts {
 		pair, hasKey := element.(*ast.KeyValueExpr)
 		if !hasKey {
-			return
+			return // either all elements have a key or none
 		}
 		_, isNamed := pair.Key.(*ast.Ident)
 		if !isNamed || i == 0 {
@@ -127,8 +127,9 @@ func (c *checker) checkLiteral(l *ast.CompositeLit) {
 		}
 
 		line := c.file.Line(element.Pos())
-		lineBefore := c.file.Line(l.Elts[i-1].Pos())
-		if line == lineBefore && line != c.file.Line(l.Lbrace) {
+		isWithPrevious := line == c.file.Line(l.Elts[i-1].Pos())
+		isOnFirstLine := line == c.file.Line(l.Lbrace)
+		if isWithPrevious && !isOnFirstLine {
 			c.pass.Reportf(element.Pos(), "several fields on one of several lines: write one field a line")
 			return
 		}

@@ -51,6 +51,7 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 		for _, b := range r.Buckets {
 			operations, ungranted := b.grantable(provider)
 			operations, unlimited := c.supported(provider, b, operations)
+
 			for _, o := range append(ungranted, unlimited...) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)

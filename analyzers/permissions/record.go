@@ -32,7 +32,8 @@ func writeFile(path string, all []report) error {
 // bucket. The program and the bucket are named by lines before it.
 type permit struct{ program, bucket, operation string }
 
-// readFile returns the operations that a file of writeFile allows.
+// readFile returns the operations that a file of writeFile allows. The file lists programs; below
+// each its buckets, and below each bucket its operations, with two more spaces before the line.
 func readFile(path string) (map[permit]bool, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -40,20 +41,20 @@ func readFile(path string) (map[permit]bool, error) {
 	}
 
 	allowed := map[permit]bool{}
-	var at permit // the program and the bucket of the last lines
+	var current permit // the program and the bucket of the last lines
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		content := strings.TrimLeft(line, " ")
 		depth := len(line) - len(content)
 		switch {
-		case content == "" || content[0] == '#':
+		case content == "" || content[0] == '#': // an empty line or a comment
 		case depth == 0:
-			at = permit{program: content}
-		case depth == 2 && at.program != "":
-			at.bucket = content
-		case depth == 4 && at.bucket != "":
-			allowed[permit{at.program, at.bucket, content}] = true
+			current = permit{program: content}
+		case depth == 2 && current.program != "":
+			current.bucket = content
+		case depth == 4 && current.bucket != "":
+			allowed[permit{current.program, current.bucket, content}] = true
 		default:
 			return nil, fmt.Errorf("%s:%d: a program has 0 spaces before it, a bucket 2 and an operation 4", path, number)
 		}

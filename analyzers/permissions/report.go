@@ -33,7 +33,7 @@ type operation struct {
 // newReport returns the report of a program with the given rights, in which known buckets precede
 // unknown ones, both sorted by name.
 //
-// The addresses are those of buckets that the program does not name itself.
+// The map names has the addresses of buckets whose address is not in the program's code.
 func newReport(program string, all []rights.Right, names addresses) report {
 	r := report{Program: program}
 	for _, right := range all {

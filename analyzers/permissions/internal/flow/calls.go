@@ -24,7 +24,7 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 		return
 	}
 
-	// A function value may be one of several functions.
+	// The callee is a function value, which may be one of several functions.
 	for _, o := range t.g.pointsTo(call.Value) {
 		switch callee := o.Value.(type) {
 		case *ssa.Function:

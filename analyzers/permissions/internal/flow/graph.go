@@ -71,6 +71,7 @@ func New(code *program.Code) *Graph {
 		points:   map[ssa.Value][]Origin{},
 		busy:     map[ssa.Value]bool{},
 
+		// By default, nothing is known about functions without code.
 		ResultArgs:  func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
 		ReceiverArg: func(*ssa.CallCommon, string) ssa.Value { return nil },
 		CallbackArg: func(*ssa.CallCommon) ssa.Value { return nil },

@@ -70,6 +70,8 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 	if bucket != nil && types.Implements(bucket, iface) {
 		return
 	}
+
+	// The map lists each interface under the name of its first method.
 	first := iface.Method(0).Name()
 	byMethod[first] = append(byMethod[first], iface)
 }

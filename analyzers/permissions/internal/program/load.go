@@ -46,6 +46,7 @@ func Load(c Config) ([]*Program, error) {
 		return nil, err
 	}
 
+	// The packages that do not use the library need no analysis.
 	paths := users(pkgs)
 	if len(paths) == 0 {
 		return nil, errors.New("no package of " + strings.Join(c.Patterns, " ") + " imports " + Storage)
@@ -119,6 +120,7 @@ func baseOf(err packages.Error) string {
 //
 // Tables in package rights describe the functions of the packages that are left out.
 func users(pkgs []*packages.Package) (paths []string) {
+	// Visit calls the function for the imports of a package before the package itself.
 	uses := map[string]bool{}
 	packages.Visit(pkgs, nil, func(p *packages.Package) {
 		for _, imported := range p.Imports {
@@ -175,8 +177,8 @@ func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Packa
 				Dir:   library.Dir,
 			})
 		default:
-			// The name lists the packages.
 			library.Roots = append(library.Roots, root)
+			// The name lists the packages, with spaces between them.
 			library.Name = strings.TrimPrefix(library.Name+" "+nameOf(p), " ")
 		}
 	}

@@ -153,6 +153,7 @@ func (c *Code) scan(f *ssa.Function) {
 	for _, block := range f.Blocks {
 		for _, instruction := range block.Instrs {
 			called := c.scanCall(instruction)
+			// Each other operand that is a function is used as a value.
 			for _, operand := range instruction.Operands(buf[:0]) {
 				value, isFunction := (*operand).(*ssa.Function)
 				if isFunction && operand != called {
@@ -160,6 +161,7 @@ func (c *Code) scan(f *ssa.Function) {
 					c.add(value)
 				}
 			}
+
 			if box, ok := instruction.(*ssa.MakeInterface); ok {
 				c.addBox(box)
 			}
@@ -178,8 +180,8 @@ func (c *Code) addBox(box *ssa.MakeInterface) {
 	}
 }
 
-// scanCall adds the functions that an instruction may call, and returns the operand of its one
-// known callee, or nil.
+// scanCall adds the functions that an instruction may call. If the call names its callee, scanCall
+// returns the operand that does, and otherwise nil.
 func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	call, ok := instruction.(ssa.CallInstruction)
 	if !ok {
@@ -287,6 +289,7 @@ func (c *Code) addForeignInterface(iface *types.Interface) {
 	}
 	c.foreign[first] = append(c.foreign[first], iface)
 
+	// Types that are found later are compared with c.foreign.
 	addIfImplements := func(t types.Type, _ any) {
 		if types.Implements(t, iface) {
 			c.addForeign(t, iface)

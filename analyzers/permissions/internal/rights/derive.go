@@ -128,7 +128,7 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		d.sync(f, site, options)
 		return
 	case "storage.StreamCopy":
-		d.addStreamSource(f, site)
+		d.addStreamSource(f, site) // the table below has the other rights
 	}
 
 	if uses, ok := functions[name]; ok {

@@ -123,6 +123,7 @@ type protections struct {
 // addProtected adds the operations that reads and writes need on buckets whose objects have
 // retention, a legal hold or a managed key.
 func (d *deriver) addProtected() {
+	// Find how each place protects its objects from what the program does there.
 	byPlace := map[Place]protections{}
 	for r := range d.rights {
 		p := byPlace[r.Place]

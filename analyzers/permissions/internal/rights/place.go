@@ -76,7 +76,7 @@ func (d *deriver) opened(call *ssa.Call, stack string) []Place {
 	case "(storage.Service).Bucket":
 		return d.ofService(call, stack)
 	case "storage/transfer.Dir":
-		return nil
+		return nil // a local directory needs no rights
 	case "storage.Prefixed":
 		return d.prefixed(call, stack)
 	}
@@ -121,11 +121,12 @@ func unknownCall(call *ssa.Call) Place {
 	number := 1
 	for _, block := range call.Parent().Blocks {
 		for _, instruction := range block.Instrs {
-			other, ok := instruction.(*ssa.Call)
-			if !ok || other.Pos() >= call.Pos() {
+			other, isCall := instruction.(*ssa.Call)
+			if !isCall || other.Pos() >= call.Pos() {
 				continue
 			}
-			if shortName(other.Common()) == name && !hasText(other) {
+			isEqual := shortName(other.Common()) == name
+			if isEqual && !hasText(other) { // a call with a constant text is not unknown
 				number++
 			}
 		}
