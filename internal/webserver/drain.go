@@ -140,7 +140,7 @@ func startReading(rest io.Reader, max int64, end time.Time) *reading {
 	}
 	go func() {
 		defer close(r.ended)
-		r.caught.Do(read, nil)
+		r.caught.Do(read, nil) // keeps a panic for the goroutine that waits
 	}()
 	return r
 }
