@@ -67,10 +67,10 @@ func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) e
 		return err
 	}
 
-	a := Of(r, b, action(r), r.Target.Key, r.Query.Get("versionId"))
-	a.header = header
-	a.tags = tags
-	return a.CheckAll()
+	access := Of(r, b, action(r), r.Target.Key, r.Query.Get("versionId"))
+	access.header = header
+	access.tags = tags
+	return access.CheckAll()
 }
 
 // authorizeInAccount fails unless the caller may perform an operation on its account, for which no bucket policy
@@ -118,6 +118,7 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 	if len(tags) == 0 {
 		return nil
 	}
+
 	source, err := r.Server.Store.Bucket(r.HTTP.Context(), src.Bucket)
 	if err != nil {
 		return err
@@ -188,7 +189,7 @@ func (a *Access) checkFurther(further furtherAction) error {
 	if !isOptional {
 		return err
 	}
-	// The caller needs no permission, so only a policy that denies the action counts.
+	// The caller needs no permission for an optional action, so only a policy that denies it counts.
 	if _, denied := furtherAccess.evaluatePolicy(); denied {
 		return err
 	}

@@ -25,7 +25,7 @@ func (a *Access) isGranted() bool {
 		return b.ACL.Gives(acl.PermitWrite, a.caller.Account, b.Block)
 	}
 	if permission := acl.ObjectPermissions[a.action]; permission != "" {
-		v := a.version()
+		v := a.version() // nil if it is missing
 		return v != nil && v.Object.ACL.Gives(permission, a.caller.Account, b.Block)
 	}
 	return false

@@ -8,9 +8,11 @@ import (
 
 // VerifyForm verifies the signature of the policy of a form with these fields, and sets r.Caller.
 func VerifyForm(r *request.Request, fields map[string]string) error {
-	if !r.Server.Strict && fields["awsaccesskeyid"] != "" {
+	isVersion2 := fields["awsaccesskeyid"] != ""
+	if isVersion2 && !r.Server.Strict {
 		return verifyFormV2(r, fields)
 	}
+
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if fields[name] == "" {
 			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage(
@@ -24,6 +26,7 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 			WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 
+	// The claim is what the form says about its signature: who signed, when and for which service.
 	c := &claim{service: sign.Service, timestamp: fields["x-amz-date"], signature: fields["x-amz-signature"]}
 	if err := c.credential(fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
@@ -32,11 +35,12 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 		return err
 	}
 
-	// The policy itself is the text that the client has signed.
 	caller, secret, err := identify(r, c.accessKey, fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
+
+	// The policy itself is the text that the client has signed.
 	key := sign.Key(secret, c.scope)
 	if !sign.Equal(sign.HexMAC(key, fields["policy"]), c.signature) {
 		return s3error.New(

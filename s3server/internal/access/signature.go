@@ -32,8 +32,8 @@ type claim struct {
 // if the request has no signature.
 func Authenticate(r *request.Request) error {
 	authorization := r.HTTP.Header.Get("Authorization")
-	inQuery := r.Has("X-Amz-Algorithm") || r.Has("X-Amz-Signature")
-	if authorization != "" && inQuery {
+	isPresigned := r.Has("X-Amz-Algorithm") || r.Has("X-Amz-Signature")
+	if authorization != "" && isPresigned {
 		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
 			WithMessage(
 				"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
@@ -54,7 +54,7 @@ func Authenticate(r *request.Request) error {
 	if authorization != "" {
 		return AuthenticateHeader(r, authorization)
 	}
-	if inQuery {
+	if isPresigned {
 		c, err := queryClaim(r)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func AuthenticateHeader(r *request.Request, value string) error {
 	return verifySignature(r, c)
 }
 
-// headerClaim reads the signature in the Authorization header, and the values in other headers that it covers.
+// headerClaim reads the signature in the value of the Authorization header, and what it covers from other headers.
 func headerClaim(r *request.Request, value string) (*claim, error) {
 	fields, err := parseAuthorization(value)
 	if err != nil {
@@ -212,8 +212,8 @@ func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3e
 	return nil
 }
 
-// verifySignature computes the signature of a request with the secret of its access key, compares it with the one in c,
-// and sets r.Caller.
+// verifySignature computes the signature of a request with the secret of its access key, compares it with the one that
+// the request claims to have, c.signature, and sets r.Caller.
 func verifySignature(r *request.Request, c *claim) error {
 	token := r.HTTP.Header.Get("X-Amz-Security-Token")
 	if c.presigned {

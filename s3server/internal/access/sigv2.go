@@ -78,12 +78,15 @@ func verifySignatureV2(r *request.Request, accessKey, signature, date, token str
 	if err != nil {
 		return err
 	}
+
 	path := r.HTTP.URL.EscapedPath()
 	bucket := r.Server.HostBucket(r.HTTP.Host)
 	text := sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path)
 	isValid := sign.Equal(sign.MACV2(secret, text), signature)
-	if !isValid && r.Target.Key == "" && !strings.HasSuffix(path, "/") {
-		// boto3 signs the URL of a bucket with a slash at the end.
+
+	// boto3 signs the URL of a bucket with a slash at the end, although it sends none.
+	isBucketWithoutSlash := r.Target.Key == "" && !strings.HasSuffix(path, "/")
+	if !isValid && isBucketWithoutSlash {
 		slashText := sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path+"/")
 		isValid = sign.Equal(sign.MACV2(secret, slashText), signature)
 	}
@@ -91,6 +94,7 @@ func verifySignatureV2(r *request.Request, accessKey, signature, date, token str
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
+
 	caller.Algorithm = "AWS"
 	caller.Seal = sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}
 	r.Caller = caller

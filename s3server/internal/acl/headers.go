@@ -47,7 +47,7 @@ func cannedList(name, account, bucketAccount string, isObject bool) (List, error
 		}
 		return List{ownerGrant, {Grantee: bucketOwner, Permission: permission}}, nil
 	case "log-delivery-write":
-		if !isObject {
+		if !isObject { // objects have no such ACL
 			return List{
 				{Grantee: logDelivery, Permission: PermitWrite},
 				{Grantee: logDelivery, Permission: permitReadACL},
