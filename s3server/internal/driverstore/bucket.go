@@ -138,7 +138,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	isEmpty := true
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
 		isEmpty = isRecord(e.Key)
-		return isEmpty
+		return isEmpty // the listing continues as long as this is true
 	})
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 		// eachVersion leaves out the records.
 		err := b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) {
 			isEmpty = false
-			return false, nil
+			return false, nil // the first version is enough
 		})
 		if err != nil {
 			return err

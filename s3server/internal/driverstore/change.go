@@ -42,8 +42,8 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 
-	err = b.change(ctx, old, &v)
 	// If the object was replaced or removed in the meantime, a retry finds out which.
+	err = b.change(ctx, old, &v)
 	if isCode(err, storage.ObjectNotFound) {
 		return nil, "", s3error.New("ServiceUnavailable")
 	}
@@ -65,7 +65,8 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 	// Retention and legal hold have requests of their own. The rest of the state is stored in tags.
 	oldLock := &old.Object.Lock
 	newLock := &v.Object.Lock
-	if oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
+	hasNewRetention := oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until)
+	if hasNewRetention {
 		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 		sizeText, countText, _ := strings.Cut(run, "*")
 		size, _ := strconv.ParseInt(sizeText, 10, 64)
 		count, err := strconv.Atoi(countText)
-		if err != nil {
+		if err != nil { // the run has no count
 			count = 1
 		}
 		for range count {

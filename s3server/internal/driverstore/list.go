@@ -223,7 +223,7 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 
 	attrs, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if err != nil {
-		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
+		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound) // nil if the object is gone
 	}
 	tags, err := n.bucket.tags(ctx, attrs, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {

@@ -107,8 +107,9 @@ func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, ke
 	return nil
 }
 
-// keepRest adds to values, the reserved metadata of an object, its encryption, owner, legal hold that is off, ACL and
-// upload's id. It fails with NotImplemented for an encryption that a gateway cannot have.
+// keepRest adds what the driver has no field for to values, the reserved metadata of an object: its encryption, owner,
+// legal hold that is off, ACL and upload's id. It fails with NotImplemented for an encryption that a gateway cannot
+// have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -147,7 +148,8 @@ func aclText(o *state.Object) string {
 // keepContent adds the entity tag, the checksum and the list of parts of an object to values, its reserved metadata. It
 // adds nothing if a layer encrypts the object, because the store must not learn a checksum of the plain bytes.
 func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
-	if len(b.description().HiddenMetadata) > 0 {
+	mayBeEncrypted := len(b.description().HiddenMetadata) > 0 // a layer that encrypts has metadata of its own
+	if mayBeEncrypted {
 		return
 	}
 	values.Set(keptETag, strings.Trim(o.ETag, `"`))
@@ -158,6 +160,7 @@ func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc stora
 	if o.Parts == nil {
 		return
 	}
+
 	// The metadata of a provider has room only for a short list of parts, maybe without their checksums.
 	sizes := partSizes(o.Parts)
 	sums := partSums(o.Parts)
@@ -194,7 +197,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		v.Object.Lock.Hold = "ON"
 	}
 
-	// Clients cannot write these values, so they are always well-formed.
+	// The reserved metadata and tag have the rest. Clients cannot write them, so they are always well-formed.
 	values, _ := url.ParseQuery(a.Metadata[reservedName])
 	changes, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(&v.Object, a, values)
@@ -202,8 +205,8 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	return v
 }
 
-// headerOf returns the headers of an object, which are those for which the driver has fields and the metadata of
-// clients.
+// headerOf returns the headers that clients see of an object: those, such as Content-Type, for which the driver has a
+// field, and one for each metadata value of a client.
 func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
 	header := http.Header{}
 	for name, field := range NativeHeaders {

@@ -74,7 +74,7 @@ func (s *Store) writePart(
 	stored, err := b.uploads.storePart(ctx, u, number, src, size)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound || code == storage.InvalidArgument {
-		// The upload is missing. For a copied part, ObjectNotFound may mean the source.
+		// InvalidArgument means that the upload is missing, but ObjectNotFound may mean the source of a copied part.
 		isLost := b.uploads.isLost(ctx, u)
 		if isLost || code == storage.InvalidArgument {
 			return nil, state.NoUpload(u.ID)
@@ -130,6 +130,7 @@ func (m *driverUploads) storePart(
 // a temporary file.
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
+		// At its end, the body completes the request with its checksum.
 		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 		}}
@@ -149,7 +150,8 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src 
 	return m.bucket.driver.PutPart(ctx, r)
 }
 
-// Parts returns at most limit parts of an upload, in order, whose numbers follow marker.
+// Parts returns at most limit parts of an upload, in order, whose numbers follow marker, and reports whether more
+// follow.
 func (s *Store) Parts(
 	ctx context.Context, u *state.Upload, marker, limit int,
 ) (parts []*state.Part, hasMore bool, err error) {
@@ -157,7 +159,8 @@ func (s *Store) Parts(
 	if err != nil {
 		return nil, false, err
 	}
-	records, err := b.openRecords(ctx, false)
+	const create = false
+	records, err := b.openRecords(ctx, create)
 	if err != nil || records == nil {
 		return nil, false, err
 	}
@@ -165,7 +168,7 @@ func (s *Store) Parts(
 	// Stop at the first name beyond the limit, which shows that more parts follow.
 	var names []string
 	err = records.eachName(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
-		if isStaged(name) {
+		if isStaged(name) { // this is a part's content, not its record
 			return true, nil
 		}
 		hasMore = len(names) == limit

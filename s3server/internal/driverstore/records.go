@@ -67,11 +67,12 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		return r, nil
 	}
 
-	// Without a private place, the records are among the objects of the bucket.
+	// Without a private place, which only some drivers have, the records are among the objects of the bucket.
 	r := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
-		if storage.CodeOf(err) == storage.BucketNotFound && !create {
+		isMissing := storage.CodeOf(err) == storage.BucketNotFound
+		if isMissing && !create {
 			// The place is created with the first record.
 			return nil, nil
 		}
@@ -80,9 +81,9 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		}
 		r = &records{driver: drv, bucket: b.name}
 	}
+
 	desc := r.driver.Describe()
 	r.page = pageOf(&desc)
-
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.records = r

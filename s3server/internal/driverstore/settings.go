@@ -85,7 +85,8 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	if info == nil { // beside an error, info has what the credentials may read
 		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
-	if b.ownStore() { // check that the open directory was not removed and created again
+	if b.ownStore() {
+		// Check that the directory that b has open was not removed and created again.
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, storageerror.ToS3(err, b.name)
@@ -109,7 +110,8 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			bucket.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
 		}
 	}
-	return b.cacheSettings(bucket, ""), nil
+	const noRevision = "" // there is no record
+	return b.cacheSettings(bucket, noRevision), nil
 }
 
 // cacheSettings keeps the settings of the bucket that were read from the store, or written to it, just now.
@@ -126,16 +128,18 @@ func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cac
 // write stores the record with the settings, or fails with PreconditionFailed if the record has changed since old was
 // read.
 func (b *driverBucket) write(ctx context.Context, bucket *state.Bucket, old *cachedBucket) error {
-	r, err := b.openRecords(ctx, true)
+	const create = true
+	r, err := b.openRecords(ctx, create)
 	if err != nil {
 		return err
 	}
+
 	condition := storage.Condition{Absent: true}
 	if old.revision != "" {
 		condition = storage.Condition{Revision: old.revision}
 	}
 	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
-		condition = storage.Condition{}
+		condition = storage.Condition{} // the driver cannot check any
 	}
 	revision, err := r.put(ctx, bucketRecord, bucket, condition)
 	if err != nil {

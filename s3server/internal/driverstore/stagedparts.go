@@ -31,7 +31,8 @@ func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts
 // stage stores a part as a private object of the server, for a driver to which a part must not be sent again with other bytes. The object's
 // revision is the tag of the part.
 func (m *driverUploads) stage(ctx context.Context, id string, number int, src io.Reader) (driver.Part, error) {
-	records, err := m.bucket.openRecords(ctx, true)
+	const create = true
+	records, err := m.bucket.openRecords(ctx, create)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -227,7 +228,7 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.open.Read(p)
 		if err == io.EOF {
-			err = b.close()
+			err = b.close() // the next call opens the next part
 		}
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err

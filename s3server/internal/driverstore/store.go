@@ -59,9 +59,10 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 	if b := s.open[name]; b != nil {
 		return b, nil
 	}
+
 	driver, err := s.Service.Driver(name)
 	if err != nil {
-		return nil, s3error.New("NoSuchBucket", "BucketName", name)
+		return nil, s3error.New("NoSuchBucket", "BucketName", name) // the name is not one of a bucket
 	}
 	b := &driverBucket{
 		name:         name,
@@ -135,7 +136,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	}
 	_, err = s.Service.CreateBucket(ctx, r)
 
-	// The name may also belong to a bucket that this server cannot read.
+	// The name may belong to a bucket of this server, which stays, or to one that it cannot read.
 	if storage.CodeOf(err) == storage.BucketExists {
 		if _, err := s.Bucket(ctx, b.Name); err != nil {
 			return false, s3error.New("BucketAlreadyExists", "BucketName", b.Name)
@@ -159,7 +160,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 		// Another call has changed or removed the bucket in the meantime.
 		return true, s3error.New("OperationAborted")
 	}
-	s.undoCreate(ctx, bucket, b)
+	s.undoCreate(ctx, bucket, b) // a bucket without its settings must not remain
 	return true, err
 }
 
@@ -191,7 +192,6 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 // ChangeBucket calls change with a copy of a bucket's settings and stores it, or calls change again if another process
 // has changed the settings in the meantime.
 func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*state.Bucket) error) error {
-	const maxAttempts = 10
 	b, _, err := s.bucketOf(ctx, name)
 	if err != nil {
 		return err
@@ -201,9 +201,10 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	}
 	defer b.settingsLock.Unlock()
 
-	// The function change must see the newest settings, so do not read them from the cache.
+	const maxAttempts = 10
 	for range maxAttempts {
-		cached, err := b.read(ctx, true)
+		const noCache = true // the function change must see the newest settings, not those in the cache
+		cached, err := b.read(ctx, noCache)
 		if err != nil {
 			return err
 		}

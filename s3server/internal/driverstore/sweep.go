@@ -18,6 +18,8 @@ func (s *Store) SweepUploads(ctx context.Context) {
 		names = append(names, b.Name)
 		return true
 	})
+
+	// A failure leaves records for the next sweep.
 	for _, name := range names {
 		b, _, err := s.bucketOf(ctx, name)
 		if err != nil {
@@ -39,7 +41,9 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	return r.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
-			return ctx.Err() == nil, nil // skip an upload that has ended or whose record cannot be read
+			// Skip an upload that has ended or whose record cannot be read.
+			hasMore := ctx.Err() == nil
+			return hasMore, nil
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if !m.canFind(record) {
@@ -63,11 +67,11 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 // bucket, and objects that are no records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
-	lastID := ""     // upload of the previous part
-	isEnded := false // whether that upload has no record
+	lastID := ""     // the upload of the previous part
+	isEnded := false // true if that upload has no record
 	err := r.eachName(ctx, "parts/", "", func(name string) (bool, error) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
-		if id != lastID {
+		if id != lastID { // look up each upload once, before its first part
 			_, err := r.revision(ctx, uploadName(id))
 			lastID = id
 			isEnded = storage.CodeOf(err) == storage.ObjectNotFound

@@ -141,10 +141,12 @@ func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Uplo
 // upload returns an upload from its record. It fails with NoSuchUpload if there is no record, or one that was copied
 // from another bucket, or if the upload has expired.
 func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, error) {
-	records, err := m.bucket.openRecords(ctx, false)
+	const create = false
+	records, err := m.bucket.openRecords(ctx, create)
 	if err != nil {
 		return nil, err
 	}
+
 	// An id that this server cannot have made must not become a part of a record's name.
 	isID := state.IsVersionText(id) && !strings.Contains(id, ".")
 	if records == nil || !isID {
@@ -168,6 +170,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	if !isOwn {
 		return nil, state.NoUpload(id)
 	}
+
 	isDropped, err := m.dropIfExpired(ctx, records, id, record)
 	if err != nil {
 		return nil, storageerror.ToS3(err, id)
@@ -261,6 +264,7 @@ func (m *driverUploads) isIdle(
 	if !m.bucket.has(storage.OpenUploads) {
 		return true, nil // the driver lists no parts, and the caller has looked at the records
 	}
+
 	request := &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: pageLimit}
 	for {
 		page, err := m.bucket.driver.ListParts(ctx, request)
@@ -281,7 +285,9 @@ func (m *driverUploads) isIdle(
 			if err != nil {
 				return false, err
 			}
-			if attrs.Modified.After(limit) {
+
+			wasSentLater := attrs.Modified.After(limit)
+			if wasSentLater {
 				return false, nil
 			}
 		}
@@ -406,8 +412,8 @@ func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())
 }
 
-// Abort aborts an upload, after it has waited for a completion in progress. If that succeeds, Abort fails with
-// NoSuchUpload.
+// Abort aborts an upload, after it has waited for a completion in progress. If the completion succeeds, Abort fails
+// with NoSuchUpload.
 func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {

@@ -19,7 +19,8 @@ func (s *Store) ListUploads(
 	if err != nil {
 		return false, err
 	}
-	records, err := b.openRecords(ctx, false)
+	const create = false
+	records, err := b.openRecords(ctx, create)
 	if err != nil || records == nil {
 		return false, err
 	}
@@ -28,11 +29,11 @@ func (s *Store) ListUploads(
 	page := &state.UploadPage{Listing: l, After: pos}
 	err = records.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		if s3error.Is(err, "NoSuchUpload") {
+			return true, nil // the upload has ended since it was listed
+		}
 		if err == nil {
 			page.Add(u)
-		} else if s3error.Is(err, "NoSuchUpload") {
-			// The upload has ended since it was listed.
-			err = nil
 		}
 		return true, err
 	})

@@ -147,6 +147,8 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	if length == 0 {
 		return nil
 	}
+
+	// A body that Prepare has opened is read only once.
 	h := heldObjectOf(v)
 	body := h.next
 	h.next = nil
@@ -183,11 +185,11 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 
+	// The read fails if the object has another revision. A caching layer needs the revision, too: by default, it caches
+	// only reads with a revision.
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	// A caching layer needs the revision, too. By default, it caches only reads with a revision.
 	request.Condition.Revision = h.attrs.Revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
-
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")
 	}

@@ -85,7 +85,8 @@ func (b *driverBucket) guardCondition(
 	if c == (state.WriteCondition{}) {
 		return storage.Condition{}, nil
 	}
-	current, err := b.find(ctx, key, "")
+
+	current, err := b.find(ctx, key, "") // nil if the key has no version
 	if err != nil {
 		return storage.Condition{}, err
 	}
@@ -129,7 +130,8 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	})
 }
 
-// write writes an object, for which put passes the request to the driver.
+// write writes an object. It prepares a request and the object's reserved metadata, values, and calls put, which passes
+// them to the driver.
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,
@@ -158,6 +160,7 @@ func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, onEnd func(storage.CRC32C),
 ) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
+		// At its end, the body completes the request.
 		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 			onEnd(crc)
@@ -170,6 +173,7 @@ func (b *driverBucket) put(
 		return nil, err
 	}
 	defer file.close()
+
 	onEnd(file.crc)
 	r.Body = file.File
 	r.Size = file.size
@@ -194,6 +198,7 @@ func (b *driverBucket) writtenVersion(
 	if !b.keepsETags() {
 		v.Object.ETag = b.etagOf(a.ETag, a.Revision)
 	}
+
 	if settings.Versioning == state.Suspended {
 		b.removeReplaced(ctx, w.Key)
 	}
