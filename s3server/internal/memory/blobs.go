@@ -51,7 +51,7 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	for remaining := src.Size; ; {
 		size := remaining
 		body := io.Reader(src)
-		isLast := remaining <= pieceSize // or of unknown size, -1
+		isLast := remaining <= pieceSize // a body of unknown size, -1, has one piece
 		if !isLast {
 			size = pieceSize
 			body = io.LimitReader(src, pieceSize)
@@ -170,11 +170,11 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 	}
 
 	// A collection takes longer if more is stored.
-	if b.released < max(freeSize, b.bytes.size()/2) {
-		return false
+	isWorthwhile := b.released >= max(freeSize, b.bytes.size()/2)
+	if isWorthwhile {
+		b.released = 0
 	}
-	b.released = 0
-	return true
+	return isWorthwhile
 }
 
 // slice returns the pieces of a range of the content, which begins at offset and has length bytes.

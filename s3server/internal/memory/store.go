@@ -104,12 +104,14 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 		if b.keys.Len() > 0 {
 			return s3error.New("BucketNotEmpty", "BucketName", name)
 		}
+
 		for _, u := range b.uploads {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
 		// Later calls about the uploads fail, because they no longer find the bucket.
 		b.uploads = map[string]*memoryUpload{}
+
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
 		return nil

@@ -89,9 +89,9 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
-			// The upload has ended in the meantime.
-			return err
+			return err // the upload has ended in the meantime
 		}
+
 		if old := upload.parts[number]; old != nil {
 			replaced = piecesOf(old.Data)
 		} else if err := s.ledger.add(entryCost); err != nil {
@@ -139,6 +139,7 @@ func (s *Store) Complete(
 ) (*state.Version, string, error) {
 	var upload *memoryUpload
 	var pieces []piece
+	// The bucket stays locked while the function looks up the parts.
 	err := s.viewBucket(u.Bucket, func(b *memoryBucket) (err error) {
 		upload, err = b.upload(u.Key, u.ID)
 		if err != nil {

@@ -135,7 +135,8 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 	var unused []piece
 	err := s.updateBucket(w.Bucket, func(b *memoryBucket) (err error) {
 		// The upload may have ended since the caller looked it up.
-		if upload != nil && b.uploads[upload.upload.ID] != upload {
+		hasEnded := upload != nil && b.uploads[upload.upload.ID] != upload
+		if hasEnded {
 			return s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
 		}
 		if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
@@ -180,6 +181,7 @@ func (s *Store) Change(
 		if err := change(b.bucket, &version); err != nil {
 			return err
 		}
+		// The changed version may need more memory.
 		if err := s.ledger.add(costOfVersion(&version) - costOfVersion(old)); err != nil {
 			return err
 		}
@@ -208,8 +210,9 @@ func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state
 // removeFrom removes a version or adds a delete marker, and returns the content that the caller must
 // release. The caller must hold s.mu.
 func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal state.Removal, unused []piece, err error) {
-	v := b.version(r.Key, r.ID)
+	v := b.version(r.Key, r.ID) // nil if it is missing
 	if v != nil && r.Misses(v.Modified) {
+		// The caller meant another version.
 		return state.Removal{Missing: true}, nil, nil
 	}
 
