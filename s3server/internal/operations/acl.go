@@ -53,11 +53,12 @@ func readACL(r *request.Request) (*requestACL, error) {
 		return nil, err
 	}
 
+	hasDocument := len(document) > 0
 	inHeader := r.HTTP.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.HTTP.Header)
-	if len(document) == 0 && !inHeader {
+	if !hasDocument && !inHeader {
 		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
 	}
-	if len(document) == 0 {
+	if !hasDocument {
 		return &requestACL{request: r}, nil
 	}
 	if inHeader {

@@ -64,6 +64,7 @@ func getAttributes(r *request.Request) error {
 		if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
 			return nil, err
 		}
+
 		r.Writer.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 		return attributesOf(r, v, names), nil
 	})(r)
@@ -138,9 +139,10 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	list.attributePage = page
 
 	page.NextPartNumberMarker = page.PartNumberMarker
-	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
-		// More parts follow, but an empty page says that nothing follows.
-		if len(page.Part) == page.MaxParts {
+	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ { // part i has the number i+1
+		isFull := len(page.Part) == page.MaxParts
+		if isFull {
+			// More parts follow, but a page for no parts says that nothing follows.
 			page.IsTruncated = page.MaxParts > 0
 			break
 		}

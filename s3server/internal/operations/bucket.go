@@ -54,7 +54,7 @@ func createBucket(r *request.Request) error {
 
 	if request.IsTrue(r.HTTP.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.Locking = &state.LockSettings{}
-		b.Versioning = state.Enabled
+		b.Versioning = state.Enabled // locks protect versions
 	}
 
 	if err := access.SetNewACL(r.Server, b, r.HTTP.Header); err != nil {
@@ -78,6 +78,8 @@ func addBucket(r *request.Request, b *state.Bucket) error {
 	if err != nil || created {
 		return err
 	}
+
+	// The bucket already exists.
 	return r.Server.Store.ChangeBucket(r.HTTP.Context(), b.Name, func(old *state.Bucket) error {
 		if old.Account != b.Account {
 			return s3error.New("BucketAlreadyExists", "BucketName", b.Name)
@@ -130,9 +132,12 @@ func readBucketRequest(r *request.Request) (*createBucketRequest, error) {
 	// Unless it is strict, the server accepts more regions than AWS.
 	location := req.LocationConstraint
 	region := r.Server.Region
-	if !r.Server.Strict && (location == "" || location == region || r.Server.AnyRegion) {
+	isAccepted := location == "" || location == region || r.Server.AnyRegion
+	if isAccepted && !r.Server.Strict {
 		return &req, nil
 	}
+
+	// On AWS, a bucket in us-east-1 is created by a request without a location.
 	if location == usEast1 {
 		return nil, s3error.New("InvalidLocationConstraint", "LocationConstraint", location)
 	}

@@ -76,6 +76,7 @@ func completeOnce(r *request.Request, c *completion, condition state.WriteCondit
 
 	u, err = complete(r, c, condition)
 	if s3error.Is(err, "NoSuchUpload") {
+		// The upload may have been completed before the server was started again.
 		return resultFromObject(r, c, id)
 	}
 	return u, err
@@ -91,7 +92,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 		return nil, err
 	}
 
-	// This is a copy of the upload's object.
+	// Change only a copy, because the completion may fail and the upload stay.
 	o := c.upload.Object
 	if err := setJoined(&o, c, parts); err != nil {
 		return nil, err
@@ -102,6 +103,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
 	defer cancel()
 	stop := context.AfterFunc(r.HTTP.Context(), func() {
+		// The client has disconnected.
 		select {
 		case <-r.Server.Done:
 			cancel()
@@ -143,15 +145,16 @@ func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 // readCompletion reads the document and the headers of CompleteMultipartUpload. Unlike in other requests, a
 // checksum in the headers is that of the object, not of the body.
 func readCompletion(r *request.Request) (*completion, error) {
-	c := &completion{size: -1, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
+	const unknownSize = -1
+	c := &completion{size: unknownSize, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
 	var err error
 	c.sum, err = checksum.OfHeader(r.HTTP.Header)
 	if err != nil {
 		return nil, err
 	}
 
+	// Remove the headers, because ReadDocument would take the checksum for that of the body.
 	if c.sum.Kind != nil {
-		// Otherwise ReadDocument would compare the checksum with that of the body.
 		r.HTTP.Header.Del(c.sum.Kind.Header)
 		r.HTTP.Header.Del(checksum.SDKAlgorithmHeader)
 	}
@@ -172,6 +175,7 @@ func readCompletion(r *request.Request) (*completion, error) {
 	if len(document) == 0 {
 		return nil, s3error.New("InvalidRequest").WithMessage("You must specify at least one part")
 	}
+
 	var req completeRequest
 	if err := xmldoc.Parse(document, &req); err != nil {
 		return nil, err
@@ -218,7 +222,8 @@ func findUpload(r *request.Request, c *completion) (err error) {
 // selectParts returns the stored parts that the request lists, in order, and fails if one is missing or
 // differs from the stored part.
 func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
-	all, _, err := r.Server.Store.Parts(r.HTTP.Context(), c.upload, 0, r.Server.Limits.MaxParts)
+	const marker = 0 // list the parts from the first
+	all, _, err := r.Server.Store.Parts(r.HTTP.Context(), c.upload, marker, r.Server.Limits.MaxParts)
 	if err != nil {
 		return nil, err
 	}
@@ -230,17 +235,17 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 	}
 
 	var parts []*state.Part
-	last := 0 // the number of the part before
+	previous := 0 // the number of the part before
 	for _, part := range c.parts {
 		number := *part.PartNumber
-		if number <= last {
+		if number <= previous {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
-		hasGap := number > last+1
-		last = number
+		hasGap := number > previous+1
+		previous = number
 
-		p, ok := byNumber[number]
-		if !ok || !state.SameTag(p.ETag, part.ETag) {
+		p, isStored := byNumber[number]
+		if !isStored || !state.SameTag(p.ETag, part.ETag) {
 			return nil, invalidPart(c.upload, part)
 		}
 		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.

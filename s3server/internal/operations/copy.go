@@ -287,13 +287,14 @@ func copyRange(r *request.Request, size int64) (offset, length int64, err error)
 		return 0, size, nil
 	}
 
-	span, ok := strings.CutPrefix(value, "bytes=")
+	span, hasUnit := strings.CutPrefix(value, "bytes=")
 	first, last, _ := strings.Cut(span, "-")
 	start, hasStart := rangeOffset(first)
 	end, hasEnd := rangeOffset(last)
+	isRange := hasUnit && hasStart && hasEnd && start <= end
 
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
-	if !ok || !hasStart || !hasEnd || end < start {
+	if !isRange {
 		return 0, 0, invalid.WithMessage(
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
 		)
@@ -305,7 +306,8 @@ func copyRange(r *request.Request, size int64) (offset, length int64, err error)
 	if end >= size {
 		return 0, 0, invalid.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	if r.Server.Strict && size <= r.Server.Limits.MinPartSize {
+	isTooSmall := size <= r.Server.Limits.MinPartSize // AWS copies ranges only of larger sources
+	if isTooSmall && r.Server.Strict {
 		return 0, 0, s3error.New("InvalidRequest").
 			WithMessage("The specified copy source is not supported as a byte-range copy source")
 	}

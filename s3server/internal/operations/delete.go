@@ -19,7 +19,7 @@ import (
 
 // deleteObject deletes an object and, like S3, responds with 204 even if there was none.
 func deleteObject(r *request.Request) error {
-	id, err := r.VersionID()
+	id, err := r.VersionID() // "" means the current object
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,6 @@ func deleteObject(r *request.Request) error {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 
-	// The id is empty for the current object.
 	removal, err := removeVersion(r, r.Target.Key, id, headertext.Lines(r.HTTP.Header, "If-Match"))
 	if err != nil {
 		return err
@@ -183,10 +182,11 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 // deleteOne deletes one object of a DeleteObjects request, if the caller may do so and the object has the entity tag
 // that the request names.
 func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal state.Removal, err error) {
-	// A fault of the server may be that it ignores this condition.
+	// For tests of clients, the server may have the fault that it ignores this condition.
 	if r.Fault.Ignores("ETag") {
 		o.ETag = ""
 	}
+
 	if o.LastModifiedTime != "" || o.Size != "" {
 		return removal, s3error.New("NotImplemented").
 			WithMessage("This server does not implement the conditions LastModifiedTime and Size")

@@ -242,7 +242,8 @@ func (c *encryptionConfiguration) Check() error {
 			if kind != "SSE-C" && kind != "NONE" {
 				return s3error.New("MalformedXML")
 			}
-			if kind == "NONE" && len(b.EncryptionType) > 1 {
+			hasOthers := len(b.EncryptionType) > 1
+			if kind == "NONE" && hasOthers {
 				return s3error.New("MalformedXML")
 			}
 		}

@@ -37,7 +37,9 @@ func resultFromObject(r *request.Request, c *completion, id string) (*completed.
 		// It is unknown whether the object exists.
 		return nil, err
 	}
-	if id == "" || v.Object.Upload != id || !mayHaveParts(&v.Object, c) {
+
+	isOfUpload := id != "" && v.Object.Upload == id // objects of other writes have no upload
+	if !isOfUpload || !mayHaveParts(&v.Object, c) {
 		return nil, state.NoUpload(id)
 	}
 

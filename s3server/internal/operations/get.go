@@ -197,7 +197,8 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 
 	// A range such as bytes=500- is all but the first 500 bytes.
 	isOpen := last == ""
-	if !hasStart || !isOpen && (!hasEnd || end < start) {
+	isRange := hasStart && (isOpen || hasEnd && start <= end)
+	if !isRange {
 		return 0, size, false, nil
 	}
 	if start >= size {

@@ -170,7 +170,7 @@ func (o *objectList) fill(
 	r *request.Request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
 	o.IsTruncated, err = listPage(r, l.Listing, pos, func(v *state.Version, common string) {
-		if v == nil {
+		if v == nil { // the entry is a common prefix
 			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
 			last = state.Position{Key: common, Prefix: true}
 			return
@@ -178,6 +178,8 @@ func (o *objectList) fill(
 		o.Contents = append(o.Contents, l.entry(v, owners))
 		last = state.Position{Key: v.Key}
 	})
+
+	// For tests of clients, the server may have the fault that it lists in reverse order.
 	if r.Fault.Reverse {
 		slices.Reverse(o.Contents)
 		slices.Reverse(o.CommonPrefixes)
@@ -250,7 +252,7 @@ func listPage(
 	}
 
 	// Each pass lists the entries that the page still lacks. Objects after newest are hidden.
-	newest := r.Server.Now().Add(-r.Fault.Stale)
+	newest := r.Server.Now().Add(-r.Fault.Stale) // time of the last write that the listing shows
 	for more = true; more && l.Max > 0; {
 		more, err = r.Server.Store.List(
 			r.HTTP.Context(), r.Target.Bucket, l, pos,
@@ -260,7 +262,8 @@ func listPage(
 				} else {
 					pos = state.Position{Key: v.Key}
 				}
-				if v == nil || !v.Modified.After(newest) {
+				isHidden := v != nil && v.Modified.After(newest)
+				if !isHidden {
 					l.Max--
 					show(v, common)
 				}
@@ -282,9 +285,9 @@ func listObjectsV1(r *request.Request) error {
 	}
 
 	marker := r.Query.Get("marker")
-
 	result := newObjectList(r, l)
 	result.Marker = new(l.encode(marker))
+
 	// A marker that is a common prefix skips all keys below the prefix.
 	common, isPrefix := l.CommonPrefix(marker)
 	pos := state.Position{Key: marker, Prefix: isPrefix && common == marker}

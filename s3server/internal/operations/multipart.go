@@ -83,11 +83,11 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	}
 
 	// Not every algorithm permits both types.
-	hasType := kind.Composite
+	permitsType := kind.Composite
 	if u.Covers == checksum.FullObject {
-		hasType = kind.Full
+		permitsType = kind.Full
 	}
-	if !hasType {
+	if !permitsType {
 		return s3error.New("InvalidRequest").
 			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
 	}
@@ -148,6 +148,7 @@ func uploadPart(r *request.Request) error {
 	if err := requireChecksum(r, expected, u.Object.Lock, "Part"); err != nil {
 		return err
 	}
+
 	b, err := r.OpenBody(expected, r.Server.Limits.MaxPartSize)
 	if err != nil {
 		return err
@@ -321,7 +322,7 @@ func listUploads(r *request.Request) error {
 	result.IsTruncated, err = r.Server.Store.ListUploads(
 		r.HTTP.Context(), r.Target.Bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
 		func(u *state.Upload, common string) {
-			if u == nil {
+			if u == nil { // the entry is a common prefix
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 				result.NextKeyMarker = l.encode(common)
 				result.NextUploadIDMarker = ""

@@ -16,8 +16,8 @@ func putNotification(r *request.Request) error {
 		return err
 	}
 
-	skip := request.IsTrue(r.HTTP.Header, "X-Amz-Skip-Destination-Validation")
-	if !skip {
+	skipsValidation := request.IsTrue(r.HTTP.Header, "X-Amz-Skip-Destination-Validation")
+	if !skipsValidation {
 		if err := r.Server.Events.CheckTargets(&doc); err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func putNotification(r *request.Request) error {
 		b.Notification = &doc
 		return nil
 	})
-	if err == nil && !skip {
+	if err == nil && !skipsValidation {
 		for range len(doc.TopicConfiguration) + len(doc.QueueConfiguration) {
 			r.Server.Events.SendTest(r.Target.Bucket, r.ID)
 		}

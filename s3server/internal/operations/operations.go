@@ -290,7 +290,9 @@ func chooseOperation(r *request.Request) (string, handler) {
 	}
 
 	// A copy differs from a write only by its header.
-	if _, isCopy := r.HTTP.Header[copySource]; isCopy && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
+	_, hasSource := r.HTTP.Header[copySource]
+	isWrite := kind == "OBJECT" && r.HTTP.Method == http.MethodPut
+	if hasSource && isWrite {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject
@@ -298,8 +300,9 @@ func chooseOperation(r *request.Request) (string, handler) {
 			return "UploadPartCopy", copyPart
 		}
 	}
-	switch subresource {
+
 	// With an id, these requests are for one configuration, and otherwise for the list.
+	switch subresource {
 	case "analytics", "intelligent-tiering", "inventory", "metrics":
 		if r.Has("id") {
 			subresource += " id"

@@ -140,15 +140,17 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	if sum, err := checksum.OfHeader(f.header()); err == nil && sum.Kind != nil {
 		v.Object.Sum.Write(header)
 	}
+
 	location := r.Location()
 	header.Set("Location", location)
 
 	// As on S3, a target that is not a complete URL is ignored.
-	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
+	target, err := url.Parse(f.fields["success_action_redirect"])
+	if err == nil && target.Host != "" {
 		query := "bucket=" + url.QueryEscape(r.Target.Bucket) +
 			"&key=" + url.QueryEscape(r.Target.Key) +
 			"&etag=" + url.QueryEscape(v.Object.ETag)
-		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
+		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&") // the target may have a query of its own
 		header.Set("Location", target.String())
 		return r.Done(http.StatusSeeOther)
 	}

@@ -60,6 +60,7 @@ func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 		return nil, err
 	}
 
+	// With this ACL, the bucket's owner may become the owner of the object.
 	o.Account = b.OwnerOfNew(r.Caller.Account, header.Get("X-Amz-Acl"))
 	o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b)
 	if err != nil {

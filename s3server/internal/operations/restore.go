@@ -71,7 +71,7 @@ func restoreObject(r *request.Request) error {
 		return err
 	}
 
-	status := http.StatusAccepted
+	status := http.StatusAccepted // the restoration begins
 	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
 		// An archived version can be read from Restored.From until Restored.Until.
 		now := r.Server.Now()
@@ -82,7 +82,7 @@ func restoreObject(r *request.Request) error {
 		case now.Before(v.Object.Restored.From):
 			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.Object.Restored.Until):
-			status = http.StatusOK
+			status = http.StatusOK // the copy exists, and only its end changes
 		default:
 			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}

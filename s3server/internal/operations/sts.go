@@ -75,8 +75,9 @@ func answerSTS(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// Without the policies that it names, the session would have more permissions than the caller wants.
 	for name := range query {
-		// Without these policies, the session would have more permissions than the caller wants.
 		if strings.HasPrefix(name, "PolicyArns.") {
 			return s3error.New("NotImplemented").WithMessage("This server has no managed policies for PolicyArns")
 		}
@@ -99,6 +100,7 @@ func answerSTS(r *request.Request) error {
 		SessionToken: token,
 		Expiration:   expires.Format(time.RFC3339),
 	}
+	// The size is in percent of the permitted size, rounded up.
 	response.Result.PackedPolicySize = (len(document)*100 + maxSessionPolicy - 1) / maxSessionPolicy
 	sendSTS(r, http.StatusOK, response)
 	return nil
@@ -122,7 +124,7 @@ func checkSessionPolicy(document string) error {
 // Those in the body take precedence.
 func readSTS(r *request.Request) (url.Values, error) {
 	r.SetBodyDeadline()
-	body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, maxSTSBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, maxSTSBody+1)) // one byte more shows that a body is too large
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +154,9 @@ func readSTS(r *request.Request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := maps.Clone(r.Query)
-	maps.Copy(query, form)
-	return query, nil
+	parameters := maps.Clone(r.Query)
+	maps.Copy(parameters, form)
+	return parameters, nil
 }
 
 // sessionTime parses the parameter DurationSeconds, whose default is one hour.

@@ -210,12 +210,12 @@ func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
 		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 	}
 
-	// Fields has names and values, alternating.
+	// The list remains open, so that more items can follow.
 	beginList := func(e *s3error.Error) {
 		b.WriteString("<ul>\n")
 		item("Code", e.Code)
 		item("Message", e.Message)
-		for i := 0; i+1 < len(e.Fields); i += 2 {
+		for i := 0; i+1 < len(e.Fields); i += 2 { // Fields has names and values, alternating
 			item(e.Fields[i], e.Fields[i+1])
 		}
 	}
