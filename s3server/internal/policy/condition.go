@@ -101,11 +101,11 @@ func newCondition(operator, key string, values []any) (condition, error) {
 
 	for _, value := range values {
 		// A value may be a string, a number or a boolean.
-		text, ok := conditionText(value)
-		if ok && c.operator.valid != nil {
-			ok = c.operator.valid(text)
+		text, isValid := conditionText(value)
+		if isValid && c.operator.valid != nil {
+			isValid = c.operator.valid(text)
 		}
-		if !ok {
+		if !isValid {
 			return c, malformedPolicy("Invalid value of condition %s with key %s", operator, key)
 		}
 
@@ -129,6 +129,7 @@ func (c *condition) setOperator(text string) bool {
 		}
 	}
 
+	// The operator Null, which asks whether the key is missing, has no variant with IfExists.
 	if name == "null" {
 		c.null = true
 		c.operator.valid = isBool

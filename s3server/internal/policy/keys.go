@@ -116,6 +116,8 @@ func (r *Request) values(key string) (values []string, ok bool) {
 	if renamedHeaders[key] != "" {
 		return r.headerValue(renamedHeaders[key])
 	}
+
+	// The prefix of a listing may be "", but is nil for other operations.
 	if key == "s3:prefix" && r.Prefix != nil {
 		return []string{*r.Prefix}, true
 	}

@@ -171,13 +171,14 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 	if err != nil {
 		return nil, err
 	}
-	if p.Version != "" && p.Version != variablesSince && p.Version != "2008-10-17" {
+	hasVariables := p.Version == variablesSince // in the older versions, the characters ${ have no meaning
+	if p.Version != "" && p.Version != "2008-10-17" && !hasVariables {
 		return nil, malformedPolicy("The policy must contain a valid version string")
 	}
 	if len(p.Statement) == 0 {
 		return nil, malformedPolicy("Missing required field Statement")
 	}
-	if p.Version == variablesSince && hasVariable(document) {
+	if hasVariables && hasVariable(document) {
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 
@@ -189,7 +190,7 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 		}
 		ids[s.Sid] = true
 
-		s.hasEscapes = p.Version == variablesSince
+		s.hasEscapes = hasVariables
 		if s.hasEscapes {
 			s.Condition.unescape()
 		}
@@ -212,16 +213,18 @@ func decodePolicy(document []byte) (*Policy, error) {
 	}
 
 	p := &Policy{document: document}
-	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
+	const depth = 0
+	err := checkNames(json.NewDecoder(bytes.NewReader(document)), depth)
 	if err == nil {
-		// The type plain has no UnmarshalJSON.
+		// The type plain has no UnmarshalJSON. That of Policy decodes only the text.
 		type plain Policy
 		err = strictJSON(document, (*plain)(p))
 	}
 	if e, ok := errors.AsType[*s3error.Error](err); ok {
 		return nil, e
 	}
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
+	isObject := bytes.HasPrefix(bytes.TrimSpace(document), []byte("{"))
+	if err != nil || !isObject {
 		return nil, s3error.New("MalformedPolicy")
 	}
 	return p, nil

@@ -21,11 +21,12 @@ func (s *statement) checkSession() error {
 	}
 
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		isS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
 		if pattern != "*" && !strings.Contains(pattern, ":") {
 			return malformedPolicy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
 		}
-		if isS3 && len(actionsLike(pattern)) == 0 && !actionMatches(pattern, "s3:ListAllMyBuckets") {
+		isS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
+		isKnown := len(actionsLike(pattern)) > 0 || actionMatches(pattern, "s3:ListAllMyBuckets")
+		if isS3 && !isKnown {
 			return malformedPolicy("Policy has invalid action")
 		}
 	}
