@@ -202,7 +202,8 @@ func (p *Body) resolveChecksum(header http.Header) error {
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
 	}
-	if checksum.ByName(name) != p.Kind {
+	isSameKind := checksum.ByName(name) == p.Kind
+	if !isSameKind {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
@@ -278,7 +279,7 @@ func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
 // checksum gets the upload's algorithm.
 func (p *Body) CheckKind(u *state.Upload) error {
 	if u.Asked && !p.fits(u) {
-		actual := "null"
+		actual := "null" // AWS's word for no checksum
 		if p.Given != nil {
 			actual = p.Given.Label()
 		}
@@ -341,6 +342,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	}
 	b.read = true
 
+	// The client may be idle for some time, but not beyond the deadline of the whole body, if there is one.
 	deadline := time.Now().Add(b.idle)
 	if !b.deadline.IsZero() && b.deadline.Before(deadline) {
 		deadline = b.deadline

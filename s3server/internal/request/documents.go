@@ -173,7 +173,8 @@ func (d *Documents) reserve(n int) (release func(), err error) {
 }
 
 // WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it
-// frees the places of the request, so that a slow client does not delay other requests.
+// frees the places of the request, of which the server has only some, so that a slow client does not
+// delay other requests.
 func (r *Request) WriteXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
@@ -222,6 +223,7 @@ func (r *Request) WriteError(e *s3error.Error) {
 		r.Writer.WriteHeader(e.Status)
 		return
 	}
+
 	header.Set("Content-Type", "application/xml")
 	if r.HTTP.Method == http.MethodHead {
 		r.Writer.WriteHeader(e.Status)
@@ -231,7 +233,7 @@ func (r *Request) WriteError(e *s3error.Error) {
 	r.Refuse(func() {
 		head := xml.Header
 		if e.Status == http.StatusOK {
-			// S3 sends spaces to keep the connection alive while it joins parts.
+			// As on S3, an error after a 200 follows the spaces that keep the connection alive while S3 joins parts.
 			head += strings.Repeat(" ", 64)
 		}
 		document := append([]byte(head), errorElement(e, r)...)

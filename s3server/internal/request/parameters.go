@@ -66,7 +66,8 @@ func MissingSubresource(r *Request) string {
 		if readsObject || isKnownParameter(name) {
 			continue
 		}
-		if strings.Join(r.Query[name], "") == "" {
+		hasValue := strings.Join(r.Query[name], "") != ""
+		if !hasValue {
 			return name
 		}
 	}

@@ -35,7 +35,8 @@ func (w *ResponseWriter) WriteHeader(status int) {
 		delete(w.Header(), strings.ToLower(name))
 	}
 
-	if w.request.HTTP.Header.Get("Expect") != "" && !w.request.body.read {
+	clientWaits := w.request.HTTP.Header.Get("Expect") != "" && !w.request.body.read
+	if clientWaits {
 		// The client waits for this response before it sends the body. Without this header,
 		// net/http would wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
