@@ -96,10 +96,9 @@ func (c *Reader) Read(p []byte) (int, error) {
 		c.err = c.endChunk()
 	}
 	if n > 0 {
-		// The next Read returns the error.
-		return n, nil
+		return n, nil // the next Read returns the error
 	}
-	return n, c.err
+	return 0, c.err
 }
 
 // nextChunk reads the header of the next chunk, which has the chunk's size and signature. After the last chunk, it
@@ -114,6 +113,7 @@ func (c *Reader) nextChunk() error {
 	if err != nil {
 		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
+	isLast := size == 0
 
 	c.signature = ""
 	if c.isSigned {
@@ -124,18 +124,17 @@ func (c *Reader) nextChunk() error {
 		}
 	}
 
-	if size > 0 && c.isShort {
-		// Only the last chunk may be short.
+	// Only the chunk before the last, empty one may be short.
+	if c.isShort && !isLast {
 		return s3error.New("InvalidChunkSizeError")
 	}
 	c.remaining = int64(size)
 	c.isShort = size < minChunk
 	c.hash.Reset()
-	if size > 0 {
+	if !isLast {
 		return nil
 	}
 
-	// A chunk of size 0 is the last one.
 	if err := c.checkChunk(); err != nil {
 		return err
 	}
@@ -190,16 +189,17 @@ func (c *Reader) readTrailer() error {
 			break
 		}
 
-		name, value, ok := strings.Cut(line, ":")
+		name, value, hasColon := strings.Cut(line, ":")
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
 
 		// The signature covers the other trailers, so it comes last.
-		if ok && name == trailerSignature {
+		if hasColon && name == trailerSignature {
 			signature = value
 			continue
 		}
-		if !ok || signature != "" || !slices.Contains(c.trailers, name) || c.Trailer.Get(name) != "" {
+		isExpected := slices.Contains(c.trailers, name) && c.Trailer.Get(name) == "" && signature == ""
+		if !hasColon || !isExpected {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)

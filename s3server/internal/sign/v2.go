@@ -70,6 +70,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 		}
 	}
 
+	// Sort by name. In the order of whole lines, the colon after a name would come after the hyphen of a longer name.
 	slices.SortFunc(lines, func(a, b string) int {
 		nameA, _, _ := strings.Cut(a, ":")
 		nameB, _, _ := strings.Cut(b, ":")
