@@ -52,6 +52,7 @@ func (s *Sender) Publish(ctx context.Context, bucket string, events []Event) {
 		if hasSequencer(e.Name) {
 			e.Sequencer = fmt.Sprintf("%016X", s.sequence.Add(1))
 		}
+
 		for _, rule := range b.Notification.All() {
 			if !rule.Matches(e.Name, e.Key) || !s.isTarget(rule.ARN()) {
 				continue

@@ -73,9 +73,9 @@ func (l *bucketRun) expireUploads() {
 		}
 		for _, u := range page {
 			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
-			// Check the upload again with the rules and the upload as they are now.
+			// If the upload is due, check that the rules still exist, and the upload as it is now.
 			if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
-				_ = l.store.Abort(l.ctx, u)
+				_ = l.store.Abort(l.ctx, u) // the next run tries again
 			}
 		}
 	}
@@ -116,7 +116,8 @@ func (l *bucketRun) expireVersions() {
 
 		// The versions of a key may be on several pages, so collect them until the next key.
 		for _, v := range page {
-			if len(versions) > 0 && versions[0].Key != v.Key {
+			isNextKey := len(versions) > 0 && versions[0].Key != v.Key
+			if isNextKey {
 				l.expireKey(versions)
 				versions = nil
 			}
@@ -141,7 +142,8 @@ func (l *bucketRun) expireKey(versions []*state.Version) {
 	facts := factsOf(versions)
 	for i := len(versions) - 1; i >= 0; i-- {
 		action := l.bucket.Lifecycle.Action(facts, i, l.clock)
-		if action.Expire && l.expire(versions[i], i == 0) {
+		isCurrent := i == 0
+		if action.Expire && l.expire(versions[i], isCurrent) {
 			// The number of the versions that remain decides what happens to a delete marker.
 			versions = slices.Delete(versions, i, i+1)
 			facts = slices.Delete(facts, i, i+1)
@@ -221,7 +223,8 @@ func (l *bucketRun) setClass(v *state.Version, class string) {
 	version, versionID, err := l.store.Change(
 		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
 		func(_ *state.Bucket, current *state.Version) error {
-			if current.Object.ETag != v.Object.ETag || !current.Modified.Equal(v.Modified) {
+			wasReplaced := current.Object.ETag != v.Object.ETag || !current.Modified.Equal(v.Modified)
+			if wasReplaced {
 				return s3error.New("PreconditionFailed")
 			}
 			current.Object.Properties.Class = class

@@ -100,6 +100,7 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (action A
 			return Action{Expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
+			// A rule with sizes of its own overrides the smallest size of a class.
 			isLargeEnough := scope.hasSize() || v.Size >= minSize(class, c.Least)
 			if isLargeEnough && isColder(class, v.Class) && isColder(class, action.Class) {
 				action.Class = class
@@ -145,6 +146,7 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if !v.Marker {
 		return r.expiration(v, clock).IsOver(clock.Now)
 	}
+
 	// A delete marker expires only when no other version is left.
 	if len(versions) > 1 {
 		return false
@@ -191,7 +193,8 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	}
 
 	// Noncurrent versions have transitions of their own.
-	if i > 0 {
+	isCurrent := i == 0
+	if !isCurrent {
 		for _, t := range r.NoncurrentVersionTransition {
 			if isNoncurrentFor(versions, i, t.NoncurrentDays, t.NewerNoncurrentVersions, clock) {
 				classes = append(classes, t.StorageClass)

@@ -253,9 +253,11 @@ func (r *Rule) checkTransitions() error {
 func (r *Rule) checkOrder(t transition) error {
 	e := r.Expiration
 	if e == nil || e.ExpiredObjectDeleteMarker != nil {
-		return nil
+		return nil // the rule expires no objects, or only delete markers
 	}
-	if (e.Days == nil) != (t.Days == nil) {
+
+	isMixed := (e.Days == nil) != (t.Days == nil)
+	if isMixed {
 		return s3error.New("InvalidRequest").WithMessage(
 			"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID,
 		)

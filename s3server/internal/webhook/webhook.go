@@ -108,6 +108,7 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			select {
 			case <-time.After(w.pause * time.Duration(attempt)):
 			case <-ctx.Done():
+				// The attempt then fails at once.
 			}
 		}
 
