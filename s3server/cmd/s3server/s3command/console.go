@@ -26,8 +26,10 @@ func (c *command) consoleAddress() string {
 	if address == consoleOff {
 		return ""
 	}
-	if address == "" && c.credentials.generated && isLoopback(c.flags.Listen) {
-		return "127.0.0.1:0"
+	// Without an address, the console is only for a trial on this machine.
+	isTrial := c.credentials.generated && isLoopback(c.flags.Listen)
+	if address == "" && isTrial {
+		return "127.0.0.1:0" // any free port
 	}
 	return address
 }

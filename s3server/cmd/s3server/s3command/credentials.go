@@ -40,12 +40,12 @@ func findCredential(lookup func(string) (string, bool)) (credentials, error) {
 		return text
 	}
 	for _, names := range credentialVariables {
-		// The first pair of variables that is set decides.
 		c := s3server.Credential{AccessKeyID: value(names.key), SecretKey: value(names.secret)}
 		if c.AccessKeyID == "" && c.SecretKey == "" {
 			continue
 		}
 
+		// The first pair of variables of which one is set decides.
 		if c.AccessKeyID == "" {
 			return credentials{}, argument.Invalid("environment", "must have "+names.key+" if it has "+names.secret,
 				"set both, or none of them")

@@ -88,8 +88,8 @@ func decodeStrictly(data []byte, doc string, dst any) error {
 // default account.
 var account = regexp.MustCompile(`^(\d{12})?$`)
 
-// readManifest reads the manifest in the named file, or nothing if name is "". It fails if a user in the manifest has
-// the access key of the server itself, which is root.
+// readManifest reads the users and buckets in the manifest, the JSON file of that name. If name is "", it returns
+// nothing. It fails if a user in the manifest has the access key of the server itself, root.
 func readManifest(name, root string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
 	if name == "" {
 		return nil, nil, nil
@@ -98,6 +98,7 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var m manifest
 	if err := json.Unmarshal(bytes.TrimSpace(text), &m); err != nil {
 		return nil, nil, argument.Invalid("--manifest", "must name a JSON file: "+err.Error(), "")
@@ -114,10 +115,10 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 }
 
 // credentials returns the credentials of the users. It fails if a user is invalid, or has the access key of another
-// user or of the server, which is root.
+// user or that of the server itself, root.
 func (m *manifest) credentials(root string) ([]s3server.Credential, error) {
 	var all []s3server.Credential
-	keys := []string{root}
+	keys := []string{root} // the access keys so far
 	for i, u := range m.Users {
 		if u.AccessKeyID == "" || u.SecretKey == "" {
 			return nil, userError(i, "have accessKeyId and secretKey")

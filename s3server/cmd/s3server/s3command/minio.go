@@ -30,7 +30,7 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 
 	f.minio = true
 	set.StringVar(&f.Listen, "address", f.Listen, "--listen")
-	for _, name := range []string{"certs-dir", "S"} {
+	for _, name := range []string{"certs-dir", "S"} { // two names of one flag
 		set.StringVar(&f.certsDir, name, "", "a `directory` with public.crt and private.key")
 	}
 
@@ -97,7 +97,7 @@ func (f *Flags) setFromMinIO(
 		return nil, nil, err
 	}
 
-	// The caller reports the variables in use.
+	// A variable that is set counts as used, although a flag of the command line may replace it.
 	for _, name := range minioVariables {
 		if value(name) != "" {
 			variables = append(variables, name)

@@ -96,6 +96,7 @@ func (c *command) read() (err error) {
 	if err != nil {
 		return err
 	}
+	// The command "minio server" without a credential has a default.
 	if c.credentials.generated && c.flags.minio {
 		c.credentials.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
 	}
@@ -150,7 +151,7 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 		return err
 	}
 
-	// s3server.Start calls Middleware before it accepts a request, so clients see the buckets from the start.
+	// s3server.Start calls Middleware once, before it accepts a request, so clients see the buckets from the start.
 	var setupErr error
 	config.Middleware = func(s3 http.Handler) http.Handler {
 		setupErr = c.setUpBuckets(ctx, s3.(*s3server.Handler))
@@ -264,8 +265,8 @@ func (c *command) announce() error {
 		c.printLine("# Settings of MinIO in use: " + strings.Join(c.minioVariables, ", "))
 	}
 
-	// Some libraries wait for a line of MinIO before they use the server: testcontainers-java for this
-	// one, spaces included, and others for any line with "API:".
+	// Some libraries wait until MinIO has printed a certain line: testcontainers-java for this one, spaces included,
+	// and others for any line with "API:".
 	if c.flags.minio {
 		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
 	}
@@ -350,8 +351,9 @@ func (c *command) wait(ctx context.Context) error {
 		results = append(results, beginServing(ctx, cancel, c.consoleListener, page))
 	}
 
-	// Requests in progress get some time to finish, although ctx is done.
 	<-ctx.Done()
+
+	// Requests in progress get some time to finish, although ctx is done.
 	graceCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer stop()
 	_ = c.server.Shutdown(graceCtx) // Shutdown closes the connections of requests that take longer
