@@ -160,7 +160,8 @@ func Missing(name string) error {
 func OfHeader(header http.Header) (Sum, error) {
 	var found Sum
 	for name, values := range header {
-		if !strings.HasPrefix(name, Prefix) || slices.Contains(Parameters, name) {
+		isParameter := slices.Contains(Parameters, name) // such as the header that only names the algorithm
+		if isParameter || !strings.HasPrefix(name, Prefix) {
 			continue
 		}
 		if err := Missing(name); err != nil {
@@ -171,7 +172,8 @@ func OfHeader(header http.Header) (Sum, error) {
 			return Sum{}, s3error.New("InvalidRequest").
 				WithMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
-		if found.Kind != nil || len(values) > 1 {
+		isSecond := found.Kind != nil
+		if isSecond || len(values) > 1 {
 			return Sum{}, MultipleChecksums()
 		}
 		found = Sum{Kind: kind, Value: values[0], Covers: FullObject}

@@ -92,7 +92,8 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 
 	// Each field needs a condition, except some that AWS exempts.
 	for _, name := range names {
-		if !conditionNames[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
+		isExempt := slices.Contains(unlisted, name) || strings.HasPrefix(name, "x-ignore-")
+		if !conditionNames[name] && !isExempt {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
@@ -142,7 +143,8 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 	case "content-length-range":
 		lower, hasLower := list[1].(float64)
 		upper, hasUpper := list[2].(float64)
-		if !hasLower || !hasUpper || lower < 0 || upper < lower {
+		isRange := hasLower && hasUpper && 0 <= lower && lower <= upper
+		if !isRange {
 			return condition{}, errInvalid
 		}
 		return condition{match: match, sizes: Sizes{Least: int64(lower), Most: int64(upper)}}, nil

@@ -46,6 +46,7 @@ func rejectHeaders(header http.Header, names ...string) error {
 // one on the date.
 func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
 	modified := v.Modified.Truncate(time.Second) // dates in headers have whole seconds
+
 	match := headertext.Lines(header, prefix+"If-Match")
 	unmodifiedSince, hasUnmodifiedSince := readDate(header, prefix+"If-Unmodified-Since")
 	switch {

@@ -48,6 +48,7 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 
 	// The encoding aws-chunked describes only the transfer, so it does not belong to the object.
 	p.KeepEncoding(strings.Join(header.Values("Content-Encoding"), ","))
+
 	if p.Header.Get("Content-Type") == "" {
 		p.Header.Set("Content-Type", "binary/octet-stream")
 	}

@@ -98,9 +98,10 @@ func EscapeText(s string, complete bool) string {
 		raw := s[i : i+size]
 		i += size
 
-		isInvalid := c == utf8.RuneError && size == 1
+		isInvalid := c == utf8.RuneError && size == 1 // not UTF-8
 		isLastDot := c == '.' && complete && i == len(s)
-		if !mustEscape(c) && c != '%' && !isInvalid && !isLastDot {
+		isKept := !mustEscape(c) && c != '%' && !isInvalid && !isLastDot
+		if isKept {
 			b.WriteString(raw)
 			continue
 		}
@@ -121,8 +122,8 @@ func (n Naming) Unescape(name string, isPrefix bool) (key string, ok bool) {
 	// Each segment between slashes is escaped on its own.
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
-		if isPrefix && i == len(segments)-1 && segment == "" {
-			// The name ends with a slash.
+		isAfterLastSlash := i == len(segments)-1 && segment == ""
+		if isPrefix && isAfterLastSlash {
 			continue
 		}
 		text, isEscaped := strings.CutPrefix(segment, Mark)
@@ -133,8 +134,9 @@ func (n Naming) Unescape(name string, isPrefix bool) (key string, ok bool) {
 		if err != nil {
 			return "", false
 		}
-		// Another program may have escaped a segment that Escape would not.
-		if n.escapeSegment(unescaped, i == 0) != segment {
+		// Another program may have written a name that Escape would not make.
+		isFirst := i == 0
+		if n.escapeSegment(unescaped, isFirst) != segment {
 			return "", false
 		}
 		segments[i] = unescaped

@@ -84,7 +84,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		return nil, nil, err
 	}
 
-	// A certificate of the server is like that of the authority, but signs nothing.
+	// A certificate of the server is like that of the authority, but cannot sign other certificates.
 	template.Subject.CommonName = "s3server"
 	template.IsCA = false
 	template.KeyUsage = x509.KeyUsageDigitalSignature

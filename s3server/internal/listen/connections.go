@@ -70,11 +70,10 @@ func (l *Listener) admit() bool {
 	select {
 	case l.slots <- struct{}{}:
 		return true
-	// There is no free slot.
-	default:
+	default: // there is no free slot
 	}
 
-	// Close one idle connection, as soon as there is one.
+	// Close one idle connection, as soon as there is one, unless a slot becomes free before.
 	for !l.closeIdle() {
 		select {
 		case l.slots <- struct{}{}:

@@ -56,13 +56,12 @@ func (p *UploadPage) Add(u *Upload) {
 	item := uploadItem{upload: u, name: u.Key, id: u.ID}
 	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix {
 		if common == p.After.Key {
-			// An earlier page has shown the common prefix.
-			return
+			return // an earlier page has shown the common prefix
 		}
 		item = uploadItem{name: common}
 	}
 
-	// Several uploads may have one common prefix.
+	// The item exists if another upload has the same common prefix.
 	i, exists := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 	})

@@ -29,12 +29,14 @@ func (v *Version) SumOf(offset, length int64, isPartial bool) checksum.Sum {
 	}
 
 	sum := v.Object.Sum
-	if length == v.Object.Size {
+	isWhole := length == v.Object.Size
+	if isWhole {
 		sum.Value, _, _ = strings.Cut(sum.Value, "-")
 		return sum
 	}
 	for _, p := range v.Object.Parts {
-		if p.Offset == offset && p.Size == length && p.Sum.Kind == sum.Kind {
+		isPart := p.Offset == offset && p.Size == length
+		if isPart && p.Sum.Kind == sum.Kind {
 			sum.Value = p.Sum.Value
 			return sum
 		}

@@ -76,13 +76,15 @@ func codeOf(err error) string {
 	}
 
 	code, isKnown := driverCodes[storage.CodeOf(err)]
-	// If the change may have been applied, any other code would tell the client that it was not.
+
+	// If a change may have been applied, a code such as AccessDenied would tell the client that it was not.
 	if errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket" {
 		return "InternalError"
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "XMinioStorageFull"
 	}
+
 	// If the operating system refuses access, no permission of the client would help.
 	if _, isSystem := systemCause(err); isSystem && code == "AccessDenied" {
 		return "AllAccessDisabled"
@@ -106,10 +108,10 @@ func driverMessage(err error) string {
 	if cause, isSystem := systemCause(err); isSystem {
 		return string(storage.CodeOf(err)) + ": " + cause
 	}
+
 	e, ok := errors.AsType[*storage.Error](err)
 	if !ok || e.Status != 0 {
-		// An error with a status has the text of a service.
-		return ""
+		return "" // an error with a status has the text of a service
 	}
 	if e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {
 		return ""

@@ -58,10 +58,11 @@ var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 // stars need no other try, because they would only leave less of the value to the last one.
 func match(pattern []rune, value string) bool {
 	text := []rune(value)
-	lastStar := -1 // index in pattern of the last star that was passed; -1 if there was none
-	starEnd := 0   // index in text after the characters that this star matches
-	p := 0         // next index in pattern
-	t := 0         // next index in text
+	const noStar = -1
+	lastStar := noStar // index in pattern of the last star that was passed
+	starEnd := 0       // index in text after the characters that this star matches
+	p := 0             // next index in pattern
+	t := 0             // next index in text
 	for t < len(text) {
 		switch {
 		case p < len(pattern) && pattern[p] == '*':
@@ -71,9 +72,8 @@ func match(pattern []rune, value string) bool {
 		case p < len(pattern) && matchesOne(pattern[p], text[t]):
 			p++
 			t++
-
-		// Return to the last star, which now matches one character more.
-		case lastStar >= 0:
+		case lastStar != noStar:
+			// Return to the last star, which now matches one character more.
 			starEnd++
 			p = lastStar + 1
 			t = starEnd

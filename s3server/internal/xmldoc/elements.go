@@ -35,10 +35,11 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		typ = typ.Elem()
 	}
 
-	// A type without fields may contain anything.
+	// An element of a type without fields may contain anything.
 	if typ.Kind() == reflect.Struct && typ.NumField() == 0 {
 		return decoder.Skip()
 	}
+
 	if cache[typ] == nil {
 		cache[typ] = elements{}
 		cache[typ].add(typ)
@@ -57,7 +58,7 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 			name := token.Name.Local
 			element := cache[typ][name]
 
-			// Only a slice may take an element twice.
+			// Only an element whose field is a slice may occur several times.
 			if element == nil || seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
