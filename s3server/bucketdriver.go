@@ -112,8 +112,8 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		return nil, storageerror.FromS3(err)
 	}
 
-	r := d.request(ctx, req.Key)
 	// The bucket's owner owns the object. If the bucket is missing, NewObject fails.
+	r := d.request(ctx, req.Key)
 	if b, err := d.server.Store.Bucket(ctx, d.bucket); err == nil {
 		r.Caller.Account = b.Account
 	}
@@ -122,7 +122,6 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		return nil, storageerror.FromS3(err)
 	}
 
-	// If the condition requires a revision of a missing object, the store fails with NoSuchKey.
 	body := d.putBody(req)
 	v, versionID, err := d.server.Store.Put(ctx, &state.Write{
 		Bucket:    d.bucket,
@@ -136,6 +135,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 
 	err = body.Blame(err) // if the body has failed, its error is the cause
 
+	// The store fails with NoSuchKey if the condition requires a revision of a missing object.
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, storage.PreconditionFailed
 	}
@@ -147,7 +147,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
 	maxSize := d.server.Limits.MaxPutSize
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
-	// The byte after the maximum shows that a body is too large.
+	// The reader lets one byte more than the maximum through, which shows that a body is too large.
 	limited := &io.LimitedReader{R: req.Body, N: maxSize + 1}
 	return &state.Body{
 		From:   io.TeeReader(limited, digest),
@@ -366,7 +366,7 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest) (*driver.VersionPage, error) {
 	start := state.VersionPosition{Key: req.StartAfter}
 	if req.Token != "" {
-		start.ID, start.Key, _ = strings.Cut(req.Token, " ") // a version id has no space
+		start.ID, start.Key, _ = strings.Cut(req.Token, " ") // a key may have spaces, but a version id has none
 	}
 
 	// The listing calls visit with each version, or with the common prefix of several keys.

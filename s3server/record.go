@@ -71,7 +71,8 @@ func (c *recorder) begin(r *request.Request) *Request {
 		Header:    r.HTTP.Header.Clone(),
 		Trailers:  r.HTTP.Header.Get("X-Amz-Trailer") != "",
 	}
-	if len(c.latest) == c.limit {
+	isFull := len(c.latest) == c.limit
+	if isFull {
 		// The memory of the oldest request is freed later, when append moves the others to a new array.
 		c.latest = c.latest[1:]
 	}
@@ -179,6 +180,7 @@ func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter
 		return func(*request.ResponseWriter, bool) {}
 	}
 
+	// The body counts the bytes that the client sends.
 	start := time.Now()
 	serverTime := h.server.Now()
 	body := &loggedBody{ReadCloser: r.HTTP.Body}
@@ -231,9 +233,10 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 		return "", "", ""
 	}
 
+	// The message may have the failed condition of a form's policy with its value, which may be secret.
 	message = e.Message
-	// The message has the failed condition of a form's policy with its value, which may be secret.
-	if prefix, condition, ok := strings.Cut(message, "Condition"); ok && isSecret(condition) {
+	prefix, condition, hasCondition := strings.Cut(message, "Condition")
+	if hasCondition && isSecret(condition) {
 		message = prefix + "Condition " + hidden
 	}
 

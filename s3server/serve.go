@@ -117,8 +117,8 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 		return err
 	}
 
+	// Publish the events even if a fault cuts off the response.
 	operations.WriteCORS(r)
-	// Publish the event even if a fault cuts off the response.
 	defer operations.Publish(r)
 	return handle(r)
 }

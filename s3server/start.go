@@ -125,6 +125,7 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 		ConnState:         s.connections.Changed,
 		ErrorLog:          log.New(&quietLog{dst: os.Stderr}, "", log.LstdFlags),
 	}
+
 	go func() {
 		defer close(s.served)
 		// The error is always http.ErrServerClosed.
@@ -163,6 +164,7 @@ func (s *Server) makeTrustingClient() error {
 		return nil
 	}
 
+	// The client trusts no other certificate.
 	roots := x509.NewCertPool()
 	roots.AddCert(s.certificate)
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
@@ -171,6 +173,7 @@ func (s *Server) makeTrustingClient() error {
 	if err != nil {
 		return err
 	}
+
 	s.bundle = file.Name()
 	err = pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: s.certificate.Raw})
 	err = cmp.Or(err, file.Close())

@@ -80,10 +80,10 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 	admin := server.Admin()
 	for _, view := range []string{"GET /uploads", "/faults", "/faults/{id}"} {
 		mux.HandleFunc(view, func(w http.ResponseWriter, r *http.Request) {
-			r = r.Clone(r.Context())
-			r.URL.Path = "/_admin/" + strings.TrimPrefix(r.URL.Path, "/")
-			r.URL.RawPath = ""
-			admin.ServeHTTP(w, r)
+			adminRequest := r.Clone(r.Context())
+			adminRequest.URL.Path = "/_admin/" + strings.TrimPrefix(r.URL.Path, "/")
+			adminRequest.URL.RawPath = ""
+			admin.ServeHTTP(w, adminRequest)
 		})
 	}
 
