@@ -35,7 +35,7 @@ func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 func errorText(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
-		// The method Error leaves secrets out of the cause.
+		// Take the cause from the method Error, which leaves secrets out of it, without the other fields.
 		clone := *e
 		clone.Op = ""
 		clone.Key = ""

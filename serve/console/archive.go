@@ -167,6 +167,7 @@ func readEntries(
 	ctx context.Context, b storage.AttrsReader, prefix string, keys []string,
 ) ([]storage.ListEntry, error) {
 	entries := make([]storage.ListEntry, len(keys))
+	// Look up several objects at once, each into its own place.
 	err := running.Each(ctx, len(keys), atOnce, func(ctx context.Context, i int) error {
 		key := strings.TrimPrefix(keys[i], prefix)
 		attrs, err := b.Attrs(ctx, key)
@@ -249,6 +250,7 @@ func (h *Handler) sendArchive(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the address has expired: select the objects again", http.StatusNotFound)
 		return
 	}
+
 	b, err := h.archiveSource(r.Context(), a)
 	if err != nil {
 		http.Error(w, "there is no such bucket", http.StatusNotFound)

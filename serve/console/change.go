@@ -159,8 +159,8 @@ func transferFolder(
 	if report == nil {
 		return changes{}, err
 	}
-	if err != nil && len(report.Failures) == 0 {
-		// The whole transfer has failed, not that of single objects.
+	onlyObjectsFailed := len(report.Failures) > 0 // and not the whole transfer
+	if err != nil && !onlyObjectsFailed {
 		return changes{}, err
 	}
 
@@ -169,6 +169,7 @@ func transferFolder(
 		result.Failed = append(result.Failed, newFailureView(ctx, src+failure.Key, failure.Err))
 	}
 	if report.Skipped > 0 {
+		// WithMissingOnly has skipped the objects that exist in the other folder.
 		result.Failed = append(result.Failed, failureView{
 			Key:   src,
 			Error: "the other folder has the names of some objects",

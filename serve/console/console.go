@@ -93,7 +93,8 @@ func New(source Source, c Config) (*Handler, error) {
 	if source == nil {
 		return nil, invalidArgument("source", "must not be nil")
 	}
-	if strings.Trim(c.Token, tokenLetters) != "" {
+	hasOtherLetters := strings.Trim(c.Token, tokenLetters) != ""
+	if hasOtherLetters {
 		return nil, invalidArgument("Config.Token", "must have only letters, digits, - and _")
 	}
 	if c.ContentURL != "" && !isContentOrigin(c.ContentURL) {
@@ -118,8 +119,7 @@ func New(source Source, c Config) (*Handler, error) {
 	if one, ok := source.(oneBucket); ok {
 		h.onlyBucket = one.info.Name
 	}
-	// Read never fails.
-	_, _ = rand.Read(h.key[:])
+	_, _ = rand.Read(h.key[:]) // Read never fails
 
 	// With a token, the whole page is below a path that only its user knows.
 	h.handler = h.guard(h.routes())

@@ -105,7 +105,7 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 		"frame":   {""},
 	}
 	if c.mediaType == typePDF {
-		q.Set("frame", pageOrigin(r))
+		q.Set("frame", pageOrigin(r)) // only this page may show the PDF in a frame
 	}
 	q.Set("signature", h.signature(q))
 

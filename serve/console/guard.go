@@ -42,10 +42,10 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 
-	// Authorize has responded itself if it returns false.
 	if h.config.Authorize != nil && !h.config.Authorize(w, r) {
-		return false
+		return false // Authorize has responded itself
 	}
+
 	if isForeign(r) {
 		closeConnection(w, r)
 		refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")

@@ -71,7 +71,8 @@ func (h *Handler) object(r *http.Request) (any, error) {
 	if storage.Supports(b, storage.ObjectTags) {
 		// Without permission to read the tags, the page shows none.
 		tags, err := storage.Tags(r.Context(), b, key, opts...)
-		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+		isDenied := storage.CodeOf(err) == storage.PermissionDenied
+		if err != nil && !isDenied {
 			return nil, err
 		}
 		view.Tags = pairs(tags)

@@ -54,17 +54,18 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	id, action, _ := strings.Cut(rest, "/")
 	isComplete := action == "complete"
 	isAbort := action == "" && r.Method == http.MethodDelete
+	isLast := isComplete || isAbort
 
 	// The status of the response shows whether the upload has ended.
 	recorder := &recordingWriter{ResponseWriter: w}
 	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {
-		return
+		return // the request is about no upload
 	}
 
 	// A request for a part, or a failed one, leaves the upload open.
 	u := openUpload{service: service, id: id, key: key}
-	if (isComplete || isAbort) && recorder.succeeded() {
+	if isLast && recorder.succeeded() {
 		o.remove(u)
 	} else {
 		o.record(u)
@@ -82,6 +83,7 @@ func (o *openUploads) serveBegin(
 		return
 	}
 
+	// The body of the response has the id of the upload.
 	var created struct{ UploadID string }
 	err := json.Unmarshal(recorder.body.Bytes(), &created)
 	if err != nil || created.UploadID == "" {

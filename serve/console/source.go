@@ -105,7 +105,7 @@ func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, e
 		return added.bucket, added.info, storage.Close(o.bucket)
 	}
 
-	// Drop any bucket if there are too many. Requests may name many, even some that do not exist.
+	// Requests may name many buckets, even some that do not exist, so forget any one if there are too many.
 	if len(a.buckets) == maxBuckets {
 		for name := range a.buckets {
 			delete(a.buckets, name)

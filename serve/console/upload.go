@@ -74,7 +74,8 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 
 	// The page needs only these two routes of the service.
 	rest := pathAfterKey(r)
-	if !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/") {
+	isNeeded := strings.HasPrefix(rest, "/s3/multipart") || strings.HasPrefix(rest, "/s3/part/")
+	if !isNeeded {
 		http.NotFound(w, r)
 		return
 	}
@@ -165,6 +166,6 @@ func uploadTarget(r *http.Request, b storage.Bucket, begin uploads.Request) (*up
 	if err != nil {
 		return nil, &uploads.Error{Code: uploads.Exists, Message: "There is an object with this name.", Err: err}
 	}
-	t.Overwrite = true
+	t.Overwrite = true // the store would refuse an upload that must not overwrite
 	return t, nil
 }

@@ -100,7 +100,7 @@ func (h *Handler) listRemoved(r *http.Request) (any, error) {
 // version of its object that is not a delete marker.
 func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
 	count := 0
-	key := ""
+	key := "" // the key of the version before
 	// isDone is true if key needs no further entry, because it has one already, was on an earlier
 	// page, or has a current version.
 	isDone := true
@@ -117,7 +117,7 @@ func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []stor
 			continue
 		}
 
-		// This is the newest version of a removed object.
+		// This is the newest version of a removed object. A full page ends the loop.
 		isDone = true
 		if !p.add(removedView(v)) {
 			return nil
@@ -132,15 +132,14 @@ func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []stor
 // addSoftDeleted adds the removed objects that a store with soft delete still keeps, except for those that exist again.
 func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
 	count := 0
-	key := p.lastKey
+	key := p.lastKey // the last key that needs no further entry
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
 		count++
 		if v.Key <= key {
-			// v is an older version of the same key, or was on an earlier page.
-			continue
+			continue // v is an older version of the same key, or was on an earlier page
 		}
 
 		key = v.Key
