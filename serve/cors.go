@@ -159,6 +159,7 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 		}
 	}
 
+	// No rule permits both the origin and the method.
 	if !allowsOrigin {
 		return errCORS.withMessage(
 			"No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")

@@ -137,7 +137,8 @@ func (f *fileServer) serveDirectory(w http.ResponseWriter, r *http.Request, key 
 	}
 
 	// The root always exists, so the error is that of its missing index page.
-	if key == "" {
+	isRoot := key == ""
+	if isRoot {
 		return err
 	}
 

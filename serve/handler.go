@@ -53,6 +53,7 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 		return http.HandlerFunc(errElsewhere.write)
 	}
 
+	// Errors have the form of S3, whatever the options say.
 	o := readOptions(opts)
 	o.object.errorHandler = nil
 	o.object.sendError = func(w http.ResponseWriter, r *http.Request, err error) {
@@ -91,17 +92,17 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	if r.Method == http.MethodOptions {
 		return preflight(w, r, info.CORS)
 	}
-	allowOrigin(w.Header(), info.CORS, r)
 
 	// Even an error must have the headers of CORS, so that the page can read it.
+	allowOrigin(w.Header(), info.CORS, r)
 	key, ok := h.mount.key(r)
 	if !ok {
 		return errOutside
 	}
 
+	// The address of the bucket itself, without a key, takes only a form.
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		// The address of the bucket itself can only take a form.
 		if key == "" {
 			return errDenied
 		}

@@ -25,8 +25,8 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPub
 		if grant.Version != "" {
 			opts.downloads = append(opts.downloads, storage.WithVersion(grant.Version))
 		}
-		opts.headers = append(opts.headers, func(h http.Header, _ *storage.Attrs) {
-			setSignedHeaders(h, grant)
+		opts.headers = append(opts.headers, func(header http.Header, _ *storage.Attrs) {
+			setSignedHeaders(header, grant)
 		})
 		h.serve(w, r, h.bucket, key, opts)
 		return nil
@@ -42,7 +42,8 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPub
 	if err != nil {
 		return failureOf(err)
 	}
-	if revision == "" {
+	isPublic := revision != ""
+	if !isPublic {
 		return errDenied
 	}
 	h.serve(w, r, &publicObjects{bucket: h.bucket, origin: h.origin}, key, opts)

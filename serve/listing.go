@@ -26,11 +26,11 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
 	hasBegun := false
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {
-		// After the first line, the status is sent, and only the page can report the failure.
 		if err != nil && !hasBegun {
 			return false, err
 		}
 		if err != nil {
+			// The status is already sent, so only the page can report the failure.
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
 		}
@@ -50,13 +50,13 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 
 		_, err = io.WriteString(w, entryLine(strings.TrimPrefix(entry.Key, prefix)))
 		if err != nil {
-			// The client has disconnected.
-			return true, nil
+			return true, nil // the client has disconnected
 		}
 	}
 
-	// There is no entry.
-	if !hasBegun && prefix != "" {
+	// Without entries, only the root has a listing.
+	isRoot := prefix == ""
+	if !hasBegun && !isRoot {
 		return false, nil
 	}
 	if !hasBegun {

@@ -53,8 +53,7 @@ import (
 // objects, serve these objects from a separate host name, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
 	if b == nil {
-		// The request then fails, instead of a panic.
-		b = storage.NewBucket(nil)
+		b = storage.NewBucket(nil) // lets the request fail, instead of a panic
 	}
 	serveObject(w, r, b, key, readOptions(opts).object)
 }
@@ -84,9 +83,11 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	header := w.Header().Clone()
 	for attempt := 1; ; attempt++ {
 		err := resp.attempt(b, key)
-		if storage.CodeOf(err) != storage.Changed || attempt == maxAttempts {
+		hasChanged := storage.CodeOf(err) == storage.Changed
+		if !hasChanged || attempt == maxAttempts {
 			return err
 		}
+
 		// Remove the headers of the object that has changed.
 		clear(w.Header())
 		maps.Copy(w.Header(), header)
@@ -136,10 +137,9 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 		return nil
 	}
 
-	// If-Range may make the ranges void.
+	// If the header If-Range names another revision of the object, send the whole object.
 	requested := resp.ranges
 	if requested != nil && !rangeApplies(resp.r, etag, attrs.Modified) {
-		// Send the whole object.
 		requested = nil
 	}
 	ranges, ok := requested.resolve(attrs.Size)
@@ -196,10 +196,9 @@ func (resp *response) send(ranges []byteRange) error {
 		return err
 	}
 
-	var err error
-
 	// From here, a failure can no longer be reported by a status.
-	mw := resp.writeHeader(body)
+	mw := resp.writeHeader(body) // nil unless there are several ranges
+	var err error
 	if mw != nil {
 		err = body.writeTo(mw, resp.src.copy)
 	} else {
@@ -235,6 +234,7 @@ func (resp *response) writeHeader(body parts) *multipart.Writer {
 	}
 
 	h.Set("Accept-Ranges", "bytes")
+
 	// If another handler may compress the whole object, the length is not known.
 	if resp.hasLength || len(ranges) > 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))

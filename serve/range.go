@@ -65,8 +65,8 @@ func parseRangeSpec(text string) (spec rangeSpec, ok bool) {
 	firstText = trimSpace(firstText)
 	lastText = trimSpace(lastText)
 
-	// A position that is missing is -1.
-	spec = rangeSpec{first: -1, last: -1}
+	const missing = -1
+	spec = rangeSpec{first: missing, last: missing}
 	if firstText != "" {
 		spec.first, ok = parsePosition(firstText)
 		if !ok {
@@ -77,7 +77,7 @@ func parseRangeSpec(text string) (spec rangeSpec, ok bool) {
 		}
 	}
 
-	// Without a first position, the last one is a number of bytes at the end.
+	// If the first position is missing, the last one is a number of bytes at the end, and greater than -1.
 	spec.last, ok = parsePosition(lastText)
 	if !ok || spec.last < spec.first {
 		return rangeSpec{}, false
@@ -131,7 +131,8 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 
 	var total int64
 	for _, spec := range specs {
-		if size == 0 && spec.first < 0 && spec.last > 0 {
+		isSuffix := spec.first < 0 && spec.last > 0
+		if size == 0 && isSuffix {
 			// A range such as bytes=-5 selects all of an empty object. Content-Range cannot
 			// describe an empty range, so the whole object is sent.
 			return nil, true

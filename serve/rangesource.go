@@ -165,7 +165,8 @@ func (s *source) copyAll(w io.Writer) error {
 	length := s.end - s.pos
 	s.pos = s.end
 
-	hasChecksum := length == s.attrs.Size && s.attrs.CRC32C.Known
+	isWhole := length == s.attrs.Size // the checksum is that of the whole object
+	hasChecksum := isWhole && s.attrs.CRC32C.Known
 	if hasChecksum {
 		held := &lastByteWriter{dst: w, remaining: length}
 		if err := s.writeRest(held, length); err != nil {

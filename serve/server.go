@@ -107,8 +107,8 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 
 	if state == http.StateNew {
 		s.connections.Add(1)
-		if s.unusedConns == nil {
-			// The server is closing.
+		isClosing := s.unusedConns == nil
+		if isClosing {
 			_ = c.Close()
 			return
 		}
@@ -116,6 +116,7 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 		return
 	}
 
+	// The connection has a request, or has ended.
 	delete(s.unusedConns, c)
 	if state == http.StateClosed || state == http.StateHijacked {
 		s.connections.Done()

@@ -120,8 +120,7 @@ func (h *handler) store(
 
 	attrs, err := h.bucket.Upload(r.Context(), grant.Key, content, append(opts, grantOpts...)...)
 	if err != nil && content.failure != nil {
-		// The upload failed because of the body.
-		return nil, content.failure
+		return nil, content.failure // the upload has failed because of the body
 	}
 	if err != nil {
 		return nil, failureOf(err)
@@ -143,15 +142,16 @@ var errBounds = errors.New("the length of the body is not the signed one")
 // Read reads from the body. If the body is too long, too short or broken, it fails and sets b.failure to the
 // response for the client.
 func (b *boundedBody) Read(p []byte) (int, error) {
+	hasMax := b.max >= 0
 	remaining := b.max - b.bytesRead
-	if b.max >= 0 && int64(len(p)) > remaining {
+	if hasMax && int64(len(p)) > remaining {
 		// Read one byte more than permitted, to detect a body that is too long.
 		p = p[:remaining+1]
 	}
 
 	n, err := b.src.Read(p)
 	b.bytesRead += int64(n)
-	if b.max >= 0 && b.bytesRead > b.max {
+	if hasMax && b.bytesRead > b.max {
 		b.failure = errTooLong
 		return 0, errBounds
 	}

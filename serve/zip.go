@@ -149,7 +149,6 @@ func (a *archive) length() int64 {
 
 		// The directory has an entry for each file, whose offset may be large, too.
 		isLarge := f.size >= math.MaxUint32
-
 		directory += zipEntry + nameAndTime
 		if isLarge || offset >= math.MaxUint32 {
 			directory += zipEntry64
@@ -157,7 +156,6 @@ func (a *archive) length() int64 {
 
 		// The file itself has a header, its bytes and a descriptor.
 		offset += zipHeader + nameAndTime + f.size
-
 		if isLarge {
 			offset += zipDescriptor64
 		} else {

@@ -28,8 +28,8 @@ func (z *zipNames) nameOf(key string) string {
 		}
 	}
 
-	// The key has only slashes.
-	if len(segments) == 0 {
+	hasOnlySlashes := len(segments) == 0
+	if hasOnlySlashes {
 		segments = []string{"_"}
 	}
 
@@ -109,13 +109,14 @@ const maxSegment = 255 - 15
 // safeSegment returns a segment of a key as a file name that every operating system accepts.
 func safeSegment(segment string) string {
 	safe := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`\:*?"<>|`, r) {
+		isForbidden := strings.ContainsRune(`\:*?"<>|`, r) // on Windows
+		if isForbidden || r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '_'
 		}
 		return r
 	}, segment)
 
-	// Shorten the base, not the extension.
+	// Shorten the base, not the extension, unless the latter is too long to be one.
 	base, ext := cutExtension(safe)
 	if len(ext) > maxExtension {
 		base = safe
