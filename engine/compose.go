@@ -173,7 +173,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 		req.Size += source.Size
 	}
 
-	// body opens source 0, 1 and so on, until this returns io.EOF.
+	// body reads the sources in order: it calls openNext with 0, 1 and so on, until that returns io.EOF.
 	openNext := func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
@@ -183,9 +183,9 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	body := &sourcebody.Body{Open: openNext}
 	defer body.Close()
 
-	// Without a source of the same key, the object replaces none of them.
 	ownSource := slices.Index(c.srcKeys, c.op.key)
-	if ownSource < 0 {
+	replacesSource := ownSource >= 0
+	if !replacesSource {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
 	// The object replaces one of its sources, which are all current objects.
@@ -205,13 +205,15 @@ func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, e
 	d.op.key = c.srcKeys[index]
 	d.first.req = driver.GetRequest{
 		Key:       c.srcKeys[index],
-		Length:    -1,
+		Length:    -1, // the whole object
 		Condition: storage.Condition{Revision: expected.Revision},
 		Native:    c.req.Source.Native,
 	}
 
 	if e := d.open(); e != nil {
-		if e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound {
+		wasReplaced := e.Code == storage.PreconditionFailed
+		wasRemoved := e.Code == storage.ObjectNotFound
+		if wasReplaced || wasRemoved {
 			e.Code = storage.Changed
 		}
 		return nil, d.fail(e)

@@ -112,6 +112,7 @@ func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	src := c.sourceEngine()
 	if src == nil {
+		// Only an engine has a driver that can copy inside the provider.
 		return c.streamCopy(ctx)
 	}
 	if e := c.openSource(ctx, src); e != nil {
@@ -124,7 +125,8 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 	srcRef := src.driver.Locate(c.source.op.key)
 	dstRef := c.op.engine.driver.Locate(c.op.key)
-	if !evidence.EqualValues(srcRef.Account, dstRef.Account) {
+	sameAccount := evidence.EqualValues(srcRef.Account, dstRef.Account)
+	if !sameAccount {
 		// No server reaches both buckets.
 		return c.streamCopy(ctx)
 	}
@@ -157,11 +159,14 @@ func orStream(
 	if e == nil || e.Code != storage.Unsupported {
 		return attrs, e
 	}
-	if e.Op != "" {
-		// Only an error of the source has its Op already, and stream would meet it again.
+	// Only an error of the source has its Op already.
+	isSourceError := e.Op != ""
+	if isSourceError {
+		// The stream would fail with the same error.
 		return attrs, e
 	}
-	if e.Unknown && req.Condition != (storage.Condition{}) {
+	hasCondition := req.Condition != (storage.Condition{})
+	if e.Unknown && hasCondition {
 		// The attempt may have taken effect, and could make the condition of a second write fail.
 		return attrs, e
 	}
@@ -373,8 +378,9 @@ func replaceRead(
 	body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
 	hasCondition := req.Condition != (storage.Condition{})
+	readsCurrent := version == ""
 	canCompare := revision != "" && o.engine.has(storage.ConditionalUpdate)
-	if hasCondition || version != "" || !canCompare {
+	if hasCondition || !readsCurrent || !canCompare {
 		return storeSource(ctx, o, req, transfer, body)
 	}
 
@@ -425,7 +431,7 @@ func storeSource(
 		return attrs, e
 	}
 
-	// The upload could not read its body.
+	// The upload could not read its body, usually because a source has failed.
 	if err := body.SourceFailure(); err != nil {
 		return nil, sourceFailed(ctx, err)
 	}
@@ -478,6 +484,7 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
 	}
+
 	source := ownError(err)
 	e := bodyFailed(err)
 	switch source.Code {
@@ -485,6 +492,8 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 		// The source existed when it was opened, so another client has changed or removed it since.
 		e.Code = storage.Changed
 	}
+
+	// Keep all that the error of the source tells apart from its Code.
 	e.Hint = source.Hint
 	e.Status = source.Status
 	e.RequestID = source.RequestID

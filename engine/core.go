@@ -278,6 +278,7 @@ func (c *engine) checkCondition(cond *storage.Condition, update storage.Features
 		return c.need(storage.ConditionalCreate, "IfAbsent")
 	}
 	if cond.NotRevision != "" {
+		// A read with a condition needs no feature.
 		bare, e := c.bareRevision(cond.NotRevision)
 		cond.NotRevision = bare
 		return e

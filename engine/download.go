@@ -206,6 +206,8 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if attrs.Size < 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the store or a layer returned a size below 0")}
 	}
+
+	// Find the range in an object of this size.
 	start, end, err := d.first.req.Span(attrs.Size)
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}

@@ -70,7 +70,7 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	ctx, cancel := context.WithCancel(serving.WithContent(ctx, s))
 	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
-	inTime := timer.Stop() // false if the timer has fired
+	inTime := timer.Stop() // false if the stall limit has passed and the timer has canceled ctx
 	if err != nil {
 		cancel()
 		if !inTime {

@@ -103,7 +103,7 @@ type destWriter struct {
 // Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
 func (t *destWriter) Write(p []byte) (int, error) {
-	// The body may have more bytes than the download delivers.
+	// The body may have more bytes than the download may still deliver.
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
@@ -201,6 +201,8 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	if part, ok := w.(*partfile.File); ok {
 		return part
 	}
+
+	// Any other file must be a regular one, to which WriteAt can write.
 	file, ok := w.(*os.File)
 	if !ok {
 		return nil

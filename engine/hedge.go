@@ -118,6 +118,8 @@ func (o *operation) hedgedHead(ctx context.Context, req *driver.GetRequest) (*st
 		attrs, _, err = o.engine.checkResponseSize(attrs, nil, err)
 		return attrs, err
 	}
+
+	// When the first final response is there, cancel ends the other request.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	resp := o.hedge(ctx, &hedger.head, func(ctx context.Context) response {
@@ -158,11 +160,12 @@ func (r *response) close() {
 // hedge makes a request, and a second one if the first takes longer than usual. It returns the first
 // final response, or the last response if none is final.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
-	o.engine.hedger.earn()
+	o.engine.hedger.earn() // counts the read: each group of reads permits one hedge
 	start := time.Now()
 	slow := l.slow.Load() // 0 until enough reads were measured
 	var resp response
 	if slow == 0 {
+		// It is not known yet when a response is late, so there is no second request.
 		resp = request(ctx)
 	} else {
 		race := requestRace{
@@ -196,11 +199,12 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
-	for pending := 1; ; {
+	for pending := 1; ; { // requests without a response
 		select {
 		case first = <-r.responses:
 			pending--
-			if pending == 0 || first.isFinal(ctx) {
+			isLast := pending == 0
+			if isLast || first.isFinal(ctx) {
 				r.stop(&first, pending)
 				return first
 			}
@@ -239,6 +243,8 @@ func (r *requestRace) stop(first *response, pending int) {
 			cancel()
 		}
 	}
+
+	// Wait for the pending requests, and drop their responses.
 	for range pending {
 		late := <-r.responses
 		late.close()

@@ -32,7 +32,10 @@ func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOpt
 func (b bucket) moveByCopy(
 	ctx context.Context, src, dst string, opts *storage.CopyOptions,
 ) (*storage.Attrs, *storage.Error) {
-	source, err := b.Attrs(ctx, src, &storage.DownloadOptions{Length: -1, Native: opts.SourceNative})
+	source, err := b.Attrs(ctx, src, &storage.DownloadOptions{
+		Length: -1, // the whole object
+		Native: opts.SourceNative,
+	})
 	if err != nil {
 		return nil, b.copyFailure(err, dst)
 	}
@@ -41,6 +44,7 @@ func (b bucket) moveByCopy(
 		return nil, b.copyFailure(err, dst)
 	}
 
+	// Only the revision that was copied may be removed.
 	err = revisions.RemoveUnchanged(ctx, storage.NewBucket(b), src, source, nativeReads(opts.SourceNative)...)
 	if err != nil {
 		// The error keeps the key of the source, which says that only the removal failed.
@@ -139,7 +143,8 @@ func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	if e.Code != storage.ObjectNotFound && e.Code != storage.PreconditionFailed {
 		return e
 	}
-	if e.Unknown || state(e).Repeated {
+	mayHaveMoved := e.Unknown || state(e).Repeated
+	if mayHaveMoved {
 		// An earlier attempt may have moved the object, so neither a missing source nor an object at the
 		// destination proves that the move failed.
 		e.Code = storage.OutcomeUnknown
