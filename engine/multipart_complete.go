@@ -57,7 +57,8 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 			return c.completedBefore(ctx, invalid("parts", "must not be missing: the store has none"))
 		}
 
-		if slices.Equal(listed, previous) {
+		wasRefused := slices.Equal(listed, previous)
+		if wasRefused {
 			// No part was replaced, so the store would refuse the parts again.
 			return nil, refusal
 		}
@@ -136,11 +137,13 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 // first part.
 func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) string {
 	if isLast {
+		// The last part may be smaller than the others.
 		if limits.Equal && size > firstSize {
 			return fmt.Sprintf("must have at most %d bytes, as the first one", firstSize)
 		}
 		return ""
 	}
+
 	if size < limits.MinSize {
 		return fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize)
 	}
@@ -175,6 +178,8 @@ func (c *completion) checkTotal(size int64) (isTooLarge bool, e *storage.Error) 
 // the one that the caller has declared.
 func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
 	_, sum := objectSum(req)
+
+	// The caller may have declared a checksum in this call, when the upload began, or in both.
 	declared := []storage.CRC32C{c.options.CRC32C}
 	if crc := c.upload.record.CRC32C; crc != nil {
 		declared = append(declared, storage.CRC32C{Sum: *crc, Known: true})

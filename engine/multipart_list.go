@@ -124,12 +124,14 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 // fails, it returns attrs.
 func (c *completion) readBack(ctx context.Context, attrs *storage.Attrs) *storage.Attrs {
 	u := c.upload
-	if !u.record.Listed || !c.op.engine.desc.AttributesAtBegin {
+	lacksAttributes := u.record.Listed && c.op.engine.desc.AttributesAtBegin
+	if !lacksAttributes {
 		return attrs
 	}
+
 	current, e := head(ctx, &c.op, &driver.GetRequest{
 		Key:       c.op.key,
-		Length:    -1,
+		Length:    -1, // the whole object
 		Native:    u.put.Native,
 		Auxiliary: true,
 	})

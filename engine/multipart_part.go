@@ -116,7 +116,8 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	// A stream must fit into memory, unless the driver accepts streams.
 	isStream := w.src.readerAt == nil
 	maxMemory := o.engine.bufferLimit.Max
-	if isStream && w.src.size > maxMemory && !o.engine.has(driver.StreamingPut) {
+	exceedsMemory := w.src.size > maxMemory
+	if isStream && exceedsMemory && !o.engine.has(driver.StreamingPut) {
 		return partTooLarge(maxMemory)
 	}
 	w.progress = progress.New(p.options.Progress, w.src.size)
@@ -155,7 +156,8 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	w := &p.write
 	// A random-access body is read in place.
 	if w.src.readerAt != nil {
-		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
+		unknownCRC := storage.CRC32C{}
+		return p.put(ctx, w.src.section(0, w.src.size), unknownCRC)
 	}
 
 	content := newBuffer(w.op)
@@ -262,6 +264,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	if err != io.EOF {
 		return false, readFailed(ctx, err)
 	}
+
+	// The stream has ended within the maximum.
 	if declared >= 0 && size != declared {
 		return false, wrongLength(size, declared)
 	}
@@ -291,7 +295,8 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 	if e.Code == storage.ObjectNotFound {
 		return errUploadGone(e)
 	}
-	if e.Code != storage.InvalidArgument && !mustRestart(e) {
+	mayBeGone := e.Code == storage.InvalidArgument || mustRestart(e)
+	if !mayBeGone {
 		return e
 	}
 

@@ -123,6 +123,8 @@ func continueUpload(
 ) (storage.MultipartUpload, error) {
 	o := &operation{}
 	u := &multipartUpload{engine: c}
+
+	// Stop at the first error.
 	e := o.prepareWrite(c, name, key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
@@ -130,6 +132,8 @@ func continueUpload(
 	if e == nil {
 		e = open(o, u)
 	}
+
+	// The hooks see every call, even a refused one.
 	_, e = o.callHooks(ctx, e)
 	if err := o.end(e); err != nil {
 		return nil, err

@@ -48,11 +48,11 @@ func (b bucket) BeginUpload(
 		if e != nil {
 			return nil, e
 		}
-		// This call fails, so the caller gets no token with which to abort the upload.
+		// If ctx has ended, the call fails, so the caller gets no token with which to abort the upload.
 		if ctx.Err() != nil {
-			e := asError(ctx, ctx.Err())
-			o.abortParts(ctx, id, e)
-			return nil, e
+			ctxErr := asError(ctx, ctx.Err())
+			o.abortParts(ctx, id, ctxErr)
+			return nil, ctxErr
 		}
 
 		u.record.Upload = id
@@ -177,6 +177,7 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	}
 	var parts []driver.Part
 	for {
+		// Request the parts after the number req.After.
 		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 			return o.engine.driver.ListParts(ctx, req)
 		})
@@ -265,7 +266,7 @@ func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
-	part := &storage.PartOptions{}
+	part := &storage.PartOptions{} // which checkSignedPart sets from opts
 	e := u.prepare(o, "SignPart")
 	if e == nil {
 		e = u.checkSignedPart(o, number, part, opts)
@@ -309,7 +310,8 @@ func (u *multipartUpload) checkSignedPart(
 	if e := u.checkPart(number, part.Size); e != nil {
 		return e
 	}
-	if part.Size >= 0 {
+	hasSize := part.Size >= 0
+	if hasSize {
 		if e := c.need(storage.SignedSize, "WithSize on a signed part"); e != nil {
 			return e
 		}
