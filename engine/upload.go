@@ -175,13 +175,17 @@ func (c *engine) checkSize(size int64) *storage.Error {
 	if desc.MaxSize > 0 && size > desc.MaxSize {
 		return tooLarge(0)
 	}
+
+	// Without multipart uploads, one Put must send the object.
 	if !c.has(storage.MultipartUploads) {
 		if desc.MaxPutSize > 0 && size > desc.MaxPutSize {
 			return tooLarge(0)
 		}
 		return nil
 	}
-	if desc.MaxParts == 0 || desc.MaxPartSize == 0 {
+
+	partsAreLimited := desc.MaxParts != 0 && desc.MaxPartSize != 0
+	if !partsAreLimited {
 		return nil
 	}
 
@@ -251,6 +255,8 @@ func (w *write) singleBound() int64 {
 	if !c.has(storage.MultipartUploads) {
 		return bound
 	}
+
+	// A larger body goes in parts.
 	if w.transfer.PartSize > 0 {
 		return min(bound, w.transfer.PartSize)
 	}
@@ -423,6 +429,7 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 func (w *write) finish(
 	ctx context.Context, attrs *storage.Attrs, e *storage.Error, size int64,
 ) (*storage.Attrs, *storage.Error) {
+	// The stored object must have what the caller wanted to write.
 	properties := w.req.Properties
 	properties.Metadata = w.metadata // that of the caller, without reserved keys
 	want := &intent{

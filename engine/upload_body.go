@@ -59,8 +59,8 @@ func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 		return e
 	}
 
-	// The body cannot be read in place.
-	if s.readerAt == nil {
+	isStream := s.readerAt == nil
+	if isStream {
 		s.stream = body
 		return nil
 	}
@@ -101,7 +101,7 @@ func (s *source) initFile(file *os.File) *storage.Error {
 	}
 	s.readerAt = file
 	s.offset = offset
-	s.size = max(info.Size()-offset, 0)
+	s.size = max(info.Size()-offset, 0) // the offset may be past the end
 	return nil
 }
 
@@ -115,6 +115,7 @@ func (s *source) sniff() []byte {
 		return head[:n]
 	}
 
+	// Read the beginning of the stream. s.end is its first error, or io.EOF.
 	filled := 0
 	for filled < sniffBytes && s.end == nil {
 		var n int
@@ -379,10 +380,12 @@ func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C,
 		n, err := section.ReadAt(chunk[:hashBlock], offset)
 		crc = crc32c.Update(crc, chunk[:n])
 		offset += int64(n)
-		if err == nil || offset == section.Size() {
+		isComplete := offset == section.Size()
+		if err == nil || isComplete {
 			continue
 		}
 		if err == io.EOF {
+			// The body has become shorter than its size.
 			err = io.ErrUnexpectedEOF
 		}
 		return storage.CRC32C{}, bodyFailed(err)

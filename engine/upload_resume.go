@@ -39,7 +39,8 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	}
 
 	key := j.Header().Key
-	if !b.engine.ownsUpload(j) || !strings.HasPrefix(key, prefix) || objectkey.WriteRule(key) != "" {
+	isValidKey := objectkey.WriteRule(key) == ""
+	if !b.engine.ownsUpload(j) || !strings.HasPrefix(key, prefix) || !isValidKey {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
 		return o.refuse(ctx, invalid("path", "must name the file of an upload to this bucket"))
 	}
@@ -132,7 +133,8 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 		return nil, e
 	}
 	attrs, e := w.storeBody(ctx)
-	if e == nil && j.Begun() {
+	hasUnusedUpload := e == nil && j.Begun()
+	if hasUnusedUpload {
 		// This call has needed no parts, so abandon the upload that an earlier call has begun. The object
 		// is stored, so a failure does not matter.
 		_ = abandonUpload(ctx, w.op, j)

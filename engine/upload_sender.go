@@ -170,6 +170,7 @@ func (w *write) fillPart(
 	if err == nil {
 		return next, nil
 	}
+	// There is no next part to return.
 	next.Free()
 	if err == io.EOF {
 		return nil, nil
@@ -330,6 +331,8 @@ func (o *operation) requestPart(
 		withoutEffect(e)
 		return driver.Part{}, e
 	}
+
+	// The checksum is known when the driver has read the whole part.
 	if !req.CRC32C.Known {
 		return driver.Part{}, &storage.Error{
 			Code: storage.Internal,
