@@ -103,7 +103,8 @@ func (l *listOp) checkTexts() *storage.Error {
 	}
 	for _, text := range texts {
 		value := strings.TrimPrefix(text.value, view)
-		if len(value) > objectkey.MaxBytes || !utf8.ValidString(value) {
+		isTooLong := len(value) > objectkey.MaxBytes
+		if isTooLong || !utf8.ValidString(value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
@@ -236,13 +237,16 @@ func (l *listOp) fetch(
 	}
 
 	// A listing that repeats pages would never end.
-	e = progress.check(&l.op.engine.desc, req.Token, page.Token, lastWithPrefix(page.Entries, prefix))
+	lastKey := lastWithPrefix(page.Entries, prefix)
+	e = progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey)
 	if e == nil {
 		return page, nil
 	}
+
 	// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
 	// is MinIO.
-	if e == errRepeats && req.Delimiter != "" && req.Delimiter != folderDelimiter {
+	hasOtherDelimiter := req.Delimiter != "" && req.Delimiter != folderDelimiter
+	if e == errRepeats && hasOtherDelimiter {
 		d := l.op.engine.driver.Describe()
 		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
 	}
@@ -278,7 +282,8 @@ func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *s
 	count := 0 // of the entries that stay, which move to the front of the page
 	for i := range page.Entries {
 		entry := &page.Entries[i]
-		if !strings.HasPrefix(entry.Key, req.Prefix) || entry.Key == l.last {
+		isDuplicate := entry.Key == l.last
+		if isDuplicate || !strings.HasPrefix(entry.Key, req.Prefix) {
 			continue
 		}
 
@@ -294,7 +299,7 @@ func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *s
 		if rollsUp(entry, req) {
 			*entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 		}
-		if count < i {
+		if count < i { // an entry before it was dropped
 			page.Entries[count] = *entry
 		}
 		count++

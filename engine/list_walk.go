@@ -65,7 +65,8 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 				return e
 			}
 		}
-		if page.Token == "" {
+		isLast := page.Token == ""
+		if isLast {
 			return nil
 		}
 		req.Token = page.Token

@@ -47,8 +47,10 @@ func (s *signOp) openDownload(c *engine, key string) *storage.Error {
 	if e := s.openObject(c, "SignedDownloadURL", key, method); e != nil {
 		return e
 	}
+
 	switch method {
 	case http.MethodGet:
+		// Every store that signs can sign a GET.
 	case http.MethodHead:
 		if e := c.need(storage.SignedHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
@@ -225,7 +227,7 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
 	isForm := method == http.MethodPost
-	if req.ContentType == "" && isForm {
+	if isForm && req.ContentType == "" {
 		req.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil
@@ -282,7 +284,8 @@ func (o *operation) preparePublic(c *engine, key string) *storage.Error {
 	if e := c.checkReadKey(o.key); e != nil {
 		return e
 	}
-	if c.public && c.publicBaseURL != "" {
+	hasPublicURL := c.public && c.publicBaseURL != ""
+	if hasPublicURL {
 		return nil
 	}
 

@@ -65,8 +65,9 @@ type writeFields struct {
 // resolveWrite makes the checks that all writes have in common, and completes the request that the
 // driver gets.
 func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
-	// Check the key and the properties, some of which this store may not have.
 	p := w.properties
+
+	// Check the key and the properties, some of which this store may not have.
 	if rule := objectkey.WriteRule(key); rule != "" {
 		return invalid("key", rule)
 	}
@@ -106,8 +107,10 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 		}
 	}
 	if locks(controls) {
+		// The error names the option that the caller has given.
 		option := "WithRetention"
-		if controls.Retention == (storage.Retention{}) {
+		hasRetention := controls.Retention != (storage.Retention{})
+		if !hasRetention {
 			option = "WithLegalHold"
 		}
 		if e := c.need(storage.ObjectLock, option); e != nil {
@@ -120,6 +123,7 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 		}
 	}
 
+	// Resolve the native options, which are those of one provider.
 	native, e := c.nativeValues(w.natives)
 	if e != nil {
 		return e
@@ -153,7 +157,8 @@ func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
 func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
 	// The properties are sent as headers.
 	for _, text := range textProperties {
-		if value := *text.field(p); value != "" && !headertext.ValidHeader(value) {
+		value := *text.field(p)
+		if value != "" && !headertext.ValidHeader(value) {
 			return invalid(
 				text.option,
 				"must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...",
@@ -161,13 +166,15 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 		}
 	}
 
-	if set&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
+	isAWSChunked := strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked")
+	if set&storage.ContentEncodingSet != 0 && isAWSChunked {
 		return invalid("WithContentEncoding", "must not be aws-chunked, which is a coding of requests to S3")
 	}
 	if set&storage.ContentTypeSet != 0 && !headertext.ValidMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
 	}
 
+	// Without metadata, the map becomes nil.
 	if len(p.Metadata) == 0 {
 		p.Metadata = nil
 		return nil

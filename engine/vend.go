@@ -21,6 +21,7 @@ func (b bucket) Vend(
 	if e == nil {
 		e = b.engine.need(storage.Vending, "Vend")
 		if e != nil {
+			// The hint says what the configuration of the store lacks.
 			e.Hint = b.engine.desc.VendingHint
 		}
 	}
