@@ -99,7 +99,7 @@ func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Co
 		Keys:     o.keys,
 	}
 	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
-	o.finishHooks = done
+	o.finishHooks = done // which the operation calls at its end
 	if e == nil && err != nil {
 		e = hookRefusal(err)
 	}
@@ -129,8 +129,8 @@ func (o *operation) end(failure *storage.Error) error {
 	var err error
 	if failure != nil {
 		e := *failure
+		// If the error has an Op, an inner operation has set its own name and key.
 		if e.Op == "" {
-			// Otherwise, an inner operation has set its own name and key.
 			o.locate(&e)
 		}
 		err = &e
@@ -411,7 +411,8 @@ func (r *retrier) ended(e *storage.Error) {
 
 	// The store has answered with any other final error, unless the caller has ended the attempt.
 	endedByCaller := e.Code == storage.Canceled || e.Code == storage.DeadlineExceeded
-	if !e.Retryable && !endedByCaller {
+	isFinal := !e.Retryable
+	if isFinal && !endedByCaller {
 		r.pace.Answered()
 	}
 }

@@ -274,6 +274,7 @@ func (g *groupRemoval) end(e *storage.Error) {
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (rest []*groupRemoval) {
 	var tries running.Tries
 	for {
+		// An attempt cannot start if ctx ends before the store may get another request.
 		if o.startAttempt(ctx) != nil {
 			waitErrors(ctx, o, pending)
 			return nil
@@ -326,7 +327,7 @@ func recordResults(
 ) (retries []*groupRemoval, cause *storage.Error) {
 	for i, entry := range pending {
 		if errs[i] == nil {
-			entry.err = nil
+			entry.err = nil // that of an earlier batch
 			continue
 		}
 		e := asError(ctx, errs[i])

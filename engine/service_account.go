@@ -36,7 +36,7 @@ type service struct {
 // errors as [New] adds them. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
 	o := &storage.OpenOptions{}
-	optsErr := o.Apply(opts...)
+	optsErr := o.Apply(opts...) // which each call of the service returns
 	desc := driver.Description{Provider: d.Provider()}
 	return &service{
 		driver: d,
@@ -127,13 +127,14 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 	if info == nil {
 		return nil, err
 	}
-	if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+	hasSettings := err == nil || storage.CodeOf(err) == storage.PermissionDenied
+	if !hasSettings {
 		return nil, err
 	}
 
 	info.Provider = s.engine.desc.Provider
+	// If Versioning is false, perhaps the credentials may not read the setting.
 	if info.Versioning {
-		// False may mean that the credentials may not read the setting.
 		s.recordVersioning(name, true)
 	}
 	return info, err
@@ -155,9 +156,10 @@ func (s *service) UpdateBucket(
 		return info, err
 	}
 
+	// Record whether the bucket keeps versions now.
 	switch {
 	case req.ObjectLock:
-		s.recordVersioning(name, true)
+		s.recordVersioning(name, true) // a lock needs versions
 	case req.Versioning != nil:
 		s.recordVersioning(name, *req.Versioning)
 	}
@@ -277,6 +279,8 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 		}
 		return page.Token, "", nil
 	})
+
+	// A nil *storage.Error must not become an error that is not nil.
 	if e != nil {
 		return e
 	}
@@ -310,8 +314,9 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 		return nil, ownError(err)
 	}
 
-	_, keepsVersions := s.versions.Load(name)
+	// The options of the call come after those of the service, so they replace them.
 	allOpts := slices.Concat(s.opts, opts)
+	_, keepsVersions := s.versions.Load(name)
 	c := newEngine(d, allOpts, keepsVersions)
 	if c.optionError != nil {
 		_ = d.Close()
@@ -380,6 +385,7 @@ func (s *service) Close() error {
 
 // closeAll closes the open buckets, and then the driver, so that no other bucket can be opened.
 func (s *service) closeAll() error {
+	// After this, add records no bucket.
 	s.mu.Lock()
 	s.engine.closed.Store(true)
 	open := slices.Collect(maps.Keys(s.buckets))
@@ -387,6 +393,7 @@ func (s *service) closeAll() error {
 
 	var failures []error
 	for _, pointer := range open {
+		// The program may have dropped the bucket without Close. Then the weak pointer is nil.
 		if c := pointer.Value(); c != nil {
 			failures = append(failures, c.close())
 		}

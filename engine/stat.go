@@ -45,7 +45,8 @@ func (c *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 		if e == nil {
 			return o.toUser(ctx, attrs), nil
 		}
-		if name == "Exists" && e.Code == storage.ObjectNotFound {
+		isExists := name == "Exists"
+		if isExists && e.Code == storage.ObjectNotFound {
 			return nil, nil
 		}
 		return nil, e
