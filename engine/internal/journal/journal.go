@@ -261,6 +261,7 @@ func (j *Journal) Start(h Header) error {
 // upload is a secret.
 func (j *Journal) create() error {
 	if j.file != nil {
+		// The file of an earlier call is open, so empty it.
 		if err := j.file.Truncate(0); err != nil {
 			return err
 		}
@@ -269,6 +270,8 @@ func (j *Journal) create() error {
 		}
 		return j.file.Chmod(0o600)
 	}
+
+	// O_EXCL refuses a file that another process has created meanwhile.
 	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return ErrInUse
@@ -332,6 +335,7 @@ func (j *Journal) Forget() error {
 	// If the file cannot be removed, or another process has it open, it must at least be empty.
 	err := j.file.Truncate(0)
 	if !localfile.RemovesOpenFiles() {
+		// On this system, only a closed file can be removed.
 		j.Close()
 	}
 

@@ -89,12 +89,16 @@ func (p *Pace) Wait(ctx context.Context) error {
 	if !p.watches.Load() {
 		return nil
 	}
+
+	// Only one caller at a time waits for its turn, and the others wait at the gate.
 	select {
 	case p.gate <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-p.gate }()
+
+	// The rate may change during a delay, so ask again after it.
 	for {
 		delay := p.take(p.now())
 		if delay <= 0 {
@@ -191,6 +195,7 @@ func (p *Pace) watch(now time.Duration) {
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
+
 	// The successes since the last mark count toward the first round. If that mark is two rounds old,
 	// the store was idle, and its successes say nothing about its rate.
 	if last := p.mark.Load(); last != nil && now-last.at < 2*round {

@@ -40,6 +40,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 		n, err := b.current.Read(p)
 		if err == io.EOF {
+			// Only the end of the last object is the end of the body.
 			b.Close()
 			if n > 0 {
 				return n, nil

@@ -186,6 +186,7 @@ func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys in
 		// Nothing collects traces.
 		return ctx
 	}
+
 	ctx, span := r.tracer.Start(ctx, "storage."+name, r.startOptions...)
 	if span.IsRecording() {
 		if key != "" {
@@ -242,6 +243,8 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	if o.Failure.Err != nil {
 		attributes = append(attributes, o.Failure.errorType())
 	}
+
+	// Each of the measurements has the same attributes.
 	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
 	r.duration.Record(ctx, (time.Since(origin) - c.started).Seconds(), set)
 	if o.Bytes > 0 {
@@ -261,13 +264,16 @@ func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
 	extra ...attribute.KeyValue,
 ) error {
-	if r.idle(false) {
+	const local = false // idle knows whether the store is local
+	if r.idle(local) {
 		return next(ctx)
 	}
+
 	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(r.common...))
 	defer span.End()
 	span.SetAttributes(extra...)
+
 	err := next(ctx)
 	if err != nil {
 		f := failure(err)
