@@ -23,12 +23,13 @@ const (
 // must hold no lock, because body may read from the same bucket.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	// Without a size, or for a large one that may be wrong, the memory grows as bytes arrive.
-	if size < 0 || size > exactSize {
+	hasSize := size >= 0
+	if !hasSize || size > exactSize {
 		data, err := readStream(ctx, body)
 		if err != nil {
 			return nil, err
 		}
-		if size >= 0 && int64(len(data)) != size {
+		if hasSize && int64(len(data)) != size {
 			return nil, wrongSize(size)
 		}
 		return data, nil
@@ -47,7 +48,10 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if !atEnd || n < len(data) {
+
+	isTooLong := !atEnd
+	isTooShort := n < len(data)
+	if isTooLong || isTooShort {
 		return nil, wrongSize(size)
 	}
 	return data, nil
@@ -60,6 +64,7 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	chunks := backing[:0]
 	total := 0
 	defer func() {
+		// This function reads the variable at the end, when it has all chunks.
 		returnBlocks(chunks)
 	}()
 

@@ -86,8 +86,9 @@ func (b *bucket) find(key string, revision uint64) *object {
 // swap gives o the next revision and makes it the current object of its key, if the condition holds.
 // The caller holds the write lock.
 func (b *bucket) swap(o *object, condition storage.Condition) error {
+	const current = 0 // in place of the revision of a version
 	if condition != (storage.Condition{}) {
-		if err := checkWrite(b.find(o.key, 0), condition); err != nil {
+		if err := checkWrite(b.find(o.key, current), condition); err != nil {
 			return err
 		}
 	}
@@ -97,6 +98,8 @@ func (b *bucket) swap(o *object, condition storage.Condition) error {
 	if old == nil {
 		return nil
 	}
+
+	// The replaced object becomes a noncurrent version, or is dropped.
 	if b.info.Versioning {
 		b.addNoncurrent(old, o.modified)
 		return nil
@@ -121,7 +124,8 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	}
 
 	// In a bucket with versions, the object becomes a noncurrent version below a delete marker.
-	if revision == 0 && b.info.Versioning {
+	hasNoVersion := revision == 0
+	if hasNoVersion && b.info.Versioning {
 		b.live.remove(r.Key)
 		b.addNoncurrent(o, now)
 		b.addDeleteMarker(r.Key, now)
@@ -135,7 +139,7 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	}
 
 	switch {
-	case revision == 0:
+	case hasNoVersion:
 		b.live.remove(r.Key)
 	case o == b.live.get(r.Key):
 		// The removed version is the current one, so the newest noncurrent version replaces it.

@@ -10,7 +10,8 @@ import (
 // Copy makes an object that shares the bytes of its source. It fails with Unsupported if the source
 // is in another account.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	if src, isOurs := r.Source.Account.(*account); !isOurs || src != d.account {
+	srcAccount, isOurs := r.Source.Account.(*account)
+	if !isOurs || srcAccount != d.account {
 		return nil, storage.Unsupported
 	}
 	dst, err := d.open(ctx)
@@ -50,11 +51,13 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	defer b.mu.Unlock()
 
 	// Store the object with its new key.
-	src := b.find(r.From, 0)
+	const current = 0 // in place of the revision of a version
+	src := b.find(r.From, current)
 	if src == nil {
 		return nil, storage.ObjectNotFound
 	}
-	o := newObject(r.Key, src.data, src.Properties, &storage.Controls{Tags: src.copyExtra().tags}, src.crc32c)
+	controls := &storage.Controls{Tags: src.copyExtra().tags}
+	o := newObject(r.Key, src.data, src.Properties, controls, src.crc32c)
 	o.modified = now
 	if err := b.applyLockRules(o); err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}
-	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
+	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, current, now)
 }
 
 // sources returns the objects that refs name, all as they are at one moment. It fails if one of them

@@ -51,6 +51,7 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 	isVersioned := b.info.Versioning
 	b.mu.RUnlock()
 
+	// An object never changes, so it can be read without the lock.
 	if o == nil {
 		return nil, nil, storage.ObjectNotFound
 	}
@@ -58,7 +59,8 @@ func (d *objectDriver) lookup(ctx context.Context, r *driver.GetRequest) (*objec
 		return nil, nil, err
 	}
 
-	attrs := o.attrs(isVersioned || revision != 0)
+	hasVersion := isVersioned || revision != 0
+	attrs := o.attrs(hasVersion)
 
 	// An archived object may have a readable copy for some time. While it has one, it is not
 	// Archived.

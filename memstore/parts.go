@@ -73,6 +73,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	tag := strconv.FormatUint(b.account.writes.Add(1), 10)
 	p := part{data: data, tag: tag, crc: r.CRC32C}
 
+	// Store the part in the upload.
 	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return driver.Part{}, err
@@ -85,7 +86,6 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 
 	u.parts[r.Number] = p
-
 	// Another PutPart, which got the lock first, may have recorded a later time.
 	if now.After(u.lastPart) {
 		u.lastPart = now

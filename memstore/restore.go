@@ -34,8 +34,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		}
 
 		isReadable := now.Before(extra.restored.end)
-		// The restored copy becomes readable only after the time that a restore takes.
 		if !isReadable {
+			// The restored copy becomes readable only after the time that a restore takes.
 			extra.restored.start = readableAt
 		}
 

@@ -107,8 +107,10 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 			// The page before has ended with this bucket.
 			continue
 		}
-		if len(page) == maxInfos {
-			return page, position{key: page[maxInfos-1].Name}.token(), nil
+		isFull := len(page) == maxInfos
+		if isFull {
+			last := page[maxInfos-1].Name
+			return page, position{key: last}.token(), nil
 		}
 
 		b := buckets.Value()

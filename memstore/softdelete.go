@@ -23,7 +23,8 @@ func (b *bucket) discard(o *object, now time.Time) {
 	if b.softDeleted != nil {
 		b.softDeleted.sweep(now)
 	}
-	if b.info.SoftDelete <= 0 {
+	hasSoftDelete := b.info.SoftDelete > 0
+	if !hasSoftDelete {
 		return
 	}
 	if b.softDeleted == nil {
@@ -36,6 +37,8 @@ func (b *bucket) discard(o *object, now time.Time) {
 		since:    now,
 		expires:  now.Add(b.info.SoftDelete),
 	}
+
+	// sweep finds the expired objects at the beginning of order.
 	b.softDeleted.objects.Set(removed)
 	b.softDeleted.order = append(b.softDeleted.order, removed)
 }
@@ -57,12 +60,14 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 	if s == nil {
 		return nil
 	}
+	// The versions of a key are sorted, the newest first. The function returns false to end the walk.
 	s.objects.Ascend(version{position: beforeKey(key)}, func(v version) bool {
 		if v.position.key != key {
 			return false
 		}
 		isWanted := revision == 0 || v.position.revision == revision
-		if !isWanted || !now.Before(v.expires) {
+		hasExpired := !now.Before(v.expires)
+		if !isWanted || hasExpired {
 			return true
 		}
 		found = v.object
@@ -128,7 +133,9 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		if wasListed || hasExpired {
 			return true
 		}
-		if len(page.Entries) == r.Limit {
+
+		isFull := len(page.Entries) == r.Limit
+		if isFull {
 			page.Token = last.token()
 			return false
 		}

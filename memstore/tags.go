@@ -54,7 +54,8 @@ func (d *objectDriver) change(
 	// Replace the old object in its place, as the current one or as a noncurrent version.
 	changed := *old
 	changed.setExtra(extra)
-	if b.live.get(r.Key) == old {
+	isCurrent := b.live.get(r.Key) == old
+	if isCurrent {
 		b.live.set(&changed)
 		return nil
 	}

@@ -74,6 +74,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
+	// Read the time before the lock is taken.
 	now := time.Time{}
 	if r.SoftDeleted {
 		now = d.account.time()
@@ -131,7 +132,7 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 			last = position{key: common}
 		}
 
-		// Continue after all versions with the common prefix.
+		// Continue after all versions with the common prefix, if a key can follow them.
 		next, exists := objectkey.PrefixEnd(common)
 		if !exists {
 			return page
