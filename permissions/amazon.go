@@ -50,7 +50,8 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 	// Put each action into its statement.
 	for _, action := range g.permissions(p, anyOperation) {
 		index := statementOf(action)
-		if index == keyStatement && !keyARN().MatchString(g.KMSKey) {
+		needsKey := index == keyStatement
+		if needsKey && !keyARN().MatchString(g.KMSKey) {
 			return nil, argument.Invalid("KMSKey", "must be the ARN of a key if an operation needs "+action, "")
 		}
 		if index == listingStatement && prefix == "" {

@@ -200,7 +200,8 @@ func (g Grant) azureSignature() ([]Document, error) {
 	}
 
 	// A signature for a directory needs its depth, so the prefix must be a path of complete names.
-	if strings.HasPrefix(g.Prefix, "/") || !strings.HasSuffix(g.Prefix, "/") || strings.Contains(g.Prefix, "//") {
+	hasEmptyName := strings.HasPrefix(g.Prefix, "/") || strings.Contains(g.Prefix, "//")
+	if hasEmptyName || !strings.HasSuffix(g.Prefix, "/") {
 		return nil, argument.Invalid("prefix",
 			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")
 	}
@@ -217,6 +218,7 @@ func (g Grant) azureSignature() ([]Document, error) {
 // accountSignature returns the parameters of a shared access signature of the account, which is
 // valid for all containers.
 func (g Grant) accountSignature() []Document {
+	// A permission has a letter, and the type of resource to which it applies.
 	var letters []string
 	needsType := map[string]bool{}
 	for _, permission := range g.permissions(AzureSAS, anyOperation) {
@@ -225,6 +227,7 @@ func (g Grant) accountSignature() []Document {
 		needsType[resourceType] = true
 	}
 
+	// The types are service, container and object, in this order.
 	resourceTypes := ""
 	for _, resourceType := range []string{"s", "c", "o"} {
 		if needsType[resourceType] {

@@ -80,7 +80,7 @@ func (g Grant) googleDocuments() ([]Document, error) {
 
 	var documents []Document
 	for _, scope := range googleScopes {
-		permissions := g.permissions(Google, scope.has)
+		permissions := g.permissions(Google, scope.has) // of the operations in this scope
 		if len(permissions) == 0 {
 			continue
 		}

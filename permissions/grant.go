@@ -169,8 +169,8 @@ func (g Grant) check(p Provider) error {
 	if g.Bucket != "" && !bucketNames()[p].MatchString(g.Bucket) {
 		return argument.Invalid("bucket "+strconv.Quote(g.Bucket), "must be the name of a bucket of "+string(p), "")
 	}
-	// Directory buckets have names with this suffix.
-	if p == AWS && strings.HasSuffix(g.Bucket, "--x-s3") {
+	isDirectoryBucket := p == AWS && strings.HasSuffix(g.Bucket, "--x-s3")
+	if isDirectoryBucket {
 		err := unsupportedError(p, "has other permissions for directory buckets", g.Operations...)
 		err.Hint = "allow s3express:CreateSession for the bucket"
 		return err
@@ -231,6 +231,7 @@ func (o Operation) isWide(p Provider) bool {
 	case Google:
 		return slices.Contains(outsidePrefix, o)
 	case Azure:
+		// containers/write is on the container, and not on blobs in it.
 		return slices.Contains(outsidePrefix, o) || slices.Contains(needs, "containers/write")
 	default:
 		return slices.Contains(outsidePrefix, o)
