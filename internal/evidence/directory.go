@@ -59,6 +59,7 @@ func pathFrom(outer, dir string) (rel string, ok bool) {
 // yet. A link is resolved before a ".." that follows it, as the operating system does.
 func resolve(path string) string {
 	if !filepath.IsAbs(path) {
+		// filepath.Abs would remove a ".." before the link in front of it is resolved.
 		if wd, err := os.Getwd(); err == nil {
 			path = wd + string(filepath.Separator) + path
 		}
@@ -70,7 +71,8 @@ func resolve(path string) string {
 	// The path cannot be resolved, for example because it does not exist, so the directory above its
 	// last name is. filepath.Dir would remove the ".." first.
 	dir, name := splitPath(path)
-	if name == "" || len(dir) <= len(filepath.VolumeName(path)) {
+	isRoot := len(dir) <= len(filepath.VolumeName(path))
+	if name == "" || isRoot {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(resolve(dir), name)

@@ -47,7 +47,8 @@ func views(dir string, mounts []mount) ([]view, bool) {
 	result := []view{{device: top.device, path: filepath.Join(top.root, rel)}}
 	for _, m := range mounts {
 		folder, isBelow := pathFrom(dir, m.point)
-		if !isBelow || folder == "" {
+		isTop := folder == "" // which is in the result already
+		if !isBelow || isTop {
 			continue
 		}
 		// Another mount may hide this one.
@@ -146,7 +147,8 @@ func areMountsApart(a, b string) bool {
 	if !ok {
 		return false
 	}
-	if len(first) == 0 && len(second) == 0 {
+	hasMounts := len(first) > 0 || len(second) > 0
+	if !hasMounts {
 		// This system has no mounts.
 		return true
 	}
@@ -187,6 +189,8 @@ func Meetings(a, b []Place) (all []Meeting) {
 // meetings returns the folders of two local directories that show the same files.
 func meetings(a, b string) (all []Meeting) {
 	aViews, bViews, _ := viewsOf(a, b)
+
+	// Two views show the same files if one holds the other.
 	for _, aView := range aViews {
 		for _, bView := range bViews {
 			if rest, contains := aView.holds(bView); contains {
@@ -220,7 +224,8 @@ func asFolder(path string) string {
 func MountedIn(places []Place) (folders []string) {
 	mounts, _ := readMounts()
 	for _, place := range places {
-		if place.directory() == "" {
+		isDirectory := place.directory() != ""
+		if !isDirectory {
 			continue
 		}
 		dirViews, found := views(place.directory(), mounts)

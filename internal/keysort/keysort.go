@@ -61,7 +61,8 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	}
 
 	size := len(key) + len(value)
-	if len(s.records) > 0 && s.held+size+recordBytes > s.memory {
+	exceedsMemory := s.held+size+recordBytes > s.memory
+	if exceedsMemory && len(s.records) > 0 {
 		if err := s.spill(ctx); err != nil {
 			return err
 		}
@@ -141,7 +142,8 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 // being read.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 	s.sealed = true
-	if len(s.levels) > 0 && len(s.records) > 0 {
+	onDisk := len(s.levels) > 0
+	if onDisk && len(s.records) > 0 {
 		// The merge reads all records from the disk.
 		if err := s.spill(ctx); err != nil {
 			return func(yield func(Record, error) bool) { yield(Record{}, err) }
@@ -149,7 +151,7 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 		s.records = nil
 	}
 
-	if len(s.levels) == 0 {
+	if !onDisk {
 		// This does nothing if an earlier call has sorted them.
 		slices.SortFunc(s.records, compare)
 		return s.inMemory

@@ -51,7 +51,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		}
 
 		// A record is stored as three lengths, the end of its key, and its value. The start of its
-		// key is that of the key before.
+		// key, which has shared bytes, is that of the key before.
 		shared := sharedPrefix(lastKey, r.Key)
 		numbers = binary.AppendUvarint(numbers[:0], uint64(shared))
 		numbers = binary.AppendUvarint(numbers, uint64(len(r.Key)-shared))
@@ -68,6 +68,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	if err := dst.Flush(); err != nil {
 		return err
 	}
+	// Only now, the run is complete.
 	f.all = append(f.all, span{from: f.size, to: end})
 	f.size = end
 	return nil

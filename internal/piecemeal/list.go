@@ -22,6 +22,7 @@ func List(
 		last := startAfter
 		for entry, err := range list {
 			if isUnreadableFolder(err) {
+				// List the prefix again, folder by folder, from the last entry.
 				listFolder(ctx, bucket, prefix, last, yield)
 				return
 			}
@@ -57,7 +58,8 @@ func listFolder(
 		}
 
 		// A folder may have later keys even if its own name comes before startAfter.
-		isWanted := entry.Key > startAfter || entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
+		beginsInside := entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
+		isWanted := entry.Key > startAfter || beginsInside
 		if !isWanted {
 			continue
 		}

@@ -25,6 +25,7 @@ func AddTag(tag string, entries []storage.ListEntry) {
 		if entry.Revision != "" {
 			free := block.Cap() - block.Len()
 			if free < size {
+				// Begin a new block. The last one stays in memory as long as its revisions are used.
 				block = strings.Builder{}
 				block.Grow(max(size, min(remaining, blockBytes)))
 			}

@@ -161,7 +161,8 @@ func (l *Limit) Ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended++
-	if l.ended < l.current || l.refused {
+	isOver := l.ended >= l.current
+	if !isOver || l.refused {
 		return
 	}
 
@@ -235,6 +236,7 @@ func (l *Limit) needed() float64 {
 
 // set changes the number of slots to n. A slot in use is removed only when it is released.
 func (l *Limit) set(n int) {
+	// Add slots.
 	for ; l.current < n; l.current++ {
 		if l.excess > 0 {
 			// Keep a slot that was to be removed.
@@ -243,6 +245,7 @@ func (l *Limit) set(n int) {
 			l.slots <- struct{}{}
 		}
 	}
+	// Or remove slots.
 	for ; l.current > n; l.current-- {
 		select {
 		case <-l.slots:

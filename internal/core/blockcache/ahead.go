@@ -37,7 +37,8 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 			return blocks
 		}
 
-		bytes := c.memory(number, 1)
+		// Evict other blocks until there is room for this one.
+		bytes := c.memory(number, 1) // of this one block
 		for c.bytes+bytes > c.Max {
 			oldest := c.idle.Front()
 			if oldest == nil || !c.mayReplace(oldest.Value.(*block), expected) {
@@ -46,6 +47,7 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 			oldest.Value.(*block).evict()
 		}
 		if !c.Limit.Take(bytes) {
+			// Other transfers use the memory.
 			return blocks
 		}
 		blocks = append(blocks, c.add(number))

@@ -56,6 +56,8 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 		ready:    make(chan struct{}),
 	}
 	m.request(w)
+
+	// The channel is closed when the limit has set the results in w.
 	select {
 	case <-w.ready:
 		return w.granted, w.over, nil

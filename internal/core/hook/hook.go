@@ -13,7 +13,7 @@ func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), 
 	for _, hook := range hooks {
 		hookCtx, ended, err := hook(ctx, op)
 		if ended != nil {
-			done = chain(ended, done)
+			done = chain(ended, done) // calls ended first
 		}
 		if err != nil {
 			return ctx, done, err

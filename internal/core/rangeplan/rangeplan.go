@@ -56,6 +56,8 @@ func New(spans []Span, gap, limit int64) *Plan {
 		gap:   gap,
 		limit: limit,
 	}
+
+	// Sort the numbers of the spans by offset.
 	for number := range spans {
 		p.order[number] = number
 	}
@@ -95,7 +97,8 @@ func (p *Plan) Runs(yield func(Run) bool) {
 			}
 
 			if !p.merges(&run, part) {
-				if run.Parts != nil && !yield(run) {
+				hasRun := run.Parts != nil
+				if hasRun && !yield(run) {
 					return
 				}
 				run = Run{Offset: part.Offset}
@@ -106,7 +109,8 @@ func (p *Plan) Runs(yield func(Run) bool) {
 			offset = part.End
 		}
 
-		if furthest < 0 || span.End > p.Spans[furthest].End {
+		isFirst := furthest < 0
+		if isFirst || span.End > p.Spans[furthest].End {
 			furthest = number
 		}
 	}
