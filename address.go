@@ -122,7 +122,8 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	}
 
 	// Refuse parts of a URL that an address cannot have.
-	if u.User != nil {
+	hasCredentials := u.User != nil
+	if hasCredentials {
 		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
 	}
 	if u.Fragment != "" {

@@ -171,8 +171,8 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 		return nil, locateError(b, "Wrap", "", invalid("wrap", "must not be nil"))
 	}
 
+	// Around a nil Core, wrap might return one whose methods panic, so it is not called.
 	var c Core
-	// Around a nil Core, wrap might return one whose methods panic.
 	if f.core != nil {
 		c = wrap(f.core)
 	}

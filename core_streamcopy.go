@@ -160,7 +160,8 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 		{CacheControlSet, &p.CacheControl, options.CacheControl},
 		{StorageClassSet, &p.StorageClass, options.StorageClass},
 	} {
-		if o.Set&property.bit != 0 {
+		isReplaced := o.Set&property.bit != 0
+		if isReplaced {
 			*property.value = property.option
 			continue
 		}
@@ -173,6 +174,7 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 		}
 	}
 
+	// For metadata, the rule is the same.
 	if o.Set&MetadataSet != 0 {
 		p.Metadata = options.Metadata
 	} else if len(p.Metadata) > 0 {

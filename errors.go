@@ -79,8 +79,8 @@ func (c Code) Error() string { return string(c) }
 // Is makes errors.Is(c, target) true for the error of the standard library that means the same as
 // c, such as fs.ErrNotExist for ObjectNotFound.
 func (c Code) Is(target error) bool {
-	s := sentinels[c]
-	return s != nil && s == target
+	sentinel := sentinels[c] // nil if the standard library has no error for c
+	return sentinel != nil && sentinel == target
 }
 
 // An Error is the error of every function of this package, except that [RemoveAll] joins several. Test for its Code by

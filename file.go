@@ -57,7 +57,8 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		progress: o.Progress,
 	}
 	// Only a download of the current object can continue an earlier one or be continued later.
-	if isValid && o.readsCurrent() {
+	mayContinue := isValid && o.readsCurrent()
+	if mayContinue {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
@@ -120,6 +121,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		if done {
 			return attrs, err
 		}
+		// The bytes in the file are of no use.
 		d.part.Remove()
 		d.part = nil
 	}
@@ -218,6 +220,8 @@ func checkTarget(path string) *Error {
 		// Other errors also make the creation of the temporary file fail.
 		return nil
 	}
+
+	// The download replaces a link itself, and not the file to which it points.
 	isLink := info.Mode()&os.ModeSymlink != 0
 	if !info.Mode().IsRegular() && !isLink {
 		return invalid("path", "must name a regular file, or not exist")

@@ -188,6 +188,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 	if err := f.check(ctx, scope.Download, "Download", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}
+
 	r, err := f.core.Download(ctx, f.scope.Key(key), o)
 	if err != nil {
 		return nil, f.errorInView(err)
@@ -251,8 +252,9 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 		return failedListing[ListEntry](f.noAnswer("List", strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 
-	// Without a prefix, there is nothing to remove from the keys.
-	if f.scope.Prefix == "" {
+	hasPrefix := f.scope.Prefix != ""
+	if !hasPrefix {
+		// There is nothing to remove from the keys.
 		return list
 	}
 

@@ -53,6 +53,7 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 		return nil, f.fail("open", name, err)
 	}
 
+	// No object is below the name, so it may be an object or an empty directory.
 	content, err := NewReaderAt(f.ctx, f.b, f.root+name)
 	if isEmptyDir(err) {
 		return &directory{fsys: f, name: name}, nil
@@ -88,6 +89,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	// The delimiter saves requests: without it, a store that lists folder by folder would make a
 	// request for each folder below.
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
+		// One entry, or the error of the listing, is enough.
 		return err == nil && entry.Key != "", err
 	}
 	return false, nil
@@ -115,6 +117,7 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 		return nil, f.fail("stat", name, err)
 	}
 
+	// No object is below the name, so it may be an object or an empty directory.
 	attrs, err := f.b.Attrs(f.ctx, f.root+name)
 	if isEmptyDir(err) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil

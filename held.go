@@ -16,6 +16,8 @@ func init() { serving.Has = hasText }
 // of the object, or the directory of the file. A content that cannot be read has no text.
 func hasText(ctx context.Context, place any, key, text string) bool {
 	const maxBytes = 64 << 10
+
+	// Open the file or the object.
 	var body io.ReadCloser
 	var err error
 	switch place := place.(type) {

@@ -72,7 +72,7 @@ func (f *front) listPage(ctx context.Context, token string, o *ListOptions) (*Pa
 // trimPage removes the prefix of f from the keys of a page, and leaves out the folder marker of the
 // prefix itself.
 func (f *front) trimPage(page *Page) error {
-	count := 0
+	count := 0 // of the entries that stay, which move to the front of the page
 	for i := range page.Entries {
 		isFolderMarker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
 		if err != nil {
@@ -81,7 +81,7 @@ func (f *front) trimPage(page *Page) error {
 		if isFolderMarker {
 			continue
 		}
-		if count < i {
+		if count < i { // an entry before it was left out
 			page.Entries[count] = page.Entries[i]
 		}
 		count++

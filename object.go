@@ -216,10 +216,12 @@ func staysInMetadata(text string, i int) bool {
 	case '%':
 		return false
 	case ' ':
+		// A space at an end would be lost.
 		return i > 0 && i < len(text)-1
 	case '?':
 		return i == 0 || text[i-1] != '='
 	default:
+		// All other printable ASCII stays.
 		return c > 0x20 && c < 0x7F
 	}
 }

@@ -49,7 +49,7 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 			continue
 		}
 
-		// ApplyOpen may replace *o with the error of an earlier option, so keep that error.
+		// ApplyOpen may replace all of *o, and with it the error of an earlier option. Keep that error.
 		firstErr := o.err
 		opt.ApplyOpen(o)
 		o.err = cmp.Or(firstErr, o.err)

@@ -277,9 +277,11 @@ func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 // read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
+		// These values read the whole object.
 		r.Offset = 0
 		r.Length = -1
 		r.Suffix = 0
+
 		switch {
 		case offset < 0 && length >= 0:
 			fail(&r.err, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
@@ -291,7 +293,7 @@ func WithRange(offset, length int64) DownloadOption {
 			r.Offset = offset
 		default:
 			r.Offset = offset
-			r.Length = min(length, math.MaxInt64-offset)
+			r.Length = min(length, math.MaxInt64-offset) // so that offset + Length does not overflow
 		}
 	})
 }

@@ -80,7 +80,8 @@ type pinnedObject struct {
 // of the first read. If the bucket has no revisions, no option selects one.
 func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *Attrs) pinnedObject {
 	var opts []DownloadOption
-	if first.Version != "" {
+	hasVersion := first.Version != ""
+	if hasVersion {
 		// A version never changes, so it needs no condition.
 		opts = append(opts, WithVersion(first.Version))
 	} else if attrs.Revision != "" {
@@ -103,7 +104,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	wantLength := o.attrs.Size - offset
 
 	// A range with an end is read by one request.
-	if length >= 0 {
+	hasEnd := length >= 0
+	if hasEnd {
 		wantLength = length
 		opts = append(opts, WithConcurrency(1))
 	}

@@ -51,6 +51,7 @@ func (b *givenBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if b.read >= b.length {
+		// The body must end here.
 		b.failed = b.readEnd()
 		return 0, b.failed
 	}
@@ -58,7 +59,8 @@ func (b *givenBody) Read(p []byte) (int, error) {
 	rest := b.length - b.read
 	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), rest)])
 	b.read += int64(n)
-	if err == io.EOF && b.read < b.length {
+	isShort := b.read < b.length
+	if err == io.EOF && isShort {
 		err = b.fail(Unavailable,
 			fmt.Errorf("the body has %d of its %d bytes: %w", b.read, b.length, io.ErrUnexpectedEOF))
 	}

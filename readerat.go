@@ -113,7 +113,8 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	}
 
 	// Cut p at the end of the object. If p is longer than the rest, the result is io.EOF.
-	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
+	rest := r.Size() - off
+	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), rest)], off)
 	if err != nil {
 		return n, r.readError(ctx, err)
 	}
@@ -142,6 +143,7 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 	if r.closed.Load() {
 		return 0, r.invalid("Read", "reader", "is closed")
 	}
+	// An open reader must read up to its end, where it verifies the checksum.
 	if r.pos >= r.Size() && r.open == nil {
 		return 0, io.EOF
 	}
@@ -149,8 +151,10 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 
+	// The first Read, and the first one after a Seek, opens a new reader.
 	if r.open == nil {
-		src, err := r.object.open(r.ctx, "Read", r.pos, -1)
+		const toEnd = -1
+		src, err := r.object.open(r.ctx, "Read", r.pos, toEnd)
 		if err != nil {
 			return 0, err
 		}

@@ -173,6 +173,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // firstRange returns the range of the first request, which is usually the first one of the plan. If
 // the plan depends on the object's size, the range is empty, and the request only finds the size.
 func (r *rangesRead) firstRange() Range {
+	// A range up to the end depends on the size.
 	needsSize := slices.ContainsFunc(r.ranges, func(byteRange Range) bool { return byteRange.Length < 0 })
 	if needsSize {
 		if len(r.ranges) == 1 {
@@ -181,6 +182,7 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 
+	// Otherwise, the plan is the same for every size that is large enough.
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
 	if e != nil {
 		// A range is too long, or begins too far. The method run checks the ranges again with the
@@ -188,6 +190,7 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 	for run := range rangeplan.New(spans, r.gap, r.limit).Runs {
+		// Only the first run is needed.
 		return Range{Offset: run.Offset, Length: run.End - run.Offset}
 	}
 	return Range{}
@@ -292,7 +295,8 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
 	offset, length := r.first.Range()
 	runBytes := run.End - run.Offset
-	if offset != run.Offset || length < runBytes {
+	hasRun := offset == run.Offset && length >= runBytes
+	if !hasRun {
 		return r.object.fetch(ctx, run.Offset, runBytes, func(src io.Reader) error {
 			return r.readRun(run, src)
 		})

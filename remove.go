@@ -51,10 +51,13 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	if f.scope.Prefix == "" {
 		return f.core.RemoveVersions(ctx, versions)
 	}
-	removed, err = f.core.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
+
+	// The Core needs the whole keys.
+	withPrefix := removal.Map(versions, func(entry VersionEntry) VersionEntry {
 		entry.Key = f.scope.Key(entry.Key)
 		return entry
-	}))
+	})
+	removed, err = f.core.RemoveVersions(ctx, withPrefix)
 	return removed, f.errorInView(err)
 }
 
@@ -169,6 +172,8 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		if ctx.Err() != nil {
 			return []error{locateError(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}
+
+		// Make one error for each entry.
 		var keys []string
 		for _, entry := range group {
 			e := locateError(f, op, entry.Key, f.checkAllowed(scope.Remove, nil))
@@ -179,6 +184,8 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])
 		return errs, true
 	}
+
+	// No entry is removed, so only the failures count.
 	_, failures := running.EachGroup(all, removal.Together, removal.MaxFailures, refuse)
 	return 0, errors.Join(failures...)
 }

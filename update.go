@@ -76,6 +76,7 @@ func (u *update) check() *Error {
 // try reads the object, calls change, and stores the result on the condition that the object is
 // still the one that was read, or still absent.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
+	// Read the object, and choose the condition under which it is still the same.
 	var condition UploadOption
 	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.readOpts...)
 	switch CodeOf(err) {
@@ -121,9 +122,11 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 	if e := a.init(opts); e != nil {
 		return nil, refuseFunction(ctx, b, "Append", "Copy", key, e)
 	}
+
+	// Each round makes one attempt, and the next begins if another writer was faster.
 	attrs, err := a.rounds.repeat(evidence.WithoutFailover(ctx), a.try)
 	if e := ownError(err); e != nil {
-		e.Op = a.rounds.op
+		e.Op = a.rounds.op // in place of a call that Append makes
 		return nil, e
 	}
 	return attrs, nil

@@ -55,8 +55,9 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 		op := Operation{Name: "Vend", Key: wholePrefix, Effects: Effects(permitted)}
 		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, e))
 	}
-	v, err := f.core.Vend(ctx, wholePrefix, rights, ttl)
-	return resultOrError(f, v, err, "Vend", prefix)
+
+	vended, err := f.core.Vend(ctx, wholePrefix, rights, ttl)
+	return resultOrError(f, vended, err, "Vend", prefix)
 }
 
 // checkVend returns an error if f may not vend credentials, or if an argument is invalid.
