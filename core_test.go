@@ -188,7 +188,8 @@ func (w *readCountingCore) Download(ctx context.Context, key string, o *storage.
 	return w.Core.Download(ctx, key, o)
 }
 
-// Copy reads its source with the Download of the source's Core, and its errors have the key of the call.
+// If a user has wrapped a bucket's Core, Copy reads the source with that Core's Download. The errors of Copy have the
+// key that was passed to Copy.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
@@ -763,7 +764,7 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 		"Close":          storage.Close(nil),
 	}
 
-	// Some functions call nil an invalid argument. The others call it a bucket that does not support the operation.
+	// With nil as a bucket, some functions fail with InvalidArgument, and the others with Unsupported.
 	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported}
 	for name, err := range errs {
 		require.Contains(t, codes, storage.CodeOf(err), "%s: %v", name, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Each method of UnimplementedCore fails with Unsupported, except Supports, Name, Native, Close and Source, even one
-// that a later version adds.
+// Each method of UnimplementedCore fails with Unsupported, even a method that a later version adds. Only Supports,
+// Name, Native, Close and Source do not fail.
 func TestUnimplementedCoreRefuses(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	harmless := []string{"Supports", "Name", "Native", "Close", "Source"}

@@ -457,8 +457,8 @@ func ExampleWithResume() {
 	// <nil>
 }
 
-// Several processes send the parts of one object. The token connects them: it is kept in a
-// database, or with the job that each of them gets.
+// Several processes send the parts of one object. Each process gets the token of the upload, from a database or with
+// its job.
 func ExampleBeginUpload() {
 	ctx := context.Background()
 	bucket := memstore.New()

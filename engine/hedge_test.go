@@ -345,7 +345,7 @@ func TestHedgesAreEarned(t *testing.T) {
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Len(t, store.calls, firstHedge+1)
 
-		// The second slow read may send no hedge, and waits for its response.
+		// No further hedge is permitted, so the second slow read waits for its response.
 		var group sync.WaitGroup
 		group.Go(func() {
 			start := time.Now()

@@ -18,7 +18,7 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 	return nil, storage.Unsupported
 }
 
-// The hook of the source sees one Download of a copy that is streamed.
+// If a copy is streamed, the hook of the source sees one Download.
 func TestHookOfStreamedCopySource(t *testing.T) {
 	var calls []string
 	bucket := memstore.New(

@@ -125,7 +125,8 @@ func TestListOutOfOrderHint(t *testing.T) {
 	}
 }
 
-// ListPage of a prefix within a folder needs few listings if the store lists whole folders in any order.
+// If the store lists the entries of a folder in any order, it must list the folder as a whole. ListPage of a prefix
+// within a folder then needs few listings.
 func TestListPageOfUnorderedStore(t *testing.T) {
 	injector := faults.New()
 	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}),

@@ -308,7 +308,8 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	random := rand.New(rand.NewPCG(20261128, 68))
 
 	for i, row := range reasonTable() {
-		// Each row draws the calls before its death, so that they are the same whichever rows are skipped.
+		// Choose a random number of calls for each row of the table, even for those that are skipped. So a row always
+		// gets the same number.
 		callsBefore := random.Int64N(maxCalls)
 		isSampled := i%sampledRows == 0
 		if !wholeTable && !isSampled {

@@ -281,7 +281,7 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	for _, tt := range options {
 		for _, death := range deaths {
 			t.Run(tt.name+"/"+death.name, func(t *testing.T) {
-				// The process dies at each of its calls in turn, until it makes fewer calls.
+				// The process dies at each of its calls in turn, until it ends before that call.
 				for dieAt := 1; ; dieAt++ {
 					process := &leaseProcess{
 						dieAt:       dieAt,
@@ -399,8 +399,8 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 	})
 }
 
-// Only the store's clock measures the interval, and this clock may be wrong by a year. A process writes no time of its
-// own clock, and reads none.
+// Only the store's clock measures the interval, and this clock may be wrong by a year. A process neither writes nor
+// reads times of its own clock.
 func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {

@@ -130,7 +130,8 @@ func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return d.Driver.Delete(ctx, r)
 }
 
-// DeleteObjects deletes several keys at the same time: each of the deletions waits until all of them have begun.
+// DeleteObjects deletes several keys at the same time. In this test, the store lets no deletion end before all have
+// begun.
 func TestDeleteObjectsAtOnce(t *testing.T) {
 	const keys = 16
 	var barrier sync.WaitGroup

@@ -76,7 +76,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
-// CompleteMultipartUpload with an empty upload ID fails, even if the parts are those of the object.
+// CompleteMultipartUpload with an empty upload ID fails, even if the list of parts has the ETag of the present object.
 func TestCompleteWithoutID(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	etag := s.put(t, "k", "content")

@@ -42,7 +42,7 @@ func serveAt(
 	return w
 }
 
-// Without Config.Strict, the server accepts signatures of version 2 in headers. They are the examples of AWS's
+// Without Config.Strict, the server accepts signatures of version 2 in headers. The test has the examples of AWS's
 // manual, "Signing and authenticating REST requests (signature version 2)".
 func TestSignatureV2InHeader(t *testing.T) {
 	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"

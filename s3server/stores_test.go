@@ -123,7 +123,8 @@ func (g gateway) Driver(name string) (driver.Driver, error) {
 // A distant store describes itself as one in the cloud, and lacks the features that few clouds have.
 type distant struct{ driver.Driver }
 
-// Describe hides that the driver is local, can set metadata at the end of a body, and can stream a put.
+// Describe hides three abilities: the driver is local, it can set metadata at the end of a body, and it can stream a
+// put.
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "cloud"

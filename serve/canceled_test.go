@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// forGood is what a page allows caches for an object whose key never changes. An
-// empty response that is cached for so long would stay.
+// forGood lets caches keep an object for ever, because its key never changes. If such a response were empty by mistake,
+// caches would keep the mistake.
 const forGood = "public, max-age=31536000, immutable"
 
 // If the server cancels a request, the response is an error. A client would take an empty 200 for the object.

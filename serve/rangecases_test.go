@@ -43,8 +43,8 @@ func aRow(n, length, step int) string {
 	return "bytes=" + strings.Join(ranges, ",")
 }
 
-// A range past the end takes three requests: the store refuses the range, and then the engine and Object each request
-// the attributes. Only a client's mistake causes this.
+// A range past the end takes three requests. The store refuses the range. Then the engine asks for the attributes, and
+// so does the Object that serves the request. Only a client's mistake causes this.
 var pastTheEnd = []string{"Get", "Head", "Head"}
 
 var rangeCases = []contentCase{

@@ -453,7 +453,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
 					acct.t = t
 
-					// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
+					// Kill the process at call 1, 2 and so on, until a run ends before that call.
 					for call, killer := range killAtEachCall(t, afterCall) {
 						acct.useEmptyStore()
 						other := acct.startProcess()
@@ -482,7 +482,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
-			// Kill the process at call 1, 2 and so on, until a Delete makes fewer calls.
+			// Kill the process at call 1, 2 and so on, until a Delete ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
@@ -516,7 +516,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
 
-				// Lose the response to call 1, 2 and so on, until a run makes fewer calls.
+				// Lose the response to call 1, 2 and so on, until a run ends before that call.
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")
 					acct.useEmptyStore()

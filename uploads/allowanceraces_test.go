@@ -87,7 +87,7 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		// Kill the process after call 1, 2 and so on, until a Finish makes fewer calls.
+		// Kill the process after call 1, 2 and so on, until a Finish ends before that call.
 		for call, killer := range killAtEachCall(t, true) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
@@ -311,7 +311,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				}
 			}
 
-			// Kill the process at call 1, 2 and so on, until a request makes fewer calls.
+			// Kill the process at call 1, 2 and so on, until a request ends before that call.
 			for call, killer := range killAtEachCall(t, false) {
 				acct.useEmptyStore()
 				refusal = nil // the first file is accepted

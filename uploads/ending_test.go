@@ -70,7 +70,7 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
-			// Kill the process at call 1, 2 and so on, until a completion makes fewer calls.
+			// Kill the process at call 1, 2 and so on, until a completion ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
@@ -105,7 +105,7 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // file, and the client then sends the last piece again.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		// Kill the process after call 1, 2 and so on, until a run makes fewer calls.
+		// Kill the process after call 1, 2 and so on, until a run ends before that call.
 		for call, killer := range killAtEachCall(t, true) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
@@ -357,7 +357,7 @@ func requestParams(t *testing.T, p *process) (path string) {
 // are removed before the file is counted.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		// Kill the processes after call 1, 2 and so on, until a run makes fewer calls.
+		// Kill the processes after call 1, 2 and so on, until a run ends before that call.
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
 			acct.useEmptyStore()

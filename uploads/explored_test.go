@@ -304,7 +304,8 @@ func TestExploredCompletion(t *testing.T) {
 	}
 }
 
-// An exploredParts is an upload of 60 bytes by the S3 routes, whose part has arrived.
+// An exploredParts is an upload of 60 bytes with one part, which has arrived. It uses the routes that are like those of
+// S3.
 type exploredParts struct{ key, path, query, etag string }
 
 // beginExploredParts begins an upload by the S3 routes, and sends its one part.

@@ -60,7 +60,8 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	}
 }
 
-// The service holds a proxied part as a whole, so such a part has at most twice Config.MemoryLimit.
+// The service holds a proxied part in memory as a whole. So a part may have at most twice as many bytes as
+// Config.MemoryLimit.
 func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const memory = 16 << 20
 	const maxPart = 2 * memory

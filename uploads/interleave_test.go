@@ -187,7 +187,7 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 	return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
 }
 
-// Two calls of Finish for one ticket at the same time make one file, and a later one succeeds.
+// If two calls of Finish for one ticket run at the same time, there is one file, and a later call of Finish succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -335,7 +335,7 @@ func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body 
 	return path + "/complete" + query, path + query, body
 }
 
-// Two completions of one upload in parts at the same time make one file.
+// If one upload in parts is completed twice at the same time, there is one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
 		completePath, _, body := e.parts(content(6000))
@@ -376,7 +376,8 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 	})
 }
 
-// If Finish and Cancel of a ticket run at the same time, only one of them succeeds.
+// A ticket permits to upload one file to the store. If Finish and Cancel of a ticket run at the same time, only one of
+// them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))

@@ -49,7 +49,8 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 	return s.States.State(ctx, key)
 }
 
-// A panic while a claim is renewed reaches the caller, who can recover from it, and does not end the process.
+// A service renews its claim on an upload in the background. A panic there reaches the caller of the service, who can
+// recover from it. It does not end the process.
 func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	inspecting := make(chan struct{})

@@ -94,7 +94,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		call := 0
 
-		// Kill the process at call 1, 2 and so on, until a run makes fewer calls.
+		// Kill the process at call 1, 2 and so on, until a run ends before that call.
 		for killed := true; killed; {
 			call++
 			drv := memstore.NewDriver(memstore.Config{})

@@ -42,7 +42,7 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, listPublished(t, bucket))
 
-		// An empty object keeps the URL from working.
+		// Finish leaves an empty object under the key of the signed URL, so that the URL can upload nothing any more.
 		leftovers := listKeys(t, bucket)
 		require.Len(t, leftovers, 1)
 		attrs, err := bucket.Attrs(t.Context(), leftovers[0])

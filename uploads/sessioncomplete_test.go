@@ -424,7 +424,7 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 			request := u.sign(1, "")
 			part := u.send(1, []byte("abc"))
 
-			// The first call of Stored fails. Bytes are no longer accepted.
+			// The function Stored, which the first completion calls, fails. From then on, the upload accepts no bytes.
 			require.Equal(t, "500 internal", u.complete(part).refusal(t))
 			require.Equal(t, "423 locked uploadId", s.putTo(request.URL, []byte("abc")).refusal(t))
 
@@ -718,7 +718,7 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The faster request comes before call 1, 2 and so on, until a completion makes fewer calls.
+			// The faster request comes before call 1, 2 and so on, until a completion ends before that call.
 			for i, calls := 1, 1; i <= calls; i++ {
 				calls = 0
 				var overtake func() // nil before the completion, and when it has run

@@ -445,7 +445,7 @@ func (s *sessionSite) sweepEverything() []string {
 // If a server is killed while it takes a file in one request, the client can send the file again, and Stored is called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		// Kill the server at call 1, 2 and so on, until a request makes fewer calls.
+		// Kill the server at call 1, 2 and so on, until a request ends before that call.
 		for call, killer := range killAtEachCall(t, afterCall) {
 			storedCalls := 0
 			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
@@ -495,7 +495,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					completed := 0
 
-					// Kill the server at call 1, 2 and so on, until a completion makes fewer calls.
+					// Kill the server at call 1, 2 and so on, until a completion ends before that call.
 					for call := 1; ; call++ {
 						require.Less(t, call, 60, "calls without end")
 						storedCalls := 0
@@ -566,7 +566,7 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 
-	// Kill the Sweep at call 1, 2 and so on, until a Sweep makes fewer calls.
+	// Kill the Sweep at call 1, 2 and so on, until a Sweep ends before that call.
 	for call, killer := range killAtEachCall(t, false) {
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})

@@ -71,7 +71,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", tt.name, calls, executed), func(t *testing.T) {
-					// The outage begins at call 1, 2 and so on, until an upload makes fewer calls.
+					// The outage begins at call 1, 2 and so on, until an upload ends before that call.
 					for call, reached := 1, true; reached; call++ {
 						require.Less(t, call, 60, "calls without end")
 						synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // of its calls the second is killed.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		// Kill the second process after call 1, 2 and so on, until it makes fewer calls in every race.
+		// Kill the second process after call 1, 2 and so on, until it ends before that call.
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80, "calls without end")
 			killed = false

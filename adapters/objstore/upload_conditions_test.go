@@ -187,7 +187,7 @@ func TestUploadInvalidOptions(t *testing.T) {
 	}
 }
 
-// A condition and a content type do not contradict each other.
+// An upload may have a condition and a content type at the same time.
 func TestUploadConditionAndContentType(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	err := b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists(),

@@ -814,7 +814,7 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 	for _, tt := range tests {
 		for _, deferred := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, length with the bytes: %v", tt.name, deferred), func(t *testing.T) {
-				// The server dies after write 1, 2 and so on, until an upload makes fewer writes.
+				// The server dies after write 1, 2 and so on, until an upload ends before that write.
 				for write, died := 1, true; died; write++ {
 					injector := faults.New()
 					srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The files of certify -record have no secrets or names, and package recorded can read them.
+// The files of certify -record contain no secrets and no names. The test package "recorded" can read them.
 func TestPlaybackReadsRecordings(t *testing.T) {
 	const key = "AKIDOFTHERECORDING"
 	const secret = "secret-of-the-recording"

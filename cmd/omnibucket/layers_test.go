@@ -430,8 +430,8 @@ func TestLocationMirroredInvalid(t *testing.T) {
 	}
 }
 
-// newMirroringShell returns a shell with the location box, which mirrors first to second, and other, which mirrors
-// another bucket to second. twice and account are invalid.
+// newMirroringShell returns a shell with several locations. "box" mirrors "first" to "second", and "other" mirrors
+// another bucket to "second". The locations "twice" and "account" are invalid.
 func newMirroringShell(t *testing.T) *shell {
 	t.Helper()
 	first := newDirectoryAddress(t)

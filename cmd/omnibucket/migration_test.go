@@ -239,7 +239,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	s.ok(syncShard(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// A file makes its shard fail if its name cannot be a key.
+	// If the name of a file cannot be a key, the shard with this file fails.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	broken := filepath.Join(dir, "broken\xff")
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))

@@ -177,7 +177,7 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	}
 }
 
-// With --json, rm prints as an event that an object does not exist.
+// With --json, rm prints an event which says that an object does not exist.
 func TestRmOfAMissingObjectAsJSON(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))

@@ -29,7 +29,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Every calls its function once in each interval until ctx ends.
+// The function Every calls its function argument once in each interval until ctx ends.
 func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -89,7 +89,8 @@ func TestBoundOfBodies(t *testing.T) {
 	}
 }
 
-// A wrapping RoundTripper wraps each body, as one that logs or traces does, and implements nothing more.
+// A wrapping RoundTripper wraps the body of each response, as a RoundTripper for logs or traces does. It has no other
+// methods.
 type wrapping struct{ base http.RoundTripper }
 
 // RoundTrip hides the type of the response's body.

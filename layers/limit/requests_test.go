@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The layer starts no more requests a second than Requests permits.
+// With the layer limit, no more requests a second are started than Requests permits.
 func TestRequestsKeepToLimit(t *testing.T) {
 	const (
 		count  = 40 // requests of each kind

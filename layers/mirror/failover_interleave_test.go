@@ -21,7 +21,7 @@ import (
 // failing are the budgets of scenes in which stores do not answer.
 var failing = []interleave.Budget{{Failures: 2}, {Outages: 1}}
 
-// provenRemoval is what a store needs so that a removal can name the write that it removes.
+// provenRemoval is what a store needs so that a removal can be limited to the object of one particular write.
 const provenRemoval = storage.ConditionalRemove | storage.UniqueRevisions
 
 // A lagging is a mirror whose second store has an older object, and lacks a newer one.

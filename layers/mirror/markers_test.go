@@ -160,7 +160,7 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 }
 
 // If a folder marker is removed through the mirror, it disappears from both stores. If one is written through the
-// mirror, the mirror leaves no record of the write in the primary.
+// mirror, no note about the write stays in the primary.
 func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {

@@ -89,7 +89,8 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	}
 }
 
-// An overlay lacks stored checksums, object tags or leading slashes if the old store lacks them.
+// If the old store of an overlay does not support stored checksums, object tags or leading slashes, the overlay does
+// not support them, either.
 func TestFeaturesOfBothStores(t *testing.T) {
 	features := []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes}
 	for _, feature := range features {

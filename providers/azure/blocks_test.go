@@ -316,7 +316,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // CompleteParts refuses two parts with the same block id, because the later part replaced the
 // earlier one. Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
-	// A length at the end of a tag says that the id is derived: a hash of 6 bytes, which has 8 characters in base64.
+	// If the tag of a part ends in a length, the block id of the part is a hash of 6 bytes. It has 8 characters in
+	// base64.
 	const idLength = "8"
 	server := newCannedServer(t, created)
 	upload := newUploadID()

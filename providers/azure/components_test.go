@@ -241,7 +241,7 @@ func TestListUploads(t *testing.T) {
 		return keys
 	}
 
-	// The listing has the prefix of the orphans in place of a key.
+	// Some leftover parts belong to no upload. The listing shows them together, under the prefix orphans.
 	require.Equal(t, []string{orphans, "a", "users/ü 7"}, listUploads())
 	require.Equal(t, []string{"users/ü 7"}, listUploads(storage.WithPrefix("users/")))
 

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete removes the object with its snapshots, under its condition.
+// Delete removes an object together with its snapshots. The request has the caller's condition.
 func TestDeleteRequests(t *testing.T) {
 	server := newCannedServer(t, reply{Status: http.StatusAccepted})
 	err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{

@@ -730,8 +730,7 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 	require.Contains(t, server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
-// Locate returns equal accounts only for the same account and credential, between which the server
-// can copy.
+// Locate returns equal accounts only if account and credential are the same. The server can copy between such buckets.
 func TestLocateIdentifiesTheCredential(t *testing.T) {
 	setEnv(t, nil)
 	byKey := Config{Account: "acme", Key: someKey}

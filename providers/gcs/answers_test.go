@@ -653,7 +653,7 @@ type answeredCall struct {
 // anyRevision is a revision of the object, as callers get it.
 const anyRevision = "gcs:1700000000000001"
 
-// answeredCalls maps the names in the field call of an answer to operations.
+// answeredCalls maps names to operations. The answers in this file contain these names.
 var answeredCalls = map[string]answeredCall{
 	"attrs":               {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs()},
 	"attrs if changed":    {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},

@@ -73,7 +73,7 @@ func TestWithCustomerKeyIsNotShownIfUnreachable(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 }
 
-// Before each request of an upload in parts, the resume file does not contain the key.
+// At no request of an upload in parts does the resume file contain the customer's key.
 func TestResumeFileHasNoCustomerKey(t *testing.T) {
 	server := newAcceptingServer(t)
 	key := decodeKey(t, keyText)

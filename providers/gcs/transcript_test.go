@@ -67,7 +67,7 @@ func newResponse(r *http.Request, answer string) (*http.Response, error) {
 	}, err
 }
 
-// errorAnswer returns an error of Google as an answer of a transcript.
+// errorAnswer returns an error of Google. A transcript sends it as the answer to a request.
 func errorAnswer(status int, reason, message string) string {
 	return fmt.Sprintf(`%d {"error":{"code":%d,"message":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]}}`,
 		status, status, message, reason, message)

@@ -35,7 +35,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	part, err := bucket.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
 	require.NoError(t, err)
 
-	// The completion takes eight days: when it opens "dir", it has joined the parts but not placed the object.
+	// The completion takes eight days. It opens "dir" after it has joined the parts, and before it places the object.
 	hasSwept := false
 	bucket.driver.live.Tree.OnOpen = func(path string) {
 		if path == "dir" && !hasSwept {

@@ -184,7 +184,7 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	require.NoFileExists(t, journal)
 }
 
-// BeginParts sweeps an open bucket at most once an hour.
+// While a bucket is open, BeginParts removes old uploads at most once an hour.
 func TestSweepOnceAnHour(t *testing.T) {
 	const halfAnHour = 30 * time.Minute
 	clock := atNoon()

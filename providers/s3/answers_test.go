@@ -1549,7 +1549,8 @@ var wasabiAnswers = []answer{
 	},
 }
 
-// otherAnswers are of services without a profile: Alibaba OSS, Tencent COS and Volcengine TOS.
+// otherAnswers are the answers of services that this package has no settings for: Alibaba OSS, Tencent COS and
+// Volcengine TOS.
 var otherAnswers = []answer{
 	{
 		call:    "list",

@@ -102,8 +102,8 @@ func expected(err error, code storage.Code) error {
 	return err
 }
 
-// The engine repeats an upload from its buffer if the server refuses the time of the upload, and
-// its body cannot be read again.
+// The server refuses the time of an upload whose body cannot be read again. The engine repeats the upload from a
+// buffer.
 func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {

@@ -518,8 +518,8 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Compose copies each source as a part, and skips empty ones. If a part in between is smaller than S3
-// permits, it fails with Unsupported, and begins no upload.
+// Compose copies each source as a part, and skips empty sources. If another part than the last one is smaller than S3
+// permits, Compose fails with Unsupported, and begins no upload.
 func TestCompose(t *testing.T) {
 	refs := []driver.ObjectRef{
 		{Bucket: "photos", Key: "a", Revision: `"a"`},

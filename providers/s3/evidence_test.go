@@ -186,7 +186,7 @@ func TestResponseWithoutEvidence(t *testing.T) {
 	}
 }
 
-// responsesWithoutEvidence are responses that do not come from S3, by what they are.
+// responsesWithoutEvidence are responses whose content shows that they do not come from S3.
 var responsesWithoutEvidence = map[string]reply{
 	"a login page":     {Body: "<html><body>Log in</body></html>"},
 	"JSON":             {Body: "{}"},

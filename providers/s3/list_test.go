@@ -72,8 +72,8 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
-// List returns an empty page for a prefix with an empty segment, as other stores do, without a
-// request, which MinIO would refuse.
+// For a prefix with an empty segment, List returns an empty page, as on other stores. It sends no request, because
+// MinIO would refuse it.
 func TestListMinIOEmptySegments(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "minio")

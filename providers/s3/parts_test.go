@@ -115,8 +115,7 @@ func completion(c storage.Condition) *driver.CompleteRequest {
 	}
 }
 
-// CompleteParts sends the condition, the parts, and the checksums that the server of the profile
-// knows.
+// CompleteParts sends the condition and the parts. It also sends those checksums that this kind of server knows.
 func TestCompleteParts(t *testing.T) {
 	tests := []struct {
 		name, profile string

@@ -36,7 +36,7 @@ func newFixture(t *testing.T, c console.Config, opts ...storage.OpenOption) *fix
 	return newFixtureOf(t, memstore.New(opts...), c)
 }
 
-// newFixtureOf returns a page of the bucket b.
+// newFixtureOf returns a fixture whose console shows the bucket b.
 func newFixtureOf(t *testing.T, b storage.Bucket, c console.Config) *fixture {
 	t.Helper()
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), c)

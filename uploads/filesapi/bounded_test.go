@@ -129,8 +129,8 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID))
 }
 
-// While parts are joined, a part may be replaced by a larger one. UploadPart then fails with TooLarge if the file
-// exceeds MaxSize, and the token can still be used.
+// While UploadPart joins the parts, one of them may be replaced by a larger part. If the file then exceeds MaxSize,
+// UploadPart fails with TooLarge. The client can still use the token of the upload.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	f.sendPart(t, "01234", partOptions(token, 2, 1))

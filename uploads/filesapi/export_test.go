@@ -160,7 +160,7 @@ func (s *Store) download(ctx context.Context, id string, temp bool, opts []stora
 	return r, recordOf(f), err
 }
 
-// Delete removes a client file.
+// Delete removes the file of a client.
 func (s *Store) Delete(ctx context.Context, id string) error {
 	if err := validateID(id); err != nil {
 		return err

@@ -27,7 +27,7 @@ func (r *failingRecords) hit() bool {
 	return r.calls >= r.n
 }
 
-// read runs a call that changes nothing, or returns an error if this call must fail.
+// If this call must fail, read returns an error. Otherwise it runs next, which changes nothing.
 func (r *failingRecords) read(next func() error) error { return r.call(next, false) }
 
 // write runs a call that changes something, or returns an error if this call must fail. If the response is lost, the

@@ -287,7 +287,7 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 
-						// Let call 1, 2 and so on fail, until an operation makes fewer calls.
+						// Let call 1, 2 and so on fail, until an operation ends before that call.
 						for call, failed := 1, true; failed; call++ {
 							require.LessOrEqual(t, call, maxCalls, "calls without end")
 							f := place.open(t, filesapi.StoreConfig{Inspect: op.inspect})

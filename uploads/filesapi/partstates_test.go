@@ -102,7 +102,7 @@ func TestSweepCannotListStates(t *testing.T) {
 func TestSweepOfStateDuringPart(t *testing.T) {
 	call := 1
 
-	// The part comes before call 1, 2 and so on that Sweep makes for a state, until a Sweep makes fewer calls.
+	// The part comes before call 1, 2 and so on that Sweep makes for a state, until a Sweep ends before that call.
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})

@@ -142,7 +142,8 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// A slow call fails if Sweep has removed its upload, with the joined bytes, in the meantime.
+// A slow call fails if Sweep has removed its upload in the meantime, and with it the bytes that were joined from the
+// parts.
 func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))

@@ -385,7 +385,7 @@ func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 // that are sent again.
 func TestSweepDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		// The Sweep dies at call 1, 2 and so on, until a Sweep makes fewer calls.
+		// The Sweep dies at call 1, 2 and so on, until a Sweep ends before that call.
 		for call, died := 1, true; died; call++ {
 			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})

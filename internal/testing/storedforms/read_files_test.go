@@ -27,7 +27,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// fileReaders continue what the golden files contain: files, or texts that a client keeps.
+// Each reader continues what an earlier version has left in files, or in texts that a client keeps.
 var fileReaders = map[string]func(t *testing.T, s stored){
 	"cache-block": func(t *testing.T, s stored) {
 		dir := t.TempDir()

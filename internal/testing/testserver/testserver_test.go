@@ -89,7 +89,7 @@ func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }
 
-// Further skips a test, unless the environment requires everything.
+// The function Further skips a test, unless the environment requires that all tests run.
 func TestFurtherRunsIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	Further(t)

@@ -120,7 +120,8 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// The fingerprint depends on the bytes of the key and not on its option, and is not its SHA-256, which servers know.
+// The fingerprint of a key depends only on the bytes of the key, whatever option the key is for. It is not the SHA-256
+// of the key, which servers know.
 func TestFingerprintOfKeyOnly(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	sourceKey := customerkey.New("WithSourceCustomerKey", raw)

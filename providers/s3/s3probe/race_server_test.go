@@ -277,8 +277,8 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	}
 }
 
-// For some servers it is known that they test a condition before the write, and not in one step. Run does not declare
-// such a condition, even if no race shows the fault.
+// Some servers are known to test a condition some time before they write. Run does not declare that such a server
+// supports the condition, even if no race shows the fault.
 func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	allButRemove := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true}
 	newProfile := func(name string) *s3.Profile {

@@ -118,7 +118,8 @@ var programRuns = []programRun{
 	},
 }
 
-// migrated returns a directory with a file.
+// migrated creates a directory with a file, and returns the arguments of a program that moves the directory to the
+// bucket "photos".
 func migrated(t *testing.T, address func(string) string) []string {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
