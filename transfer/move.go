@@ -66,9 +66,9 @@ var errOneObject = errors.New("source and destination seem to be one object, whi
 const clocksDiffer = time.Hour
 
 // copiesAgain reports whether a job must transfer a file even if the destination seems to have it
-// already. A move must do so before it removes the file from the source, because another job may move
-// files in the opposite direction: if each job relied on the file at the other end, both would be
-// removed. The new copy is safe, because the other job keeps files that changed since it listed them.
+// already. A move must do so before it removes the file from the source. Another job may move files in
+// the opposite direction: if each job relied on the file at the other end, both would be removed. The
+// new copy is safe, because the other job keeps files that changed since it listed them.
 func copiesAgain(j *job, src, dst ends.Entry) bool {
 	if j.settings.missingOnly {
 		return false

@@ -26,7 +26,7 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 			WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 
-	// The claim is what the form says about its signature: who signed, when and for which service.
+	// The claim is what the form says about its signature: the key, the time and the service.
 	c := &claim{service: sign.Service, timestamp: fields["x-amz-date"], signature: fields["x-amz-signature"]}
 	if err := c.credential(fields["x-amz-credential"], wrongCredential); err != nil {
 		return err

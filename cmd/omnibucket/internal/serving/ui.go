@@ -74,7 +74,7 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 		err = errors.Join(err, shown.close())
 	}()
 
-	// Whoever knows the token, which is a part of the page's URL, may use the page.
+	// A person who knows the token, which is a part of the page's URL, may use the page.
 	config := console.Config{Title: shown.title, Write: write && !shown.readOnly, Token: rand.Text(), Hosts: names}
 	// The bytes of objects have an origin of their own, which the page does not trust, if that is possible.
 	content, err := listenForContent(ctx, listener.Addr())
