@@ -112,12 +112,13 @@ func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (al
 	for i := range fields.NumFields() {
 		field := fields.Field(i)
 		embedded, isStruct := field.Type().Underlying().(*types.Struct)
-		if !isStruct || !field.Embedded() {
+		if !isStruct || !field.Embedded() { // a field of its own, not several embedded ones
 			if d.isSet(field, v, []int{i}, stack) {
 				all = append(all, fieldOptions[field.Name()])
 			}
 			continue
 		}
+
 		for j := range embedded.NumFields() {
 			if d.isSet(embedded.Field(j), v, []int{i, j}, stack) {
 				all = append(all, fieldOptions[embedded.Field(j).Name()])
