@@ -32,6 +32,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPub
 		return nil
 	}
 
+	// The request has no signature.
 	if isPublicBucket {
 		h.serve(w, r, h.bucket, key, opts)
 		return nil

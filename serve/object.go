@@ -125,7 +125,7 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 	// Complete the header first, because the conditions depend on its ETag.
 	attrs := src.attrs
 	h := resp.w.Header()
-	resp.hasLength = h.Get("Content-Encoding") == ""
+	resp.hasLength = h.Get("Content-Encoding") == "" // otherwise another handler may compress the body
 	setObjectHeaders(h, attrs)
 	for _, adjust := range resp.options.headers {
 		adjust(h, attrs)

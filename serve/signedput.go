@@ -112,7 +112,7 @@ func (h *handler) store(
 		opts = append(opts, storage.WithSize(length))
 	}
 
-	// The URL decides the properties of the object.
+	// The options of the signed URL come last, so that they decide the properties of the object.
 	grantOpts, err := grant.UploadOptions()
 	if err != nil {
 		return nil, failureOf(err)
