@@ -237,6 +237,8 @@ func (a *Access) isPermitted() bool {
 	if a.caller.ReadOnly && !policy.ReadsOnly(a.action) {
 		return false
 	}
+
+	// Nothing forbids the action, so look for a permission.
 	if isOwner && a.ownerHasObjects() {
 		return true
 	}

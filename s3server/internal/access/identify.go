@@ -38,7 +38,8 @@ func identify(r *request.Request, accessKey, token string) (request.Caller, stri
 // identifySession identifies the caller that uses a temporary key, which AssumeRole has made, and returns the key's
 // secret. The token names the parent, which is the credential that called AssumeRole.
 func identifySession(r *request.Request, accessKey, token string) (request.Caller, string, error) {
-	if token == "" { // as on AWS, a temporary key is unknown without its token
+	if token == "" {
+		// As on AWS, a temporary key is unknown without its token.
 		return request.Caller{}, "", s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 	}
 
@@ -53,7 +54,8 @@ func identifySession(r *request.Request, accessKey, token string) (request.Calle
 		return request.Caller{}, "", errInvalid
 	}
 
-	if r.Now().Unix() >= s.Expires {
+	isExpired := r.Now().Unix() >= s.Expires
+	if isExpired {
 		return request.Caller{}, "", s3error.New("ExpiredToken", "Token-0", token)
 	}
 

@@ -138,6 +138,7 @@ func (l *bucketRun) expireKey(versions []*state.Version) {
 		return
 	}
 
+	// Both slices describe the same versions, so each removal is made in both.
 	versions = l.versionsNow(versions)
 	facts := factsOf(versions)
 	for i := len(versions) - 1; i >= 0; i-- {

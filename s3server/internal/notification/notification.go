@@ -142,6 +142,7 @@ func (n *Rule) check(element, arn, service string) error {
 	if err := n.checkEvents(); err != nil {
 		return err
 	}
+
 	n.ID = cmp.Or(n.ID, rand.Text())
 	return n.checkFilter()
 }

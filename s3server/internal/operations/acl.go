@@ -78,6 +78,8 @@ func (a *requestACL) list(account string, b *state.Bucket, isObject bool) (list 
 	if b.Ownership == state.OwnerEnforced {
 		return nil, s3error.New("AccessControlListNotSupported")
 	}
+
+	// The ACL is either in the document or in the headers.
 	if a.document != nil {
 		list, err = a.document.List(a.request.Server.Keys.AccountOf, account)
 	} else {
