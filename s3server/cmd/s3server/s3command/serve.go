@@ -111,8 +111,8 @@ func (c *command) read() (err error) {
 			c.minioVariables = append(c.minioVariables, name)
 		}
 	}
-	c.flags.takeCertificates()
 
+	c.flags.takeCertificates()
 	c.users, c.buckets, err = readManifest(c.flags.manifest, c.credentials.AccessKeyID)
 	if err != nil {
 		return err
