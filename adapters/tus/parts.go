@@ -100,8 +100,8 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 		if readErr != nil {
 			return written, readErr
 		}
-		// src has ended, or the upload has all its bytes.
-		if n == 0 || u.state.Done {
+		hasSrcEnded := n == 0
+		if hasSrcEnded || u.state.Done {
 			return written, nil
 		}
 	}
@@ -246,7 +246,8 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 // putPart stores the next part and saves the state. It fails with handler.ErrMaxSizeExceeded if the store
 // permits no further part.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
-	isFirst := u.state.Token == ""
+	// If there is no token yet, openParts sets one in memory.
+	isTokenSaved := u.state.Token != ""
 	if err := u.openParts(ctx); err != nil {
 		return err
 	}
@@ -256,7 +257,6 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 
 	// Store the part, and count it in the state.
 	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
-	isTokenSaved := !isFirst
 	if err == nil {
 		u.state.Parts++
 		u.state.Tail = 0

@@ -101,7 +101,7 @@ func (u *upload) DeclareLength(ctx context.Context, length int64) error {
 	return u.save(ctx)
 }
 
-// FinishUpload makes the object from the stored bytes, unless that is done.
+// FinishUpload makes the object from the stored bytes. It does nothing if an earlier call has made it.
 func (u *upload) FinishUpload(ctx context.Context) error {
 	if u.state.Done {
 		return nil
@@ -286,7 +286,9 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	if u.state.Done && attrs.ETag != "" {
 		w.Header().Set("ETag", attrs.ETag)
 	}
-	http.ServeContent(w, r, "", attrs.Modified, io.NewSectionReader(ra, 0, min(size, ra.Size())))
+	// The tail object may have more bytes than the state counts.
+	content := io.NewSectionReader(ra, 0, min(size, ra.Size()))
+	http.ServeContent(w, r, "", attrs.Modified, content)
 	return nil
 }
 
