@@ -76,8 +76,9 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 		_ = nc.Close()
 	})
 	release := func() {
-		if !stop() {
-			// The context has ended, and the goroutine closes the connection.
+		isStopped := stop()
+		if !isStopped {
+			// The context has ended, and AfterFunc's goroutine closes the connection.
 			<-closed
 		}
 	}
@@ -139,7 +140,8 @@ func (c *conn) scan(content content) (string, error) {
 		return c.reply()
 	}
 
-	if _, ok := err.(contentError); ok || errors.Is(err, os.ErrDeadlineExceeded) {
+	_, isUnreadable := err.(contentError)
+	if isUnreadable || errors.Is(err, os.ErrDeadlineExceeded) {
 		return "", err
 	}
 
@@ -170,8 +172,9 @@ func (c *conn) sendContent(content content) error {
 			return contentError{readErr}
 		}
 
-		// The content is shorter or longer than its Size.
-		if isEnd && remaining != 0 {
+		// remaining is negative if the content is longer than its Size.
+		hasWrongSize := isEnd && remaining != 0
+		if hasWrongSize {
 			return contentError{readErr}
 		}
 
@@ -228,7 +231,8 @@ func (c *conn) reply() (string, error) {
 		length += n
 		// The zero byte must be the last of the bytes that have arrived.
 		end := bytes.IndexByte(buf[:length], 0)
-		if end >= 0 && end == length-1 {
+		isComplete := end >= 0 && end == length-1
+		if isComplete {
 			return string(buf[:end]), nil
 		}
 		if end >= 0 {

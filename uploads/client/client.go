@@ -77,7 +77,7 @@ func withoutMethodChange(client *http.Client) *http.Client {
 	clone := *client
 	clone.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.Method != via[0].Method {
-			// The redirect itself becomes the response, and then an error, because the API sends none.
+			// Return the redirect as the response. It then becomes an error, because the API sends no redirects.
 			return http.ErrUseLastResponse
 		}
 		if client.CheckRedirect != nil {

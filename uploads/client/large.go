@@ -116,7 +116,8 @@ func (f *LargeFile) setDefaults() error {
 	if f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0 {
 		return invalidFile("Size, PartSize, Concurrency and Attempts must not be negative")
 	}
-	if f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts {
+	hasTooManyParts := f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts
+	if hasTooManyParts {
 		return invalidFile("PartSize must be larger: at most 10,000 parts are allowed")
 	}
 

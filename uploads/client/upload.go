@@ -86,7 +86,7 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusAccepted {
-		// Other parts are missing.
+		// Other parts are missing, so the response has only the numbers of this part.
 		type stored struct{ Part, Count int }
 		isOurs := func(s stored) bool { return s.Part == p.Part && s.Count == p.Count }
 		_, err := readJSON(resp, isOurs)
