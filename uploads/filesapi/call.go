@@ -66,8 +66,9 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	if err == nil {
 		return nil
 	}
-	if storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "" {
-		// The error comes from Records.
+	// Without a code of package uploads, the error comes from Records.
+	isFromRecords := uploads.CodeOf(err) == ""
+	if isFromRecords && storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
 	}
 	return unauthorized(err)

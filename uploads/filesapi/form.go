@@ -53,7 +53,7 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 		fields: map[string]string{},
 	}
 
-	// Read the fields before the file.
+	// Read the fields before the file. The part with the file sets f.file.
 	for f.file == nil {
 		err := f.next(maxFile)
 		if err == io.EOF {

@@ -48,9 +48,9 @@ func (h *handler) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	size := defaultPageSize
+	pageSize := defaultPageSize
 	if query.Has(fieldPageSize) {
-		size, err = strconv.Atoi(query.Get(fieldPageSize))
+		pageSize, err = strconv.Atoi(query.Get(fieldPageSize))
 		if err != nil {
 			return invalid(fieldPageSize, "This must be a number.")
 		}
@@ -63,7 +63,7 @@ func (h *handler) list(c *call) error {
 		From:    from,
 		To:      to,
 	}
-	p, err := h.page(c.Context(), f, query.Get(fieldPageToken), size)
+	p, err := h.page(c.Context(), f, query.Get(fieldPageToken), pageSize)
 	if err != nil {
 		// In the query, these fields have other names.
 		err = renameField(err, fieldPurpose, queryPurpose)

@@ -34,11 +34,11 @@ func clientError(err error) error {
 	}
 
 	// Make an *uploads.Error of any other error.
-	uploadErr, ok := errors.AsType[*uploads.Error](err)
-	if !ok && storage.CodeOf(err) == storage.ObjectNotFound {
+	uploadErr, isUploadErr := errors.AsType[*uploads.Error](err)
+	if !isUploadErr && storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
 	}
-	if !ok {
+	if !isUploadErr {
 		uploadErr = &uploads.Error{Code: uploads.StoreFailed, Err: err}
 	}
 

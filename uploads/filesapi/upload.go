@@ -85,7 +85,8 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return f.file.failure(err)
 		}
-		if record == nil {
+		areOthersMissing := record == nil
+		if areOthersMissing {
 			return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
 		}
 		return c.json(http.StatusCreated, record)
