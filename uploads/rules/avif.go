@@ -32,7 +32,8 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 		if !ok {
 			return 0, 0, damaged
 		}
-		if int64(pictureWidth)*int64(pictureHeight) > int64(width)*int64(height) {
+		isLarger := int64(pictureWidth)*int64(pictureHeight) > int64(width)*int64(height)
+		if isLarger {
 			width = pictureWidth
 			height = pictureHeight
 		}

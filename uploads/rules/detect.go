@@ -35,6 +35,7 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 	for _, t := range types {
 		m := mimetype.Lookup(t)
 		if m != nil && m.Is(typeAPNG) {
+			// An animated PNG counts as PNG.
 			m = m.Parent()
 		}
 		if m == nil {

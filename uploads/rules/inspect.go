@@ -56,11 +56,10 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		return 0, 0, damaged
 	}
 
-	offset := gifScreen
 	const flagsOffset = 10
-
 	flags := screen[flagsOffset]
 	hasColorTable := flags&0x80 != 0
+	offset := gifScreen
 	if hasColorTable {
 		// The lowest three bits give the number of its colors, of three bytes each.
 		offset += 3 << (flags&7 + 1)

@@ -15,7 +15,8 @@ const byteOrderMark = "\xEF\xBB\xBF"
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	// Read the whole document.
 	h.fill(headBytes)
-	if !h.isWhole() || len(h.buf) == headBytes {
+	hasMaxLength := len(h.buf) == headBytes
+	if !h.isWhole() || hasMaxLength {
 		return 0, 0, tooLong
 	}
 
@@ -46,7 +47,8 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	if len(v.open) != 0 || v.roots != 1 {
 		return 0, 0, damaged
 	}
-	return 0, 0, styleReason(v.style.String(), true)
+	const checkFunctions = true
+	return 0, 0, styleReason(v.style.String(), checkFunctions)
 }
 
 // An svgVisitor checks each token of one document, in order.
@@ -122,12 +124,12 @@ func (v *svgVisitor) checkStart(e xml.StartElement) *reason {
 	}
 
 	// No attribute may occur twice.
-	names := make(map[xml.Name]bool, len(e.Attr))
+	seen := make(map[xml.Name]bool, len(e.Attr))
 	for _, a := range e.Attr {
-		if names[a.Name] {
+		if seen[a.Name] {
 			return damaged
 		}
-		names[a.Name] = true
+		seen[a.Name] = true
 	}
 	return elementReason(e)
 }

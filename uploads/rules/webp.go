@@ -41,7 +41,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 		if isAnimated && name == "ANMF" {
 			return width, height, checkWebPFrame(h, offset+riffChunk, width, height)
 		}
-		if !isAnimated && (name == "VP8 " || name == "VP8L") {
+		isPictureChunk := name == "VP8 " || name == "VP8L"
+		if !isAnimated && isPictureChunk {
 			return width, height, checkSize(h, offset, width, height)
 		}
 		offset += riffChunk + paddedLength(chunk)
@@ -104,15 +105,16 @@ func webpPictureSize(h *head, offset int) (width, height int, refused *reason) {
 	data := chunk[riffChunk:]
 	switch string(chunk[:4]) {
 	case "VP8 ":
-		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
-			// The picture is not a key frame.
+		isKeyFrame := data[0]&1 == 0 && string(data[3:6]) == "\x9d\x01\x2a"
+		if !isKeyFrame {
 			return 0, 0, damaged
 		}
 		width = little16(data[6:]) & sizeBits
 		height = little16(data[8:]) & sizeBits
 	case "VP8L":
-		if data[0] != 0x2F || data[4]>>5 != 0 {
-			// The picture lacks the signature, or has another version.
+		hasSignature := data[0] == 0x2F
+		version := data[4] >> 5
+		if !hasSignature || version != 0 {
 			return 0, 0, damaged
 		}
 		bits := little24(data[1:]) | int(data[4])<<24
