@@ -80,7 +80,8 @@ func notExecuted(err error) bool {
 
 	// SQLite has codes instead. After these two, the statement may have had an effect.
 	code := primaryCode(err)
-	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError
+	hasCode := code >= 0
+	return hasCode && code != sqliteInterrupt && code != sqliteIOError
 }
 
 // These are primary result codes of SQLite, which are the low byte of a code:

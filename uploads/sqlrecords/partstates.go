@@ -31,7 +31,8 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	newRevision := rand.Text()
 	var rows int64
 	var err error
-	if revision == "" {
+	isNew := revision == ""
+	if isNew {
 		statement := "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + now +
 			", ?) ON CONFLICT (state_key) DO NOTHING"
 		rows, err = r.exec(ctx, op, statement, string(state), newRevision, key)

@@ -69,7 +69,8 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	}
 
 	// Only a database in memory has no file.
-	if file.String == "" {
+	hasFile := file.String != ""
+	if !hasFile {
 		return true, nil
 	}
 
@@ -79,7 +80,8 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if busyTimeout == 0 {
+	failsAtOnce := busyTimeout == 0
+	if failsAtOnce {
 		return false, misconfigured(
 			"set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
 			nil,

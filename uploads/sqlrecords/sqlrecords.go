@@ -304,8 +304,8 @@ func query[T any](
 		return nil, "", readError(ctx, op, err)
 	}
 
-	// There is no further row, so this is the last page.
-	if len(page) <= limit {
+	isLastPage := len(page) <= limit
+	if isLastPage {
 		return page, "", nil
 	}
 	return page[:limit], key(page[limit-1]), nil

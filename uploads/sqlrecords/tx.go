@@ -71,7 +71,8 @@ func (t *Tx) Expire(ctx context.Context, id string) (*uploads.File, error) {
 // change executes a statement, and returns the record that it has changed. It does not repeat a
 // statement that fails, because the error may have ended the transaction.
 func (t *Tx) change(ctx context.Context, op, statement string, values ...any) (*uploads.File, error) {
-	if terms[t.dialect].name == "" {
+	isKnownDialect := terms[t.dialect].name != ""
+	if !isKnownDialect {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   op,
