@@ -167,7 +167,8 @@ func (p *Pool) next() int {
 			continue
 		}
 		owned := p.owners[w.owner]
-		if next < 0 || owned < fewest {
+		isFirst := next < 0
+		if isFirst || owned < fewest {
 			next = i
 			fewest = owned
 		}

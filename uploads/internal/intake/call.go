@@ -54,11 +54,11 @@ func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
 	}
 
 	// Wait for memory, except for a short body.
-	isKnown := c.ContentLength >= 0
-	if !isKnown || c.ContentLength > smallDocument {
-		// A document that is too long fails at the limit.
+	hasLength := c.ContentLength >= 0
+	if !hasLength || c.ContentLength > smallDocument {
+		// The decoder never holds more than limit bytes, even if the body is longer.
 		length := limit
-		if isKnown {
+		if hasLength {
 			length = min(length, c.ContentLength)
 		}
 		release, err := Take(c.Memory.Feeds, c.Request, c.User.ID, length)

@@ -58,6 +58,7 @@ func (f *FormReader) Next() (*multipart.Part, error) {
 			return nil, f.failure(err)
 		}
 
+		// If f.name is empty, every file is wanted.
 		isWanted := f.name == "" || f.name == part.FormName()
 		if isWanted && part.FileName() != "" {
 			return part, nil

@@ -152,6 +152,7 @@ func (r *idleReader) Close() error { return r.src.Close() }
 
 // Read fails if fewer than IdleMinimum bytes have arrived while reads have waited for IdleFor in total.
 func (r *idleReader) Read(p []byte) (int, error) {
+	// Enough bytes have arrived, so begin a new period.
 	if r.bytes >= IdleMinimum {
 		r.waited = 0
 		r.bytes = 0

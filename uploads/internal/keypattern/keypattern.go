@@ -137,14 +137,14 @@ var uniques = []string{"{random}", "{id}", "{newest}"}
 // problem returns the rule that the pattern breaks, or "" if it breaks none.
 func (p *Pattern) problem() string {
 	// Only a random part makes a key unique.
-	count := 0
+	randomParts := 0
 	for _, name := range uniques {
-		count += strings.Count(p.Text, name)
+		randomParts += strings.Count(p.Text, name)
 	}
-	if count == 0 {
+	if randomParts == 0 {
 		return "must have {random}, so that keys are unique"
 	}
-	if count > 1 {
+	if randomParts > 1 {
 		return "has {random} twice"
 	}
 
@@ -159,11 +159,11 @@ func (p *Pattern) problem() string {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
 		}
-		count := 0
+		values := 0
 		for _, name := range p.Values {
-			count += strings.Count(segment, "{"+name+"}")
+			values += strings.Count(segment, "{"+name+"}")
 		}
-		if count > 1 {
+		if values > 1 {
 			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}

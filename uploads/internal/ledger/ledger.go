@@ -310,7 +310,7 @@ func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (boo
 }
 
 // Cancel marks a reservation as canceled, so that its upload can no longer be counted, and returns false if
-// there is none. The reservation is dead after end, and keeps its room until then only if keep is true.
+// there is none. The reservation expires at end, and keeps its room until then only if keep is true.
 func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
 	exists := false
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {

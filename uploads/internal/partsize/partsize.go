@@ -16,6 +16,7 @@ const unit = 1 << 20
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {
+		// Divide and round up.
 		part = max(part, (size-1)/int64(limits.MaxParts)+1)
 	}
 
@@ -26,7 +27,8 @@ func For(limits storage.PartLimits, size, base int64) int64 {
 	}
 	part = (part + multiple - 1) / multiple * multiple
 
-	if limits.MaxSize > 0 && part > limits.MaxSize {
+	isTooLarge := limits.MaxSize > 0 && part > limits.MaxSize
+	if isTooLarge {
 		part = limits.MaxSize
 		if limits.Unit > 0 {
 			part -= part % limits.Unit

@@ -72,6 +72,7 @@ func (h *Handler) completeParts(c *intake.Call) error {
 		}
 	}
 
+	// An earlier request may have completed the upload with other parts.
 	if s.PartsSum != body.Parts.hash() {
 		return s.Completed()
 	}
@@ -157,8 +158,8 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 
 		// Find out which part is wrong.
 		_, checkErr := h.checkParts(ctx, s, upload, parts)
-		e, ok := checkErr.(*refusal.Error)
-		if !ok || e.Code != refusal.CodePartsChanged {
+		e, isRefusal := checkErr.(*refusal.Error)
+		if !isRefusal || e.Code != refusal.CodePartsChanged {
 			return nil, err
 		}
 		// A part was replaced after its ETag was compared, so the client must send it again.

@@ -247,7 +247,8 @@ func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
 		return s, nil
 	}
 	key := query.Get("key")
-	if key != s.Target.Key && key != s.ID {
+	isSameUpload := key == s.Target.Key || key == s.ID
+	if !isSameUpload {
 		return nil, refusal.NotFound()
 	}
 	return s, nil
@@ -371,7 +372,8 @@ func (h *Handler) publicURL(r *http.Request) string {
 		return h.BaseURL
 	}
 	scheme := "http"
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	isProxyHTTPS := strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	if r.TLS != nil || isProxyHTTPS {
 		scheme = "https"
 	}
 

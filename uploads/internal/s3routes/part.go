@@ -120,7 +120,8 @@ func (h *Handler) putPart(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
-	if requested.size >= 0 && c.ContentLength >= 0 && c.ContentLength != requested.size {
+	isOtherSize := requested.size >= 0 && c.ContentLength >= 0 && c.ContentLength != requested.size
+	if isOtherSize {
 		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
 

@@ -181,7 +181,8 @@ func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *su
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
-	if oldPhase == session.PhaseDone && !attrs.CRC32C.Known {
+	wasDone := oldPhase == session.PhaseDone
+	if wasDone && !attrs.CRC32C.Known {
 		return s.Completed()
 	}
 	err = body.compare(attrs, s.Completed())
@@ -240,9 +241,10 @@ const maxFieldBytes = 64 << 10
 // formFile returns a reader of the field "file" of a form, which fails after limit bytes unless the limit is
 // 0. It skips the fields before the file, and does not read those after it.
 func formFile(c *intake.Call, limit int64) (io.Reader, error) {
+	isLimited := limit > 0
 	// The body may be longer than the file by the other fields.
 	bodyLimit := limit
-	if limit > 0 {
+	if isLimited {
 		bodyLimit += maxFieldBytes
 	}
 	body, err := c.BoundedBody(bodyLimit)
@@ -264,9 +266,9 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 		return nil, err
 	}
 
-	// The length of the file itself is limited, too.
-	if limit <= 0 {
+	if !isLimited {
 		return part, nil
 	}
+	// The length of the file itself is limited, too.
 	return bodyio.LimitReader(part, limit, refusal.TooLarge("body", limit)), nil
 }

@@ -156,14 +156,15 @@ func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error
 	if err != nil {
 		return err
 	}
-	_, err = st.Update(ctx, current, func(s *Session) (bool, error) {
-		isClaimer := s.Claim == call && s.Phase != PhaseDone && s.Phase != PhaseAborted
-		isHolder := s.Tus != nil && s.Tus.Holder == call
+	_, err = st.Update(ctx, current, func(latest *Session) (bool, error) {
+		isOver := latest.Phase == PhaseDone || latest.Phase == PhaseAborted
+		isClaimer := latest.Claim == call && !isOver
+		isHolder := latest.Tus != nil && latest.Tus.Holder == call
 		if isClaimer {
-			s.Claim = ""
+			latest.Claim = ""
 		}
 		if isHolder {
-			s.Tus.Holder = ""
+			latest.Tus.Holder = ""
 		}
 		return isClaimer || isHolder, nil
 	})

@@ -93,7 +93,8 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 	// know would block all other calls until it expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
 		current, readErr := st.Read(ctx, s.Dir)
-		if readErr == nil && current.Nonce == s.Nonce {
+		isSaved := readErr == nil && current.Nonce == s.Nonce
+		if isSaved {
 			revision = current.Revision
 			err = nil
 		}
@@ -225,13 +226,13 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 		}
 
 		// Mark the piece as joined, so that it is not used again.
-		_, err = st.Update(ctx, piece, func(s *Session) (bool, error) {
-			if s.Phase != PhaseDone || s.Tus.Joined {
+		_, err = st.Update(ctx, piece, func(latest *Session) (bool, error) {
+			if latest.Phase != PhaseDone || latest.Tus.Joined {
 				return false, nil
 			}
-			s.Tus.Joined = true
-			if expires.Before(s.Expires) {
-				s.Expires = expires
+			latest.Tus.Joined = true
+			if expires.Before(latest.Expires) {
+				latest.Expires = expires
 			}
 			return true, nil
 		})

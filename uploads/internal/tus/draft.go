@@ -262,11 +262,11 @@ func (t *Handler) patchDraft(c *call) error {
 	if !ok {
 		return refusal.Invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
 	}
-	last, err := c.sendsLastBytes()
+	isLast, err := c.sendsLastBytes()
 	if err != nil {
 		return err
 	}
-	c.last = last
+	c.last = isLast
 	size, err := c.draftLength(offset)
 	if err != nil {
 		return err

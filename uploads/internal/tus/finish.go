@@ -181,6 +181,7 @@ func (t *Handler) join(c *call, concat string) error {
 // Errors call it by its number.
 func (t *Handler) loadPiece(c *call, address string, number int) (*session.Session, error) {
 	const field = "Upload-Concat"
+	// The ID is the last segment of the address.
 	address = strings.TrimSuffix(address, "/")
 	id := address[strings.LastIndexByte(address, '/')+1:]
 

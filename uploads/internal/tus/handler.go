@@ -213,7 +213,8 @@ func (t *Handler) post(c *call) error {
 func (t *Handler) create(
 	c *call, upload session.Request, state session.TusState, hasBytes bool, sum *checksum, announce func(*session.Session),
 ) (*session.Session, error) {
-	if hasBytes && upload.Size >= 0 && c.ContentLength > upload.Size {
+	hasTooManyBytes := upload.Size >= 0 && c.ContentLength > upload.Size
+	if hasBytes && hasTooManyBytes {
 		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
 
@@ -400,7 +401,8 @@ func (t *Handler) deleteUpload(c *call) error {
 	}
 	t.Store.Calls.Interrupt(s.Tus.Holder)
 	err = t.abort(c.Context(), s)
-	if e, ok := err.(*refusal.Error); ok && e.Code == refusal.CodeCompleted {
+	e, isRefusal := err.(*refusal.Error)
+	if isRefusal && e.Code == refusal.CodeCompleted {
 		// After 409, a client would repeat the request.
 		forbidden := *e
 		forbidden.Status = http.StatusForbidden
@@ -432,8 +434,8 @@ func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 // begin chooses the size of the parts and saves the session. Unless the file certainly fits into one
 // part, it begins a multipart upload in the store.
 func (t *Handler) begin(c *call, s *session.Session) error {
-	// One part suffices, so no multipart upload is needed.
-	if s.Size >= 0 && s.Size <= t.Store.BasePart {
+	fitsOnePart := s.Size >= 0 && s.Size <= t.Store.BasePart
+	if fitsOnePart {
 		s.PartSize = max(s.Size, 1)
 		return t.Store.Save(c.Context(), s)
 	}

@@ -93,7 +93,9 @@ func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error)
 		}
 		s.Tus.Holder = c.name
 		s.Tus.Held = t.Store.Now()
-		if err := t.Store.Save(c.Context(), s); !errors.Is(err, session.ErrConflict) {
+		err = t.Store.Save(c.Context(), s)
+		isConflict := errors.Is(err, session.ErrConflict)
+		if !isConflict {
 			return s, err
 		}
 	}
