@@ -79,7 +79,7 @@ func reservationError(a Allowance, err error) *refusal.Error {
 
 	// If the limit of files is not reached, the limit of bytes is.
 	message := "There is no room for this file."
-	maxFiles := max(a.Files, 0)
+	maxFiles := max(a.Files, 0) // a negative limit permits no files
 	if a.Files != 0 && overErr.Files >= maxFiles {
 		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", overErr.Files, maxFiles)
 	} else if a.Bytes > 0 {

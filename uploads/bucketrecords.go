@@ -155,19 +155,21 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		}
 
 		// For this call, a temporary file does not exist.
-		if !f.Expires.IsZero() {
+		isTemporary := !f.Expires.IsZero()
+		if isTemporary {
 			return nil, storage.ObjectNotFound
 		}
 		if f.Purpose == purpose {
 			return f, nil
 		}
 
-		// The write fails with PreconditionFailed only if another write came first, so read again.
 		f.Purpose = purpose
 		err = b.writeRecord(ctx, f, storage.IfRevision(revision))
-		if storage.CodeOf(err) != storage.PreconditionFailed {
+		isConflict := storage.CodeOf(err) == storage.PreconditionFailed
+		if !isConflict {
 			return f, err
 		}
+		// Another write came first, so read the record again.
 	}
 	return nil, &storage.Error{
 		Code: storage.Unavailable,
@@ -194,7 +196,8 @@ func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if err != nil && !isDamaged && !isMissing {
 		return err
 	}
-	if err == nil && current.Expires.IsZero() {
+	isPermanentNow := err == nil && current.Expires.IsZero()
+	if isPermanentNow {
 		return storage.PreconditionFailed
 	}
 
@@ -264,6 +267,7 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 		if timeid.Valid(id) && entry.Key == recordKey(id) {
 			ids = append(ids, id)
 		}
+		// A call returns at most listPage IDs, even if limit is larger.
 		if len(ids) == listPage {
 			return ids, ids[listPage-1], nil
 		}

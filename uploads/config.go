@@ -313,6 +313,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	// A later change by the application must not change the key.
 	c.TokenKey = slices.Clone(c.TokenKey)
 	if c.TokenKey == nil {
+		// Tokens of this key are valid only until the process ends.
 		c.TokenKey = []byte(rand.Text())
 	}
 }

@@ -97,7 +97,7 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	defer cancel()
 
 	if f.stage >= stageCounted {
-		// The reservation has become a part of the count.
+		// The count includes the file, so there is no reservation to give back.
 		_ = s.removeCounted(ctx, f)
 		return
 	}

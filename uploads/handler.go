@@ -191,11 +191,12 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	isListed := slices.ContainsFunc(h.config.Origins, func(listed string) bool {
 		return strings.EqualFold(listed, origin)
 	})
+	isAnyAllowed := slices.Contains(h.config.Origins, "*")
 	switch {
 	case isListed:
 		header.Set("Access-Control-Allow-Origin", origin)
 		header.Set("Access-Control-Allow-Credentials", "true")
-	case slices.Contains(h.config.Origins, "*"):
+	case isAnyAllowed:
 		header.Set("Access-Control-Allow-Origin", "*")
 	default:
 		return false
@@ -299,8 +300,8 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = refusal.Internal(err)
 	}
 
+	// After context.Canceled, the client has gone or the server is stopping, so OnError is not called.
 	status := e.HTTPStatus()
-	// After context.Canceled, the client has gone or the server is stopping.
 	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
 	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, publicError(err))

@@ -30,10 +30,8 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 	defer reader.Close()
 
 	s.identify(f)
-
 	oldType := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
-
 	// Config.Inspect may choose another type.
 	if f.ContentType != oldType {
 		t.ContentType = f.ContentType

@@ -35,8 +35,9 @@ func (l *lease) add(ctx context.Context, name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.names = append(l.names, name)
-	if l.cancel != nil {
-		// An earlier add has started the renewal of all entries.
+	isRenewing := l.cancel != nil
+	if isRenewing {
+		// The goroutine of an earlier add renews all entries.
 		return
 	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))

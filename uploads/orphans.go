@@ -242,7 +242,7 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil
 	}
-	var mu sync.Mutex
+	var mu sync.Mutex // guards bytes
 	return running.Stream(ctx, w.sessions(ctx, ""), readConcurrency, func(ctx context.Context, g group) error {
 		if !g.hasState {
 			return nil
@@ -253,9 +253,14 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 			return nil
 		}
 
-		// Only an unfinished upload may have an object without a record.
-		if err != nil || s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted {
+		if err != nil {
 			return err
+		}
+
+		// Only an unfinished upload may have an object without a record.
+		isOver := s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted
+		if isOver {
+			return nil
 		}
 
 		// Several sessions are read concurrently.

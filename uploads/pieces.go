@@ -137,7 +137,8 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 
 	// Another call may have completed the upload and removed its pieces, or the upload may have expired.
 	// The list of pieces cannot show that, so read the state again.
-	s, err = u.confirmUse(ctx, s, true)
+	const reload = true
+	s, err = u.confirmUse(ctx, s, reload)
 	if err != nil {
 		return nil, pieceFailed(err)
 	}

@@ -140,7 +140,8 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 			if e := u.piece.checkSame(s); e != nil {
 				return nil, e
 			}
-			return u.confirmUse(ctx, s, false)
+			const reload = false // s was read just now
+			return u.confirmUse(ctx, s, reload)
 		}
 
 		// Begin the upload, in place of an aborted one with the same token.

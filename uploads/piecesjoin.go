@@ -36,7 +36,8 @@ func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string
 		if err != nil {
 			return nil, err
 		}
-		if entry.Key != u.key(len(keys)+1) {
+		isNext := entry.Key == u.key(len(keys)+1)
+		if !isNext {
 			break
 		}
 		keys = append(keys, entry.Key)
@@ -155,7 +156,8 @@ func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*s
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil, session.SendAgain{Refusal: refusal.NotFound()}
 		}
-		if storage.CodeOf(err) != storage.Changed || attempt == joinAttempts {
+		wasReplaced := storage.CodeOf(err) == storage.Changed
+		if !wasReplaced || attempt == joinAttempts {
 			return attrs, err
 		}
 	}

@@ -86,7 +86,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	}
 
 	// Without records, the keys must show whose files they are.
-	if c.Allowance != nil && c.Records == nil && !slices.Contains(pattern.Values, keypattern.User) {
+	hasUser := slices.Contains(pattern.Values, keypattern.User)
+	if c.Allowance != nil && c.Records == nil && !hasUser {
 		return nil, argument.InvalidFor(
 			op, "Config.Key", "must have {user} if Config.Allowance is set without Config.Records",
 			"as in users/{user}/{random}{ext}",

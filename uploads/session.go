@@ -46,7 +46,8 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 
 	// A session that is over must look like a missing one.
 	now := k.setup.config.Now()
-	if s.Phase == session.PhaseAborted || !now.Before(s.Expires) || k.isOutdated(s) {
+	isExpired := !now.Before(s.Expires)
+	if s.Phase == session.PhaseAborted || isExpired || k.isOutdated(s) {
 		return nil, refusal.NotFound()
 	}
 	s.ID = id
@@ -109,7 +110,8 @@ func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 		if s.Phase == session.PhaseAborted {
 			return false, nil
 		}
-		if s.Phase == session.PhaseDone && s.Kind != session.KindPartial {
+		isFile := s.Phase == session.PhaseDone && s.Kind != session.KindPartial
+		if isFile {
 			return false, s.Completed()
 		}
 

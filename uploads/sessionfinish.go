@@ -136,8 +136,8 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 
 	// A file in pieces may have been made by an earlier call, and removed since. Then only its upload
 	// must still be ended.
-	isStored := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
-	e.gone = isStored && storage.CodeOf(err) == storage.ObjectNotFound
+	wasMadeBefore := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
+	e.gone = wasMadeBefore && storage.CodeOf(err) == storage.ObjectNotFound
 	if err != nil && !e.gone {
 		return e.keeper.dropIfRefused(ctx, e.s, err)
 	}

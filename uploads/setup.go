@@ -99,7 +99,7 @@ func (s *setup) checkUser(user User) *refusal.Error {
 		return refusal.Invalid(filename.Clean(name), flaw)
 	}
 
-	// The prefix of the key decides that, so no random bits are needed.
+	// Whether a key is reserved depends only on its prefix, so it needs no random bits here.
 	if s.config.reserves(s.pattern.Key(values, s.config.Now(), keypattern.Random{}, "")) {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}
@@ -171,7 +171,8 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 	if t.Key != "" {
 		return nil, refusal.Invalid("key", "The Target must have no Key.")
 	}
-	if t.Lifetime < 0 || t.Lifetime > 0 && s.config.Records == nil {
+	lacksRecords := t.Lifetime > 0 && s.config.Records == nil
+	if t.Lifetime < 0 || lacksRecords {
 		return nil, refusal.Invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	inner := session.Target(t)

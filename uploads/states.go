@@ -103,6 +103,7 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 			return err
 		}
 		if current != revision {
+			// Another call has changed the state, so it stays.
 			return nil
 		}
 	}

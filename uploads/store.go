@@ -169,7 +169,8 @@ func (t *storeOp) judge(ctx context.Context) *refusal.Error {
 	return nil
 }
 
-// reserveAndStore reserves room for the file, and stores it under a new key.
+// reserveAndStore reserves room for the file, and stores it under a new key. A failure gives the room back,
+// unless the object may exist.
 func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	random, err := randomKey(t.setup.config.Random)
 	if err != nil {
@@ -181,8 +182,9 @@ func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, *refusal
 	}
 
 	attrs, err := t.storeContent(ctx, target)
-	// After OutcomeUnknown, the object may exist, and keeps its room.
-	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
+	// An object that may exist keeps its room.
+	mayExist := err == nil || errors.Is(err, storage.OutcomeUnknown)
+	if !mayExist {
 		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
 	}
 	if inspectErr, ok := err.(inspectError); ok {

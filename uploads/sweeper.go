@@ -171,8 +171,8 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 			}
 
 			if name != current.name {
-				// The caller needs no more groups.
-				if current.name != "" && !yield(current, nil) {
+				hasGroup := current.name != ""
+				if hasGroup && !yield(current, nil) {
 					return
 				}
 				current = group{name: name}

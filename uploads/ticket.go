@@ -168,7 +168,7 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 	granted, e := s.counter.reserve(ctx, roomRequest{
 		user:    t.user,
 		name:    t.ticket.Random,
-		size:    cmp.Or(t.ticket.Size, -1),
+		size:    cmp.Or(t.ticket.Size, -1), // -1 if the client has not said it
 		maxSize: maxSize,
 		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(t.finalKey("")), Until: end},
 	})
@@ -261,7 +261,8 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *refusal.Error
 
 	t := &ticketOp{setup: s.setup, service: s, user: user}
 	payload, proof, _ := strings.Cut(token, ".")
-	if !hmac.Equal([]byte(proof), []byte(t.proof(payload))) {
+	isGenuine := hmac.Equal([]byte(proof), []byte(t.proof(payload)))
+	if !isGenuine {
 		return nil, refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload is not yours, or is not known here.")
 	}
 
