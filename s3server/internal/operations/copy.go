@@ -62,10 +62,12 @@ func openCopySource(r *request.Request, src state.VersionName) (*state.Version, 
 	}
 
 	v, versionID, err := r.Find(src)
+	isMarker := err != nil && v != nil
+	if isMarker && src.ID != "" {
+		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
+	}
 	if err == nil {
 		err = checkCopySource(r, v)
-	} else if isMarker := v != nil; isMarker && src.ID != "" {
-		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
 	if err != nil {
 		r.Server.Store.Release(v)
