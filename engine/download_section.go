@@ -118,7 +118,7 @@ func (s *section) setBody(body io.ReadCloser, cancel context.CancelFunc) error {
 // delivers a byte or no retry is left.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
-	emptyReads := 0 // reads in this call that brought neither a byte nor an error
+	emptyReads := 0 // reads of the open body in this call that brought neither a byte nor an error
 	for {
 		if err := s.ctx.Err(); err != nil {
 			// The body of a local driver does not check ctx.
@@ -142,7 +142,9 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 			}
 			err = io.ErrNoProgress
 		}
+
 		// The connection has ended early. If the retry policy permits it, the loop opens another.
+		emptyReads = 0
 		if e := s.prepareReconnect(err); e != nil {
 			return 0, e
 		}

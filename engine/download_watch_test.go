@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/core/buffer"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -95,6 +96,43 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "1234", string(text))
 		require.Equal(t, 1, store.gets)
+	})
+}
+
+// An emptyReadsStore has one object. Its n-th body first returns counts[n] times neither a byte nor an error.
+type emptyReadsStore struct {
+	remoteStore
+	counts []int
+}
+
+func (store *emptyReadsStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	count := store.counts[store.gets]
+	attrs, body, err := store.remoteStore.Get(ctx, r)
+	return attrs, &emptyReadsBody{ReadCloser: body, count: count}, err
+}
+
+type emptyReadsBody struct {
+	io.ReadCloser
+	count int
+}
+
+func (b *emptyReadsBody) Read(p []byte) (int, error) {
+	if b.count > 0 {
+		b.count--
+		return 0, nil
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// A body without progress makes the download open another one, which may have empty reads of its own.
+func TestDownloadContinuesAfterEmptyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &emptyReadsStore{counts: []int{buffer.MaxEmptyReads, 1}}
+		bucket := engine.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 2}))
+		text, _, err := storage.ReadAll(t.Context(), bucket, "a")
+		require.NoError(t, err)
+		require.Equal(t, "1234", string(text))
+		require.Equal(t, 2, store.gets)
 	})
 }
 
