@@ -25,7 +25,6 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	}
 
 	now := d.account.time()
-	readableAt := now.Add(d.account.restoreTime)
 	return d.change(ctx, r, func(o *object, _ *bucket, extra *extraAttrs) error {
 		// Until start, an earlier request is still in progress.
 		inProgress := now.Before(extra.restored.start)
@@ -33,9 +32,11 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 			return nil
 		}
 
+		readableAt := now
 		isReadable := now.Before(extra.restored.end)
 		if !isReadable {
 			// The restored copy becomes readable only after the time that a restore takes.
+			readableAt = now.Add(d.account.restoreTime)
 			extra.restored.start = readableAt
 		}
 

@@ -74,9 +74,11 @@ func TestRestoreArchivedObject(t *testing.T) {
 
 	// Another Restore keeps it for longer, but not forever.
 	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)))
+	end := now.AddDate(0, 0, 4)
 	now = now.AddDate(0, 0, 3)
-	_, _, err = storage.ReadAll(t.Context(), b, "cold")
+	_, attrs, err = storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
+	require.Equal(t, storage.RestoreState{Until: end}, attrs.Restore)
 	now = now.AddDate(0, 0, 2)
 	requireArchived(storage.RestoreState{})
 }
