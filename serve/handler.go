@@ -113,16 +113,17 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 		}
 		return h.put(w, r, key)
 	case http.MethodDelete:
-		if signedurl.HasParams(r.URL.RawQuery) && key != "" {
-			return h.remove(w, r, key)
+		if key == "" {
+			return errDenied
 		}
+		return h.remove(w, r, key)
 	case http.MethodPost:
 		if key == "" {
 			return h.post(w, r)
 		}
 	}
 
-	w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST, PUT")
+	w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT")
 	return errMethod
 }
 

@@ -41,6 +41,11 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.requireRefusal(s.request("DELETE", s.publicURL("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.requireContent("a", "x")
 
+	// Without a signature, even a public object cannot be removed, nor can the bucket.
+	s.requireRefusal(s.request("DELETE", s.publicURL("a"), nil), 403, "SignatureDoesNotMatch")
+	s.requireRefusal(s.request("DELETE", siteBase+"/", nil), 403, "AccessDenied")
+	s.requireContent("a", "x")
+
 	for range 2 {
 		require.Equal(t, 204, s.request("DELETE", signedURL.URL, nil).Code,
 			"a second request has nothing to remove")
