@@ -53,8 +53,8 @@ func (b *bucketFs) checkEmpty(name string) error {
 	return nil
 }
 
-// list yields the files and directories in a directory, without its markers, in the order of their
-// keys.
+// list yields the files and directories in a directory, sorted by key. It leaves out markers, the objects
+// that only keep a directory.
 func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 	prefix := keyOf(name)
 	if prefix != "" {
@@ -68,9 +68,8 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 			}
 
 			base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
-			// A marker is an object that only keeps its directory: Marker, or "directory/" of
-			// another tool.
-			isMarker := base == "" || base == Marker && !entry.IsPrefix
+			// Other tools call their markers "directory/", so the base is empty.
+			isMarker := base == "" || (base == Marker && !entry.IsPrefix)
 			if isMarker {
 				continue
 			}

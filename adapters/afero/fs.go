@@ -100,10 +100,13 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 
 // OpenFile opens a file or a directory. It ignores the mode.
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
-	const writes = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
+	const writeFlags = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
+	isRead := flag&writeFlags == 0
+	mayCreate := flag&os.O_CREATE != 0
+	mustCreate := mayCreate && flag&os.O_EXCL != 0
 
 	// A read of an object needs no request for its attributes.
-	if flag&writes == 0 && keyOf(name) != "" {
+	if isRead && keyOf(name) != "" {
 		f, err := b.openForReading(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
@@ -112,17 +115,17 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 
 	// The name may be that of a directory, or of an object to write.
 	info, err := b.stat(name)
-	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 {
+	if errors.Is(err, fs.ErrNotExist) && mayCreate {
 		return b.create(name, flag)
 	}
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
-	if flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
+	if mustCreate {
 		return nil, pathError("open", name, fs.ErrExist)
 	}
 	if info.IsDir() {
-		if flag&writes != 0 {
+		if !isRead {
 			return nil, pathError("open", name, syscall.EISDIR)
 		}
 		return &dir{fs: b, name: name, info: info}, nil
@@ -165,6 +168,7 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A writer that cannot store its content removes the empty object.
 	f.created = created
 	return f, nil
 }
@@ -264,9 +268,14 @@ func (b *bucketFs) Rename(src, dst string) error {
 		return pathError("rename", src, fs.ErrInvalid)
 	}
 
+	return pathError("rename", src, b.moveDirectory(source, target))
+}
+
+// moveDirectory moves all objects below source, the key of a directory, to the same names below target.
+func (b *bucketFs) moveDirectory(source, target string) error {
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
 		if err != nil {
-			return pathError("rename", src, err)
+			return err
 		}
 
 		newKey := target + strings.TrimPrefix(entry.Key, source)
@@ -275,7 +284,7 @@ func (b *bucketFs) Rename(src, dst string) error {
 			newKey += Marker
 		}
 		if err := b.move(entry.Key, newKey); err != nil {
-			return pathError("rename", src, err)
+			return err
 		}
 	}
 	return nil
