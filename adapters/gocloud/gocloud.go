@@ -264,8 +264,9 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 		return err
 	}
 
-	// Another program may have stored the same key without escapes.
-	if escapeKey(key) == key || !isListed(ctx, b.Bucket, key) {
+	// Another program may have stored an object under the same key without escapes.
+	isEscaped := escapeKey(key) != key
+	if !isEscaped || !isListed(ctx, b.Bucket, key) {
 		return nil
 	}
 	return b.removeExisting(ctx, key, opts)
@@ -309,7 +310,7 @@ func (b *bucket) signedUpload(ctx context.Context, key string, o *driver.SignedU
 	opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 	if o.ContentType != "" {
 		if !storage.Supports(b.Bucket, storage.SignedContentType) {
-			// A bucket that cannot sign at all has a clearer error.
+			// A bucket that cannot sign at all returns a clearer error than the one below.
 			if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil {
 				return "", err
 			}

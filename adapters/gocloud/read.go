@@ -41,24 +41,28 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	for _, entry := range page.Entries {
 		// The prefix may have matched only a part of an escape, and not the key itself.
 		key := unescapeKey(entry.Key)
-		if !strings.HasPrefix(key, o.Prefix) {
-			continue
+		if strings.HasPrefix(key, o.Prefix) {
+			list.Objects = append(list.Objects, listObject(key, entry))
 		}
-		list.Objects = append(list.Objects, &driver.ListObject{
-			Key:     key,
-			ModTime: entry.Modified,
-			Size:    entry.Size,
-			IsDir:   entry.IsPrefix,
-			AsFunc: func(target any) bool {
-				p, ok := target.(*storage.ListEntry)
-				if ok {
-					*p = entry
-				}
-				return ok
-			},
-		})
 	}
 	return list, nil
+}
+
+// listObject returns an entry of a listing in the form of the Go CDK. Its As returns the entry itself.
+func listObject(key string, entry storage.ListEntry) *driver.ListObject {
+	return &driver.ListObject{
+		Key:     key,
+		ModTime: entry.Modified,
+		Size:    entry.Size,
+		IsDir:   entry.IsPrefix,
+		AsFunc: func(target any) bool {
+			p, ok := target.(*storage.ListEntry)
+			if ok {
+				*p = entry
+			}
+			return ok
+		},
+	}
 }
 
 // NewRangeReader opens length bytes of an object from offset, or the rest of the object if length is
