@@ -47,11 +47,11 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 func (b *bucket) uploadIfMatch(
 	ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption,
 ) error {
-	notMet := func(cause error) error {
+	conditionNotMet := func(cause error) error {
 		return &storage.Error{Code: storage.PreconditionFailed, Op: "Upload", Key: name, Err: cause}
 	}
 	if version.Type != thanos.ETag {
-		return notMet(errors.New("the versions of this bucket are of type ETag"))
+		return conditionNotMet(errors.New("the versions of this bucket are of type ETag"))
 	}
 
 	_, err := b.bucket.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
@@ -65,7 +65,7 @@ func (b *bucket) uploadIfMatch(
 	isMissing := errors.Is(attrsErr, storage.ObjectNotFound)
 	hasOtherVersion := attrsErr == nil && attrs.Revision != version.Value
 	if isMissing || hasOtherVersion {
-		return notMet(err)
+		return conditionNotMet(err)
 	}
 	return err
 }

@@ -15,9 +15,10 @@ import (
 // List lists one folder, sorted by name. The token of a page is the name of its last entry, with a
 // slash at its end if that is a folder.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	page := &storage.Page{}
 
+	// The prefix may continue after the folder with the beginning of a name.
+	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	dir := strings.TrimSuffix(folder, "/")
 	if dir != "" && !isPossibleKey(dir) {
 		return page, nil
@@ -26,8 +27,9 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	entries, err := d.remote.List(ctx, dir)
 	if err != nil {
 		err = convertError(err)
-		// A folder is empty if nothing, or an object, has its name.
-		if storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir) {
+		// If nothing, or an object, has the name of the folder, the folder is empty.
+		isEmpty := storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir)
+		if isEmpty {
 			return page, nil
 		}
 		return nil, err
@@ -68,14 +70,15 @@ func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.isBelowObject(ctx, dir+"/x")
 }
 
-// appendEntry appends entry to entries, unless it could not be read. Such an entry is a marker of a
-// folder, whose name ends in a slash, or a link.
+// appendEntry appends entry to entries, unless nobody could read it, as it is the case with a link and with
+// the marker of a folder, an object whose name ends in a slash.
 func appendEntry(ctx context.Context, entries []storage.ListEntry, entry fs.DirEntry) []storage.ListEntry {
 	switch e := entry.(type) {
 	case fs.Directory:
 		return append(entries, storage.ListEntry{Key: e.Remote() + "/", IsPrefix: true})
 	case fs.Object:
-		if e.Size() >= 0 && e.Storable() && isPossibleKey(e.Remote()) {
+		canBeRead := e.Size() >= 0 && e.Storable() && isPossibleKey(e.Remote())
+		if canBeRead {
 			attrs := attrsOf(ctx, e.Remote(), e)
 			return append(entries, storage.ListEntry{
 				Key:      attrs.Key,

@@ -25,7 +25,8 @@ func revisionOf(modified time.Time, size int64) string {
 // Put stores an object. If the remote can rename, the object has a temporary name until it is complete, so that nobody
 // reads a part of it.
 func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if !isPossibleKey(r.Key) || len(r.Native) > 0 {
+	hasNativeSettings := len(r.Native) > 0
+	if !isPossibleKey(r.Key) || hasNativeSettings {
 		return nil, storage.Unsupported
 	}
 
@@ -212,8 +213,8 @@ func (d *remoteDriver) uploadPartial(
 	return obj, nil
 }
 
-// uploadDistinct uploads a body under a name. If the object has the size and time of the one that it will replace, of
-// which its revision is made, uploadDistinct gives it a later time.
+// uploadDistinct uploads a body under a name, so that the object has another revision than the one that it will
+// replace. A revision is made of size and time, so if both are equal, the object gets a later time.
 func (d *remoteDriver) uploadDistinct(
 	ctx context.Context, name string, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
@@ -228,6 +229,7 @@ func (d *remoteDriver) uploadDistinct(
 		return obj, nil
 	}
 
+	// The times of a remote may be coarse, so a later write may still get the same time.
 	for obj.Size() == replaced.Size() && obj.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
 		obj, err = d.rewriteLater(ctx, name, obj)
 		if err != nil {
@@ -281,7 +283,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		b.err = err
 		return n, err
 	}
-	isComplete := err != nil || b.bytesRead == b.r.Size
+	isAtEnd := err != nil
+	isComplete := isAtEnd || b.bytesRead == b.r.Size
 	if isComplete {
 		if checkErr := b.check(); checkErr != nil {
 			b.err = checkErr

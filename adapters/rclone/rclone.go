@@ -150,10 +150,10 @@ func convertError(err error) error {
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
 	}
 
+	// What this library understands already stays as it is. CodeOf returns Internal for errors of others.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	// An error that is not of this library has the code Internal.
 	isOfThisLibrary := storage.CodeOf(err) != storage.Internal
 	if isOfThisLibrary {
 		return err
