@@ -89,7 +89,7 @@ func CheckDriver(
 	for name, feature := range features {
 		finish, err := begin(t, faults.WithLimits(faults.Limits{Disable: feature}))
 		if err == nil {
-			// The code has not asked for the feature, so it must complete its work.
+			// The code has not refused to begin without the feature, so it must complete its work.
 			require.NoError(t, finish(), "%s without %s fails after the first byte", row, name)
 			continue
 		}
@@ -98,6 +98,7 @@ func CheckDriver(
 		require.Contains(t, errorWithHint(err), needed[name], "%s without %s", row, name)
 		delete(needed, name)
 	}
+	// What is left was never asked for.
 	require.Empty(t, needed, "needs.txt says that %s needs these, but it does not", row)
 }
 

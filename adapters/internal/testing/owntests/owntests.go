@@ -93,11 +93,13 @@ func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...str
 	require.NoError(t, err, "%s", built)
 
 	// Run the same program on each kind of store.
-	for name, address := range map[string]string{
+	directory := filepath.ToSlash(filepath.Join(j.work, "bucket"))
+	addresses := map[string]string{
 		"memory": "mem://judge",
-		"local":  "file://" + filepath.ToSlash(filepath.Join(j.work, "bucket")) + "?create=true&sync=false",
+		"local":  "file://" + directory + "?create=true&sync=false",
 		"minio":  minioserver.Address(t),
-	} {
+	}
+	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
 			c := exec.CommandContext(t.Context(), program, append([]string{"-test.v"}, flags...)...)
 			c.Dir = j.work
