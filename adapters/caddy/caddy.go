@@ -68,8 +68,7 @@ type Location struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 }
 
-// open opens the bucket. No error quotes the address, which may hold a secret by mistake if it comes
-// from a placeholder.
+// open opens the bucket. No error quotes the address: its placeholders may by mistake stand for a secret.
 func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 	address, err := caddy.NewReplacer().ReplaceOrErr(l.Address, true, true)
 	if err != nil {
@@ -82,16 +81,16 @@ func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 		return nil, errors.New("the timeout must not be negative")
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, l.timeout())
+	openCtx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
-	b, err := openBucket(ctx, address)
+	b, err := openBucket(openCtx, address)
 	if err != nil {
 		return nil, fmt.Errorf("opening the bucket: %w", err)
 	}
 	return &sharedBucket{
 		Bucket: b,
 		name:   locations.Location{Address: address}.String(),
-		users:  1,
+		users:  1, // the caller
 	}, nil
 }
 

@@ -75,6 +75,7 @@ func (f *FileSystem) Stat(name string) (fs.FileInfo, error) {
 		return directoryInfo(key), nil
 	}
 
+	// The timer cancels w.ctx if the request takes too long.
 	w := f.newWatch()
 	defer w.cancel()
 	timer := w.startTimer()
@@ -83,6 +84,8 @@ func (f *FileSystem) Stat(name string) (fs.FileInfo, error) {
 	if err == nil {
 		return infoOf(key, attrs), nil
 	}
+
+	// Without an object, the key may be that of a directory.
 	if err := f.checkDirectory(w, key, err); err != nil {
 		return nil, w.failure("stat", name, err)
 	}
@@ -142,13 +145,13 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 		storage.WithLimit(1),
 		storage.WithAnyOrder(),
 	}
-	// One entry or one error is enough, so each path returns.
-	for _, err := range f.bucket.List(w.ctx, opts...) {
-		// The prefix may be longer than any key.
-		if storage.CodeOf(err) == storage.InvalidArgument {
+	// The first entry shows that there is a directory, and an error ends the listing, so the loop never repeats.
+	for _, listErr := range f.bucket.List(w.ctx, opts...) {
+		// A prefix that is longer than any key has no objects.
+		if storage.CodeOf(listErr) == storage.InvalidArgument {
 			return readErr
 		}
-		return err
+		return listErr
 	}
 	return readErr
 }

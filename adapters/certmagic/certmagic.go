@@ -140,15 +140,17 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 			continue
 		}
 		if recursive {
-			// A recursive listing has no folders, so they are made of the keys.
+			// A recursive listing has no folders, so those that begin with this key are made of it.
 			keys = appendFolders(keys, prefix, previousFolder, entry.Key)
-			previousFolder = entry.Key[:strings.LastIndexByte(entry.Key, '/')+1]
+			lastSlash := strings.LastIndexByte(entry.Key, '/')
+			previousFolder = entry.Key[:lastSlash+1]
 		}
 		keys = append(keys, strings.TrimSuffix(entry.Key, "/"))
 	}
 
-	if len(keys) == 0 && prefix != "" {
-		// The folder may be empty, or missing.
+	mayBeMissing := len(keys) == 0 && prefix != ""
+	if mayBeMissing {
+		// Stat succeeds if the folder exists, and is only empty.
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}

@@ -106,13 +106,15 @@ func (d *driver) Walk(
 	for _, option := range options {
 		option(&o)
 	}
+
 	children, err := d.children(ctx, path)
 	if err != nil {
 		return err
 	}
 	err = d.walk(ctx, children, sortText(o.StartAfterHint), f)
-	// With this error, the caller says that it has as many paths as it wants.
-	if errors.Is(err, registry.ErrFilledBuffer) {
+	// With this error, f says that it has as many paths as it wants.
+	hasEnough := errors.Is(err, registry.ErrFilledBuffer)
+	if hasEnough {
 		return nil
 	}
 	return err

@@ -55,7 +55,7 @@ func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registr
 		return nil, err
 	}
 
-	// No file is unfinished, but an empty one has no content to keep, so it may be written again.
+	// There is no unfinished file. A finished one may be written again if it is empty: it has no content to keep.
 	attrs, err := d.bucket.Attrs(ctx, w.key)
 	if err != nil {
 		return nil, convertError(path, err)
@@ -157,11 +157,13 @@ func (w *writer) Close() error {
 		}
 	}
 
-	line, err := json.Marshal(w.state)
+	// The state is one line of JSON, which the bytes that do not fill a part follow.
+	content, err := json.Marshal(w.state)
 	if err != nil {
 		return err
 	}
-	content := append(append(line, '\n'), w.tail.Bytes()...)
+	content = append(content, '\n')
+	content = append(content, w.tail.Bytes()...)
 	_, err = w.driver.bucket.Upload(ctx, w.key+stateSuffix, bytes.NewReader(content))
 	return err
 }

@@ -151,9 +151,11 @@ func (o *IO) RenameNoReplace(src, dst string) error {
 	if !ok || moveErr.Code == storage.ObjectNotFound {
 		return err
 	}
+
 	// An error with the old key means that the copy exists, and only the removal has failed.
 	srcKey, keyErr := o.key(src)
-	if keyErr == nil && srcKey != "" && moveErr.Key == srcKey {
+	isOfRemoval := keyErr == nil && srcKey != "" && moveErr.Key == srcKey
+	if isOfRemoval {
 		return nil
 	}
 	return err
@@ -314,7 +316,8 @@ func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 		if isMarker {
 			return nil
 		}
-		if name == "." {
+		isBucket := name == "."
+		if isBucket {
 			return fn(location, entry, err)
 		}
 		return fn(root+name, entry, err)

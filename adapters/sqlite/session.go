@@ -21,8 +21,8 @@ type session struct {
 	readErr error           // error of a read during the last call
 }
 
-// callSQLite makes a call of SQLite's driver, such as a query, whose reads of the object fail when ctx is done. SQLite
-// does not tell why a read failed, and may ignore the failure, so callSQLite adds or returns that error.
+// callSQLite makes a call of SQLite's driver, such as a query, with ctx for all reads of the object. SQLite does not
+// report why a read failed, and may ignore the failure, so callSQLite adds the error of the read, or returns it.
 func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx = ctx
 	s.readErr = nil
