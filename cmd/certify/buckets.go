@@ -106,7 +106,8 @@ func (c *certification) tryBucket(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if attrs.Version == "" && storage.Supports(bucket, storage.Versioning) {
+	keepsNoVersions := attrs.Version == "" && storage.Supports(bucket, storage.Versioning)
+	if keepsNoVersions {
 		_, err := c.service.UpdateBucket(ctx, name, storage.WithVersioning(true))
 		c.unversioned = storage.CodeOf(err) == storage.Unsupported
 	}

@@ -85,30 +85,7 @@ and deletes it.
 // the package testing.
 func main() {
 	testing.Init()
-	flag.Usage = func() {
-		fmt.Fprint(os.Stderr, usage)
-	}
-
-	var s settings
-	flag.StringVar(&s.out, "o", "certified.json", "")
-	flag.BoolVar(&s.yes, "yes", false, "")
-	flag.BoolVar(&s.planOnly, "plan", false, "")
-	flag.StringVar(&s.rules, "run", "", "")
-	flag.IntVar(&s.parallel, "parallel", 4, "")
-	flag.BoolVar(&s.locks, "locks", false, "")
-	flag.StringVar(&s.record, "record", "", "")
-	flag.BoolVar(&s.questions, "questions", false, "")
-	flag.StringVar(&s.kms, "kms", "", "")
-	flag.BoolVar(&s.defender, "defender", false, "")
-	flag.StringVar(&s.immutable, "immutable", "", "")
-	flag.DurationVar(&s.sasLimit, "sas-limit", 0, "")
-	flag.Parse()
-
-	if flag.NArg() != 1 || s.parallel < 1 {
-		flag.Usage()
-		os.Exit(2)
-	}
-	s.address = flag.Arg(0)
+	s := parseFlags()
 
 	c, err := begin(context.Background(), s)
 	if err != nil {
@@ -132,7 +109,38 @@ func main() {
 	// testing.Init has defined these flags, so Set does not fail.
 	_ = flag.Set("test.parallel", strconv.Itoa(s.parallel))
 	_ = flag.Set("test.timeout", "0")
-	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
+	runAll := func(string, string) (bool, error) { return true, nil }
+	testing.Main(runAll, c.tests(), nil, nil)
+}
+
+// parseFlags parses the command line. If it is invalid, parseFlags prints the usage and exits.
+func parseFlags() settings {
+	flag.Usage = func() {
+		fmt.Fprint(os.Stderr, usage)
+	}
+
+	// The usage describes the flags, so they have no texts here.
+	var s settings
+	flag.StringVar(&s.out, "o", "certified.json", "")
+	flag.BoolVar(&s.yes, "yes", false, "")
+	flag.BoolVar(&s.planOnly, "plan", false, "")
+	flag.StringVar(&s.rules, "run", "", "")
+	flag.IntVar(&s.parallel, "parallel", 4, "")
+	flag.BoolVar(&s.locks, "locks", false, "")
+	flag.StringVar(&s.record, "record", "", "")
+	flag.BoolVar(&s.questions, "questions", false, "")
+	flag.StringVar(&s.kms, "kms", "", "")
+	flag.BoolVar(&s.defender, "defender", false, "")
+	flag.StringVar(&s.immutable, "immutable", "", "")
+	flag.DurationVar(&s.sasLimit, "sas-limit", 0, "")
+	flag.Parse()
+
+	if flag.NArg() != 1 || s.parallel < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	s.address = flag.Arg(0)
+	return s
 }
 
 // prepare checks before the first case that the result can be written and that the credentials suffice.

@@ -175,6 +175,7 @@ func (c *certification) ask(t *testing.T, q question) answer {
 		return answer{ID: q.id, Open: "it was not asked for: it locks objects, and needs -locks"}
 	}
 
+	// Each question is a subtest. Its error is only printed, because an open question is no failure.
 	a := answer{ID: q.id}
 	t.Run(q.id, func(t *testing.T) {
 		var err error
@@ -200,7 +201,6 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	}()
 
 	// A question that cannot be asked here stays open, with the reason.
-
 	text, err := q.ask(ctx, i)
 	var reason notApplicable
 	if errors.As(err, &reason) {
@@ -217,7 +217,6 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	}
 
 	// A question may give only the answers that it declares.
-
 	if !slices.Contains(q.answers, text) {
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}

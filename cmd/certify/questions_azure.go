@@ -207,7 +207,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	// A signed URL is valid from signedSlack before the present.
+	// A signed URL is valid from signedSlack before the present, and the policy limits the whole time.
 	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
 	if err != nil {
 		return "", err

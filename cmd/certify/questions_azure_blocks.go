@@ -44,6 +44,7 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// The id of this block has 4 bytes.
 	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
@@ -69,9 +70,11 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
+	// The block belongs to the key "a", under which Put Blob now stores an object.
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
+
 	blocks, err := client.NewBlockBlobClient("a").GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
 	if err != nil {
 		return "", err
@@ -102,12 +105,11 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 // askPartVersions asks whether a container that keeps versions also keeps those of the parts of an open
 // upload.
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.newBucket(ctx)
-	if err != nil {
+	if _, err := i.newBucket(ctx); err != nil {
 		return "", err
 	}
 
-	// A bucket without the option shows no version.
+	// A bucket shows versions only if it is opened with this option.
 	b, err := i.open(i.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
@@ -127,13 +129,13 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := uploadOnePart(ctx, b); err != nil {
 		return "", err
 	}
-	count, err := countPartVersions(ctx, client)
+	versionCount, err := countPartVersions(ctx, client)
 	if err != nil {
 		return "", err
 	}
 
-	i.setDetail("%d", count)
-	if count > 0 {
+	i.setDetail("%d", versionCount)
+	if versionCount > 0 {
 		return "yes", nil
 	}
 	return "no", nil

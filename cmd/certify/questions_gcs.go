@@ -118,7 +118,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 	if o.bucket, err = i.open(i.name(), storage.WithPublicAccess(true)); err != nil {
 		return nil, err
 	}
-	old, err := o.bucket.Upload(ctx, "a", strings.NewReader("old"))
+	oldAttrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("old"))
 	if err != nil {
 		return nil, err
 	}
@@ -126,27 +126,33 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 
-	// Several reads reach several of the caches.
-	const reads = 3
-	for range reads {
-		status, _, err := i.get(ctx, http.MethodGet, o.address, nil, "")
-		if err != nil {
-			return nil, err
-		}
-		if status != http.StatusOK {
-			return nil, notApplicable("the object is not public: " + http.StatusText(status))
-		}
+	if err := i.fillCaches(ctx, o.address); err != nil {
+		return nil, err
 	}
-
-	attrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("new"))
+	newAttrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("new"))
 	if err != nil {
 		return nil, err
 	}
 
 	// The generation is the part of a revision after the colon.
-	_, o.oldGeneration, _ = strings.Cut(old.Revision, ":")
-	_, o.newGeneration, _ = strings.Cut(attrs.Revision, ":")
+	_, o.oldGeneration, _ = strings.Cut(oldAttrs.Revision, ":")
+	_, o.newGeneration, _ = strings.Cut(newAttrs.Revision, ":")
 	return o, nil
+}
+
+// fillCaches reads a public object several times, to reach several of the caches.
+func (i *inquiry) fillCaches(ctx context.Context, address string) error {
+	const reads = 3
+	for range reads {
+		status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK {
+			return notApplicable("the object is not public: " + http.StatusText(status))
+		}
+	}
+	return nil
 }
 
 // askPublicCache asks whether a read with credentials returns the new bytes of an overwritten public

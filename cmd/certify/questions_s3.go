@@ -307,18 +307,7 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		// Another write of the key may come before the upload is complete.
 		var otherWrite sync.WaitGroup
 		otherWrite.Go(func() { _ = put(ctx, b, *upload.Key) })
-		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
-			Bucket:      upload.Bucket,
-			Key:         upload.Key,
-			UploadId:    upload.UploadId,
-			IfNoneMatch: aws.String("*"),
-			MultipartUpload: &types.CompletedMultipartUpload{
-				Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
-			},
-		}, func(o *awss3.Options) {
-			// A retry would hide the conflict.
-			o.Retryer = aws.NopRetryer{}
-		})
+		err = completeIfAbsent(ctx, client, upload, part)
 		otherWrite.Wait()
 		if statusOf(err) != http.StatusConflict {
 			continue
@@ -339,6 +328,25 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	return "", notApplicable("no conflict came up in 10 attempts")
+}
+
+// completeIfAbsent completes an upload with one part, on the condition that its key has no object. It does
+// not retry, because a retry would hide a conflict.
+func completeIfAbsent(
+	ctx context.Context, client *awss3.Client, upload *awss3.CreateMultipartUploadOutput, part *awss3.UploadPartOutput,
+) error {
+	_, err := client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+		Bucket:      upload.Bucket,
+		Key:         upload.Key,
+		UploadId:    upload.UploadId,
+		IfNoneMatch: aws.String("*"),
+		MultipartUpload: &types.CompletedMultipartUpload{
+			Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
+		},
+	}, func(o *awss3.Options) {
+		o.Retryer = aws.NopRetryer{}
+	})
+	return err
 }
 
 // beginOnePart begins a multipart upload and uploads its only part, but does not complete it.

@@ -101,14 +101,15 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	const limit = 5 * time.Second
 	start := time.Now()
 	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
-	i.setDetail("%.1f s", time.Since(start).Seconds())
+	elapsed := time.Since(start)
+	i.setDetail("%.1f s", elapsed.Seconds())
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if time.Since(start) > limit {
+	if elapsed > limit {
 		return "longer", nil
 	}
 	return "at most 5 seconds", nil

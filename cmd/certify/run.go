@@ -79,6 +79,7 @@ type certification struct {
 
 // begin opens the account that the settings name and plans the run. It creates no bucket.
 func begin(ctx context.Context, s settings) (*certification, error) {
+	// The host in an address is the name of a bucket.
 	if u, err := url.Parse(s.address); err == nil && u.Host != "" {
 		return nil, fmt.Errorf(
 			"the address must be that of an account, without the bucket %q: each case creates a bucket of its own",
@@ -299,7 +300,7 @@ func (c *certification) skipIfInterrupted(t *testing.T) {
 // the settings, the bucket has none, and the case finds what is missing.
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
-	// This runs after the removal of the bucket, which may fail the case.
+	// The last clean-up to be registered runs first, so this one sees whether removeBucket has failed the case.
 	t.Cleanup(func() { c.recordFailure(t) })
 	c.skipIfInterrupted(t)
 
