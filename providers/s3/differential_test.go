@@ -13,32 +13,38 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// A bucket of our server gives the same results as memory to random calls, whatever store the
-// server has.
+// Random calls have the same results on a bucket of our server as on a bucket in memory, whatever store the server has.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
-	for name, c := range map[string]s3server.Config{
-		"memory":    {Strict: true},
-		"directory": {Service: directory},
-		"gateway":   {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if name != "memory" {
+	tests := []struct {
+		name      string
+		config    s3server.Config
+		isFurther bool // the case is left out in a short run
+	}{
+		{name: "memory", config: s3server.Config{Strict: true}},
+		{name: "directory", config: s3server.Config{Service: directory}, isFurther: true},
+		{
+			name:      "gateway",
+			config:    s3server.Config{Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
+			isFurther: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.isFurther {
 				testserver.Further(t)
 			}
-			server := startOwnServer(t, c)
+			server := startOwnServer(t, tt.config)
+
+			// Run gives the open function no option, the one for versions, or those for versions and locks.
 			open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-				// The options are those for versions and for locks, in this order.
-				const versions, versionsAndLocks = 1, 2
-				switch len(opts) {
-				case versionsAndLocks:
+				hasVersions := len(opts) >= 1
+				hasLocks := len(opts) >= 2
+				if hasLocks {
 					return server.open(t, server.lockingBucket(t), opts...)
-				case versions:
-					return server.open(t, server.bucket(t, true), opts...)
-				default:
-					return server.open(t, server.bucket(t, false), opts...)
 				}
+				return server.open(t, server.bucket(t, hasVersions), opts...)
 			}
 			differential.Run(t, differential.Config{Seeds: 1, Versions: true, Locks: true}, open)
 		})

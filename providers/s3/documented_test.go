@@ -161,26 +161,32 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 // A listing of the whole bucket fails with Unsupported if the server cannot escape a key with a
 // control character. A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
+	// The server lists keys as versitygw does. Each of its buckets has an object and an upload of another program, and
+	// their key has a control character.
 	foreign := &foreignEntries{}
-	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in),
-		documented.VersitysListings)
-	foreign.addTo(s)
-	b := s.open(t, s.bucket(t, false))
+	server, _ := startAnsweringServer(t, "versitygw", nil,
+		documented.ForeignObject(foreign.in), documented.VersitysListings)
+	foreign.addTo(server)
+
+	b := server.open(t, server.bucket(t, false))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	_, err := b.Upload(t.Context(), "photos/a", strings.NewReader("x"))
 	require.NoError(t, err)
 
+	// A listing that has the key fails.
 	_, err = storage.ListPage(t.Context(), b, "")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "control character")
 
+	// A listing without the key succeeds.
 	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("photos/"))
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
 
-	for u, err := range storage.ListUploads(t.Context(), b) {
+	// The only upload in progress, if any is listed, is that of the other program.
+	for upload, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
-		require.True(t, documented.IsForeign(u.Key), u.Key)
+		require.True(t, documented.IsForeign(upload.Key), upload.Key)
 	}
 }
 
@@ -255,41 +261,50 @@ var underRetention = map[string]string{
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	tests := []struct {
-		profile string
-		answers []documented.Answer
-		kinds   []documented.Kind
+		profile       string
+		errors        []documented.Answer // transient errors that the provider documents
+		differences   []documented.Kind   // from Amazon's server
+		foreignObject bool                // the server can list the object of another program
 	}{
 		{
-			profile: "r2",
-			answers: documented.R2,
-			kinds:   []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions},
+			profile:       "r2",
+			errors:        documented.R2,
+			differences:   []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions},
+			foreignObject: true,
 		},
 		{
-			profile: "spaces",
-			answers: documented.Spaces,
-			kinds:   []documented.Kind{documented.CephsUploads},
+			profile:       "spaces",
+			errors:        documented.Spaces,
+			differences:   []documented.Kind{documented.CephsUploads},
+			foreignObject: true,
 		},
-		{profile: "versitygw", kinds: []documented.Kind{documented.VersitysListings}},
+		{
+			profile:       "versitygw",
+			differences:   []documented.Kind{documented.VersitysListings},
+			foreignObject: false, // see TestListUnescapedForeignKey
+		},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
-			// Each bucket also has entries of another program, which the listings must have.
+			// Each bucket also has an upload and, if possible, an object of another program.
 			foreign := &foreignEntries{}
-			kinds := tt.kinds
-			// versitygw cannot list the object (see TestListUnescapedForeignKey).
-			if tt.profile != "versitygw" {
-				kinds = append(kinds, documented.ForeignObject(foreign.in))
+			differences := tt.differences
+			if tt.foreignObject {
+				differences = append(differences, documented.ForeignObject(foreign.in))
 			}
-			s, answering := startAnsweringServer(t, tt.profile, tt.answers, kinds...)
-			foreign.addTo(s)
+			server, errorServer := startAnsweringServer(t, tt.profile, tt.errors, differences...)
+			foreign.addTo(server)
 
+			// The suite does not expect these entries in listings, so the layer takes them out, and counts them.
 			layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
-			requireConformance(t, s, layer, append(documented.Skips(nil), documented.SkipCore(),
-				storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"),
-				storagetest.WithName("s3"))...)
+			opts := append(documented.Skips(nil), documented.SkipCore(), storagetest.WithName("s3"),
+				storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"))
+			requireConformance(t, server, layer, opts...)
+
+			// The listings had the entries, and each transient error was given.
 			foreign.requireSeen(t, tt.profile)
-			answering.RequireAllGiven(t)
+			errorServer.RequireAllGiven(t)
 		})
 	}
 }

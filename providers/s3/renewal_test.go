@@ -365,18 +365,20 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 			"InvalidAccessKeyId": http.StatusForbidden,
 		} {
 			t.Run(src.name+"/"+code, func(t *testing.T) {
-				r := newRotation(t, code, status)
-				b, s, rotate := r.open(t, src)
-				_, err := b.Upload(t.Context(), "kept", strings.NewReader("hello world"))
+				// The store accepts one access key at a time, which the source has.
+				store := newRotation(t, code, status)
+				bucket, account, acceptNextKey := store.open(t, src)
+				_, err := bucket.Upload(t.Context(), "kept", strings.NewReader("hello world"))
 				require.NoError(t, err)
 
 				for _, call := range renewedCalls {
-					// The bucket and the account use accepted credentials.
-					require.NoError(t, drain(b.List(t.Context())))
-					require.NoError(t, drain(s.Buckets(t.Context())))
+					// Let the bucket and the account get the key that is accepted now.
+					require.NoError(t, drain(bucket.List(t.Context())))
+					require.NoError(t, drain(account.Buckets(t.Context())))
 
-					rotate()
-					require.NoError(t, call.do(t.Context(), b, s), call.name)
+					// From now on, the store refuses that key.
+					acceptNextKey()
+					require.NoError(t, call.do(t.Context(), bucket, account), call.name)
 				}
 			})
 		}
@@ -385,26 +387,32 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 
 // Calls that are refused at the same time share the new credentials.
 func TestCredentialsRefusedConcurrently(t *testing.T) {
-	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
+	// The store accepts one access key at a time. The provider returns that key, and counts how often it is asked.
+	store := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	var retrievals atomic.Int64
 	provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		retrievals.Add(1)
-		return numberedKey(r.valid.Load()), nil
+		return numberedKey(store.valid.Load()), nil
 	})
-	b, _, rotate := r.open(t, source{config: func(*testing.T, *rotation) (Config, func()) {
-		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(provider)}}, func() {}
-	}})
+	counted := source{config: func(*testing.T, *rotation) (c Config, update func()) {
+		nothingToUpdate := func() {}
+		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(provider)}}, nothingToUpdate
+	}}
+	bucket, _, acceptNextKey := store.open(t, counted)
 
-	const rounds, uploads = 6, 50 // together more calls than the retry budget has
+	// In each round, all uploads are refused at first. The retry budget has fewer retries than that.
+	const rounds, uploads = 6, 50
 	upload := func(ctx context.Context, i int) error {
-		_, err := b.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
+		_, err := bucket.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
 		return err
 	}
 	for range rounds {
-		require.NoError(t, drain(b.List(t.Context())))
-		rotate()
+		require.NoError(t, drain(bucket.List(t.Context())))
+		acceptNextKey()
 		require.NoError(t, running.Each(t.Context(), uploads, uploads, upload))
 	}
+
+	// The first key was retrieved once, and so was that of each round.
 	require.EqualValues(t, 1+rounds, retrievals.Load())
 }
 
