@@ -300,41 +300,45 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				_, err := u.WriteChunk(t.Context(), start, bytes.NewReader(content[start:end]))
 				return err
 			}
-			reopen := func() handler.Upload {
+			// loadUpload returns the upload as a server sees it that reads its state now.
+			loadUpload := func() handler.Upload {
 				u, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
 				return u
 			}
 
-			// A server begins the upload, and keeps this state from now on.
-			oldest, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
+			// The first server begins the upload. It never reads the state again.
+			first, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
-			require.NoError(t, write(oldest, 0, 100))
+			require.NoError(t, write(first, 0, 100))
+			stored := int64(100)
 
-			// Each holder of the lock stops at one of these offsets, in the first part and in the second.
-			ends := []int64{300, tt.part, tt.part + 50, tt.part + 200}
-			for _, end := range ends {
-				holder := reopen()
+			// Other servers hold the lock, one after the other. Each writes up to one of these offsets, in the first part
+			// and in the second.
+			for _, end := range []int64{300, tt.part, tt.part + 50, tt.part + 200} {
+				holder := loadUpload()
 				info, err := holder.GetInfo(t.Context())
 				require.NoError(t, err)
-				stale := reopen()
+				require.Equal(t, stored, info.Offset)
+				outdated := loadUpload() // until the holder writes
 
 				// The holder of the lock writes, and servers with an older state do not.
-				require.NoError(t, write(holder, info.Offset, end))
-				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
-				require.ErrorIs(t, write(oldest, 100, 150), handler.ErrFileLocked)
+				require.NoError(t, write(holder, stored, end))
+				require.ErrorIs(t, write(outdated, stored, stored+10), handler.ErrFileLocked)
+				require.ErrorIs(t, write(first, 100, 150), handler.ErrFileLocked)
+				stored = end
 			}
 
 			// The last holder completes the upload.
-			last := reopen()
-			require.NoError(t, write(last, ends[len(ends)-1], int64(len(content))))
+			last := loadUpload()
+			require.NoError(t, write(last, stored, int64(len(content))))
 			require.NoError(t, last.FinishUpload(t.Context()))
 
 			// The object has all bytes, and no tail is left.
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
-			require.Error(t, write(oldest, 100, 150), "after the end")
+			require.Error(t, write(first, 100, 150), "after the end")
 			exists, err := store.bucket.Exists(t.Context(), "a.part")
 			require.NoError(t, err)
 			require.False(t, exists)
