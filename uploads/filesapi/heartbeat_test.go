@@ -18,11 +18,10 @@ import (
 // A longJoin is a call of UploadPart that joins two parts. It ends only when the test calls end.
 type longJoin struct {
 	fixture *fixture
+	call    *partCall
 	compose *composeGate
 	beats   chan time.Duration // the call renews its claim after each receive, which returns its interval
-	calls   sync.WaitGroup
-	record  *filesapi.Record
-	err     error
+	renewed time.Duration      // how long the claim was renewed, from the start of the join
 }
 
 // startLongJoin returns a longJoin that has reached the join.
@@ -41,20 +40,28 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 		}
 	})
 
-	j.calls.Go(func() {
-		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-	})
+	j.call = j.fixture.startPart(t, strings.NewReader("b"), 2)
 	<-j.compose.inside
 	return j
+}
+
+// renewFor lets the call renew its claim as often as it does when the join has taken this time.
+func (j *longJoin) renewFor(t *testing.T, taken time.Duration) {
+	t.Helper()
+	for j.renewed < taken {
+		interval := <-j.beats
+		require.LessOrEqual(t, interval, 20*time.Second)
+		j.renewed += interval
+	}
 }
 
 // end lets the join end, and returns the record of the file.
 func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	t.Helper()
 	close(j.compose.open)
-	j.calls.Wait()
-	require.NoError(t, j.err)
-	return j.record
+	record, err := j.call.wait()
+	require.NoError(t, err)
+	return record
 }
 
 // While one UploadPart call joins the parts, other calls wait for it, even for ten minutes, and do not join the
@@ -63,35 +70,34 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 
-		// One call is joining the parts, and another one sends the last part.
-		join := startLongJoin(t, f)
-		calls := faults.New()
-		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
-
-		// While the other call waits, let the join renew its claim as often as it would in that time.
+		// One call is joining the parts. It ends after ten minutes.
 		const joinTakes = 10 * time.Minute
-		var waited, renewed time.Duration
-		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
-			waited += d
-			if waited >= joinTakes {
-				if join.record == nil {
-					join.end(t)
-				}
-				return ctx.Err()
-			}
-			for renewed < waited {
-				interval := <-join.beats
-				require.LessOrEqual(t, interval, 20*time.Second)
-				renewed += interval
-			}
-			return nil
+		join := startLongJoin(t, f)
+		var joined *filesapi.Record
+		endJoin := sync.OnceFunc(func() {
+			joined = join.end(t)
 		})
 
-		// The other call has waited, has joined nothing, and returns the same file.
+		// The waits of another call take no time, but are added up. The join renews its claim as often as it would in
+		// that time.
+		calls := faults.New()
+		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
+		waited := time.Duration(0)
+		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
+			waited += d
+			if waited < joinTakes {
+				join.renewFor(t, waited)
+				return nil
+			}
+			endJoin()
+			return ctx.Err()
+		})
 		record := other.sendPart(t, "b", partOptions(token, 2, 2))
+
+		// The other call has waited, has joined nothing, and returns the same file.
 		require.GreaterOrEqual(t, waited, joinTakes)
 		require.Zero(t, calls.Count(faults.Compose))
-		require.Equal(t, join.record, record)
+		require.Equal(t, joined, record)
 		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
@@ -100,11 +106,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 // After a call has died with the parts joined, the next UploadPart uses the joined bytes, and does not join them again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
-
-	dead := f.openWithKiller(t, &killer{after: "Compose"})
-	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-	require.ErrorIs(t, err, errDead)
+	f.dieAfterJoin(t)
 
 	calls := faults.New()
 	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
@@ -117,31 +119,26 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 // does not wait for the other.
 func TestJoinLostClaim(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	first := startLongJoin(t, f)
 
-	// The second call waits for the first, and then joins the parts itself.
+	// The first call does not renew its claim while it joins the parts, so the second one takes the claim over and joins
+	// them, too.
+	first := startLongJoin(t, f)
 	secondJoin := newComposeGate()
-	second := f.openBeside(t, driver.WithLayer(secondJoin.layer))
-	var running sync.WaitGroup
-	var record *filesapi.Record
-	var err error
-	running.Go(func() {
-		record, err = second.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-	})
+	second := f.openBeside(t, driver.WithLayer(secondJoin.layer)).startPart(t, strings.NewReader("b"), 2)
 	<-secondJoin.inside
 
-	// The first call ends first.
+	// The first call ends while the second one is still joining the parts.
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
-		t.Error("it waits")
+		t.Error("the first call waits for the second one")
 		return context.Canceled
 	})
-	r := first.end(t)
+	firstRecord := first.end(t)
 	close(secondJoin.open)
+	secondRecord, err := second.wait()
+	require.NoError(t, err)
 
 	// Both calls return the one file.
-	running.Wait()
-	require.NoError(t, err)
-	require.Equal(t, r, record)
+	require.Equal(t, firstRecord, secondRecord)
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 	requireConsistent(t, f.bucket, f.records)
 }

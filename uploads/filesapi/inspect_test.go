@@ -262,20 +262,27 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 // If a call dies during Inspect, Sweep removes the content that it left.
 func TestSweepAfterInspectDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
-		d := &killer{after: "Get"} // the inspection
-		dying := f.openBeside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		inspecting, err := filesapi.NewStore(dying.bucket, f.records, filesapi.StoreConfig{Now: f.clock.Now, Inspect: refuseEvil})
-		require.NoError(t, err)
+		const staged = "files/parts/" // prefix of content that is not a file yet
+		c := filesapi.StoreConfig{Inspect: refuseEvil}
+		f := o.open(t, c)
 
-		_, err = inspecting.Upload(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
+		// The process is killed when Inspect has read the content, which is its first Get of the bucket.
+		d := &killer{after: "Get"}
+		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+		bucket := f.openBeside(t, driver.WithLayer(d.layer), noRetry).bucket
+		c.Now = f.clock.Now
+		dying, err := filesapi.NewStore(bucket, f.records, c)
+		require.NoError(t, err)
+		_, err = dying.Upload(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
 		require.Error(t, err)
-		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1)
+
+		// It leaves the content, but no file.
+		require.Len(t, keysUnder(t, f.bucket, staged), 1)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
 		f.clock.Advance(longIdle)
 		f.sweep(t)
-		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
+		require.Empty(t, keysUnder(t, f.bucket, staged))
 	})
 }
 

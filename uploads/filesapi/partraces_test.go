@@ -142,35 +142,62 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 	return m.Driver.Put(ctx, r)
 }
 
+// meetOthers returns a layer of the bucket of one call. Before the call first writes the state of its upload, it waits
+// until all calls of the group have come so far.
+func meetOthers(group *sync.WaitGroup) storage.OpenOption {
+	return driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return meeting{Driver: next, group: group, once: new(sync.Once)}
+	})
+}
+
+// A partCall is a call of UploadPart in a goroutine of its own.
+type partCall struct {
+	ended  chan struct{}
+	record *filesapi.Record
+	err    error
+}
+
+// startPart begins to send one of the two parts of a file.
+func (f *fixture) startPart(t *testing.T, body io.Reader, number int) *partCall {
+	c := &partCall{ended: make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		c.record, c.err = f.store.UploadPart(t.Context(), body, partOptions(token, 2, number))
+	}()
+	return c
+}
+
+// wait waits until the call has ended, and returns its results.
+func (c *partCall) wait() (*filesapi.Record, error) {
+	<-c.ended
+	return c.record, c.err
+}
+
 // Several calls that upload the last missing part at the same time make one file, and each returns its record.
 func TestUploadPartOneCompletes(t *testing.T) {
-	const calls = 4
+	const callCount = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 
 	// Each call waits for the others, so that all of them complete the file.
-	var receivers, senders sync.WaitGroup
-	receivers.Add(calls)
-	records := make([]*filesapi.Record, calls)
-	errs := make([]error, calls)
+	var group sync.WaitGroup
+	group.Add(callCount)
+	calls := make([]*partCall, callCount)
 	for i := range calls {
 		// The parts stay, so that no call stops because they are missing.
 		keepParts := driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch | faults.Delete)).Layer())
-		meetOthers := driver.WithLayer(func(next driver.Driver) driver.Driver {
-			return meeting{Driver: next, group: &receivers, once: new(sync.Once)}
-		})
 		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-		s := f.openBeside(t, keepParts, meetOthers, noRetry)
-		senders.Go(func() {
-			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		})
+		s := f.openBeside(t, keepParts, meetOthers(&group), noRetry)
+		calls[i] = s.startPart(t, strings.NewReader("b"), 2)
 	}
-	senders.Wait()
 
 	// All calls return the same record.
-	for i := range calls {
-		require.NoError(t, errs[i])
-		require.Equal(t, records[0], records[i])
+	first, err := calls[0].wait()
+	require.NoError(t, err)
+	for _, call := range calls[1:] {
+		record, err := call.wait()
+		require.NoError(t, err)
+		require.Equal(t, first, record)
 	}
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 	requireConsistent(t, f.bucket, f.records)

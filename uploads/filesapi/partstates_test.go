@@ -56,18 +56,18 @@ func TestSweepOfPartialRemains(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// One upload has a state and a part, and one only a state.
-	sendTempPart("state-and-part")
-	partKeys := keysUnder(t, f.bucket, "files/parts/")
+	// One upload has only a state in the database, and one a state and a part.
 	sendTempPart("only-a-state")
 	for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-		if key != partKeys[0] {
-			require.NoError(t, f.bucket.Remove(t.Context(), key))
-		}
+		require.NoError(t, f.bucket.Remove(t.Context(), key))
 	}
+	sendTempPart("state-and-part")
 
-	// Two uploads have a part and a state that is not used. They are the first and the last ones in the order of keys.
-	for _, hash := range []string{strings.Repeat("0", 40), strings.Repeat("f", 40)} {
+	// Two uploads have a part, and a state in the bucket that is not used. They are the first and the last ones in the
+	// order of keys.
+	firstHash := strings.Repeat("0", 40)
+	lastHash := strings.Repeat("f", 40)
+	for _, hash := range []string{firstHash, lastHash} {
 		f.put(t, "files/parts/"+hash+"/state.json")
 		f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
 	}
@@ -75,7 +75,8 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	// None of the uploads is idle yet.
 	f.sweep(t)
 	require.Len(t, f.database.states, 2)
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5)
+	const parts, unusedStates = 3, 2
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), parts+unusedStates)
 
 	// All uploads are idle now.
 	f.clock.Advance(longIdle)

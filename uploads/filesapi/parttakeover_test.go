@@ -22,22 +22,30 @@ import (
 func TestTakeoverFromDeadCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		dead := f.openWithKiller(t, &killer{after: "Compose"})
-		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		require.ErrorIs(t, err, errDead)
+		f.dieAfterJoin(t)
 
-		delay := time.Duration(0)
+		// The waits of the other call take no time, but are added up.
+		waited := time.Duration(0)
 		f.store.SetWait(func(_ context.Context, d time.Duration) error {
-			delay += d
+			waited += d
 			return nil
 		})
 		record := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, record.ID))
-		require.GreaterOrEqual(t, delay, time.Minute)
-		require.Less(t, delay, 2*time.Minute)
+		require.GreaterOrEqual(t, waited, time.Minute)
+		require.Less(t, waited, 2*time.Minute)
 		requireConsistentAfterSweep(t, f)
 	})
+}
+
+// dieAfterJoin sends both parts of the file "ab". The process of the last call is killed when it has joined the parts,
+// so that its claim stays.
+func (f *fixture) dieAfterJoin(t *testing.T) {
+	t.Helper()
+	f.sendPart(t, "a", partOptions(token, 2, 1))
+	dead := f.openWithKiller(t, &killer{after: "Compose"})
+	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
 }
 
 // Other calls need not wait for a call that has failed, but is still alive.
@@ -57,18 +65,16 @@ func TestTakeoverFromFailedCall(t *testing.T) {
 // UploadPart ends with its context, even while it waits for another call.
 func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
+		// The next call waits for a dead one, and is canceled meanwhile.
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		dead := f.openWithKiller(t, &killer{after: "Compose"})
-		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		require.ErrorIs(t, err, errDead)
-
+		f.dieAfterJoin(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		f.store.SetWait(func(ctx context.Context, _ time.Duration) error {
+		f.store.SetWait(func(callCtx context.Context, _ time.Duration) error {
 			cancel()
-			return ctx.Err()
+			return callCtx.Err()
 		})
-		_, err = f.store.UploadPart(ctx, strings.NewReader("b"), partOptions(token, 2, 2))
+
+		_, err := f.store.UploadPart(ctx, strings.NewReader("b"), partOptions(token, 2, 2))
 		require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -79,24 +85,42 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.loseRecordResponse(t)
 
-		// The first call of the records, which is Create, loses its response.
-		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}
-		s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
-		require.NoError(t, err)
-		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
-
+		// The file was made all the same, and is deleted.
 		ids := listIDs(t, f.store, uploads.Filter{}, 10)
 		require.Len(t, ids, 1)
 		require.NoError(t, f.store.Delete(t.Context(), ids[0]))
 
-		_, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		// The next call does not make it again.
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 		requireConsistent(t, f.bucket, f.records)
 	})
+}
+
+// loseRecordResponse sends both parts of the file "ab". The last call makes the file, but loses the response to the
+// creation of its record, and cannot read the record either.
+func (f *fixture) loseRecordResponse(t *testing.T) {
+	t.Helper()
+	f.sendPart(t, "a", partOptions(token, 2, 1))
+	const createCall = 1 // Create is the first call of the records
+	records := &blindRecords{&failingRecords{Records: f.records, n: createCall, lost: true}}
+	s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
+}
+
+// openSlow returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they create the
+// record of the file.
+func (f *fixture) openSlow(t *testing.T, beforeRecord func()) *filesapi.Store {
+	t.Helper()
+	records := f.withStates(lateRecords{Records: f.records, before: beforeRecord})
+	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
+	require.NoError(t, err)
+	return slow
 }
 
 // A slow call is overtaken: another call makes the file, and the file is deleted. When the slow call resumes, neither
@@ -110,9 +134,7 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 			require.Equal(t, "ab", readContent(t, f.store, file.ID))
 			require.NoError(t, f.store.Delete(t.Context(), file.ID))
 		}
-		records := f.withStates(lateRecords{Records: f.records, before: makeAndDelete})
-		slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
-		require.NoError(t, err)
+		slow := f.openSlow(t, makeAndDelete)
 
 		record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
@@ -126,15 +148,16 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 func TestTakeoverAfterUploadExpired(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
+
+	// When the call has joined the parts, the upload expires. Its state and its parts are removed, but not the joined
+	// bytes, which are under another prefix.
 	expire := func() {
 		f.clock.Advance(longIdle)
 		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 			require.NoError(t, f.bucket.Remove(t.Context(), key))
 		}
 	}
-	records := f.withStates(lateRecords{Records: f.records, before: expire})
-	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
-	require.NoError(t, err)
+	slow := f.openSlow(t, expire)
 
 	record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.NoError(t, err)
@@ -151,11 +174,9 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
 	}
-	records := f.withStates(lateRecords{Records: f.records, before: sweepUpload})
-	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
-	require.NoError(t, err)
+	slow := f.openSlow(t, sweepUpload)
 
-	_, err = slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	_, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.Error(t, err)
 	requireConsistent(t, f.bucket, f.records)
 }
@@ -165,17 +186,13 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 func TestTakeoverFinishesWork(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.loseRecordResponse(t)
 
-		// The first call of the records, which is Create, loses its response.
-		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}
-		s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
-		require.NoError(t, err)
-		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
-
+		// The next call removes the parts. If the bucket has the states of uploads, the state stays.
 		record := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "only the state may be left")
+
+		// The state is complete, so a further call does not even read its body.
 		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Equal(t, record, repeated)
@@ -197,24 +214,15 @@ func TestTakeoverThenLatePart(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 				f.sendPart(t, "a", partOptions(token, 2, 1))
-				var lateRecord, slowRecord *filesapi.Record
-				var lateErr, slowErr error
 
 				// The late call has begun to send the first part again.
 				lateBody, arriving := newGate("A, sent again")
-				var late sync.WaitGroup
-				late.Go(func() {
-					lateRecord, lateErr = f.store.UploadPart(t.Context(), lateBody, partOptions(token, 2, 1))
-				})
+				late := f.startPart(t, lateBody, 1)
 				<-arriving
 
 				// The slow call has claimed the upload, and is about to join the parts.
 				joining := newComposeGate()
-				slowStore := f.openBeside(t, driver.WithLayer(joining.layer))
-				var slow sync.WaitGroup
-				slow.Go(func() {
-					slowRecord, slowErr = slowStore.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-				})
+				slow := f.openBeside(t, driver.WithLayer(joining.layer)).startPart(t, strings.NewReader("b"), 2)
 				<-joining.inside
 
 				// A third call takes over the claim, and makes the file.
@@ -228,9 +236,9 @@ func TestTakeoverThenLatePart(t *testing.T) {
 
 				// The late part arrives, and then the slow call goes on.
 				close(lateBody.open)
-				late.Wait()
+				lateRecord, lateErr := late.wait()
 				close(joining.open)
-				slow.Wait()
+				slowRecord, slowErr := slow.wait()
 
 				// All calls return the one file.
 				require.NoError(t, lateErr)
@@ -258,33 +266,23 @@ func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 		impatient.store.SetWait(func(context.Context, time.Duration) error {
 			return nobodyWaits
 		})
-		var late sync.WaitGroup
-		var lateErr error
-		late.Go(func() {
-			_, lateErr = impatient.store.UploadPart(t.Context(), lateBody, partOptions(token, 2, 1))
-		})
+		late := impatient.startPart(t, lateBody, 1)
 		<-arriving
 
 		// Another call completes the upload, and is about to join the parts.
 		joining := newComposeGate()
-		joiner := f.openBeside(t, driver.WithLayer(joining.layer))
-		var join sync.WaitGroup
-		var record *filesapi.Record
-		var joinErr error
-		join.Go(func() {
-			record, joinErr = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
-		})
+		join := f.openBeside(t, driver.WithLayer(joining.layer)).startPart(t, strings.NewReader("b"), 2)
 		<-joining.inside
 
-		// The late part arrives, and then the parts are joined.
+		// The late part arrives. Its call fails, because it would have to wait for the join.
 		close(lateBody.open)
-		late.Wait()
-		require.ErrorIs(t, lateErr, nobodyWaits)
-		close(joining.open)
-		join.Wait()
+		_, err := late.wait()
+		require.ErrorIs(t, err, nobodyWaits)
 
-		// The file has the late part.
-		require.NoError(t, joinErr)
+		// Then the parts are joined, and the file has the late part.
+		close(joining.open)
+		record, err := join.wait()
+		require.NoError(t, err)
 		require.Equal(t, "A, sent again, b", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})

@@ -61,54 +61,56 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 // WithoutOrphanLimit.
 func TestSweepLimitOfOrphans(t *testing.T) {
 	tests := []struct {
-		name    string
-		all     int // number of files
-		bytes   int // number of files without a record
-		records int // number of records without bytes
-		opts    []uploads.SweepOption
-		refused bool
+		name          string
+		files         int // including those that lack something
+		withoutRecord int // number of files
+		withoutBytes  int // number of files of which only the record is left
+		opts          []uploads.SweepOption
+		wantRefusal   string // part of the error, or ""
 	}{
-		{name: "ten of ten files have no record", all: 10, bytes: 10},
-		{name: "ten of ten records have no bytes", all: 10, records: 10},
-		{name: "a tenth of the files", all: 110, bytes: 11},
-		{name: "more than a tenth of the files", all: 109, bytes: 11, refused: true},
-		{name: "a tenth of the records", all: 110, records: 11},
-		{name: "more than a tenth of the records", all: 109, records: 11, refused: true},
+		{name: "ten of ten files have no record", files: 10, withoutRecord: 10},
+		{name: "ten of ten records have no bytes", files: 10, withoutBytes: 10},
+		{name: "a tenth of the files", files: 110, withoutRecord: 11},
+		{name: "more than a tenth of the files", files: 109, withoutRecord: 11, wantRefusal: "11 of 109"},
+		{name: "a tenth of the records", files: 110, withoutBytes: 11},
+		{name: "more than a tenth of the records", files: 109, withoutBytes: 11, wantRefusal: "11 of 109"},
 		{
-			name:  "all files, without a limit",
-			all:   20,
-			bytes: 20,
-			opts:  []uploads.SweepOption{uploads.WithoutOrphanLimit()},
+			name:          "all files, without a limit",
+			files:         20,
+			withoutRecord: 20,
+			opts:          []uploads.SweepOption{uploads.WithoutOrphanLimit()},
 		},
 		{
-			name:    "all records, without a limit",
-			all:     20,
-			records: 20,
-			opts:    []uploads.SweepOption{uploads.WithoutOrphanLimit()},
+			name:         "all records, without a limit",
+			files:        20,
+			withoutBytes: 20,
+			opts:         []uploads.SweepOption{uploads.WithoutOrphanLimit()},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newStockedFixture(t, tt.all)
+			f := newStockedFixture(t, tt.files)
 			ids := listIDs(t, f.store, uploads.Filter{}, 1000)
 
 			// Remove some records, and the bytes of other files.
-			for _, id := range ids[:tt.bytes] {
+			idsOfRecords := ids[:tt.withoutRecord]
+			idsOfBytes := ids[tt.withoutRecord:][:tt.withoutBytes]
+			for _, id := range idsOfRecords {
 				require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: id}))
 			}
-			for _, id := range ids[tt.bytes : tt.bytes+tt.records] {
+			for _, id := range idsOfBytes {
 				require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+id+".txt"))
 			}
 
 			report, err := f.store.Sweep(t.Context(), tt.opts...)
-			if tt.refused {
+			if tt.wantRefusal != "" {
 				requireRefused(t, err, "", uploads.StoreFailed, storage.PreconditionFailed)
-				require.ErrorContains(t, err, "11 of 109")
+				require.ErrorContains(t, err, tt.wantRefusal)
 				require.Equal(t, &uploads.SweepReport{}, report)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, &uploads.SweepReport{Bytes: tt.bytes, Records: tt.records}, report)
+			require.Equal(t, &uploads.SweepReport{Bytes: tt.withoutRecord, Records: tt.withoutBytes}, report)
 			requireConsistent(t, f.bucket, f.records)
 		})
 	}

@@ -127,29 +127,31 @@ func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([
 // removes anything.
 func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	first := f.upload(t, "first")
+	listed := f.upload(t, "in both listings")
 	f.clock.Advance(time.Second)
-	recorded := f.upload(t, "its record was made a moment ago")
+	onlyBytes := f.upload(t, "only its bytes are listed")
 	f.clock.Advance(longIdle)
 
-	// The list of IDs lacks one record, and another file is stored between its pages.
-	var uploaded *filesapi.Record
+	// The listing of records lacks one of them, as if that had been made a moment ago. Between the pages of the listing,
+	// a third file is stored, of which only the record is listed.
+	var onlyRecord *filesapi.Record
 	stale := &staleRecords{
 		Records: f.records,
-		hide:    recorded.ID,
+		hide:    onlyBytes.ID,
 		between: func() {
-			uploaded = f.upload(t, "its bytes came when they had been listed")
+			onlyRecord = f.upload(t, "its bytes came when they had been listed")
 		},
 	}
-
-	s, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
+	sweeping, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
-	report, err := s.Sweep(t.Context())
+	// Sweep removes nothing.
+	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
-	require.NotNil(t, uploaded)
-	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
+	require.NotNil(t, onlyRecord)
+	ids := []string{listed.ID, onlyBytes.ID, onlyRecord.ID}
+	require.ElementsMatch(t, ids, listIDs(t, f.store, uploads.Filter{}, 10))
 	requireConsistent(t, f.bucket, f.records)
 }
 

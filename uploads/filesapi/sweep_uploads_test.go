@@ -322,14 +322,14 @@ func TestSweepDuringPart(t *testing.T) {
 func TestSweepBeforePartArrives(t *testing.T) {
 	tests := []struct {
 		name   string
-		part   int // number of the part that arrives, of 2
-		expire func(t *testing.T, f *fixture)
+		part   int                            // number of the part that arrives, of 2
+		expire func(t *testing.T, f *fixture) // removes the upload, or only a half of it
 	}{
-		{name: "the last is missing", part: 1, expire: sweepUpload},
-		{name: "it is the last", part: 2, expire: sweepUpload},
-		{name: "the last is missing, and the sweep has died", part: 1, expire: sweepHalfOfUpload},
-		{name: "it is the last, and the sweep has died", part: 2, expire: sweepHalfOfUpload},
-		{name: "another upload has begun", part: 2, expire: sweepHalfAndBeginAgain},
+		{name: "the first part", part: 1, expire: sweepUpload},
+		{name: "the last part", part: 2, expire: sweepUpload},
+		{name: "the first part, and the sweep has died", part: 1, expire: sweepHalfOfUpload},
+		{name: "the last part, and the sweep has died", part: 2, expire: sweepHalfOfUpload},
+		{name: "the last part, and another upload has begun", part: 2, expire: sweepHalfAndBeginAgain},
 	}
 	runOnEach(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
@@ -339,22 +339,20 @@ func TestSweepBeforePartArrives(t *testing.T) {
 
 				// The part has begun to arrive.
 				body, arriving := newGate("late")
-				done := make(chan error, 1)
-				go func() {
-					_, err := f.store.UploadPart(t.Context(), body, partOptions(token, 2, tt.part))
-					done <- err
-				}()
+				late := f.startPart(t, body, tt.part)
 				<-arriving
 
 				// The upload expires before the part has arrived.
 				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
+				// The part arrives. Its call fails, and makes no file.
 				close(body.open)
-				requireRefused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
+				_, err := late.wait()
+				requireRefused(t, err, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-				// Sweep removes the late part.
+				// The part is removed at the latest by the second Sweep.
 				for range 2 {
 					f.clock.Advance(longIdle)
 					f.sweep(t)
@@ -365,6 +363,7 @@ func TestSweepBeforePartArrives(t *testing.T) {
 	})
 }
 
+// sweepUpload runs a Sweep, which removes the upload.
 func sweepUpload(t *testing.T, f *fixture) {
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 }
@@ -376,6 +375,7 @@ func sweepHalfOfUpload(t *testing.T, f *fixture) {
 	require.Error(t, err)
 }
 
+// sweepHalfAndBeginAgain marks the upload as expired, and begins another one with the same token.
 func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 	sweepHalfOfUpload(t, f)
 	f.sendPart(t, "another's", partOptions(token, 2, 1))
