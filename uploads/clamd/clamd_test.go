@@ -235,36 +235,45 @@ func TestInspectEndsWithContext(t *testing.T) {
 func TestInspectEarlyReply(t *testing.T) {
 	tests := []struct {
 		reply string
-		want  any // code
+		want  any // a storage.Code or an uploads.Code
 	}{
 		{reply: "stream: OK\x00", want: storage.Unavailable},
 		{reply: "stream: Eicar FOUND\x00", want: uploads.Refused},
 	}
 	for _, tt := range tests {
-		// The server replies before it receives anything.
-		replied := make(chan struct{})
-		s := startServer(t, "unix", &server{scan: func(c *client) {
-			c.say(tt.reply)
-			close(replied)
-			_, _ = c.receive()
-		}})
-		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+		t.Run(tt.reply, func(t *testing.T) {
+			// The server replies before it receives anything.
+			replied := make(chan struct{})
+			s := startServer(t, "unix", &server{scan: func(c *client) {
+				c.say(tt.reply)
+				close(replied)
+				_, _ = c.receive()
+			}})
+			f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 
-		// Inspect can read the content only after the reply.
-		var isInspected atomic.Bool
-		waitForReply := func(next driver.Driver) driver.Driver {
-			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Get" && isInspected.Load() {
-					<-replied
-				}
-				return next(ctx)
-			})
-		}
-		content := newContent(t, memstore.New(driver.WithLayer(waitForReply)), strings.Repeat("x", 1<<20))
+			// Inspect can read the content only after the reply.
+			var isInspecting atomic.Bool
+			delay := delayReads(&isInspecting, replied)
+			content := newContent(t, memstore.New(delay), strings.Repeat("x", 1<<20))
+			isInspecting.Store(true)
 
-		isInspected.Store(true)
-		require.Equal(t, tt.want, codes(f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)))
+			err := f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)
+			require.Equal(t, tt.want, codes(err))
+		})
 	}
+}
+
+// delayReads returns a layer of a bucket whose reads wait until end is closed, but only those since isDelayed is true.
+func delayReads(isDelayed *atomic.Bool, end <-chan struct{}) storage.OpenOption {
+	return driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			isRead := call == "Get"
+			if isRead && isDelayed.Load() {
+				<-end
+			}
+			return next(ctx)
+		})
+	})
 }
 
 // If Inspect cannot read the content, it returns the error of the read, even with IfDown: Accept.
