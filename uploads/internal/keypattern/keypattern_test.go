@@ -182,30 +182,33 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
-			pattern, rule := keypattern.Parse(tt.text)
-			require.Empty(t, rule)
-
+			pattern, brokenRule := keypattern.Parse(tt.text)
+			require.Empty(t, brokenRule)
 			prefix, isOrdered := pattern.Ordered()
 			require.Equal(t, tt.isOrdered, isOrdered)
 
+			// An ID consists of a time and random bytes.
 			when := time.Unix(1e9, 0)
-			key := pattern.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
-			// Any text before the key makes it another one.
-			require.Empty(t, pattern.ID("x"+key))
+			random := keypattern.Random{1}
+			key := pattern.Key(map[string]string{"user": "4"}, when, random, ".png")
+			require.Empty(t, pattern.ID("x"+key), "the key of another pattern")
 
 			// No ID is found in keys that are not in the order of their IDs.
 			if !isOrdered {
 				require.Empty(t, pattern.ID(key))
 				return
 			}
-			require.Equal(t, timeid.New(when, keypattern.Random{1}), pattern.ID(key))
-			require.True(t, strings.HasPrefix(key, prefix+pattern.ID(key)))
+			id := timeid.New(when, random)
+			require.Equal(t, id, pattern.ID(key))
+			require.True(t, strings.HasPrefix(key, prefix+id))
 		})
 	}
+}
 
-	// A pattern with a folder between ID and extension is invalid.
-	_, rule := keypattern.Parse("files/{id}/{ext}")
-	require.Contains(t, rule, "{ext}")
+// A pattern with a folder between ID and extension is invalid.
+func TestParseFolderAfterID(t *testing.T) {
+	_, brokenRule := keypattern.Parse("files/{id}/{ext}")
+	require.Contains(t, brokenRule, "{ext}")
 }
 
 // No two sets of values can make one key, so that no user can delete another's file.
