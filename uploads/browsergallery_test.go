@@ -26,18 +26,19 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
-			// Count the requests to the store.
-			var requests atomic.Int64
-			toPage := &wire{}
-			toStore := &wire{}
-			page := serveWire(t, toPage)
-			bucket := openForPage(t, store, page, serveWire(t, toStore), toStore)
-			next := toStore.next
-			toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				requests.Add(1)
-				next.ServeHTTP(w, r)
-			})
+			gallery := &wire{}
+			address := serveWire(t, gallery)
+			bucket, storeRequests := openCounted(t, store, address)
 			storePictures(t, bucket, store.name)
+
+			// viewPage opens a page, and returns the number of requests to the store.
+			viewPage := func(path string) (requests int64) {
+				storeRequests.Store(0)
+				tab := b.open(t, address+path, "")
+				defer tab.close()
+				require.EqualValues(t, galleryPictures, countShown(t, tab), path)
+				return storeRequests.Load()
+			}
 
 			tests := []struct {
 				path       string
@@ -52,24 +53,31 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 				{path: "/other", secondView: galleryPictures},
 			}
 			for _, tt := range tests {
-				toPage.next = newGallery(t, bucket, tt.opts)
-
-				// A view opens the page, and returns the number of requests to the store.
-				view := func() (requestsToStore int64) {
-					requests.Store(0)
-					tab := b.open(t, page+tt.path, "")
-					defer tab.close()
-					require.EqualValues(t, galleryPictures, countShown(t, tab), tt.path)
-					return requests.Load()
-				}
+				gallery.next = newGallery(t, bucket, tt.opts)
 
 				// The first view asks for all pictures.
-				require.EqualValues(t, galleryPictures, view(), tt.path)
+				require.EqualValues(t, galleryPictures, viewPage(tt.path), tt.path)
 				waitForNextSecond(t) // signed URLs of the same second are equal
-				require.Equal(t, tt.secondView, view(), tt.path)
+				require.Equal(t, tt.secondView, viewPage(tt.path), tt.path)
 			}
 		})
 	}
+}
+
+// openCounted creates a bucket for scripts of the page, and counts the requests to its store.
+func openCounted(t *testing.T, store browserStore, page string) (storage.Bucket, *atomic.Int64) {
+	t.Helper()
+	toStore := &wire{}
+	storeURL := serveWire(t, toStore)
+	bucket := openForPage(t, store, page, storeURL, toStore)
+
+	var requests atomic.Int64
+	handler := toStore.next
+	toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	})
+	return bucket, &requests
 }
 
 func picture(number int) string { return fmt.Sprintf("pictures/%03d.png", number) }

@@ -20,27 +20,30 @@ var documentHeaders = headers{"Content-Type": "application/json"}
 // JSON documents that arrive slowly count against Config.MemoryLimit, because the service holds them in memory.
 func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const (
-		length      = 4 << 20 // bytes of a document
-		feeds       = 512     // number of bodies for which there is memory
-		connections = 64
+		documentBytes = 4 << 20
+		connections   = 64  // of the slow user, with one document each
+		maxBodies     = 512 // that the service has memory to read at once
+		memoryBytes   = maxBodies * uploads.FeedBytes
 	)
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
-		s.handler.SetFeeds(feeds, 0)
+		const noWait = 0 // for memory
+		s.handler.SetFeeds(maxBodies, noWait)
 
 		// The slow user sends half of each document, and then nothing until done is closed.
 		done := make(chan struct{})
 		var slow sync.WaitGroup
 		for range connections {
 			slow.Go(func() {
-				half := strings.NewReader(`{"parts": [{"ETag": "` + strings.Repeat("a", length/2))
+				half := strings.NewReader(`{"parts": [{"ETag": "` + strings.Repeat("a", documentBytes/2))
 				body := io.MultiReader(half, &until{done})
 				_, _ = s.try(t.Context(), "slow", "POST", "/s3/multipart/x/complete", body, documentHeaders)
 			})
 		}
 		synctest.Wait()
-		require.NotZero(t, s.handler.FeedsUsed())
-		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(feeds*uploads.FeedBytes))
+		bytesUsed := s.handler.FeedsUsed()
+		require.NotZero(t, bytesUsed)
+		require.LessOrEqual(t, bytesUsed, int64(memoryBytes))
 
 		// Another user completes an upload meanwhile.
 		u := s.begin(map[string]any{"filename": "a"})

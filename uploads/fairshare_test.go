@@ -51,11 +51,10 @@ var slowWays = []slowWay{
 func TestFairShareOfSlowConnections(t *testing.T) {
 	const (
 		slowConnections = 512
-		maxSlow         = slowConnections / 2 // connections of one user for which there is memory
-		formHeader      = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
-		formEnd         = "\r\n--x--\r\n"
+		maxSlow         = slowConnections / 2         // connections of one user for which there is memory
+		memoryOfSlow    = maxSlow * uploads.FeedBytes // bytes
+		minRefusals     = slowConnections - maxSlow
 	)
-	start := formHeader + strings.Repeat("some text\n", 10)
 	for _, way := range slowWays {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -65,33 +64,25 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					ProxyParts: true,
 				})
 
-				// send sends the start of a body, and then what rest has.
-				send := func(user string, number int, rest io.Reader) *answer {
-					method, address, h := way.request(s, user, number)
-					body := io.MultiReader(strings.NewReader(start), rest)
-					resp, _ := s.try(t.Context(), user, method, address, body, h)
-					return resp
-				}
-
-				// The slow user opens all connections. After the start of a body, nothing more comes.
+				// The slow user opens all connections. After the start of a body, nothing more comes until done is closed.
 				done := make(chan struct{})
 				var refusals atomic.Int32
 				var slow sync.WaitGroup
 				for number := range slowConnections {
 					slow.Go(func() {
-						resp := send("slow", number, &until{done})
+						resp := way.send(s, "slow", number, &until{done})
 						if resp != nil && resp.StatusCode == http.StatusServiceUnavailable {
 							refusals.Add(1)
 						}
 					})
 				}
 				synctest.Wait()
-				require.EqualValues(t, maxSlow*uploads.FeedBytes, s.handler.FeedsUsed())
+				require.EqualValues(t, memoryOfSlow, s.handler.FeedsUsed())
 
 				// Another user is served meanwhile.
 				begin := time.Now()
 				for number := range 10 {
-					resp := send(alice, number, strings.NewReader(formEnd))
+					resp := way.send(s, alice, number, strings.NewReader(formEnd))
 					require.NotNil(t, resp)
 					require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 				}
@@ -102,8 +93,24 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				require.Zero(t, s.handler.FeedsUsed())
 				close(done)
 				slow.Wait()
-				require.GreaterOrEqual(t, int(refusals.Load()), slowConnections-maxSlow)
+				require.GreaterOrEqual(t, int(refusals.Load()), minRefusals)
 			})
 		})
 	}
+}
+
+// A form with one text file begins with formHeader and ends with formEnd. Both are also sent in the ways without a
+// form, where all bytes belong to the file.
+const (
+	formHeader = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+	formEnd    = "\r\n--x--\r\n"
+)
+
+// send sends the start of a form with some text, and then what rest has. It returns nil if the connection breaks.
+func (w slowWay) send(s *sessionSite, user string, number int, rest io.Reader) *answer {
+	method, address, h := w.request(s, user, number)
+	start := formHeader + strings.Repeat("some text\n", 10)
+	body := io.MultiReader(strings.NewReader(start), rest)
+	resp, _ := s.try(s.t.Context(), user, method, address, body, h)
+	return resp
 }

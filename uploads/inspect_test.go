@@ -18,6 +18,18 @@ import (
 
 // The File that Store returns has the width and height of a picture.
 func TestResultHasSizeOfPicture(t *testing.T) {
+	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an animation.
+	const still, moves = false, true
+	profile := riffChunk("ICCP", "odd")
+	canvas := aWebPOf(800, 7000, still, profile, aLossless(800, 7000))
+	frame := aFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+aLossless(10, 9))
+	animation := aWebPOf(800, 70000, moves, riffChunk("ANIM", "123456"), frame)
+
+	// Two JPEG files have other data after the two bytes with which a JPEG starts.
+	jpegStart, jpegRest := aJPEG()[:2], aJPEG()[2:]
+	longestSegment := "\xff\xe2\xff\xff" + strings.Repeat("p", 0xFFFD)
+	const xmp = "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> "
+
 	tests := []struct {
 		name    string
 		content string
@@ -29,24 +41,19 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 		{name: "GIF", content: aGIF(3, 2), width: 3, height: 2},
 		{name: "WebP without losses", content: aWebP(), width: 1, height: 1},
 		{name: "WebP with losses", content: aLossyWebP(5000, 300), width: 5000, height: 300},
-		{name: "WebP with a canvas", content: aWebPOf(800, 7000, false, riffChunk("ICCP", "odd"), aLossless(800, 7000)), width: 800, height: 7000},
-		{
-			name:    "WebP that moves",
-			content: aWebPOf(800, 70000, true, riffChunk("ANIM", "123456"), aFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+aLossless(10, 9))),
-			width:   800,
-			height:  70000,
-		},
+		{name: "WebP with a canvas", content: canvas, width: 800, height: 7000},
+		{name: "WebP that moves", content: animation, width: 800, height: 70000},
 		{name: "AVIF", content: anAVIF(4096, 2160), width: 4096, height: 2160},
 		{name: "AVIF made of tiles", content: anAVIF(4096, 2160, 512), width: 4096, height: 2160},
 		{
 			name:    "JPEG after a large profile",
-			content: aJPEG()[:2] + strings.Repeat("\xff\xe2\xff\xff"+strings.Repeat("p", 0xFFFD), 8) + aJPEG()[2:],
+			content: jpegStart + strings.Repeat(longestSegment, 8) + jpegRest,
 			width:   3,
 			height:  2,
 		},
 		{
 			name:    "JPEG with XMP",
-			content: aJPEG()[:2] + "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> " + aJPEG()[2:],
+			content: jpegStart + xmp + jpegRest,
 			width:   3,
 			height:  2,
 		},
@@ -166,10 +173,14 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 // Inspection is quick even for hostile files that would take quadratic time.
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	jpeg := aJPEG()
-	// A JPEG segment has at most 64 KiB. "\xff\xfe" begins a comment, and "\xff\xe1" is a segment for metadata.
-	comment := "\xff\xfe\xff\xff" + strings.Repeat("*/", 0x7FFE) + "*"
-	endsOfComments := "\xff\xe1/*" + strings.Repeat("*/", 6036) + strings.Repeat(comment, 15)
-	textBlock := "\xff" + strings.Repeat("`a${/[", 43)[:255]
+	// A segment of a JPEG begins with its kind ("\xff\xe1" for metadata, "\xff\xfe" for a comment) and its length, which
+	// counts its own two bytes. The length of the metadata, 0x2f2a, is also the text "/*".
+	const metadataLength, commentLength = 0x2f2a, 0xffff
+	metadata := "\xff\xe1/*" + strings.Repeat("*/", (metadataLength-2)/2)
+	comment := "\xff\xfe\xff\xff" + strings.Repeat("*/", (commentLength-2)/2) + "*"
+	endsOfComments := metadata + strings.Repeat(comment, 15)
+	// A block of text in a GIF begins with its length.
+	textBlock := "\xff" + strings.Repeat("`a${/[", 43)[:0xff]
 	tests := []struct {
 		name    string
 		content string

@@ -342,16 +342,16 @@ func TestInspectSeesEachWay(t *testing.T) {
 
 			// Send the file, which Inspect refuses.
 			resp := way.send(s, data)
+			require.Empty(t, way.left(s, uploads.Refused))
 
 			// Content that is sent with a ticket cannot be inspected.
 			if way.name == "a ticket" {
 				require.Empty(t, inspected)
 				require.Equal(t, "403 not_allowed token", resp.refusal(t))
-			} else {
-				require.Equal(t, [][]byte{data}, inspected)
-				require.Equal(t, "422 refused file", resp.refusal(t))
+				return
 			}
-			require.Empty(t, way.left(s, uploads.Refused))
+			require.Equal(t, [][]byte{data}, inspected)
+			require.Equal(t, "422 refused file", resp.refusal(t))
 		})
 	}
 }

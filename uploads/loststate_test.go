@@ -55,25 +55,35 @@ func TestStateWriteLosesResponse(t *testing.T) {
 
 // After a completion has failed at any of its writes of the state, the next one succeeds at once.
 func TestStateWriteFails(t *testing.T) {
-	for lost := 1; ; lost++ {
-		bucket := memstore.New()
-		states := &lossyStates{States: uploads.BucketStates(bucket), before: true}
-		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
-		u := s.begin(map[string]any{"filename": "file"})
-		part := u.send(1, []byte("text"))
-
-		// Let a write of the completion fail.
-		states.writes = 0
-		states.lost = lost
-		resp := u.complete(part)
-		if states.writes < lost {
-			require.Greater(t, lost, 2)
-			return
-		}
-
-		require.Equal(t, "503 store_failed file", resp.refusal(t))
-		resp = u.complete(part)
-		require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", lost, resp.body)
-		s.requireStored("files/alice/file", []byte("text"))
+	// Let the first write fail, then the second and so on, until a completion has fewer writes.
+	write := 1
+	for requireCompletedAfterFailedWrite(t, write) {
+		write++
 	}
+	require.Greater(t, write, 2, "a completion has at least two writes of the state")
+}
+
+// requireCompletedAfterFailedWrite completes an upload. The write of the state with this number fails, and the next
+// completion must succeed. It returns false if the completion has fewer writes.
+func requireCompletedAfterFailedWrite(t *testing.T, number int) bool {
+	t.Helper()
+	bucket := memstore.New()
+	states := &lossyStates{States: uploads.BucketStates(bucket), before: true}
+	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
+	u := s.begin(map[string]any{"filename": "file"})
+	part := u.send(1, []byte("text"))
+
+	// Count only the writes of the completion.
+	states.writes = 0
+	states.lost = number
+	resp := u.complete(part)
+	if states.writes < number {
+		return false
+	}
+	require.Equal(t, "503 store_failed file", resp.refusal(t))
+
+	resp = u.complete(part)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", number, resp.body)
+	s.requireStored("files/alice/file", []byte("text"))
+	return true
 }

@@ -50,29 +50,32 @@ func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop
 // Slow tus clients take little more memory than they have sent, so that other clients need not wait.
 func TestTusMemoryOfSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const clients = 8
-		const sent = 100 << 10     // bytes of each client
-		const mostHeld = 256 << 10 // bytes of memory for each client
+		const (
+			clients   = 8
+			sent      = 100 << 10             // bytes of each client
+			minMemory = clients * sent        // bytes
+			maxMemory = clients * (256 << 10) // bytes
+		)
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 16 << 20})
 		s.handler.SetBasePart(uploads.BasePart)
-		s.handler.SetPace(time.Second, time.Minute, time.Minute)
+		const tick, checkpoint, idle = time.Second, time.Minute, time.Minute
+		s.handler.SetPace(tick, checkpoint, idle)
 		data := content(uploads.BasePart + 1000)
 
 		// Each slow client sends some bytes, and then stalls.
 		for i := range clients {
 			location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
-			defer s.sendAndStall(location, "", data[:sent])()
+			stop := s.sendAndStall(location, "", data[:sent])
+			defer stop()
 		}
-
-		require.Eventually(t, func() bool {
-			return s.handler.MemoryUsed() >= clients*sent
-		}, time.Minute, time.Millisecond)
+		hasArrived := func() bool { return s.handler.MemoryUsed() >= minMemory }
+		require.Eventually(t, hasArrived, time.Minute, time.Millisecond)
 
 		// Another client sends a whole file meanwhile.
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 		s.patch(location, 0, data, int64(len(data)))
 		s.requireStored("files/alice/fast", data)
-		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(clients*mostHeld))
+		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(maxMemory))
 	})
 }
 

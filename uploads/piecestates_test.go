@@ -137,36 +137,32 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 		return newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 	}
 
-	// The first PutPiece fails when it joins the pieces. The second one waits there until Sweep has ended.
-	composeFails := true
+	// The first PutPiece fails when it joins the pieces. Then the upload is idle for longer than its TTL.
+	failing := newServiceBefore("Compose", func() error { return storage.Unavailable })
+	_, err := failing.PutPiece(t.Context(), piece(1, 1, "x"))
+	require.ErrorIs(t, err, storage.Unavailable)
+	clk.Advance(61 * time.Minute)
+
+	// The second PutPiece waits before it joins the pieces, until Sweep has ended.
 	composing := make(chan struct{})
 	swept := make(chan struct{})
 	client := newServiceBefore("Compose", func() error {
-		if composeFails {
-			return storage.Unavailable
-		}
 		close(composing)
 		<-swept
 		return nil
 	})
-	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
-	require.ErrorIs(t, err, storage.Unavailable)
 
-	// The upload has been idle for longer than its TTL when the second PutPiece continues it during Sweep.
-	composeFails = false
-	clk.Advance(61 * time.Minute)
+	// It continues the upload before the first Get of Sweep, which has listed the upload by then.
 	putErr := make(chan error, 1)
-	continueUpload := sync.OnceFunc(func() {
+	continueUpload := sync.OnceValue(func() error {
 		go func() {
 			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
 			putErr <- err
 		}()
 		<-composing
-	})
-	sweeping := newServiceBefore("Get", func() error {
-		continueUpload()
 		return nil
 	})
+	sweeping := newServiceBefore("Get", continueUpload)
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)

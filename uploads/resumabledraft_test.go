@@ -190,8 +190,10 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			s := newSessionSite(t, openMemory(t), uploads.Config{})
 			ctx, announced := traceInterimResponse(t.Context())
 
-			// The connection breaks after the interim response.
-			body := io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{})
+			// The connection breaks after the server has announced the location of the upload in an interim response.
+			start := bytes.NewReader(data[:part+100])
+			untilAnnounced := &until{announced.came}
+			body := io.MultiReader(start, untilAnnounced, broken{})
 			_, err := s.try(ctx, alice, "POST", "/tus/", body, headers{
 				"Upload-Draft-Interop-Version": "9",
 				"Upload-Complete":              "?1",

@@ -141,11 +141,13 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 		}
 		return s.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}
-	// Alice stores her file just before Mallo's pieces are joined. No other call is in progress when
-	// s.beforeCall changes.
+
+	// Alice stores her file just before Mallo's pieces are joined, which is the first Compose. No other call is in
+	// progress when isFirst changes.
+	isFirst := true
 	s.beforeCall = func(call string) error {
-		if call == "Compose" {
-			s.beforeCall = func(string) error { return nil }
+		if call == "Compose" && isFirst {
+			isFirst = false // the next Compose is Alice's
 			assert.Equal(t, http.StatusCreated, join(alice).StatusCode)
 		}
 		return nil

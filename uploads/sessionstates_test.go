@@ -104,7 +104,8 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 
-		// The connection breaks while HEAD reads the state.
+		// The connection breaks when HEAD has read the state. The server stores the bytes that it has got, before HEAD
+		// continues.
 		states.next = func() error {
 			_ = client.CloseWithError(storage.Unavailable)
 			time.Sleep(time.Second)
@@ -117,22 +118,25 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 // A call that fails releases its claim, so that a client can continue in another process at once.
 func TestStatesReleaseAfterFailure(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
-		for n, hits := 1, 1; hits > 0; n++ {
+		// Let the first call to the store fail, then the second and so on, until a request makes fewer calls.
+		for call, hasFailed := 1, true; hasFailed; call++ {
 			synctest.Test(t, func(t *testing.T) {
 				drv := memstore.NewDriver(memstore.Config{})
 				injector := faults.New()
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-				s := newSiteOnPipes(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
+				failing := newSiteOnPipes(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
 				other := newSiteOnPipes(t, engine.New(drv), uploads.Config{})
 
-				location := s.create("Upload-Length", "3")
-				injector.Set(fault.Nth(n))
-				s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
-				hits = len(injector.Hits())
+				location := failing.create("Upload-Length", "3")
+				injector.Set(fault.Nth(call))
+				failing.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+				hasFailed = len(injector.Hits()) > 0
 
+				// The other process, on the same store, need not wait.
 				start := time.Now()
-				require.Equal(t, http.StatusOK, other.tus("HEAD", other.rebase(location), nil).StatusCode)
-				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, n)
+				resp := other.tus("HEAD", other.rebase(location), nil)
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, call)
 			})
 		}
 	}

@@ -94,19 +94,21 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 	for name, target := range invalid {
 		for _, way := range []string{"tus", "tus, of many parts", "parts", "one request"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				var handlerErr error
+				var handlerErr error // the last one
 				s := newSessionSite(t, memstore.New(), uploads.Config{
 					Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
-						target := target
-						target.Key = "k"
-						return &target, nil
+						withKey := target
+						withKey.Key = "k"
+						return &withKey, nil
 					},
 					OnError: func(_ *http.Request, err error) {
 						handlerErr = err
 					},
 				})
 
-				resp := waysOfBegin[way](s, "a")
+				// The first request of the upload fails.
+				begin := waysOfBegin[way]
+				resp := begin(s, "a")
 				require.Equal(t, http.StatusInternalServerError, resp.StatusCode, string(resp.body))
 				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
 				require.ErrorContains(t, handlerErr, "Target.")

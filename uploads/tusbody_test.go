@@ -102,18 +102,22 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
-		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+		const network, address = "", "" // the transport has only connections to this site
+		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), network, address)
 		require.NoError(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\n"+
-			"Host: x\r\n"+
-			"X-User: alice\r\n"+
-			"Upload-Draft-Interop-Version: 8\r\n"+
-			"Upload-Complete: ?1\r\n"+
-			"Content-Type: application/partial-upload\r\n"+
-			"Transfer-Encoding: chunked\r\n"+
-			"\r\n"+
-			"b\r\n12345678901\r\n") // a chunk of 11 bytes, and no end
+
+		// Send the start of an upload by the IETF draft, whose one chunk has more than ten bytes.
+		const header = "POST /uploads/tus/ HTTP/1.1\r\n" +
+			"Host: x\r\n" +
+			"X-User: alice\r\n" +
+			"Upload-Draft-Interop-Version: 8\r\n" +
+			"Upload-Complete: ?1\r\n" +
+			"Content-Type: application/partial-upload\r\n" +
+			"Transfer-Encoding: chunked\r\n" +
+			"\r\n"
+		const chunk = "b\r\n12345678901\r\n" // 11 bytes
+		_, err = io.WriteString(conn, header+chunk)
 		require.NoError(t, err)
 
 		// The time counts from the moment when the body is sent.
