@@ -91,6 +91,7 @@ func (j *job) openBackup(dst, src End) error {
 	if err != nil {
 		return err
 	}
+	// These options apply to the files of the job, and not to their backups.
 	settings := j.settings.copierSettings()
 	settings.Rule = nil
 	settings.Resume = ""
@@ -104,7 +105,10 @@ func (b *backup) save(ctx context.Context, file ends.Entry) error {
 	if b == nil {
 		return nil
 	}
-	_, err := b.copier.Transfer(ctx, file, true, 1, func(int64, int64) {})
+	const listed = true // the backup may already have a file with this key
+	const requests = 1
+	ignoreProgress := func(int64, int64) {}
+	_, err := b.copier.Transfer(ctx, file, listed, requests, ignoreProgress)
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}

@@ -36,7 +36,8 @@ func WithCache(dir string) Option {
 // without a cache.
 func (s *settings) openCache(dst, src End) *cache.Cache {
 	betweenDirs := src.kind == dirEnd && dst.kind == dirEnd
-	if s.cacheDir == "" || betweenDirs || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil {
+	needsNoCache := betweenDirs || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil
+	if s.cacheDir == "" || needsNoCache {
 		return nil
 	}
 

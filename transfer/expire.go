@@ -156,25 +156,37 @@ func (e *expiry) check() error {
 	}
 	e.bucket = e.callerBucket.(storage.Bucket)
 
-	if err := e.settings.checkInventory(e.bucket); err != nil || e.everyAge {
+	if err := e.settings.checkInventory(e.bucket); err != nil {
 		return err
 	}
 
+	// The rule of Remove has no ages.
+	if e.everyAge {
+		return nil
+	}
 	for _, r := range e.rules {
-		hasNegativeAge := r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0
-		hasNoAge := r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0
-		if hasNegativeAge || hasNoAge {
-			return joberror.Invalid("rule", "must have a positive age")
-		}
-		if err := e.checkUploads(r); err != nil {
+		if err := e.checkRule(r); err != nil {
 			return err
 		}
-		if len(r.Tags) > 0 && !storage.Supports(e.bucket, storage.ObjectTags) {
-			return &storage.Error{
-				Code: storage.Unsupported,
-				Err:  errors.New("a rule has tags, and the bucket has none"),
-				Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags",
-			}
+	}
+	return nil
+}
+
+// checkRule returns an error if a rule of Expire is invalid, or the bucket lacks what it needs.
+func (e *expiry) checkRule(r ExpireRule) error {
+	hasNegativeAge := r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0
+	hasNoAge := r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0
+	if hasNegativeAge || hasNoAge {
+		return joberror.Invalid("rule", "must have a positive age")
+	}
+	if err := e.checkUploads(r); err != nil {
+		return err
+	}
+	if len(r.Tags) > 0 && !storage.Supports(e.bucket, storage.ObjectTags) {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  errors.New("a rule has tags, and the bucket has none"),
+			Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags",
 		}
 	}
 	return nil

@@ -50,7 +50,8 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 		if err != nil {
 			return err
 		}
-		if !e.settings.files.Selects(upload.Key) || !e.tooOld(upload.Begun, age) {
+		isExpired := e.settings.files.Selects(upload.Key) && e.tooOld(upload.Begun, age)
+		if !isExpired {
 			continue
 		}
 		// An earlier rule already aborts this upload.

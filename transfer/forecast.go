@@ -96,8 +96,8 @@ func (f *Forecast) String() string {
 	}
 
 	text := strings.Join(parts, ", ")
-	// Free is -1 if the free bytes are not known.
-	if f.Free < 0 || f.Needed <= f.Free {
+	isFreeKnown := f.Free >= 0
+	if !isFreeKnown || f.Needed <= f.Free {
 		return text
 	}
 

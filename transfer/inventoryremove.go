@@ -59,13 +59,15 @@ func (e *expiry) concurrency() int {
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	errs := make([]error, len(group)) // for each version, the reason why it must stay, or nil
 
-	ends := keyEnds(group)
-	running.All(len(ends), e.concurrency(), func(i int) error {
+	// The versions of one key are compared together.
+	groupEnds := keyEnds(group)
+	running.All(len(groupEnds), e.concurrency(), func(i int) error {
 		start := 0
 		if i > 0 {
-			start = ends[i-1]
+			start = groupEnds[i-1]
 		}
-		e.compareListed(ctx, group[start:ends[i]], errs[start:ends[i]])
+		end := groupEnds[i]
+		e.compareListed(ctx, group[start:end], errs[start:end])
 		return nil
 	})
 

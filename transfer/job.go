@@ -50,24 +50,34 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 // if it fails. op is the name of the job, for errors.
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
+	// The lease objects of the caller are not files of the job.
 	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
 	j.reporter.begin(j.settings)
-	if j.comparing || j.settings.remove || j.settings.move {
+
+	needsAllFiles := j.comparing || j.settings.remove || j.settings.move
+	if needsAllFiles {
 		// The second store of a mirror may lack files, which the job would take for removed ones.
 		ctx = evidence.WithoutFailover(ctx)
 	}
 	// A job that may read from the second store reports whether it did.
 	ctx, failedOver := evidence.NoteFailover(ctx)
 
-	err := j.open(ctx, op, dst, src)
-	if err == nil {
-		err = j.execute(ctx)
-		if j.settings.dryRun && !j.comparing {
-			j.reporter.report.Forecast = j.forecast(dst)
-		}
-	}
+	err := j.openAndExecute(ctx, op, dst, src)
 	j.reporter.report.FailedOver = failedOver.Load()
 	return j.reporter.end(setOp(op, err))
+}
+
+// openAndExecute opens both ends, executes the job between them, and makes the forecast of a dry run.
+func (j *job) openAndExecute(ctx context.Context, op string, dst, src End) error {
+	if err := j.open(ctx, op, dst, src); err != nil {
+		return err
+	}
+	err := j.execute(ctx)
+	hasForecast := j.settings.dryRun && !j.comparing
+	if hasForecast {
+		j.reporter.report.Forecast = j.forecast(dst)
+	}
+	return err
 }
 
 // needBuckets returns Unsupported if an end is a bucket of a type from outside this library, which
@@ -489,7 +499,8 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	if err == nil && ctx.Err() != nil {
 		err = joberror.OfContext(ctx.Err())
 	}
-	return errors.Join(err, j.settings.journal.Finish(ctx, err == nil && r.Failed == 0))
+	isComplete := err == nil && r.Failed == 0
+	return errors.Join(err, j.settings.journal.Finish(ctx, isComplete))
 }
 
 // transfer lists both ends together, and transfers files concurrently. A task takes a slot for each of
@@ -509,6 +520,7 @@ func (j *job) transfer(ctx context.Context) error {
 	}, cancel)
 
 	for t := range tasks {
+		// A task that must compare the file first begins with one request.
 		requests := 1
 		if t.comparison == copier.Differs {
 			requests = requestsFor(j, t.src.Size)

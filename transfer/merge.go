@@ -301,8 +301,8 @@ func checkTask(j *job, t *task, files *paths) error {
 	return nil
 }
 
-// compareKnown compares a file that both ends have by what their listings tell. If the result is
-// Unclear, the task must read attributes or contents.
+// compareKnown compares a file that both ends have by their listings and the cache of WithCache. If the
+// result is Unclear, the task must read attributes or contents.
 func compareKnown(j *job, t *task) copier.Comparison {
 	if j.settings.missingOnly {
 		return copier.Same

@@ -137,9 +137,10 @@ func (t *progressTicker) tick(context.Context) {
 	p.Rate = float64(p.Bytes-t.samples[slot]) / span.Seconds()
 	t.samples[slot] = p.Bytes
 
-	withoutTime := p
-	withoutTime.Elapsed = t.last.Elapsed
-	if withoutTime != t.last {
+	withLastTime := p
+	withLastTime.Elapsed = t.last.Elapsed
+	hasChanged := withLastTime != t.last
+	if hasChanged {
 		t.last = p
 		t.report(p)
 	}

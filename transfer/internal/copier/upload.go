@@ -141,7 +141,8 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 	}
 
 	var applied storage.UploadOptions
-	opts := make([]O, 0, len(ruleOpts)+4)
+	const moreOptions = 4 // those that are appended here and by callers
+	opts := make([]O, 0, len(ruleOpts)+moreOptions)
 	for _, o := range ruleOpts {
 		// Check the option, and collect the metadata of all options.
 		if err := applied.Apply(o); err != nil {

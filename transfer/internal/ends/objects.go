@@ -124,8 +124,9 @@ func entryOfObject(e storage.ListEntry, err error, files *selection.Selection) (
 	if !files.Selects(e.Key) || evidence.IsKey(e.Key) {
 		return Entry{}, false
 	}
-	if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
-		// An empty object marks a folder. The web consoles of some stores create such objects.
+	// An empty object marks a folder. The web consoles of some stores create such objects.
+	isMarker := e.Size == 0 && strings.HasSuffix(e.Key, "/")
+	if isMarker {
 		file.Kind = Ignored
 	}
 	return file, true

@@ -181,8 +181,9 @@ func (t *Tree) SyncDirs() error {
 
 	for dir := range changes {
 		err := localfile.SyncDirIn(t.Root, dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			// A directory that no longer exists needs no sync.
+		// A directory that no longer exists needs no sync.
+		isRemoved := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !isRemoved {
 			t.unsynced = joberror.OfFile("sync", dir, err)
 		}
 	}
@@ -253,7 +254,8 @@ const etagBytes = 256 << 10
 // returns false, the file and the object may still be equal.
 func (t *Tree) MatchesETag(ctx context.Context, src Entry, etag string) bool {
 	want, err := hex.DecodeString(strings.Trim(etag, `"`))
-	if err != nil || len(want) != md5.Size || src.Size > etagBytes {
+	mayBeMD5 := err == nil && len(want) == md5.Size
+	if !mayBeMD5 || src.Size > etagBytes {
 		return false
 	}
 

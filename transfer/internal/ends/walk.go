@@ -79,12 +79,7 @@ func (w *treeWalker) walkDir(prefix string) bool {
 
 	// A directory that does not exist was removed meanwhile.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		unlisted := Entry{
-			Key:  prefix,
-			Kind: Unlisted,
-			Err:  joberror.OfFile("read", prefix, err),
-		}
-		if !w.yield(unlisted, nil) {
+		if !w.yield(unlistedDir(prefix, err), nil) {
 			return false
 		}
 	}
@@ -109,6 +104,15 @@ func (w *treeWalker) visit(prefix string, c child) bool {
 // link to each other would otherwise make very many paths.
 const maxFollowed = 3
 
+// unlistedDir returns the entry of a directory that cannot be read because of err.
+func unlistedDir(prefix string, err error) Entry {
+	return Entry{
+		Key:  prefix,
+		Kind: Unlisted,
+		Err:  joberror.OfFile("read", prefix, err),
+	}
+}
+
 // enterDir yields the entries of a directory, which is reached through a link if link is true. It
 // returns false to end the walk.
 func (w *treeWalker) enterDir(prefix string, link bool) bool {
@@ -117,12 +121,7 @@ func (w *treeWalker) enterDir(prefix string, link bool) bool {
 	}
 	if w.followed == maxFollowed {
 		// Directories that link to each other would make very many paths.
-		unlisted := Entry{
-			Key:  prefix,
-			Kind: Unlisted,
-			Err:  joberror.OfFile("read", prefix, errTooManyLinks),
-		}
-		return w.yield(unlisted, nil)
+		return w.yield(unlistedDir(prefix, errTooManyLinks), nil)
 	}
 	w.followed++
 	defer func() {

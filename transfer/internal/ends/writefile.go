@@ -195,8 +195,9 @@ func (t *Tree) ExactFile(key string) (Entry, bool) {
 
 		// The bit 0x20 is the difference between the two cases of a letter.
 		otherCase := key[:i] + string(rune(c^0x20)) + key[i+1:]
-		folded, err := t.Root.Lstat(otherCase)
-		if err == nil && os.SameFile(info, folded) {
+		otherInfo, err := t.Root.Lstat(otherCase)
+		ignoresCase := err == nil && os.SameFile(info, otherInfo)
+		if ignoresCase {
 			return Entry{}, false
 		}
 	}

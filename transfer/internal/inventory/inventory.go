@@ -128,20 +128,13 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 					return
 				}
 				count++
-				v, skip, err := i.entry(row)
+				v, ok, err := i.entryBelow(row, prefix)
 				if err != nil {
 					err = invalid(file.key, fmt.Sprintf("row %d of the file %v", count, err))
 					yield(storage.VersionEntry{}, err)
 					return
 				}
-
-				// The bucket of Open may be a view of the keys that begin with i.prefix.
-				key, ok := strings.CutPrefix(v.Key, i.prefix)
-				if skip || !ok || key == "" || !strings.HasPrefix(key, prefix) {
-					continue
-				}
-				v.Key = key
-				if !yield(v, nil) {
+				if ok && !yield(v, nil) {
 					return
 				}
 			}
@@ -153,6 +146,23 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 			yield(storage.VersionEntry{}, err)
 		}
 	}
+}
+
+// entryBelow converts a row to a version. If the row has no object of the bucket, or one whose key does not
+// begin with prefix, ok is false.
+func (i *Inventory) entryBelow(row []string, prefix string) (v storage.VersionEntry, ok bool, err error) {
+	v, skip, err := i.entry(row)
+	if err != nil || skip {
+		return v, false, err
+	}
+
+	// The bucket of Open may be a view of the keys that begin with i.prefix.
+	key, isInView := strings.CutPrefix(v.Key, i.prefix)
+	if !isInView || key == "" || !strings.HasPrefix(key, prefix) {
+		return v, false, nil
+	}
+	v.Key = key
+	return v, true, nil
 }
 
 // SortedObjects yields each current object once, in the order of keys. It leaves out those without the

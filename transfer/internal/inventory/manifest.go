@@ -101,13 +101,8 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 
 	// Google, whose manifest lists shards, writes no checksum.
 	if t.Shards == nil {
-		checksumKey := strings.TrimSuffix(key, ".json") + ".checksum"
-		want, err := readSmall(ctx, reports, checksumKey)
-		if err != nil {
+		if err := verifyManifest(ctx, reports, key, text); err != nil {
 			return nil, err
-		}
-		if sum := md5.Sum(text); !equalMD5(sum[:], string(want)) {
-			return nil, damaged(key, errors.New("the manifest does not have its checksum"))
 		}
 	}
 
@@ -247,6 +242,19 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
+// verifyManifest fails if a manifest does not have the checksum that is stored beside it.
+func verifyManifest(ctx context.Context, reports storage.Downloader, key string, text []byte) error {
+	checksumKey := strings.TrimSuffix(key, ".json") + ".checksum"
+	want, err := readSmall(ctx, reports, checksumKey)
+	if err != nil {
+		return err
+	}
+	if sum := md5.Sum(text); !equalMD5(sum[:], string(want)) {
+		return damaged(key, errors.New("the manifest does not have its checksum"))
+	}
+	return nil
+}
+
 // google reads the manifest of an inventory of Google, whose files are in the same folder as the
 // manifest. It returns the rule that a field breaks, or "".
 func (m *manifest) google(t *manifestText, key string) (rule string) {
@@ -273,8 +281,8 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 
 	if csv := t.Config.CSV; csv != nil {
 		m.format = "CSV"
-		if d := []rune(csv.Delimiter); len(d) == 1 {
-			m.delimiter = d[0]
+		if delimiter := []rune(csv.Delimiter); len(delimiter) == 1 {
+			m.delimiter = delimiter[0]
 		}
 		if csv.Header != nil && !*csv.Header {
 			m.header = false

@@ -102,7 +102,8 @@ func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 	if i.manifest.provider == "azure" {
 		container, name, _ := strings.Cut(key, "/")
 		isBlob := row[snapshotColumn] == "" && !isTrue(row[removedColumn]) && !isTrue(row[folderColumn])
-		if container != i.Bucket || !isBlob {
+		isOfBucket := container == i.Bucket
+		if !isOfBucket || !isBlob {
 			return "", true, nil
 		}
 		key = name

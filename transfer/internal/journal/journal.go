@@ -289,13 +289,13 @@ func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 	}
 	l.settle = settle
 
-	ctx, cancel := context.WithCancel(ctx)
+	saveCtx, cancel := context.WithCancel(ctx)
 	var group running.Group
 	saveAgain := func(ctx context.Context) {
 		// If it fails, a later save may succeed.
 		_ = l.save(ctx)
 	}
-	group.Go(func() { running.Every(ctx, saveEvery, saveAgain) }, cancel)
+	group.Go(func() { running.Every(saveCtx, saveEvery, saveAgain) }, cancel)
 
 	return func() {
 		cancel()

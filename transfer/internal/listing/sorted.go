@@ -56,19 +56,10 @@ func SortVersions(
 		// The files are temporary, so an error does not matter.
 		defer sorter.Close()
 
-		var value []byte
-		for v, err := range rows {
-			if err != nil {
-				yield(storage.VersionEntry{}, err)
-				return
-			}
-			value = encodeVersion(value[:0], &v)
-			if err := sorter.Add(ctx, []byte(v.Key), value); err != nil {
-				yield(storage.VersionEntry{}, joberror.OfTempFile("sort", "", err))
-				return
-			}
+		if err := addVersions(ctx, sorter, rows); err != nil {
+			yield(storage.VersionEntry{}, err)
+			return
 		}
-
 		for record, err := range sorter.Sorted(ctx) {
 			if err != nil {
 				yield(storage.VersionEntry{}, joberror.OfTempFile("sort", "", err))
@@ -87,6 +78,23 @@ const (
 	deleteMarker
 	oldVersion
 )
+
+// addVersions adds all rows to the sorter.
+func addVersions(
+	ctx context.Context, sorter *keysort.Sorter, rows iter.Seq2[storage.VersionEntry, error],
+) error {
+	var value []byte
+	for v, err := range rows {
+		if err != nil {
+			return err
+		}
+		value = encodeVersion(value[:0], &v)
+		if err := sorter.Add(ctx, []byte(v.Key), value); err != nil {
+			return joberror.OfTempFile("sort", "", err)
+		}
+	}
+	return nil
+}
 
 // encodeVersion appends all fields of an entry except its key to dst. The bytes of a newer version
 // compare as less than those of an older one.
@@ -115,18 +123,23 @@ func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 func decodeVersion(r keysort.Record) storage.VersionEntry {
 	v := storage.VersionEntry{ListEntry: storage.ListEntry{Key: string(r.Key)}}
 
-	// The time has 8 bytes and the kind one. The other fields have variable lengths.
+	// The complement of the time has 8 bytes, and the kind has one.
+	const kindIndex = 8
 	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))
-	kind := r.Value[8]
+	kind := r.Value[kindIndex]
 	v.Current = kind == currentVersion
 	v.IsDeleteMarker = kind == deleteMarker
-	rest := r.Value[9:]
+
+	// The other fields have variable lengths.
+	rest := r.Value[kindIndex+1:]
 	ns, n := binary.Varint(rest)
 	v.NoncurrentSince = timeOf(ns)
 	rest = rest[n:]
+
 	size, n := binary.Uvarint(rest)
 	v.Size = int64(size)
 	rest = rest[n:]
+
 	for _, text := range []*string{&v.ETag, &v.Revision, &v.Version} {
 		length, n := binary.Uvarint(rest)
 		*text = string(rest[n : n+int(length)])

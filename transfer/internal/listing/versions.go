@@ -68,21 +68,22 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 		next, stop := iter.Pull2(second)
 		defer stop()
 
-		other, otherErr, hasOther := next()
+		// secondEntry is the first entry of the second listing that was not yielded yet.
+		secondEntry, secondErr, hasSecond := next()
 		for v, err := range first {
 			if err != nil {
 				yield(v, err)
 				return
 			}
 
-			for hasOther && otherErr == nil && other.Key < v.Key {
-				if !yield(other, nil) {
+			for hasSecond && secondErr == nil && secondEntry.Key < v.Key {
+				if !yield(secondEntry, nil) {
 					return
 				}
-				other, otherErr, hasOther = next()
+				secondEntry, secondErr, hasSecond = next()
 			}
-			if otherErr != nil {
-				yield(v, otherErr)
+			if secondErr != nil {
+				yield(v, secondErr)
 				return
 			}
 			if !yield(v, nil) {
@@ -91,11 +92,11 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 		}
 
 		// The rest of the second listing comes after all keys of the first.
-		for hasOther {
-			if !yield(other, otherErr) {
+		for hasSecond {
+			if !yield(secondEntry, secondErr) {
 				return
 			}
-			other, otherErr, hasOther = next()
+			secondEntry, secondErr, hasSecond = next()
 		}
 	}
 }

@@ -225,8 +225,10 @@ func isOneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey 
 	if err != nil {
 		return false, err
 	}
-	sameETag := aAttrs.ETag != "" && aAttrs.ETag == bAttrs.ETag
-	return sameETag && aAttrs.Size == bAttrs.Size && aAttrs.Modified.Equal(bAttrs.Modified), nil
+	hasSameETag := aAttrs.ETag != "" && aAttrs.ETag == bAttrs.ETag
+	hasSameSize := aAttrs.Size == bAttrs.Size
+	hasSameTime := aAttrs.Modified.Equal(bAttrs.Modified)
+	return hasSameETag && hasSameSize && hasSameTime, nil
 }
 
 // errManyFolders returns the error of a job that would have to store a test object in too many folders,

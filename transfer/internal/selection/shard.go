@@ -50,6 +50,7 @@ func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]s
 			continue
 		}
 		keys = append(keys, entry.Key)
+		// Half of the hashes are at most half of maxHash, so each turn drops about half of the keys.
 		for len(keys) > 2*n {
 			maxHash /= 2
 			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maxHash })
