@@ -110,13 +110,15 @@ func (m *driverUploads) storeDecision(ctx context.Context, id string, d *decisio
 }
 
 // removeDecision removes a decision from the upload's record after the write failed without effect, even if the request
-// was canceled, unless another completion has stored a decision in the meantime.
+// was canceled. It changes nothing if another completion has stored a decision in the meantime.
 func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+
 	d.record.Decision = nil
-	// If put fails, later completions succeed only if the object is unchanged.
-	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, storage.Condition{Revision: d.revision})
+	unchanged := storage.Condition{Revision: d.revision}
+	// If the decision stays because of an error, later completions succeed only if the object is unchanged.
+	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, unchanged)
 }
 
 // removeUpload removes an upload after its object was written. An upload whose removal fails remains listed until it is

@@ -35,18 +35,21 @@ func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
 }
 
-// driverVersion returns the driver's version id for an id that clients see. For the null version of a key that has
-// none, the result is an id that no version has.
+// driverVersion returns the driver's version id for an id that clients see. If the key has no null version, the result
+// for it is an id that no version has.
 func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (id string, err error) {
 	if versionID != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(versionID), nil
 	}
-	id = state.NullVersion
-	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.id == state.NullVersion {
+
+	// Look for the null version among the versions of the key.
+	id = state.NullVersion // the result if there is none
+	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (hasMore bool, err error) {
+		isNull := e.id == state.NullVersion
+		if isNull {
 			id = e.Version
 		}
-		return id == state.NullVersion, nil
+		return !isNull, nil
 	})
 	return id, err
 }
