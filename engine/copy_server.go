@@ -150,8 +150,9 @@ func (c *copyOp) appendOnServer(
 	return writeOnServer(ctx, &c.op, call, want)
 }
 
-// copyTags makes the copy keep the count tags of its source, unless options replace them. If the store
-// copies tags itself, kept is their number. Otherwise the tags go into req.
+// copyTags makes the copy keep the tags of its source, whose number is count, unless options replace
+// them. If the store itself copies them, kept is their number. Otherwise kept is 0, and copyTags reads
+// the tags and puts them into req.
 func (c *copyOp) copyTags(req *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	if !c.keepsTags(count > 0) {
 		return 0, nil
