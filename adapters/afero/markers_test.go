@@ -38,6 +38,7 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		"/",
 		"/x",
 	}
+	// newTree stores the keys, and a marker for each folder above them, such as "a/" and "a/b/".
 	newTree := func(t *testing.T) (afero.Fs, storage.Bucket) {
 		b, put := foldermarker.New(t)
 		put(keys...)
@@ -59,6 +60,7 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		files, b := newTree(t)
 
 		require.NoError(t, files.RemoveAll("a"))
+		// Nothing below a is left, not even the object without a path.
 		require.Equal(t, []string{"/", "/x", "z"}, foldermarker.Keys(t, b))
 	})
 	t.Run("Remove of each folder", func(t *testing.T) {
@@ -68,6 +70,8 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		for _, name := range []string{"a/b/file", "a/b", "a/empty", "a/marked"} {
 			require.NoError(t, files.Remove(name), name)
 		}
+		// The markers of these folders are gone. Only a/file, the object without a path and the markers above them are
+		// left.
 		require.Equal(t,
 			[]string{"a/", "a//", "a//nameless", "a/file"},
 			foldermarker.Keys(t, b, storage.WithPrefix("a/")))

@@ -84,18 +84,24 @@ func TestLockOfTwoCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		s := newStorage(t, b)
+
+		// The first caller locks the name.
 		require.NoError(t, s.Lock(t.Context(), "a"))
 
 		// The removal of the lock ends the first lease, which notices it at its next renewal.
 		require.NoError(t, b.Remove(t.Context(), lockKey("a")))
 		time.Sleep(ttl)
+
+		// The second caller locks the name.
 		require.NoError(t, s.Lock(t.Context(), "a"))
 
+		// The first caller unlocks it, and the second lease stays.
 		require.NoError(t, s.Unlock(t.Context(), "a"))
 		exists, err := b.Exists(t.Context(), lockKey("a"))
 		require.NoError(t, err)
 		require.True(t, exists)
 
+		// The second caller unlocks it, after which nobody holds a lease.
 		require.NoError(t, s.Unlock(t.Context(), "a"))
 		require.ErrorIs(t, s.Unlock(t.Context(), "a"), storage.InvalidArgument)
 	})

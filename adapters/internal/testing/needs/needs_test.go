@@ -338,6 +338,8 @@ func TestLayersAskForTheirFeatures(t *testing.T) {
 // need. Each name is that of a row in needs.txt.
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	withStates := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
+
+	// The other targets differ from this one in one field, which needs a feature.
 	plain := uploads.Target{Key: "a", Overwrite: true}
 	withTags := plain
 	withTags.Tags = map[string]string{"a": "b"}
@@ -385,6 +387,8 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Check calls begin on stores that lack one feature each. It must fail for exactly those features that the
+			// row lists.
 			Check(t, tt.name, tt.begin)
 		})
 	}
