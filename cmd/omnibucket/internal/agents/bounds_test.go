@@ -218,9 +218,11 @@ func (w *watched) requireBounded(t *testing.T) {
 func TestLinesManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
+			// w measures the memory, and the calls that run at the same time.
 			s, w := newWatchedServer(t, burstRules)
 			stdin, stdout := serveOnLines(t, s)
 
+			// The client sends all calls before it needs a response.
 			go func() {
 				_, _ = io.WriteString(stdin, hello)
 				for id := range burst.count {

@@ -244,18 +244,20 @@ func TestInvalidArguments(t *testing.T) {
 // A server with as many calls as it permits still reads from its client. It refuses further calls, responds to a ping,
 // and cancels a call.
 func TestFullServerReadsOn(t *testing.T) {
+	const length = 16 // of each read
 	s, w := newWatchedServer(t, oneReader)
-	w.pauseDownloads()
+	w.pauseDownloads() // so that no call ends
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
-	// The server permits no more calls than these.
+
+	// The server permits no more calls than these. It runs one of them, and the others wait.
 	for id := range openCalls {
-		_, err := io.WriteString(stdin, readCall(id, 16))
+		_, err := io.WriteString(stdin, readCall(id, length))
 		require.NoError(t, err)
 	}
 	<-w.downloads
 
-	refused := answer(t, stdin, stdout, strings.TrimSpace(readCall(9, 16)))
+	refused := answer(t, stdin, stdout, strings.TrimSpace(readCall(9, length)))
 	require.JSONEq(t,
 		`{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
 		refused)
@@ -266,12 +268,13 @@ func TestFullServerReadsOn(t *testing.T) {
 	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
 
-	// There is room for one call in place of the canceled one.
-	_, err := io.WriteString(stdin, readCall(11, 16))
+	// In place of the canceled call, the server permits one other call, and no second one.
+	_, err := io.WriteString(stdin, readCall(11, length))
 	require.NoError(t, err)
-	refused = answer(t, stdin, stdout, strings.TrimSpace(readCall(12, 16)))
+	refused = answer(t, stdin, stdout, strings.TrimSpace(readCall(12, length)))
 	require.Contains(t, refused, "too many open calls")
 
+	// When the client leaves, its paused calls end.
 	require.NoError(t, stdin.Close())
 	hasNoCalls := func() bool { return w.current.Load() == 0 }
 	require.Eventually(t, hasNoCalls, 10*time.Second, time.Millisecond)
@@ -298,7 +301,7 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 func TestHTTPClientReadsNoResponse(t *testing.T) {
 	const calls = 10 // their responses do not fit into the buffers
 	s, _ := newWatchedServer(t, oneReader)
-	s.sendTime = 100 * time.Millisecond
+	s.sendTime = 100 * time.Millisecond // after which a response that nobody reads ends
 	site := httptest.NewUnstartedServer(s.setDeadlines(s.handler("token")))
 	site.Listener = smallBuffers{site.Listener}
 	site.Start()
@@ -310,13 +313,14 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(bufferSize))
 
 	// One client sends calls and reads no response.
-	call := readCall(1, maxRead)
+	body := readCall(1, maxRead)
+	head := fmt.Sprintf(headers("Authorization: Bearer token\r\n"), len(body))
 	for range calls {
-		_, err = fmt.Fprintf(conn, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
+		_, err = io.WriteString(conn, head+body)
 		require.NoError(t, err)
 	}
 
-	// Another client gets its response.
+	// Another client gets its response, although the server runs only one read at a time.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	require.Positive(t, post(ctx, site, strings.NewReader(readCall(1, 16))))

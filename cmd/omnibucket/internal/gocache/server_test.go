@@ -310,6 +310,9 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 func TestStoreFailures(t *testing.T) {
 	const actions = 20
 	permissionDenied := &storage.Error{Code: storage.PermissionDenied}
+
+	// Failures and slow answers use up the patience of defaultSettings, which is two seconds. After that, a build
+	// leaves the store alone.
 	tests := []struct {
 		name  string
 		rule  faults.Rule
@@ -337,6 +340,8 @@ func TestStoreFailures(t *testing.T) {
 				injector := faults.New()
 				bucket := memstore.New(driver.WithLayer(injector.Layer()))
 				content := strings.Repeat("x", 1000)
+
+				// A first build fills the store.
 				first := start(t, t.TempDir(), bucket, defaultSettings())
 				for i := range actions {
 					first.put(fmt.Sprint(i), content)
@@ -346,12 +351,12 @@ func TestStoreFailures(t *testing.T) {
 				// A second build, on another machine, meets the faults.
 				injector.Set(tt.rule)
 				begin := time.Now()
-				b := start(t, t.TempDir(), bucket, defaultSettings())
+				second := start(t, t.TempDir(), bucket, defaultSettings())
 				for i := range actions {
-					b.request("get", action(fmt.Sprint(i)), nil, "")
-					b.put("new"+fmt.Sprint(i), content)
+					second.request("get", action(fmt.Sprint(i)), nil, "") // may be a miss
+					second.put("new"+fmt.Sprint(i), content)
 				}
-				warnings := b.close()
+				warnings := second.close()
 
 				require.LessOrEqual(t, time.Since(begin), tt.limit)
 				require.NotEmpty(t, warnings)
