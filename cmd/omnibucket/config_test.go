@@ -356,7 +356,7 @@ func TestLocationRequiresFeatures(t *testing.T) {
 
 // config refuses a setting with which no command would work, and can remove one from the file.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
-	s, _ := newConfiguredShell(t, "")
+	s, _ := newConfiguredShell(t, "") // with an empty file
 	_, stderr := s.exits(exitUsage, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
 
@@ -365,10 +365,12 @@ func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s.exits(exitUsage, "config", "set", "verbose", "true")
 	s.ok("config", "list")
 
+	// A user has written an invalid value into the file. The commands of config do not need it.
 	for _, value := range []string{`"0"`, "many"} {
 		t.Run(value, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, "settings:\n  concurrency: "+value+"\n")
 			s.exits(exitUsage, "ls", newMemoryAddress(t))
+
 			s.ok("config", "show")
 			s.ok("config", "unset", "concurrency")
 			s.ok("ls", newMemoryAddress(t))

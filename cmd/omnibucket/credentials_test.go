@@ -131,17 +131,19 @@ func serviceAccount(t *testing.T, token string) (path string) {
 
 // A command that uses two accounts of one provider sends each request with the credentials of its account.
 func TestCredentialsOfTwoAccounts(t *testing.T) {
-	for name, accounts := range twoAccounts {
+	for name, makeAccounts := range twoAccounts {
 		t.Run(name, func(t *testing.T) {
 			s := newShell(t)
 			s.env["XDG_CONFIG_HOME"] = t.TempDir()
-			old, replacement := accounts(t)
+
+			// Each account has a location, whose address names the credentials of the account.
+			old, replacement := makeAccounts(t)
 			s.ok("config", "add", "old", old+"&credentials=old")
 			s.ok("config", "add", "new", replacement+"&credentials=new")
 			s.ok("mb", "old:")
 			s.ok("mb", "new:")
 
-			testTwoAccounts(t, s)
+			requireTransfers(t, s, "old:", "new:")
 
 			// An account refuses the credentials of the other one.
 			s.env["OMNIBUCKET_CROSSED"] = old + "&credentials=new"
@@ -155,22 +157,23 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 	}
 }
 
-// testTwoAccounts copies, compares and moves files between the accounts old: and new:.
-func testTwoAccounts(t *testing.T, s *shell) {
+// requireTransfers requires that cp, sync, diff and mv succeed between two empty locations.
+func requireTransfers(t *testing.T, s *shell, src, dst string) {
+	t.Helper()
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"1.txt": "one", "a/2.txt": "two"})
-	s.ok("cp", "-r", filepath.Join(dir, "a"), "old:")
-	s.ok("cp", filepath.Join(dir, "1.txt"), "old:")
+	s.ok("cp", "-r", filepath.Join(dir, "a"), src)
+	s.ok("cp", filepath.Join(dir, "1.txt"), src)
 
-	s.ok("cp", "old:1.txt", "new:1.txt")
-	require.Equal(t, "one", s.ok("cat", "new:1.txt"))
-	s.ok("-q", "sync", "old:", "new:")
-	require.Equal(t, "1.txt\na/2.txt\n", s.ok("ls", "-r", "new:"))
+	s.ok("cp", src+"1.txt", dst+"1.txt")
+	require.Equal(t, "one", s.ok("cat", dst+"1.txt"))
+	s.ok("-q", "sync", src, dst)
+	require.Equal(t, "1.txt\na/2.txt\n", s.ok("ls", "-r", dst))
 
-	s.ok("-q", "diff", "old:", "new:")
-	s.ok("-q", "mv", "old:1.txt", "new:3.txt")
-	require.Equal(t, "1.txt\n3.txt\na/2.txt\n", s.ok("ls", "-r", "new:"))
-	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", "old:"))
+	s.ok("-q", "diff", src, dst)
+	s.ok("-q", "mv", src+"1.txt", dst+"3.txt")
+	require.Equal(t, "1.txt\n3.txt\na/2.txt\n", s.ok("ls", "-r", dst))
+	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", src))
 }
 
 // If an address names credentials that do not exist, the error names the variable that is missing.

@@ -206,6 +206,21 @@ func requireRightFiles(t *testing.T, dir string) {
 	}
 }
 
+// buildAndKill starts a build, and kills its gocache when the cache directory has this number of files.
+func buildAndKill(t *testing.T, dir, store string, fileCount int) {
+	t.Helper()
+	b := newGoBuild(t, dir, store)
+	pidFile := b.writePID()
+	build := b.command("build", "./...")
+	require.NoError(t, build.Start())
+	killWhen(t, pidFile, func() bool {
+		files, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
+		return len(files) >= fileCount
+	})
+
+	_ = build.Wait() // it may have been finished before the kill
+}
+
 // killsAfter are numbers of files in the local directory, after each of which gocache is killed once.
 var killsAfter = []int{0, 1, 3, 6, 10}
 
@@ -215,26 +230,18 @@ func TestGocacheIsKilled(t *testing.T) {
 	store := newDirectoryAddress(t)
 	dir := t.TempDir()
 
-	// Kill gocache at several points of the build.
+	// gocache is killed at several points of the build, and leaves no damaged file.
 	for _, fileCount := range killsAfter {
-		b := newGoBuild(t, dir, store)
-		pidFile := b.writePID()
-		build := b.command("build", "./...")
-		require.NoError(t, build.Start())
-		killWhen(t, pidFile, func() bool {
-			files, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
-			return len(files) >= fileCount
-		})
-
-		_ = build.Wait() // it may have been finished before the kill
+		buildAndKill(t, dir, store, fileCount)
 		requireRightFiles(t, dir)
 	}
 
-	for _, dir := range []string{dir, t.TempDir()} {
-		b := newGoBuild(t, dir, store)
+	newDir := t.TempDir()
+	for _, cacheDir := range []string{dir, newDir} {
+		b := newGoBuild(t, cacheDir, store)
 		_, _, warnings := b.build()
 		require.Empty(t, warnings)
-		requireRightFiles(t, dir)
+		requireRightFiles(t, cacheDir)
 
 		// A build after that finds everything in the cache.
 		compiled, _, _ := b.build()

@@ -16,25 +16,37 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
 
-	s, _ := newConfiguredShell(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+
-		"/c}}]\n")
-	const rule = "the directory of a cache must not overlap with that of the location"
+	// The location data: has the cache data/c, by the link.
+	inside := filepath.Join(data, "c")
+	insideByLink := filepath.Join(link, "c")
+	s, _ := newConfiguredShell(t, "locations:\n  data:\n    address: file://"+data+
+		"\n    layers: [{diskcache: {dir: "+insideByLink+"}}]\n")
 
-	for name, args := range map[string][]string{
-		"of a folder":                     {"serve", "--listing", "--cache", data + "/c", "file://" + data},
-		"of a path":                       {"serve", "--cache", data + "/c", data},
-		"by a link":                       {"serve", "--cache", link + "/c", "file://" + data},
-		"of a folder by a link":           {"serve", "--cache", data + "/c", "file://" + link},
-		"the folder in that of the cache": {"serve", "--cache", top, "file://" + data},
-		"of a gateway":                    {"serve", "--s3", "--cache", data + "/c", data},
-		"of a gateway for an address":     {"serve", "--s3", "--cache", link + "/year", "file://" + data},
-		"of a location":                   {"ls", "data:"},
-	} {
-		_, stderr := s.exits(exitUsage, args...)
-		require.Contains(t, stderr, rule, name)
-		entries, err := os.ReadDir(data)
-		require.NoError(t, err)
-		require.Len(t, entries, 1, "%s: nothing was made", name)
+	tests := []struct {
+		name string
+		args []string
+	}{
+		{name: "of a folder", args: []string{"serve", "--listing", "--cache", inside, "file://" + data}},
+		{name: "of a path", args: []string{"serve", "--cache", inside, data}},
+		{name: "by a link", args: []string{"serve", "--cache", insideByLink, "file://" + data}},
+		{name: "of a folder by a link", args: []string{"serve", "--cache", inside, "file://" + link}},
+		{name: "the folder in that of the cache", args: []string{"serve", "--cache", top, "file://" + data}},
+		{name: "of a gateway", args: []string{"serve", "--s3", "--cache", inside, data}},
+		{
+			name: "of a gateway for an address",
+			args: []string{"serve", "--s3", "--cache", filepath.Join(link, "year"), "file://" + data},
+		},
+		{name: "of a location", args: []string{"ls", "data:"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr := s.exits(exitUsage, tt.args...)
+			require.Contains(t, stderr, "the directory of a cache must not overlap with that of the location")
+
+			entries, err := os.ReadDir(data)
+			require.NoError(t, err)
+			require.Len(t, entries, 1, "must not make the directory of the cache")
+		})
 	}
 }
 

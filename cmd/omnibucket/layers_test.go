@@ -392,9 +392,12 @@ func TestRepairOfAMirror(t *testing.T) {
 // If only the second store has an object, repair --all does not know which store is right. It changes nothing, unless
 // --primary-is-right says so.
 func TestRepairOfAMirrorUndecided(t *testing.T) {
+	// The locations box: and other: are both mirrored to second:.
 	s := newMirroringShell(t)
 	s.put("box:b", "text")
 	s.ok("repair", "--all", "box:")
+
+	// Only the second store has the object c. The object b is in both stores of other:.
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 
@@ -402,12 +405,15 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
+
 	_, stderr = s.exits(exitPrecondition, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
 	require.Equal(t, "nobody knows whose", s.ok("cat", "second:c"))
 
 	_, stderr = s.exits(exitUsage, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
+
+	// The primary store of other: has no object c, so that the second store loses it.
 	s.ok("repair", "--all", "--primary-is-right", "other:")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
 }

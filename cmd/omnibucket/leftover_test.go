@@ -17,18 +17,15 @@ import (
 func TestLeftoversOfKilledCommands(t *testing.T) {
 	tests := []struct {
 		name string
-		args func(dir string) []string
+		args []string
+		path string // the last argument, in the directory
 	}{
-		{"sync", func(dir string) []string { return []string{"sync", "box:", dir} }},
-		{"sync --delete", func(dir string) []string { return []string{"sync", "--delete", "box:", dir} }},
-		{"cp -r", func(dir string) []string { return []string{"cp", "-r", "box:", dir} }},
-		{"cp to the same file", func(dir string) []string {
-			return []string{"cp", "box:sub/a", filepath.Join(dir, "sub", "a")}
-		}},
-		{"cp of a file", func(dir string) []string {
-			return []string{"cp", os.Args[0], filepath.Join(dir, "sub", "a")}
-		}},
-		{"rm -r", func(dir string) []string { return []string{"rm", "-r", filepath.Join(dir, "sub")} }},
+		{name: "sync", args: []string{"sync", "box:"}},
+		{name: "sync --delete", args: []string{"sync", "--delete", "box:"}},
+		{name: "cp -r", args: []string{"cp", "-r", "box:"}},
+		{name: "cp to the same file", args: []string{"cp", "box:sub/a"}, path: "sub/a"},
+		{name: "cp of a file", args: []string{"cp", os.Args[0]}, path: "sub/a"},
+		{name: "rm -r", args: []string{"rm", "-r"}, path: "sub"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -37,15 +34,18 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			s.setBox(newMemoryAddress(t))
 			s.put("box:sub/a", "x")
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
+
+			// A killed command leaves two temporary files.
 			killed, err := partfile.Create(partfile.System{}, filepath.Join(dir, "sub", "a"), 0o644)
 			require.NoError(t, err)
 			killed.Keep() // ends the lock, as a kill
-
 			require.Len(t, temporaryFiles(t, dir), 2)
+
+			// Another program has a file with such a name.
 			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
 
-			s.exits(exitOK, tt.args(dir)...)
+			s.exits(exitOK, append(tt.args, filepath.Join(dir, filepath.FromSlash(tt.path)))...)
 			require.Equal(t, []string{foreign}, temporaryFiles(t, dir))
 		})
 	}

@@ -140,25 +140,32 @@ func TestLsLimitsManyKeys(t *testing.T) {
 
 // ls --versions prints the versions of an object, the newest first. Other commands accept the version that it prints.
 func TestLsVersions(t *testing.T) {
-	tests := []struct{ name, bucket string }{
-		{"memory", newMemoryAddress(t)},
-		{"directory", newDirectoryAddress(t) + "#"},
+	memory := newMemoryAddress(t)
+	directory := newDirectoryAddress(t)
+	tests := []struct {
+		name      string
+		addressOf func(key string) string
+	}{
+		{
+			name:      "memory",
+			addressOf: func(key string) string { return memory + "/" + key + "?versions=true" },
+		},
+		{
+			name:      "directory",
+			addressOf: func(key string) string { return directory + "?versions=true#" + key },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			addressOf := func(key string) string {
-				if address, isFile := strings.CutSuffix(tt.bucket, "#"); isFile {
-					return address + "?versions=true#" + key
-				}
-				return tt.bucket + "/" + key + "?versions=true"
-			}
+			addressOf := tt.addressOf
 			for _, text := range []string{"first", "second"} {
 				s.put(addressOf("a"), text)
 			}
 			s.put(addressOf("a/b"), "other")
 			s.ok("rm", addressOf("a"))
 
+			// states returns the state and the key of each version. A line has the state, the version and the key.
 			states := func(args ...string) []string {
 				var all []string
 				for line := range strings.Lines(s.ok(append([]string{"ls", "--versions"}, args...)...)) {
@@ -185,6 +192,7 @@ func TestLsVersions(t *testing.T) {
 			require.Equal(t, "first", s.ok("cat", addressOf("restored")))
 			s.ok("rm", "--version", first.Version, addressOf("a"))
 			require.Equal(t, []string{"removed a", "old a"}, states(addressOf("a")))
+			// The version "second" has 6 bytes.
 			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", addressOf("a")))
 		})
 	}

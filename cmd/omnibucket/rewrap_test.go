@@ -29,12 +29,14 @@ func TestRewrapRotatesATree(t *testing.T) {
 		"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
 		"  strict:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+"}}]\n")
 
+	// Three objects are encrypted for the older identity, and in/c is not encrypted.
 	writeIdentities(older)
 	s.put("box:in/a", "aa")
 	s.put("box:in/b", "bbb")
 	s.put("plain:in/c", "plain")
 	s.put("box:other", "o")
 
+	// With the newer identity first, --former selects the objects of the older one, and in/c.
 	writeIdentities(newer, older)
 	former := filepath.Join(t.TempDir(), "former.txt")
 	writeFiles(t, filepath.Dir(former), map[string]string{"former.txt": older.String()})
@@ -55,6 +57,8 @@ func TestRewrapRotatesATree(t *testing.T) {
 
 	_, stderr = s.exits(exitUsage, "rewrap", "--former", former, "box:other")
 	require.Contains(t, stderr, "must be used with -r")
+
+	// Without --former, rewrap does not leave out objects of the newer identity.
 	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
 	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
 	require.Contains(t, s.ok("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)

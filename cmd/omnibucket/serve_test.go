@@ -176,17 +176,29 @@ func TestServeChecksHost(t *testing.T) {
 func TestServeAcceptsSignedURLs(t *testing.T) {
 	memory := newMemoryAddress(t)
 	directory := newDirectoryAddress(t)
-	const parameter = "?signing_base_url=BASE.signed"
-	tests := []struct{ name, bucket, object string }{
-		{name: "memory", bucket: memory + "/", object: memory + "/a b" + parameter},
-		{name: "directory", bucket: directory + "#", object: directory + parameter + "#a b"},
+	tests := []struct {
+		name   string
+		bucket string
+		object func(parameter string) string // the address of the object "a b" with this parameter
+	}{
+		{
+			name:   "memory",
+			bucket: memory + "/",
+			object: func(parameter string) string { return memory + "/a b?" + parameter },
+		},
+		{
+			name:   "directory",
+			bucket: directory + "#",
+			object: func(parameter string) string { return directory + "?" + parameter + "#a b" },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			base := s.serve(tt.bucket)
-			object := strings.Replace(tt.object, "BASE", base, 1)
+			base := s.serve(tt.bucket) // it ends in a slash
+			object := tt.object("signing_base_url=" + base + ".signed")
 
+			// sign --upload prints a command for curl, and sign a URL.
 			status, body := sendSignedCurl(t, s.ok("sign", "--upload", object), "uploaded")
 			require.Equal(t, http.StatusOK, status, body)
 			status, body = get(t, strings.TrimSpace(s.ok("sign", object)))

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -16,19 +17,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // realStores are the servers of testservers on which all commands run.
 var realStores = []struct {
-	name    string
-	keeps   bool // old versions
-	address func(t *testing.T, bucket, endpoint string) string
+	name          string
+	keepsVersions bool
+	address       func(t *testing.T, bucket, endpoint string) string
 }{
 	{
-		name:  "MINIO",
-		keeps: true,
+		name:          "MINIO",
+		keepsVersions: true,
 		address: func(t *testing.T, bucket, endpoint string) string {
 			t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 			t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
@@ -36,15 +36,15 @@ var realStores = []struct {
 		},
 	},
 	{
-		name:  "GCS",
-		keeps: false,
+		name:          "GCS",
+		keepsVersions: false,
 		address: func(_ *testing.T, bucket, endpoint string) string {
 			return "gs://" + bucket + "?" + url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
 		},
 	},
 	{
-		name:  "AZURITE",
-		keeps: false,
+		name:          "AZURITE",
+		keepsVersions: false,
 		address: func(t *testing.T, bucket, endpoint string) string {
 			t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 			t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
@@ -60,7 +60,7 @@ func randomBucketName() string {
 	return "cli-" + hex.EncodeToString(random[:])
 }
 
-// The newer commands work on real servers.
+// The newer commands work on real servers, and rb --force removes a bucket with whatever they leave.
 func TestRealServersNewCommands(t *testing.T) {
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {
@@ -70,10 +70,12 @@ func TestRealServersNewCommands(t *testing.T) {
 			s.setBox(address)
 			s.ok("mb", "box:")
 
-			testNewCommands(t, s)
-			if store.keeps {
-				testVersionsOf(t, s)
+			requireNewCommandsWork(t, s)
+			if store.keepsVersions {
+				requireVersionsAreRestored(t, s)
 			}
+
+			// An unfinished upload remains for rb.
 			// fake-gcs-server refuses with 412 to delete a bucket that is not empty, and Google with 409.
 			if store.name != "GCS" {
 				beginUpload(t, address)
@@ -99,8 +101,8 @@ func beginUpload(t *testing.T, address string) {
 	require.NoError(t, err)
 }
 
-// testNewCommands runs commands on box:, and leaves it empty.
-func testNewCommands(t *testing.T, s *shell) {
+// requireNewCommandsWork runs commands on box:, and leaves it empty.
+func requireNewCommandsWork(t *testing.T, s *shell) {
 	dir := t.TempDir()
 	files := map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "2025/1.jpg": "1", "2026/1.jpg": "1", "2026/deep/2.jpg": "22"}
 	writeFiles(t, dir, files)
@@ -135,6 +137,22 @@ func testNewCommands(t *testing.T, s *shell) {
 	s.exits(exitNotFound, "rm", "box:p*")
 }
 
+const exitKilled = -1 // of a process that was ended by a signal
+
+// startAndKill starts the program with these arguments and kills it after the wait, unless it ends before.
+func startAndKill(t *testing.T, wait time.Duration, args ...string) (exitCode int, stderr string) {
+	t.Helper()
+	process, stdin, stdout := startProcess(t, args...)
+	require.NoError(t, stdin.Close())
+	timer := time.AfterFunc(wait, func() {
+		_ = process.Process.Kill()
+	})
+	_, _ = io.Copy(io.Discard, stdout)
+	timer.Stop()
+	_ = process.Wait() // the exit code says how it ended
+	return process.ProcessState.ExitCode(), fmt.Sprint(process.Stderr)
+}
+
 // If mv is killed, each object is at the source or the destination.
 func TestMvKilledOnRealServers(t *testing.T) {
 	const objects = 60
@@ -154,26 +172,20 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			// Each mv runs longer than the one before it, until one has nothing left to move.
 			kills := 0
 			for wait := 20 * time.Millisecond; wait < time.Minute; wait += wait / 3 {
-				process, stdin, stdout := startProcess(t, "mv", "-r", "box:from/", "box:to")
-				require.NoError(t, stdin.Close())
-				timer := time.AfterFunc(wait, func() {
-					_ = process.Process.Kill()
-				})
-				_, _ = io.Copy(io.Discard, stdout)
-				timer.Stop()
-				err := process.Wait()
+				exitCode, stderr := startAndKill(t, wait, "mv", "-r", "box:from/", "box:to")
 
+				// Each object has its name in at least one of the folders.
 				names := map[string]bool{}
 				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
 					names[path.Base(key)] = true
 				}
 				require.Len(t, names, objects)
 
-				killedOneMovedAll := process.ProcessState.ExitCode() == program.ExitNotFound
-				if err == nil || killedOneMovedAll {
+				// If the killed mv before this one has moved everything, this one finds nothing.
+				if exitCode == exitOK || exitCode == exitNotFound {
 					break
 				}
-				require.Equal(t, -1, process.ProcessState.ExitCode(), "must have been killed: %s", process.Stderr)
+				require.Equal(t, exitKilled, exitCode, "must have been killed: %s", stderr)
 				kills++
 			}
 			require.Positive(t, kills)
@@ -192,8 +204,8 @@ func hashOf(s *shell, text string) string {
 	return s.ok("hash", "box:photos/2")
 }
 
-// testVersionsOf runs undelete and restore on box:.
-func testVersionsOf(t *testing.T, s *shell) {
+// requireVersionsAreRestored runs undelete and restore on box:.
+func requireVersionsAreRestored(t *testing.T, s *shell) {
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:kept/a", "one")
 	s.put("box:kept/b", "b")

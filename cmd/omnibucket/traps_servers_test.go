@@ -176,11 +176,16 @@ func TestRetriesAndTimeoutRefused(t *testing.T) {
 // would conclude that the target exists.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
+
+	// The source is from: on one server, and box: is another server. With this profile, both support conditions.
+	const profile = "&profile=minio"
 	server := startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + "&profile=minio"
+	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + profile
 	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
+	s.env["OMNIBUCKET_BOX"] += profile
 	s.put("from:a", "a")
+
+	// The source refuses a read as if it had changed.
 	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
 
 	for _, dst := range []string{"box:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
@@ -191,8 +196,9 @@ func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 
 	s.exits(exitFailure, "mv", "--if-absent", "from:a", "box:a")
 	server.ClearFaults()
-	require.Equal(t, "a", s.ok("cat", "from:a"))
+	require.Equal(t, "a", s.ok("cat", "from:a"), "mv must not remove the source")
 
+	// A condition fails only if the target exists.
 	s.ok("cp", "--if-absent", "from:a", "box:a")
 	s.exits(exitPrecondition, "cp", "--if-absent", "from:a", "box:a")
 }

@@ -42,7 +42,10 @@ func TestFiltersWithWildcards(t *testing.T) {
 // As in a shell, a folder next to the objects can be their destination.
 func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	tests := []struct {
-		name, source, destination, want string
+		name        string
+		source      string // with wildcards
+		destination string // a folder
+		want        string // what ls prints
 	}{
 		{name: "beside", source: "a*.jpg", destination: "x/", want: "b.png\nx/a1.jpg\nx/a2.jpg\nx/old.jpg\n"},
 		{
@@ -58,9 +61,9 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 			want:        "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n",
 		},
 		{
-			name:        "a name with wildcards",
+			name:        "the destination has characters of wildcards",
 			source:      "*.jpg",
-			destination: "%5By%5D/",
+			destination: "%5By%5D/", // [y]/
 			want:        "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n",
 		},
 	}
@@ -70,7 +73,7 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 				s := newShell(t)
 				bucket := newAddress(t)
 				fillBox(t, s, bucket, "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
-				separator := "/"
+				separator := "/" // before the key in an address
 				if strings.HasPrefix(bucket, "file:") {
 					separator = "#"
 				}

@@ -173,8 +173,13 @@ func TestWildcardsInEachCommand(t *testing.T) {
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
 		dir := t.TempDir()
-		fillBox(t, s, newAddress(t), wild...)
+		// The content of each object is its key.
+		fillBox(t, s, newAddress(t),
+			"a.jpg", "b.jpg", "b.png", "c[1].jpg",
+			"photos/2025/1.jpg", "photos/2026/1.jpg", "photos/2026/2.png", "photos/2026/deep/3.jpg", "photos/note",
+			"{x}")
 
+		// Commands that read
 		const photosBelow20 = "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/2.png\nphotos/2026/deep/3.jpg\n"
 		require.Equal(t, photosBelow20, s.ok("ls", "-r", "box:photos/20*"))
 		require.Equal(t, "a.jpgb.jpg", s.ok("cat", "box:?.jpg"))
@@ -183,9 +188,9 @@ func TestWildcardsInEachCommand(t *testing.T) {
 		require.Equal(t, 2, strings.Count(s.ok("stat", "--json", "box:?.jpg"), "\n"))
 		require.Regexp(t, `^ +17 +1  photos/2025/\n +56 +3  photos/2026/\n$`, s.ok("du", "box:photos/*/"))
 
+		// cp into a directory. The folder before the first wildcard is not part of the names there.
 		s.ok("cp", "box:*.jpg", dir)
 		s.ok("cp", "box:photos/**/*.jpg", filepath.Join(dir, "new")+"/")
-
 		require.Equal(t, "b.jpg", readFile(t, filepath.Join(dir, "b.jpg")))
 		nested := filepath.Join(dir, "new", "2026", "deep", "3.jpg")
 		require.Equal(t, "photos/2026/deep/3.jpg", readFile(t, nested))
@@ -195,16 +200,20 @@ func TestWildcardsInEachCommand(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "2.png"))
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "deep", "3.jpg"))
 
+		// cp refuses several sources for one name, and for a folder that seems to be a wildcard.
 		s.exits(exitUsage, "cp", "box:*.jpg", filepath.Join(dir, "none"))
 		s.exits(exitUsage, "cp", "box:?.jpg", "box:*/")
+
 		// The destination is an object whose key is an asterisk.
 		s.ok("cp", "box:a.jpg", "box:*")
 		require.Equal(t, "a.jpg", s.ok("cat", "--literal", "box:*"))
 
+		// mv within the bucket
 		s.ok("mv", "box:photos/*/*.jpg", "box:moved/")
 		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.ok("ls", "-r", "box:moved"))
 		require.Equal(t, "photos/2026/2.png\nphotos/2026/deep/3.jpg\nphotos/note\n", s.ok("ls", "-r", "box:photos"))
 
+		// rm, with a dry run in between
 		require.Equal(t, "a.jpg\nb.jpg\n", s.ok("rm", "-v", "box:?.jpg"))
 		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.ok("rm", "-r", "--dry-run", "box:mov*"))
 		s.ok("rm", "-r", "box:mov*", "box:p*/20*")
