@@ -456,10 +456,6 @@ func TestGetMissing(t *testing.T) {
 	}
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // A storeWithoutDecrypt answers HEADs as S3 does for a role without kms:Decrypt: it refuses those that
 // ask for the checksum. It also refuses every HEAD for the key "secret".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
