@@ -16,7 +16,8 @@ func trust(certificates string) error {
 	if certificates == "" {
 		return nil
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM([]byte(certificates)) {
+	hasCertificate := x509.NewCertPool().AppendCertsFromPEM([]byte(certificates))
+	if !hasCertificate {
 		return invalid(keyCACert, "must have a certificate in PEM", "check caCertRef or caCert of spec.objectStorage")
 	}
 

@@ -41,19 +41,7 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 		return invalid(keyCredentials, "must not be set beside a file of credentials", "remove one of them")
 	}
 
-	// Read the file in the form of the provider.
-	var variables map[string]string
-	var err error
-	switch scheme {
-	case "s3":
-		variables, err = awsVariables(ctx, path, cmp.Or(location.Credentials, "default"))
-	case "gs":
-		variables = map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": path}
-	case "azblob":
-		variables, err = azureVariables(path, location)
-	default:
-		err = invalid(keyCredentialsFile, "must not be set for the scheme "+scheme, "remove spec.credential")
-	}
+	variables, err := variablesIn(ctx, path, scheme, location)
 	if err != nil {
 		return err
 	}
@@ -67,6 +55,22 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	}
 	s.locations.Locations[s.name] = location
 	return nil
+}
+
+// variablesIn reads a file of credentials, in the form of the provider with this scheme, and returns them as
+// variables for a location.
+func variablesIn(
+	ctx context.Context, path, scheme string, location locations.Location,
+) (map[string]string, error) {
+	switch scheme {
+	case "s3":
+		return awsVariables(ctx, path, cmp.Or(location.Credentials, "default"))
+	case "gs":
+		return map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": path}, nil
+	case "azblob":
+		return azureVariables(path, location)
+	}
+	return nil, invalid(keyCredentialsFile, "must not be set for the scheme "+scheme, "remove spec.credential")
 }
 
 // awsVariables returns the credentials of a profile in a file in the form of AWS's shared

@@ -99,7 +99,7 @@ func (s *objectStore) PutObject(bucket, key string, body io.Reader) error {
 		p.recordProgress()
 	}))
 	if err != nil {
-		// Velero shows this error only if it could send all of the body. Otherwise it shows "EOF".
+		// Velero shows this error only if it could send all of the body, so read the rest. Otherwise it shows "EOF".
 		p.pause()
 		_, _ = io.Copy(io.Discard, body)
 	}
