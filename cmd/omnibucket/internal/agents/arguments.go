@@ -28,20 +28,10 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 		return refusal("arguments must be an object")
 	}
 
-	isChanged := false
-	for _, name := range slices.Sorted(maps.Keys(arguments)) {
-		property, ok := schema.Properties[name]
-		if !ok {
-			return refusal(tool + " has no argument " + strconv.Quote(name[:min(len(name), maxNameInError)]))
-		}
-		value, rule := conformValue(property, arguments[name])
-		if rule != "" {
-			return refusal(name + " " + rule)
-		}
-		isChanged = isChanged || !bytes.Equal(value, arguments[name])
-		arguments[name] = value
+	isChanged, err := conformArguments(tool, schema, arguments)
+	if err != nil {
+		return err
 	}
-
 	for _, name := range schema.Required {
 		if _, ok := arguments[name]; !ok {
 			return refusal(name + " must be given")
@@ -58,34 +48,61 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 	return nil
 }
 
+// conformArguments replaces each value in arguments by the form that its type needs. It reports whether any
+// value has changed.
+func conformArguments(
+	tool string, schema *jsonschema.Schema, arguments map[string]json.RawMessage,
+) (isChanged bool, err error) {
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		property, ok := schema.Properties[name]
+		if !ok {
+			return false, refusal(tool + " has no argument " + strconv.Quote(name[:min(len(name), maxNameInError)]))
+		}
+		value, brokenRule := conformValue(property, arguments[name])
+		if brokenRule != "" {
+			return false, refusal(name + " " + brokenRule)
+		}
+		isChanged = isChanged || !bytes.Equal(value, arguments[name])
+		arguments[name] = value
+	}
+	return isChanged, nil
+}
+
 // isUnicode reports whether JSON is UTF-8, and its escapes have no half of a surrogate pair, such as
 // \ud800. encoding/json would replace both.
 func isUnicode(raw json.RawMessage) bool {
 	if !utf8.Valid(raw) {
 		return false
 	}
-	for i := 0; i < len(raw); i++ {
+	for i := 0; i < len(raw); {
 		if raw[i] != '\\' {
+			i++
 			continue
 		}
-		// escapedUnit succeeds only for an escape such as \ud800, which has unitLength bytes.
-		high, ok := escapedUnit(raw[i:])
-		switch {
-		case !ok:
-			// This is another escape, of two bytes.
-			i++
-		case !utf16.IsSurrogate(high):
-			// The loop itself adds the last byte.
-			i += unitLength - 1
-		default:
-			low, ok := escapedUnit(raw[i+unitLength:])
-			if !ok || utf16.DecodeRune(high, low) == utf8.RuneError {
-				return false
-			}
-			i += 2*unitLength - 1
+		length, ok := escapeLength(raw[i:])
+		if !ok {
+			return false
 		}
+		i += length
 	}
 	return true
+}
+
+// escapeLength returns the length of the escape with which raw begins: one such as \n, one such as \u00e4, or
+// a surrogate pair. If it is only half of a pair, ok is false.
+func escapeLength(raw []byte) (length int, ok bool) {
+	const shortLength = len(`\n`)
+	first, isUnit := escapedUnit(raw)
+	if !isUnit {
+		return shortLength, true
+	}
+	if !utf16.IsSurrogate(first) {
+		return unitLength, true
+	}
+
+	second, isUnit := escapedUnit(raw[unitLength:])
+	isPair := isUnit && utf16.DecodeRune(first, second) != utf8.RuneError
+	return 2 * unitLength, isPair
 }
 
 const unitLength = len(`\u0000`)
@@ -109,7 +126,9 @@ const (
 
 // conformValue returns the value of an argument in the form that its type needs, such as 1 for 1.0, or
 // the rule that the value breaks.
-func conformValue(property *jsonschema.Schema, value json.RawMessage) (json.RawMessage, string) {
+func conformValue(
+	property *jsonschema.Schema, value json.RawMessage,
+) (conformed json.RawMessage, brokenRule string) {
 	types := property.Types
 	if property.Type != "" {
 		types = []string{property.Type}

@@ -41,6 +41,7 @@ var advice = map[storage.Code]string{
 // failure converts an error to one for the agent, which reveals nothing about the store. An error that
 // the owner of the server can act on is also reported to the owner.
 func (s *server) failure(ctx context.Context, tool string, err error) error {
+	// A refusal was written for the agent.
 	var refusalErr refusal
 	if err == nil || errors.As(err, &refusalErr) {
 		return err

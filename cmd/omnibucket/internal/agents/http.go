@@ -61,14 +61,16 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 	}
 	defer listener.Close()
 
-	// The user needs a token that was made here, and must know how far it travels.
+	// The user needs a token that was generated, and must know how far it travels.
 	if generated {
 		_, _ = fmt.Fprintf(
 			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
 			tokenVariable, token,
 		)
 	}
-	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+	addr, ok := listener.Addr().(*net.TCPAddr)
+	isLocal := ok && addr.IP.IsLoopback()
+	if !isLocal {
 		_, _ = fmt.Fprintln(
 			p.Around.Err,
 			"# The token travels without TLS: put a proxy with TLS in front of this server.",
@@ -146,8 +148,9 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 			return
 		}
 
-		// A body that says that it is too long is not read into memory.
-		if r.ContentLength > int64(s.maxMessage()) {
+		// A body that is too long by its header is not read into memory.
+		isTooLong := r.ContentLength > int64(s.maxMessage())
+		if isTooLong {
 			webserver.Refuse(r.Context(), w, r.Body, maxDrain, func() {
 				tooLong(w)
 			})
@@ -155,7 +158,8 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 		}
 
 		// A body of unknown length may be large, too.
-		mayBeLarge := r.ContentLength < 0 || r.ContentLength > largeBody
+		hasUnknownLength := r.ContentLength < 0
+		mayBeLarge := hasUnknownLength || r.ContentLength > largeBody
 		if mayBeLarge && s.maxMessage() > largeBody {
 			if !acquire(r.Context(), largeSlots) {
 				return
@@ -267,7 +271,8 @@ func (r *response) WriteHeader(status int) {
 // shortened, although it reports all parts as written.
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
-	if r.isStarted && r.hasFailed {
+	isRestOfError := r.isStarted && r.hasFailed
+	if isRestOfError {
 		return len(p), nil
 	}
 

@@ -99,8 +99,8 @@ func (l *lines) readAll() {
 		}
 		if err != nil {
 			// The client receives the error, and may send another line.
-			if err := l.refuse(err); err != nil {
-				l.readErr = err
+			if refuseErr := l.refuse(err); refuseErr != nil {
+				l.readErr = refuseErr
 				return
 			}
 			continue

@@ -56,14 +56,8 @@ func (s *server) addRead(b storage.Downloader) {
 		Description: "Reads text in UTF-8 from an object, by default its first 64 KiB. Binary content is not sent. " +
 			untrusted,
 	}, func(ctx context.Context, args readIn) (*mcp.CallToolResult, readOut, error) {
-		if err := checkKey("key", args.Key); err != nil {
+		if err := args.check(); err != nil {
 			return nil, readOut{}, err
-		}
-		if args.Offset < 0 {
-			return nil, readOut{}, refusal("offset must not be negative")
-		}
-		if args.Length < 0 || args.Length > maxRead {
-			return nil, readOut{}, refusal("length must be from 1 to " + strconv.Itoa(maxRead))
 		}
 		if args.Length == 0 {
 			args.Length = defaultRead
@@ -78,6 +72,20 @@ func (s *server) addRead(b storage.Downloader) {
 		output := args.result(attrs, data)
 		return output.content(), output, nil
 	})
+}
+
+// check returns an error if the key, the offset or the length is invalid.
+func (in readIn) check() error {
+	if err := checkKey("key", in.Key); err != nil {
+		return err
+	}
+	if in.Offset < 0 {
+		return refusal("offset must not be negative")
+	}
+	if in.Length < 0 || in.Length > maxRead {
+		return refusal("length must be from 1 to " + strconv.Itoa(maxRead))
+	}
+	return nil
 }
 
 // readRange reads at most args.Length bytes of an object from args.Offset.
@@ -118,6 +126,7 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	// The data may begin and end within a character.
 	start, stop := words.WholeCharacters(data, in.Offset > 0, dataEnd < a.Size)
 	text := data[start:stop]
+
 	// The next read begins after the text that is sent, or after all of the data if it is binary.
 	nextOffset := dataEnd
 	if isText(text) {

@@ -50,17 +50,7 @@ func (s *server) addWrite(b storage.Uploader) {
 			return nil, writeOut{}, err
 		}
 
-		var opts []storage.UploadOption
-		// The key must be new unless the server and the call both permit a replacement.
-		if s.rules.overwrite && args.IfRevision != "" {
-			opts = append(opts, storage.IfRevision(args.IfRevision))
-		} else if !s.rules.overwrite || !args.Overwrite {
-			opts = append(opts, storage.IfAbsent())
-		}
-		if args.ContentType != "" {
-			opts = append(opts, storage.WithContentType(args.ContentType))
-		}
-
+		opts := args.options(s.rules.overwrite)
 		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
 		// Without a content type, only the revision can be an invalid argument.
 		if err != nil && args.ContentType == "" {
@@ -71,6 +61,21 @@ func (s *server) addWrite(b storage.Uploader) {
 		}
 		return nil, writeOut{Key: args.Key, Size: int64(len(content)), Revision: attrs.Revision}, nil
 	})
+}
+
+// options returns the options of the upload. The key must be new unless the server, by mayOverwrite, and the
+// call both permit a replacement.
+func (in writeIn) options(mayOverwrite bool) []storage.UploadOption {
+	var opts []storage.UploadOption
+	if mayOverwrite && in.IfRevision != "" {
+		opts = append(opts, storage.IfRevision(in.IfRevision))
+	} else if !mayOverwrite || !in.Overwrite {
+		opts = append(opts, storage.IfAbsent())
+	}
+	if in.ContentType != "" {
+		opts = append(opts, storage.WithContentType(in.ContentType))
+	}
+	return opts
 }
 
 // content returns the bytes to store, and fails if they are more than limit.
