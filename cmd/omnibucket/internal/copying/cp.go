@@ -136,12 +136,19 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		return err
 	}
 
+	return copyAtOnce(ctx, p, f, sources, dst)
+}
+
+// copyAtOnce copies several files or objects in parallel, with one progress bar.
+func copyAtOnce(
+	ctx context.Context, p *program.Program, f *cpFlags, sources []cpSource, dst location.Location,
+) error {
 	p.Together = p.StartTogether(len(sources))
-	err = program.EachAtOnce(ctx, p, sources, func(ctx context.Context, source cpSource) func() error {
+	err := program.EachAtOnce(ctx, p, sources, func(ctx context.Context, source cpSource) func() error {
 		err := copySource(ctx, p, f, source, dst)
 		return func() error { return err }
 	})
-	// The line below must not be part of the bar.
+	// The bar must end before the summary is printed.
 	p.Together.End()
 	p.SummarizeDone("transferred", len(sources), err)
 	return err
@@ -249,7 +256,11 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 	if src.Kind == location.InBucket {
 		return cpBetween(ctx, p, f, src, dst)
 	}
+	return cpIn(ctx, p, f, src, dst)
+}
 
+// cpIn copies a file or standard input to an object.
+func cpIn(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
@@ -296,8 +307,8 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		if err := makeDirectory(ctx, p, f, bucket, src.Key, filepath.Dir(dst.Path)); err != nil {
 			return nil, err
 		}
-		opts := program.With(append(opts, storage.WithConcurrency(rangesAtOnce)), moveOpts)
-		return storage.DownloadFile(ctx, bucket, src.Key, dst.Path, opts...)
+		fileOpts := program.With(append(opts, storage.WithConcurrency(rangesAtOnce)), moveOpts)
+		return storage.DownloadFile(ctx, bucket, src.Key, dst.Path, fileOpts...)
 	})
 }
 

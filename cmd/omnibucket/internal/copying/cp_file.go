@@ -36,8 +36,8 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	}
 
 	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
-		n, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
-		return &storage.Attrs{Size: n}, err
+		size, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
+		return &storage.Attrs{Size: size}, err
 	})
 }
 
@@ -93,14 +93,8 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 		}
 	}()
 
-	content := io.Reader(f)
-	if info.Size() > 0 {
-		// Files of /proc have content although their size is 0.
-		content = localfile.NewStable(f, info).Reader()
-	}
-
 	dst := temp.OS()
-	n, err := io.Copy(dst, running.Reader(ctx, content))
+	n, err := copyContent(ctx, dst, f, info)
 	if errors.Is(err, localfile.ErrChanged) {
 		return n, program.ChangedFile(source)
 	}
@@ -121,6 +115,16 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 		return n, nil
 	}
 	return n, localfile.SyncDir(dir)
+}
+
+// copyContent copies the content of a file. It fails with localfile.ErrChanged if the file changes meanwhile.
+func copyContent(ctx context.Context, dst io.Writer, src *os.File, info fs.FileInfo) (int64, error) {
+	content := io.Reader(src)
+	// Files of /proc have content although their size is 0, so their size says nothing about a change.
+	if info.Size() > 0 {
+		content = localfile.NewStable(src, info).Reader()
+	}
+	return io.Copy(dst, running.Reader(ctx, content))
 }
 
 // finishFile gives a file the permissions and modification time of info, syncs it if sync is true, and closes it.

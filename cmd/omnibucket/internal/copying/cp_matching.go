@@ -84,7 +84,8 @@ func requireMatch(ctx context.Context, p *program.Program, l location.Location, 
 			return err
 		}
 		// One match is enough.
-		if !entry.IsPrefix || recursive {
+		isMatch := !entry.IsPrefix || recursive
+		if isMatch {
 			return nil
 		}
 		hasFolder = true

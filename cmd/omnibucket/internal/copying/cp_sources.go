@@ -132,10 +132,12 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 		return argument.Invalid("--no-sync needs a destination on this machine", "")
 	}
 
+	// Refuse sources and destinations that these flags cannot have.
 	if f.recursive && hasStream {
 		return argument.Invalid("-r must not be used with standard input or output", "")
 	}
-	if source.hasWildcard && (f.write.Conditional || f.version != nil) {
+	needsOneObject := f.write.Conditional || f.version != nil
+	if source.hasWildcard && needsOneObject {
 		return argument.Invalid(
 			"--if-absent, --if-revision and --version must not be used with wildcards",
 			"use --literal to take wildcards literally",

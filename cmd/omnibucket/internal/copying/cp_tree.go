@@ -15,11 +15,11 @@ import (
 
 // cpTree copies a tree, or the single file or object that the source turns out to be.
 func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	tree, err := isTree(ctx, p, src)
+	srcIsTree, err := isTree(ctx, p, src)
 	if err != nil {
 		return err
 	}
-	if !tree {
+	if !srcIsTree {
 		return cpOne(ctx, p, f, src, dst)
 	}
 

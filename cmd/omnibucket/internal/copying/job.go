@@ -85,7 +85,8 @@ func (s *jobState) add(part partReport) {
 // jobStatus prints the progress of all jobs that have their journals in a folder.
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 	unwrapped := func(c storage.Core) storage.Core { return c }
-	bucket, err := journalBucket(ctx, p, folder, false, unwrapped)
+	const create = false // the journals are only read
+	bucket, err := journalBucket(ctx, p, folder, create, unwrapped)
 	if err != nil {
 		return err
 	}

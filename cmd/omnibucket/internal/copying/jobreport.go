@@ -94,8 +94,9 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 		if err != nil {
 			return nil, err
 		}
-		if r.Shards != m.shards {
-			// The report is new, or of an earlier run with another number of shards.
+		// The report is new, or of an earlier run with another number of shards.
+		mustBegin := r.Shards != m.shards
+		if mustBegin {
 			r = &jobReport{
 				Source:      placeOf(m.src),
 				Destination: placeOf(m.dst),

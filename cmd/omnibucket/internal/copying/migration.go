@@ -45,31 +45,9 @@ func newMigration(
 		dryRuns: p.Global.DryRun,
 	}
 
-	// An empty value, as from --shard "$UNSET", is an error, because it must not mean all keys.
-	if f.filter.Flags.Changed("shard") {
-		index, count, err := parseShard(p, f.shard)
-		if err != nil {
-			return nil, err
-		}
-		m.opts = append(m.opts, transfer.WithShard(index, count))
-		m.part = fmt.Sprintf("%d-of-%d", index, count)
-		m.shards = count
+	if err := m.selectShard(ctx, p, f); err != nil {
+		return nil, err
 	}
-
-	if f.filter.Flags.Changed("shard-bounds") {
-		bounds, err := readBounds(ctx, p, f.shardBounds)
-		if err != nil {
-			return nil, err
-		}
-		if len(bounds)+1 != m.shards {
-			return nil, argument.Invalid(
-				"--shard-bounds must be used with --shard and a file for its number of shards",
-				"make the file with \"omnibucket job split\"",
-			)
-		}
-		m.opts = append(m.opts, transfer.WithShardBounds(bounds...))
-	}
-
 	if !f.filter.Flags.Changed("journal") {
 		return m, nil
 	}
@@ -88,6 +66,36 @@ func newMigration(
 	// Each part of each job has a journal of its own, so that one folder can hold the journals of many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
+}
+
+// selectShard restricts the job to the part of the keys that --shard and --shard-bounds name, if they are given.
+func (m *migration) selectShard(ctx context.Context, p *program.Program, f *syncFlags) error {
+	// An empty value, as from --shard "$UNSET", is an error, because it must not mean all keys.
+	if f.filter.Flags.Changed("shard") {
+		index, count, err := parseShard(p, f.shard)
+		if err != nil {
+			return err
+		}
+		m.opts = append(m.opts, transfer.WithShard(index, count))
+		m.part = fmt.Sprintf("%d-of-%d", index, count)
+		m.shards = count
+	}
+
+	if f.filter.Flags.Changed("shard-bounds") {
+		bounds, err := readBounds(ctx, p, f.shardBounds)
+		if err != nil {
+			return err
+		}
+		// A bound separates two shards.
+		if len(bounds)+1 != m.shards {
+			return argument.Invalid(
+				"--shard-bounds must be used with --shard and a file for its number of shards",
+				"make the file with \"omnibucket job split\"",
+			)
+		}
+		m.opts = append(m.opts, transfer.WithShardBounds(bounds...))
+	}
+	return nil
 }
 
 // jobName returns a short name for the job from src to dst, which is the same in each run.
@@ -140,13 +148,13 @@ func journalBucket(
 		return nil, err
 	}
 
-	if !create {
-		// A missing directory has no journals.
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
+	if create {
+		if err := os.MkdirAll(path, 0o777); err != nil {
+			return nil, err
 		}
-	} else if err := os.MkdirAll(path, 0o777); err != nil {
-		return nil, err
+	} else if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		// A missing directory has no journals.
+		return nil, nil
 	}
 
 	if l, err = l.InDirectory(path, ""); err != nil {

@@ -73,21 +73,30 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	}
 
 	if src.Kind == location.LocalPath {
-		info, err := os.Stat(src.Path)
-		if err != nil {
-			return argument.OfPath(src.Path, err)
-		}
-		if !info.Mode().IsRegular() {
-			// A device or a pipe cannot be moved by reading it.
-			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
-		}
-		if err := cp(); err != nil || p.Global.DryRun {
-			return err
-		}
-		return removeFile(src.Path, info)
+		return mvFile(p, src.Path, cp)
+	}
+	return mvObject(ctx, p, src, dst, cp)
+}
+
+// mvFile calls cp to copy a local file, and then removes the file if it is still the same.
+func mvFile(p *program.Program, path string, cp func() error) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return argument.OfPath(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		// A device or a pipe cannot be moved by reading it.
+		return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
 	}
 
-	// The source is an object, which is removed only if it is still the one that was copied.
+	if err := cp(); err != nil || p.Global.DryRun {
+		return err
+	}
+	return removeFile(path, info)
+}
+
+// mvObject calls cp to copy an object, and then removes the object if it is still the one that was copied.
+func mvObject(ctx context.Context, p *program.Program, src, dst location.Location, cp func() error) error {
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
@@ -150,7 +159,8 @@ func checkIsOther(ctx context.Context, p *program.Program, srcAttrs *storage.Att
 	}
 
 	hasSameContent := srcAttrs.ETag != "" && attrs.ETag == srcAttrs.ETag && attrs.Revision == srcAttrs.Revision
-	if !hasSameContent || !attrs.Modified.Equal(srcAttrs.Modified) {
+	seemsSame := hasSameContent && attrs.Modified.Equal(srcAttrs.Modified)
+	if !seemsSame {
 		return nil
 	}
 	return argument.Invalid("source and destination seem to be one object",
@@ -217,8 +227,7 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs
 	return err
 }
 
-// requireDistinct refuses a move whose source and destination are the same file or object. If their addresses do not
-// decide, it stores an object beside the destination and looks whether it appears beside the source.
+// requireDistinct refuses a move whose source and destination are the same file or object.
 func requireDistinct(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	same, err := isSame(ctx, p, src, dst)
 	if err != nil {
@@ -241,7 +250,12 @@ func requireDistinct(ctx context.Context, p *program.Program, src, dst location.
 		return nil
 	}
 
-	// The addresses have not decided, so compare the names and then the folders.
+	return requireApart(ctx, p, src, dst)
+}
+
+// requireApart refuses a move if the source and the destination, whose addresses may mean the same place, have the
+// same name and folder. It stores an object beside the destination and looks whether it appears beside the source.
+func requireApart(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	dstEnd, dstFolder, dstName, err := openParent(ctx, p, dst)
 	if err != nil {
 		return err

@@ -93,7 +93,8 @@ func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 
 	first, firstErr := lookupNumber(p, s.first, 0)
 	step, stepErr := lookupNumber(p, s.step, 1)
-	if firstErr != nil || stepErr != nil || step < 1 || (number-first)%step != 0 {
+	isStep := step >= 1 && (number-first)%step == 0
+	if firstErr != nil || stepErr != nil || !isStep {
 		return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
 	}
 	return strconv.Itoa((number - first) / step), nil

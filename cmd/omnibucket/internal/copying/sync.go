@@ -189,15 +189,11 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 
 	// An empty value, as from --backup-dir "$UNSET", is an error, because sync must not run without the backup.
 	if f.filter.Flags.Changed("backup-dir") {
-		l, err := p.Stores.Locate(f.backup)
+		backup, err := locateEnd(ctx, p, f.backup)
 		if err != nil {
 			return err
 		}
-		end, err := jobEnd(ctx, p, l)
-		if err != nil {
-			return err
-		}
-		opts = append(opts, transfer.WithBackup(end))
+		opts = append(opts, transfer.WithBackup(backup))
 	}
 
 	listOpts, err := inventoryOptions(ctx, p, f.inventory, src)
@@ -227,6 +223,15 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 
 	report, err := run()
 	return errors.Join(err, job.recordEnd(ctx, report, err))
+}
+
+// locateEnd returns the end of a job that an argument names.
+func locateEnd(ctx context.Context, p *program.Program, text string) (transfer.End, error) {
+	l, err := p.Stores.Locate(text)
+	if err != nil {
+		return transfer.End{}, err
+	}
+	return jobEnd(ctx, p, l)
 }
 
 // cacheOptions returns the option with which a sync remembers which files were the same, or none if the system has no

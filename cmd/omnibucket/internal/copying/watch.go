@@ -155,21 +155,10 @@ func watchError(name string, err error) error {
 // next waits until a sync is due, and returns the folder that contains all changes since the last one.
 func (w *watch) next(ctx context.Context) (string, error) {
 	for {
-		// If nothing has changed, due stays nil, which never receives.
-		var due <-chan time.Time
-		if w.changed {
-			start := w.due
-			// After a failure, the next sync waits until w.earliest.
-			if start.Before(w.earliest) {
-				start = w.earliest
-			}
-			due = time.After(time.Until(start))
-		}
-
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
-		case <-due:
+		case <-w.whenDue():
 			w.changed = false
 			if w.mayHaveMoved {
 				// Watch the whole tree again, and sync all of it.
@@ -189,6 +178,20 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			w.recordChange("")
 		}
 	}
+}
+
+// whenDue returns a channel that receives when the next sync is due. If nothing has changed, the channel is nil, and
+// never receives.
+func (w *watch) whenDue() <-chan time.Time {
+	if !w.changed {
+		return nil
+	}
+	start := w.due
+	// After a failure, the next sync waits until w.earliest.
+	if start.Before(w.earliest) {
+		start = w.earliest
+	}
+	return time.After(time.Until(start))
 }
 
 // handle records the folder in which an event of the watcher happened, and watches a new folder.
