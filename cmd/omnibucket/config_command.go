@@ -112,19 +112,12 @@ environment variables and files.`,
 // configAdd stores an address, or the path of a directory, under a name. If the name has another address
 // already, it fails unless replace is true.
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
-	// A path is stored as the address of its directory.
 	if !locations.IsAddress(address) {
-		l, err := p.Stores.Locate(address)
+		directoryAddress, err := addressOfPath(p, address)
 		if err != nil {
 			return err
 		}
-		if l.Kind != location.LocalPath {
-			return argument.Invalid("location must be an address or a path", location.AddressHint)
-		}
-		if l, err = l.AsBucket(); err != nil {
-			return err
-		}
-		address = l.AddressWithKey()
+		address = directoryAddress
 	}
 
 	// Refuse what the configuration could not have.
@@ -148,6 +141,22 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 		f.Set("locations", name, address)
 		return nil
 	})
+}
+
+// addressOfPath returns the address of a local directory.
+func addressOfPath(p *program.Program, path string) (string, error) {
+	l, err := p.Stores.Locate(path)
+	if err != nil {
+		return "", err
+	}
+	if l.Kind != location.LocalPath {
+		return "", argument.Invalid("location must be an address or a path", location.AddressHint)
+	}
+	directory, err := l.AsBucket()
+	if err != nil {
+		return "", err
+	}
+	return directory.AddressWithKey(), nil
 }
 
 // noVariables is an environment without variables.
@@ -326,6 +335,7 @@ func configShow(p *program.Program) error {
 		line.Locations[name] = p.Stores.Config.Locations[name].Address
 	}
 
+	// The table has all settings, and the JSON only those that were set.
 	rows := [][2]string{{"file", line.File}}
 	program.Settings(p.Command.Root(), func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "json" {

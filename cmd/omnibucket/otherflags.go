@@ -88,8 +88,9 @@ func explainFlag(c *cobra.Command, err error) error {
 	}
 
 	name := unknown.GetSpecifiedName()
-	if letters := unknown.GetSpecifiedShortnames(); otherFlags[letters] != "" {
-		// This is a long flag with one dash, as in find -name.
+	letters := unknown.GetSpecifiedShortnames()
+	isLongWithOneDash := otherFlags[letters] != "" // as in find -name
+	if isLongWithOneDash {
 		name = letters
 	} else if letters != "" {
 		return explainShortFlag(c, unknown)

@@ -29,11 +29,12 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := program.New(env, console.NewOutput(env.Out, cancel), shared)
-	p.InBatch = shared != nil
+	isLine := shared != nil
+	p.InBatch = isLine
 
 	// A line needs no command but its own.
 	name := ""
-	if shared != nil {
+	if isLine {
 		name = commandOf(args)
 	}
 
@@ -50,7 +51,7 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 		command, err = root.ExecuteContextC(runCtx)
 	}
 
-	if shared == nil {
+	if !isLine {
 		err = errors.Join(err, p.Stores.Buckets.Close())
 		p.SummarizeRequests()
 	}

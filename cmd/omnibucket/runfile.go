@@ -172,7 +172,8 @@ func (b *batch) run(ctx, startCtx context.Context, src io.Reader) error {
 			b.reportInvalid(number, lines.Text(), err)
 			continue
 		}
-		if len(words) == 0 {
+		isBlank := len(words) == 0
+		if isBlank {
 			continue
 		}
 		// The line waits for all lines before it, and not for a program.
@@ -295,15 +296,21 @@ func (b *batch) report(
 	}
 
 	if code != 0 {
-		b.failures++
-		// Lines end in any order, and the exit code is that of the first line in the file.
-		if b.firstFailed == 0 || number < b.firstFailed {
-			b.firstFailed = number
-			b.code = code
-		}
-		if b.flags.stopOnError {
-			b.stop()
-		}
+		b.recordFailure(number, code)
+	}
+}
+
+// recordFailure records that the line with this number has failed with an exit code. The caller must hold b.mu.
+func (b *batch) recordFailure(number, code int) {
+	b.failures++
+	// Lines end in any order, and the exit code is that of the first line in the file.
+	isFirst := b.firstFailed == 0 || number < b.firstFailed
+	if isFirst {
+		b.firstFailed = number
+		b.code = code
+	}
+	if b.flags.stopOnError {
+		b.stop()
 	}
 }
 

@@ -66,9 +66,10 @@ func checkLeadingFlags(root *cobra.Command, args []string) error {
 			}
 		}
 
-		// The value of a flag may be the next argument.
+		// Skip the next argument if it is the value of the flag.
 		takesValue := flag != nil && flag.NoOptDefVal == ""
-		if takesValue && !strings.Contains(args[i], "=") {
+		hasValue := strings.Contains(args[i], "=")
+		if takesValue && !hasValue {
 			i++
 		}
 	}

@@ -189,7 +189,9 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 		}
 		if p.Global.DryRun {
 			// The bucket must exist, but this user may lack permission to read its settings.
-			if info, err := s.BucketInfo(ctx, bucket); info == nil && err != nil {
+			info, err := s.BucketInfo(ctx, bucket)
+			mayBeMissing := info == nil && err != nil
+			if mayBeMissing {
 				return err
 			}
 		}

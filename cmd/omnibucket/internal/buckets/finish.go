@@ -57,8 +57,8 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
-	// Without any count, the error is all that can be printed.
-	if err != nil && report == (overlay.Report{}) {
+	hasFailedEarly := err != nil && report == (overlay.Report{})
+	if hasFailedEarly {
 		return program.InLines(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 

@@ -42,8 +42,10 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		} else {
 			err = removeBucket(ctx, s, bucket, force)
 		}
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Code == storage.BucketNotEmpty && !force {
-			e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		needsForce := ok && storageErr.Code == storage.BucketNotEmpty && !force
+		if needsForce {
+			storageErr.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
 		}
 		if err != nil {
 			return err

@@ -92,7 +92,8 @@ func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRi
 
 // printRepair prints the report of a repair that ended with err, and returns that error, explained.
 func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
-	if err != nil && r == (mirror.Report{}) {
+	hasFailedEarly := err != nil && r == (mirror.Report{})
+	if hasFailedEarly {
 		return program.InLines(explainMissingLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
 

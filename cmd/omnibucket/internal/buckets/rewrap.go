@@ -43,8 +43,8 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 }
 
 // rewrap encrypts the data key of an object, or of all objects of a folder if recursive is true, again with the keys
-// of today. The file former, if not "", has identities, and rewrap leaves out what they do not decrypt.
-func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
+// of today. If formerFile is not "", rewrap leaves out what the identities in this file do not decrypt.
+func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, formerFile string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		return argument.Invalid("the location must have the layer encrypt",
 			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
 	}
-	if !recursive && former != "" {
+	if !recursive && formerFile != "" {
 		return argument.Invalid("--former must be used with -r", "")
 	}
 	if !recursive && l.IsFolder() {
@@ -61,18 +61,18 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	}
 
 	if recursive {
-		return rewrapFolder(ctx, p, l, former)
+		return rewrapFolder(ctx, p, l, formerFile)
 	}
 	return rewrapOne(ctx, p, l)
 }
 
 // rewrapFolder encrypts the data keys of all objects of a folder again, and prints the counts.
-func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, former string) error {
+func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, formerFile string) error {
 	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
 	}
-	keys, err := formerKeys(former)
+	keys, err := formerKeys(formerFile)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,9 @@ func flagOf(option string) string {
 func translateNames(command *cobra.Command, text string) string {
 	text = goName.ReplaceAllStringFunc(text, func(name string) string {
 		name = strings.TrimSuffix(name, "(true)")
-		if flag := flagOf(name); command != nil && command.Flag(flag) != nil {
+		flag := flagOf(name)
+		hasFlag := command != nil && command.Flag(flag) != nil
+		if hasFlag {
 			return "--" + flag
 		}
 		if parameter, ok := parameters[name]; ok {
@@ -156,7 +158,8 @@ func translateHint(command *cobra.Command, hint string) string {
 	var b strings.Builder
 	for i, advice := range splitAlternatives(translateNames(command, hint)) {
 		needsGo := goName.MatchString(advice)
-		if needsGo && i == 0 {
+		isFirst := i == 0
+		if needsGo && isFirst {
 			return ""
 		}
 		if !needsGo {
@@ -275,7 +278,7 @@ func withoutNoise(e *storage.Error, text string) string {
 		return strings.Replace(text, cause, shortCause, 1)
 	}
 
-	// The text has the cause after the code, with a part of it masked.
+	// A part of the cause is masked in the text, so what follows the code there is the cause.
 	head, maskedCause, _ := strings.Cut(text, string(e.Code)+": ")
 	shortText := head + string(e.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
 	return strings.TrimSuffix(shortText, ": ")

@@ -221,19 +221,25 @@ func hasContent(path string, hash id) bool {
 	return err == nil && id(sum.Sum(nil)) == hash
 }
 
+// isRecentMark reports whether a trim has written the file mark in the last trimInterval.
+func isRecentMark(mark string, now time.Time) bool {
+	info, err := os.Stat(mark)
+	if err != nil {
+		return false
+	}
+	// A time far in the future comes from a wrong clock, and must not prevent all trims.
+	age := now.Sub(info.ModTime())
+	return -touchInterval < age && age < trimInterval
+}
+
 // trim removes files that were not used for maxUnused, and temporary files of killed processes, unless any process has
 // done so in the last trimInterval.
 func (d *disk) trim() {
 	// The time of this file is that of the last trim.
 	mark := filepath.Join(d.dir, "trimmed")
 	now := time.Now()
-	if info, err := os.Stat(mark); err == nil {
-		// A time far in the future comes from a wrong clock, and must not prevent all trims.
-		age := now.Sub(info.ModTime())
-		isRecent := -touchInterval < age && age < trimInterval
-		if isRecent {
-			return
-		}
+	if isRecentMark(mark, now) {
+		return
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
 		return

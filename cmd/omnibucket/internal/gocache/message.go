@@ -111,7 +111,8 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	if r.remaining < 0 {
 		return 0, errBody
 	}
-	if err == io.EOF && (r.remaining > 0 || !r.text.isClosed) {
+	isIncomplete := r.remaining > 0 || !r.text.isClosed
+	if err == io.EOF && isIncomplete {
 		return n, errBody
 	}
 	if err != nil && err != io.EOF {

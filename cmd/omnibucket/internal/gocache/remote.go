@@ -182,8 +182,8 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 	}
 	if n != e.size || output.hash() != e.output {
 		output.discard()
-		err := fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
-		return fetchResult{err: err}
+		hashErr := fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
+		return fetchResult{err: hashErr}
 	}
 
 	path, err := r.disk.install(output, e)
@@ -196,10 +196,11 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 // readEntry reads the first line of an object of the given size, which is the entry of its output.
 func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
 	line, err := body.ReadSlice('\n')
-	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
+	hasNoLineEnd := err == io.EOF || errors.Is(err, bufio.ErrBufferFull)
+	if err != nil && !hasNoLineEnd {
 		return entry{}, err
 	}
-	// An object without a line end may have a line of any length.
+	// An object without a line end may have a line of any length. parseEntry refuses its beginning.
 	text := string(line[:min(len(line), maxEntryLine)])
 	e, err := parseEntry(text, action)
 	if err != nil {

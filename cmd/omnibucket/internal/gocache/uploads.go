@@ -161,7 +161,8 @@ func (u *uploads) waitUntilIdle(idle chan struct{}, limit, silence time.Duration
 			u.remote.warn("not all outputs of this build were uploaded", errors.New("--close-timeout is over"))
 			return
 		case <-check.C:
-			if time.Since(time.Unix(0, u.lastProgress.Load())) >= silence {
+			lastProgress := time.Unix(0, u.lastProgress.Load())
+			if time.Since(lastProgress) >= silence {
 				u.remote.warn("not all outputs of this build were uploaded", errSlow)
 				return
 			}

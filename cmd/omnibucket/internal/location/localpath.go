@@ -22,6 +22,7 @@ func (l Location) AsBucket() (Location, error) {
 	dir, key := splitWildcards(filepath.Clean(l.Path))
 	isLiteral := key == ""
 	if isLiteral {
+		// Without wildcards, only the last element of the path is the key.
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}
 	if dir == "" {

@@ -126,7 +126,8 @@ func parseName(name, address, key string) (Location, error) {
 		l.Host, key, _ = strings.Cut(key, "/")
 		l.Kind = InBucket
 		l.InAccount = true
-		if l.Host == "" || strings.ContainsAny(l.Host, wildcards+"#%") {
+		isBucketName := l.Host != "" && !strings.ContainsAny(l.Host, wildcards+"#%")
+		if !isBucketName {
 			return Location{}, argument.Invalid("location "+name+
 				" is an account: the name of a bucket must follow its colon",
 				"write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
@@ -252,6 +253,7 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 		return l.Scheme + "://" + l.Parameters(), l.Host, nil
 	}
 
+	// A bucket of the scheme file is a subdirectory of the account.
 	parent, last := path.Split(strings.TrimRight(l.Dir, "/"))
 	if last == "" {
 		return "", "", argument.Invalid("address must not be the root directory", "")

@@ -51,7 +51,8 @@ func (p *Program) LoadConfig() error {
 	}
 
 	cfg, err := locations.ReadFile(path)
-	mayBeMissing := !p.namesConfig() || p.Command != nil && isConfigCommand(p.Command)
+	mayCreateFile := p.Command != nil && isConfigCommand(p.Command)
+	mayBeMissing := !p.namesConfig() || mayCreateFile
 	if errors.Is(err, fs.ErrNotExist) && mayBeMissing {
 		return nil
 	}

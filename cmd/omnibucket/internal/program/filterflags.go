@@ -161,8 +161,8 @@ func (f *FilterFlags) patternOptions() ([]transfer.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Such flags would select nothing.
-	if len(included) > 0 && slices.ContainsFunc(excluded, matchesEverything) {
+	selectsNothing := len(included) > 0 && slices.ContainsFunc(excluded, matchesEverything)
+	if selectsNothing {
 		return nil, argument.Invalid("--exclude must leave what --include selects, but a pattern matches every key",
 			"leave that pattern out: --include '*.jpg' alone selects nothing else, "+
 				"and exclusions win, whatever their order is")

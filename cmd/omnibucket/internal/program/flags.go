@@ -102,8 +102,9 @@ func (p *Program) Prepare(c *cobra.Command) error {
 	if err == nil {
 		err = p.CheckGlobals(c)
 	}
-	if isConfigCommand(c) && c.Name() != "set" {
-		// The error does not matter, so that "config unset" can remove an invalid setting.
+	// The error does not matter to the other commands of config, so that "config unset" can remove an invalid setting.
+	ignoresSettings := isConfigCommand(c) && c.Name() != "set"
+	if ignoresSettings {
 		return nil
 	}
 	return err

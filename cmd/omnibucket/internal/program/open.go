@@ -83,8 +83,8 @@ func (s *Stores) openNew(
 	}
 
 	opts = append(opts, s.openOptions(layers)...)
-	bucket, err := InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
-		return storage.Open(ctx, s.addressToOpen(l), opts...)
+	bucket, err := InRegion(ctx, l, func(regional location.Location) (storage.Bucket, error) {
+		return storage.Open(ctx, s.addressToOpen(regional), opts...)
 	})
 	if err != nil {
 		return nil, err

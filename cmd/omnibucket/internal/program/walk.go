@@ -149,6 +149,7 @@ func (p *Program) EachFile(
 	}
 	isDone := false
 	return Each(ctx, p, args, func(text string) error {
+		// The arguments after ErrEnough are skipped.
 		if isDone {
 			return nil
 		}

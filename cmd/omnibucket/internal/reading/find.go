@@ -72,7 +72,8 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 		}
 
 		printed++
-		if f.limit > 0 && printed > f.limit {
+		isOverLimit := f.limit > 0 && printed > f.limit
+		if isOverLimit {
 			return program.ErrEnough
 		}
 		if f.print0 && !f.ls.json {

@@ -85,7 +85,7 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 		return err
 	}
 
-	// Objects are read in parallel, but their checksums are printed in order.
+	// Objects are read in parallel. The queue calls the functions that print their checksums in order.
 	queue := p.NewQueue(ctx)
 	defer queue.Cancel()
 	err = p.EachFile(ctx, args, walk, func(root program.Root, entry storage.ListEntry) error {

@@ -192,7 +192,9 @@ func lsFolder(
 ) error {
 	folder := location.AsFolder(key)
 	entries := bucket.List(ctx, f.folderOptions(folder)...)
-	if f.recursive && f.startAfter == "" && f.limit == nil {
+	isWholeTree := f.recursive && f.startAfter == "" && f.limit == nil
+	if isWholeTree {
+		// This listing skips folders that this user may not read.
 		entries = program.ListBelow(ctx, bucket, folder)
 	}
 
@@ -211,6 +213,7 @@ func lsFolder(
 			return err
 		}
 		printed++
+		// Without --limit, limitCount is 0, which no count equals here.
 		if printed == f.limitCount {
 			break
 		}

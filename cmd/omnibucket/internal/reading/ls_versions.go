@@ -37,7 +37,8 @@ func lsVersions(
 	// Try the object first, and then the folder.
 	folder := location.AsFolder(l.Key)
 	for _, prefix := range []string{l.Key, folder} {
-		printed, err := printVersions(ctx, p, f, bucket, prefix, prefix == folder)
+		isFolder := prefix == folder
+		printed, err := printVersions(ctx, p, f, bucket, prefix, isFolder)
 		if err != nil {
 			return err
 		}

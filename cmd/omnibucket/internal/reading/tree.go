@@ -58,6 +58,7 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 			if !p.Global.JSON {
 				p.Out.Printf("%s\n", p.Out.Printable(cmp.Or(r.Name(), ".")))
 			}
+			// An object has no content to print below its name.
 			if !r.Entry.IsPrefix {
 				return nil
 			}

@@ -65,20 +65,8 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 		return err
 	}
 
-	if l.HasWildcard {
-		return argument.Invalid("key must not have wildcards", "use --include")
-	}
-	hasAge := f.age != "" || f.oldVersions != ""
-	// Exactly one of the two must be given.
-	if f.lifecycle == hasAge {
-		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
-	}
-	isWholeBucket := l.Prefix == "" && l.Key == ""
-	if f.lifecycle && (!isWholeBucket || len(f.tags) > 0) {
-		return argument.Invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
-	}
-	if !f.lifecycle && isWholeBucket && !f.all {
-		return argument.Invalid("a whole bucket needs --all", "")
+	if err := f.check(l); err != nil {
+		return err
 	}
 
 	rules, err := expireRules(ctx, p, f, l)
@@ -111,6 +99,26 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	err = program.InLines(err)
 	p.Summarize(report, err)
 	return err
+}
+
+// check refuses flags that cannot be combined, or cannot be used with the location.
+func (f *expireFlags) check(l location.Location) error {
+	if l.HasWildcard {
+		return argument.Invalid("key must not have wildcards", "use --include")
+	}
+	hasAge := f.age != "" || f.oldVersions != ""
+	// Exactly one of the two must be given.
+	if f.lifecycle == hasAge {
+		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
+	}
+	isWholeBucket := l.Prefix == "" && l.Key == ""
+	if f.lifecycle && (!isWholeBucket || len(f.tags) > 0) {
+		return argument.Invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
+	}
+	if !f.lifecycle && isWholeBucket && !f.all {
+		return argument.Invalid("a whole bucket needs --all", "")
+	}
+	return nil
 }
 
 // expireRules returns the rule that the flags describe or, with --lifecycle, those of the bucket.

@@ -182,7 +182,9 @@ func withStoreClock(
 	if err != nil {
 		return nil, nil, err
 	}
-	if filterFlags == &f.filter {
+	// ByClockOf returns its receiver if no flag depends on the time.
+	isUnchanged := filterFlags == &f.filter
+	if isUnchanged {
 		return f, filter, nil
 	}
 
@@ -239,7 +241,8 @@ func rmOne(
 			printNothingRemoved(ctx, p, bucket, key)
 			return nil
 		}
-		emitRemoved(p, key, 0)
+		const unknownSize = 0
+		emitRemoved(p, key, unknownSize)
 		p.CountDone("deleted " + console.Printable(key))
 		return nil
 	}

@@ -57,7 +57,9 @@ func removeEntries(
 	}
 	_, failures := running.EachGroup(versions, piecemeal.MaxFailures, maxRemoveFailures, remove)
 
-	if n := removed.objects.Load(); n > 0 && !p.Global.JSON && ctx.Err() == nil {
+	n := removed.objects.Load()
+	hasSummary := n > 0 && !p.Global.JSON && ctx.Err() == nil
+	if hasSummary {
 		p.Note("%d deleted (%s)", n, console.FormatSize(removed.bytes.Load()))
 	}
 	return errors.Join(append(failures, listErr)...)
@@ -71,7 +73,8 @@ func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
 	count *removedCount,
 ) []error {
-	errs, earlyErr := piecemeal.Remove(ctx, bucket, group, false)
+	const ofVersions = false // the current objects are removed
+	errs, earlyErr := piecemeal.Remove(ctx, bucket, group, ofVersions)
 
 	var failures []error
 	for i, err := range errs {

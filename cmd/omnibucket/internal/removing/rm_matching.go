@@ -19,7 +19,8 @@ func rmMatching(
 		return argument.Invalid("--version and --if-revision must not be used with wildcards",
 			"use --literal to take wildcards literally")
 	}
-	if location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all {
+	removesAll := location.MatchesAll(l.Glob()) && l.Prefix == ""
+	if removesAll && !f.all {
 		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
 

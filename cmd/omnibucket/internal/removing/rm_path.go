@@ -158,19 +158,24 @@ func (d *plainDirectory) printRemaining(p *program.Program, folder string) {
 		_ = root.Close()
 	}
 
-	remaining := 0
 	dir := filepath.Join(d.path, filepath.FromSlash(folder)) + string(filepath.Separator)
-	// Do not count entries that cannot be read.
-	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			remaining++
-		}
-		return nil
-	})
+	remaining := countFiles(dir)
 	if remaining > 0 {
 		p.Note(
 			"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d",
 			remaining,
 		)
 	}
+}
+
+// countFiles returns the number of files below a directory. It does not count what it cannot read.
+func countFiles(dir string) int {
+	count := 0
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			count++
+		}
+		return nil
+	})
+	return count
 }

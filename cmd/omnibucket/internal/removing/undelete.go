@@ -295,6 +295,7 @@ func newVersionScope(
 		scope.match, err = location.Matcher(rest, false)
 		return scope, err
 	}
+	// Without wildcards, rest may name an object or a folder.
 	scope.start = rest
 	scope.match = func(key string) bool {
 		return rest == "" || key == rest || location.HasFolder(key, rest)

@@ -65,7 +65,8 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if c.Flags().Changed("listen") {
 		f.server.Listen = listen
 	}
-	if len(args) == 0 && (p.Stores.CacheDir != "" || p.Stores.ReadOnly) {
+	needsLocation := p.Stores.CacheDir != "" || p.Stores.ReadOnly
+	if len(args) == 0 && needsLocation {
 		return argument.Invalid("--cache and --read-only must be used with a location", "")
 	}
 
@@ -139,17 +140,8 @@ func openAccount(ctx context.Context, p *program.Program, text string) (driver.S
 // as mirror, which makes it one bucket.
 func servedAccount(p *program.Program, l location.Location) (address, bucket string, err error) {
 	if l.Kind == location.LocalPath {
-		path, err := filepath.Abs(l.Path)
-		if err != nil {
-			return "", "", err
-		}
-		// The path of a URL begins with a slash, also on Windows.
-		directory := url.URL{
-			Scheme:   "file",
-			Path:     "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"),
-			RawQuery: "create=true",
-		}
-		return directory.String(), "", nil
+		address, err = addressOfDirectory(l.Path)
+		return address, "", err
 	}
 
 	if l.Kind == location.Stream || l.Key != "" || l.Prefix != "" {
@@ -164,4 +156,19 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 		return l.Address(), "", nil
 	}
 	return l.SplitAccount()
+}
+
+// addressOfDirectory returns the address of an account whose buckets are the subdirectories of path.
+func addressOfDirectory(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	// The path of a URL begins with a slash, also on Windows.
+	directory := url.URL{
+		Scheme:   "file",
+		Path:     "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/"),
+		RawQuery: "create=true",
+	}
+	return directory.String(), nil
 }

@@ -187,13 +187,14 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 		opts = append(opts, storage.WithVersioning(true))
 	}
 
-	parent := l
-	parent.Prefix = ""
-	parent.Key = ""
-	if p.Stores.ReadOnly && l.Scheme == "file" {
-		_, err = p.Stores.Open(ctx, parent, opts...)
+	wholeBucket := l
+	wholeBucket.Prefix = ""
+	wholeBucket.Key = ""
+	mustNotSign := p.Stores.ReadOnly && l.Scheme == "file"
+	if mustNotSign {
+		_, err = p.Stores.Open(ctx, wholeBucket, opts...)
 	} else {
-		signed, err = openSigned(ctx, p, parent, base, opts...)
+		signed, err = openSigned(ctx, p, wholeBucket, base, opts...)
 	}
 	if err != nil {
 		return nil, nil, err
