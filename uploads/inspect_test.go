@@ -232,7 +232,13 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 
 // The service does not modify an *Error of Config.Inspect, which the application may return for several files.
 func TestErrorOfApplicationIsNotChanged(t *testing.T) {
-	unwanted := &uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}
+	unwanted := &uploads.Error{
+		Field:   "file",
+		Code:    "unwanted",
+		Message: "This file is not wanted.",
+		Status:  http.StatusTeapot,
+	}
+	original := *unwanted
 	s, err := uploads.New(memstore.New(), uploads.Config{
 		Rules:     rules.Any(1 << 20),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
@@ -250,11 +256,11 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 			require.Equal(t, name, e.Name)
 		})
 		calls.Go(func() {
-			sendForm(t, s, "file-of-"+name)
+			require.Equal(t, http.StatusTeapot, sendForm(t, s, "file-of-"+name))
 		})
 	}
 	calls.Wait()
 
 	// The error of the application is as it was.
-	require.Equal(t, uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}, *unwanted)
+	require.Equal(t, original, *unwanted)
 }

@@ -1,10 +1,13 @@
 package uploads_test
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -609,7 +612,11 @@ func TestTusExpires(t *testing.T) {
 // A connection serves further requests after one that was refused.
 func TestTusKeepsTheConnection(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	transport := &http.Transport{}
+	var connections atomic.Int64
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		connections.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
 	s.client = &http.Client{Transport: transport}
 	defer transport.CloseIdleConnections()
 
@@ -624,6 +631,7 @@ func TestTusKeepsTheConnection(t *testing.T) {
 		s.patch(location, 500, data[500:], 1000)
 		s.requireStored("files/alice/"+name, data)
 	}
+	require.Equal(t, int64(1), connections.Load())
 }
 
 // A client that cannot send PATCH may send POST with the header X-HTTP-Method-Override.
