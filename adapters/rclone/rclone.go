@@ -150,7 +150,7 @@ func convertError(err error) error {
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
 	}
 
-	// What this library understands already stays as it is. CodeOf returns Internal for errors of others.
+	// Errors that this library understands already stay as they are. CodeOf returns Internal for others.
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -312,7 +312,7 @@ func TestStoreFailures(t *testing.T) {
 	permissionDenied := &storage.Error{Code: storage.PermissionDenied}
 
 	// Failures and slow answers use up the patience of defaultSettings, which is two seconds. After that, a build
-	// leaves the store alone.
+	// sends no more requests to the store.
 	tests := []struct {
 		name  string
 		rule  faults.Rule

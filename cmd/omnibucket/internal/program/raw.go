@@ -48,7 +48,7 @@ func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.R
 		return nil, err
 	}
 	if len(header) > 0 {
-		// The checksums are those of the stored bytes alone.
+		// The checksums are those of the stored bytes without the header.
 		attrs.Size += int64(len(header))
 		attrs.CRC32C = storage.CRC32C{}
 		attrs.MD5 = nil
