@@ -98,7 +98,7 @@ func CheckDriver(
 		require.Contains(t, errorWithHint(err), needed[name], "%s without %s", row, name)
 		delete(needed, name)
 	}
-	// Nothing has asked for the permissions that are still in needed.
+	// Nothing has asked for the features that are still in needed.
 	require.Empty(t, needed, "needs.txt says that %s needs these, but it does not", row)
 }
 
