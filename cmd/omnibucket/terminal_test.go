@@ -210,6 +210,26 @@ var commandsAsNames = []string{
 	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
 }
 
+// waitsForEnd waits until the command text has ended: the shell then executes a command that prints next on an empty
+// screen.
+func (w *terminal) waitsForEnd(text, next string) {
+	w.t.Helper()
+	hasEnded := func(screen string) bool { return strings.HasPrefix(screen, next+"\n") }
+	w.types("clear; echo "+next, "Enter")
+	screen := w.shows(next+" after "+text, func(screen string) bool {
+		return hasEnded(screen) || strings.Contains(screen, "quote> clear; echo "+next)
+	})
+	if hasEnded(screen) {
+		return
+	}
+
+	// readline has opened a quote for a file name of several lines.
+	w.types("", "C-c")
+	w.shows("a prompt", func(screen string) bool { return strings.HasSuffix(strings.TrimSpace(screen), "\n>") })
+	w.types("clear; echo "+next, "Enter")
+	w.shows(next+" after "+text, hasEnded)
+}
+
 // No shell executes the text of a completed name, not even the common beginning of two names.
 func TestCompletionIsNotExecuted(t *testing.T) {
 	for _, shell := range completingShells {
@@ -247,20 +267,7 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 				closingQuote := strings.Repeat("'", strings.Count(text, "'")%2)
 				w.types(closingQuote, "Enter", "Enter")
 
-				next := fmt.Sprintf("next%d", i)
-				started := func(screen string) bool { return strings.HasPrefix(screen, next+"\n") }
-				w.types("clear; echo "+next, "Enter")
-				screen := w.shows(next+" after "+text, func(screen string) bool {
-					return started(screen) || strings.Contains(screen, "quote> clear; echo "+next)
-				})
-				if !started(screen) {
-					// readline has opened a quote for a file name of several lines.
-					w.types("", "C-c")
-					w.shows("a prompt", func(screen string) bool { return strings.HasSuffix(strings.TrimSpace(screen), "\n>") })
-					w.types("clear; echo "+next, "Enter")
-					w.shows(next+" after "+text, started)
-				}
-
+				w.waitsForEnd(text, fmt.Sprintf("next%d", i))
 				require.NoFileExists(t, filepath.Join(w.dir, "pwned"), text)
 			}
 		})
