@@ -78,51 +78,48 @@ func cloudFrontBase64(text string) string {
 
 // A signed URL of CloudFront has the signature that OpenSSL makes of its policy.
 func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
-	policyOf := func(name, hash string) string {
-		policy, _ := opensslSignature(t, name, hash)
-		return "Policy=" + cloudFrontBase64(policy)
-	}
 	tests := []struct {
-		name   string // of the line in openssl.tsv
-		change func(*cdn.CloudFrontConfig)
-		opts   []storage.SignedDownloadOption
-		query  func(name, hash string) string // what precedes the signature
+		name          string // of the policy in testdata/openssl.tsv
+		addresses     netip.Prefix
+		forwardsQuery bool
+		opts          []storage.SignedDownloadOption
+		query         string // what precedes the signature; if it is empty, the policy does
 	}{
 		{
-			name:   "canned",
-			change: func(*cdn.CloudFrontConfig) {},
-			query:  func(string, string) string { return "Expires=" + expiryText },
+			name:  "canned",
+			query: "Expires=" + expiryText,
 		},
 		{
-			name: "addresses",
-			change: func(c *cdn.CloudFrontConfig) {
-				c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
-			},
-			query: policyOf,
+			name:      "addresses",
+			addresses: netip.MustParsePrefix("192.0.2.0/24"),
 		},
 		{
-			name: "query",
-			change: func(c *cdn.CloudFrontConfig) {
-				c.ForwardsQuery = true
-			},
-			opts:  []storage.SignedDownloadOption{storage.WithVersion("v1")},
-			query: func(string, string) string { return "versionId=v1&Expires=" + expiryText },
+			name:          "query",
+			forwardsQuery: true,
+			opts:          []storage.SignedDownloadOption{storage.WithVersion("v1")},
+			query:         "versionId=v1&Expires=" + expiryText,
 		},
 	}
+	hashParameters := map[string]string{"sha1": "", "sha256": "&Hash-Algorithm=SHA256"}
 	for _, tt := range tests {
-		for hash, suffix := range map[string]string{"sha1": "", "sha256": "&Hash-Algorithm=SHA256"} {
+		for hash, hashParameter := range hashParameters {
 			t.Run(tt.name+"/"+hash, func(t *testing.T) {
 				s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 					c.SHA256 = hash == "sha256"
-					tt.change(c)
+					c.Addresses = tt.addresses
+					c.ForwardsQuery = tt.forwardsQuery
 				})
-				_, signature := opensslSignature(t, tt.name, hash)
+				policy, signature := opensslSignature(t, tt.name, hash)
+				query := tt.query
+				if query == "" {
+					query = "Policy=" + cloudFrontBase64(policy)
+				}
 
 				signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", tt.opts...)
 				require.NoError(t, err)
 				require.Equal(t, &storage.SignedURL{
-					URL: distribution + "images/horizon.jpg?" + tt.query(tt.name, hash) +
-						"&Signature=" + signature + "&Key-Pair-Id=K2JCJMDEHXQW5F" + suffix,
+					URL: distribution + "images/horizon.jpg?" + query +
+						"&Signature=" + signature + "&Key-Pair-Id=K2JCJMDEHXQW5F" + hashParameter,
 					Method:    http.MethodGet,
 					Header:    http.Header{},
 					ExpiresAt: time.Unix(expiry, 0).UTC(),
