@@ -270,18 +270,14 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 				require.NoError(t, s.Close())
 			}()
 
-			// About one call of Add in a hundred has a context that ends, after a varying number of checks.
+			// Each record has its key as its value. About one call of Add in a hundred may be interrupted.
 			var want []string
 			for i := range records {
 				key := fmt.Sprintf("%05d", i*prime%records)
 				want = append(want, key+"="+key)
-				ctx := t.Context()
 				if i%97 == 0 {
-					ctx = &interrupted{Context: ctx, after: i % 300}
-				}
-				err := s.Add(ctx, []byte(key), []byte(key))
-				if err != nil {
-					require.ErrorIs(t, err, context.Canceled)
+					addAfterInterruption(t, s, key, i%300)
+				} else {
 					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
 				}
 			}
@@ -293,6 +289,18 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 			slices.Sort(want)
 			require.Equal(t, want, listRecords(t, s))
 		})
+	}
+}
+
+// addAfterInterruption adds a record with a context that ends after this number of checks. If Add fails with it, the
+// call is repeated.
+func addAfterInterruption(t *testing.T, s *Sorter, key string, checks int) {
+	t.Helper()
+	ctx := &interrupted{Context: t.Context(), after: checks}
+	err := s.Add(ctx, []byte(key), []byte(key))
+	if err != nil {
+		require.ErrorIs(t, err, context.Canceled)
+		require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
 	}
 }
 
