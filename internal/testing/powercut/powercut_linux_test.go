@@ -564,7 +564,11 @@ func TestPowerCut(t *testing.T) {
 	}
 	requireLoop(t)
 	program := buildProgram(t)
-	tests := []struct{ kind, size, options string }{
+	tests := []struct {
+		kind    string // of the file system
+		size    string
+		options string // for mounting a copy of the image
+	}{
 		{kind: "ext4", size: "64M", options: ",commit=300"},
 		{kind: "xfs", size: "300M", options: ",nouuid"},
 	}
@@ -574,13 +578,15 @@ func TestPowerCut(t *testing.T) {
 			for _, step := range steps(program) {
 				t.Run(step.name, func(t *testing.T) {
 					empty(t, d.path)
+					// Only what happened before the call is flushed.
 					if step.before != nil {
 						step.before(t, d.path)
 					}
 					d.flush(t)
 
 					step.do(t, d.path)
-					step.holds(t, d.cut(t))
+					afterCut := d.cut(t)
+					step.holds(t, afterCut)
 				})
 			}
 		})
