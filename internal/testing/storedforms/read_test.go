@@ -186,17 +186,22 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	readersByForm := maps.Clone(readers)
 	maps.Copy(readersByForm, fileReaders)
 	maps.Copy(readersByForm, uploadReaders)
-	require.Equal(t, slices.Sorted(maps.Keys(allWritten())), slices.Sorted(maps.Keys(readersByForm)))
+
+	// Each form that this version writes has a reader.
+	writtenForms := slices.Sorted(maps.Keys(allWritten()))
+	require.Equal(t, writtenForms, slices.Sorted(maps.Keys(readersByForm)))
 
 	for _, version := range versions {
-		for name, readForm := range readersByForm {
-			t.Run(version+"/"+name, func(t *testing.T) {
-				if reason := lacking(version, name); reason != "" {
+		for form, readForm := range readersByForm {
+			t.Run(version+"/"+form, func(t *testing.T) {
+				if reason := lacking(version, form); reason != "" {
 					t.Skip(reason)
 				}
-				s := readGolden(t, version, name)
+
+				// A golden file has the objects that the version has stored.
+				golden := readGolden(t, version, form)
 				synctest.Test(t, func(t *testing.T) {
-					readForm(t, s)
+					readForm(t, golden)
 				})
 			})
 		}
