@@ -71,6 +71,8 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 // those of failed tests are not.
 func TestResultsAreStored(t *testing.T) {
 	dir := t.TempDir()
+
+	// The first line of TestA continues in its second event, after an event of TestB.
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a/b\","}
 		{"Action":"output","Package":"p","Test":"TestB","Output":"    support.go:1: result of the suite: {\"name\":\"b\",\"kind\":\"bucket\"}\n"}
 		{"Action":"output","Package":"p","Test":"TestA","Output":"\"kind\":\"driver\"}\n"}
@@ -109,6 +111,8 @@ func TestRecordingsAreStored(t *testing.T) {
 
 // The table counts the tests that passed, and lists with the reasons what did not run.
 func TestTableSaysWhatRan(t *testing.T) {
+	// TestA passes and prints a result, TestB and TestC are skipped for two kinds of reasons, and TestD fails. A row of
+	// a test, such as TestA/row, is not counted.
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}
 		{"Action":"pass","Package":"p","Test":"TestA"}
