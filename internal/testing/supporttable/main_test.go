@@ -12,8 +12,10 @@ import (
 // The page has a table of features, one of counts, and what was not proved, and is the same each
 // time.
 func TestRender(t *testing.T) {
+	// Each report is the result of one run. If a provider has a run as a driver, the page shows that one. The last
+	// report is about recorded exchanges.
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	reports := map[string]string{
 		"s3.json": `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,
 			"without":{"b":"x|y","d":"why","a":"why"}}`,
 		"memory-driver.json": `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],
@@ -24,7 +26,8 @@ func TestRender(t *testing.T) {
 			"last":"2019-05","exchanges":6,"right":4,"binary":2,
 			"tallies":[{"kind":"a read","exchanges":4,"right":4},
 				{"kind":"a write","exchanges":2,"right":0,"unplayed":{"why":2}}]}`,
-	} {
+	}
+	for name, text := range reports {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 
@@ -32,7 +35,7 @@ func TestRender(t *testing.T) {
 	require.NoError(t, run(dir, &first))
 	require.NoError(t, run(dir, &second))
 	require.Equal(t, first.String(), second.String())
-	for _, line := range []string{
+	wantLines := []string{
 		"| | memory | s3 |",
 		"| streams in one request, unbuffered | yes | yes |",
 		"| keeps versions | yes | – |",
@@ -43,7 +46,8 @@ func TestRender(t *testing.T) {
 		"| A | m v1 | 2019-05 | 6 | 4 | 4 |",
 		"| A, m v1 | why | a write (2) |",
 		"| A, m v1 | gRPC, which the driver does not speak | 2 files |",
-	} {
+	}
+	for _, line := range wantLines {
 		require.Contains(t, first.String(), line)
 	}
 }
