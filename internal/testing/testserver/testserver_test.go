@@ -37,7 +37,7 @@ func TestCommandNamesThePackage(t *testing.T) {
 func TestNeedSkipsOrFails(t *testing.T) {
 	const childVariable = "OMNIBUCKET_TESTSERVER_CHILD"
 
-	// In the child process, these calls end the test.
+	// The test runs itself again in a child process, in which these calls end it.
 	switch os.Getenv(childVariable) {
 	case "server":
 		Need(t, "OMNIBUCKET_TEST_MINIO")
@@ -61,6 +61,7 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	for _, tt := range tests {
+		// The child has the variable Required, which is empty if tests may be skipped.
 		runChild := func(required string) (string, error) {
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
 			child.Env = append(os.Environ(), childVariable+"="+tt.missing,
