@@ -75,12 +75,12 @@ type sharedIdentity struct {
 	pays                 bool   // Config.RequesterPays; both buckets of a copy must have the same value
 }
 
-// identify sets the identity of the account, because the server copies only between accounts with
-// equal ones. An account with a client or an aws.Config, which cannot be compared, is identical
-// only to itself.
+// identify sets the account's identity. Objects are copied on the server only between accounts with
+// equal identities. An account with a client or an aws.Config, which cannot be compared, has an
+// identity of its own.
 func (a *account) identify(c Config) {
 	if c.Client != nil || c.AWS != nil {
-		a.identity = a
+		a.identity = a // a pointer that no other account has
 		return
 	}
 
@@ -120,13 +120,15 @@ func (a *account) checkOwner() error {
 		}
 	}
 
-	// Amazon's ids have a form of their own, and all others must fit into a header.
+	// An account id of Amazon has 12 digits.
 	const amazonDigits = 12
 	isAmazonID := len(owner) == amazonDigits && strings.Trim(owner, "0123456789") == ""
 	if a.isAmazon() && !isAmazonID {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
 	}
-	if strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	// On any other server, the id must fit into a header.
+	isInvisible := func(c rune) bool { return c <= ' ' || c > '~' }
+	if strings.ContainsFunc(owner, isInvisible) {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be visible ASCII characters", "")
 	}
 	return nil

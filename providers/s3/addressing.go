@@ -135,13 +135,13 @@ type bucketEndpoint struct {
 // is "". It keeps the endpoint of the last base URL, because all signed URLs of a bucket usually
 // have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	// The first endpoint is that of the server's own URL.
+	// One endpoint is kept for the server's own URL, and one for the last base URL.
 	cache := &b.endpoints[0]
 	if base != "" {
 		cache = &b.endpoints[1]
 	}
-	if e := cache.Load(); e != nil && e.base == base {
-		return e, nil
+	if cached := cache.Load(); cached != nil && cached.base == base {
+		return cached, nil
 	}
 
 	// The base URL is new, so compute its endpoint.
@@ -153,22 +153,27 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 		base:   base,
 		url:    u,
 		origin: u.Scheme + "://" + u.Host,
-		host:   u.Host,
+		host:   hostHeader(u),
 		path:   u.EscapedPath(),
 		sigV4:  scheme.sigV4,
-	}
-	// HTTP clients omit the port from the header Host if it is the scheme's default.
-	port := u.Port()
-	isHTTPPort := u.Scheme == "http" && port == "80"
-	isHTTPSPort := u.Scheme == "https" && port == "443"
-	if isHTTPPort || isHTTPSPort {
-		e.host = strings.TrimSuffix(e.host, ":"+port)
 	}
 	if base == "" && scheme.allowsRaw && b.account.rawTransport != nil {
 		e.raw = b.account.rawClient(e)
 	}
 	cache.Store(e)
 	return e, nil
+}
+
+// hostHeader returns the header Host of a request to u. HTTP clients omit the port from it if the
+// port is the default of the scheme.
+func hostHeader(u *url.URL) string {
+	port := u.Port()
+	isHTTPPort := u.Scheme == "http" && port == "80"
+	isHTTPSPort := u.Scheme == "https" && port == "443"
+	if isHTTPPort || isHTTPSPort {
+		return strings.TrimSuffix(u.Host, ":"+port)
+	}
+	return u.Host
 }
 
 // canSign reports whether this package can sign URLs of the bucket. It returns false for a

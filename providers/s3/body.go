@@ -37,7 +37,10 @@ func (b *bucket) sumPart(ctx context.Context, input *awss3.UploadPartInput, r *d
 		return nil
 	}
 
-	if _, isRaw := api.(*rawclient.Client); isRaw && r.Size > 0 {
+	// A trailer needs at least one byte before it.
+	_, isRaw := api.(*rawclient.Client)
+	if isRaw && r.Size > 0 {
+		// r.CRC32C is known when r.Body has been read to its end.
 		input.Body = rawclient.NewTrailed(r.Body, r.Size, func() *string { return b.account.crcHeader(r.CRC32C) })
 		return nil
 	}

@@ -55,9 +55,9 @@ func (a *account) headBucket(ctx context.Context, name string) (region string, e
 	if refusal != nil {
 		return "", s3error.Read(refusal)
 	}
+	// A 404 to a HEAD does not say what is missing. Here it can only be the bucket.
 	err = s3error.Read(err)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		// A 404 to a HEAD does not say what is missing.
 		return "", storage.BucketNotFound
 	}
 	return "", err

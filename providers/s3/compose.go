@@ -79,6 +79,7 @@ func (d *objectDriver) divideSources(
 // checksum is of another type. The engine then streams the object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	// The tail has no id of an upload and no number, because it is not a part of an upload here.
 	tail := r.TailPart("", 0)
 	input := &awss3.PutObjectInput{
 		Bucket:           &d.bucket.name,
@@ -93,8 +94,10 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	}
 
 	// The size in the response shows that the tail was appended.
-	hasSize := func(o *awss3.PutObjectOutput) bool { return o.ETag != nil && o.Size != nil && *o.Size == r.Size }
-	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, hasSize, d.bucket.withBody)
+	isAppended := func(o *awss3.PutObjectOutput) bool {
+		return o.ETag != nil && o.Size != nil && *o.Size == r.Size
+	}
+	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, isAppended, d.bucket.withBody)
 	if err != nil {
 		if isAppendRefused(err) {
 			return nil, storage.Unsupported

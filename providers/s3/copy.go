@@ -34,7 +34,8 @@ type copier struct {
 // Copy sends one CopyObject or, if the object is too large for that, makes a multipart upload whose
 // parts are copied in parallel.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
+	hasCondition := r.Condition != (storage.Condition{})
+	if hasCondition && !d.account.profile.Conditions.Copy {
 		// The engine then streams the object through a conditional upload.
 		return nil, storage.Unsupported
 	}
@@ -51,7 +52,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.Source.Attrs != nil {
 		size = r.Source.Attrs.Size
 	}
-	if size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
+	limit := cmp.Or(d.copier.limit, d.account.profile.copyLimit())
+	if size > limit {
 		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
@@ -62,11 +64,12 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err == nil {
 		return attrs, nil
 	}
+
+	// The object may still be too large, if its size was unknown or the server's limit is lower.
 	if isTooLargeToCopy(err) && d.account.profile.CopyParts {
-		// The size was unknown, or the server's limit is lower.
-		source, err := d.copier.sourceAttrs(ctx, r.Source)
-		if err != nil {
-			return nil, err
+		source, sourceErr := d.copier.sourceAttrs(ctx, r.Source)
+		if sourceErr != nil {
+			return nil, sourceErr
 		}
 		return d.copier.copyInParts(ctx, r, source.Size)
 	}
@@ -82,14 +85,14 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 		return nil, storage.Unsupported
 	}
 
-	// If no response comes in time, send the copy again with the time that its real size requires.
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
-	// The first request may have made the copy.
-	wasUnknown := false
+
+	// If no response came in time, send the copy again with the time that its real size requires.
+	firstMayHaveCopied := false
 	if transport.Stalled(err) && ctx.Err() == nil {
 		source, sourceErr := cp.sourceAttrs(ctx, r.Source)
 		if sourceErr == nil {
-			wasUnknown = s3error.Of(err).Unknown
+			firstMayHaveCopied = s3error.Of(err).Unknown
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
@@ -100,8 +103,10 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 		// Parts could be of different revisions, because the revision is not known.
 		return nil, storage.Unsupported
 	}
+
+	// Even if the second request had no effect, the first may have made the copy.
 	e := s3error.Of(cp.copyFailed(ctx, err, r))
-	e.Unknown = e.Unknown || wasUnknown
+	e.Unknown = e.Unknown || firstMayHaveCopied
 	return nil, e
 }
 
@@ -115,8 +120,42 @@ func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyReque
 // assumedSize bytes at minCopyRate.
 const assumedSize = 360 << 20
 
-// copyObject sends one CopyObject for a source of size bytes, or -1 if its size is unknown.
+// copyObject sends one CopyObject. size is the number of bytes of the source, which limits the time
+// of the request, or -1 if it is unknown.
 func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
+	input := cp.newCopyInput(r)
+
+	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
+	// change, even by equal attributes.
+	var options []func(*awss3.Options)
+	if r.Replace || cp.isSameObject(r) {
+		cp.replaceAttributes(input, r)
+		options = append(options, withExpires(r.Source))
+	}
+	if err := cp.account.customize(input, r.Native); err != nil {
+		return nil, err
+	}
+
+	// Only a response with the object's ETag shows that the copy was made.
+	isCopied := func(o *awss3.CopyObjectOutput) bool {
+		return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
+	}
+	output, err := sdkcall.Write(
+		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input, isCopied, options...,
+	)
+	if err != nil {
+		return nil, err
+	}
+
+	result := output.CopyObjectResult
+	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
+	attrs := attributes.Written(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
+	attrs.Modified = attributes.WholeSeconds(result.LastModified)
+	return attrs, nil
+}
+
+// newCopyInput returns the input of a CopyObject that keeps the attributes of the source.
+func (cp *copier) newCopyInput(r *driver.CopyRequest) *awss3.CopyObjectInput {
 	input := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
@@ -139,41 +178,18 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	}
 
 	option.ApplySource(input, r.Source.Native)
+	return input
+}
 
-	keepExpires := func(*awss3.Options) {}
-	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
-	// change, even by equal attributes.
-	if r.Replace || cp.isSameObject(r) {
-		input.MetadataDirective = types.MetadataDirectiveReplace
-		input.ContentType = httpheader.Optional(r.ContentType)
-		input.ContentEncoding = httpheader.Optional(r.ContentEncoding)
-		input.ContentDisposition = httpheader.Optional(r.ContentDisposition)
-		input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
-		input.CacheControl = httpheader.Optional(r.CacheControl)
-		input.Metadata = cp.account.profile.attributes().StoredNames(r.Metadata)
-		keepExpires = withExpires(r.Source)
-	}
-	if err := cp.account.customize(input, r.Native); err != nil {
-		return nil, err
-	}
-
-	// Only a response with the object's ETag shows that the copy was made.
-	output, err := sdkcall.Write(
-		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
-		func(o *awss3.CopyObjectOutput) bool {
-			return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
-		},
-		keepExpires,
-	)
-	if err != nil {
-		return nil, err
-	}
-
-	result := output.CopyObjectResult
-	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
-	attrs := attributes.Written(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
-	attrs.Modified = attributes.WholeSeconds(result.LastModified)
-	return attrs, nil
+// replaceAttributes makes a copy have the attributes of r in place of those of the source.
+func (cp *copier) replaceAttributes(input *awss3.CopyObjectInput, r *driver.CopyRequest) {
+	input.MetadataDirective = types.MetadataDirectiveReplace
+	input.ContentType = httpheader.Optional(r.ContentType)
+	input.ContentEncoding = httpheader.Optional(r.ContentEncoding)
+	input.ContentDisposition = httpheader.Optional(r.ContentDisposition)
+	input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
+	input.CacheControl = httpheader.Optional(r.CacheControl)
+	input.Metadata = cp.account.profile.attributes().StoredNames(r.Metadata)
 }
 
 // withExpires makes a copy keep the source's Expires header, which the server drops if the request
@@ -247,6 +263,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	if err != nil {
 		e := s3error.Translate(err)
 		switch e.Status {
+		// With the status 405, the newest version is a delete marker.
 		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
 			e.Code = storage.Changed
 		}
@@ -255,7 +272,10 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	return &storage.Attrs{Size: *output.ContentLength, Modified: attributes.WholeSeconds(output.LastModified)}, nil
+	return &storage.Attrs{
+		Size:     *output.ContentLength,
+		Modified: attributes.WholeSeconds(output.LastModified),
+	}, nil
 }
 
 // headSource sends a HeadObject for the source of a copy.

@@ -59,14 +59,15 @@ func (cp *copier) copyInParts(ctx context.Context, r *driver.CopyRequest, size i
 
 	// Make parts of the default size, or larger ones if they would be too many.
 	maxParts := int64(cp.account.profile.partsLimit())
-	length := max(cmp.Or(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
+	smallestSize := (size + maxParts - 1) / maxParts // rounded up
+	partSize := max(cmp.Or(cp.part, copyparts.DefaultSize), smallestSize)
 	return cp.copyRanges(ctx, &driver.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
 		Controls:   controls,
 		Native:     r.Native,
 		Condition:  r.Condition,
-	}, split(r.Source, size, length), withExpires(r.Source))
+	}, split(r.Source, size, partSize), withExpires(r.Source))
 }
 
 // copyRanges makes an object from ranges of its sources by a multipart upload, which it aborts if
@@ -74,7 +75,7 @@ func (cp *copier) copyInParts(ctx context.Context, r *driver.CopyRequest, size i
 func (cp *copier) copyRanges(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options),
 ) (*storage.Attrs, error) {
-	// Only the store can compute the checksums of copied parts.
+	// The content of the parts is not read here, so only the store can compute their checksums.
 	style := ChecksumNone
 	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
@@ -88,9 +89,9 @@ func (cp *copier) copyRanges(
 		return attrs, nil
 	}
 
+	// The upload must not be aborted if it may be complete.
 	e := s3error.Of(err)
 	if e.Unknown {
-		// The upload may be completed.
 		return attrs, err
 	}
 	return attrs, cleanup.After(ctx, e, "the parts that were copied", func(ctx context.Context) error {
@@ -113,6 +114,7 @@ func (cp *copier) copyToUpload(
 		UploadId:        &upload,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
+	// The algorithm was sent when the upload began.
 	_, input.ChecksumType = style.multipart()
 	const unknownSize = -1
 	return cp.multipart.complete(ctx, input, r.Condition, unknownSize, r.Native)
@@ -128,10 +130,13 @@ func (cp *copier) makeParts(
 		return nil, err
 	}
 	if len(r.Tail) > 0 {
-		if parts, err = cp.addTail(ctx, r, upload, parts, style); err != nil {
+		parts, err = cp.addTail(ctx, r, upload, parts, style)
+		if err != nil {
 			return nil, err
 		}
 	}
+
+	// If the copies of the parts had no condition, compare the revisions of the sources now.
 	if !cp.account.profile.PinnedCopyParts {
 		if err := cp.compareSources(ctx, ranges); err != nil {
 			return nil, err
@@ -235,7 +240,11 @@ func (cp *copier) uploadPartCopy(
 	if result == nil || result.ETag == nil {
 		return types.CompletedPart{}, evidence.Missing()
 	}
-	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
+	return types.CompletedPart{
+		PartNumber:     input.PartNumber,
+		ETag:           result.ETag,
+		ChecksumCRC32C: result.ChecksumCRC32C,
+	}, nil
 }
 
 // sourceTags returns the tags for a copy in parts, because S3 does not copy the tags of the source
@@ -253,7 +262,8 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	}
 	// An option of WithRequest for another request of the copy is Unsupported here, and is ignored.
 	err := cp.account.customize(input, r.Source.Native)
-	if err != nil && storage.CodeOf(err) != storage.Unsupported {
+	isForOtherRequest := storage.CodeOf(err) == storage.Unsupported
+	if err != nil && !isForOtherRequest {
 		return nil, err
 	}
 
@@ -264,8 +274,8 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 
 	// Without the tags of the source, the copy would lose them, so it fails.
 	e := s3error.Translate(err)
-	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
-		// The source is gone.
+	isSourceGone := e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed
+	if isSourceGone {
 		e.Code = storage.Changed
 		e.Hint = ""
 	} else if e.Code == storage.PermissionDenied {

@@ -55,11 +55,12 @@ func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 		return c, nil
 	}
 
-	// A profile of the shared files comes before the variables.
+	// A profile of the shared files comes before the variables. Another profile, which this one names
+	// as its source, may be missing, too. loadDefaultChain reports such errors of the files.
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, credential.SharedFiles)
-	missingErr, isMissing := errors.AsType[config.SharedConfigProfileNotExistError](err)
-	if !isMissing || missingErr.Profile != c.Credentials {
-		// If the files have an error, loadDefaultChain reports it.
+	missingErr, ok := errors.AsType[config.SharedConfigProfileNotExistError](err)
+	isMissing := ok && missingErr.Profile == c.Credentials
+	if !isMissing {
 		return c, nil
 	}
 
@@ -94,11 +95,13 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 
-	bundle, err := httpclient.ChainWithCABundle()
+	withCABundle, err := httpclient.ChainWithCABundle()
 	if err != nil {
 		return awss3.Options{}, err
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, append(opts, bundle...)...)
+	opts = append(opts, withCABundle...)
+
+	loaded, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
 		return awss3.Options{}, &storage.Error{
 			Code: storage.InvalidArgument,

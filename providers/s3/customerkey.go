@@ -58,16 +58,19 @@ const (
 // be the reason.
 func (a *account) withReadKeyHint(err error, native []any) error {
 	e := s3error.Of(err)
-	if customerkey.In(native) != nil {
+	hasKey := customerkey.In(native) != nil
+	if hasKey {
 		if e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden {
 			e.Hint = wrongCustomerKeyHint
 		}
 		return e
 	}
+
+	// The object may have a key that the read did not send.
 	if !a.profile.CustomerKeys || e.Status != http.StatusBadRequest {
 		return e
 	}
-	// The response to HEAD has no body that explains the error.
+	// The response to a HEAD has no body that explains the error.
 	isUnexplained := s3error.IsCode(e.Err, "", "BadRequest") && e.Hint == ""
 	_, message := s3error.CodeAndMessage(e.Err)
 	if isUnexplained || strings.Contains(message, "Server Side Encryption") {

@@ -51,8 +51,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		e.Code = storage.Locked
 		e.Hint = ""
 	}
-	if e.Status != http.StatusNotFound || e.Unknown {
-		// Only a 404 of S3 itself proves that there is no object.
+	// Only a 404 of S3 itself proves that there is no object.
+	isProof := e.Status == http.StatusNotFound && !e.Unknown
+	if !isProof {
 		return e
 	}
 
@@ -70,30 +71,14 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // Requests that do not fit a batch are sent one by one (see fitsBatch). Examples are keys that XML
 // cannot contain, and conditions, which many servers ignore in a batch.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
 
-	// Each object is in the batch once, even if several requests name it.
-	input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
-	// The indexes are those of the requests for an object.
-	indexes := map[batchObject][]int{}
-	for i := range r {
-		if !fitsBatch(&r[i]) {
-			continue
-		}
-		object := batchObject{key: r[i].Key, version: r[i].Version}
-		if indexes[object] == nil {
-			input.Delete.Objects = append(input.Delete.Objects, types.ObjectIdentifier{
-				Key:       &r[i].Key,
-				VersionId: httpheader.Optional(r[i].Version),
-			})
-		}
-		indexes[object] = append(indexes[object], i)
-	}
-
-	if len(input.Delete.Objects) > 0 {
+	errs := make([]error, len(r))
+	batch, indexes := newBatch(r)
+	if len(batch) > 0 {
+		input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{Objects: batch}}
 		if err := d.remover.sendBatch(ctx, input, r, indexes, errs); err != nil {
 			return slices.Repeat([]error{err}, len(r))
 		}
@@ -106,6 +91,26 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 	}
 	return errs
+}
+
+// newBatch returns the objects of the requests that fit a batch, each object once, and the indexes
+// of the requests for each object.
+func newBatch(r []driver.DeleteRequest) (batch []types.ObjectIdentifier, indexes map[batchObject][]int) {
+	indexes = map[batchObject][]int{}
+	for i := range r {
+		if !fitsBatch(&r[i]) {
+			continue
+		}
+		object := batchObject{key: r[i].Key, version: r[i].Version}
+		if indexes[object] == nil {
+			batch = append(batch, types.ObjectIdentifier{
+				Key:       &r[i].Key,
+				VersionId: httpheader.Optional(r[i].Version),
+			})
+		}
+		indexes[object] = append(indexes[object], i)
+	}
+	return batch, indexes
 }
 
 // A batchObject identifies an object in the response to a batch.
@@ -129,9 +134,10 @@ func indexesFor(key, version *string, indexes map[batchObject][]int) []int {
 			return found
 		}
 	}
+	// Several versions of the key may be in the batch.
 	var all []int
-	for other, found := range indexes {
-		if other.key == object.key {
+	for requested, found := range indexes {
+		if requested.key == object.key {
 			all = append(all, found...)
 		}
 	}
@@ -154,8 +160,28 @@ func (rm *remover) sendBatch(
 		return batchError(err)
 	}
 
-	// Note the requests that have a result, and the errors of those that failed.
-	answered := make([]bool, len(errs)) // by index: whether the response has a result of the request
+	answered, err := readResults(output, indexes, errs)
+	if err != nil {
+		return err
+	}
+
+	// Delete the objects without a result one by one.
+	for _, group := range indexes {
+		for _, index := range group {
+			if !answered[index] {
+				errs[index] = rm.objects.Delete(ctx, &r[index])
+			}
+		}
+	}
+	return nil
+}
+
+// readResults stores the failure of each object in errs. It returns for each request of the batch
+// whether the output has a result, or Unsupported if a failure is of an unknown object.
+func readResults(
+	output *awss3.DeleteObjectsOutput, indexes map[batchObject][]int, errs []error,
+) (answered []bool, err error) {
+	answered = make([]bool, len(errs)) // by index of the request
 	for i := range output.Deleted {
 		deleted := &output.Deleted[i]
 		for _, index := range indexesFor(deleted.Key, deleted.VersionId, indexes) {
@@ -169,7 +195,7 @@ func (rm *remover) sendBatch(
 		e := objectError(failure)
 		// The failure belongs to an object of the batch, but nobody knows to which.
 		if e != nil && len(failed) == 0 {
-			return &storage.Error{
+			return nil, &storage.Error{
 				Code: storage.Unsupported,
 				Err:  e.Err,
 				Hint: "the server reported failures of objects that the batch did not contain",
@@ -182,16 +208,7 @@ func (rm *remover) sendBatch(
 			}
 		}
 	}
-
-	// Delete the objects without a result one by one.
-	for _, group := range indexes {
-		for _, index := range group {
-			if !answered[index] {
-				errs[index] = rm.objects.Delete(ctx, &r[index])
-			}
-		}
-	}
-	return nil
+	return answered, nil
 }
 
 // withBatch sets the SDK's options for a batch.

@@ -28,29 +28,33 @@ type endpoint struct {
 // endpointOf returns the endpoint of the server. As in the SDK, it is Config.Endpoint or, if that
 // is not set, the endpoint of a legacy resolver, or else the SDK's BaseEndpoint.
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
-	name := c.Endpoint
-	if name == "" {
-		name, e, err = askLegacyResolver(c, s)
+	rawURL := c.Endpoint
+	if rawURL == "" {
+		rawURL, e, err = askLegacyResolver(c, s)
 		if err != nil {
 			return e, err
 		}
 	}
-	name = cmp.Or(name, aws.ToString(s.BaseEndpoint))
+	rawURL = cmp.Or(rawURL, aws.ToString(s.BaseEndpoint))
 
 	// A resolver other than the SDK's may send requests anywhere.
 	resolver := s.EndpointResolverV2
-	e.hasResolver = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
-	if name == "" {
+	isDefault := reflect.TypeOf(resolver) == reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
+	e.hasResolver = resolver != nil && !isDefault
+
+	// Without a URL, the server is Amazon S3.
+	if rawURL == "" {
 		return e, nil
 	}
-	e.url, err = parseEndpoint(name)
+	e.url, err = parseEndpoint(rawURL)
 	return e, err
 }
 
-// askLegacyResolver returns the endpoint of a legacy resolver, or "" if there is no resolver or it
-// has no endpoint for S3. The resolver is called only once, because all requests and signed URLs
-// must have the same host. In newer versions of the SDK, BaseEndpoint replaces such resolvers.
-func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
+// askLegacyResolver returns the endpoint of a legacy resolver and its URL, which is "" if there is
+// no resolver or it has no endpoint for S3. In newer versions of the SDK, BaseEndpoint replaces such
+// resolvers. The resolver is called only once, because all requests and signed URLs must have the
+// same host.
+func askLegacyResolver(c Config, s *awss3.Options) (rawURL string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver

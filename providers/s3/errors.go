@@ -26,7 +26,9 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	if s3error.Status(err) != http.StatusNotFound {
 		return e
 	}
-	if s3error.IsKMS(err) || e.Code == storage.Unauthenticated {
+	isOfCredentials := e.Code == storage.Unauthenticated
+	if s3error.IsKMS(err) || isOfCredentials {
+		// What is missing is neither an object nor a bucket.
 		return e
 	}
 
@@ -42,14 +44,16 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 
 	// Find out whether the bucket exists, unless that is known.
 	seenAt := b.seenAt.Load()
-	if seenAt != nil && b.account.clock.Now().Sub(*seenAt) < bucketRemembered {
+	isKnown := seenAt != nil && b.account.clock.Now().Sub(*seenAt) < bucketRemembered
+	if isKnown {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
 
 	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	notFoundErr := sdkerror.NotFound(e, s3error.Read(err), b.missingHint())
-	if notFoundErr.Code == storage.ObjectNotFound {
+	bucketExists := notFoundErr.Code == storage.ObjectNotFound
+	if bucketExists {
 		now := b.account.clock.Now()
 		b.seenAt.Store(&now)
 	}

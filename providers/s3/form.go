@@ -38,21 +38,20 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 		}
 	}
 
-	// The key signs the policy.
 	presigning, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
 	term := &presigning.term
-	key := us.account.keys.Get(&term.credentials, us.account.region, term.From)
+	signingKey := us.account.keys.Get(&term.credentials, us.account.region, term.From)
 
-	// The form has the fields of the object, and those that name the key.
+	// The form has the fields of the object, and those that name the signing key.
 	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
 	}
 	fields["X-Amz-Algorithm"] = signature.Algorithm
-	fields["X-Amz-Credential"] = term.credentials.AccessKeyID + "/" + key.Scope
+	fields["X-Amz-Credential"] = term.credentials.AccessKeyID + "/" + signingKey.Scope
 	fields["X-Amz-Date"] = term.From.Format(signature.TimeFormat)
 	if term.credentials.SessionToken != "" {
 		fields["X-Amz-Security-Token"] = term.credentials.SessionToken
@@ -64,8 +63,12 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 		return nil, err
 	}
 	fields["Policy"] = policy
-	fields["X-Amz-Signature"] = key.Signature(policy)
-	return &storage.SignedForm{URL: presigning.endpoint.url.String() + "/", Fields: fields, ExpiresAt: term.Until()}, nil
+	fields["X-Amz-Signature"] = signingKey.Signature(policy)
+	return &storage.SignedForm{
+		URL:       presigning.endpoint.url.String() + "/",
+		Fields:    fields,
+		ExpiresAt: term.Until(),
+	}, nil
 }
 
 // formFields returns the fields of a form for r. It omits empty properties, because each field is
@@ -87,7 +90,8 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	}
 
 	if len(r.Tags) > 0 {
-		if fields["tagging"], err = attributes.TagField(r.Tags); err != nil {
+		fields["tagging"], err = attributes.TagField(r.Tags)
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -50,11 +50,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 
-	// The copy leaves out the body, which the caller reads.
+	// The attributes have the output without the body, which the caller reads.
 	if r.NativeAttrs {
-		clone := *output
-		clone.Body = nil
-		attrs.Native = &clone
+		withoutBody := *output
+		withoutBody.Body = nil
+		attrs.Native = &withoutBody
 	}
 	return attrs, output.Body, nil
 }
@@ -97,21 +97,25 @@ func (a *account) customizeRead(input any, r *driver.GetRequest) error {
 // headError translates the error of a HeadObject. If refused credentials may be the reason, it
 // reads the first byte of the object to find out.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
-	refusal := d.account.hiddenRefusal(err, func() error {
-		firstByte := *r
-		firstByte.Length = 1
-		firstByte.NativeAttrs = false
-		firstByte.Auxiliary = true
-		_, body, err := d.Get(ctx, &firstByte)
-		if err == nil {
-			_ = body.Close()
-		}
-		return err
-	})
+	refusal := d.account.hiddenRefusal(err, func() error { return d.tryFirstByte(ctx, r) })
 	if refusal != nil {
 		return refusal
 	}
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
+}
+
+// tryFirstByte returns the error of a request for the first byte of an object. Unlike the response
+// to a HEAD, the response to a failed GET says why it failed.
+func (d *objectDriver) tryFirstByte(ctx context.Context, r *driver.GetRequest) error {
+	firstByte := *r
+	firstByte.Length = 1
+	firstByte.NativeAttrs = false
+	firstByte.Auxiliary = true // ignores options that fit only a HEAD
+	_, body, err := d.Get(ctx, &firstByte)
+	if err == nil {
+		_ = body.Close()
+	}
+	return err
 }
 
 // headWithChecksum sends a HeadObject that asks for the checksum. If the object has a KMS key, S3
@@ -122,8 +126,9 @@ func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
 	refusedAt := d.noChecksums.Load()
-	if refusedAt != nil && d.account.clock.Now().Sub(*refusedAt) < checksumsRemembered {
-		input.ChecksumMode = ""
+	wasRefused := refusedAt != nil && d.account.clock.Now().Sub(*refusedAt) < checksumsRemembered
+	if wasRefused {
+		input.ChecksumMode = "" // do not ask for the checksum
 	}
 	output, native, err := d.headObject(ctx, input, r)
 	if s3error.Status(err) != http.StatusForbidden {

@@ -55,13 +55,19 @@ func canUseRawClient(c Config, s *awss3.Options) bool {
 	// A raw client ignores all of these.
 	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
 	hasResolver := s.EndpointResolver != nil
-	if hasResolver || len(s.APIOptions) > 0 || s.ClientLogMode != 0 {
+	if hasResolver || len(s.APIOptions) > 0 || s.ClientLogMode != 0 || hasInterceptors(s) {
 		return false
 	}
+	return len(s.AuthSchemePreference) == 0 && s.AppID == "" && !s.DisableClockSkewCorrection
+}
+
+// hasInterceptors reports whether any field of s.Interceptors, each of which is a slice, has an
+// interceptor.
+func hasInterceptors(s *awss3.Options) bool {
 	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
 		if interceptors.Len() > 0 {
-			return false
+			return true
 		}
 	}
-	return len(s.AuthSchemePreference) == 0 && s.AppID == "" && !s.DisableClockSkewCorrection
+	return false
 }

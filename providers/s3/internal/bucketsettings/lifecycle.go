@@ -196,12 +196,12 @@ func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, err
 // readLifecycleRule converts a rule of S3 to rules that together have the same effect. It may
 // return several, because a LifecycleRule has only one transition.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
-	prefix, tags, ok := readLifecycleFilter(r)
-	if r.Status != types.ExpirationStatusEnabled || !ok {
+	prefix, tags, isSupported := readLifecycleFilter(r)
+	if r.Status != types.ExpirationStatusEnabled || !isSupported {
 		return nil
 	}
 
-	// These settings need no rule of their own.
+	// One rule can have all of these settings.
 	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix, Tags: tags}
 	if r.Expiration != nil {
 		rule.ExpireAfterDays = int(aws.ToInt32(r.Expiration.Days))
@@ -213,23 +213,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 		rule.AbortUploadsAfterDays = int(aws.ToInt32(r.AbortIncompleteMultipartUpload.DaysAfterInitiation))
 	}
 
-	// The first transition belongs to rule, and each further one to a rule of its own.
-	rules := []storage.LifecycleRule{rule}
-	for _, t := range r.Transitions {
-		if aws.ToInt32(t.Days) == 0 {
-			// A LifecycleRule cannot express a transition by date, or an immediate one.
-			continue
-		}
-		last := &rules[len(rules)-1]
-		if last.TransitionTo != "" {
-			id := rule.ID + "-" + strconv.Itoa(len(rules)+1)
-			rules = append(rules, storage.LifecycleRule{ID: id, Prefix: prefix, Tags: tags})
-			last = &rules[len(rules)-1]
-		}
-		last.TransitionAfterDays = int(aws.ToInt32(t.Days))
-		last.TransitionTo = string(t.StorageClass)
-	}
-
+	rules := addTransitions(rule, r.Transitions)
 	withoutEffect := storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}
 	if len(rules) == 1 && reflect.DeepEqual(rules[0], withoutEffect) {
 		// A LifecycleRule cannot express any part of the rule.
@@ -238,22 +222,46 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	return rules
 }
 
+// addTransitions returns rule with the first transition, and a rule for each further one.
+func addTransitions(rule storage.LifecycleRule, transitions []types.Transition) []storage.LifecycleRule {
+	rules := []storage.LifecycleRule{rule}
+	for _, t := range transitions {
+		if aws.ToInt32(t.Days) == 0 {
+			// A LifecycleRule cannot express a transition by date, or an immediate one.
+			continue
+		}
+		last := &rules[len(rules)-1]
+		if last.TransitionTo != "" {
+			id := rule.ID + "-" + strconv.Itoa(len(rules)+1)
+			rules = append(rules, storage.LifecycleRule{ID: id, Prefix: rule.Prefix, Tags: rule.Tags})
+			last = &rules[len(rules)-1]
+		}
+		last.TransitionAfterDays = int(aws.ToInt32(t.Days))
+		last.TransitionTo = string(t.StorageClass)
+	}
+	return rules
+}
+
 // readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters by
 // nothing else. Rules from before S3 had filters have the prefix outside of the filter.
 func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, isSupported bool) {
 	f := r.Filter
-	switch {
-	case f == nil:
+	if f == nil {
 		//lint:ignore SA1019 old rules still have the deprecated field Prefix
 		return aws.ToString(r.Prefix), nil, true
-	case f.And != nil:
-		and := f.And
+	}
+
+	// Several conditions are in f.And, and a single one is in f itself.
+	if and := f.And; and != nil {
 		if len(and.Tags) > 0 {
 			tags = attributes.TagMap(and.Tags)
 		}
-		return aws.ToString(and.Prefix), tags, and.ObjectSizeGreaterThan == nil && and.ObjectSizeLessThan == nil
-	case f.Tag != nil:
+		hasSize := and.ObjectSizeGreaterThan != nil || and.ObjectSizeLessThan != nil
+		return aws.ToString(and.Prefix), tags, !hasSize
+	}
+	if f.Tag != nil {
 		tags = attributes.TagMap([]types.Tag{*f.Tag})
 	}
-	return aws.ToString(f.Prefix), tags, f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
+	hasSize := f.ObjectSizeGreaterThan != nil || f.ObjectSizeLessThan != nil
+	return aws.ToString(f.Prefix), tags, !hasSize
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// A bucketLock has a bucket's settings for object lock: whether it can lock objects (able), and how
-// it locks new ones.
+// A bucketLock has a bucket's settings for object lock: whether it can lock objects (isAvailable),
+// and how it locks new ones.
 type bucketLock struct {
 	isAvailable bool
 	retention   storage.DefaultRetention
@@ -74,25 +74,13 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 		return nil // nothing changes
 	}
 
-	hasJustEnabledVersions := false
 	if !l.isAvailable {
 		if !r.ObjectLock && *r.DefaultRetention == (storage.DefaultRetention{}) {
 			return nil // a bucket without object lock has no default retention
 		}
-		if !r.ObjectLock {
-			return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
-		}
-		if !b.LocksOldBuckets {
-			return &storage.Error{
-				Code: storage.Unsupported,
-				Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
-			}
-		}
-		// Object lock needs versions.
-		if err := b.setVersioning(ctx, true); err != nil {
+		if err := b.prepareObjectLock(ctx, r); err != nil {
 			return err
 		}
-		hasJustEnabledVersions = true
 	}
 
 	// Set the default retention, or only enable object lock.
@@ -104,9 +92,9 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 		}}
 	}
 
-	// S3 may not see at once that the bucket has versions.
+	// After prepareObjectLock, S3 may not see at once that the bucket has versions.
 	isPending := func(err error) bool {
-		return hasJustEnabledVersions && s3error.IsCode(err, "InvalidBucketState")
+		return !l.isAvailable && s3error.IsCode(err, "InvalidBucketState")
 	}
 	return retryPending(ctx, isPending, func() error {
 		return sdkcall.Exec(ctx, b.Client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
@@ -114,4 +102,19 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 			ObjectLockConfiguration: c,
 		}, b.BodyChecksum...)
 	})
+}
+
+// prepareObjectLock enables versions, which object lock needs, in a bucket without object lock. It
+// fails with Unsupported if r does not ask for object lock, or if only new buckets can have it.
+func (b *Bucket) prepareObjectLock(ctx context.Context, r *driver.BucketRequest) error {
+	if !r.ObjectLock {
+		return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
+	}
+	if !b.LocksOldBuckets {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+		}
+	}
+	return b.setVersioning(ctx, true)
 }

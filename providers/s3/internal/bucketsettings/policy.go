@@ -32,7 +32,9 @@ const publicReadSid = "OmnibucketPublicRead"
 // parsePolicy parses a bucket policy, a document of statements about who may send which requests.
 // An empty document is a policy without statements.
 func parsePolicy(document string) (*bucketPolicy, error) {
-	p := &bucketPolicy{otherFields: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
+	p := &bucketPolicy{otherFields: map[string]json.RawMessage{
+		"Version": json.RawMessage(`"2012-10-17"`), // version of the policy language
+	}}
 	if strings.TrimSpace(document) == "" {
 		return p, nil
 	}
@@ -40,13 +42,16 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 		return nil, err
 	}
 
-	// A single statement need not be in a list.
+	// The statements are kept apart from the other fields.
 	statements := bytes.TrimSpace(p.otherFields["Statement"])
 	delete(p.otherFields, "Statement")
 	if len(statements) == 0 {
 		return p, nil
 	}
-	if statements[0] == '{' {
+
+	// A single statement need not be in a list.
+	isSingle := statements[0] == '{'
+	if isSingle {
 		p.statements = []json.RawMessage{statements}
 		return p, nil
 	}

@@ -222,7 +222,7 @@ func (b *Bucket) setAccessBlock(
 	}
 	blocksPolicies := aws.ToBool(old.BlockPublicPolicy) || aws.ToBool(old.RestrictPublicBuckets)
 	if !blocksPolicies {
-		return nil, nil
+		return nil, nil // nothing changes
 	}
 
 	// Keep the settings for access control lists.

@@ -76,7 +76,8 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 	refusals := make([]error, len(readers))
 	err := running.Each(ctx, len(readers), len(readers), func(ctx context.Context, i int) error {
 		err := readers[i](ctx)
-		if refusedRight(err) != "" {
+		isRefused := refusedRight(err) != ""
+		if isRefused {
 			refusals[i] = err
 			return nil
 		}
@@ -88,17 +89,17 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 
 	// Name the settings that may not be read.
 	var denied []bucketupdate.Setting
-	var refusal error
-	for i, err := range refusals {
-		if err != nil {
-			denied = append(denied, bucketupdate.Setting{Fields: Fields[i], Right: refusedRight(err)})
-			refusal = err
+	var lastRefusal error
+	for i, refusal := range refusals {
+		if refusal != nil {
+			denied = append(denied, bucketupdate.Setting{Fields: Fields[i], Right: refusedRight(refusal)})
+			lastRefusal = refusal
 		}
 	}
-	if refusal == nil {
+	if lastRefusal == nil {
 		return nil
 	}
-	return bucketupdate.Denied(info, refusal, denied...)
+	return bucketupdate.Denied(info, lastRefusal, denied...)
 }
 
 // refusedRight returns the permission for the request that the server has refused with err. It
@@ -121,8 +122,8 @@ func readInto[V any](ctx context.Context, value *V, read func(context.Context) (
 	return nil
 }
 
-// ApplyNew applies the settings that differ from those of a new bucket, which is private and has
-// neither versions nor rules.
+// ApplyNew applies those settings of r that change a new bucket, which is private and has neither
+// versions nor rules. info has the settings as they must be.
 func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
 	changes := *r
 	if !info.Public {
@@ -137,7 +138,7 @@ func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *st
 	if info.Lifecycle == nil {
 		changes.Lifecycle = nil
 	}
-	changes.ObjectLock = false
+	changes.ObjectLock = false // the bucket was created with it
 	if info.DefaultRetention == (storage.DefaultRetention{}) {
 		changes.DefaultRetention = nil
 	}

@@ -98,7 +98,8 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 }
 
 // Observe records that the store has accepted the credentials of a request. Each response to the
-// request shows that, unless its status is 400, 401, 403, or at least 500.
+// request shows that, unless its status is 400, 401, 403, or at least 500. A nil Renewer records
+// nothing.
 func (r *Renewer) Observe(response *http.Response) {
 	if r == nil {
 		return
@@ -107,9 +108,11 @@ func (r *Renewer) Observe(response *http.Response) {
 	if last == nil || last.accepted.Load() {
 		return
 	}
+	// A failure of the server does not show whether the credentials are valid.
 	status := response.StatusCode
-	isRefusal := status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden
-	if isRefusal || status >= http.StatusInternalServerError {
+	isFailure := status >= http.StatusInternalServerError
+	isRefused := status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden
+	if isFailure || isRefused {
 		return
 	}
 	if last.haveSigned(response.Request) {
@@ -121,7 +124,7 @@ func (r *Renewer) Observe(response *http.Response) {
 // several requests were refused with them.
 func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
-		return
+		return // ctx has ended
 	}
 	defer r.reloading.Unlock()
 	if creds.isDropped {
@@ -129,15 +132,18 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	}
 	creds.isDropped = true
 
+	// Read the source again. If this fails, its files may be incomplete now, so keep the provider.
 	if r.reload != nil {
-		p, err := r.reload(ctx)
+		provider, err := r.reload(ctx)
 		if err == nil {
-			r.provider.Store(&p)
+			r.provider.Store(&provider)
 			return
 		}
-		// The files may be incomplete now, so keep the provider.
 	}
-	if cache, ok := (*r.provider.Load()).(interface{ Invalidate() }); ok {
+
+	// The provider must not return the refused credentials from its cache.
+	cache, hasCache := (*r.provider.Load()).(interface{ Invalidate() })
+	if hasCache {
 		cache.Invalidate()
 	}
 }
@@ -174,21 +180,22 @@ func (r *Renewer) Configure(o *awss3.Options) {
 		// The old schemes are removed, because they use another signer.
 		o.AuthSchemes = nil
 	}
-	watch := middleware.InitializeMiddlewareFunc(
-		"omnibucket:Renewal",
-		func(
-			ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler,
-		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			output, metadata, err := next.HandleInitialize(ctx, input)
-			if isRefusal(err) && r.refuse(s3error.Response(err).Response.Request) {
-				err = s3error.CredentialsReplaced(err)
-			}
-			return output, metadata, err
-		},
-	)
+	watch := middleware.InitializeMiddlewareFunc("omnibucket:Renewal", r.watchRequest)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(watch, middleware.Before)
 	})
+}
+
+// watchRequest is a middleware of the SDK that reports refused credentials to r. If another attempt
+// may succeed with other credentials, its error says so.
+func (r *Renewer) watchRequest(
+	ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler,
+) (middleware.InitializeOutput, middleware.Metadata, error) {
+	output, metadata, err := next.HandleInitialize(ctx, input)
+	if isRefusal(err) && r.refuse(s3error.Response(err).Response.Request) {
+		err = s3error.CredentialsReplaced(err)
+	}
+	return output, metadata, err
 }
 
 // isRefusal reports whether the store has refused the credentials of a request.

@@ -11,32 +11,33 @@ import (
 // pattern matches one or more labels. "{region}" at the end of a label stands for the region, which
 // Match returns.
 func Match(pattern, host string) (region string, ok bool) {
-	want := strings.Split(pattern, ".")
-	labels := strings.Split(host, ".")
-	slices.Reverse(want)
-	slices.Reverse(labels)
-	for i, label := range want {
-		if i >= len(labels) || labels[i] == "" {
-			// The host has fewer labels than the pattern.
+	patternLabels := strings.Split(pattern, ".")
+	hostLabels := strings.Split(host, ".")
+	slices.Reverse(patternLabels)
+	slices.Reverse(hostLabels)
+	for i, want := range patternLabels {
+		isMissing := i >= len(hostLabels) || hostLabels[i] == ""
+		if isMissing {
 			return "", false
 		}
-		if label == "*" {
+		if want == "*" {
 			return region, true
 		}
 
-		// The text after the prefix of the label is the region.
-		if prefix, hasRegion := strings.CutSuffix(label, RegionLabel); hasRegion {
-			region, ok = strings.CutPrefix(labels[i], prefix)
+		// With the label "s3-{region}", the text after "s3-" is the region.
+		prefix, hasRegion := strings.CutSuffix(want, RegionLabel)
+		if hasRegion {
+			region, ok = strings.CutPrefix(hostLabels[i], prefix)
 			if !ok || region == "" {
 				return "", false
 			}
 			continue
 		}
-		if label != labels[i] {
+		if want != hostLabels[i] {
 			return "", false
 		}
 	}
-	return region, len(want) == len(labels)
+	return region, len(patternLabels) == len(hostLabels)
 }
 
 // RegionLabel is the placeholder for a region in a pattern.

@@ -68,22 +68,28 @@ func differsOnlyInTLS(t *http.Transport) (config *tls.Config, isDefault bool) {
 		config.NextProtos = nil // our transport sets them
 	}
 
-	// Compare all other fields. DeepEqual cannot compare functions, so their addresses are compared.
+	// Compare all other fields.
 	got := reflect.ValueOf(t).Elem()
 	want := reflect.ValueOf(awshttp.NewBuildableClient().GetTransport()).Elem()
 	for i := range got.NumField() {
 		field := got.Type().Field(i)
-		switch {
-		case !field.IsExported() || field.Name == "TLSClientConfig" || field.Name == "TLSNextProto":
-			// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes
-			// its own.
-		case field.Type.Kind() == reflect.Func:
-			if got.Field(i).Pointer() != want.Field(i).Pointer() {
-				return nil, false
-			}
-		case !reflect.DeepEqual(got.Field(i).Interface(), want.Field(i).Interface()):
+		// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes its own.
+		mayDiffer := field.Name == "TLSClientConfig" || field.Name == "TLSNextProto"
+		if !field.IsExported() || mayDiffer {
+			continue
+		}
+		if !areEqual(got.Field(i), want.Field(i)) {
 			return nil, false
 		}
 	}
 	return config, true
+}
+
+// areEqual compares two values. It compares the addresses of functions, because DeepEqual cannot
+// compare functions.
+func areEqual(a, b reflect.Value) bool {
+	if a.Kind() == reflect.Func {
+		return a.Pointer() == b.Pointer()
+	}
+	return reflect.DeepEqual(a.Interface(), b.Interface())
 }

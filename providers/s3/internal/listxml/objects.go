@@ -19,10 +19,12 @@ type objectsPage struct {
 // ReadObjects reads a response of ListObjectsV2 into page. prefix is that of the request. The
 // entries use the memory of buffer, if it has any.
 func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []storage.ListEntry) error {
+	// Without a buffer, allocate memory for all entries at once.
 	if cap(buffer) == 0 {
-		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
-		buffer = make([]storage.ListEntry, 0, min(n, maxKeys))
+		count := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
+		buffer = make([]storage.ListEntry, 0, min(count, maxKeys))
 	}
+	// An unusual document is read twice, so each attempt begins with an empty page.
 	return readDocument(response, func(x reader) error {
 		p := &objectsPage{fields: fields{xml: x}, page: page}
 		p.page.Entries = buffer[:0]

@@ -247,7 +247,7 @@ var isLiteral = func() (table [256]bool) {
 func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:start]...)
 	for i := start; i < len(raw); {
-		size := 1
+		size := 1 // bytes of raw that this step decodes
 		c := raw[i]
 		switch {
 		// Most bytes need no check, and are copied as they are.

@@ -72,6 +72,7 @@ func (d *deserializer) HandleDeserialize(
 	response, ok := output.RawResponse.(*smithyhttp.Response)
 	isSuccess := err == nil && ok && response.StatusCode >= 200 && response.StatusCode < 300
 	if !isSuccess {
+		// The SDK's deserializer gets the response that was received, as if from the next handler.
 		received := func(context.Context, middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			return output, metadata, err
 		}
@@ -94,6 +95,8 @@ func (d *deserializer) read(response *smithyhttp.Response) error {
 		}
 	}()
 
+	// Read the whole body, but at most MaxBytes. Do not trust the server's length for more memory than
+	// a buffer may keep.
 	buffer.Reset()
 	if n := response.ContentLength; n > 0 {
 		buffer.Grow(int(min(n, maxKeptBuffer/2)) + bytes.MinRead)

@@ -31,6 +31,7 @@ type VersionsPage struct {
 // version with the time of its replacement. ReadVersions then takes the time of the write from the
 // id of the version, which is a ULID.
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
+	// An unusual document is read twice, so each attempt begins with an empty page.
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
 		if err := p.fields.eachElement(p.readElement); err != nil {
@@ -44,11 +45,11 @@ func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool)
 	return p, err
 }
 
-// readElement reads an element below the root. A version after a delete marker shows that the
-// server does not list the markers apart.
+// readElement reads an element below the root.
 func (p *VersionsPage) readElement(name []byte) (err error) {
 	switch {
 	case sameName(name, "Version"):
+		// A version after a delete marker shows that the server does not list the markers apart.
 		if p.hasMarker {
 			p.markersApart = false
 		}
@@ -113,6 +114,7 @@ func (p *VersionsPage) finishPage() (err error) {
 		return err
 	}
 
+	// Put the entries in order, with their own times.
 	if p.timesInIDs {
 		p.readTimes()
 	}
@@ -120,6 +122,7 @@ func (p *VersionsPage) finishPage() (err error) {
 	if p.hasMarker && p.markersApart {
 		p.placeMarkers()
 	}
+
 	p.More, err = p.fields.hasNext(p.NextKey)
 	return err
 }
@@ -160,6 +163,7 @@ func ulidTime(id string) (t time.Time, ok bool) {
 // mergeKinds merges versions, delete markers and common prefixes, which some servers list one kind
 // after another. If a kind is not in ascending order, the entries stay in the server's order.
 func (p *VersionsPage) mergeKinds() {
+	// Compare each entry with the last one of its kind.
 	var lastVersion, lastMarker, lastPrefix string
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -174,6 +178,8 @@ func (p *VersionsPage) mergeKinds() {
 		}
 		*last = e.Key
 	}
+
+	// A stable sort keeps the order of the versions of each key.
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
@@ -197,23 +203,26 @@ func (p *VersionsPage) placeMarkers() {
 		if firstMarker < 0 {
 			firstMarker = len(group)
 		}
-		versions := group[:firstMarker]
-		markers := group[firstMarker:]
 
-		// Merge the two, each of which begins with the newest.
-		for len(versions) > 0 && len(markers) > 0 {
-			if isNewer(&markers[0], &versions[0]) {
-				entries = append(entries, markers[0])
-				markers = markers[1:]
-			} else {
-				entries = append(entries, versions[0])
-				versions = versions[1:]
-			}
-		}
-		entries = append(entries, versions...)
-		entries = append(entries, markers...)
+		entries = appendNewestFirst(entries, group[:firstMarker], group[firstMarker:])
 	}
 	p.Entries = entries
+}
+
+// appendNewestFirst merges the versions and the markers of a key, both of which begin with the
+// newest, and appends them to entries.
+func appendNewestFirst(entries, versions, markers []storage.VersionEntry) []storage.VersionEntry {
+	for len(versions) > 0 && len(markers) > 0 {
+		if isNewer(&markers[0], &versions[0]) {
+			entries = append(entries, markers[0])
+			markers = markers[1:]
+		} else {
+			entries = append(entries, versions[0])
+			versions = versions[1:]
+		}
+	}
+	entries = append(entries, versions...)
+	return append(entries, markers...)
 }
 
 // isNewer reports whether a delete marker is newer than a version of the same key.

@@ -26,11 +26,12 @@ func (s *Server) checkCustomerKey(k *customerkey.Key) error {
 			Hint: "name the server with profile= if its kind encrypts with such keys, or set CustomerKeys in s3.Config.Profile: others ignore the request",
 		}
 	}
-	ok, err := s.HasTLS()
+	// The request has the key itself in a header, so it needs TLS.
+	hasTLS, err := s.HasTLS()
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if !hasTLS {
 		return ErrNoTLS()
 	}
 	return nil

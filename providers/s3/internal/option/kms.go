@@ -73,7 +73,8 @@ func (k *KMSKey) Apply(input any) error {
 		// The request stores no object.
 		return nil
 	}
-	if *field[*string](input, "SSECustomerKey") != nil {
+	hasCustomerKey := *field[*string](input, "SSECustomerKey") != nil
+	if hasCustomerKey {
 		return errTwoKeys()
 	}
 

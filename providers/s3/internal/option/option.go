@@ -53,13 +53,16 @@ func Apply(input any, key *KMSKey, native []any) error {
 	if key == nil && len(native) == 0 {
 		return nil
 	}
-	if key != nil && customerkey.In(native) == nil {
+	// A customer's key replaces the key of the bucket.
+	hasCustomerKey := customerkey.In(native) != nil
+	if key != nil && !hasCustomerKey {
 		if err := key.Apply(input); err != nil {
 			return err
 		}
 	}
+
 	for _, value := range native {
-		err := errNotOurs()
+		err := errNotOurs() // unless value has one of these types
 		switch o := value.(type) {
 		case *customerkey.Key:
 			err = applyCustomerKey(o, input)

@@ -58,10 +58,9 @@ func isReservedHeader(header string) bool {
 func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
-	// Digits and capital letters are less than 'a'.
-	isLowerCase := httpheader.IsName(name) && name[0] >= 'a'
+	beginsLowerCase := httpheader.IsName(name) && name[0] >= 'a' // digits and capital letters are less than 'a'
 	isReserved := slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-amz-")
-	if !isLowerCase || isReserved {
+	if !beginsLowerCase || isReserved {
 		v.err = argument.Invalid(
 			option,
 			"must name a parameter that begins with a lower-case letter, and that no other option sets",

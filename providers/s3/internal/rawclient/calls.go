@@ -28,7 +28,29 @@ func (c *Client) PutObject(
 		sha256: signature.UnsignedPayload,
 	}
 
-	// The headers are those that the SDK would send for the fields of the input.
+	r.setPutHeaders(input)
+	response, failure, err := c.sendBody(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	// The SDK makes its usual error from the response, and sends nothing.
+	if failure != nil {
+		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
+	}
+
+	header := response.Header
+	output := &awss3.PutObjectOutput{
+		ETag:           headerValue(header, ETagHeader),
+		VersionId:      headerValue(header, versionHeader),
+		ChecksumCRC32C: headerValue(header, crc32cHeader),
+		ChecksumType:   types.ChecksumType(header.Get(checksumTypeHeader)),
+	}
+	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(header)
+	return output, nil
+}
+
+// setPutHeaders sets the headers that the SDK would send for the fields of the input.
+func (r *request) setPutHeaders(input *awss3.PutObjectInput) {
 	h := &r.header
 	h.set("Content-Type", contentTypeOrDefault(input.ContentType))
 	h.setOptional("Content-Encoding", input.ContentEncoding)
@@ -51,25 +73,6 @@ func (c *Client) PutObject(
 	for name, value := range input.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
-
-	response, failure, err := c.sendBody(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	// The SDK makes its usual error from the response, and sends nothing.
-	if failure != nil {
-		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
-	}
-
-	header := response.Header
-	output := &awss3.PutObjectOutput{
-		ETag:           headerValue(header, ETagHeader),
-		VersionId:      headerValue(header, versionHeader),
-		ChecksumCRC32C: headerValue(header, crc32cHeader),
-		ChecksumType:   types.ChecksumType(header.Get(checksumTypeHeader)),
-	}
-	output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5 = encryptionHeaders(header)
-	return output, nil
 }
 
 // UploadPart sends the same request as UploadPart of the SDK's client with the middleware that
@@ -77,8 +80,10 @@ func (c *Client) PutObject(
 func (c *Client) UploadPart(
 	ctx context.Context, input *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
-	query := append(strconv.AppendInt([]byte("partNumber="), int64(*input.PartNumber), 10), "&uploadId="...)
-	query = append(escape.AppendAll(query, *input.UploadId), "&x-id=UploadPart"...)
+	query := strconv.AppendInt([]byte("partNumber="), int64(*input.PartNumber), 10)
+	query = append(query, "&uploadId="...)
+	query = escape.AppendAll(query, *input.UploadId)
+	query = append(query, "&x-id=UploadPart"...)
 
 	r := &request{
 		method: http.MethodPut,
@@ -92,8 +97,9 @@ func (c *Client) UploadPart(
 
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", input.ChecksumCRC32C)
-	if t, ok := input.Body.(*Trailed); ok {
-		t.setHeaders(r)
+	trailed, isTrailed := input.Body.(*Trailed)
+	if isTrailed {
+		trailed.setHeaders(r)
 	}
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 
@@ -103,11 +109,12 @@ func (c *Client) UploadPart(
 	}
 	// The SDK makes its usual error from the response, and sends nothing.
 	if failure != nil {
-		return c.SDK.UploadPart(
-			ctx,
-			&awss3.UploadPartInput{Bucket: input.Bucket, Key: input.Key, UploadId: input.UploadId, PartNumber: input.PartNumber},
-			failure.replay,
-		)
+		return c.SDK.UploadPart(ctx, &awss3.UploadPartInput{
+			Bucket:     input.Bucket,
+			Key:        input.Key,
+			UploadId:   input.UploadId,
+			PartNumber: input.PartNumber,
+		}, failure.replay)
 	}
 	return &awss3.UploadPartOutput{
 		ETag:           headerValue(response.Header, ETagHeader),
@@ -134,12 +141,12 @@ func (c *Client) GetObject(
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
 
-	// A failure is the server's refusal, or a lost response.
 	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	// The SDK makes its usual error from the response, and sends nothing.
+	// A failure is the server's refusal, or a lost response. The SDK makes its usual error from it,
+	// and sends nothing.
 	if failure != nil {
 		return c.SDK.GetObject(ctx, &awss3.GetObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}

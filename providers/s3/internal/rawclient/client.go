@@ -165,9 +165,10 @@ const minExpectSize = 2 << 20
 
 // authorize signs the request with all of its headers, and then adds those that are not signed.
 func (c *Client) authorize(ctx context.Context, r *request, path string) error {
-	// Set the headers that the signature covers.
 	const encoding = "Accept-Encoding"
 	h := &r.header
+
+	// Set the headers that the signature covers.
 	h.set("X-Amz-Content-Sha256", r.sha256)
 	if c.Payer != "" {
 		h.set(PayerHeader, c.Payer)
@@ -179,33 +180,17 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 		h.set(encoding, "identity")
 	}
 
-	// Sign the headers.
+	// Anonymous requests have no signature.
 	if c.Credentials != nil {
-		credentials, err := c.Credentials.Retrieve(ctx)
-		if err != nil {
+		if err := c.sign(ctx, r, path); err != nil {
 			return err
 		}
-		t := c.Now()
-		h.set("X-Amz-Date", t.Format(signature.TimeFormat))
-		if credentials.SessionToken != "" {
-			h.set("X-Amz-Security-Token", credentials.SessionToken)
-		}
-		// The signature covers all headers that are set here.
-		h.set("Authorization", c.Keys.Get(&credentials, c.Region, t).Authorization(&signature.Request{
-			Method: r.method,
-			Host:   c.Host,
-			Path:   path,
-			Query:  r.query,
-			Header: h.Header,
-			Length: r.size,
-			SHA256: r.sha256,
-			At:     t,
-		}))
 	}
 
 	// Add the headers that are not signed.
 	h.set("User-Agent", "omnibucket")
-	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
+	isLambda := os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
+	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && isLambda {
 		// A write of a Lambda function may trigger the same function again. AWS uses this header to
 		// stop such an endless loop.
 		h.set("X-Amzn-Trace-Id", trace)
@@ -220,6 +205,34 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	return nil
 }
 
+// sign adds the signature of the request, which covers all headers that are set, and the headers
+// that the signature needs.
+func (c *Client) sign(ctx context.Context, r *request, path string) error {
+	credentials, err := c.Credentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	t := c.Now()
+	h := &r.header
+	h.set("X-Amz-Date", t.Format(signature.TimeFormat))
+	if credentials.SessionToken != "" {
+		h.set("X-Amz-Security-Token", credentials.SessionToken)
+	}
+
+	key := c.Keys.Get(&credentials, c.Region, t)
+	h.set("Authorization", key.Authorization(&signature.Request{
+		Method: r.method,
+		Host:   c.Host,
+		Path:   path,
+		Query:  r.query,
+		Header: h.Header,
+		Length: r.size,
+		SHA256: r.sha256,
+		At:     t,
+	}))
+	return nil
+}
+
 // lateError returns a failure if a response with status 200 to a write has a body. S3 sends errors
 // in this way, and the results of a write in the header. Without a body, lateError closes the
 // response and returns nil.
@@ -227,17 +240,21 @@ func lateError(response *http.Response) *failure {
 	if response.Body == http.NoBody {
 		return nil
 	}
-	start := make([]byte, 1)
-	n, err := io.ReadFull(response.Body, start)
-	if n == 0 && err == io.EOF {
+	// Only a read shows whether there is a body.
+	firstByte := make([]byte, 1)
+	n, err := io.ReadFull(response.Body, firstByte)
+	isEmpty := n == 0 && err == io.EOF
+	if isEmpty {
 		_ = response.Body.Close()
 		return nil
 	}
+
+	// Put the first byte back before the rest.
 	rest := response.Body
 	response.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(start[:n]), rest), rest}
+	}{io.MultiReader(bytes.NewReader(firstByte[:n]), rest), rest}
 	return &failure{response: response}
 }
 

@@ -114,8 +114,8 @@ func (t *Trailed) readChunk(p []byte) (n int, err error) {
 // nextChunk begins the next chunk with its framing: the size in hex, between line breaks. After the
 // last chunk, it makes the empty chunk and the trailer, which end the body.
 func (t *Trailed) nextChunk() error {
+	// A line break ends the chunk before.
 	t.frame = t.frame[:0]
-	// The line break ends the chunk before.
 	if t.isStarted {
 		t.frame = append(t.frame, "\r\n"...)
 	}
@@ -126,7 +126,8 @@ func (t *Trailed) nextChunk() error {
 	t.remaining -= t.chunk
 	t.frame = strconv.AppendInt(t.frame, t.chunk, 16)
 	t.frame = append(t.frame, "\r\n"...)
-	if t.chunk > 0 {
+	isLast := t.chunk == 0
+	if !isLast {
 		return nil
 	}
 

@@ -115,17 +115,19 @@ func Meaning(code, message string, status int) sdkerror.Meaning {
 	// The message tells apart the reasons of a code that has several.
 	m := meanings.Lookup(code, status)
 	isOfKMS := strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
+	isOfLock := strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock")
+	isUnknownConflict := status == http.StatusConflict && code != "" && code != "Conflict" && !meanings.Has(code)
 	switch {
 	case code == "AccessDenied" && isOfKMS:
 		m.Hint = kmsUseHint
 	case code == "AccessDenied" && strings.Contains(message, " cap exceeded"): // B2
 		m.Hint = "a limit of the account is reached: raise it at the provider, or wait for the next day if it is of requests or downloads"
-	case code == "InvalidRequest" && strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock"):
+	case code == "InvalidRequest" && isOfLock:
 		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
 		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
-	case status == http.StatusConflict && code != "" && code != "Conflict" && !meanings.Has(code):
-		return sdkerror.Unknown // a retry of an unknown conflict may be of no use
+	case isUnknownConflict:
+		return sdkerror.Unknown // a retry may be of no use
 	case status == http.StatusTooManyRequests:
 		m.Code = storage.RateLimited
 	case status == http.StatusServiceUnavailable && strings.Contains(strings.ToLower(message), "reduce your request rate"):

@@ -125,9 +125,9 @@ func OtherRegion(err error) string {
 	if !mayBeWrongRegion(code, response.HTTPStatusCode()) {
 		return ""
 	}
+	// AuthorizationHeaderMalformed names the region only in its text.
 	region := response.Response.Header.Get("X-Amz-Bucket-Region")
 	if region == "" {
-		// AuthorizationHeaderMalformed names the region in its text.
 		match := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message)
 		if match != nil {
 			region = match[1]

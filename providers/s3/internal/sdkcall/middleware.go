@@ -36,7 +36,7 @@ func WithResponse(observe func(operation string, response *http.Response) error)
 			output, metadata, err := next.HandleDeserialize(ctx, input)
 			response, _ := output.RawResponse.(*smithyhttp.Response)
 			if response == nil || response.Response == nil {
-				return output, metadata, err
+				return output, metadata, err // no response was received
 			}
 			observeErr := observe(middleware.GetOperationName(ctx), response.Response)
 			if err == nil && observeErr != nil {
@@ -65,6 +65,7 @@ func WithContentMD5(stack *middleware.Stack) error {
 // request, and another sets it after that.
 func WithUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
+	// setter returns a middleware that sets the header to value, or removes it if value is "".
 	setter := func(id, value string) middleware.FinalizeMiddleware {
 		return middleware.FinalizeMiddlewareFunc(
 			id,

@@ -39,7 +39,8 @@ const (
 // finishCanonical appends the rest of the canonical request, the text that SigV4 signs. After the
 // query follow the signed headers, their names and the SHA-256 of the body.
 func (s *signer) finishCanonical(r *Request) {
-	s.canonical = append(s.canonical, '\n')
+	s.canonical = append(s.canonical, '\n') // ends the query
+
 	// Each header is a line "name:value".
 	for _, name := range s.names {
 		s.canonical = appendLower(s.canonical, name)

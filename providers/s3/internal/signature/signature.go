@@ -154,6 +154,7 @@ func (k *Key) Authorization(r *Request) string {
 	s.canonical = append(s.canonical, r.Query...)
 	s.finishCanonical(r)
 
+	// The header names the key and the signed headers before the signature.
 	text := append(s.text[:0], Algorithm+" Credential="...)
 	text = append(text, k.accessKey...)
 	text = append(text, '/')
@@ -173,15 +174,17 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	defer k.release(s)
 	s.collectNames(r)
 
-	// The URL without its signature.
+	// Build the URL without its signature.
 	text := append(s.text[:0], origin...)
 	pathStart := len(text)
-	text = append(append(text, r.Path...), '/')
+	text = append(text, r.Path...)
+	text = append(text, '/')
 	text = escape.AppendPath(text, key)
+	pathEnd := len(text)
 	text = append(text, '?')
 	queryStart := len(text)
 
-	// The query begins with the key and the time, and then has the other parameters in order.
+	// The query begins with the signing key and the time, and then has the other parameters in order.
 	text = k.appendTime(append(text, k.query...), r.At)
 	text = append(text, "&X-Amz-Expires="...)
 	text = strconv.AppendInt(text, seconds, 10)
@@ -198,7 +201,7 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 
 	// The signature covers the path and the query of the URL.
 	s.startCanonical(r.Method)
-	s.canonical = append(s.canonical, text[pathStart:queryStart-len("?")]...)
+	s.canonical = append(s.canonical, text[pathStart:pathEnd]...)
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = append(s.canonical, text[queryStart:]...)
 	s.finishCanonical(r)
