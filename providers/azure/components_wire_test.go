@@ -20,10 +20,15 @@ import (
 // testUpload is the name of an open upload: its prefix, and its secret.
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
-// The parts of an open upload are encrypted as their object is, but are never archived. The
-// emulator ignores encryption.
+// A part of an open upload is encrypted with the key of its object, but is not archived, whether
+// the driver or a signed URL sends it. The responses are canned, because the emulator ignores keys.
 func TestPutPartEncryption(t *testing.T) {
-	const number = 7
+	const (
+		number      = 7
+		text        = "hello"
+		textCRC64   = "V0JSBnCFdzM="
+		secretStart = "fedcba" // of the secret in testUpload
+	)
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
 	server := newCannedServer(t,
@@ -36,21 +41,23 @@ func TestPutPartEncryption(t *testing.T) {
 		Key:    "a",
 		Upload: testUpload,
 		Number: number,
-		Body:   strings.NewReader("hello"),
-		Size:   5,
-		CRC32C: wiretest.CRC32C("hello"),
+		Body:   strings.NewReader(text),
+		Size:   int64(len(text)),
+		CRC32C: wiretest.CRC32C(text),
 		Native: natives,
 	})
 	require.NoError(t, err)
 	require.Equal(t, etag, part.Tag)
 
+	// PutPart has sent the key and the checksum.
 	put := server.Requests()[0]
 	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007",
 		strings.ReplaceAll(put.Path, "%2F", "/"))
 	require.Equal(t, key.SHA256(), put.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "the part must not be archived, because Azure could not copy it")
-	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
+	require.Equal(t, textCRC64, put.Header.Get("X-Ms-Content-Crc64"))
 
+	// A signed URL needs the key, too.
 	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
 		Key:    "a",
 		Upload: testUpload,
@@ -62,7 +69,7 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key.SHA256(), signedURL.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, signedURL.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, signedURL.URL, "fedcba", "the URL must not show the secret of the upload")
+	require.NotContains(t, signedURL.URL, secretStart, "the URL must not show the secret of the upload")
 }
 
 // CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps
@@ -380,7 +387,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 	tests := []struct {
 		name      string
 		container reply
-		want      storage.Code
+		want      storage.Code // "" if the upload begins
 	}{
 		{
 			name:      "a policy",
@@ -389,7 +396,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 		},
 		{name: "a legal hold", container: containerReply("X-Ms-Has-Legal-Hold"), want: storage.Unsupported},
 		{
-			name:      "a credential for blobs",
+			name:      "a credential that may not read the policies",
 			container: errorReply(http.StatusForbidden, "AuthorizationPermissionMismatch"),
 		},
 		{
@@ -419,7 +426,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 	}
 }
 
-// BeginUpload asks for the policies of a container once, if they permit removing blobs.
+// BeginUpload asks for the policies of a container only once if they permit removing blobs.
 func TestBeginUploadMutableContainer(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -435,12 +442,15 @@ func TestBeginUploadMutableContainer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.container, created)
 			d := server.openDriver(t)
-			for range 2 {
+
+			// Only the first upload asks for the policies.
+			const uploads = 2
+			for range uploads {
 				_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 				require.NoError(t, err)
 			}
 			require.Equal(t, containerRequest, server.Lines()[0])
-			require.Len(t, server.Lines(), 1+2, "there must be requests for the container and for two uploads")
+			require.Len(t, server.Lines(), 1+uploads, "there must be requests for the container and for two uploads")
 		})
 	}
 }

@@ -22,10 +22,12 @@ func sourceOf(d *objectDriver, key string) driver.ObjectRef {
 // plainText has the properties of the sources in these tests.
 var plainText = storage.Properties{ContentType: "text/plain"}
 
-// Copy of a small object takes one request beside that for the source's attributes, and the service
-// copies the metadata.
+// Copy reads the attributes of a small source, and then copies its content and metadata in one
+// request.
 func TestCopyTakesOneRequest(t *testing.T) {
-	server := newCannedServer(t, objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
+	// The metadata of the source has the checksum and the size of its text.
+	source := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5")
+	server := newCannedServer(t, source, accepted)
 	d := server.openDriver(t)
 
 	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
@@ -37,6 +39,7 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
+
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, server.Lines())
 	require.Equal(t, etag, server.Requests()[0].Header.Get("If-Match"))
 
@@ -280,7 +283,7 @@ func TestCopyErrors(t *testing.T) {
 	}
 }
 
-// A range whose copy fails temporarily is copied again.
+// Copy in blocks copies a range again if that failed temporarily.
 func TestCopyInBlocksRetriesRange(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"),
@@ -288,8 +291,8 @@ func TestCopyInBlocksRetriesRange(t *testing.T) {
 		created, // the range again, and the commit
 	)
 	d := server.openDriver(t)
-	d.copier.limit = 1
-	d.copier.block = 100
+	d.copier.limit = 1   // so that the object is copied in blocks
+	d.copier.block = 100 // which has the whole object
 
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     sourceOf(d, "a"),
@@ -297,18 +300,18 @@ func TestCopyInBlocksRetriesRange(t *testing.T) {
 		Properties: plainText,
 	})
 	require.NoError(t, err)
-	require.Len(t, server.Requests(), 4)
+	require.Len(t, server.Requests(), 4, "there must be requests for the attributes, the range twice, and the commit")
 }
 
-// Copy fails, and commits nothing, if the copy of a range fails for good.
+// Copy in blocks fails, and commits no block, if a range can never be copied.
 func TestCopyInBlocksRangeFails(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"),
 		errorReply(http.StatusPreconditionFailed, "SourceConditionNotMet"), // each range
 	)
 	d := server.openDriver(t)
-	d.copier.limit = 1
-	d.copier.block = 1
+	d.copier.limit = 1 // so that the object is copied in blocks
+	d.copier.block = 1 // one for each byte
 
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     sourceOf(d, "a"),
@@ -316,6 +319,8 @@ func TestCopyInBlocksRangeFails(t *testing.T) {
 		Properties: plainText,
 	})
 	require.ErrorIs(t, err, storage.Changed)
+
+	// A commit is a request for the list of blocks.
 	for _, line := range server.Lines() {
 		require.NotContains(t, line, "blocklist")
 	}
@@ -324,12 +329,13 @@ func TestCopyInBlocksRangeFails(t *testing.T) {
 // Compose copies each source that is not empty as a block, and commits the blocks in order.
 func TestComposeRequests(t *testing.T) {
 	server := newCannedServer(t,
-		objectReply("hello"),
+		objectReply("hello"), // the attributes of the three sources
 		objectReply(""),
 		objectReply("hello"),
 		created, // two blocks, and the commit
 	)
 	d := server.openDriver(t)
+
 	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:        "a",
 		Sources:    []driver.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
@@ -340,6 +346,8 @@ func TestComposeRequests(t *testing.T) {
 
 	requests := server.Requests()
 	require.Len(t, requests, 3+2+1, "an empty source must not be copied")
+
+	// The commit, which is the last request, has both blocks.
 	commit := requests[5]
 	require.Equal(t, 2, strings.Count(commit.Body, "<Latest>"))
 	require.Equal(t, "*", commit.Header.Get("If-None-Match"))
@@ -476,9 +484,10 @@ func TestCopyWithConfigClient(t *testing.T) {
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
+	source := sourceOf(d.(*objectDriver), "a")
 
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{
-		Source:     sourceOf(d.(*objectDriver), "a"),
+		Source:     source,
 		Key:        "b",
 		Properties: plainText,
 	})
@@ -486,9 +495,10 @@ func TestCopyWithConfigClient(t *testing.T) {
 
 	_, err = d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:     "b",
-		Sources: []driver.ObjectRef{sourceOf(d.(*objectDriver), "a")},
+		Sources: []driver.ObjectRef{source},
 	})
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	require.Empty(t, server.Requests())
 	require.NoError(t, d.Close())
 }

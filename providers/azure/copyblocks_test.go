@@ -47,10 +47,10 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
 	direct := server.open(t, name)
-	bucket := newBlockBucket(t, server, name)
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
+	bucket := newBlockBucket(t, server, name) // of the same container
 
 	text := wiretest.Content(10_000, 1)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
@@ -79,27 +79,29 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	require.Equal(t, "text/html", dstAttrs.ContentType)
 }
 
-// Compose joins objects from blocks, onto a source too, and makes an empty object of empty ones.
+// Compose joins objects by copying their blocks, even onto one of the sources, and makes an empty
+// object of empty ones.
 func TestComposeOfBlocks(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
 	direct := server.open(t, name)
-	bucket := newBlockBucket(t, server, name)
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
+	bucket := newBlockBucket(t, server, name) // of the same container
 
-	// The sources "a" to "d" are shorter and longer than a block, and one of them is empty.
+	// The sources are shorter and longer than a block, and "c" is empty.
+	sources := []string{"a", "b", "c", "d"}
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
 		text := wiretest.Content(size, byte(i))
 		want = append(want, text...)
-		_, err := direct.Upload(t.Context(), string(rune('a'+i)), bytes.NewReader(text))
+		_, err := direct.Upload(t.Context(), sources[i], bytes.NewReader(text))
 		require.NoError(t, err)
 	}
 
 	// The new object replaces its first source.
-	_, err := storage.Compose(t.Context(), bucket, "a", []string{"a", "b", "c", "d"})
+	_, err := storage.Compose(t.Context(), bucket, "a", sources)
 	require.NoError(t, err)
 
 	got, _, err := storage.ReadAll(t.Context(), direct, "a")
@@ -209,6 +211,7 @@ func TestAppendKeepsBlocks(t *testing.T) {
 	bucket := server.open(t, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	blob := server.raw.NewContainerClient(name).NewBlockBlobClient("log")
+
 	add := func(text string) {
 		t.Helper()
 		_, err := storage.Append(t.Context(), bucket, "log", []byte(text))
@@ -240,7 +243,7 @@ func TestAppendKeepsBlocks(t *testing.T) {
 		server.stageForeignBlock(t, name, "log", idBytes)
 		add("d")
 	}
-	requireBlocks("abcdd", 2)
+	requireBlocks("abcdd", 2) // the copied block, and that of the last append
 
 	// Another tool empties the object.
 	_, err := blob.CommitBlockList(t.Context(), nil, nil)

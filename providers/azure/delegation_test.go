@@ -136,17 +136,15 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	// The SDK takes the account's name from the first label of the host, 127.0.0.1.
 	d.account.name = "127"
 
-	// The driver and the SDK request the same key.
-	start := "2026-03-04T04:51:07Z"
-	end := "2026-03-11T04:51:07Z"
+	// The SDK and the driver request the same key.
+	start := time.Date(2026, 3, 4, 4, 51, 7, 0, time.UTC)
+	end := start.Add(userKeyLife)
 	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{
-		Start:  &start,
-		Expiry: &end,
+		Start:  new(start.Format(sasTime)),
+		Expiry: new(end.Format(sasTime)),
 	}, nil)
 	require.NoError(t, err)
-	startTime, err := time.Parse(sasTime, start)
-	require.NoError(t, err)
-	key, err := d.account.requestUserKey(t.Context(), startTime, startTime.Add(userKeyLife))
+	key, err := d.account.requestUserKey(t.Context(), start, end)
 	require.NoError(t, err)
 
 	for name, grant := range grants() {
@@ -214,7 +212,7 @@ func TestUserKeyExpiry(t *testing.T) {
 		ttl  time.Duration
 		want time.Time
 	}{
-		// The URL ends a second late, because its time is in whole seconds. It begins 15 minutes early.
+		// The URL ends at a whole second, so that the fraction in signedAt is rounded up.
 		{name: "a key that outlasts the URL", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
 		{
 			name: "a key that just outlasts the URL",
@@ -258,9 +256,9 @@ func TestUserKeyRenewal(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The first signature, at signedAt, has requested a key.
 			server, d := openWithUserKey(t)
 
-			// The server has got one request for a key before this signature.
 			_, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), signedAt.Add(tt.later))
@@ -328,11 +326,13 @@ func TestUserKeyRenewalWithoutToken(t *testing.T) {
 	require.Same(t, cache.key, key)
 }
 
-// If the permission to get a user delegation key is gone, signing fails, and the current key is
-// forgotten.
+// Signing fails, and the current user delegation key is forgotten, if the account may no longer get
+// such a key when it must be renewed.
 func TestUserKeyRenewalForbidden(t *testing.T) {
+	// The key of an hour ago must be renewed.
 	server, d := openWithUserKey(t)
 	later := signedAt.Add(time.Hour)
+
 	server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 		w.WriteHeader(http.StatusForbidden)
 	}
@@ -346,7 +346,7 @@ func TestUserKeyRenewalForbidden(t *testing.T) {
 	server.answer = writeUserKey
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
 	require.NoError(t, err)
-	require.EqualValues(t, 4, server.requests.Load())
+	require.EqualValues(t, 1+3, server.requests.Load(), "each signature must have requested a key")
 }
 
 // An error for a missing permission to get a user delegation key has a hint, and does not show the
@@ -363,24 +363,27 @@ func TestUserKeyPermissionHint(t *testing.T) {
 	require.NotContains(t, err.Error(), "Bearer")
 }
 
-// Signing fails if the response has no valid user delegation key. The error does not show the
-// response.
+// Signing fails if the service's response has no valid user delegation key, and the error does not
+// show the response.
 func TestUserKeyInvalidResponses(t *testing.T) {
-	// This is not base64.
-	const secret = "dG9wLXNlY3JldA!!"
-	const begin = "<UserDelegationKey><SignedOid>o</SignedOid>"
+	const (
+		secret    = "dG9wLXNlY3JldA"
+		base64Key = secret + "=="
+		brokenKey = secret + "!!"
+		begin     = "<UserDelegationKey><SignedOid>o</SignedOid>"
+	)
 	tests := []struct {
 		name string
 		body string
 	}{
-		{name: "no XML", body: "<<" + secret},
+		{name: "no XML", body: "<<" + brokenKey},
 		{name: "nothing", body: "<UserDelegationKey></UserDelegationKey>"},
 		{
 			name: "a key not in base64",
 			body: begin + "<SignedStart>2026-03-04T04:51:07Z</SignedStart>" +
-				"<SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + secret + "</Value></UserDelegationKey>",
+				"<SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + brokenKey + "</Value></UserDelegationKey>",
 		},
-		{name: "a key without end", body: begin + "<Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>"},
+		{name: "a key without end", body: begin + "<Value>" + base64Key + "</Value></UserDelegationKey>"},
 	}
 
 	for _, tt := range tests {
@@ -392,7 +395,7 @@ func TestUserKeyInvalidResponses(t *testing.T) {
 
 			_, err := server.open(t).sign(t.Context(), signedDownload(nil), signedAt)
 			require.Error(t, err)
-			require.NotContains(t, err.Error(), "dG9wLXNlY3JldA")
+			require.NotContains(t, err.Error(), secret)
 		})
 	}
 }
@@ -408,6 +411,7 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 	for name, wantErr := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// A request waits until the test closes respond.
 				var cache userKeyCache
 				requests := 0
 				respond := make(chan struct{})
@@ -449,8 +453,11 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := newUserKey(signedAt)
-		renewed := newUserKey(signedAt.Add(time.Hour))
+		later := signedAt.Add(time.Hour)
+		renewed := newUserKey(later)
 		cache := userKeyCache{key: old}
+
+		// The request for the renewed key waits until the test closes respond.
 		respond := make(chan struct{})
 		request := func(context.Context, time.Time, time.Time) (*userKey, error) {
 			<-respond
@@ -461,12 +468,12 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 		var first *userKey
 		var group sync.WaitGroup
 		group.Go(func() {
-			first, _ = cache.get(t.Context(), signedAt.Add(time.Hour), time.Hour, request)
+			first, _ = cache.get(t.Context(), later, time.Hour, request)
 		})
 
-		// The first call waits for the renewed key. The second one gets the old key at once.
+		// The first call waits for the renewed key. The second one gets the old key at once, without a request.
 		synctest.Wait()
-		key, err := cache.get(t.Context(), signedAt.Add(time.Hour), time.Hour, nil)
+		key, err := cache.get(t.Context(), later, time.Hour, nil)
 		require.NoError(t, err)
 		require.Same(t, old, key)
 
@@ -484,8 +491,8 @@ func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
 	return nil, ctx.Err()
 }
 
-// A request for a user delegation key continues if a caller that waits for it, but did not make it,
-// is canceled.
+// A request for a user delegation key continues if another caller, which only waits for its result,
+// gives up.
 func TestUserKeyWaiterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The first caller's request gets no response until the channel is closed.
@@ -500,7 +507,7 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 			require.NoError(t, err)
 		})
 
-		// The first caller's request runs. The second caller waits for it, and gives up after a second.
+		// The first caller's request runs. The second caller makes none, waits for it, and gives up after a second.
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -205,6 +205,7 @@ func batchReply(verdicts ...string) reply {
 // DeleteBatch sends a batch with a request for each object, and returns the error of each. A
 // missing object is no error.
 func TestDeleteBatchRequests(t *testing.T) {
+	// The response has the verdict on each object, in the order of the requests.
 	server := newCannedServer(t,
 		batchReply("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
 	errs := server.openDriver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{
@@ -218,6 +219,8 @@ func TestDeleteBatchRequests(t *testing.T) {
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1], "a missing object must be no error")
 	require.NoError(t, errs[3])
+
+	// The error of "kept" has the request ID of its own verdict.
 	var e *storage.Error
 	require.ErrorAs(t, errs[2], &e)
 	require.Equal(t, storage.PermissionDenied, e.Code)

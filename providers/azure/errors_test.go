@@ -243,7 +243,7 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, e.Unknown, "the error must say that nothing was sent")
 }
 
-// An error has a hint if the emulator is too old for the API version.
+// An error has a hint of its own if it comes from an emulator that is too old for the API version.
 func TestEmulatorTooOldHint(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -259,8 +259,8 @@ func TestEmulatorTooOldHint(t *testing.T) {
 			refusal := errorReply(http.StatusBadRequest, "InvalidHeaderValue")
 			refusal.Header["Server"] = tt.server
 			d := newCannedServer(t, refusal).openDriver(t)
-
 			var e *storage.Error
+
 			_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
@@ -361,6 +361,7 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 // https://github.com/Azure/azure-storage-azcopy/issues/2421
 // https://github.com/Azure/azure-storage-node/issues/385
 func TestKeysThatAzureRefuses(t *testing.T) {
+	// The web server before Azure refuses the URL, without the headers of the service.
 	refusal := reply{
 		Status: http.StatusBadRequest,
 		Body:   `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,

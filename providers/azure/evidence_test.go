@@ -184,8 +184,8 @@ func TestUserKeyIsWebPage(t *testing.T) {
 	}
 }
 
-// List refuses a page that is not a listing, even with Azure's headers, because a caching proxy may
-// have replaced the body.
+// List fails with Unavailable at a page that is not a listing, even with Azure's headers, because a
+// caching proxy may have replaced the body.
 func TestListPageIsDocument(t *testing.T) {
 	tests := []struct {
 		name string
@@ -201,6 +201,7 @@ func TestListPageIsDocument(t *testing.T) {
 	for _, tt := range tests {
 		for _, delimiter := range []string{"", "/"} {
 			t.Run(tt.name+delimiter, func(t *testing.T) {
+				// Only the first page is a listing.
 				server := newCannedServer(t, listing("next", blobEntry("a")), reply{
 					Header: map[string]string{"Content-Type": "application/xml"},
 					Body:   tt.body,

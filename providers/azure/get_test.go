@@ -13,20 +13,22 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Get sends the range of a read in a header.
+// Get sends the range of a read in the header X-Ms-Range.
 func TestGetRangeRequests(t *testing.T) {
+	const toEnd = -1
 	tests := []struct {
 		name           string
 		offset, length int64
 		want           string
 	}{
-		{name: "all", length: -1},
+		{name: "all", length: toEnd},
 		{name: "from the start", length: 3, want: "bytes=0-2"},
 		{name: "one byte", offset: 4, length: 1, want: "bytes=4-4"},
-		{name: "to the end", offset: 4, length: -1, want: "bytes=4-"},
+		{name: "to the end", offset: 4, length: toEnd, want: "bytes=4-"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The response doesn't matter, since the test is about the request.
 			server := newCannedServer(t, errorReply(503, "ServerBusy"))
 			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 				Key:    "a",
@@ -45,6 +47,7 @@ func TestGetRangeRequests(t *testing.T) {
 
 // Get returns all attributes from the headers of its response.
 func TestGetAttributes(t *testing.T) {
+	// Azure sends "-" in the name of metadata as _x002d_, and the bytes 1 to 3 of the object's 5.
 	response := objectReply("ell",
 		"Content-Range", "bytes 1-3/5",
 		"Content-Encoding", "gzip",
@@ -59,7 +62,6 @@ func TestGetAttributes(t *testing.T) {
 		"X-Ms-Version-Id", version)
 	response.Status = http.StatusPartialContent
 
-	// Read the bytes 1 to 3 of the object's 5.
 	server := newCannedServer(t, response)
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 		Key:    "a",

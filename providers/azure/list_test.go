@@ -2,6 +2,7 @@ package azure
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -222,6 +223,7 @@ func TestListRequests(t *testing.T) {
 
 // List returns the objects and prefixes of a page in the order of their bytes.
 func TestListResponse(t *testing.T) {
+	// Azure encodes a name that XML cannot have. The marker of the next page is "m 2".
 	server := newCannedServer(t, listing("m 2",
 		blobEntry("a"), blobEntry("b"),
 		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+lastModified+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
@@ -229,12 +231,15 @@ func TestListResponse(t *testing.T) {
 		prefixEntry("b/")))
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
-	require.Equal(t, pagetoken.Encode("m 2", "z"), page.Token)
+
+	require.Equal(t, pagetoken.Encode("m 2", "z"), page.Token, "the token must have the marker and the last key")
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes must stand among the keys")
+
 	require.Equal(t, etag, page.Entries[0].Revision, "the revision must have quotes, as in reads")
 	require.Equal(t, etag, page.Entries[0].ETag)
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, "2026-11-20 12:00:00 +0000 UTC", page.Entries[0].Modified.String())
+
 	require.True(t, page.Entries[2].IsPrefix)
 	require.Equal(t, int64(5_000_000_000), page.Entries[3].Size)
 	require.Equal(t, `"0x1"`, page.Entries[3].ETag)
@@ -309,9 +314,10 @@ func TestListHierarchicalRefused(t *testing.T) {
 	}
 }
 
-// An account that is known to have a hierarchical namespace is listed only with WithAnyOrder,
-// without its directories.
+// List refuses an account with a hierarchical namespace, whose order of keys is another one, unless
+// WithAnyOrder is given. It then leaves out the directories.
 func TestListHierarchicalAnyOrder(t *testing.T) {
+	// The server lists the directory "b" like a blob of that name.
 	directory := strings.Replace(blobEntry("b"), `</Properties>`,
 		`<ResourceType>directory</ResourceType></Properties>`, 1)
 	server := newCannedServer(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")),
@@ -320,12 +326,14 @@ func TestListHierarchicalAnyOrder(t *testing.T) {
 		c.HierarchicalNamespace = true
 	}))
 
+	// Without WithAnyOrder, List fails before it sends a request.
 	for _, err := range bucket.List(t.Context()) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
 	require.Empty(t, server.Requests())
 
+	// With WithAnyOrder, the keys have the order of the server.
 	require.Equal(t, []string{"b/1", "a", "a-b"}, foldermarker.Keys(t, bucket, storage.WithAnyOrder()))
 }
 
@@ -379,13 +387,12 @@ func TestListFollowsPages(t *testing.T) {
 	require.Len(t, server.Requests(), pages+1)
 }
 
-// List reads a page of 1,000 blobs that have the longest names and metadata. It requests smaller
-// pages, because the response is too long.
+// List requests smaller pages if a page of 1,000 blobs is too long a response, because the blobs
+// have the longest names and metadata.
 func TestListLongestNames(t *testing.T) {
-	const blobs, nameLength = 1000, 1024
-	const encoded = "&amp;" // the longest form of a character
-	metadata := `<Metadata><a>` + strings.Repeat(encoded, 8_000) + `</a></Metadata>`
-	var limits []int
+	const blobs = 1000
+	var limits []int // of the requests
+
 	// The server's marker is the number of the next blob.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit, _ := strconv.Atoi(r.URL.Query().Get("maxresults"))
@@ -396,17 +403,8 @@ func TestListLongestNames(t *testing.T) {
 		if end < blobs {
 			next = strconv.Itoa(end)
 		}
-
-		// Write the entries one by one, because the whole page is large.
 		w.Header().Set(requestIDHeader, "R1")
-		head, tail, _ := strings.Cut(listing(next, "|").Body, "|")
-		_, _ = fmt.Fprint(w, head)
-		for i := first; i < end; i++ {
-			number := fmt.Sprintf("%04d", i)
-			name := number + strings.Repeat(encoded, nameLength-len(number))
-			_, _ = fmt.Fprint(w, blobEntry(name, metadata))
-		}
-		_, _ = fmt.Fprint(w, tail)
+		writeLongestBlobs(w, first, end, next)
 	}))
 	defer server.Close()
 
@@ -422,7 +420,7 @@ func TestListLongestNames(t *testing.T) {
 	count := 0
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
-		require.Len(t, entry.Key, nameLength)
+		require.Len(t, entry.Key, maxNameLength)
 		count++
 	}
 	require.Equal(t, blobs, count)
@@ -430,6 +428,26 @@ func TestListLongestNames(t *testing.T) {
 	// The first limit is too large for a response, and the smaller one is not.
 	require.Subset(t, []int{1000, 250}, limits)
 	require.Contains(t, limits, 250)
+}
+
+// maxNameLength is the number of characters that Azure permits for the name of a blob.
+const maxNameLength = 1024
+
+// writeLongestBlobs writes a page of a listing with the blobs from the number first to before end. Each has the longest
+// name and metadata.
+func writeLongestBlobs(w io.Writer, first, end int, marker string) {
+	const encoded = "&amp;" // the longest form of a character
+	metadata := `<Metadata><a>` + strings.Repeat(encoded, 8_000) + `</a></Metadata>`
+
+	// Write the entries one by one, because the whole page is large.
+	head, tail, _ := strings.Cut(listing(marker, "|").Body, "|")
+	_, _ = fmt.Fprint(w, head)
+	for i := first; i < end; i++ {
+		number := fmt.Sprintf("%04d", i)
+		name := number + strings.Repeat(encoded, maxNameLength-len(number))
+		_, _ = fmt.Fprint(w, blobEntry(name, metadata))
+	}
+	_, _ = fmt.Fprint(w, tail)
 }
 
 // If a server repeats page markers, the listing fails with Unavailable instead of running forever.

@@ -119,21 +119,24 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 	}
 }
 
-// Each write with a retention and a hold asks whether the container can lock objects, and sends
-// them.
+// Each write with a retention and a legal hold asks whether the container can lock objects, and
+// then sends both as headers.
 func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	wantModes := map[storage.RetentionMode]string{
+		storage.Governance: "Unlocked",
+		storage.Compliance: "Locked",
+	}
 	for name, write := range lockedWrites(t) {
-		for mode, wantMode := range map[storage.RetentionMode]string{
-			storage.Governance: "Unlocked",
-			storage.Compliance: "Locked",
-		} {
+		for mode, wantMode := range wantModes {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
-				server := newCannedServer(t, append([]reply{lockingContainer}, write.answers...)...)
-				require.NoError(t, write.do(server.openDriver(t), storage.Controls{
+				replies := append([]reply{lockingContainer}, write.answers...)
+				server := newCannedServer(t, replies...)
+				err := write.do(server.openDriver(t), storage.Controls{
 					LegalHold: true,
 					Retention: storage.Retention{Mode: mode, Until: retainUntil},
-				}))
+				})
+				require.NoError(t, err)
 
 				require.Equal(t, containerRequest, server.Requests()[0].Line())
 				got := server.Last(t).Header
@@ -164,22 +167,22 @@ func TestNoLockHeadersOfWrites(t *testing.T) {
 
 // A write with a retention or a legal hold fails in a container without locks, and stores nothing.
 func TestLockInContainerWithoutLocks(t *testing.T) {
-	for name, write := range lockedWrites(t) {
-		tests := []struct {
-			name   string
-			answer reply
-			want   storage.Code
-		}{
-			{name: "locks disabled", answer: plainContainer, want: storage.Unsupported},
-			{name: "locks unknown", answer: changedLocks, want: storage.Unsupported},
-			{
-				name:   "container missing",
-				answer: reply{Status: http.StatusNotFound},
-				want:   storage.BucketNotFound,
-			},
-			{name: "server busy", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
-		}
+	tests := []struct {
+		name   string
+		answer reply // to the request for the properties of the container
+		want   storage.Code
+	}{
+		{name: "locks disabled", answer: plainContainer, want: storage.Unsupported},
+		{name: "locks unknown", answer: changedLocks, want: storage.Unsupported},
+		{
+			name:   "container missing",
+			answer: reply{Status: http.StatusNotFound},
+			want:   storage.BucketNotFound,
+		},
+		{name: "server busy", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
+	}
 
+	for name, write := range lockedWrites(t) {
 		for _, tt := range tests {
 			t.Run(name+", "+tt.name, func(t *testing.T) {
 				server := newCannedServer(t, tt.answer)

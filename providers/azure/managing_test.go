@@ -70,7 +70,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// The account's CORS rules let a browser use a signed upload.
+// WithCORS lets browsers of an origin use a signed upload in all containers of the account.
 func TestWithCORSBrowserUpload(t *testing.T) {
 	s := newSigningService(t)
 	name := createBucket(t, s, nextBucket())
@@ -83,7 +83,7 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.Len(t, info.CORS, 1)
 	require.Equal(t, []string{"x-ms-*", "content-type"}, info.CORS[0].AllowedHeaders)
 
-	// A browser asks whether it may send the headers of a signed upload.
+	// The upload that a browser will send has these headers.
 	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
 	signedURL, err := bucket.SignedUploadURL(t.Context(), "a",
@@ -93,6 +93,8 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	for header := range signedURL.Header {
 		headers = append(headers, strings.ToLower(header))
 	}
+
+	// preflight returns the answer to a browser that asks whether a page of origin may send the upload.
 	preflight := func(origin string) int {
 		request := &storage.SignedURL{
 			Method: http.MethodOptions,
@@ -109,13 +111,13 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, preflight("https://other.example"))
 
 	// The rules are the account's, so that another container has them, too.
-	other := createBucket(t, s, nextBucket())
-	info, err = s.BucketInfo(t.Context(), other)
+	otherName := createBucket(t, s, nextBucket())
+	info, err = s.BucketInfo(t.Context(), otherName)
 	require.NoError(t, err)
 	require.Len(t, info.CORS, 1)
 
 	// Removing the rules ends the permission for both containers.
-	info, err = s.UpdateBucket(t.Context(), other, storage.WithCORS())
+	info, err = s.UpdateBucket(t.Context(), otherName, storage.WithCORS())
 	require.NoError(t, err)
 	require.Empty(t, info.CORS)
 	require.Equal(t, http.StatusForbidden, preflight("https://app.example"))

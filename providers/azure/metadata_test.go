@@ -13,18 +13,20 @@ import (
 // Each metadata name is sent as a C# identifier, as Azure requires, and read back unchanged.
 func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	names := map[string]string{} // by the text that is sent
-	for _, name := range []string{
-		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_", "a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
-	} {
-		text := metadataNames.Escape(name)
-		require.Regexp(t, identifier, text, name)
-		require.Equal(t, name, metadataNames.Unescape(text))
-		require.NotContains(t, names, text)
-		names[text] = name
+	names := []string{
+		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_",
+		"a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
+	}
+	originals := map[string]string{} // by the escaped name
+	for _, name := range names {
+		escaped := metadataNames.Escape(name)
+		require.Regexp(t, identifier, escaped, name)
+		require.Equal(t, name, metadataNames.Unescape(escaped))
+		require.NotContains(t, originals, escaped)
+		originals[escaped] = name
 
 		// The name is a part of a header, whose reader may change the case.
-		header := http.CanonicalHeaderKey("X-Ms-Meta-" + text)
+		header := http.CanonicalHeaderKey("X-Ms-Meta-" + escaped)
 		require.Equal(t, name, metadataNames.Unescape(strings.TrimPrefix(header, "X-Ms-Meta-")))
 	}
 	require.Equal(t, "color_x002D_of", metadataNames.Escape("color-of"))

@@ -544,8 +544,8 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	requireNoKey(t, string(text))
 }
 
-// WithResume continues an upload only with the same customer's key, and sends all blocks again with
-// another one.
+// WithResume continues an upload of another process only with the same customer's key, and sends
+// all blocks again with another one.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -563,11 +563,11 @@ func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 			refusing := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
 			require.Error(t, uploadResumable(t, refusing, firstKey, journal))
 
-			// The second process sends the missing block, or both.
+			// The second process sends the missing block, or both, and then commits them.
+			const commits = 1
 			server := newCannedServer(t, created)
 			require.NoError(t, uploadResumable(t, server, tt.key, journal))
-			const blockLists = 1
-			require.Len(t, server.Requests(), tt.wantBlocks+blockLists)
+			require.Len(t, server.Requests(), tt.wantBlocks+commits)
 		})
 	}
 }

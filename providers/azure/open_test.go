@@ -681,6 +681,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, "photos", desc.Bucket)
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 
+	// Azure has the first features, and lacks the second ones.
 	for _, feature := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate,
 		storage.ConditionalRemove, storage.UniqueRevisions, storage.ServerCopy, storage.ServerCompose,
@@ -695,14 +696,16 @@ func TestDescribe(t *testing.T) {
 		require.Zero(t, desc.Features&feature, feature)
 	}
 
-	// These are the limits of a blob.
+	// MaxParts and MaxPartSize permit the largest blob.
 	const maxBlobBlocks, maxBlobBlockSize = 50_000, 4000 << 20
 	require.Equal(t, int64(maxBlobBlocks)*maxBlobBlockSize, int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
 // Each request has the account in its path if the endpoint has it there.
 func TestEndpointWithAccountInPath(t *testing.T) {
+	// These are the replies to Head, Delete and DeleteBatch, in this order.
 	server := newCannedServer(t, objectReply("x"), reply{Status: 202}, batchReply("202"))
+
 	// The client connects to the test server, whatever the host is.
 	serverAddress := server.Listener.Addr().String()
 	client := &http.Client{Transport: &http.Transport{
@@ -716,7 +719,6 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 		c.HTTPClient = client
 	})
 
-	// The account is also in the path of requests inside a batch.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a b/c"}))
@@ -727,6 +729,8 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 		"DELETE /photos/a%20b%2Fc",
 		"POST /photos?comp=batch&restype=container",
 	}, server.Lines())
+
+	// Requests inside a batch have the account in their paths, too.
 	require.Contains(t, server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 

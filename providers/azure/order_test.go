@@ -103,10 +103,14 @@ func TestListByteOrder(t *testing.T) {
 	}
 }
 
-// A listing can start after any key, with any page size and prefix.
+// WithStartAfter starts a listing after any key, with any page size and prefix, although Azure sorts
+// the keys in another order.
 func TestListStartAfter(t *testing.T) {
-	all := slices.Sorted(slices.Values(mixedKeys[1:]))
-	bucket := newListServer(t, mixedKeys[1:]).open(t)
+	// The first one of the mixed keys is empty, which no blob can have.
+	stored := mixedKeys[1:]
+	all := slices.Sorted(slices.Values(stored))
+	bucket := newListServer(t, stored).open(t)
+
 	for _, start := range all {
 		for _, size := range []int{1, 3, 100} {
 			for _, prefix := range []string{"", "a", "😀"} {

@@ -250,9 +250,10 @@ func TestPutResponseLost(t *testing.T) {
 	}
 }
 
-// With another transport in Config.HTTPClient, the outcome of a failed Put is unknown unless there
-// was no connection. The driver cannot know how much of the request was sent.
+// The outcome of a failed Put is unknown with another transport in Config.HTTPClient, which cannot
+// tell how much of the request was sent, unless there was no connection.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
+	// put stores an object by a transport that is not the driver's own.
 	put := func(ctx context.Context, t *testing.T, server *cannedServer) error {
 		d := server.openDriver(t, func(c *Config) {
 			c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

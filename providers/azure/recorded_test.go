@@ -58,9 +58,11 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of Azurite can be played back like one of Azure.
+// A recording of requests to Azurite and its responses can be played back like one of Azure.
 func TestRecordedResponsesOfAzurite(t *testing.T) {
 	server := needAzurite(t)
+
+	// PlayOwn runs a part of the suite against Azurite and records it, and then runs it with the recorded responses.
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "Azurite",
 		Address: "azblob://?endpoint=" + server.endpoint,

@@ -317,9 +317,10 @@ func TestStringToSign(t *testing.T) {
 	}
 }
 
-// The query of a signed URL has every signed field that is not empty, because Azure reads each of
-// them there.
+// The query of a signed URL has each field that was signed and is not empty, because Azure verifies
+// the signature with the fields in the query.
 func TestSignedQueryHasAllFields(t *testing.T) {
+	// The grant has the optional fields, too.
 	g := testGrant(func(g *grant) {
 		g.version = "2026-03-01T00:00:00.1234567Z"
 		g.disposition = "inline"
@@ -333,6 +334,7 @@ func TestSignedQueryHasAllFields(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, signature, sha256.Size)
 	got.Del("sig")
+
 	require.Equal(t, url.Values{
 		"sv":        {"2026-12-06"},
 		"sr":        {"bv"},

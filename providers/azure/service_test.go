@@ -193,7 +193,7 @@ func TestCreateBucketWithCORSRefused(t *testing.T) {
 	require.Equal(t, []string{getRequest, setAccountRequest}, server.requests())
 }
 
-// WithCORS sends the rules without the account's other properties, which Azure then keeps.
+// WithCORS sends only the CORS rules of the account, so that Azure keeps its other properties.
 func TestWithCORSRequests(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -261,7 +261,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 		current    string // x-ms-blob-public-access
 		public     bool
 		isWritten  bool
-		wantAccess string // x-ms-blob-public-access, as it is written
+		wantAccess string // x-ms-blob-public-access, as it is written; "" for no access
 	}{
 		{name: "opened", public: true, isWritten: true, wantAccess: "blob"},
 		{name: "closed", current: "blob", isWritten: true},
@@ -468,13 +468,14 @@ func versionsPage(marker string, names ...string) routedReply {
 // DeleteBucket refuses a container with noncurrent versions, on any page of their listing, because
 // Azure would delete them all.
 func TestDeleteBucketWithOldVersions(t *testing.T) {
+	// The next page is the one that begins at the marker "m".
 	const firstPage = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const nextPage = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
 	tests := []struct {
 		name      string
-		pages     map[string]routedReply
+		pages     map[string]routedReply // by request
 		isDeleted bool
-		want      storage.Code
+		want      storage.Code // "" if DeleteBucket succeeds
 	}{
 		{name: "nothing", pages: map[string]routedReply{firstPage: versionsPage("")}, isDeleted: true},
 		{
@@ -506,8 +507,10 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server would delete the container if DeleteBucket asked for that.
 			tt.pages[deleteRequest] = routedReply{status: http.StatusAccepted}
 			server := newRoutedServer(t, tt.pages)
+
 			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.isDeleted, slices.Contains(server.requests(), deleteRequest))
@@ -515,10 +518,13 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 	}
 }
 
-// DeleteBucket ignores noncurrent versions of the parts of uploads that have ended.
+// DeleteBucket deletes a container with noncurrent versions of parts, which uploads that have ended
+// leave, but neither one with other versions nor one with an open upload.
 func TestDeleteBucketWithOldParts(t *testing.T) {
 	const listVersions = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
+
+	// The part of an open upload is the current version, which is listed without an id here.
 	openUpload := versionsPage("")
 	openUpload.body = strings.Replace(openUpload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
 
@@ -561,7 +567,7 @@ func TestDeleteBucketWithoutVersions(t *testing.T) {
 	tests := []struct {
 		name string
 		page routedReply
-		want storage.Code
+		want storage.Code // "" if the container is deleted
 	}{
 		{name: "an empty container", page: versionsPage("")},
 		{name: "a container with a blob", page: versionsPage("", "a"), want: storage.BucketNotEmpty},
@@ -573,9 +579,11 @@ func TestDeleteBucketWithoutVersions(t *testing.T) {
 				listBlobs:     tt.page,
 				deleteRequest: {status: http.StatusAccepted},
 			})
+
 			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err))
-			require.Equal(t, tt.want == "", slices.Contains(server.requests(), deleteRequest))
+			isDeleted := slices.Contains(server.requests(), deleteRequest)
+			require.Equal(t, tt.want == "", isDeleted)
 		})
 	}
 }

@@ -292,9 +292,10 @@ func TestStableURLsOfAzure(t *testing.T) {
 	}
 
 	// All URLs of an hour are equal.
+	nextHour := hour.Add(time.Hour)
 	signedURL := signAt(hour)
-	require.Equal(t, signedURL, signAt(hour.Add(time.Hour-1)))
-	require.NotEqual(t, signedURL.URL, signAt(hour.Add(time.Hour)).URL)
+	require.Equal(t, signedURL, signAt(nextHour.Add(-time.Nanosecond)))
+	require.NotEqual(t, signedURL.URL, signAt(nextHour).URL)
 
 	// It expires a minute after the end of the hour, and begins 15 minutes before the hour.
 	require.Equal(t, time.Date(2026, 3, 4, 6, 1, 0, 0, time.UTC), signedURL.ExpiresAt)
@@ -302,7 +303,7 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Equal(t, "private, max-age=3600", query.Get("rscc"))
 	require.Equal(t, "2026-03-04T04:45:00Z", query.Get("st"))
 
-	// User delegation keys differ between processes, so that URLs would differ, too.
+	// With a token there are no stable URLs, because user delegation keys differ between processes.
 	byToken := newSigner(t, Config{Credential: fixedToken("token")})
 	require.Zero(t, byToken.Describe().Features&storage.StableURLs)
 }
@@ -408,7 +409,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 // The driver declares SignedURLs only with credentials that can sign, and IfAbsent as the only
 // condition of a signed upload that Azure can enforce.
 func TestSigningFeatures(t *testing.T) {
-	const allSigned = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
+	const signingFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
 		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 	const azureFeatures = storage.SignedURLs | storage.SignedIfAbsent
 	tests := []struct {
@@ -439,7 +440,7 @@ func TestSigningFeatures(t *testing.T) {
 			tt.config.Bucket = "photos"
 			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, d.Describe().Features&allSigned)
+			require.Equal(t, tt.want, d.Describe().Features&signingFeatures)
 		})
 	}
 }
@@ -448,25 +449,25 @@ func TestSigningFeatures(t *testing.T) {
 // name, and not by the host.
 func TestSignByTokenNeedsAccount(t *testing.T) {
 	tests := []struct {
-		name   string
-		config Config
-		want   bool
+		name    string
+		config  Config
+		canSign bool
 	}{
 		{name: "a domain of one's own", config: Config{Endpoint: "https://files.example.com"}},
 		{
-			name:   "a domain of one's own, and a name",
-			config: Config{Endpoint: "https://files.example.com", Account: testAccount},
-			want:   true,
+			name:    "a domain of one's own, and a name",
+			config:  Config{Endpoint: "https://files.example.com", Account: testAccount},
+			canSign: true,
 		},
 		{
-			name:   "the account's host",
-			config: Config{Endpoint: "https://acme.blob.core.windows.net"},
-			want:   true,
+			name:    "the account's host",
+			config:  Config{Endpoint: "https://acme.blob.core.windows.net"},
+			canSign: true,
 		},
 		{
-			name:   "the account's host in a private zone",
-			config: Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"},
-			want:   true,
+			name:    "the account's host in a private zone",
+			config:  Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"},
+			canSign: true,
 		},
 	}
 
@@ -478,11 +479,13 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 			require.NoError(t, err)
 
 			desc := d.Describe()
-			require.Equal(t, tt.want, desc.Features&storage.SignedURLs != 0)
-			if tt.want {
+			require.Equal(t, tt.canSign, desc.Features&storage.SignedURLs != 0)
+			if tt.canSign {
 				require.Equal(t, testAccount, d.(*objectDriver).account.name)
 				return
 			}
+
+			// The hint names what is missing, and Sign fails.
 			require.Contains(t, desc.SigningHint, "Config.Account")
 
 			_, err = d.Sign(t.Context(), &driver.SignRequest{
@@ -546,7 +549,8 @@ func TestAuthorizeSource(t *testing.T) {
 	}
 }
 
-// With the account's key, authorizeSource signs a right to read that lasts for sourceTime.
+// With the account's key, authorizeSource returns a URL with a signature that permits reading the
+// source of a copy for sourceTime, and no header.
 func TestAuthorizeSourceByKey(t *testing.T) {
 	start := time.Now()
 	d := newSigner(t, Config{})
@@ -560,10 +564,12 @@ func TestAuthorizeSourceByKey(t *testing.T) {
 	query := parsedQuery(t, signedURL)
 	require.Equal(t, "r", query.Get("sp"))
 
-	// Times of a signature are in whole seconds.
+	// Times of a signature are in whole seconds, so that the end may differ by one or two.
 	end, err := time.Parse(sasTime, query.Get("se"))
 	require.NoError(t, err)
-	require.WithinRange(t, end, start.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
+	earliestEnd := start.Add(sourceTime - time.Second)
+	latestEnd := time.Now().Add(sourceTime + 2*time.Second)
+	require.WithinRange(t, end, earliestEnd, latestEnd)
 }
 
 // Signing must not cost more than with the SDK.

@@ -34,6 +34,7 @@ const (
 // ListVersions with SoftDeleted lists soft-deleted blobs and versions, but neither current blobs
 // nor snapshots.
 func TestSoftDeletedBlobsAreListed(t *testing.T) {
+	// The server lists a current blob, a deleted blob, a deleted version and a deleted snapshot.
 	server := newCannedServer(t, listing("",
 		blobEntry("a"),
 		deletedBlobEntry("b"),
@@ -46,6 +47,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.Equal(t, []string{listRemovedRequest}, server.Lines())
 	require.Equal(t, []versionOf{{key: "b"}, {key: "c", version: versionAt(1)}}, versionsOf(page.Entries))
 
+	// The deleted blob has 3 days left.
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	require.Equal(t, removedAt, page.Entries[0].NoncurrentSince)
 	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removedAt.Add(3*day)))

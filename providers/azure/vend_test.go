@@ -34,11 +34,11 @@ func newVendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 func TestVendDirectoryOrContainer(t *testing.T) {
 	tests := []struct {
 		name        string
-		prefix      string
+		prefix      string // "" for the whole container
 		rights      storage.Rights
 		kind        string // the signed resource: "c" for a container, "d" for a directory
 		depth       string // the number of segments of the directory
-		permissions string
+		permissions string // a letter for each, such as "r" for read
 	}{
 		{name: "list a container", rights: storage.Rights{List: true}, kind: "c", permissions: "l"},
 		{
@@ -89,19 +89,23 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 	}
 }
 
-// Vend for a prefix fails unless the account has a hierarchical namespace and the service is new
-// enough to sign for a directory. Vend for a container succeeds.
+// Vend for a prefix fails unless the account has a hierarchical namespace, and the API version is
+// new enough to sign for a directory. Vend for a whole container needs neither.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
+	const wholeContainer = "" // the prefix
 	read := storage.Rights{Read: true}
+
+	// An account with a flat namespace has no directories.
 	flat := newVendingDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = false
 	})
 	_, err := flat.vend(t.Context(), newVendRequest("users/1/", read), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "HierarchicalNamespace")
-	_, err = flat.vend(t.Context(), newVendRequest("", read), signedAt)
+	_, err = flat.vend(t.Context(), newVendRequest(wholeContainer, read), signedAt)
 	require.NoError(t, err)
 
+	// This API version cannot sign for a directory yet.
 	old := newVendingDriver(t, func(c *Config) {
 		c.APIVersion = "2019-12-12"
 	})

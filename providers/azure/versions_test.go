@@ -67,13 +67,16 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.Equal(t, etag, page.Entries[0].Revision)
 }
 
-// The versions of a key stay together even if the pages of Azure divide them.
+// ListVersions returns all versions of a key on one page, newest first, even if the pages of Azure
+// divide them.
 func TestListVersionsAcrossPages(t *testing.T) {
+	// Azure lists the oldest version of a key first.
 	pages := []reply{
 		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
 		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
 		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
 	}
+
 	// Azure's first page ends within the versions of b, so that the second call reads it again.
 	server := newCannedServer(t, pages[0], pages[0], pages[1], pages[2])
 	d := server.openDriver(t)
