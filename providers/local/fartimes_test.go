@@ -13,16 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attrs.Modified keeps years so far away that their nanoseconds since 1970 do not fit into an int64.
+// List and Head return the time of a file's last change even if it is so far from 1970 that its nanoseconds do not fit
+// into an int64.
 func TestModifiedInFarYears(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "text")
 	path := filepath.Join(bucket.root, "k")
 	for _, year := range []int{1800, 2200, 2263, 2300, 2400} {
-		when := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
-		stamp := unix.Timespec{Sec: when.Unix(), Nsec: int64(when.Nanosecond())}
+		modified := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
+		stamp := unix.Timespec{Sec: modified.Unix(), Nsec: int64(modified.Nanosecond())}
 		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{stamp, stamp}, 0))
-		// A file system that cannot store the year keeps another one.
+
+		// Not every file system can store the year, so ask which time it has kept.
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		want := info.ModTime().UTC()

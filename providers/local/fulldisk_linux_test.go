@@ -11,11 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Objects can be removed from a full disk.
+// Delete removes objects from a full disk, although the bucket can create no file there.
 func TestDeleteOnFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount a file system that is small enough to be filled")
 	}
+
+	// The disk is a file system in memory that can hold few files.
 	const inodes = 60
 	root := t.TempDir()
 	err := syscall.Mount("none", root, "tmpfs", 0, fmt.Sprintf("nr_inodes=%d", inodes))
@@ -27,7 +29,7 @@ func TestDeleteOnFullDisk(t *testing.T) {
 		require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH))
 	})
 
-	// Fill the disk by objects, and then by the last files for which there is an inode.
+	// Fill the disk with objects, and then with empty files, until it has no inode left.
 	bucket := reopenTestBucket(t, root)
 	for i := 0; ; i++ {
 		if _, err := bucket.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {

@@ -109,15 +109,18 @@ func TestGetMissing(t *testing.T) {
 	require.Equal(t, "x", bucket.get("dir/k"))
 }
 
-// If the directory of the bucket is missing, calls fail with BucketNotFound.
+// If the directory of the bucket is missing, or is removed after the bucket was opened, calls fail with BucketNotFound.
 func TestBucketMissing(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	_, err := NewDriver(root, Config{})
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	d, err := NewDriver(root, Config{Create: true})
-	require.NoError(t, err)
-	require.NoError(t, d.Close())
 
+	// With Create, NewDriver makes the directory.
+	created, err := NewDriver(root, Config{Create: true})
+	require.NoError(t, err)
+	require.NoError(t, created.Close())
+
+	// The directory is removed while the bucket is open.
 	bucket := reopenTestBucket(t, root)
 	wineCannot(t, openDirStays)
 	require.NoError(t, os.Remove(root))

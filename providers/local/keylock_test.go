@@ -24,7 +24,8 @@ func acquireStore(t *testing.T, d *objectDriver) *bucketstore.Store {
 	return s
 }
 
-// The lock of a key excludes other locks of that key. The lock of all keys excludes every other lock.
+// The lock of a key excludes other locks of that key, and the lock of all keys excludes every other lock, also between
+// two drivers of one directory.
 func TestLockExcludes(t *testing.T) {
 	type lockFunc func(context.Context, *bucketstore.Store) (unlock func(), err error)
 	lockKey := func(ctx context.Context, store *bucketstore.Store) (func(), error) {
@@ -50,17 +51,19 @@ func TestLockExcludes(t *testing.T) {
 			firstStore := acquireStore(t, bucket.driver)
 			secondStore := acquireStore(t, reopenTestBucket(t, bucket.root).driver)
 
-			// The second round runs without the reserved directory, which the first one moves away.
+			// Each round moves away the reserved directory, in which the locks are, at its end. So the second round
+			// begins without it.
 			for range 2 {
 				unlock, err := tt.first(t.Context(), firstStore)
 				require.NoError(t, err)
 
-				// The second lock waits until the first one has ended.
+				// While the first lock is held, the second one waits, here until its context ends.
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 				_, err = tt.second(ctx, secondStore)
 				cancel()
 				require.ErrorIs(t, err, storage.DeadlineExceeded)
 
+				// It is taken as soon as the first one has ended.
 				unlock()
 				unlock, err = tt.second(t.Context(), secondStore)
 				require.NoError(t, err)

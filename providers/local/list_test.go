@@ -255,6 +255,8 @@ func TestListLastPage(t *testing.T) {
 func TestListTokens(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a/b", "")
+
+	// A token has the position at which the next page begins, which is after a key or after a common prefix.
 	keyToken := func(key string) string { return bucketstore.Position{Key: key}.Token() }
 	prefixToken := func(prefix string) string { return bucketstore.Position{Key: prefix, IsPrefix: true}.Token() }
 
@@ -290,7 +292,7 @@ func TestListTokens(t *testing.T) {
 	}
 }
 
-// List leaves out foreign files whose names cannot be keys.
+// List leaves out files of other programs whose names stand for no valid key.
 func TestListForeignNames(t *testing.T) {
 	bucket := newTestBucket(t)
 	if runtime.GOOS != "windows" {
@@ -314,7 +316,7 @@ func TestListForeignNames(t *testing.T) {
 	require.Empty(t, bucket.list(driver.ListRequest{Delimiter: "="}))
 }
 
-// A large directory is listed in pages.
+// List returns the keys of a large directory in pages, from the disk and from the cache, and sees each change at once.
 func TestListLargeDirectory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes many files")
@@ -332,9 +334,11 @@ func TestListLargeDirectory(t *testing.T) {
 	}
 	sort.Strings(want)
 
-	// The first listing reads the disk, and the others the cache.
+	// The first listing reads the disk and fills the cache, which keeps only directories that have not just changed.
 	settle(t, filepath.Join(bucket.root, "d"))
 	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
+
+	// The next ones read the cache.
 	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
 	require.Equal(t, want[2000:], bucket.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 
@@ -351,8 +355,8 @@ func settle(t testing.TB, path string) {
 	require.NoError(t, os.Chtimes(path, old, old))
 }
 
-// Reads follow symbolic links only inside the bucket, listings do not follow links to directories, which may form a
-// cycle, and writes replace links.
+// Reads follow only symbolic links that stay inside the bucket, listings follow no link to a directory, which may form
+// a cycle, and writes replace links.
 func TestListSymbolicLinks(t *testing.T) {
 	wineCannot(t, noLinks)
 	bucket := newTestBucket(t)
@@ -375,7 +379,7 @@ func TestListSymbolicLinks(t *testing.T) {
 		require.NoError(t, os.Symlink(link.target, filepath.Join(bucket.root, link.name)))
 	}
 
-	// Reads follow only the links that stay inside.
+	// Reads follow only the links that stay inside. The listing has no "indir/target".
 	require.Equal(t, "inside", bucket.get("in"))
 	require.Equal(t, []string{"dir/target", "in"}, bucket.keys())
 	require.Equal(t, "inside", bucket.get("indir/target"))
@@ -384,11 +388,12 @@ func TestListSymbolicLinks(t *testing.T) {
 		bucket.remove(key)
 	}
 
-	// Writes do not follow links out of the bucket, but replace them.
+	// A write fails if a directory of its path is a link out of the bucket.
 	_, err := bucket.driver.Put(t.Context(), request("outdir/new", "x"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.NoFileExists(t, filepath.Join(filepath.Dir(outside), "new"))
 
+	// A write to a link leaves the file to which the link leads.
 	bucket.put("out", "replaces the link")
 	require.Equal(t, "replaces the link", bucket.get("out"))
 	_, err = bucket.putIf("up", "replaces the link", storage.Condition{Absent: true})
@@ -406,6 +411,7 @@ func TestListHostileKeys(t *testing.T) {
 		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",
 	}
 	random := rand.New(rand.NewPCG(1, 2))
+	// Usually, only the worst disk is tested, which is the last one.
 	for _, disk := range testserver.Sample(disks[len(disks)-1:], disks) {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
@@ -416,7 +422,7 @@ func TestListHostileKeys(t *testing.T) {
 				strings.Repeat("l", 300) + "\n",
 				strings.Repeat("l", 300),
 			}
-			// Add random keys of up to five pieces.
+			// Add random keys of up to five pieces, if the disk can store them.
 			for range 60 {
 				key := "k"
 				for range 1 + random.IntN(5) {
@@ -426,6 +432,7 @@ func TestListHostileKeys(t *testing.T) {
 					keys = append(keys, key)
 				}
 			}
+
 			slices.Sort(keys)
 			keys = slices.Compact(keys)
 			for _, key := range keys {
@@ -435,9 +442,11 @@ func TestListHostileKeys(t *testing.T) {
 			// Each page has one key.
 			require.Equal(t, keys, bucket.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
-				require.Equal(t, append([]string(nil), keys[i+1:]...),
-					bucket.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
+				// After the last key, the list is nil.
+				keysAfter := append([]string(nil), keys[i+1:]...)
+				require.Equal(t, keysAfter, bucket.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
 
+				// A folder, or a part of a name, is the prefix.
 				prefix := key[:random.IntN(len(key)+1)]
 				r := driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}
 				require.Equal(t, expected(keys, r), bucket.list(r), "%q", prefix)

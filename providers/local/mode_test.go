@@ -124,7 +124,8 @@ func TestModeKeptByOverwrite(t *testing.T) {
 	}
 }
 
-// An overwrite of another user's file keeps only those bits of its mode that Config.FileMode has.
+// If Put or CompleteParts replaces a file of another user, the new file has only those bits of the old mode that
+// Config.FileMode has, too.
 func TestModeOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file to another user")
@@ -146,8 +147,11 @@ func TestModeOfAnotherUser(t *testing.T) {
 				part, err := bucket.driver.PutPart(t.Context(),
 					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
+
+				// Until the upload is complete, only the owner may read its parts.
 				require.Equal(t, os.FileMode(0o600),
 					modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
+
 				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 					Put:    request("f", ""),
 					Upload: upload,
@@ -236,7 +240,7 @@ func TestModeOfStagedFiles(t *testing.T) {
 		modeOf(t, filepath.Join(bucket.root, bucket.driver.live.Staging.Live.Dir.Path)))
 }
 
-// A sidecar is as private as its object.
+// A sidecar, a file that has the attributes of an object, is as private as the object's file.
 func TestModeOfSidecar(t *testing.T) {
 	bucket := newTestBucket(t, withoutXattrs)
 	sidecarModes := func() []os.FileMode {

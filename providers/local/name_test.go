@@ -48,7 +48,8 @@ var nameTests = []struct {
 	{name: "control character", key: "a\x01b", plain: true},
 }
 
-// Locate gives each key a plain and an alternate path that lead back to the key, with no name too long for a disk.
+// Locate returns two paths for each key, a usual and an alternate one. Each of them leads back to the key, and has no
+// name that is too long for a disk.
 func TestNames(t *testing.T) {
 	for _, tt := range nameTests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,11 +59,13 @@ func TestNames(t *testing.T) {
 				path := osdir.Join(loc.Dir, loc.Base)
 				alternatePath := osdir.Join(loc.AltDir, loc.AltBase)
 
-				isPlain := tt.plain
+				// A plain path is the key itself.
+				wantPlain := tt.plain
 				if names.Strict {
-					isPlain = tt.strictPlain
+					wantPlain = tt.strictPlain
 				}
-				require.Equal(t, isPlain, path == tt.key, path)
+				isPlain := path == tt.key
+				require.Equal(t, wantPlain, isPlain, path)
 
 				for _, path := range []string{path, alternatePath} {
 					require.Equal(t, tt.key, keyOf(t, names, path))
@@ -131,16 +134,17 @@ func FuzzName(f *testing.F) {
 	})
 }
 
-// Objects of every name can be stored, read, listed and removed on every kind of disk.
+// Put, Get, List and Delete accept keys with every kind of name on every kind of disk.
 func TestNamesRoundTrip(t *testing.T) {
+	testedDisks := disks
 	pageSize := 1
-	tested := disks
-	if testserver.Sample(true, testing.Short()) {
-		// Under Wine, a disk takes some five minutes.
+	isShort := testserver.Sample(true, testing.Short())
+	if isShort {
+		// Only the worst disk, which is the last one, is tested. Under Wine, a disk takes some five minutes.
+		testedDisks = disks[len(disks)-1:]
 		pageSize = 25
-		tested = disks[len(disks)-1:]
 	}
-	for _, disk := range tested {
+	for _, disk := range testedDisks {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
 			var keys []string
@@ -168,7 +172,7 @@ func TestNamesRoundTrip(t *testing.T) {
 	}
 }
 
-// An object and a directory may have the same name.
+// An object such as "a" can be written, read and removed beside objects such as "a/b", for which "a" is a directory.
 func TestNamesOfObjectAndDirectory(t *testing.T) {
 	long := strings.Repeat("x", 250)
 	tests := []struct {
@@ -195,7 +199,7 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 					require.Equal(t, attrs, bucket.head(key))
 				}
 
-				// Conditional writes find the object under each of its names.
+				// Conditional writes find the object, whether it has its usual or its alternate path.
 				for _, key := range tt.keys {
 					require.Equal(t, key, bucket.get(key))
 					oldAttrs := bucket.head(key)

@@ -40,7 +40,7 @@ func (bucket *testBucket) partWithSum(upload string, number int, text string) dr
 	return p
 }
 
-// The time that is stored with a part's checksum comes from the driver's clock.
+// PutPart gives the file in which it stores the checksum of a part the time of the driver's clock.
 func TestPutPartChecksumTime(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	bucket := newTestBucket(t, func(d *objectDriver) {
@@ -57,7 +57,8 @@ func TestPutPartChecksumTime(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	info, err := os.Stat(filepath.Join(bucket.root, uploadPath(upload), sumName(1)))
+	sumFile := filepath.Join(bucket.root, uploadPath(upload), sumName(1))
+	info, err := os.Stat(sumFile)
 	require.NoError(t, err)
 	require.True(t, info.ModTime().Equal(now), info.ModTime())
 }

@@ -65,6 +65,7 @@ func TestCompletePartsOnce(t *testing.T) {
 				}
 				calls.Wait()
 
+				// One call has succeeded, and its attributes are those of the object.
 				completions := 0
 				for i, err := range errs {
 					if err == nil {
@@ -72,7 +73,7 @@ func TestCompletePartsOnce(t *testing.T) {
 						require.Equal(t, attrs[i], bucket.head("k"))
 						continue
 					}
-					// The Code is Unavailable if the first call removed what this one was joining.
+					// The Code is Unavailable if the first call removed parts that this one was just joining.
 					codes := []storage.Code{storage.InvalidArgument, storage.Unavailable}
 					require.Contains(t, codes, storage.CodeOf(err), "%v", err)
 				}
@@ -104,9 +105,9 @@ func TestParts(t *testing.T) {
 				group.Go(func() { parts[i] = bucket.part(upload, i+1, text) })
 			}
 			group.Wait()
-			require.Empty(t, bucket.keys())
+			require.Empty(t, bucket.keys(), "before the upload is complete")
 
-			// The driver stores the checksum of the request without a check.
+			// The driver stores the checksum of the request, here a wrong one, without a check.
 			r.CRC32C = storage.CRC32C{Sum: 42, Known: true}
 			attrs, err := bucket.driver.CompleteParts(t.Context(),
 				&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
@@ -155,7 +156,8 @@ func TestCompletePartsCondition(t *testing.T) {
 	require.Empty(t, bucket.uploads())
 }
 
-// CompleteParts and PutPart refuse an unknown upload or part, and AbortParts ignores it.
+// CompleteParts fails with InvalidArgument for an unknown upload or part, PutPart fails for an unknown upload, and
+// AbortParts ignores an upload of another key.
 func TestPartsUnknown(t *testing.T) {
 	bucket := newTestBucket(t)
 	r := &driver.PutRequest{Key: "k"}
@@ -194,8 +196,10 @@ func TestPartsUnknown(t *testing.T) {
 	require.Len(t, bucket.uploads(), 1)
 }
 
-// A sweep removes the files of writers that have ended, and keeps uploads and the files of other writers.
+// When a bucket is opened, a sweep removes the temporary files of writers that have ended, and keeps uploads and the
+// files of writers that are still at work.
 func TestSweepKeepsLiveWriters(t *testing.T) {
+	// An upload is open, and a writer has one temporary file.
 	bucket := newTestBucket(t)
 	bucket.begin(&driver.PutRequest{Key: "k"})
 	store, err := bucket.driver.acquire(t.Context())
@@ -204,17 +208,18 @@ func TestSweepKeepsLiveWriters(t *testing.T) {
 	staged, err := store.Staging.Stage(t.Context())
 	require.NoError(t, err)
 
-	// The marker of the other directory is not locked, as after the end of its writer.
-	dead := filepath.Join(bucket.root, bucketdir.TmpPath, "dead")
-	require.NoError(t, os.Mkdir(dead, 0o777))
-	require.NoError(t, os.WriteFile(dead+bucketdir.MarkerSuffix, nil, 0o666))
+	// Another writer has ended: the marker beside its directory of temporary files is not locked.
+	endedWriter := filepath.Join(bucket.root, bucketdir.TmpPath, "dead")
+	endedMarker := endedWriter + bucketdir.MarkerSuffix
+	require.NoError(t, os.Mkdir(endedWriter, 0o777))
+	require.NoError(t, os.WriteFile(endedMarker, nil, 0o666))
 	for _, name := range []string{"1", "2"} {
-		require.NoError(t, os.WriteFile(filepath.Join(dead, name), nil, 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(endedWriter, name), nil, 0o666))
 	}
 
 	reopenTestBucket(t, bucket.root)
-	require.NoDirExists(t, dead)
-	require.NoFileExists(t, dead+bucketdir.MarkerSuffix)
+	require.NoDirExists(t, endedWriter)
+	require.NoFileExists(t, endedMarker)
 	require.Len(t, bucket.leftovers(), 1)
 	require.Len(t, bucket.uploads(), 1)
 

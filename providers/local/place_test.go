@@ -47,6 +47,8 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
+
+			// The old directory has an object, which a reader has opened, and signing keys.
 			before := reopenTestBucket(t, root)
 			before.put("before", "old")
 			_, body, err := before.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
@@ -54,6 +56,7 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			oldKeys, err := before.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 
+			// The new directory is empty.
 			replacement.do(t, root)
 			before.requireMissing("before")
 			require.Empty(t, before.keys())
@@ -66,12 +69,12 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.Equal(t, "mine", after.get("k"))
 
-			// The signing keys belong to the directory.
+			// The new directory has signing keys of its own.
 			newKeys, err := before.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, oldKeys, newKeys)
 
-			// A reader keeps the file that it has opened.
+			// The reader keeps the file that it has opened.
 			content, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
@@ -200,7 +203,8 @@ func TestPathOfReplacedService(t *testing.T) {
 	}
 }
 
-// If the directory is replaced during Put, Put fails with Unavailable.
+// If the bucket's directory is replaced while Put reads its body, Put fails with Unavailable and stores no object,
+// neither in the old directory nor in the new one.
 func TestPutDirectoryReplaced(t *testing.T) {
 	for _, replacement := range replacements {
 		t.Run(replacement.name, func(t *testing.T) {
@@ -210,10 +214,10 @@ func TestPutDirectoryReplaced(t *testing.T) {
 			bucket := reopenTestBucket(t, root)
 			bucket.put("before", "x")
 
-			// The directory is replaced when Put has read the first byte.
+			// The body is one byte. When Put has read it, the body replaces the directory.
 			r := request("k", "")
-			replace := &calling{func() { replacement.do(t, root) }}
-			r.Body = io.MultiReader(strings.NewReader("a"), replace)
+			replacer := &calling{func() { replacement.do(t, root) }}
+			r.Body = io.MultiReader(strings.NewReader("a"), replacer)
 			r.Condition = storage.Condition{Absent: true}
 			_, err := bucket.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)

@@ -303,6 +303,7 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 		_, err := bucket.driver.Put(t.Context(), pattern("dir/k", 1))
 		require.NoError(t, err)
 
+		// Four processes write different content to the object, and four read it, until they are ended.
 		var processes []*process
 		for range 4 {
 			processes = append(processes, start(t, bucket.root, "writer", "dir/k"))
@@ -312,11 +313,13 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			p.requireLine(t, "ready")
 		}
 
-		// This process reads beside the others.
 		duration := 3 * time.Second
-		if testserver.Sample(true, testing.Short()) || bucket.driver.bucket.NoXattr {
+		isShort := testserver.Sample(true, testing.Short())
+		if isShort || bucket.driver.bucket.NoXattr {
 			duration = time.Second
 		}
+
+		// This process reads beside the others. Each content must be that of one write.
 		for deadline := time.Now().Add(duration); time.Now().Before(deadline); {
 			require.NoError(t, checkPattern(bucket.driver, "dir/k"))
 		}
@@ -324,6 +327,8 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 		for _, p := range processes {
 			p.end(t)
 		}
+
+		// A sweep removes the temporary files of the processes.
 		reopenTestBucket(t, bucket.root)
 		require.Empty(t, bucket.leftovers())
 	})

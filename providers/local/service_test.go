@@ -39,7 +39,7 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
 // its object lock.
 func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
-	wasVisible := false // before its settings were written
+	wasVisible := false // whether the bucket had its name before its settings were written
 	service, err := NewServiceDriver(root, Config{
 		NoSync: true,
 		// Now is called when the settings are written, for the time of creation.
@@ -52,8 +52,8 @@ func TestCreateBucketWithSettings(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
-	r := &driver.BucketRequest{Name: "b", ObjectLock: true}
 
+	r := &driver.BucketRequest{Name: "b", ObjectLock: true}
 	_, err = service.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	require.False(t, wasVisible, "the bucket was visible before its settings were written")
@@ -62,7 +62,7 @@ func TestCreateBucketWithSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
 
-	// A call that fails leaves no trash.
+	// A second call fails, and leaves no directory beside the bucket.
 	_, err = service.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 	entries, err := os.ReadDir(root)
@@ -140,7 +140,8 @@ func TestServiceBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// If versioning is turned on, buckets that are open already keep versions, too, but do not accept WithVersion.
+// If UpdateBucket turns on versioning, a bucket that was opened before keeps versions from then on, but still refuses
+// WithVersion.
 func TestUpdateBucketVersioning(t *testing.T) {
 	service, root := newService(t)
 	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
@@ -155,6 +156,7 @@ func TestUpdateBucketVersioning(t *testing.T) {
 	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
 
+	// The second upload makes the first one a noncurrent version.
 	for range 2 {
 		_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
@@ -212,7 +214,8 @@ func TestListBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// parseAddress accepts an address with an absolute path, and sets the Config from its parameters.
+// parseAddress takes the directory from the path of a file URL, which must be absolute, and the Config from the URL's
+// parameters.
 func TestAddresses(t *testing.T) {
 	tests := []struct {
 		address string
@@ -259,7 +262,10 @@ func TestAddresses(t *testing.T) {
 			require.Equal(t, tt.want, config)
 		})
 	}
-	require.Equal(t, "C:/dir", filepath.ToSlash(localfile.FromURL("/C:/dir", true)))
+
+	// On Windows, the path of an address begins with a slash before the drive.
+	const isWindows = true
+	require.Equal(t, "C:/dir", filepath.ToSlash(localfile.FromURL("/C:/dir", isWindows)))
 }
 
 // Opening fails if the path is empty, missing or a file.

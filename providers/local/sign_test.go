@@ -67,7 +67,7 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	require.Equal(t, signedURL, signDownload(t, newSigningBucket(t, root)))
 	require.NotEqual(t, keyOf(t, signedURL), keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir()))))
 
-	// The URL is valid, but there is no object.
+	// The handler accepts the signature, and then finds no object.
 	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), signedURL))
 
 	// Only the owner may read the key.
@@ -76,13 +76,15 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		require.Equal(t, os.FileMode(0o600), info.Mode())
 	}
+
+	// The file has the key in hexadecimal, and the URL does not have it.
 	text, err := os.ReadFile(secretFile(root))
 	require.NoError(t, err)
-
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	hexKey := strings.TrimSpace(string(text))
+	key, err := hex.DecodeString(hexKey)
 	require.NoError(t, err)
 	require.Len(t, key, 32)
-	require.NotContains(t, signedURL, strings.TrimSpace(string(text)))
+	require.NotContains(t, signedURL, hexKey)
 }
 
 // If several drivers of one directory sign their first URL at the same time, they create only one signing key.
@@ -193,9 +195,11 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	address := signDownload(t, bucket)
 	require.NoFileExists(t, secretFile(root))
 
+	// After a rotation, the new key is the first one, and signs.
 	rotated := newSigningBucket(t, root, secret(2), secret(1))
 	require.NotEqual(t, address, signDownload(t, rotated))
 
+	// A bucket of a Service with the old key signs the same URL as the first bucket.
 	service, err := local.NewService(filepath.Dir(root),
 		local.Config{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
@@ -231,7 +235,8 @@ func TestSigningKeysOfConfigAreRedacted(t *testing.T) {
 	}
 }
 
-// The origin tells the bucket's public access and CORS rules, and the revision of objects that everyone may read.
+// The origin, which is the bucket as the handler of signed URLs sees it, returns the bucket's public access and CORS
+// rules, and the revision of an object that everyone may read.
 func TestOriginPublic(t *testing.T) {
 	service, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
@@ -243,6 +248,7 @@ func TestOriginPublic(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	origin := originOf(t, bucket)
 
+	// The bucket is public, and has a CORS rule.
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	_, err = service.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
 	require.NoError(t, err)
@@ -251,6 +257,7 @@ func TestOriginPublic(t *testing.T) {
 	require.True(t, info.Public)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
 
+	// Everyone may read only the first object.
 	attrs, err := bucket.Upload(t.Context(), "public", strings.NewReader("x"), storage.WithPublicRead())
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "private", strings.NewReader("x"))
@@ -258,7 +265,7 @@ func TestOriginPublic(t *testing.T) {
 
 	tests := []struct {
 		key  string
-		want string
+		want string // the revision, or "" if not everyone may read the object
 	}{
 		{key: "public", want: attrs.Revision},
 		{key: "private", want: ""},

@@ -185,7 +185,7 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 				bucket.part(upload, 3, "cccc"),
 			}
 
-			// The object exists, so both attempts fail.
+			// The request requires that there is no object, so both attempts fail.
 			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 			for range 2 {
 				_, err := bucket.driver.CompleteParts(t.Context(),
@@ -194,6 +194,7 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 			}
 			require.Equal(t, "old", bucket.get("k"))
 
+			// An attempt without the condition uses the same parts and one more.
 			content, _ := bucket.completeUpload(upload, append(parts, bucket.part(upload, 4, "d"))...)
 			require.Equal(t, "aaabbbccccd", content)
 		})
@@ -261,8 +262,8 @@ func TestPutPartAfterKillDuringPart(t *testing.T) {
 	require.Equal(t, "aaabbb", content)
 }
 
-// If a process is killed after the shared file of an upload became the object, another process can complete the
-// upload after it has sent the parts of that file again.
+// If a process is killed after the shared file of an upload, in which its parts are written, became the object, another
+// process can complete the upload after it has sent those parts again.
 func TestCompletePartsAfterKill(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -87,14 +87,14 @@ func (a *atRead) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// PutPart fails if a sweep has just removed its upload.
+// PutPart fails with ErrUpload if a sweep removes its upload just before PutPart opens it.
 func TestPutPartAfterSweep(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
-	clock.pass(8 * day)
+	clock.pass(8 * day) // after a week, an upload is abandoned
 
-	// The sweep runs when PutPart is about to open the upload.
+	// When PutPart is about to open the upload, another driver opens the bucket, which begins with a sweep.
 	bucket.driver.live.Tree.OnOpen = func(path string) {
 		if path == uploadPath(upload) {
 			bucket.driver.live.Tree.OnOpen = nil
@@ -387,7 +387,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 	}
 }
 
-// If a sweep of another driver removes the file with which a driver probes the disk, the probe still succeeds.
+// Probe finds out what the disk can do with a temporary file, and succeeds even if sweeps remove that file.
 func TestProbeOfDiskDuringSweep(t *testing.T) {
 	store := acquireStore(t, newTestBucket(t).driver)
 	require.NoError(t, store.Tree.Mkdirs(bucketdir.TmpPath))

@@ -64,7 +64,8 @@ func (bucket *testBucket) uploadDir(upload string) string {
 	return filepath.Join(bucket.root, filepath.FromSlash(uploadPath(upload)))
 }
 
-// Opening a bucket and BeginParts discard exactly the uploads that are abandoned.
+// Opening a bucket and BeginParts discard the uploads that have become too old, and no others. The cases say how long
+// after its beginning an upload gets its last part and is swept.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	sweeps := []struct {
 		name string
@@ -90,7 +91,9 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				clock := atNoon()
 				bucket := newTestBucket(t, clock.tweak)
 				bucket.setLifecycle(staleuploadtest.Rules...)
-				start := *clock
+
+				// Begin an upload, and send its part, if it has one.
+				beginning := *clock
 				upload := bucket.begin(&driver.PutRequest{Key: tt.Key})
 
 				var parts []driver.Part
@@ -101,11 +104,12 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 					parts = append(parts, part)
 				}
 
-				// tt.Sweep counts from the start, as tt.Part does.
-				*clock = start
+				// Sweep at the time tt.Sweep, which counts from the beginning of the upload, as tt.Part does.
+				*clock = beginning
 				clock.pass(tt.Sweep)
 				sweep.run(t, bucket, clock)
 
+				// An upload that was kept can be completed.
 				if tt.Discarded {
 					require.Empty(t, bucket.uploads())
 				} else {
@@ -152,16 +156,19 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-// Upload with WithResume starts again if a sweep has removed the upload that its file names.
+// Upload with WithResume begins a new upload if a sweep has removed the one that its journal, a file, names.
 func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
+
+	// The driver cancels ctx at the second part.
 	ctx, cancel := context.WithCancel(t.Context())
 	b := engine.New(bucket.driver, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &haltingDriver{Driver: d, halt: cancel}
 	}))
 	journal := filepath.Join(t.TempDir(), "upload")
 
+	// Three parts are sent in order.
 	upload := func(ctx context.Context) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"),
 			storage.WithResume(journal),
@@ -170,7 +177,7 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 		return err
 	}
 
-	// The upload is canceled, and then removed by a sweep.
+	// The upload is canceled, and a week later removed by the sweep of another driver.
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
 	require.Len(t, bucket.uploads(), 1)
@@ -178,7 +185,7 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	reopenTestBucket(t, bucket.root, clock.tweak)
 	require.Empty(t, bucket.uploads())
 
-	// It starts again.
+	// A new upload sends all parts.
 	require.NoError(t, upload(t.Context()))
 	require.Equal(t, "aaaabbbbc", bucket.get("k"))
 	require.NoFileExists(t, journal)
@@ -229,7 +236,7 @@ func TestSweepClockWasAhead(t *testing.T) {
 	require.NoDirExists(t, bucket.uploadDir(abandoned))
 }
 
-// BeginParts also discards abandoned uploads in a bucket of a service.
+// BeginParts discards an upload that is older than a lifecycle rule permits, also in a bucket of a service.
 func TestSweepBucketOfService(t *testing.T) {
 	clock := atNoon()
 	root := t.TempDir()
@@ -238,6 +245,8 @@ func TestSweepBucketOfService(t *testing.T) {
 	defer func() {
 		require.NoError(t, service.Close())
 	}()
+
+	// The lifecycle of the bucket aborts uploads after a day.
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:      "b",
 		Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}},
@@ -245,10 +254,12 @@ func TestSweepBucketOfService(t *testing.T) {
 	require.NoError(t, err)
 	bucket := service.(*serviceDriver).bucket(t, "b", root)
 
+	// Begin two uploads, a day apart.
 	abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(day)
 	bucket.begin(&driver.PutRequest{Key: "k"})
 
+	// Only the second one is left.
 	require.NoDirExists(t, bucket.uploadDir(abandoned))
 	require.Len(t, bucket.uploads(), 1)
 }
@@ -259,7 +270,7 @@ func TestSweepConcurrently(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 
-	// At the sweep, 50 uploads are eight days old, and one is two days old.
+	// At the time of the sweep, 50 uploads are eight days old, which is too old, and one is two days old.
 	for range 50 {
 		abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
 		bucket.part(abandoned, 1, "x")
@@ -270,13 +281,13 @@ func TestSweepConcurrently(t *testing.T) {
 	clock.pass(2 * day)
 
 	// Each driver sweeps when it is opened.
-	var wg sync.WaitGroup
+	var sweeps sync.WaitGroup
 	for range 4 {
-		wg.Go(func() {
+		sweeps.Go(func() {
 			reopenTestBucket(t, bucket.root, clock.tweak)
 		})
 	}
-	wg.Wait()
+	sweeps.Wait()
 
 	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
 	require.NoError(t, bucket.complete("k", recent, part))

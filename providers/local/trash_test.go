@@ -38,25 +38,28 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 		name := fmt.Sprint("bucket-", round)
 		service.createPublicBucket(t, name)
 		bucket := service.bucket(t, name, root)
-		if round%2 == 0 { // in each second bucket something was written before
+		wasUsed := round%2 == 0 // each second bucket has had an object
+		if wasUsed {
 			bucket.put("written", "before")
 			bucket.remove("written")
 		}
 
 		// The write and the removal run at the same time.
 		var writeErr, deleteErr error
-		var both sync.WaitGroup
-		both.Go(func() { _, writeErr = bucket.driver.Put(t.Context(), request("some/key", "x")) })
-		both.Go(func() { deleteErr = service.DeleteBucket(t.Context(), name) })
-		both.Wait()
+		var calls sync.WaitGroup
+		calls.Go(func() { _, writeErr = bucket.driver.Put(t.Context(), request("some/key", "x")) })
+		calls.Go(func() { deleteErr = service.DeleteBucket(t.Context(), name) })
+		calls.Wait()
 
-		// If the write has failed, the bucket is removed. Otherwise it is as it was.
+		// If the write has failed, the bucket is gone.
 		if writeErr != nil {
 			require.ErrorIs(t, writeErr, storage.BucketNotFound)
 			require.NoError(t, deleteErr)
 			require.NoDirExists(t, filepath.Join(root, name))
 			continue
 		}
+
+		// Otherwise the bucket has the new object, and is as public as before.
 		written++
 		require.ErrorIs(t, deleteErr, storage.BucketNotEmpty)
 		require.Equal(t, "x", bucket.get("some/key"))
@@ -66,7 +69,7 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 	}
 	t.Logf("written %d, deleted %d", written, rounds-written)
 
-	// No trash is left.
+	// After a sweep, no trash is left, a hidden directory in which a bucket waits for its removal.
 	sweep(t, service)
 	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
@@ -92,7 +95,8 @@ func deleteBucket(root string) error {
 	return d.DeleteBucket(context.Background(), "bucket")
 }
 
-// If a process is killed during DeleteBucket, the bucket is removed later or stays whole.
+// If a process is killed during DeleteBucket, the bucket stays whole or is gone, and a later sweep removes what the
+// process has left.
 func TestDeleteBucketKilled(t *testing.T) {
 	service, root := newService(t)
 	for range 20 {
@@ -118,12 +122,13 @@ func TestDeleteBucketKilled(t *testing.T) {
 			require.ErrorIs(t, err, storage.BucketNotFound)
 		}
 
-		// A sweep later than AbandonedAge also removes a trash without a marker.
+		// A trash is a directory in which a bucket waits for its removal. If it has no marker of its owner, a sweep
+		// removes it after AbandonedAge.
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		old := time.Now().Add(-2 * bucketdir.AbandonedAge)
+		beforeAbandonedAge := time.Now().Add(-2 * bucketdir.AbandonedAge)
 		for _, e := range entries {
-			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
+			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), beforeAbandonedAge, beforeAbandonedAge))
 		}
 		sweep(t, service)
 		entries, err = os.ReadDir(root)
@@ -281,11 +286,11 @@ func TestDeleteBucketWithEmptyVersions(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
 
-// DeleteBucket fails and changes nothing if the bucket's directory has a file that is not an object.
+// DeleteBucket fails with BucketNotEmpty and changes nothing if the bucket has a file that is not an object.
 func TestDeleteBucketWithForeignFile(t *testing.T) {
 	tests := []struct {
 		name string
-		make func(path string) error
+		make func(path string) error // makes the file in the directory path
 	}{
 		{
 			name: "a name that is not a key",
@@ -314,10 +319,11 @@ func TestDeleteBucketWithForeignFile(t *testing.T) {
 			require.NoError(t, tt.make(filepath.Join(root, "bucket")))
 
 			require.ErrorIs(t, service.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
+
+			// The bucket is still there, as it was.
 			entries, err := os.ReadDir(root)
 			require.NoError(t, err)
 			require.Len(t, entries, 1)
-
 			info, err := service.BucketInfo(t.Context(), "bucket")
 			require.NoError(t, err)
 			require.True(t, info.Public)

@@ -54,7 +54,7 @@ func newShortContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// If the staged file of a write vanishes, the write fails and the bucket stays as it was.
+// If the temporary file of Put vanishes while Put reads its body, Put fails with Unavailable and changes nothing.
 func TestPutStagedFileVanishes(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -87,6 +87,7 @@ func TestPutStagedFileVanishes(t *testing.T) {
 				})
 			}
 
+			// The bucket has only the old object, without a change.
 			require.Equal(t, []string{"there"}, bucket.keys())
 			require.Equal(t, "old", bucket.get("there"))
 			require.Equal(t, oldAttrs, bucket.head("there"))
@@ -283,7 +284,8 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	}
 }
 
-// Put creates a missing staging directory, because tools that copy only files, or remove empty directories, lose it.
+// Put creates the directory for temporary files if it is missing, because tools that copy only files, or remove empty
+// directories, lose it.
 func TestPutMakesStagingDirectory(t *testing.T) {
 	tests := []struct {
 		name string

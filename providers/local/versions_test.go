@@ -108,17 +108,22 @@ func TestDeleteVersion(t *testing.T) {
 	})
 }
 
-// A malformed version is InvalidArgument, and a missing one ObjectNotFound.
+// Get and Delete fail with InvalidArgument for a malformed version. If a version does not exist, Get fails with
+// ObjectNotFound, and Delete does nothing.
 func TestVersionMalformed(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
 		attrs := bucket.put("k", "x")
-		for _, version := range []string{"x", "latest", "../k", attrs.Version + "0x", "G" + attrs.Version[1:]} {
+
+		// A version is a time and an inode number in hexadecimal digits, and "x" and "G" are no such digits.
+		malformed := []string{"x", "latest", "../k", attrs.Version + "0x", "G" + attrs.Version[1:]}
+		for _, version := range malformed {
 			_, _, err := bucket.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
 
+		// No file has this inode number and time.
 		absent := objectfile.VersionOf(osdir.Meta{Ino: 1, MTime: 1})
 		_, _, err := bucket.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -156,6 +161,7 @@ func TestListVersions(t *testing.T) {
 		bucket.remove("a/b")
 		bucket.remove("b/c")
 
+		// list returns a line for each entry: its key and its state. A noncurrent version has no state.
 		list := func(r driver.ListRequest) []string {
 			var result []string
 			for _, e := range bucket.listVersions(r) {
@@ -172,7 +178,7 @@ func TestListVersions(t *testing.T) {
 			return result
 		}
 
-		// Each line is a key with its state. A noncurrent version has no state.
+		// Each key has two versions, the newer one first, and a removed key has a delete marker before them.
 		upToAB := []string{"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b"}
 		afterAB := []string{"a/b/c current", "a/b/c", "a0 current", "a0", "b/c removed", "b/c", "b/c"}
 		all := append(upToAB, afterAB...)

@@ -54,7 +54,8 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 	return found
 }
 
-// If a user copies the directory of a bucket, visible sidecars keep the attributes of its objects.
+// The attributes of objects survive a copy of the bucket's directory by another tool if they are in visible sidecars,
+// which are files beside the objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	keys := []string{
 		"images/photo.jpg",
@@ -82,6 +83,7 @@ func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 			}
 			require.Len(t, visibleFiles(t, bucket.root), len(keys))
 
+			// The copy has the same objects, with their properties and public access.
 			copied := copyTestBucket(t, bucket.root)
 			page, err := copied.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 			require.NoError(t, err)
@@ -306,7 +308,8 @@ func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	require.Equal(t, r.Properties, copied.head("to").Properties)
 }
 
-// A malformed retention in a visible sidecar is ignored, and the other attributes are kept.
+// If another program has written a visible sidecar, a malformed retention in it is ignored, a time is rounded up to a
+// whole second of UTC, and the other attributes are kept.
 func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
 	tests := []struct {
@@ -343,6 +346,8 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
+
+			// Another program writes the object and its sidecar.
 			bucket.write("k", "text")
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
 			bucket.write(bucketdir.Reserved+string(bucketdir.MarkVisible)+"k", sidecar)
@@ -358,13 +363,15 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 			requireAttrs("in the sidecar only")
 			bucket.setTags("k", map[string]string{"k": "v"})
 			requireAttrs("adopted by a change")
+
 			// The adopted attributes can be changed, too.
 			bucket.setTags("k", map[string]string{"k": "v"})
 		})
 	}
 }
 
-// Attributes survive new inode numbers, which FAT and exFAT give to files at each mount.
+// An object keeps its attributes if its file has another inode number than its sidecar, as FAT and exFAT give files new
+// numbers at each mount.
 func TestSidecarSurvivesNewInodes(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -386,7 +393,8 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 
-			// To simulate a new inode number, remove the object's sidecar, or replace it by that of another object.
+			// To simulate a new inode number, remove the sidecar that is named after the number, or replace it by that
+			// of another object, which fits the file's size and time.
 			sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
 			require.NoError(t, err)
 			require.Len(t, sidecars, 1)
@@ -399,6 +407,7 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 				require.NoError(t, os.WriteFile(sidecars[0], tt.sidecar.Encode(), 0o666))
 			}
 
+			// A driver that opens the bucket later finds the attributes all the same.
 			bucket = reopenTestBucket(t, bucket.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, bucket.head("a/b").Properties)
 
@@ -406,6 +415,7 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, bucket.head("a/b").Revision, page.Entries[0].Revision)
 
+			// A change of the tags keeps the other attributes.
 			bucket.setTags("a/b", map[string]string{"k": "v"})
 			require.Equal(t, described("a/b", "").Properties, bucket.head("a/b").Properties)
 			require.Equal(t, 1, bucket.head("a/b").TagCount)

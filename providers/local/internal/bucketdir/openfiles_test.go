@@ -38,11 +38,12 @@ func TestNewTurns(t *testing.T) {
 	}
 }
 
-// Take waits for a turn, or for the end of ctx.
+// Take waits until another call ends its turn, and fails if ctx ends first.
 func TestTurnsTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const files, filesPerCall = 16, 4
-		turns := newTurns(files, filesPerCall)
+		// Calls may open a quarter of the files, which is enough for one call at a time.
+		const fileLimit, filesPerCall = 16, 4
+		turns := newTurns(fileLimit, filesPerCall)
 		require.Equal(t, 1, cap(turns.slots), "calls at a time")
 		require.NoError(t, turns.Take(t.Context()))
 
@@ -51,7 +52,7 @@ func TestTurnsTake(t *testing.T) {
 		defer cancel()
 		require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
 
-		// The wait ends when the first call does.
+		// The wait ends when the first call ends its turn, an hour later.
 		time.AfterFunc(time.Hour, turns.End)
 		start := time.Now()
 		require.NoError(t, turns.Take(t.Context()))

@@ -100,8 +100,8 @@ func FuzzAttrs(f *testing.F) {
 	})
 }
 
-// The bytes of stored attributes never change, because existing directories have them. A new form needs a new first
-// byte.
+// Encode writes the same bytes as the files of existing directories have, and decodeAttrs reads them. The first byte is
+// the number of the form, so a new form needs another first byte.
 func TestAttrsOfStoredFormsStay(t *testing.T) {
 	attrs := Attrs{
 		Properties: storage.Properties{
@@ -126,7 +126,7 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 
 	tests := []struct {
 		name   string
-		stored string // in hexadecimal
+		stored string // the bytes of a file, in hexadecimal
 		attrs  Attrs
 	}{
 		{
@@ -144,6 +144,7 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			data, err := hex.DecodeString(tt.stored)
 			require.NoError(t, err)
+
 			decoded, err := decodeAttrs(data)
 			require.NoError(t, err)
 			require.Equal(t, &tt.attrs, decoded)

@@ -8,16 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A window keeps the first entries of a large directory, in order.
+// A windowReader that is given more names than a window holds keeps the first maxWindow of them, in order.
 func TestWindowReader(t *testing.T) {
 	const (
-		names = 5*maxWindow/2 + 17
-		step  = 7919 // has no common factor with names, so that each name occurs once, in a mixed order
+		names = 5*maxWindow/2 + 17 // more than two windows
+		step  = 7919               // has no common factor with names, so that each number occurs once
 	)
 	var entries []entry
 	reader := &windowReader{window: window{isComplete: true}}
 	for i := range names {
-		e := entry{segment: fmt.Sprintf("%07d", i*step%names), isDir: i%3 == 0}
+		number := i * step % names // in a mixed order
+		e := entry{segment: fmt.Sprintf("%07d", number), isDir: i%3 == 0}
 		entries = append(entries, e)
 		reader.keepEntry(e)
 	}

@@ -134,7 +134,7 @@ func TestEachOfRemovedDirectory(t *testing.T) {
 	require.Empty(t, listNames(t, sub))
 }
 
-// Open follows no symbolic link that leads out of the root.
+// Open does not find what is at the end of a symbolic link that leads out of the root.
 func TestOpenLinkOutOfRoot(t *testing.T) {
 	path, top := openTemp(t)
 	outside := t.TempDir()
@@ -144,6 +144,7 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(path, "secret")))
 
+	// The link itself can be seen, but not what it leads to.
 	meta, err := top.Stat("link")
 	require.NoError(t, err)
 	require.Equal(t, KindLink, meta.Kind)
@@ -211,6 +212,7 @@ func TestUnlinkAndRmdir(t *testing.T) {
 
 // Rename, Link and Exchange change the names of files, and Rename replaces no directory.
 func TestRenameAndLink(t *testing.T) {
+	// The directory has the file "a", with the content "first", and the file "sub/b", with the content "second".
 	path, top := openTemp(t)
 	sub := openSub(t, top)
 
@@ -218,7 +220,7 @@ func TestRenameAndLink(t *testing.T) {
 	require.True(t, IsObstructed(top.Rename("sub", top, "a")))
 	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
 
-	// Link gives a file a second name.
+	// Link gives the file "a" a second name, "sub/c".
 	require.NoError(t, sub.Link("c", top, "a"))
 	if runtime.GOOS != "windows" {
 		meta, err := top.Stat("a")
@@ -226,7 +228,7 @@ func TestRenameAndLink(t *testing.T) {
 		require.Equal(t, 2, meta.Links)
 	}
 
-	// Only Linux can exchange two names.
+	// Only Linux can exchange the files of two names.
 	err := top.Exchange("a", sub, "b")
 	if runtime.GOOS == "linux" {
 		require.NoError(t, err)
@@ -237,7 +239,7 @@ func TestRenameAndLink(t *testing.T) {
 		require.Error(t, err)
 	}
 
-	// Rename moves a name to another directory.
+	// Rename moves the file "sub/c" over the file "a".
 	require.NoError(t, top.Rename("a", sub, "c"))
 	require.Equal(t, []string{"b"}, listNames(t, sub))
 	require.NoError(t, sub.Sync())
@@ -301,7 +303,7 @@ func TestXattr(t *testing.T) {
 	require.Nil(t, value)
 }
 
-// Range locks, shared locks and whole-file locks of different open files exclude each other.
+// Locks that are taken through different open files of one path exclude each other, even in the same process.
 func TestLockOpenFiles(t *testing.T) {
 	path, _ := openTemp(t)
 	var files [3]*os.File
@@ -312,7 +314,7 @@ func TestLockOpenFiles(t *testing.T) {
 		files[i] = f
 	}
 
-	// Locks of ranges exclude each other only where they overlap.
+	// Locks of ranges, an offset and a length, exclude each other only where they overlap.
 	if RangesWork(files[0]) {
 		require.NoError(t, TryLockRange(files[0], 0, 2))
 		require.NoError(t, TryLockRange(files[1], 2, 1))
