@@ -20,6 +20,8 @@ const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 // A bucket declares SignedURLs and SignedForms only if this package can sign requests for its name.
 func TestDescribeSignedURLs(t *testing.T) {
 	bucketProfile := newProfile(t, "aws")
+
+	// The access point is in us-west-2.
 	inAnotherRegion := Config{Bucket: accessPoint, Profile: bucketProfile, Client: awss3.New(awss3.Options{
 		Region:       "eu-west-1",
 		UseARNRegion: true,
@@ -60,7 +62,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 			require.Equal(t, tt.wantURLs, storage.Supports(b, storage.SignedURLs))
 			require.Equal(t, tt.wantForms, storage.Supports(b, storage.SignedForms))
 
-			// Signing succeeds only if it is declared.
+			// A call that signs succeeds only if SignedURLs is declared.
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			if tt.wantURLs {
 				require.NoError(t, err)
@@ -169,8 +171,8 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}
 }
 
-// Each access point counts as an account of its own, so that the engine copies on the server only
-// within one access point.
+// Locate returns a different account for each access point, so that the engine lets the server copy
+// only within one access point. All buckets have the same account.
 func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{
 		Region:      "us-west-2",
@@ -183,8 +185,11 @@ func TestLocateAccessPoint(t *testing.T) {
 		require.NoError(t, err)
 		return d.Locate("k").Account
 	}
-	require.Equal(t, accountOf("data-abc123-ext-s3alias"), accountOf("data-abc123-ext-s3alias"))
-	require.NotEqual(t, accountOf("data-abc123-ext-s3alias"), accountOf("photos"))
-	require.NotEqual(t, accountOf("data-abc123-ext-s3alias"), accountOf("other-abc123-ext-s3alias"))
+
+	// The alias of an access point stands for the name of its bucket.
+	const alias, otherAlias = "data-abc123-ext-s3alias", "other-abc123-ext-s3alias"
+	require.Equal(t, accountOf(alias), accountOf(alias))
+	require.NotEqual(t, accountOf(alias), accountOf("photos"))
+	require.NotEqual(t, accountOf(alias), accountOf(otherAlias))
 	require.Equal(t, accountOf("photos"), accountOf("pictures"))
 }

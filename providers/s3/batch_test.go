@@ -17,8 +17,8 @@ import (
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	tests := []struct {
 		name    string
-		failed  string // the key of the failure in the response
-		version string
+		failed  string // the key of the failure in the response, or "" for none
+		version string // the version of the failure in the response, or "" for none
 	}{
 		{name: "by its name", failed: "kept/1"},
 		{name: "of the version null", failed: "kept/1", version: "null"},
@@ -41,12 +41,14 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			for _, key := range []string{"a", "kept/1", "z"} {
+			keys := []string{"a", "kept/1", "z"}
+			for _, key := range keys {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
 			}
 
-			// The server refuses to delete kept/1, in the batch and alone.
+			// The server refuses to delete kept/1, in a batch and by a single DELETE. Deny returns the key and the
+			// version in the response.
 			server.Inject(s3server.Fault{
 				Operation: "DeleteObjects",
 				Deny: func(key, _ string) (failed, version string, isDenied bool) {
@@ -55,8 +57,8 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 			})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})
 
-			// The error has the key of the object that remains.
-			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
+			// The other objects are removed, and the error has the key of the one that remains.
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 			require.Equal(t, 2, removed)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			var e *storage.Error

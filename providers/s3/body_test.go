@@ -178,8 +178,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-// Put hashes a body with PeekAt, so that Read returns each byte once, and progress is reported only
-// for bytes that are sent.
+// Put computes the checksum of a body by PeekAt, so that Read returns each byte only once, when it is
+// sent. The engine counts these bytes as progress.
 func TestPutHashesWithoutProgress(t *testing.T) {
 	const size = 200 << 10
 	text := strings.Repeat("x", size)
@@ -192,7 +192,7 @@ func TestPutHashesWithoutProgress(t *testing.T) {
 
 			_, err := server.openDriver(t, profile).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, len(text), body.read)
+			require.Equal(t, size, body.read, "each byte must be read once")
 			require.Equal(t, text, server.Last(t).Body)
 		})
 	}

@@ -130,8 +130,8 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 	})
 }
 
-// Lifecycle rules with tags are read back as they were written. A server without such rules refuses
-// them with Unsupported.
+// UpdateBucket returns lifecycle rules with tags as it has set them. On versitygw, which has no such
+// rules, it fails with Unsupported.
 func TestLifecycleRulesWithTags(t *testing.T) {
 	rules := []storage.LifecycleRule{
 		{ID: "one tag", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1},
@@ -144,8 +144,8 @@ func TestLifecycleRulesWithTags(t *testing.T) {
 		name, _ := s.createBucket(t, service)
 
 		info, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(rules...))
-		hasRules := s.name != "versitygw"
-		if !hasRules {
+		hasTagRules := s.name != "versitygw"
+		if !hasTagRules {
 			require.ErrorIs(t, err, storage.Unsupported)
 			return
 		}

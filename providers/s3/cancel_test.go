@@ -12,7 +12,7 @@ import (
 
 const partSize = 5 << 20
 
-// A canceled upload leaves neither parts nor an object.
+// If its context is canceled while Upload sends parts, Upload removes them and makes no object.
 func TestUploadCanceledLeavesNoParts(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -24,9 +24,9 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 			}()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			pending := 0
 
-			// After so many bytes, which are never in memory at once, the upload has begun and sent parts.
+			// The body cancels the upload after 20 parts, which are never in memory at once, so that some were sent.
+			pending := 0 // open uploads at that time
 			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{
 				At: 20 * partSize,
 				Then: func() {
@@ -37,8 +37,9 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 			require.Equal(t, 1, pending, "an upload must be in progress")
 			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			require.Zero(t, s.uploads(t, bucket, "a"))
 
+			// Neither the upload nor an object is left.
+			require.Zero(t, s.uploads(t, bucket, "a"))
 			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
 			require.False(t, exists)

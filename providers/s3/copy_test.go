@@ -231,8 +231,8 @@ func TestCopyResponse(t *testing.T) {
 	}
 }
 
-// A conditional copy repeats the HEAD of its source in the region to which the first HEAD was
-// redirected.
+// If a server refuses a conditional copy, Copy asks by a HEAD whether the source is the reason. It
+// repeats this HEAD in the region to which it is redirected.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
@@ -251,10 +251,12 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server refuses the copy, and then answers the HEADs.
 			refusal := errorReply(412, "PreconditionFailed", "")
-			server := newStandIn(t, append([]reply{refusal}, tt.heads...)...)
+			replies := append([]reply{refusal}, tt.heads...)
+			server := newStandIn(t, replies...)
 			d := server.openDriver(t, "aws")
-			d.account.endpoint = nil // as it is at Amazon's
+			d.account.endpoint = nil // as at Amazon, where the endpoint depends on the region
 
 			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 				r.Condition.Absent = true
@@ -435,8 +437,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// Copy aborts the upload of a copy in parts that fails. If only the response to the completion is
-// lost, it aborts nothing, and fails with OutcomeUnknown.
+// If a copy in parts fails, Copy aborts its upload. If only the response to the completion is lost,
+// Copy aborts nothing, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -473,12 +475,14 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
 			d := server.openDriver(t, "aws")
-			// The object of 9 bytes is copied in one part.
+
+			// The object of 9 bytes is too large for a copy by one request, and is copied as one part.
 			d.copier.limit = 5
 			d.copier.part = 9
 
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
 			const abort = "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"
 			require.Equal(t, tt.aborts, slices.Contains(server.Lines(), abort))
 			if !tt.aborts {
@@ -583,7 +587,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// A source that is larger than the largest part is split into several parts.
+// Compose splits a source into as few ranges as possible, each of which is at most as large as the
+// largest part, 5 GiB.
 func TestComposeOfLargeSources(t *testing.T) {
 	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")
@@ -599,7 +604,8 @@ func TestComposeOfLargeSources(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ranges := split(driver.ObjectRef{}, tt.size, d.account.profile.rangeLength(tt.size))
+			rangeLength := d.account.profile.rangeLength(tt.size)
+			ranges := split(driver.ObjectRef{}, tt.size, rangeLength)
 			require.Len(t, ranges, tt.wantParts)
 		})
 	}

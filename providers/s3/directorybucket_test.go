@@ -23,9 +23,10 @@ func inDirectoryBucket(c *Config) {
 	c.Region = "us-east-1"
 }
 
-// List needs WithAnyOrder, because a directory bucket lists in no order. The engine leaves out
-// entries itself, because the server takes only prefixes that end in a slash.
+// List of a directory bucket fails without WithAnyOrder, because its server lists in no order. The server
+// takes only prefixes that end in a slash, and the engine leaves out entries with another prefix.
 func TestListDirectoryBucket(t *testing.T) {
+	// The server opens a session, and then sends two pages.
 	server := newStandIn(t, session,
 		reply{Body: `<ListBucketResult>
 			<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
@@ -41,13 +42,15 @@ func TestListDirectoryBucket(t *testing.T) {
 	}
 	require.Empty(t, server.Requests())
 
-	// The prefix "d/b" is sent as "d/", so the response also has keys such as "d/c".
+	// The prefix "d/b" is sent as "d/", so the pages also have the keys "d/a" and "d/c".
 	var keys []string
 	for e, err := range b.List(t.Context(), storage.WithAnyOrder(), storage.WithPrefix("d/b")) {
 		require.NoError(t, err)
 		keys = append(keys, e.Key)
 	}
 	require.Equal(t, []string{"d/b", "d/bb"}, keys)
+
+	// The requests after the first one are signed with the session.
 	require.Equal(t, []string{
 		"GET /photos--use1-az4--x-s3?session=",
 		"GET /photos--use1-az4--x-s3?encoding-type=url&list-type=2&max-keys=1000&prefix=d%2F",
@@ -57,8 +60,8 @@ func TestListDirectoryBucket(t *testing.T) {
 	require.Equal(t, "of the session", server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
 }
 
-// A directory bucket declares neither an order of listings nor versions, locks, tags or signed
-// URLs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
+// Describe of a directory bucket declares neither an order of listings nor versions, locks, tags or
+// signed URLs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
 	const missingFeatures = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags |
 		storage.ObjectACLs | storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.SignedURLs
@@ -100,6 +103,7 @@ func objectOf(etag string) reply {
 // Append sends only the new bytes to a directory bucket, with their offset.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
+	// The server opens a session, shows the object of 5 bytes, and then accepts the 3 new ones.
 	server := newStandIn(t, session, objectOf(`"1"`), reply{
 		Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"},
 	})
@@ -111,6 +115,7 @@ func TestAppendDirectoryBucket(t *testing.T) {
 	require.Equal(t, `"2"`, attrs.ETag)
 	require.Equal(t, "text/plain", attrs.ContentType)
 
+	// The third request writes at the end of the object that the second one has shown.
 	req := server.Requests()[2]
 	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", server.Lines()[2])
 	require.Equal(t, "new", req.Body)

@@ -755,11 +755,12 @@ func TestWithCustomerKeyIsNotInErrors(t *testing.T) {
 	}
 }
 
-// The file of WithResume does not contain a customer's key. The server refuses the first part, so
-// that the file stays.
+// The journal that Upload keeps in the file of WithResume does not contain the customer's key.
 func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	raw := newRawKey(t, 0)
 	server, d := newTLSStandIn(t)
+
+	// The server begins the upload and refuses its first part, so that the journal stays.
 	server.Respond(
 		encryptedCalls()["CreateMultipartUpload"].reply,
 		errorReply(http.StatusForbidden, "AccessDenied", "no"),
@@ -778,8 +779,8 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	requireNoSecret(t, secretsOf(raw), string(text), "journal")
 }
 
-// Two native options have the same fingerprint only if they have the same value. A resumed upload
-// compares its options with those of the first call by their fingerprints.
+// Native options have the same fingerprint if they have the same value, and different ones otherwise. By
+// their fingerprints, a resumed upload compares its options with those of the first call.
 func TestOptionFingerprints(t *testing.T) {
 	// Two options with equal keys are equal.
 	key := customerkey.New("WithCustomerKey", newRawKey(t, 0))
@@ -969,6 +970,7 @@ func TestAttrsEncryption(t *testing.T) {
 
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// Each response has the headers of the case.
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
 			maps.Copy(header, tt.header)
 			d := newStandIn(t, reply{Header: header}).openDriver(t, "aws")

@@ -132,7 +132,7 @@ func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 // Without the key or with another one, the error names the option.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
-	other := s3.WithCustomerKey(customerKeyOf(2))
+	otherKey := s3.WithCustomerKey(customerKeyOf(2))
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		ctx := t.Context()
@@ -144,7 +144,7 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 			_, err := b.Upload(ctx, name, bytes.NewReader(content), key, storage.WithPartSize(partSize),
 				storage.WithMetadata(map[string]string{"a": "b"}))
 			require.NoError(t, err, name)
-			stream := struct{ io.Reader }{bytes.NewReader(content)}
+			stream := struct{ io.Reader }{bytes.NewReader(content)} // has no size
 			_, err = b.Upload(ctx, name+" stream", stream, key, storage.WithPartSize(partSize),
 				storage.IfAbsent())
 			require.NoError(t, err, name)
@@ -157,19 +157,22 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 				require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 				require.NotEmpty(t, attrs.Encryption.KeyID)
 				require.Nil(t, attrs.MD5)
+
 				_, err = b.Attrs(ctx, name, key)
 				require.NoError(t, err)
 
 				// Read it without the key, and with another one.
-				for _, opts := range [][]storage.DownloadOption{nil, {other}} {
+				for _, opts := range [][]storage.DownloadOption{nil, {otherKey}} {
 					_, _, err = storage.ReadAll(ctx, b, name, opts...)
 					refusals := []storage.Code{storage.InvalidArgument, storage.PermissionDenied}
 					require.Contains(t, refusals, storage.CodeOf(err))
 				}
+
+				// The error of Attrs names the option.
 				_, err = b.Attrs(ctx, name)
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "s3.WithCustomerKey")
-				_, err = b.Attrs(ctx, name, other)
+				_, err = b.Attrs(ctx, name, otherKey)
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.ErrorContains(t, err, "another key")
 			}
@@ -189,18 +192,20 @@ func uploadWithKey(t *testing.T, c s3.Config, small, large []byte) storage.Bucke
 	return b
 }
 
-// Ranges of an object are read with its customer's key: by WithRange, by a reader, and in parallel.
+// An object with a customer's key is read with that key by WithRange, by a ReaderAt, and in parallel ranges.
 func TestWithCustomerKeyRanges(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	large := wiretest.Content(partSize+partSize/2, 2)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := uploadWithKey(t, c, nil, large)
 
+		// By WithRange.
 		const offset, length = 10, 20
 		got, _, err := storage.ReadAll(t.Context(), b, "large", key, storage.WithRange(offset, length))
 		require.NoError(t, err)
 		require.Equal(t, large[offset:offset+length], got)
 
+		// By a ReaderAt, in the second part of the object.
 		r, err := storage.NewReaderAt(t.Context(), b, "large", key)
 		require.NoError(t, err)
 		_, err = r.ReadAt(got, partSize)
@@ -208,6 +213,7 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 		require.Equal(t, large[partSize:partSize+length], got)
 		require.NoError(t, r.Close())
 
+		// In parallel ranges.
 		got, _, err = storage.ReadAll(t.Context(), b, "large", key, storage.WithConcurrency(3))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(large, got))
@@ -273,16 +279,20 @@ func TestWithCustomerKeySignedURLs(t *testing.T) {
 		b := openBucket(t, c)
 		client := newTrustingClient(t, os.Getenv("AWS_CA_BUNDLE"))
 
-		signedURL, err := b.SignedUploadURL(t.Context(), "signed", key, storage.WithSize(5))
+		// A client uploads the object by a URL, with the headers that belong to the URL.
+		const content = "hello"
+		signedURL, err := b.SignedUploadURL(t.Context(), "signed", key, storage.WithSize(int64(len(content))))
 		require.NoError(t, err)
-		status, text := sendSigned(t, client, signedURL, "hello")
+		status, text := sendSigned(t, client, signedURL, content)
 		require.Equal(t, http.StatusOK, status, text)
 
+		// Another URL downloads it.
 		signedURL, err = b.SignedDownloadURL(t.Context(), "signed", key)
 		require.NoError(t, err)
 		_, text = sendSigned(t, client, signedURL, "")
-		require.Equal(t, "hello", text)
+		require.Equal(t, content, text)
 
+		// Without the header that has the key, the download is refused.
 		delete(signedURL.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
 		status, _ = sendSigned(t, client, signedURL, "")
 		require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
@@ -432,7 +442,7 @@ func requireEncrypted(t *testing.T, b storage.Bucket, name, shownKey string) {
 }
 
 // With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with
-// that key.
+// that key. The attributes name the key as shownKey.
 func TestKMSKeyOnServers(t *testing.T) {
 	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
 		c.KMSKey = key
@@ -446,6 +456,7 @@ func TestKMSKeyOnServers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption)
 		requireEncrypted(t, b, "small", shownKey)
+
 		_, err = b.Upload(ctx, "large", bytes.NewReader(large), storage.WithPartSize(partSize))
 		require.NoError(t, err)
 		requireEncrypted(t, b, "large", shownKey)
@@ -454,6 +465,7 @@ func TestKMSKeyOnServers(t *testing.T) {
 		_, err = storage.Copy(ctx, b, "copy", b, "small")
 		require.NoError(t, err)
 		requireEncrypted(t, b, "copy", shownKey)
+
 		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"})
 		require.NoError(t, err)
 		requireEncrypted(t, b, "joined", shownKey)
@@ -477,8 +489,8 @@ func TestKMSKeyOnServers(t *testing.T) {
 	})
 }
 
-// WithKMSKey encrypts one object. Uploads and copies fail with InvalidArgument if the KMS does not
-// have the key.
+// Upload with WithKMSKey encrypts the object with that key. If the KMS does not have the key, uploads
+// and copies fail with InvalidArgument.
 func TestWithKMSKeyOnServers(t *testing.T) {
 	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
 		b := openBucket(t, c)
@@ -488,12 +500,14 @@ func TestWithKMSKeyOnServers(t *testing.T) {
 		require.NoError(t, err)
 		requireEncrypted(t, b, "one", shownKey)
 
+		// The KMS has no key of this name.
 		unknown := s3.WithKMSKey("nobody")
 		_, err = b.Upload(ctx, "one", strings.NewReader("x"), unknown)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "KMS key")
 		_, err = b.Upload(ctx, "new", strings.NewReader("x"), unknown, storage.IfAbsent())
 		require.ErrorIs(t, err, storage.InvalidArgument)
+
 		_, err = storage.Copy(ctx, b, "copy", b, "one", unknown)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	})
@@ -521,7 +535,7 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	return resp.StatusCode, string(data)
 }
 
-// An open upload that began with a customer's key continues only with the same key.
+// ContinueUpload continues an upload that began with a customer's key only if it gets the same key.
 func TestBeginUploadWithCustomerKey(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	otherKey := s3.WithCustomerKey(customerKeyOf(2))
@@ -530,16 +544,18 @@ func TestBeginUploadWithCustomerKey(t *testing.T) {
 		b := openBucket(t, c)
 		upload, err := storage.BeginUpload(t.Context(), b, "k", key, storage.IfAbsent())
 		require.NoError(t, err)
+
+		// The second part is sent first.
 		_, err = upload.PutPart(t.Context(), 2, bytes.NewReader(content[partSize:]))
 		require.NoError(t, err)
 
-		// Without the key, and with another one.
+		// The upload does not continue without the key, or with another one.
 		for _, opts := range [][]storage.MultipartOption{nil, {otherKey}} {
 			_, err = storage.ContinueUpload(t.Context(), b, upload.Token(), opts...)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
 
-		// With the key.
+		// With the key, it gets its first part, and is completed.
 		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token(), key)
 		require.NoError(t, err)
 		_, err = continued.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))

@@ -165,7 +165,7 @@ func TestEndpointResolverUnusable(t *testing.T) {
 	tests := []struct {
 		name     string
 		endpoint aws.Endpoint // that the resolver returns
-		err      error
+		err      error        // with which the resolver fails
 	}{
 		{name: "the resolver fails", err: errors.New("no such partition")},
 		{name: "no URL"},
@@ -176,15 +176,16 @@ func TestEndpointResolverUnusable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(tt.endpoint, tt.err)})
+			config := Config{Bucket: "photos", AWS: legacyResolver(tt.endpoint, tt.err)}
+			_, err := Open(t.Context(), config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "set Config.Endpoint")
 		})
 	}
 }
 
-// Signed URLs have the same host and path as requests, even if a resolver forbids to change the
-// host.
+// Sign returns URLs with the same host and path as requests, even if an endpoint resolver forbids to
+// put the bucket's name into the host.
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	opened, err := NewDriver(t.Context(), Config{
@@ -194,14 +195,15 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	d := opened.(*objectDriver)
 
+	// A request.
 	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", server.Last(t).Call())
 
-	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
+	// A signed URL for the same key.
+	signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
-	})
-	signedURL, err := d.Sign(t.Context(), req)
+	}))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(signedURL.URL, server.URL+"/photos/k?"), signedURL.URL)
 }

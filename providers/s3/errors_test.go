@@ -253,12 +253,12 @@ func TestErrorHasTheRequestID(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// The error of a request without a response tells the reason, such as a canceled context or a
-// missing host.
+// If a request gets no response, the error of the call has the reason, such as a canceled context or a
+// missing host, and the Code that fits it.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
+		cancel() // before the call
 		bucket := engine.New(newStandIn(t).openDriver(t, "aws"))
 		_, err := bucket.Attrs(ctx, "k")
 		require.ErrorIs(t, err, context.Canceled)

@@ -175,7 +175,8 @@ func TestSignedUploadFormAnonymous(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A dollar sign in a value is escaped in the policy, where it would begin a variable.
+// SignedUploadForm escapes a dollar sign in a value of the policy, the signed JSON in the form, because
+// it would begin a variable there.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
@@ -186,6 +187,7 @@ func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	form, err := mustOpen(t, Config{}).urls.signForm(t.Context(), req, now)
 	require.NoError(t, err)
 
+	// The decoded policy has the value as it was.
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))
 

@@ -257,8 +257,8 @@ func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*sto
 	return attrs, body.Close()
 }
 
-// Get and Head fail with Internal if the response has no Content-Length. A range succeeds if
-// Content-Range has the size.
+// Get and Head fail with Internal if the response has no Content-Length. Get of a range succeeds if the
+// response has the size of the object in its Content-Range.
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -298,12 +298,12 @@ func TestGetWithoutLength(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
 			tt.request.Key = "k"
-			read := d.getAttrs
+			readAttrs := d.getAttrs // by a GET
 			if tt.isHead {
-				read = d.Head
+				readAttrs = d.Head
 			}
 
-			attrs, err := read(t.Context(), &tt.request)
+			attrs, err := readAttrs(t.Context(), &tt.request)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if tt.wantCode == "" {
 				require.Equal(t, tt.size, attrs.Size)

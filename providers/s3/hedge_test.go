@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Hedged reads finish in time, with at most 5 percent more requests, if a server stalls one in
-// fifty responses. A hedged read sends a second request if the first one is slow.
+// Reads with WithHedgedReads, which sends a second request if the first one is slow, need at most 5 percent
+// more requests, and usually do not wait for a server that stalls one in fifty responses.
 func TestHedgedReads(t *testing.T) {
 	const (
 		readers        = 8
@@ -27,15 +27,20 @@ func TestHedgedReads(t *testing.T) {
 		stalledOneIn   = 50
 		stall          = 10 * time.Second
 	)
-	var requests, canceled, stalled atomic.Int64
+
+	// After the warm-up, the server stalls each fiftieth response. It counts the stalled requests that
+	// the client cancels and those that it waits for.
+	var requests, canceled, waitedFor atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := requests.Add(1); n%stalledOneIn == 0 && n > warmup {
+		number := requests.Add(1)
+		isStalled := number%stalledOneIn == 0 && number > warmup
+		if isStalled {
 			select {
 			case <-r.Context().Done():
 				canceled.Add(1)
 				return
 			case <-time.After(stall):
-				stalled.Add(1)
+				waitedFor.Add(1)
 			}
 		}
 		w.Header().Set("ETag", etag)
@@ -62,5 +67,5 @@ func TestHedgedReads(t *testing.T) {
 
 	// At most one read in twenty has a second request.
 	require.LessOrEqual(t, requests.Load(), int64(reads+reads/20))
-	require.Greater(t, canceled.Load(), stalled.Load(), "the second request must usually win")
+	require.Greater(t, canceled.Load(), waitedFor.Load(), "the second request must usually win")
 }

@@ -40,7 +40,7 @@ func (d smallParts) Describe() driver.Description {
 	return desc
 }
 
-// An upload may have ten thousand parts, and not one more.
+// Upload sends an object in up to 10,000 parts, and fails with TooLarge if it would need one more.
 func TestUploadMaxParts(t *testing.T) {
 	testserver.Further(t) // it sends 20,000 parts
 	const partSize, maxParts = 16, 10_000
@@ -57,6 +57,8 @@ func TestUploadMaxParts(t *testing.T) {
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
+
+	// The layer permits parts of one byte.
 	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return smallParts{Driver: d, least: 1} }))
 	defer func() {
 		require.NoError(t, storage.Close(b))
@@ -97,12 +99,12 @@ type failingReaderAt struct{}
 
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
 
-// An upload of 50 TB begins, and one of more bytes than 10,000 parts of 5 GiB is refused before any
-// request. Since December 2025, an object of Amazon S3 may have 50 TB, which is a bit less than
-// these parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+// Upload begins to send 50 TB, the size that an object of Amazon S3 may have since December 2025. It refuses
+// more bytes than 10,000 parts of 5 GiB have, which is a bit more, before any request:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 func TestUploadLargestObject(t *testing.T) {
 	const largestOfAmazon = 50e12
-	const largest = 10_000 * (5 << 30)
+	const maxParts, maxPart = 10_000, 5 << 30
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -118,11 +120,13 @@ func TestUploadLargestObject(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
+	// The upload begins, and ends at once, because the body fails.
 	_, err = b.Upload(t.Context(), "a", newUnreadable(largestOfAmazon))
 	require.ErrorIs(t, err, errUnreadable, "the upload must begin to read the body")
 
+	// A byte more than all parts sends no request.
 	requests := server.Count("CreateMultipartUpload")
-	_, err = b.Upload(t.Context(), "a", newUnreadable(largest+1))
+	_, err = b.Upload(t.Context(), "a", newUnreadable(maxParts*maxPart+1))
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.Equal(t, requests, server.Count("CreateMultipartUpload"), "no upload may begin")
 }

@@ -173,12 +173,13 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// WithGovernanceBypass is a header of a single DELETE. DeleteBatch sends such a DELETE, too,
-// because the header of a batch would apply to all of its versions.
+// Delete sends BypassGovernance as a header. DeleteBatch sends a single DELETE for a version with
+// BypassGovernance, because in a batch the header would apply to all of its versions.
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
 
+	// A single delete.
 	err := d.Delete(t.Context(), &driver.DeleteRequest{
 		Key:              "k",
 		Version:          "v",
@@ -187,6 +188,7 @@ func TestDeleteBypassGovernance(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
 
+	// A batch of one version.
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a", Version: "v", BypassGovernance: true},
 	})

@@ -147,13 +147,14 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// An upload succeeds if the response to its completion is lost and the upload is then gone. The
-// engine finds its write id in the metadata of the object, although the server has changed the
-// name.
+// If the response to the completion of an upload is lost and the upload is then gone, Upload looks for its
+// write id in the metadata of the object. It finds the id although the server has changed its name.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
 			server, b := startHyphenServer(t, profile)
+
+			// The first completion makes the object, but its response is lost. The next ones find no upload.
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
 

@@ -58,7 +58,8 @@ func payerFunctions() map[string]any {
 	}
 }
 
-// A function of WithRequest changes each request of its input type, but only within its own call.
+// A function that a call gets by WithRequest changes the requests of that call that have its input type, but
+// not those of the next call.
 func TestWithRequestChangesRequests(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -69,6 +70,7 @@ func TestWithRequestChangesRequests(t *testing.T) {
 	for name := range functions {
 		require.Contains(t, calls, name)
 	}
+
 	for name, call := range calls {
 		method, _, _ := strings.Cut(name, " ") // "GetObject of a range" is a GetObject
 		function, ok := functions[method]
@@ -76,10 +78,12 @@ func TestWithRequestChangesRequests(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			// The function sets the header of a payer.
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{function}))
 			require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader))
 
+			// The next call has no function.
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil))
 			require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next call must not have the function")
@@ -170,8 +174,8 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	}
 }
 
-// An upload accepts functions of WithRequest for PutObject and for CreateMultipartUpload, and calls
-// those for the requests that it sends.
+// Upload accepts functions of WithRequest for each request that it may send, and calls those for the requests
+// that it sends: PutObject for a small object, and multipart requests for a large one.
 func TestWithRequestUpload(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "aws"))
@@ -285,6 +289,7 @@ func TestWithRequestPermitted(t *testing.T) {
 	remove := WithRequest(func(*awss3.DeleteObjectInput) {})
 	ctx := t.Context()
 
+	// Each call gets a function for a request that it may send.
 	tests := map[string]func(b storage.Bucket) error{
 		"UploadPart at a small upload": func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), part)
@@ -312,11 +317,13 @@ func TestWithRequestPermitted(t *testing.T) {
 	}
 }
 
-// A read that the engine makes within another operation ignores the functions of WithRequest of
-// that operation.
+// If the engine reads an object within another operation (Auxiliary), Get and Head accept and ignore the
+// functions of WithRequest for that operation.
 func TestWithRequestAuxiliaryReads(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.openDriver(t, "aws")
+
+	// The functions of an upload, which a read would otherwise refuse.
 	native := []any{
 		functionOf(func(*awss3.PutObjectInput) {}),
 		functionOf(func(*awss3.UploadPartInput) {}),
@@ -540,8 +547,8 @@ func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Each request for a bucket or its objects names the expected owner, and a copy does so for the
-// source, too.
+// With Config.ExpectedBucketOwner, each request for a bucket or its objects has the owner in a header, and a
+// copy also has one for the owner of its source.
 func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
 	server := newStandIn(t)

@@ -112,14 +112,14 @@ func TestListDelimiterWithoutProfile(t *testing.T) {
 	require.ErrorContains(t, lastErr, "profile=minio")
 }
 
-// The server refuses a body that is damaged on its way, because the driver sends an MD5 if it has
-// no TLS.
+// Upload without a profile and without TLS fails with ChecksumMismatch if a body is damaged on its way,
+// because the driver sends an MD5, which the server checks.
 func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			c := s.withoutProfile(t, false)
-			c.HTTPClient = &http.Client{Transport: damaging{}}
+			c.HTTPClient = &http.Client{Transport: damaging{}} // changes a byte of each body
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

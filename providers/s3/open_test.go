@@ -539,6 +539,7 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			// A probed profile has the name of another one with a suffix.
 			profile := newProfile(t, strings.TrimSuffix(tt.profile, ProbedSuffix))
 			profile.Name = tt.profile
 
@@ -704,6 +705,7 @@ func startSilentMetadata(t *testing.T) *standIn {
 
 // Open sends no request, neither to the store nor for credentials.
 func TestOpenSendsNoRequest(t *testing.T) {
+	// This metadata service fails the test if it gets a request.
 	metadata := startSilentMetadata(t)
 	setEnv(t, map[string]string{
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL,
@@ -724,7 +726,8 @@ func TestOpenSendsNoRequest(t *testing.T) {
 	}
 }
 
-// Open does not ask the metadata service of AWS for credentials if an endpoint is set.
+// If an endpoint but no credentials are set, calls fail with Unauthenticated, and do not ask the metadata service
+// of AWS for credentials.
 func TestEndpointWithoutMetadataService(t *testing.T) {
 	for name, variable := range map[string]string{
 		"service of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -732,6 +735,7 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 	} {
 		for _, source := range []string{"Config", "the environment"} {
 			t.Run(name+", endpoint of "+source, func(t *testing.T) {
+				// This metadata service fails the test if it gets a request.
 				server := newStandIn(t)
 				metadata := startSilentMetadata(t)
 				env := map[string]string{
@@ -745,9 +749,9 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 					env["AWS_ENDPOINT_URL"] = server.URL
 				}
 				setEnv(t, env)
+
 				b, err := Open(t.Context(), c)
 				require.NoError(t, err)
-
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
@@ -872,8 +876,8 @@ func TestNativeClientOpensBucket(t *testing.T) {
 	}
 }
 
-// Environment variables that change the retries and checksums of the SDK have no effect on the
-// driver.
+// Put sends one request, without a checksum of the SDK, even if environment variables tell the SDK to
+// retry and to add checksums.
 func TestSDKSwitchesBreakNothing(t *testing.T) {
 	setEnv(t, map[string]string{
 		"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",

@@ -25,8 +25,8 @@ func requireNoChecksum(t *testing.T, req wiretest.Request) {
 	require.NotContains(t, req.Body, "Checksum")
 }
 
-// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart itself compares a
-// part with a checksum that it gets.
+// With UncheckedParts, no request of an upload has a checksum. If PutPart gets a checksum, it compares the
+// part with it by itself.
 func TestBeginPartsUnchecked(t *testing.T) {
 	server := newStandIn(t, reply{Body: begun})
 	d := server.openDriver(t, "aws")
@@ -52,7 +52,7 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	require.NoError(t, err)
 	requireNoChecksum(t, server.Last(t))
 
-	// A part that does not match its checksum.
+	// The same part with another body does not match its checksum.
 	part.Body = strings.NewReader("jello")
 	_, err = d.PutPart(t.Context(), part)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)

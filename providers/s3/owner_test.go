@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// All requests fail if the bucket has another owner than Config.ExpectedBucketOwner.
+// If the bucket has another owner than Config.ExpectedBucketOwner, uploads, reads, listings and signed URLs
+// are refused.
 func TestExpectedBucketOwnerChecked(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{
 		Strict:     true,
@@ -44,7 +45,8 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
-	// The raw client, and the SDK's.
+	// With another owner, all requests are refused. Without an HTTP client, the raw client sends them, and
+	// otherwise the SDK's client.
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.ExpectedBucketOwner = "210987654321"
 		c.HTTPClient = client
@@ -65,14 +67,17 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	}
 }
 
-// Calls fail if the bucket has another owner than Config.ExpectedBucketOwner, which on versitygw is
-// an access key.
+// Calls fail with PermissionDenied if the bucket has another owner than Config.ExpectedBucketOwner. On
+// versitygw, an owner is an access key.
 func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))
-	// The raw client, and the SDK's.
+
+	// Without an HTTP client, the raw client sends the requests, and otherwise the SDK's client.
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.HTTPClient = client
+
+		// With the right owner, each call succeeds.
 		c.ExpectedBucketOwner = s.key
 		b := openBucket(t, c)
 		_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))

@@ -10,10 +10,14 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
-// The table of partitions agrees with the hosts and ARNs of the SDK's endpoint resolver.
+// Our table of partitions, which are the separate clouds of Amazon, has the same hosts and ARNs as the
+// endpoint resolver of the SDK.
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
-	tests := []struct{ region, id string }{
+	tests := []struct {
+		region string
+		id     string // of the partition
+	}{
 		{region: "eu-west-1", id: "aws"},
 		{region: "us-east-1", id: "aws"},
 		{region: "mx-central-1", id: "aws"},
@@ -38,6 +42,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "s3."+tt.region+"."+p.Suffix, endpoint.URI.Host)
 
+			// The region of the host.
 			profile, region, ok := profileOfHost(endpoint.URI.Host)
 			require.True(t, ok)
 			require.Equal(t, "aws", profile.Name)

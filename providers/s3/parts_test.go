@@ -26,6 +26,7 @@ const (
 // BeginParts sends the attributes of the object and the profile's kind of checksum, but not the
 // condition, which is sent with the completion.
 func TestBeginParts(t *testing.T) {
+	// Each profile has these headers for the checksum.
 	for profile, header := range map[string]map[string]string{
 		"aws": {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT"},
 		"r2":  {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "COMPOSITE"},
@@ -65,8 +66,9 @@ func TestBeginParts(t *testing.T) {
 	}
 }
 
-// PutPart sends the part with a CRC32C, or with an MD5 if the server has no CRC32C.
+// PutPart sends a part with its CRC32C or, if the profile says that the server has no CRC32C, with its MD5.
 func TestPutPart(t *testing.T) {
+	// Each profile has these headers, with checksums of "hello".
 	for profile, header := range map[string]map[string]string{
 		"aws": {
 			"X-Amz-Checksum-Crc32c": "mnG7TA==",

@@ -149,11 +149,13 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
-// A canceled probe leaves no objects behind.
+// If the context of Run, which probes what a server can do, is canceled, Run still removes the objects that it has
+// written.
 func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
-	// The probe is canceled at each of these requests.
+
+	// Each probe is canceled at one of these requests.
 	for _, requests := range []int64{1, 3, 20, 45} {
 		ctx, cancel := context.WithCancel(t.Context())
 		canceler := &cancelAt{cancel: cancel}

@@ -110,10 +110,12 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	}
 }
 
-// The raw client signs a request with the time of the server after S3 has refused one because of
-// its time. It does not trust the time of a cache or of a successful response.
+// If S3 refuses a request because of its time, the raw client signs the next ones with the time of the
+// server. It does not trust the time of a cache or of a successful response.
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	serverTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
+	// Two refusals because of the time. The second one is an hour old, as that of a cache.
 	skewed := errorReply(403, "RequestTimeTooSkewed", "")
 	skewed.Header["Date"] = serverTime.Format(http.TimeFormat)
 	cached := errorReply(403, "RequestTimeTooSkewed", "")
@@ -155,14 +157,14 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 
 			// The first request gets the response that may correct the clock.
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
-			if tt.response.Status != 0 { // a failure
+			isRefused := tt.response.Status != 0
+			if isRefused {
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
 
-			// The next request has the corrected time.
+			// The next request has the corrected time, in its date and in its signature.
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-
 			require.Equal(t, tt.want.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
 			require.Contains(t, server.Last(t).Header.Get("Authorization"),
 				"Credential=key/"+tt.want.Format(signature.DayFormat)+"/")
@@ -276,8 +278,8 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	require.Equal(t, wantFields, gotFields)
 }
 
-// The error of a missing object has the same types of the SDK, whether the raw client or the SDK's
-// client sent the HEAD.
+// Head of a missing object returns the same error, with the same types of the SDK in it, whether the raw
+// client or the SDK's client sent the request.
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	server := newStandIn(t, reply{
 		Status: 404,
@@ -285,24 +287,26 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	})
 	d := server.openDriver(t, "aws")
 
-	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	_, sdkErr := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	_, rawErr := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
+	// Both errors wrap an error of the same type and text.
 	var wantErr, gotErr *storage.Error
-	require.ErrorAs(t, want, &wantErr)
-	require.ErrorAs(t, got, &gotErr)
+	require.ErrorAs(t, sdkErr, &wantErr)
+	require.ErrorAs(t, rawErr, &gotErr)
 	require.Equal(t, wantErr.Err.Error(), gotErr.Err.Error())
 	require.IsType(t, wantErr.Err, gotErr.Err)
 
-	// A caller can find each error of the SDK.
-	for _, err := range []error{want, got} {
+	// A caller can find each type of the SDK in both.
+	for _, err := range []error{sdkErr, rawErr} {
 		var response awss3.ResponseError
 		require.ErrorAs(t, err, &response)
 		require.Equal(t, "host", response.ServiceHostID())
 		require.Equal(t, "request", response.ServiceRequestID())
 
-		var modeled *types.NotFound
-		require.ErrorAs(t, err, &modeled)
+		var notFound *types.NotFound
+		require.ErrorAs(t, err, &notFound)
+
 		var status *awshttp.ResponseError
 		require.ErrorAs(t, err, &status)
 		require.Equal(t, 404, status.HTTPStatusCode())

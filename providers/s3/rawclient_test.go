@@ -259,6 +259,7 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	}
 	for _, profile := range []string{"aws", "b2", "unknown"} {
 		t.Run(profile, func(t *testing.T) {
+			// Each call is sent to this server by a driver with the raw client and by one with the SDK's client.
 			server := &standIn{wiretest.NewTLSServer(t, response)}
 			raw, sdk := server.openDrivers(t, profile)
 			for name, do := range rawCalls() {
@@ -268,16 +269,16 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	}
 }
 
-// The raw client sends native options and those of the Config as the SDK does.
+// For native options and for options of the Config, the raw client sends the same requests as the SDK's client.
 func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
-	id := keyARN
+	keyID := keyARN
 	tests := map[string]struct {
-		change func(*Config)
-		native []any
+		change func(*Config) // sets the option of the Config; nil if there is none
+		native []any         // the options of each call
 	}{
 		"none":             {},
 		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}},
-		"a key of KMS":     {native: []any{&option.KMSKey{Argument: "WithKMSKey", ID: &id, BucketKey: true}}},
+		"a key of KMS":     {native: []any{&option.KMSKey{Argument: "WithKMSKey", ID: &keyID, BucketKey: true}}},
 		"a canned ACL":     {native: []any{option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
 		"the bucket's key": {change: func(c *Config) {
 			c.KMSKey = keyARN
@@ -300,15 +301,15 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 			}
 			raw, sdk := server.openDrivers(t, "aws", changes...)
 
-			for name, call := range encryptedCalls() {
+			for callName, call := range encryptedCalls() {
 				// The SDK's client sends the call first, and then the raw client.
 				server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), sdk, tt.native), name)
+				require.NoError(t, call.do(t.Context(), sdk, tt.native), callName)
 				want := comparableRequest(server.Last(t))
 
 				server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), raw, tt.native), name)
-				require.Equal(t, want, comparableRequest(server.Last(t)), name)
+				require.NoError(t, call.do(t.Context(), raw, tt.native), callName)
+				require.Equal(t, want, comparableRequest(server.Last(t)), callName)
 			}
 		})
 	}

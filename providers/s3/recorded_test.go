@@ -54,7 +54,8 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of our own server can be played back like one of Amazon's.
+// The driver passes a part of the suite with responses of our own server that PlayOwn records and plays back, as
+// it does with recordings of Amazon S3.
 func TestRecordedResponsesOfS3server(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	config := s3.Config{

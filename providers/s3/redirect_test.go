@@ -18,7 +18,9 @@ import (
 // customer's key.
 func TestRedirectWithoutCustomerKey(t *testing.T) {
 	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
-	configs := map[string]func(string, *http.Client) Config{
+
+	// Each Config sends its requests by the client to the server at root.
+	configs := map[string]func(root string, client *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {
 			return Config{
 				Endpoint:    root,
@@ -48,6 +50,7 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 	}
 	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {
+			// The server redirects each request to another host, which records it with the key.
 			var followed []string
 			otherHost := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				followed = append(followed, r.Method+" "+r.Header.Get(customerKeyHeader))

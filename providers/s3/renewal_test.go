@@ -521,8 +521,8 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	require.NoError(t, drain(b.List(t.Context())))
 }
 
-// Calls continue to succeed if the secret of an access key changes on the server and in the
-// credentials file, as MinIO permits.
+// If the secret of an access key changes on the server and in the credentials file, as MinIO permits, an open
+// bucket finds the new secret, and its calls succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
 	// The server is replaced behind an address that stays the same.
 	var current atomic.Pointer[s3server.Server]
@@ -541,6 +541,7 @@ func TestCredentialsSecretChanges(t *testing.T) {
 	}))
 	t.Cleanup(front.Close)
 
+	// The bucket takes its credentials from the file.
 	file := filepath.Join(t.TempDir(), "credentials")
 	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 	writeProfile(t, file, aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret-1"})

@@ -417,7 +417,7 @@ const (
 		"</PublicAccessBlockConfiguration>"
 )
 
-// UpdateBucket makes a bucket public by a policy, after it has ended the parts of the block of
+// UpdateBucket makes a bucket public by a policy. Before that, it turns off those parts of the bucket's block of
 // public access that would refuse the policy.
 func TestUpdateBucketPublic(t *testing.T) {
 	service, transport := newScriptedService(t, Config{Region: "cn-north-1"}, bucketReplies(map[string]string{
@@ -426,6 +426,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 
+	// It reads both settings, and then changes them.
 	want := []string{
 		"GET /?policy",
 		"GET /?publicAccessBlock",
@@ -433,6 +434,8 @@ func TestUpdateBucketPublic(t *testing.T) {
 		"PUT /?policy",
 	}
 	require.Equal(t, want, transport.requests[:len(want)])
+
+	// The block keeps its other parts, and the policy permits everyone to read.
 	require.Contains(t, transport.bodies["PUT /?publicAccessBlock"],
 		"<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy>"+
 			"<IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
@@ -508,9 +511,11 @@ func TestCORSRules(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 	require.NoError(t, err)
 
+	// The request has the rules in XML.
 	body := transport.bodies["PUT /?cors"]
 	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
+	// Another service, whose server has these rules, reads them.
 	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?cors": "200 " + body,
 	}))
@@ -529,9 +534,11 @@ func TestLifecycleRules(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
 	require.NoError(t, err)
 
+	// The request has the rules in XML.
 	body := transport.bodies["PUT /?lifecycle"]
 	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>", "a rule for all objects has an empty prefix")
 
+	// Another service, whose server has these rules, reads them.
 	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?lifecycle": "200 " + body,
 	}))
@@ -634,13 +641,14 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-// UpdateBucket fails and restores the earlier rules if a server drops the tag of a rule, which
-// would then apply to more objects. The server shows the same rules before and after the change.
+// If a server drops the tag of a rule, which would then apply to more objects, UpdateBucket fails with
+// Unsupported and restores the earlier rules.
 func TestLifecycleRulesDroppedTags(t *testing.T) {
-	const rulesAfter = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
+	// The server shows this rule without tags before and after the change.
+	const ruleWithoutTags = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	service, transport := newScriptedService(t, configOf(t, "minio"),
-		map[string]string{"GET /photos?lifecycle": "200 " + rulesAfter})
+		map[string]string{"GET /photos?lifecycle": "200 " + ruleWithoutTags})
 
 	rule := storage.LifecycleRule{
 		ID:              "b",
@@ -650,6 +658,8 @@ func TestLifecycleRulesDroppedTags(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "tags")
+
+	// UpdateBucket reads the rules, sets the new ones, reads them again, and restores the earlier ones.
 	require.Equal(t, []string{
 		"GET /photos?lifecycle",
 		"PUT /photos?lifecycle",
@@ -695,8 +705,9 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
 }
 
-// UpdateBucket fails and restores the earlier rules if a server drops a rule.
+// If a server drops a rule, UpdateBucket fails with Unsupported and restores the earlier rules.
 func TestLifecycleRulesDropped(t *testing.T) {
+	// The server shows only the earlier rule, before and after the change.
 	const rulesBefore = `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	service, transport := newScriptedService(t, configOf(t, "minio"),
@@ -709,6 +720,8 @@ func TestLifecycleRulesDropped(t *testing.T) {
 	}
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.ErrorIs(t, err, storage.Unsupported)
+
+	// UpdateBucket reads the rules, sets the new ones, reads them again, and restores the earlier ones.
 	require.Equal(t, []string{
 		"GET /photos?lifecycle",
 		"PUT /photos?lifecycle",
@@ -716,6 +729,7 @@ func TestLifecycleRulesDropped(t *testing.T) {
 		"PUT /photos?lifecycle",
 	}, transport.requests)
 	require.Contains(t, transport.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
+
 	md5 := transport.headers["PUT /photos?lifecycle"].Get("Content-Md5")
 	require.NotEmpty(t, md5, "the header must be set, because older servers require it")
 }
@@ -840,7 +854,7 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 		name    string
 		config  Config
 		replies map[string]string
-		want    string
+		want    string // is in the error
 	}{
 		{
 			name:    "policy",
@@ -872,11 +886,13 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Without the replies of the case, the server permits all reads, and the bucket has no settings.
 			replies := bucketReplies(map[string]string{
 				"GET /?object-lock": errorResponse(404, "ObjectLockConfigurationNotFoundError"),
 			})
 			maps.Copy(replies, tt.replies)
 			service, _ := newScriptedService(t, tt.config, replies)
+
 			_, err := service.BucketInfo(t.Context(), "photos")
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.ErrorContains(t, err, tt.want)
@@ -884,7 +900,8 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 	}
 }
 
-// UpdateBucket succeeds even if the settings cannot be read after the change.
+// UpdateBucket succeeds and returns the settings that it has set, even if it cannot read the settings after the
+// change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied := errorResponse(403, "AccessDenied")
@@ -949,7 +966,7 @@ func TestUpdateBucketPublicDenied(t *testing.T) {
 func TestBucketInfoErrors(t *testing.T) {
 	tests := map[string]struct {
 		replies map[string]string
-		want    storage.Code
+		want    storage.Code // "" if BucketInfo succeeds
 	}{
 		"a missing bucket": {replies: newBucketReplies(nil), want: storage.BucketNotFound},
 		"a setting that fails": {
@@ -979,9 +996,9 @@ func TestBucketInfoErrors(t *testing.T) {
 	}
 }
 
-// ListBuckets returns a page of buckets in the order of their names, and the token of the next
-// page.
+// ListBuckets returns the buckets of one page, which it sorts by name, and the token of the next page.
 func TestListBucketsPages(t *testing.T) {
+	// The server sends "b" and then "a", and the region of each bucket.
 	const bucket = "<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate>" +
 		"<BucketRegion>eu-west-1</BucketRegion></Bucket>"
 	service, transport := newScriptedService(t, Config{}, map[string]string{
@@ -990,9 +1007,9 @@ func TestListBucketsPages(t *testing.T) {
 			"<ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
 		"GET /?continuation-token": "200 <ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>",
 	})
+
 	page, token, err := service.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
-
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.BucketInfo{
 		{Name: "a", Region: "eu-west-1", Created: created},

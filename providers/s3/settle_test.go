@@ -193,8 +193,9 @@ func TestCreateBucketContinued(t *testing.T) {
 func TestCreateBucketInternalError(t *testing.T) {
 	broken := errorResponse(500, "InternalError")
 	tests := map[string]struct {
-		heads, creates   []string // responses to HeadBucket and CreateBucket
-		want             storage.Code
+		heads            []string     // responses to HeadBucket, the first of which is before the creation
+		creates          []string     // responses to CreateBucket, and then a success
+		want             storage.Code // "" if the call succeeds
 		isOutcomeUnknown bool
 	}{
 		"the bucket is there": {
@@ -235,7 +236,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
 
-				// The bucket may be that of another process.
+				// Nothing may delete the bucket, which may be that of another process.
 				require.NotContains(t, transport.requests, "DELETE /")
 			})
 		})
@@ -280,8 +281,8 @@ func TestCreateBucketCanceled(t *testing.T) {
 	})
 }
 
-// UpdateBucket restores the bucket's own block of public access if the account forbids a public
-// policy.
+// To make a bucket public, UpdateBucket ends the bucket's block of public access and sets a policy. If the
+// account forbids the policy, UpdateBucket restores the block.
 func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy>` +
 		`<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
@@ -291,6 +292,7 @@ func TestUpdateBucketPolicyRefused(t *testing.T) {
 			"GET /?publicAccessBlock": blocked,
 			"PUT /?policy":            errorResponse(403, "AccessDenied"),
 		}))
+
 		public := storage.WithPublicAccess(true)
 		_, err := engine.NewService(service).UpdateBucket(t.Context(), "photos", public)
 		require.ErrorIs(t, err, storage.PermissionDenied)

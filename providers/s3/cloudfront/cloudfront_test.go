@@ -186,8 +186,9 @@ func TestPurgePaths(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := &signedTransport{status: http.StatusCreated}
-
 			require.NoError(t, newPurger(t, transport).Purge(t.Context(), []string{tt.url}))
+
+			// The body of the request has the paths.
 			var request struct {
 				Paths struct{ Items struct{ Path []string } }
 			}

@@ -96,7 +96,9 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			if hasACLs {
 				enableACLs(t, c)
 			}
-			profile, ok := s3.NamedProfile("unknown") // no features are known
+
+			// Without a known feature, Run must find them all.
+			profile, ok := s3.NamedProfile("unknown")
 			require.True(t, ok)
 			c.Profile = &profile
 
@@ -105,14 +107,14 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			t.Log(report)
 
 			found := report.Profile
-			all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-			require.Equal(t, all, found.Conditions)
+			allConditions := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+			require.Equal(t, allConditions, found.Conditions)
 			require.True(t, found.Tags)
 			require.True(t, found.PinnedCopyParts)
 			require.Equal(t, s3.LockNewBuckets, found.ObjectLock)
 			require.True(t, found.KMS)
 			require.True(t, found.CustomerKeys)
-			require.Empty(t, report.Left)
+			require.Empty(t, report.Left, "all objects of the probe must be removed")
 
 			// All checks pass, except for those that the configuration leaves out.
 			for _, check := range report.Checks {
@@ -385,14 +387,16 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	require.Contains(t, report.String(), report.Left)
 }
 
-// Run removes all pages of its objects, even if the server cannot list versions.
+// Run removes all objects that it has written, even if the server cannot list versions and lists objects in
+// several pages.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 	server, c := startAmazon(t, s3server.Config{
 		Strict:  true,
 		Buckets: []string{"photos"},
 		Limits:  s3server.Limits{MaxPage: 20},
 	})
-	// Run must find its objects by a listing in pages of 20.
+
+	// Without a listing of versions, Run must find its objects by listings in pages of 20.
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
 

@@ -239,11 +239,12 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 	return true
 }
 
-// Run finds each operation that tests its condition in a step before the write.
+// Run reports that the server does not support a condition if the server tests it and writes in two steps, so
+// that two concurrent requests can both succeed.
 func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	tests := map[string]struct {
-		gap  string // the operation with two steps
-		want s3.Conditions
+		gap  string        // the operation with two steps, or "" for none
+		want s3.Conditions // the conditions that the server supports
 	}{
 		"none": {
 			want: s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},

@@ -67,12 +67,14 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
-// ReadObjects and ReadVersions find out that a server escapes names without saying so. The prefix
-// in the response is then an escaped form of the requested one.
+// ReadObjects and ReadVersions fail with errEscaped if the prefix in a response is an escaped form of the
+// requested one, but the response does not say so by an EncodingType.
 func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
-		name, requested, response string
-		want                      error
+		name      string
+		requested string // the prefix in the request
+		response  string // elements of the response
+		want      error  // errEscaped or nil
 	}{
 		{name: "escaped", requested: "a b/", response: `<Prefix>a%20b/</Prefix>`, want: errEscaped},
 		{name: "escaped with a plus", requested: "a b/", response: `<Prefix>a+b/</Prefix>`, want: errEscaped},

@@ -18,9 +18,10 @@ const sumOfHello = "mnG7TA=="
 // newSumOfHello returns a pointer to sumOfHello, as the checksum of a trailer.
 func newSumOfHello() *string { return new(sumOfHello) }
 
-// A body with a trailer uses the chunk format of HTTP, so that Go's chunked reader decodes it and
-// leaves the trailer.
+// NewTrailed returns a body that has the bytes of its source in the chunk format of HTTP, which Go's reader
+// of chunks decodes, and then a trailer with their checksum.
 func TestTrailed(t *testing.T) {
+	// Some of the bodies end just before, at, or after the end of a chunk.
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		for name, src := range map[string]io.Reader{
@@ -42,6 +43,7 @@ func TestTrailed(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, data), "the content must be the same")
 
+				// The last chunk, which is empty, is followed by the trailer.
 				end := "\r\n0\r\nx-amz-checksum-crc32c:" + sumOfHello + "\r\n\r\n"
 				require.True(t, bytes.HasSuffix(body, []byte(end)), "the trailer must be the same")
 			})
@@ -112,8 +114,8 @@ func TestTrailedLargeLength(t *testing.T) {
 	trailed := NewTrailed(endless{}, size, newSumOfHello)
 	length := trailed.length()
 
+	// Read the body to its end. With this size of the buffer, no read ends at the end of a chunk.
 	total := int64(0)
-	// With this size, no read ends at the end of a chunk.
 	buf := make([]byte, 1<<20+7)
 	for {
 		n, err := trailed.Read(buf)
@@ -125,7 +127,8 @@ func TestTrailedLargeLength(t *testing.T) {
 	}
 
 	require.Equal(t, length, total)
-	require.Less(t, length-size, int64(maxFraming))
+	framing := length - size // the bytes of the chunk format and of the trailer
+	require.Less(t, framing, int64(maxFraming))
 }
 
 // An endless reader leaves the buffer as it is, and never ends.
