@@ -216,14 +216,18 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 	})
 }
 
-// A signed download has the same URL as one that the SDK signs.
+// A signed download of any key has the same URL as one that the SDK signs at the same time.
 func TestSignedDownloadMatchesSDK(t *testing.T) {
+	const (
+		version = "v/1+=" // has characters that must be escaped
+		ttl     = time.Minute
+	)
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
 		// A term begins with the current second, so it lasts a second longer than the TTL.
-		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
+		want := d.sdkGet(t, ttl+time.Second, &awss3.GetObjectInput{
 			Key:                        &key,
-			VersionId:                  aws.String("v/1+="),
+			VersionId:                  aws.String(version),
 			ResponseContentType:        aws.String("image/png"),
 			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
 		})
@@ -231,9 +235,9 @@ func TestSignedDownloadMatchesSDK(t *testing.T) {
 		got, err := d.urls.sign(t.Context(), &driver.SignRequest{
 			Method:       http.MethodGet,
 			Key:          key,
-			TTL:          time.Minute,
-			Version:      "v/1+=",
-			MinSize:      -1,
+			TTL:          ttl,
+			Version:      version,
+			MinSize:      -1, // no limit
 			MaxSize:      -1,
 			ResponseType: "image/png",
 			ResponseName: "a b\u00e9.png",

@@ -24,10 +24,11 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 		}
 
 		// The header asks MinIO to remove all versions of a key, and all keys below it.
+		forceDelete := http.Header{"X-Minio-Force-Delete": {"true"}}
 		for _, key := range []string{"a", "b", "b/"} {
 			signedURL, err := storage.SignedRemoveURL(t.Context(), b, key)
 			require.NoError(t, err)
-			sendSignedRemove(t, signedURL, http.Header{"X-Minio-Force-Delete": {"true"}})
+			sendSignedRemove(t, signedURL, forceDelete)
 		}
 
 		// No version is gone. There may also be delete markers.
@@ -55,14 +56,16 @@ func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
 
-		status := sendSignedRemove(t, signedURL, http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}})
+		// The server refuses the removal with the header as without it.
+		bypass := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
+		status := sendSignedRemove(t, signedURL, bypass)
 		require.GreaterOrEqual(t, status, 400)
 		status = sendSignedRemove(t, signedURL, nil)
 		require.GreaterOrEqual(t, status, 400)
-
 		_, err = b.Attrs(t.Context(), "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err, "the version must still be there")
 
+		// The owner of the bucket can bypass the lock.
 		err = b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version), storage.WithGovernanceBypass())
 		require.NoError(t, err)
 	})

@@ -201,14 +201,14 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	}
 }
 
-// A signed removal has the value false for each header with which MinIO would remove more, because
-// MinIO obeys unsigned headers, too. Servers that are known not to have the header get none.
+// A signed removal sets each header with which MinIO would remove more to false, because MinIO obeys
+// unsigned headers, too. Servers that are known not to have such headers get none.
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
 	tests := []struct {
-		profile    string
-		ofObject   []string // headers of a removal of an object
-		ofAVersion []string // headers of a removal of a version
+		profile    string   // names the server, if it is known
+		ofObject   []string // the headers that the removal of an object signs
+		ofAVersion []string // the headers that the removal of a version signs
 	}{
 		{profile: "aws"},
 		{profile: "versitygw"},

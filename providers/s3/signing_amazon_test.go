@@ -226,13 +226,15 @@ func TestSignedURLOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("new"))
 	require.NoError(t, err)
+
+	// The version is one of several signed parameters.
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a",
 		storage.WithVersion(old.Version),
 		storage.WithDownloadName("caf\u00e9 1.txt"),
 		storage.WithResponseContentType("text/x-old"))
 	require.NoError(t, err)
 
-	code, text := stranger{config.HTTPClient}.do(t, signedURL, "", nil)
-	require.Equal(t, http.StatusOK, code, text)
-	require.Equal(t, "old", text)
+	status, content := stranger{config.HTTPClient}.do(t, signedURL, "", nil)
+	require.Equal(t, http.StatusOK, status, content)
+	require.Equal(t, "old", content)
 }

@@ -73,13 +73,14 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
-			const text = "123456789"
-			const crc = 0xE3069283 // of the text
+			const content = "123456789"
+			const crc = 0xE3069283 // of the content
 			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(crc))
 			require.NoError(t, err)
 
+			// Only the content with this checksum is accepted.
 			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "987654321").Status, 400)
-			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, text).Status)
+			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, content).Status)
 
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
@@ -89,7 +90,8 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 	}
 }
 
-// Without a content type, SignedUploadURL signs only the host header.
+// Without a content type, SignedUploadURL signs only the header Host, so that a client may send any
+// content type or none.
 func TestSignedUploadURLWithoutType(t *testing.T) {
 	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -114,6 +116,8 @@ func TestSignedUploadURLWithoutType(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))
 	require.Empty(t, signedURL.Header)
+
+	// Both clients can upload.
 	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds no content type")
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "curl adds a content type")
 }

@@ -10,11 +10,12 @@ import (
 
 // A form stores its tags with the object, and the server refuses a client that leaves them out.
 func TestSignedUploadFormTags(t *testing.T) {
+	const minSize, maxSize = 0, 100
 	tags := map[string]string{"two words": "a+b=c", "k": "v:w"}
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		b := s.open(t, s.bucket(t, false))
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 100, storage.WithTags(tags))
+		form, err := storage.SignedUploadForm(t.Context(), b, "a", minSize, maxSize, storage.WithTags(tags))
 		require.NoError(t, err)
 
 		status, text := postForm(t, form, "text")

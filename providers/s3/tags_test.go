@@ -88,7 +88,7 @@ func TestCopyReadsNoTags(t *testing.T) {
 		name          string
 		source        map[string]string // the header of a HEAD
 		opts          []storage.CopyOption
-		wantDirective string
+		wantDirective string // the header X-Amz-Tagging-Directive of the copy
 		wantCount     int
 	}{
 		{name: "the source has tags", source: withTags, wantCount: 3},
@@ -104,6 +104,7 @@ func TestCopyReadsNoTags(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server replies first to a HEAD of the source, and then to the copy.
 			server := newStandIn(t, reply{Header: tt.source}, reply{Body: copied})
 			b := engine.New(server.openDriver(t, "aws"))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", tt.opts...)

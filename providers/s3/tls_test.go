@@ -21,9 +21,11 @@ import (
 )
 
 // An object that a custom HTTP client uploads over TLS keeps its bytes, content encoding and
-// CRC32C. The SDK alone would send the checksum in a trailer.
+// CRC32C. The SDK by itself would send the checksum after the body, in a trailer.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
+
+	// The bucket is created by a client that trusts the certificate of the server.
 	secure := *s
 	secure.raw = secure.clientOver(newTrustingClient(t, os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")))
 	profile, _ := s3.NamedProfile("minio")

@@ -89,14 +89,18 @@ func TestPutPartChecksumTrailer(t *testing.T) {
 		Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
 	})
 	d := newDriverAt(t, server.URL, "aws")
+
+	// The driver uses trailers for parts only.
 	require.True(t, d.Describe().PartChecksumWhileSending)
 	require.False(t, d.Describe().ChecksumWhileSending,
 		"a server that ignores a trailer would show the frames of the chunks as an object")
 
+	// The checksum of the part is unknown until its body has been read.
 	part, err := d.PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
 	require.NoError(t, err)
 	require.Equal(t, driver.Part{Number: 7, Tag: anETag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
 
+	// The body has a chunk of 5 bytes, the empty last chunk, and the trailer.
 	got := server.Last(t)
 	require.Equal(t, "PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart", got.Line())
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", got.Body)

@@ -184,6 +184,7 @@ func versionsOf(page *driver.VersionPage) []string {
 // ListVersions keeps Amazon's order, in which the times may jump: a version from a multipart upload
 // has the time at which the upload began.
 func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
+	// The multipart upload of v2 began before the marker m1 was added, and was completed after it.
 	const body = `<ListVersionsResult>
 		<IsTruncated>true</IsTruncated>
 		<NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
@@ -296,6 +297,7 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // With a delimiter, ListVersions returns the common prefixes among the versions, in the order of
 // their keys.
 func TestListVersionsWithPrefixes(t *testing.T) {
+	// The keys are encoded as in a URL, and a common prefix has no Key that counts.
 	server := newStandIn(t, reply{Body: `<ListVersionsResult>
 		<Version>
 			<Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner>
@@ -316,15 +318,16 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 // versitygw lists an old version with the time at which it was replaced, but RestoreAt needs the
 // time of the version, which its id contains.
 func TestListVersionsTimesOnVersitygw(t *testing.T) {
-	// The id is a ULID, which begins with the time of the version in milliseconds.
+	// The id is a ULID, which begins with the time of the version in milliseconds, and has no letter U.
 	const id, listedTime = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
 	timeOfID := time.UnixMilli(1469918176385).UTC()
 	listed, err := time.Parse(time.RFC3339, listedTime)
 	require.NoError(t, err)
 
 	tests := []struct {
-		name, profile, id, latest string
-		want                      time.Time
+		name, profile, id string
+		latest            string // "true" for the current version
+		want              time.Time
 	}{
 		{name: "an old version", profile: "versitygw", id: id, latest: "false", want: timeOfID},
 		{name: "the current version", profile: "versitygw", id: id, latest: "true", want: listed},
