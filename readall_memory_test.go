@@ -26,6 +26,8 @@ func TestReadClaimedReturnsAllBytes(t *testing.T) {
 // ReadRanges returns all bytes of its ranges, even if they exceed its first allocation and the size of one request.
 func TestReadRangesReturnsAllBytes(t *testing.T) {
 	const size = 10_500
+
+	// numbers is the content of the object, too.
 	content := make([]byte, size)
 	_, _ = numbers{}.ReadAt(content, 0)
 

@@ -95,19 +95,21 @@ func TestReadAtEndsWithClose(t *testing.T) {
 				// ReadAt waits for a download, which never comes.
 				object := &generatedObject{size: 10_000, held: make(chan struct{})}
 				reader := openGenerated(t, object, WithBlockSize(blockSize))
-				var read sync.WaitGroup
-				var err error
-				read.Go(func() {
-					_, err = reader.ReadAt(make([]byte, tt.length), 500)
+				var reading sync.WaitGroup
+				var interruptedErr error
+				reading.Go(func() {
+					_, interruptedErr = reader.ReadAt(make([]byte, tt.length), 500)
 				})
 				synctest.Wait()
 
+				// Close ends it.
 				require.NoError(t, reader.Close())
-				read.Wait()
-				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
-				require.ErrorContains(t, err, "closed")
+				reading.Wait()
+				require.Equal(t, InvalidArgument, CodeOf(interruptedErr), "%v", interruptedErr)
+				require.ErrorContains(t, interruptedErr, "closed")
 
-				_, err = reader.ReadAt(make([]byte, 1), 0)
+				// A later ReadAt fails in the same way.
+				_, err := reader.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
 			})
 		})

@@ -216,6 +216,7 @@ func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Downloads of this bucket close the channel reached, and then wait until ctx ends.
 			waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			go func() {

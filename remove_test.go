@@ -55,10 +55,12 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 				}
 				return err
 			}
-			bucket := engine.New(store, driver.WithLayer(faults.WithLimits(tt.limits)),
-				driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, replaceAfterList)
-				}))
+			intercept := func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, replaceAfterList)
+			}
+			bucket := engine.New(store,
+				driver.WithLayer(faults.WithLimits(tt.limits)),
+				driver.WithLayer(intercept))
 			if tt.prefix != "" {
 				bucket = storage.Prefixed(bucket, tt.prefix)
 			}
