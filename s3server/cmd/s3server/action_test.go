@@ -59,6 +59,7 @@ func TestActionUsesEachInput(t *testing.T) {
 		}
 	}
 
+	// Each input is used, and has a description and a default.
 	for name, input := range a.Inputs {
 		require.True(t, used[name], name)
 		require.NotEmpty(t, input.Description, name)
@@ -66,6 +67,7 @@ func TestActionUsesEachInput(t *testing.T) {
 	}
 	require.NotContains(t, step.Run, "${{", "an expression in a script permits injections")
 
+	// The script sets each output by printing a line such as "name=value".
 	for name, output := range a.Outputs {
 		require.Equal(t, "${{ steps."+step.ID+".outputs."+name+" }}", output.Value)
 		require.Contains(t, step.Run, `echo "`+name+"=")
@@ -157,8 +159,10 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 		}
 	}
 
+	// The configuration files of this machine must not count.
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+
 	c, err := config.LoadDefaultConfig(t.Context())
 	require.NoError(t, err)
 	list, err := s3.NewFromConfig(c).ListBuckets(t.Context(), &s3.ListBucketsInput{})
@@ -205,8 +209,9 @@ func TestMakefileOfManual(t *testing.T) {
 	require.NoError(t, err)
 
 	// The target is the first block of make in the manual.
-	target := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(manual))
-	require.NotNil(t, target)
+	match := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(manual))
+	require.NotNil(t, match)
+	target := match[1]
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("make is missing")
 	}
@@ -220,7 +225,7 @@ func TestMakefileOfManual(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), "make", "-f", "-")
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-		cmd.Stdin = strings.NewReader(strings.Replace(target[1], "127.0.0.1:9000", address, 1))
+		cmd.Stdin = strings.NewReader(strings.Replace(target, "127.0.0.1:9000", address, 1))
 		data, err := cmd.CombinedOutput()
 		return string(data), err
 	}

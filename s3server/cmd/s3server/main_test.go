@@ -52,6 +52,7 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 
 	interrupt()
 
+	// The exit is a success, and the server no longer answers.
 	require.Zero(t, <-exit)
 	require.Contains(t, stderr.String(), "export AWS_ENDPOINT_URL="+line)
 	require.Equal(t, exitFailure, checkHealth(url))

@@ -14,13 +14,16 @@ import (
 
 // The access log has a line for each request, and no secret.
 func TestAccessLogLines(t *testing.T) {
-	const key, keyPattern = "a\nb", `"a\\nb"`
+	const (
+		key        = "a\nb"
+		keyPattern = `"a\\nb"` // matches the key as the log quotes it
+	)
 	name := filepath.Join(t.TempDir(), "log")
 	server := startServer(t, environment(), "--create", "photos", "--access-log", name)
 	exported := server.export()
 	c := newClient(t)
 
-	// Send three requests.
+	// Send a PUT, a presigned GET, and a GET that is refused because it is not signed.
 	putObject(t, c, "photos", key, "hello")
 	presigned, err := s3.NewPresignClient(c).PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String("photos"),
@@ -39,9 +42,9 @@ func TestAccessLogLines(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	require.Len(t, lines, 3, string(text))
-	accessKey := exported["AWS_ACCESS_KEY_ID"]
 
 	// The lines are in the order of the requests.
+	accessKey := exported["AWS_ACCESS_KEY_ID"]
 	require.Regexp(t, `^time=\S+Z remote=127\.0\.0\.1:\d+ access_key=`+accessKey+` method=PUT operation=PutObject `+
 		`bucket=photos object=`+keyPattern+` status=200 .*received=\d+ sent=0 seconds=0\.`, lines[0])
 	require.Regexp(t, `method=GET operation=GetObject bucket=photos object=`+keyPattern+

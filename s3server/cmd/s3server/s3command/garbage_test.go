@@ -19,6 +19,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 		require.NoError(t, err)
 		return service
 	}
+	// Without a service, the server keeps its data in memory.
 	memory := func() driver.ServiceDriver {
 		return nil
 	}
@@ -27,7 +28,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 		name    string
 		service func() driver.ServiceDriver
 		env     func(string) (string, bool)
-		percent uint64
+		percent uint64 // while the server runs
 	}{
 		{name: "directory", service: directory, env: environment(), percent: 200},
 		{name: "directory, GOGC is set", service: directory, env: environment("GOGC", "77"), percent: oldPercent},

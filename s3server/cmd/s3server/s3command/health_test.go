@@ -50,6 +50,8 @@ func TestHealthIsBucketName(t *testing.T) {
 // The path /favicon.ico is a key of the bucket at the host of a bucket or website, and a health check at other hosts.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := startServer(t, environment(), "--create", "photos", "--domain", "s3.localhost")
+
+	// The bucket refuses an unsigned request, and is no website. A health check succeeds.
 	tests := []struct {
 		host   string
 		status int
@@ -67,7 +69,6 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 			req.Host = tt.host
 
 			resp, err := http.DefaultClient.Do(req)
-
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, tt.status, resp.StatusCode)
@@ -80,8 +81,8 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 func TestCheckHealth(t *testing.T) {
 	server := startServer(t, environment())
 	secure := startServer(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
-	other := httptest.NewServer(http.NotFoundHandler())
-	defer other.Close()
+	otherServer := httptest.NewServer(http.NotFoundHandler())
+	defer otherServer.Close()
 
 	// The address may have a path, and the certificate need not be trusted.
 	require.NoError(t, CheckHealth(t.Context(), server.url))
@@ -89,7 +90,7 @@ func TestCheckHealth(t *testing.T) {
 	require.NoError(t, CheckHealth(t.Context(), secure.url))
 
 	// Another server, or HTTP in place of HTTPS, is not healthy.
-	require.ErrorContains(t, CheckHealth(t.Context(), other.URL), "404")
+	require.ErrorContains(t, CheckHealth(t.Context(), otherServer.URL), "404")
 	insecureURL := strings.Replace(secure.url, "https", "http", 1)
 	require.ErrorContains(t, CheckHealth(t.Context(), insecureURL), "400")
 

@@ -210,20 +210,7 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	require.NoError(t, err)
 	r.ContentLength = 2
 	r.Header.Set("Expect", "100-continue") // the client sends the body when the server reads it
-	status := make(chan int, 1)
-	go func() {
-		c := http.Client{Transport: &http.Transport{
-			DisableKeepAlives:     true,
-			ExpectContinueTimeout: time.Minute,
-		}}
-		response, err := c.Do(r)
-		if err != nil {
-			status <- 0
-			return
-		}
-		_ = response.Body.Close()
-		status <- response.StatusCode
-	}()
+	status := startRequest(r)
 	_, err = io.WriteString(sender, "a")
 	require.NoError(t, err)
 
@@ -246,6 +233,26 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	require.NoError(t, sender.Close())
 	require.Equal(t, http.StatusOK, <-status)
 	server.stop()
+}
+
+// startRequest sends a request in the background, and returns a channel that receives the status of its response, or 0
+// if the request fails.
+func startRequest(r *http.Request) <-chan int {
+	status := make(chan int, 1)
+	go func() {
+		c := http.Client{Transport: &http.Transport{
+			DisableKeepAlives:     true,
+			ExpectContinueTimeout: time.Minute,
+		}}
+		response, err := c.Do(r)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = response.Body.Close()
+		status <- response.StatusCode
+	}()
+	return status
 }
 
 // Serve refuses flags that are invalid, contradict each other, or need another flag.
@@ -288,8 +295,9 @@ func TestServeSecondAddressFails(t *testing.T) {
 	f := parseFlags(t, "--metrics", busy.Addr().String())
 	f.Listen = free.Addr().String()
 	err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
-
 	require.ErrorContains(t, err, "address already in use")
+
+	// The address of S3 is free again.
 	require.NoError(t, listen(f.Listen).Close())
 }
 
@@ -398,7 +406,7 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 	t.Run("generated token", func(t *testing.T) {
 		server := startServer(t, environment(), "--create", "photos", "--admin")
 		token := server.export()["S3_ADMIN_TOKEN"]
-		require.Len(t, token, 26)
+		require.Len(t, token, 26, "a generated token has 26 characters")
 
 		// The API refuses a caller without the token.
 		status, _ := sendUnsigned(t, http.MethodGet, server.url+faults)
@@ -427,6 +435,6 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 	t.Run("no flag", func(t *testing.T) {
 		server := startServer(t, environment())
 		status, _ := sendUnsigned(t, http.MethodGet, server.url+faults)
-		require.NotEqual(t, http.StatusUnauthorized, status)
+		require.NotEqual(t, http.StatusUnauthorized, status, "there must be no admin API")
 	})
 }
