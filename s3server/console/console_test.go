@@ -335,6 +335,7 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 
 // If an object cannot be read to its end, the console aborts the download, so that no browser keeps an incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
+	// Each read has a wrong first byte, so it fails at its end, where the checksum is compared.
 	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	corruptReads := faults.New(faults.Corrupt(faults.Get, 0))
 	f := newFixture(t, s3server.Config{
