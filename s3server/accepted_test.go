@@ -350,7 +350,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
 	}
-	send := func(method string, query url.Values, content string) (*http.Response, string) {
+	sendPresigned := func(method string, query url.Values, content string) (*http.Response, string) {
 		t.Helper()
 		query.Set("X-Amz-Expires", "60")
 		r, err := http.NewRequestWithContext(t.Context(), method,
@@ -363,7 +363,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	}
 
 	// A write gets its properties from the URL.
-	response, body := send("PUT", url.Values{
+	response, body := sendPresigned("PUT", url.Values{
 		"x-amz-meta-a":                 {"b"},
 		"x-amz-tagging":                {"c=d"},
 		"X-Amz-Storage-Class":          {"STANDARD_IA"},
@@ -383,7 +383,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
 
 	// A read gets its options from the URL.
-	response, _ = send("GET", url.Values{"x-amz-checksum-mode": {"ENABLED"}}, "")
+	response, _ = sendPresigned("GET", url.Values{"x-amz-checksum-mode": {"ENABLED"}}, "")
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))
 
@@ -394,12 +394,12 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 		{method: "GET", parameter: "x-amz-tagging"},
 	}
 	for _, tt := range refused {
-		response, body = send(tt.method, url.Values{tt.parameter: {"1"}}, "other")
+		response, body = sendPresigned(tt.method, url.Values{tt.parameter: {"1"}}, "other")
 		require.Equal(t, http.StatusNotImplemented, response.StatusCode, "%s: %s", tt.parameter, body)
 	}
 
-	// The bucket has no object lock, so the parameter is understood, but refused.
-	response, body = send("PUT", url.Values{"x-amz-object-lock-legal-hold": {"ON"}}, "other")
+	// The bucket has no object lock, so a parameter of object lock is understood, but refused.
+	response, body = sendPresigned("PUT", url.Values{"x-amz-object-lock-legal-hold": {"ON"}}, "other")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 	require.Equal(t, "content", s.get(t, "k"))
 }

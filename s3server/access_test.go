@@ -242,7 +242,7 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
-	require.Len(t, list.Grants, 2)
+	require.Len(t, list.Grants, 2, "the grants of the owner and of everybody")
 
 	// The ACL of the object can be changed later, too.
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{

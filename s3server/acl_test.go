@@ -649,7 +649,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 			code:              "InvalidBucketAclWithBlockPublicAccessError",
 		},
 		{
-			name:      "no lists",
+			name:      "an ownership without ACLs",
 			ownership: types.ObjectOwnershipBucketOwnerEnforced,
 			code:      "InvalidBucketAclWithObjectOwnership",
 		},
@@ -670,7 +670,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// The owner creates the bucket again, with a public ACL.
+			// The owner creates the bucket again, which would make its ACL public.
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:          aws.String(bucket),
 				ACL:             types.BucketCannedACLPublicRead,
@@ -766,13 +766,15 @@ func TestPolicyMakesDropBox(t *testing.T) {
 			if ownership != "" {
 				s.setOwnership(t, ownership)
 			}
+
+			// Everybody may write.
 			require.NoError(t, s.setPolicy(
 				`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
 
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
 
-			// Nobody else may read the object, not even who has written it.
+			// Only the owner may read the object, and not even who has written it.
 			requests := []struct {
 				method, path string
 				header       map[string]string

@@ -42,6 +42,8 @@ func (s *askedStore) Put(ctx context.Context, w *state.Write, b *state.Body) (*s
 func TestRequestAsksStoreOnce(t *testing.T) {
 	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
 		`"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::photos/*"}]}`
+
+	// Everybody may read and write the bucket, which is also a website.
 	h := New(Config{})
 	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
 	require.NoError(t, h.server.Store.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {

@@ -640,6 +640,8 @@ func withBody(r *http.Request, body string) *http.Request {
 func TestBucketInHost(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
+
+	// Without PathStyle, the client sends to the host photos.localhost.
 	bucketClient := s.client(func(o *s3.Options) {
 		o.UsePathStyle = false
 		o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
@@ -652,6 +654,7 @@ func TestBucketInHost(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "content", readBody(t, output.Body))
 
+	// The path of the request is only the key.
 	requests := s.server.Requests()
 	latest := requests[len(requests)-1]
 	require.True(t, strings.HasPrefix(latest.Host, bucket+".localhost:"), latest.Host)

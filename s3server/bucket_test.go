@@ -161,21 +161,23 @@ func TestListBuckets(t *testing.T) {
 }
 
 // DeleteBucket removes a bucket only after all versions and delete markers, but despite uploads in progress.
-func TestListBucketsAfterDeleteBucket(t *testing.T) {
+func TestDeleteBucketOnlyWithoutVersions(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "k", "x")
-	remove := func() error {
+	deleteBucket := func() error {
 		_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 		return err
 	}
 
 	// The bucket has a current object.
-	requireFailure(t, remove(), 409, "BucketNotEmpty")
+	requireFailure(t, deleteBucket(), 409, "BucketNotEmpty")
 
 	// Now it has an older version and a delete marker.
 	s.deleteObject(t, "k")
-	requireFailure(t, remove(), 409, "BucketNotEmpty")
+	requireFailure(t, deleteBucket(), 409, "BucketNotEmpty")
+
+	// Delete both.
 	for _, id := range s.versionIDs(t, 10) {
 		id = strings.TrimPrefix(id, "!") // the mark of a delete marker
 		s.deleteVersion(t, "k", id)
@@ -183,9 +185,10 @@ func TestListBucketsAfterDeleteBucket(t *testing.T) {
 
 	// An upload in progress does not prevent the deletion.
 	s.beginUpload(t, "k")
-	require.NoError(t, remove())
-	requireFailure(t, remove(), 404, "NoSuchBucket")
+	require.NoError(t, deleteBucket())
 
+	// The bucket no longer exists.
+	requireFailure(t, deleteBucket(), 404, "NoSuchBucket")
 	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NotFound")
 }

@@ -221,7 +221,7 @@ func TestUploadPartWithSHA512(t *testing.T) {
 	})
 	contents := []string{"0123456789", "last"}
 
-	// Each part has its checksum.
+	// Upload each part with its checksum.
 	var parts []types.CompletedPart
 	joinedSums := "" // the checksums of the parts as bytes
 	for i, content := range contents {
@@ -247,13 +247,13 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		joinedSums += string(sum)
 	}
 
-	// CompleteMultipartUpload refuses a wrong checksum of a part, or one of another algorithm.
+	// CompleteMultipartUpload refuses a wrong checksum of a part.
 	wrongParts := []types.CompletedPart{parts[0], parts[1]}
 	wrongParts[1].ChecksumSHA512 = sumSHA512("other")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
 	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
 
-	// The upload was begun with another algorithm than this one.
+	// It also refuses a checksum of another algorithm than that of the upload.
 	wrongParts[1].ChecksumSHA512 = nil
 	wrongParts[1].ChecksumXXHASH3 = aws.String("AAAAAAAAAAA=")
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))

@@ -226,6 +226,7 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 			wantRegion:  "eu-west-1",
 			repeatError: "BucketAlreadyOwnedByYou",
 		},
+		// In the default region, the owner may create the bucket again.
 		{name: "default location", location: "us-east-1", wantRegion: "us-east-1"},
 		{name: "no location", location: "", wantRegion: "us-east-1"},
 	}
@@ -287,64 +288,66 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 
 // A presigned URL permits what its access key permits, so that the URL of a read-only key works for a GET only.
 func TestAccountKeyLimitsURLs(t *testing.T) {
-	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
-	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
-	getBy := func(t *testing.T, key int) (*http.Response, string) {
-		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
-		})
-		require.NoError(t, err)
-		return s.send(t, "GET", presigned.URL, nil, nil)
-	}
-	putBy := func(t *testing.T, key int, object string) (*http.Response, string) {
-		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    &object,
-		})
-		require.NoError(t, err)
-		return s.send(t, "PUT", presigned.URL, nil, nil)
-	}
-
+	s, _, _ := startWithACLs(t)
 	tests := []struct {
 		name      string
-		key       int
+		signer    int // ownerKey, otherKey or readOnlyKey
 		getStatus int
 		mayPut    bool
 	}{
-		{name: "owner", key: ownerKey, getStatus: 200, mayPut: true},
-		{name: "other account", key: otherKey, getStatus: 403, mayPut: false},
-		{name: "read-only key", key: readOnlyKey, getStatus: 200, mayPut: false},
+		{name: "owner", signer: ownerKey, getStatus: 200, mayPut: true},
+		{name: "other account", signer: otherKey, getStatus: 403, mayPut: false},
+		{name: "read-only key", signer: readOnlyKey, getStatus: 200, mayPut: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.put(t, "k", "content")
 
-			response, body := getBy(t, tt.key)
+			getURL, err := s3.NewPresignClient(s.clientOf(tt.signer)).PresignGetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("k"),
+			})
+			require.NoError(t, err)
+			response, body := s.send(t, "GET", getURL.URL, nil, nil)
 			require.Equal(t, tt.getStatus, response.StatusCode, body)
 
-			response, body = putBy(t, tt.key, "k")
-			require.Equal(t, tt.mayPut, response.StatusCode == 200, body)
+			response, body = s.putByURL(t, tt.signer, "k")
+			succeeds := response.StatusCode == 200
+			require.Equal(t, tt.mayPut, succeeds, body)
 		})
 	}
+}
 
-	// If everybody may write, an object belongs to the account whose key signed the URL.
+// If everybody may write to a bucket, an object belongs to the account whose key signed the URL of the upload.
+func TestSignerOfURLOwnsObject(t *testing.T) {
+	s, bucketOwner, otherID := startWithACLs(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    types.BucketCannedACLPublicReadWrite,
 	})
 	require.NoError(t, err)
-	response, body := putBy(t, otherKey, "theirs")
+
+	response, body := s.putByURL(t, otherKey, "theirs")
 	require.Equal(t, 200, response.StatusCode, body)
+
 	acl, err := s.clientOf(otherKey).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("theirs"),
 	})
 	require.NoError(t, err)
+	require.Equal(t, otherID, *acl.Owner.ID)
+	require.NotEqual(t, bucketOwner, *acl.Owner.ID)
+}
 
-	// The owner of the object is not that of the bucket.
-	bucketOwnerGrant := s.bucketGrants(t)[2]
-	require.NotEqual(t, bucketOwnerGrant, *acl.Owner.ID+" FULL_CONTROL")
+// putByURL puts an empty object by a presigned URL that one of the keys of twoAccounts signs.
+func (s *store) putByURL(t *testing.T, signer int, key string) (*http.Response, string) {
+	t.Helper()
+	putURL, err := s3.NewPresignClient(s.clientOf(signer)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    &key,
+	})
+	require.NoError(t, err)
+	return s.send(t, "PUT", putURL.URL, nil, nil)
 }
 
 // A signed form permits what its access key permits: nothing with a read-only key, nor with a key of another account

@@ -62,7 +62,10 @@ func TestConditionsOfDelete(t *testing.T) {
 
 // DeleteObjects returns a result for each of at most 1000 keys, or only the errors if the request is quiet.
 func TestDeleteObjectsResults(t *testing.T) {
-	const maxKeys = 1000
+	const (
+		maxKeys   = 1000
+		wrongETag = `"x"`
+	)
 	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
@@ -74,12 +77,12 @@ func TestDeleteObjectsResults(t *testing.T) {
 		})
 	}
 
-	// A missing key without a condition counts as deleted.
+	// The two keys with a condition fail. A missing key without one counts as deleted.
 	output, err := deleteObjects(&types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("a")},
-		{Key: aws.String("a/b"), ETag: aws.String(`"x"`)},
+		{Key: aws.String("a/b"), ETag: aws.String(wrongETag)},
 		{Key: aws.String("none")},
-		{Key: aws.String("none"), ETag: aws.String(`"x"`)},
+		{Key: aws.String("none"), ETag: aws.String(wrongETag)},
 		{Key: aws.String("é")},
 		{Key: aws.String(`quote"'<>`)},
 	}})

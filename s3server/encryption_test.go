@@ -95,17 +95,16 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	_, err = s.HeadObject(t.Context(), otherKey.head())
 	requireFailure(t, err, http.StatusForbidden, "Forbidden")
 
-	// CopyObject needs the key of the source, but does not encrypt the copy with it.
+	// Without the key of the source, a copy fails.
 	copyObject := &s3.CopyObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("copy"),
 		CopySource: aws.String(bucket + "/k"),
 	}
-
-	// Without the key of the source, the copy fails.
 	_, err = s.CopyObject(t.Context(), copyObject)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
+	// With the key, the copy succeeds, but is not encrypted with it.
 	copyObject.CopySourceSSECustomerAlgorithm = key.algorithm
 	copyObject.CopySourceSSECustomerKey = key.key
 	copyObject.CopySourceSSECustomerKeyMD5 = key.md5

@@ -137,11 +137,15 @@ func TestFaultDropsResponse(t *testing.T) {
 
 // A fault can cut off, change, stall or slow down the body of a response.
 func TestFaultBreaksBody(t *testing.T) {
+	const (
+		cutAfter   = 40_001
+		flipAt     = 40_000
+		stallAfter = 10
+	)
+	// The client must not find the faults itself by the checksum.
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-
-	// The client must not find the faults itself by the checksum.
 	content := strings.Repeat("0123456789", 5000)
 	s.put(t, "k", content)
 	get := func(ctx context.Context) io.ReadCloser {
@@ -153,11 +157,6 @@ func TestFaultBreaksBody(t *testing.T) {
 		})
 		return output.Body
 	}
-	const (
-		cutAfter   = 40_001
-		flipAt     = 40_000
-		stallAfter = 10
-	)
 
 	// The body ends early.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(cutAfter)), Times: 1})
@@ -194,6 +193,8 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
+
+	// Deny the deletion of "a", and return another key and version for it.
 	s.server.Inject(s3server.Fault{
 		Operation: "DeleteObjects",
 		Deny: func(key, _ string) (shownKey, shownVersion string, denied bool) {
@@ -241,7 +242,7 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	oldETag := s.put(t, "k", "0123456789")
 
-	// A condition of PutObject is ignored.
+	// A condition of PutObject that does not hold, because the object exists, is ignored.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
 	input := putInput("k", "9876543210")
 	input.IfNoneMatch = aws.String("*")
@@ -269,7 +270,7 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	s.server.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
-	// The condition of a key of DeleteObjects is ignored.
+	// A condition of DeleteObjects that does not hold, because the object has changed, is ignored.
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
 	deleted, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),

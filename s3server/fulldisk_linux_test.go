@@ -170,7 +170,7 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
-	// With space again, the same request succeeds.
+	// After one of the files that fill the disk was removed, the same request succeeds.
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
 	_, err = s.CreateBucket(t.Context(), input)
 	require.NoError(t, err)

@@ -299,6 +299,8 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 				require.Equal(t, tt.value, response.Header.Get("Content-Disposition"))
 				return
 			}
+
+			// The error names the parameter.
 			require.Equal(t, 400, response.StatusCode)
 			require.Equal(t, "InvalidArgument", parseError(t, body).Code)
 			require.Contains(t, body, "<ArgumentName>response-content-disposition</ArgumentName>")

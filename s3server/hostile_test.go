@@ -99,13 +99,14 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 	require.Equal(t, "01234", s.get(t, "k"))
 }
 
-// The server ends a request whose client does not read the response.
+// The server ends a request whose client does not read the response for longer than the idle timeout.
 func TestHostileClientReadsNothing(t *testing.T) {
 	const size = 32 << 20
 	s := startServer(t, s3server.Config{
-		Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20},
+		Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 2 * size},
 	})
-	// Operations of this bucket have no timeout.
+
+	// Upload the object without HTTP, so that the idle timeout does not end the upload.
 	b := s.server.Bucket(bucket)
 	defer func() {
 		require.NoError(t, storage.Close(b))
@@ -118,15 +119,16 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// Read only the first byte of the response.
+	// Send the request, and read only the first byte of the response.
 	connection := dial(t, s)
-	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
-		strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
+	target := strings.TrimPrefix(presigned.URL, s.server.URL)
+	host := strings.TrimPrefix(s.server.URL, "http://")
+	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, host)
 	require.NoError(t, err)
 	_, err = io.ReadFull(connection, make([]byte, 1))
 	require.NoError(t, err)
 
-	// The server ends the request before it has sent the whole object.
+	// The server ends the request before it has sent the whole object, and then serves none.
 	requireBusy(t, s, 0)
 	received, _ := io.Copy(io.Discard, connection)
 	require.Less(t, received, int64(size))
@@ -135,6 +137,8 @@ func TestHostileClientReadsNothing(t *testing.T) {
 // The server refuses a request without waiting for the end of its endless body.
 func TestHostileEndlessBody(t *testing.T) {
 	s := startServer(t, s3server.Config{Limits: impatient})
+
+	// The client never ends the body of these requests.
 	tests := []struct{ name, request string }{
 		{
 			name:    "a GET with a body",
@@ -367,18 +371,20 @@ func TestHostileManyBuckets(t *testing.T) {
 
 // A request above the limit waits until another one has ended.
 func TestHostileManyRequests(t *testing.T) {
-	s := startServer(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
+	const limit = 2
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{MaxConnections: limit}})
 	first := dial(t, s)
 	second := dial(t, s)
 	waiting := dial(t, s)
 
 	// Two clients do not send the whole body.
+	host := strings.TrimPrefix(s.server.URL, "http://")
 	for _, connection := range []net.Conn{first, second} {
 		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf",
-			s.presignedPut(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
+			s.presignedPut(t, "k"), host)
 		require.NoError(t, err)
 	}
-	requireBusy(t, s, 2)
+	requireBusy(t, s, limit)
 
 	// A third client gets no response.
 	_, err := io.WriteString(waiting, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -387,7 +393,7 @@ func TestHostileManyRequests(t *testing.T) {
 	_, err = waiting.Read(make([]byte, 1))
 	require.Error(t, err)
 
-	// After one of the two has left, the third client gets a response.
+	// After one of the two has left, the third client gets a response, which refuses its unsigned request.
 	require.NoError(t, first.Close())
 	require.NoError(t, waiting.SetReadDeadline(time.Now().Add(5*time.Minute)))
 	status, _ := readResponse(t, waiting)

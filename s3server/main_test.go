@@ -91,7 +91,7 @@ func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *st
 	return open(t, c, options...)
 }
 
-// open starts a server without a bucket.
+// open starts a server that has the usual bucket, unless c names others.
 func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	t.Helper()
 	if c.Buckets == nil {

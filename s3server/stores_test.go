@@ -47,7 +47,7 @@ const noOrderOfIDs = "^TestListVersionsAfterMissingVersion$"
 // that were uploaded in parts have no parts. Access lists of objects do not change, nothing is
 // encrypted, and no lifecycle runs: such requests are NotImplemented.
 const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(Conformance|EncryptionRefused|Missing|ShowsObjects|Tags)|" +
-	"CORS|Checksums$|ChecksumsOfParts|Complete|Conditions|Copy|CreateBucket$|CreateMultipartUpload|DefaultRetention|DeleteObjects|" +
+	"CORS|Checksums$|ChecksumsOfParts|Complete|Conditions|Copy|CreateBucket$|CreateMultipartUpload|DefaultRetention|DeleteBucketOnly|DeleteObjects|" +
 	"FaultNamesFailures|Form$|GetObjectRanges|HostNamesBucket|LegalHold|LifecycleRulesRefused|ListBuckets|ListObjects|ListParts|LocksRefused|" +
 	"NotificationConfigurationRefused|Policy(Decides|JudgesBatch|JudgesTags|Refused)|PutObject|RequestsRefused|Retention(CanBe|Keeps)|" +
 	"Tags$|TagsRefused|UploadPartRefused)"
