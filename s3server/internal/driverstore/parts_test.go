@@ -34,10 +34,9 @@ func (r *waitingReader) Read([]byte) (int, error) {
 // Many slow clients can send parts of an upload at the same time.
 func TestPutPartOfSlowClients(t *testing.T) {
 	s := newPhotosStore(t)
-
-	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
-	require.NoError(t, s.BeginUpload(t.Context(), u))
-	u, err := s.Upload(t.Context(), "photos", "k", u.ID)
+	upload := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+	require.NoError(t, s.BeginUpload(t.Context(), upload))
+	upload, err := s.Upload(t.Context(), "photos", "k", upload.ID)
 	require.NoError(t, err)
 
 	// Each part waits for all others, so the test would not end if one blocked another.
@@ -47,15 +46,15 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	errs := make([]error, clients)
 	for i := range errs {
 		wg.Go(func() {
-			d := checksum.NewDigest(u.Kind, false)
-			_, errs[i] = s.PutPart(t.Context(), u, i+1, &state.Body{
+			_, errs[i] = s.PutPart(t.Context(), upload, i+1, &state.Body{
 				From:   &waitingReader{barrier: &barrier},
-				Digest: d,
+				Digest: checksum.NewDigest(upload.Kind, false),
 				Check:  func() error { return nil },
 			})
 		})
 	}
 	wg.Wait()
+
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
@@ -105,18 +104,18 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	require.NoError(t, err)
 
 	// Begin an upload with as many parts as the store removes at the same time.
-	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
-	require.NoError(t, s.BeginUpload(t.Context(), u))
-	u, err = s.Upload(t.Context(), "photos", "k", u.ID)
+	upload := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+	require.NoError(t, s.BeginUpload(t.Context(), upload))
+	upload, err = s.Upload(t.Context(), "photos", "k", upload.ID)
 	require.NoError(t, err)
 	for number := range maxPartRecords {
-		putPart(t, s, u, number+1)
+		putPart(t, s, upload, number+1)
 	}
 
-	require.NoError(t, s.Abort(t.Context(), u))
+	require.NoError(t, s.Abort(t.Context(), upload))
 
 	// Nothing is left of the upload.
-	parts, _, err := s.Parts(t.Context(), u, 0, 10)
+	parts, _, err := s.Parts(t.Context(), upload, 0, 10)
 	require.Empty(t, parts)
 	require.Error(t, err)
 }

@@ -164,13 +164,15 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 	for _, tt := range recordCases {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore(t, tt.newService(t), "photos", "archive")
-			u := beginUpload(t, s, "photos")
+			upload := beginUpload(t, s, "photos")
+
+			// Another program copies the records of the upload to another bucket.
 			archive := recordsOf(t, s, "archive")
 			copyRecords(t, recordsOf(t, s, "photos"), archive)
 			copied := archive.names(t)
 
 			// The copied upload does not exist in the other bucket.
-			_, err := s.Upload(t.Context(), "archive", "k", u.ID)
+			_, err := s.Upload(t.Context(), "archive", "k", upload.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 
 			var listed []string
@@ -184,21 +186,22 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 			require.Empty(t, listed)
 
 			s.SweepUploads(t.Context())
-			require.Equal(t, copied, archive.names(t), "a sweep does not remove them")
+			require.Equal(t, copied, archive.names(t), "a sweep does not remove the copied records")
 
 			// The upload itself continues.
-			parts, _, err := s.Parts(t.Context(), u, 0, 10)
+			parts, _, err := s.Parts(t.Context(), upload, 0, 10)
 			require.NoError(t, err)
 			require.Len(t, parts, 1)
-			require.NoError(t, s.Abort(t.Context(), u))
+			require.NoError(t, s.Abort(t.Context(), upload))
 
-			require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "they do not keep the bucket")
+			require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "the copied records do not keep the bucket")
 		})
 	}
 }
 
 // A sweep removes the records that a killed server left, but no records of another bucket and no other objects.
 func TestSweepRemovesOnlyRecords(t *testing.T) {
+	// These objects have names as the records of parts have.
 	otherObjects := []struct{ name, content string }{
 		{name: "parts/x/notes.txt", content: "notes"},
 		{name: "parts/x/00001", content: `{"Number":1}`},
@@ -220,7 +223,7 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 			copyRecords(t, recordsOf(t, s, "other"), r)
 			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), false))
 
-			// Other objects are at names of records, but have other content.
+			// It also stored objects of its own.
 			for _, object := range otherObjects {
 				r.putRaw(t, object.name, object.content, storage.Properties{})
 			}
@@ -250,11 +253,14 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// This store keeps its records among the objects of the bucket.
 			s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 			require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
 				b.Versioning = tt.versioning
 				return nil
 			}))
+
+			// Beside the records of an upload, there is an object of another program.
 			beginUpload(t, s, "photos")
 			r := recordsOf(t, s, "photos")
 			r.putRaw(t, "notes.txt", "notes", storage.Properties{})
@@ -285,6 +291,8 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 				b.Payer = "Requester"
 				return nil
 			}))
+
+			// Another program copies the settings, which are records, too.
 			copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))
 
 			// A new store reads the copied settings.

@@ -35,10 +35,12 @@ func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	b, settings, err := s.bucketOf(ctx, "photos")
 	require.NoError(t, err)
 
+	// From now on, each call of the store fails.
 	fail := func(context.Context, string, func(context.Context) error) error {
 		return storage.Unavailable
 	}
 	b.records.driver = driver.Intercept(b.records.driver, fail)
+
 	// The settings are so old that they must be read again.
 	b.cached.readAt = time.Time{}
 

@@ -210,11 +210,8 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 
 // Remove reads the attributes of an object only if an event may need them.
 func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
-	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
-	bucket, err := s.store.locate("bucket")
-	require.NoError(t, err)
-	counted := &countedVersions{Driver: bucket.driver}
-	bucket.driver = counted
+	const versioned = false
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), versioned, []string{"a", "b"})
 	remove := func(key string) state.Removal {
 		removal, err := s.store.Remove(t.Context(), &state.RemoveRequest{
 			VersionName: state.VersionName{Bucket: "bucket", Key: key},
@@ -223,11 +220,17 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 		return removal
 	}
 
+	// Count the requests for the attributes of an object.
+	bucket, err := s.store.locate("bucket")
+	require.NoError(t, err)
+	counted := &countedVersions{Driver: bucket.driver}
+	bucket.driver = counted
+
 	// Without notifications, nobody needs to know whether the object existed.
 	remove("a")
 	require.Zero(t, counted.heads)
 
-	// With notifications, the removal reports whether the object existed.
+	// With notifications, the removal reports whether the object existed. The first removal has left only "b".
 	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
 		b.Notification = &notification.Configuration{}
 		return nil
@@ -249,6 +252,7 @@ func (c *countedVersions) ListVersions(
 // A listing of versions with a delimiter skips the content of each common prefix.
 func TestListVersionsPassesOverFolders(t *testing.T) {
 	const (
+		versioned = true
 		maxListed = 30 // of the 200 versions in folders
 		smallPage = 10
 	)
@@ -256,7 +260,9 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
 	}
-	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), true, keys)
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), versioned, keys)
+
+	// Count the versions that the store reads.
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
 	counted := &countedVersions{Driver: bucket.driver}
@@ -276,7 +282,8 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	require.Nil(t, version)
 	require.LessOrEqual(t, counted.listed, smallPage)
 
-	// A page that begins within a folder shows the folder only if it has later keys.
+	// A page that begins within a folder shows the folder only if it has later keys. versionsPage marks a common prefix
+	// with "|".
 	listing := state.Listing{Delimiter: "/", Max: 9}
 	names, _, _, err := s.versionsPage(t.Context(), listing, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
@@ -349,6 +356,7 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 		"memory": func(*testing.T) driver.ServiceDriver {
 			return memstore.NewServiceDriver(memstore.ServiceConfig{})
 		},
+		// Here, the store keeps its records among the objects.
 		"records": func(*testing.T) driver.ServiceDriver {
 			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 		},
