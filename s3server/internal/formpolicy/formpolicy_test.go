@@ -155,7 +155,8 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			names := []string{"content-type", "key"}
 			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
-			require.Equal(t, tt.allowed, err == nil, err)
+			isAllowed := err == nil
+			require.Equal(t, tt.allowed, isAllowed, err)
 		})
 	}
 }

@@ -268,6 +268,8 @@ func TestLockOfHeaders(t *testing.T) {
 // Properties returns the properties of an object from the headers of its upload, and refuses invalid ones.
 func TestProperties(t *testing.T) {
 	const maxMetadata = 100
+
+	// Metadata is encoded as RFC 2047 demands, aws-chunked is not a coding of the object, and unknown headers are ignored.
 	p, err := headers.Properties(header(
 		"X-Amz-Meta-Name", "ü",
 		"Content-Encoding", "aws-chunked, gzip",

@@ -50,6 +50,7 @@ func TestUnescapeRefuses(t *testing.T) {
 
 // Over a provider, the name of an object is its key as far as the provider permits, so that other tools find it.
 func TestEscapeOfGateway(t *testing.T) {
+	// Each Naming says which unusual segments of a key the provider permits. The others are escaped, with the mark "!%".
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}
@@ -81,6 +82,7 @@ func TestEscapeOfGateway(t *testing.T) {
 		})
 	}
 
+	// No key has this name, in which nothing follows the mark.
 	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
 }

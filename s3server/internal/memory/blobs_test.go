@@ -54,9 +54,9 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
 			src := textBody(text, tt.size)
 
-			// After a failure, no memory counts as used.
 			pieces, err := b.put(src)
 			if tt.code != "" {
+				// After a failure, no memory counts as used.
 				require.True(t, s3error.Is(src.Blame(err), tt.code), err)
 				require.Zero(t, b.bytes.used)
 				return
@@ -85,10 +85,11 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 		return int64(stats.HeapAlloc)
 	}
 
-	b := &blobs{}
 	// The garbage of earlier tests must not be collected between two measurements.
 	runtime.GC()
 	before := inUse()
+
+	b := &blobs{}
 	body := &state.Body{
 		From:   io.LimitReader(zeros{}, size),
 		Size:   size,
@@ -100,6 +101,7 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, inUse(), before+size/2)
 
+	// Until KeepAlive, the caller has the pieces.
 	b.release(pieces)
 	require.Less(t, inUse(), before+size/4)
 	runtime.KeepAlive(pieces)

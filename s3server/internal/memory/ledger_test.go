@@ -99,16 +99,11 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	}
 }
 
-// After everything was removed, the ledger counts no memory.
+// After everything was removed, the ledger, which counts the memory of entries, counts none.
 func TestLedgerIsEmptyAtEnd(t *testing.T) {
+	const unlimited = 0
 	ctx := context.Background()
-	s := newStore(t, 0)
-	remove := func(key string) {
-		_, err := s.Remove(ctx, &state.RemoveRequest{
-			VersionName: state.VersionName{Bucket: "photos", Key: key},
-		})
-		require.NoError(t, err)
-	}
+	s := newStore(t, unlimited)
 
 	// Overwrite an object, and change it.
 	for range 2 {
@@ -123,16 +118,7 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	require.NoError(t, err)
 
 	// Of three uploads, complete one, abort one, and let one end with the bucket.
-	begin := func() *state.Upload {
-		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
-		require.NoError(t, s.BeginUpload(ctx, u))
-		for range 2 {
-			_, err := s.PutPart(ctx, u, 1, emptyBody())
-			require.NoError(t, err)
-		}
-		return u
-	}
-	completed := begin()
+	completed := beginWithPart(t, s)
 	parts, _, err := s.Parts(ctx, completed, 0, 10)
 	require.NoError(t, err)
 	_, _, err = s.Complete(ctx, &state.Write{
@@ -141,22 +127,37 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 		Object: state.Object{Parts: make([]state.ObjectPart, 1)},
 	}, completed, parts)
 	require.NoError(t, err)
-	require.NoError(t, s.Abort(ctx, begin()))
-	begin()
+	require.NoError(t, s.Abort(ctx, beginWithPart(t, s)))
+	beginWithPart(t, s)
 
-	// Copy an object.
-	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
+	// Copy an object. Find holds the bytes of its source until Release.
+	source, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)
-	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: v.Object}, v)
+	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: source.Object}, source)
 	require.NoError(t, err)
-	s.Release(v)
+	s.Release(source)
 	require.Positive(t, s.ledger.used)
 
 	// Remove everything.
 	for _, key := range []string{"a", "b", "c"} {
-		remove(key)
+		_, err := s.Remove(ctx, &state.RemoveRequest{
+			VersionName: state.VersionName{Bucket: "photos", Key: key},
+		})
+		require.NoError(t, err)
 	}
 	require.NoError(t, s.DeleteBucket(ctx, "photos"))
 	require.Zero(t, s.ledger.used)
 	require.Zero(t, s.blobs.bytes.used)
+}
+
+// beginWithPart begins an upload of the object "b", and puts its part 1 twice.
+func beginWithPart(t *testing.T, s *Store) *state.Upload {
+	t.Helper()
+	upload := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
+	require.NoError(t, s.BeginUpload(t.Context(), upload))
+	for range 2 {
+		_, err := s.PutPart(t.Context(), upload, 1, emptyBody())
+		require.NoError(t, err)
+	}
+	return upload
 }

@@ -135,18 +135,23 @@ func TestListPages(t *testing.T) {
 
 // A listing with a delimiter reads only the first key of each common prefix.
 func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
+	const (
+		prefixes = 5
+		keys     = 200 * prefixes
+	)
 	s := newStore(t, 0)
 	require.NoError(t, s.updateBucket("photos", func(b *memoryBucket) error {
-		// Each prefix has 200 keys. All but the first have no version, so that reading them panics.
-		for i := range 1000 {
-			b.keys.Set(fmt.Sprintf("%d/%03d", i%5, i), []*state.Version{nil})
+		// All keys of a prefix but the first have no version, so that reading them panics.
+		for i := range keys {
+			b.keys.Set(fmt.Sprintf("%d/%03d", i%prefixes, i), []*state.Version{nil})
 		}
-		for i := range 5 {
+		for i := range prefixes {
 			key := fmt.Sprintf("%d/%03d", i, i)
 			b.keys.Set(key, []*state.Version{{Key: key, ID: state.NullVersion}})
 		}
 		return nil
 	}))
+
 	for _, size := range []int{1, 1000} {
 		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, listAll(t, s, state.Listing{
 			Delimiter: "/",

@@ -419,6 +419,8 @@ func TestJudgeReportsBoth(t *testing.T) {
 
 // The condition key s3:signatureAge is the age of a request's signature in milliseconds, or 0 for version 2.
 func TestConditionOfSignatureAge(t *testing.T) {
+	// The signature of version 4 is a minute old.
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name      string
 		algorithm string
@@ -446,7 +448,6 @@ func TestConditionOfSignatureAge(t *testing.T) {
 			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 
-			// The signature of version 4 is a minute old.
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject",
 				Action:    "s3:GetObject",
@@ -454,7 +455,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 				Algorithm: tt.algorithm,
 				SignedAt:  tt.signedAt,
 				Anonymous: tt.algorithm == "",
-				Now:       time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+				Now:       now,
 			})
 			require.Equal(t, tt.applies, allowed)
 		})

@@ -20,6 +20,30 @@ import (
 
 // Each setting of a bucket survives encoding as JSON, because it would otherwise be lost at a restart.
 func TestBucketStoresEachSetting(t *testing.T) {
+	b := newBucketWithEachSetting(t)
+	fields := reflect.ValueOf(b.Settings)
+	for i := range fields.NumField() {
+		require.False(t, fields.Field(i).IsZero(), "newBucketWithEachSetting must set %s", fields.Type().Field(i).Name)
+	}
+
+	// Decoding brings back each setting. Rename parses the policy, which is decoded as text.
+	document, err := json.Marshal(b)
+	require.NoError(t, err)
+	restored := &Bucket{}
+	require.NoError(t, json.Unmarshal(document, restored))
+	require.NoError(t, restored.Rename("photos"))
+	require.Equal(t, b, restored)
+
+	// After the JSON was copied to another bucket, the policy is about that bucket.
+	copied := &Bucket{}
+	require.NoError(t, json.Unmarshal(document, copied))
+	require.NoError(t, copied.Rename("elsewhere"))
+	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`)
+}
+
+// newBucketWithEachSetting returns the bucket "photos", none of whose settings has its zero value.
+func newBucketWithEachSetting(t *testing.T) *Bucket {
+	t.Helper()
 	parse := func(document string, v any) {
 		require.NoError(t, xml.Unmarshal([]byte(document), v))
 	}
@@ -53,24 +77,5 @@ func TestBucketStoresEachSetting(t *testing.T) {
 	var err error
 	b.Policy, err = policy.Parse([]byte(allow), b.Name)
 	require.NoError(t, err)
-
-	// The test has set each field.
-	fields := reflect.ValueOf(b.Settings)
-	for i := range fields.NumField() {
-		require.False(t, fields.Field(i).IsZero(), "this test must set %s", fields.Type().Field(i).Name)
-	}
-
-	// Decoding brings back each setting.
-	document, err := json.Marshal(b)
-	require.NoError(t, err)
-	restored := &Bucket{}
-	require.NoError(t, json.Unmarshal(document, restored))
-	require.NoError(t, restored.Rename("photos"))
-	require.Equal(t, b, restored)
-
-	// After the JSON was copied to another bucket, the policy is about that bucket.
-	copied := &Bucket{}
-	require.NoError(t, json.Unmarshal(document, copied))
-	require.NoError(t, copied.Rename("elsewhere"))
-	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`)
+	return b
 }

@@ -10,18 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An event is sent up to three times, but only once while the receiver is down.
+// A webhook attempts to send an event three times, but only once after it has lost the last event.
 func TestWebhookRetries(t *testing.T) {
 	tests := []struct {
 		name      string
-		failures  int // of the first attempts
+		failures  int // the number of first requests that fail
 		events    int
-		requests  int
-		lost      int64
-		downAtEnd bool
+		requests  int   // all attempts together
+		lost      int64 // events
+		downAtEnd bool  // whether the last event was lost
 	}{
 		{name: "it never fails", events: 2, requests: 2},
 		{name: "it fails twice", failures: 2, events: 2, requests: 4},
+		// Three attempts for the first event, and one for each later event.
 		{name: "it fails three times", failures: 3, events: 2, requests: 4, lost: 1},
 		{name: "it stays down", failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
 		{name: "it fails four times", failures: 4, events: 3, requests: 5, lost: 2},

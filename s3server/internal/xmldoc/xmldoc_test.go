@@ -26,6 +26,7 @@ type document struct {
 
 // Parse refuses documents that are malformed, or that have unknown or repeated elements.
 func TestParseDocuments(t *testing.T) {
+	// A document may have the elements Name, Size, Id, CRC32, SHA1 and Free, and any number of Part, which has Number.
 	tests := []struct {
 		name    string
 		content string
@@ -46,7 +47,7 @@ func TestParseDocuments(t *testing.T) {
 			content: `<Id>m</Id><Id xmlns="urn:x">n</Id>`,
 			refused: true,
 		},
-		{name: "an element of all checksums", content: "<SHA1>s</SHA1><SHA1>t</SHA1>", refused: true},
+		{name: "an element of an embedded struct twice", content: "<SHA1>s</SHA1><SHA1>t</SHA1>", refused: true},
 		{
 			name:    "an element of a list twice",
 			content: "<Part><Number>1</Number><Number>2</Number></Part>",
@@ -59,12 +60,12 @@ func TestParseDocuments(t *testing.T) {
 			refused: true,
 		},
 		{name: "an element in text", content: "<Name>n<Name/></Name>", refused: true},
-		{name: "what is not of the document", content: "<Kept>k</Kept>", refused: true},
+		{name: "a field that is no element", content: "<Kept>k</Kept>", refused: true},
 		{name: "the name of a field in Go", content: "<ID>i</ID>", refused: true},
 		{name: "a type that is embedded", content: "<sums/>", refused: true},
 		{name: "a number that is none", content: "<Size>x</Size>", refused: true},
 		{name: "an element that does not end", content: "<Name>", refused: true},
-		{name: "what follows the document", content: "</Document><Document>", refused: true},
+		{name: "a second document", content: "</Document><Document>", refused: true},
 		{
 			name:    "elements that are nested too deeply",
 			content: strings.Repeat("<Free>", 40) + strings.Repeat("</Free>", 40),
