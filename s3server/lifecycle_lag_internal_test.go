@@ -273,8 +273,12 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The rule archives objects of at least this size with the tag keep=no, after an hour that counts as a day.
+			const minSize = 128 << 10
 			s := startLagging(t, lagConfig{inDirectory: tt.directory, rule: transitionsAfterDay})
-			s.put(t, strings.Repeat("x", 128<<10), storage.WithTags(map[string]string{"keep": "no"}))
+			s.put(t, strings.Repeat("x", minSize), storage.WithTags(map[string]string{"keep": "no"}))
+
+			// From now on, listings show the object as it is. Two hours later, it gets another tag.
 			s.store.lag(t)
 			s.ahead = 2 * time.Hour
 			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))

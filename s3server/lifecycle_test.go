@@ -240,7 +240,7 @@ func TestLifecycleExpiresVersions(t *testing.T) {
 
 	s.runLater(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
-	require.Len(t, s.versionIDs(t, 10), 5, "a marker, and two more versions are kept")
+	require.Len(t, s.versionIDs(t, 10), 5, "the delete marker of a, its three versions, and b")
 }
 
 // Lifecycle rules remove a delete marker after all versions of its key have expired.
@@ -257,6 +257,8 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 		expireMarkers    = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
 		expireAfterFive  = "<Expiration><Days>5</Days></Expiration>"
 	)
+
+	// No rule is about "c".
 	s.setLifecycle(t, rule("a", expireMarkers+expireNoncurrent)+rule("b", expireAfterFive+expireNoncurrent))
 	s.server.RunLifecycle()
 	require.Len(t, s.versionIDs(t, 10), 6, "no version has expired")
@@ -379,56 +381,71 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s.setLifecycle(t,
 		rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 2)
+	require.Len(t, s.versionIDs(t, 10), 2, "the current version, and the one with a legal hold")
+}
+
+// twoTransitions moves an object to another class after one day, and to a third one after three days.
+const twoTransitions = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition>" +
+	"<Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
+
+// classOf returns the storage class of an object.
+func (s *store) classOf(t *testing.T, key string) types.ObjectStorageClass {
+	t.Helper()
+	output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket: aws.String(bucket),
+		Prefix: &key,
+	})
+	require.NoError(t, err)
+	return output.Contents[0].StorageClass
 }
 
 // Lifecycle rules change the storage class of objects that are large enough.
 func TestLifecycleTransitions(t *testing.T) {
+	// The limits differ from those of other tests, which permit no object of 128 KiB.
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
-	classOf := func(key string) types.ObjectStorageClass {
-		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
-			Bucket: aws.String(bucket),
-			Prefix: &key,
-		})
-		require.NoError(t, err)
-		return output.Contents[0].StorageClass
-	}
-	const transitions = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition>" +
-		"<Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
 
 	// By default, only objects of at least 128 KiB change their class.
 	const defaultMinimum = 128 << 10
 	large := strings.Repeat("x", defaultMinimum)
 	s.put(t, "large", large)
 	s.put(t, "small", "x")
-	s.setLifecycle(t, rule("", transitions))
+	s.setLifecycle(t, rule("", twoTransitions))
+
+	// Two hours later, which count as days, the first transition is due.
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), classOf("large"))
-	require.Equal(t, types.ObjectStorageClassStandard, classOf("small"))
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), s.classOf(t, "large"))
+	require.Equal(t, types.ObjectStorageClassStandard, s.classOf(t, "small"))
 	require.Equal(t, large, s.get(t, "large"))
 
-	// The header sets another minimum for each class.
-	document := "<LifecycleConfiguration>" + rule("", transitions) + "</LifecycleConfiguration>"
+	// With this header, the minimum depends on the class. DEEP_ARCHIVE has none.
+	document := "<LifecycleConfiguration>" + rule("", twoTransitions) + "</LifecycleConfiguration>"
 	response, body := s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),
 		"X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
+
+	// Four hours later, the second transition is due, too.
 	s.runLater(4*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClassDeepArchive, classOf("large"))
-	require.Equal(t, types.ObjectStorageClassDeepArchive, classOf("small"))
+	require.Equal(t, types.ObjectStorageClassDeepArchive, s.classOf(t, "large"))
+	require.Equal(t, types.ObjectStorageClassDeepArchive, s.classOf(t, "small"))
+
+	// An archived object cannot be read.
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("small"),
 	})
 	requireFailure(t, err, 403, "InvalidObjectState")
+}
 
-	// A rule with a size of its own has no other minimum.
+// A lifecycle rule with a size filter changes the class of each object that it selects, however small.
+func TestLifecycleTransitionsBySize(t *testing.T) {
+	s := startServer(t, inHours)
 	s.put(t, "sized", "12345")
 	const sizeFilter = "<Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter>"
-	s.setLifecycle(t, "<Rule>"+sizeFilter+"<Status>Enabled</Status>"+transitions+"</Rule>")
+	s.setLifecycle(t, "<Rule>"+sizeFilter+"<Status>Enabled</Status>"+twoTransitions+"</Rule>")
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), classOf("sized"))
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), s.classOf(t, "sized"))
 }
 
 // A lifecycle rule aborts incomplete multipart uploads, and responses say when it will.
@@ -475,6 +492,7 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
 
+	// Of the two rules, the first one expires the object earlier. Its id is escaped.
 	expiry := s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat)
 	want := `expiry-date="` + expiry + `", rule-id="a+b"`
 	require.Equal(t, want, *put.Expiration)

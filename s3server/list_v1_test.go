@@ -152,6 +152,8 @@ func TestListObjectsV1Page(t *testing.T) {
 		}
 	}
 	require.NoError(t, xml.Unmarshal([]byte(body), &page))
+
+	// Texts are encoded, a page has at most 1000 keys, and only version 2 has KeyCount.
 	require.Equal(t, "a+", page.Prefix)
 	require.Equal(t, "A+B", page.Marker)
 	require.Equal(t, "url", page.EncodingType)

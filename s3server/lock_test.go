@@ -63,7 +63,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 				return err
 			}
 
-			// Neither request removes the version.
+			// Neither DeleteObject nor DeleteObjects removes the version.
 			requireFailure(t, remove(false), 403, "AccessDenied")
 			output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 				Bucket: aws.String(locking),
@@ -98,7 +98,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			}
 			requireFailure(t, remove(true), 403, "AccessDenied")
 
-			// Compliance mode ends only with its time.
+			// Compliance mode ends only with its time, which is ten minutes.
 			s.clock.move(11 * time.Minute)
 			require.NoError(t, remove(false), "the retention has passed")
 		})

@@ -341,6 +341,8 @@ func TestCompleteRefuses(t *testing.T) {
 // The server verifies the checksums of parts, and returns the checksum of the object that they make.
 func TestChecksumsOfParts(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
+	// A full checksum is that of the parts' joined content.
 	upload := s.beginUpload(t, "full", fullCRC32C)
 	input := completeInput("full", upload,
 		s.uploadPart(t, "full", upload, 1, "0123456789", withCRC32C),
@@ -408,8 +410,9 @@ func TestChecksumsOfRanges(t *testing.T) {
 	composite := create("composite", compositeCRC32C)
 
 	tests := []struct {
-		name            string
-		key, span, want string
+		name      string
+		key, span string
+		want      string // the checksum, if any
 	}{
 		{name: "whole", key: "full", want: full},
 		{name: "a range", key: "full", span: "bytes=1-3"},
@@ -422,7 +425,7 @@ func TestChecksumsOfRanges(t *testing.T) {
 			span: "bytes=0-13",
 			want: strings.TrimSuffix(composite, "-2"),
 		},
-		{name: "the last, which is the part", key: "composite", span: "bytes=-4", want: crc32c("last")},
+		{name: "the last bytes, which are a part", key: "composite", span: "bytes=-4", want: crc32c("last")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -280,23 +280,26 @@ func TestEventsAreFiltered(t *testing.T) {
 
 // Lifecycle rules send an event for each object that they expire or move to another class.
 func TestEventsOfLifecycleRules(t *testing.T) {
+	const nextDay = time.Hour + time.Second // an hour counts as a day
 	var box inbox
 	s := startServer(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
 	require.NoError(t,
 		s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
 
+	// One rule expires "a", and the other one archives "b", because it is large.
 	s.put(t, "a", "x")
 	s.put(t, "b", strings.Repeat("x", 50<<10))
 	const archiveLarge = "<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter>" +
 		"<Status>Enabled</Status>" +
 		"<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>"
 	s.setLifecycle(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+archiveLarge)
-	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
+	s.runLater(nextDay, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
 
+	// With versioning, the expiration of an object adds a delete marker.
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "a", "x")
-	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
+	s.runLater(nextDay, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
@@ -355,6 +358,7 @@ func TestWebhookReceivesEvents(t *testing.T) {
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
 
+	// The event has the names of S3 in its record, and those of MinIO around it.
 	s.put(t, "k", "x")
 	var got struct {
 		EventName, Key string
@@ -369,6 +373,7 @@ func TestWebhookReceivesEvents(t *testing.T) {
 
 // Close sends the events that still wait to a webhook.
 func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
+	// The webhook receives an event, but accepts it only when it may proceed.
 	var mu sync.Mutex
 	var bodies []string
 	received := make(chan bool, 10)
@@ -381,12 +386,14 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 		bodies = append(bodies, body)
 		return 200
 	})
+
+	// The test closes this server itself.
 	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: hook})
 	require.NoError(t, err)
 	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()
 
-	// While the first event is being sent, the second one waits.
+	// While the test event of the new configuration is being sent, the event of the object waits.
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	<-received
 	s.put(t, "k", "x")

@@ -165,12 +165,13 @@ func TestConditionsOfPut(t *testing.T) {
 				input.IfMatch = &etag
 			}
 
-			// A failed condition leaves the old object.
 			_, err := s.PutObject(t.Context(), input)
 			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
+
+			// A failed condition leaves the old object.
 			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, "old", s.get(t, "old"))
 		})

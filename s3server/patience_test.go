@@ -78,6 +78,8 @@ func TestCompleteOutlivesClient(t *testing.T) {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		secondDone <- err
 	}()
+
+	// Let the first completion, which still waits in the service, join the parts.
 	select {
 	case <-service.begun:
 		t.Error("the second attempt joins the parts again")
@@ -87,6 +89,7 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	case service.release <- struct{}{}:
 	}
 
+	// The second attempt succeeds by the first completion.
 	require.NoError(t, <-secondDone)
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)

@@ -1215,10 +1215,11 @@ func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	const isUnsigned = `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`
 	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:*", inKeys, isUnsigned))))
 
+	// sendAs sends the denied value in the header.
 	response, body := s.sendAs(t, ownerKey, "GET", "/photos/k", "", nil)
 	require.Equal(t, 403, response.StatusCode, body)
 
-	// The SDK for JavaScript signs such a URL.
+	// A URL with the value in its query, as the SDK for JavaScript signs it, is allowed.
 	target := s.server.URL + "/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD"
 	r, err := http.NewRequestWithContext(t.Context(), "GET", target, nil)
 	require.NoError(t, err)
@@ -1309,8 +1310,11 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 		})
 		return err
 	}
+
+	// Without a policy, the other account may not change tags.
 	requireFailure(t, putTag(s.clientOf(otherKey), "x"), 403, "AccessDenied")
 
+	// With the policy, everybody may set any value but one, which even the owner may not set.
 	require.NoError(t, s.setPolicy(policyOf(
 		allowStatement("s3:PutObjectTagging", inKeys, ""),
 		denyStatement("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`),
@@ -1376,7 +1380,7 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 		s.put(t, key, "content")
 	}
 
-	// The policy permits the removal of objects in one folder.
+	// The policy permits the removal of objects in one folder, but not of named versions.
 	mayDeleteInA := policyOf(allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, ""))
 	require.NoError(t, s.setPolicy(mayDeleteInA))
 	output, err := s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -1392,7 +1396,7 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	require.Len(t, output.Errors, 2, "the other folder, and the version, which needs s3:DeleteObjectVersion")
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
-	// A condition on the version applies to the version of each key.
+	// A condition on the version applies to the version of each key, so "b/1" stays.
 	mayNotDeleteNull := policyOf(
 		allowStatement("s3:DeleteObjectVersion", inKeys, ""),
 		denyStatement("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),

@@ -73,6 +73,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 	response, body := post(s.clientOf(otherKey), "")
 	require.Equal(t, 403, response.StatusCode, body)
 
+	// With the field, it is accepted.
 	response, body = post(s.clientOf(otherKey), "requester")
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
@@ -346,6 +347,8 @@ func TestFormReplacesFilename(t *testing.T) {
 // The server refuses a form whose key is not UTF-8, such as that of a page in Latin-1.
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
+	// Everybody may upload, so that the form needs no signature.
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
 	})
