@@ -385,7 +385,7 @@ func TestListSymbolicLinks(t *testing.T) {
 	require.Equal(t, "inside", bucket.get("indir/target"))
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
 		bucket.requireMissing(key)
-		bucket.remove(key)
+		bucket.remove(key) // succeeds, and leaves the link
 	}
 
 	// A write fails if a directory of its path is a link out of the bucket.
@@ -405,12 +405,8 @@ func TestListSymbolicLinks(t *testing.T) {
 
 // List returns keys with hostile names in the order of their bytes, whatever the prefix and the page size are.
 func TestListHostileKeys(t *testing.T) {
-	pieces := []string{
-		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\",
-		"~", "^", "=", "+",
-		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",
-	}
 	random := rand.New(rand.NewPCG(1, 2))
+
 	// Usually, only the worst disk is tested, which is the last one.
 	for _, disk := range testserver.Sample(disks[len(disks)-1:], disks) {
 		t.Run(disk.name, func(t *testing.T) {
@@ -422,17 +418,13 @@ func TestListHostileKeys(t *testing.T) {
 				strings.Repeat("l", 300) + "\n",
 				strings.Repeat("l", 300),
 			}
-			// Add random keys of up to five pieces, if the disk can store them.
+			// Add random keys, if they can be paths.
 			for range 60 {
-				key := "k"
-				for range 1 + random.IntN(5) {
-					key += pieces[random.IntN(len(pieces))]
-				}
+				key := newHostileKey(random)
 				if _, ok := bucket.driver.live.Tree.Names().Locate(key); ok {
 					keys = append(keys, key)
 				}
 			}
-
 			slices.Sort(keys)
 			keys = slices.Compact(keys)
 			for _, key := range keys {
@@ -453,4 +445,18 @@ func TestListHostileKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newHostileKey returns "k" with one to five random pieces, which are hard to sort or to store.
+func newHostileKey(random *rand.Rand) string {
+	pieces := []string{
+		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\",
+		"~", "^", "=", "+",
+		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",
+	}
+	key := "k"
+	for range 1 + random.IntN(5) {
+		key += pieces[random.IntN(len(pieces))]
+	}
+	return key
 }

@@ -262,8 +262,10 @@ func TestAddresses(t *testing.T) {
 			require.Equal(t, tt.want, config)
 		})
 	}
+}
 
-	// On Windows, the path of an address begins with a slash before the drive.
+// FromURL removes the slash that is before the drive in an address on Windows.
+func TestAddressOnWindows(t *testing.T) {
 	const isWindows = true
 	require.Equal(t, "C:/dir", filepath.ToSlash(localfile.FromURL("/C:/dir", isWindows)))
 }

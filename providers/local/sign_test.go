@@ -58,7 +58,7 @@ func signDownload(t *testing.T, b storage.Bucket) string {
 	return signedURL.URL
 }
 
-// URLs stay valid after the process ends, because the signing key is stored in a private file of the bucket.
+// URLs stay valid after the process ends, because the signing key is stored in the bucket's directory.
 func TestSigningKeySurvivesProcess(t *testing.T) {
 	root := t.TempDir()
 	signedURL := signDownload(t, newSigningBucket(t, root))
@@ -69,15 +69,20 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 
 	// The handler accepts the signature, and then finds no object.
 	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), signedURL))
+}
 
-	// Only the owner may read the key.
+// The signing key is stored in a file that only the owner may read, and no URL contains it.
+func TestSigningKeyFilePrivate(t *testing.T) {
+	root := t.TempDir()
+	signedURL := signDownload(t, newSigningBucket(t, root))
+
 	info, err := os.Stat(secretFile(root))
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
 		require.Equal(t, os.FileMode(0o600), info.Mode())
 	}
 
-	// The file has the key in hexadecimal, and the URL does not have it.
+	// The file has the key in hexadecimal.
 	text, err := os.ReadFile(secretFile(root))
 	require.NoError(t, err)
 	hexKey := strings.TrimSpace(string(text))

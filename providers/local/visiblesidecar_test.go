@@ -393,19 +393,8 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 
-			// To simulate a new inode number, remove the sidecar that is named after the number, or replace it by that
-			// of another object, which fits the file's size and time.
-			sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
-			require.NoError(t, err)
-			require.Len(t, sidecars, 1)
-			require.NoError(t, os.Remove(sidecars[0]))
-			if tt.sidecar != nil {
-				info, err := os.Stat(filepath.Join(bucket.root, "a/b"))
-				require.NoError(t, err)
-				tt.sidecar.Size = info.Size()
-				tt.sidecar.MTime = info.ModTime().UnixNano()
-				require.NoError(t, os.WriteFile(sidecars[0], tt.sidecar.Encode(), 0o666))
-			}
+			// A sidecar is named after an inode number. Without it, the object is as after a new number.
+			replaceSidecar(t, bucket.root, "a/b", tt.sidecar)
 
 			// A driver that opens the bucket later finds the attributes all the same.
 			bucket = reopenTestBucket(t, bucket.root, withoutXattrs, withCoarseTimes)
@@ -421,4 +410,23 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			require.Equal(t, 1, bucket.head("a/b").TagCount)
 		})
 	}
+}
+
+// replaceSidecar removes the only sidecar of a bucket, which is that of key. If sidecar is not nil, it is stored
+// instead, with the size and the time of the object's file.
+func replaceSidecar(t *testing.T, root, key string, sidecar *objectfile.Attrs) {
+	t.Helper()
+	sidecars, err := filepath.Glob(filepath.Join(root, bucketdir.AttrsPath, "*"))
+	require.NoError(t, err)
+	require.Len(t, sidecars, 1)
+	require.NoError(t, os.Remove(sidecars[0]))
+	if sidecar == nil {
+		return
+	}
+
+	info, err := os.Stat(filepath.Join(root, key))
+	require.NoError(t, err)
+	sidecar.Size = info.Size()
+	sidecar.MTime = info.ModTime().UnixNano()
+	require.NoError(t, os.WriteFile(sidecars[0], sidecar.Encode(), 0o666))
 }
