@@ -162,22 +162,28 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 				require.NoError(t, err)
 
 				// Read it without the key, and with another one.
-				for _, opts := range [][]storage.DownloadOption{nil, {otherKey}} {
-					_, _, err = storage.ReadAll(ctx, b, name, opts...)
-					refusals := []storage.Code{storage.InvalidArgument, storage.PermissionDenied}
-					require.Contains(t, refusals, storage.CodeOf(err))
-				}
-
-				// The error of Attrs names the option.
-				_, err = b.Attrs(ctx, name)
-				require.ErrorIs(t, err, storage.InvalidArgument)
-				require.ErrorContains(t, err, "s3.WithCustomerKey")
-				_, err = b.Attrs(ctx, name, otherKey)
-				require.ErrorIs(t, err, storage.PermissionDenied)
-				require.ErrorContains(t, err, "another key")
+				requireKeyNeeded(t, b, name, otherKey)
 			}
 		}
 	})
+}
+
+// requireKeyNeeded requires that the object name can be read neither without its customer's key nor with
+// otherKey, and that the errors of Attrs say why.
+func requireKeyNeeded(t *testing.T, b storage.Bucket, name string, otherKey s3.CustomerKeyOption) {
+	t.Helper()
+	for _, opts := range [][]storage.DownloadOption{nil, {otherKey}} {
+		_, _, err := storage.ReadAll(t.Context(), b, name, opts...)
+		refusals := []storage.Code{storage.InvalidArgument, storage.PermissionDenied}
+		require.Contains(t, refusals, storage.CodeOf(err))
+	}
+
+	_, err := b.Attrs(t.Context(), name)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "s3.WithCustomerKey")
+	_, err = b.Attrs(t.Context(), name, otherKey)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "another key")
 }
 
 // uploadWithKey opens the bucket of c, and uploads "small" and "large" with a customer's key.
