@@ -27,9 +27,10 @@ func TestMetricsCountRequests(t *testing.T) {
 	sendUnsigned(t, http.MethodGet, server.url+"/healthz")
 	sendUnsigned(t, http.MethodPatch, server.url+"/photos/a")
 
-	// The second GetObject is the refused one.
 	status, text := sendUnsigned(t, http.MethodGet, "http://"+metricsAddress+"/metrics")
 	require.Equal(t, http.StatusOK, status)
+
+	// There were two GetObjects, of which the second was refused.
 	wantLines := []string{
 		`omnibucket_s3_requests_total{operation="GetObject",status="200"} 1`,
 		`omnibucket_s3_requests_total{operation="GetObject",status="403"} 1`,
