@@ -198,6 +198,7 @@ func TestACLOfObjectDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Each signer can do the allowed operations, and no others.
 			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
 				// Put the object before each operation, because the one before may have changed it.
 				for _, operation := range []string{get, head, put, getACL, putACL} {

@@ -144,7 +144,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
 
-	// A delete marker has no attributes, whether or not the request names its version.
+	// A delete marker has no attributes. Without its version, the object counts as missing.
 	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
@@ -153,6 +153,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "NoSuchKey", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 
+	// With the version, the marker is found, but GET is not a method for it.
 	response, body = s.sendSigned(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 	require.Equal(t, "MethodNotAllowed", parseError(t, body).Code)

@@ -320,7 +320,7 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 
 // If everybody may write to a bucket, an object belongs to the account whose key signed the URL of the upload.
 func TestSignerOfURLOwnsObject(t *testing.T) {
-	s, bucketOwner, otherID := startWithACLs(t)
+	s, ownerID, otherID := startWithACLs(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    types.BucketCannedACLPublicReadWrite,
@@ -336,7 +336,7 @@ func TestSignerOfURLOwnsObject(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, otherID, *acl.Owner.ID)
-	require.NotEqual(t, bucketOwner, *acl.Owner.ID)
+	require.NotEqual(t, ownerID, *acl.Owner.ID)
 }
 
 // putByURL puts an empty object by a presigned URL that one of the keys of twoAccounts signs.
@@ -355,9 +355,8 @@ func (s *store) putByURL(t *testing.T, signer int, key string) (*http.Response, 
 func TestAccountKeyLimitsForms(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
-
-	post := func(key int) int {
-		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{
+	post := func(signer int) (status int) {
+		presigned, err := s3.NewPresignClient(s.clientOf(signer)).PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("k"),
 		})
@@ -381,6 +380,8 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	}`
 	require.NoError(t, s.setPolicy(policyOf(allowForms)))
 	require.Equal(t, 204, post(otherKey))
+
+	// The policy does not allow it a PutObject.
 	_, err := s.clientOf(otherKey).PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 }

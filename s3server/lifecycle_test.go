@@ -175,7 +175,7 @@ func TestLifecycleFilters(t *testing.T) {
 	tests := []struct {
 		name   string
 		filter string
-		left   []string
+		left   []string // the keys of objects that do not expire
 	}{
 		{
 			name:   "tags",
@@ -214,6 +214,7 @@ func TestLifecycleFilters(t *testing.T) {
 			s.runLater(59*time.Minute, s.server.RunLifecycle)
 			require.Len(t, s.keys(t), len(objects))
 
+			// After the hour, the selected objects expire.
 			s.runLater(time.Hour, s.server.RunLifecycle)
 			require.Equal(t, tt.left, s.keys(t))
 		})
@@ -492,7 +493,7 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
 
-	// Of the two rules, the first one expires the object earlier. Its id is escaped.
+	// The first rule, whose id is escaped, expires the object earlier than the second one.
 	expiry := s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat)
 	want := `expiry-date="` + expiry + `", rule-id="a+b"`
 	require.Equal(t, want, *put.Expiration)
