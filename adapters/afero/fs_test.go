@@ -216,6 +216,7 @@ func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.NoError(t, afero.WriteFile(files, tt.file, []byte("old"), 0))
+			// Rename calls this function after the copy, in place of another caller.
 			store.afterCopy = func() {
 				assert.NoError(t, afero.WriteFile(files, tt.file, []byte("newer"), 0))
 			}
@@ -491,6 +492,7 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 
 // Rename works for folders that other tools have marked by an empty object whose key ends in a slash.
 func TestRenameFoldersOfOtherTools(t *testing.T) {
+	// The bucket stores slashInKey as a slash.
 	b := newOtherToolBucket()
 	for _, key := range []string{"folder" + slashInKey, "folder/a", "folder/sub" + slashInKey} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
@@ -505,6 +507,8 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	info, err := files.Stat("new/sub")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
+
+	// The new folder has a and sub, but not the marker.
 	infos, err := afero.ReadDir(files, "new")
 	require.NoError(t, err)
 	require.Len(t, infos, 2)
@@ -549,6 +553,7 @@ func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 
 // An append succeeds even if the object has a content type that this library refuses to store.
 func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
+	// The metadata oddContentType makes the bucket store a content type without a slash.
 	b := newOtherToolBucket()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"),
 		storage.WithMetadata(map[string]string{oddContentType: "true"}))
@@ -755,7 +760,8 @@ func TestFileInGoroutines(t *testing.T) {
 	f, err := fsys.Create("a")
 	require.NoError(t, err)
 	const goroutines = 8
-	const calls = 8
+	const calls = 8 // of each goroutine
+	// inParallel makes each call with an offset of its own.
 	inParallel := func(call func(offset int64) error) {
 		var group sync.WaitGroup
 		for i := range goroutines {
@@ -768,6 +774,7 @@ func TestFileInGoroutines(t *testing.T) {
 		group.Wait()
 	}
 
+	// The goroutines write one byte a call, and then call Sync.
 	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
 	inParallel(func(int64) error { return f.Sync() })
 	require.NoError(t, f.Close())
@@ -776,6 +783,7 @@ func TestFileInGoroutines(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("x", goroutines*calls), string(text))
 
+	// They read one byte a call.
 	f, err = fsys.Open("a")
 	require.NoError(t, err)
 	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
