@@ -59,6 +59,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 // A wrong address fails at Provision, and no error quotes what may be a secret.
 func TestProvisionWrongAddress(t *testing.T) {
 	const secret = "AKIAsecret"
+	// The locations refer to these variables by placeholders, such as {env.ADDRESS}.
 	t.Setenv("ADDRESS", "s3://"+secret+":"+secret+"@bucket?secret_access_key="+secret)
 	t.Setenv("EMPTY", "")
 	tests := []struct {
@@ -112,6 +113,8 @@ func TestProvisionFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "bucket")
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
+
+	// The folder of a directory is the fragment of the address.
 	s := &Storage{Location: Location{Address: "file://" + filepath.ToSlash(dir) + "?create=true#tls"}}
 	require.NoError(t, s.Provision(ctx))
 	stored, err := s.CertMagicStorage()
@@ -120,6 +123,7 @@ func TestProvisionFolder(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "tls", "a"))
 	require.NoError(t, s.Cleanup())
 
+	// The folder of a bucket is the path of the address.
 	f := &FileSystem{Location: Location{Address: "s3://web/tls?region=eu-west-1"}}
 	require.NoError(t, f.Provision(ctx))
 	require.NoError(t, f.Cleanup())

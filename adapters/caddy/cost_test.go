@@ -69,12 +69,14 @@ func TestStorageRequests(t *testing.T) {
 	ca := newAuthority(t, port)
 	hasCertificate := func() bool { return ca.get(t, port) != "" }
 
+	// The first instance obtains the certificate.
 	first := startCaddy(t, ca.site(port, "first"), env...)
 	require.Eventually(t, hasCertificate, time.Minute, 50*time.Millisecond)
 	first.waitFor(t, "releasing lock")
 	t.Logf("%d requests to obtain a certificate", len(store.server.Requests()))
 	first.kill()
 
+	// The second instance loads it from the bucket.
 	store.server.Reset()
 	startCaddy(t, ca.site(port, "second"), env...)
 	require.Eventually(t, hasCertificate, time.Minute, 50*time.Millisecond)

@@ -261,7 +261,7 @@ func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
 func TestFileSystemBrowseManyFiles(t *testing.T) {
 	const maxShown = 10_000 // number of files that file_server shows
 	const pageSize = 1000   // number of objects in a page of ListObjectsV2
-	const tolerance = 4 << 20
+	const memoryTolerance = 4 << 20
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, kind)
@@ -271,12 +271,13 @@ func TestFileSystemBrowseManyFiles(t *testing.T) {
 			names, _ := s.browse(t, "/many/")
 			require.Len(t, names, maxShown)
 
+			// Further pages do not increase the memory.
 			before, _ := s.memory(t)
 			for range 5 {
 				s.browse(t, "/many/")
 			}
 			after, _ := s.memory(t)
-			require.Less(t, after, before+tolerance)
+			require.Less(t, after, before+memoryTolerance)
 
 			// Only the server of S3 counts requests.
 			if s.store.server != nil {
@@ -299,6 +300,7 @@ func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 	s := newSite(t, "s3")
 	s.put(t, "large", strings.Repeat("x", fileSize))
 
+	// Each client reads the beginning of the file, and leaves the body open.
 	before, _ := s.memory(t)
 	var bodies []io.ReadCloser
 	for range clients {
@@ -309,7 +311,6 @@ func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 		bodies = append(bodies, resp.Body)
 	}
 
-	// All bodies are still open.
 	during, _ := s.memory(t)
 	require.Less(t, during, before+maxMemory)
 
@@ -457,7 +458,7 @@ func (s *site) reload(t *testing.T) {
 	require.Equal(t, "content", body)
 }
 
-// A hostile path finds no file outside of the bucket.
+// A hostile path, such as one with "..", finds no file outside of the bucket.
 func TestFileSystemHostilePaths(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
@@ -490,7 +491,7 @@ func TestFileSystemHostilePaths(t *testing.T) {
 			for _, tt := range tests {
 				resp, body := s.get(t, tt.path)
 				require.Equal(t, tt.status, resp.StatusCode, tt.path)
-				require.NotContains(t, body, "root:", tt.path)
+				require.NotContains(t, body, "root:", tt.path) // the beginning of /etc/passwd
 			}
 		})
 	}

@@ -152,6 +152,7 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 			env := append(store.env, "BUCKET="+store.address)
 			firstPort := freePort(t)
 			secondPort := freePort(t)
+			// The CA checks the domain at the second instance, which may not listen yet.
 			ca := newAuthority(t, forward(t, secondPort))
 
 			// Both start before either serves.
@@ -163,6 +164,7 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 
 			require.Equal(t, firstSerial, secondSerial)
 			require.Equal(t, 1, ca.orders())
+			// This is where Caddy keeps certificates by default.
 			require.NoDirExists(t, filepath.Join(first.data, "caddy", "certificates"))
 			require.NoDirExists(t, filepath.Join(second.data, "caddy", "certificates"))
 		})
