@@ -87,6 +87,7 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	const issuer = "certificates/issuer"
 	b, put := foldermarker.New(t)
 	s := newStorage(t, b)
+	// Each site has a certificate in a folder of its own, with markers of all folders above it.
 	for site, validUntil := range map[string]time.Time{
 		"expired": time.Now().Add(-time.Hour),
 		"valid":   time.Now().Add(time.Hour),
