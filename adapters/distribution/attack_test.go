@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Walk returns the error of its callback, even one that says that a path is missing. Otherwise, the garbage collection
-// would remove layers that images need.
+// Walk returns the error of its callback, even one that says that a path is missing. If it did not, the registry's
+// garbage collection would remove layers that images need.
 func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
@@ -21,6 +21,7 @@ func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	_, errNotFound := d.GetContent(t.Context(), "/missing")
 	require.ErrorAs(t, errNotFound, &registry.PathNotFoundError{})
 
+	// The callback fails at a folder or at a file.
 	for _, failing := range []string{"/a", "/a/b", "/a/b/c", "/a/e"} {
 		err := d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
 			if info.Path() == failing {
@@ -72,9 +73,11 @@ func TestCommitTwice(t *testing.T) {
 			}
 			b := memstore.New(storage.WithHook(hook))
 			content := make([]byte, tt.size)
+
 			// Close stores the state of the upload, which Commit must remove.
-			require.NoError(t, create(t, b, content[:5]).Close())
-			w := resume(t, b, content[5:])
+			const firstWrite = 5
+			require.NoError(t, create(t, b, content[:firstWrite]).Close())
+			w := resume(t, b, content[firstWrite:])
 
 			failRemove = true
 			require.ErrorIs(t, w.Commit(t.Context()), storage.Unavailable)

@@ -68,7 +68,7 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 			b := open(t)
 			moreThanAPart := bytes.Repeat([]byte("a"), partSize+6<<20)
 			require.NoError(t, create(t, b, moreThanAPart).Close())
-			// This writer is not closed, as if the registry had died.
+			// The writer of these three parts is not closed, as if the registry had died.
 			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize))
 
 			end := bytes.Repeat([]byte("c"), 100)
@@ -93,7 +93,7 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 func TestWriterCancelLeavesNothing(t *testing.T) {
 	tests := []struct {
 		name string
-		drop func(t *testing.T, b storage.Bucket) error
+		drop func(t *testing.T, b storage.Bucket) error // drops the file /up/data, which is not committed
 	}{
 		{
 			name: "Delete of its folder",
@@ -171,7 +171,7 @@ func TestWriterAfterCommit(t *testing.T) {
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 }
 
-// The registry's configuration has the address of the bucket, and no other parameter.
+// The registry's configuration must have the parameter "address", which names the bucket, and no other.
 func TestFromParametersAddress(t *testing.T) {
 	dir := t.TempDir()
 	// Package local registers file://.
