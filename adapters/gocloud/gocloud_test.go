@@ -417,7 +417,8 @@ func listKeys(t *testing.T, b *blob.Bucket, opts *blob.ListOptions) (keys []stri
 	}
 }
 
-// A listing of a folder contains its marker, such as the object "dir/".
+// A listing of a folder contains its marker, an empty object such as "dir/". A listing of the folder above shows it as
+// a directory.
 func TestListPagedFolderMark(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"dir/", "dir/a", "other"} {
@@ -451,7 +452,7 @@ func TestListPagedFolderMark(t *testing.T) {
 
 // The adapter reads keys and escaped metadata that other programs, such as s3blob, have stored.
 func TestObjectsOfOtherPrograms(t *testing.T) {
-	// The bucket stores these keys as "dir/" and "a//b".
+	// The bucket stores each "!" in a key as a slash.
 	bucket := newOtherProgramBucket()
 	for _, key := range []string{"dir!", "a!!b"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"),
@@ -471,6 +472,7 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 
 			require.NoError(t, b.Copy(t.Context(), "copy", key, nil))
 			require.NoError(t, b.Delete(t.Context(), key))
+
 			// The second Delete finds nothing.
 			err = b.Delete(t.Context(), key)
 			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
@@ -616,10 +618,12 @@ func TestWriterCanceledStoresNothing(t *testing.T) {
 
 // If several writers store an object at the same time, it has the content of exactly one of them.
 func TestConcurrentWriters(t *testing.T) {
-	const length = 10
+	const length = 10 // of the content
+	const writers = 8
 	b := OpenBucket(memstore.New())
 	var group sync.WaitGroup
-	for i := range 8 {
+	for i := range writers {
+		// Each writer repeats a digit of its own.
 		digits := strings.Repeat(strconv.Itoa(i), length)
 		group.Go(func() {
 			opts := &blob.WriterOptions{ContentType: "text/plain"}
@@ -635,7 +639,8 @@ func TestConcurrentWriters(t *testing.T) {
 
 	text, err := b.ReadAll(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat(string(text[:1]), length), string(text))
+	oneDigit := string(text[:1])
+	require.Equal(t, strings.Repeat(oneDigit, length), string(text))
 }
 
 // If the content does not have the MD5 of WriterOptions, Close fails and nothing is stored.
@@ -682,12 +687,13 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 			},
 		},
 	}
-	contentOfSeveralParts := []byte(strings.Repeat("0123456789", 2<<20))
+	contentOfSeveralParts := []byte(strings.Repeat("0123456789", 2<<20)) // 20 MiB
 
 	for _, store := range stores {
 		// The last two sizes are not multiples of PartUnit.
 		for _, bufferSize := range []int{1, minPartSize, minPartSize + 1, 10_000_000} {
 			t.Run(store.name+" "+strconv.Itoa(bufferSize), func(t *testing.T) {
+				// The layer changes how the store in memory describes itself.
 				layer := func(next omnidriver.Driver) omnidriver.Driver {
 					return otherParts{Driver: next, change: store.change}
 				}
