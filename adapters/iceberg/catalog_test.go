@@ -50,7 +50,7 @@ func newBucketCatalog(t *testing.T, root string) *hadoop.Catalog {
 // Iceberg-go's test suite for catalogs passes with its two catalogs that need no server.
 func TestCatalogSuite(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
-		// Each catalog needs an empty root.
+		// Each catalog needs an empty root, which is a new folder of the bucket.
 		folders := 0
 		newRoot := func(t *testing.T) string {
 			folders++
@@ -165,17 +165,20 @@ func TestCatalogTable(t *testing.T) {
 				from1490 := iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490))
 				require.Equal(t, idRange(1490, 1500), ids(t, tbl, table.WithRowFilter(from1490)))
 
-				// Expire all snapshots but the last.
-				objects := count(t, b)
+				// Write a file that belongs to no snapshot.
+				objectsBefore := count(t, b)
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
+
+				// Expire all snapshots but the last.
 				transaction := tbl.NewTransaction()
 				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
 				tbl, err = transaction.Commit(ctx)
 				require.NoError(t, err)
-				require.Less(t, count(t, b), objects+1, "must remove what no snapshot needs")
+				require.Less(t, count(t, b), objectsBefore+1, "must remove what no snapshot needs")
 				require.Equal(t, idRange(100, 1500), ids(t, tbl))
 
+				// The purge removes all files, and the catalog then forgets the namespace.
 				require.NoError(t, c.PurgeTable(ctx, trips))
 				require.NoError(t, c.DropNamespace(ctx, namespace))
 				require.Zero(t, count(t, b))
@@ -211,6 +214,7 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 		tbl, err := c.CreateTable(t.Context(), trips, tripSchema)
 		require.NoError(t, err)
 
+		// Writer i appends the ids from i*rowsOfWriter on.
 		var group sync.WaitGroup
 		errs := make([]error, writers)
 		for i := range writers {

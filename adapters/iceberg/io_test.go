@@ -271,12 +271,12 @@ func TestRenameLeavesTheOldFile(t *testing.T) {
 
 // If the old file is replaced during Rename, Rename fails with Changed and the new content stays.
 func TestRenameKeepsAConcurrentWrite(t *testing.T) {
-	beforeRemoval := faults.New(faults.Delay(faults.Delete, 1))
-	// Without a move of the server, Rename copies and removes.
+	// If the store cannot move an object, Rename copies and removes it.
 	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove})
+	beforeRemoval := faults.New(faults.Delay(faults.Delete, 1))
 	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(beforeRemoval.Layer()))
 	o := New(t.Context(), b, "s3://lake")
-	// In place of a delay before the removal, another caller writes.
+	// The removal is delayed by this function, which writes as another caller would.
 	beforeRemoval.SetSleep(func(context.Context, time.Duration) error {
 		return o.WriteFile("s3://lake/a", []byte("new"))
 	})

@@ -22,6 +22,8 @@ func TestIcebergsOwnTests(t *testing.T) {
 	// wantPassed is the number of tests of files in memory, without skippedTest.
 	const wantPassed = 12
 	copied := owntests.Copy(t, module, "go.mod", "io", "internal")
+
+	// Keep only the file with the tests of files in memory.
 	testFiles, err := filepath.Glob(filepath.Join(copied.Dir, "io", "*_test.go"))
 	require.NoError(t, err)
 	for _, file := range testFiles {
