@@ -25,6 +25,7 @@ func iterate(t *testing.T, b thanos.Bucket, dir string, options ...thanos.IterOp
 // Iter leaves out markers of folders, because Thanos' own buckets in a directory and in memory have none.
 func TestIterLeavesOutFolderMarkers(t *testing.T) {
 	bucket, put := foldermarker.New(t)
+	// A key that ends in a slash is a marker.
 	put("block/chunks/1", "block/meta.json", "empty/", "/")
 	put(foldermarker.Of("block/chunks/1")...)
 	b := New(bucket, Config{})
