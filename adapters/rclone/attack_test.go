@@ -68,6 +68,7 @@ func TestRenameFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// An upload renames its temporary file by this call of the backend.
 			failToRename := func(f *fs.Features) {
 				f.Move = func(context.Context, fs.Object, string) (fs.Object, error) {
 					return nil, tt.renameErr
@@ -80,6 +81,7 @@ func TestRenameFails(t *testing.T) {
 			// It is known that the upload has stored nothing.
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 
+			// The folder of temporary files is empty.
 			remote, ok := storage.As[*brokenFs](b)
 			require.True(t, ok)
 			entries, err := remote.List(t.Context(), partials)
@@ -95,6 +97,8 @@ func TestUploadBesideRemove(t *testing.T) {
 	const repetitions = 50
 	unchanged := func(*fs.Features) {}
 	b := newBrokenBucket(t, unchanged)
+
+	// The keys share folders, which become empty again and again.
 	var group sync.WaitGroup
 	for _, key := range []string{"f/g/a", "f/g/b", "f/c", "f/g/h/d"} {
 		group.Go(func() {
