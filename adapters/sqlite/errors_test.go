@@ -224,6 +224,7 @@ func TestQueryConnectionLost(t *testing.T) {
 			b := memstore.New(driver.WithLayer(injector.Layer()), noRetry)
 			db := openDB(t, b, parts)
 
+			// Every read of the store fails.
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{
 				Code: storage.Unavailable,
 				Err:  fmt.Errorf("connection: %w", cause),
@@ -243,11 +244,13 @@ func TestQueryConnectionLost(t *testing.T) {
 
 // A query that waits for the store ends when its context, or that of Open, is done.
 func TestQueryEndsWithItsContext(t *testing.T) {
+	const parts = 500
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		injector := faults.New()
-		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), 500)
+		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), parts)
+		// The first read cancels the context.
 		delayReads(injector, cancel)
 
 		_, err := readAll(ctx, db, scan)
@@ -256,9 +259,10 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	})
 	t.Run("a deadline", func(t *testing.T) {
 		injector := faults.New()
-		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), 500)
+		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), parts)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
+		// Each read waits until the deadline.
 		delayReads(injector, func() {})
 
 		_, err := readAll(ctx, db, scan)
@@ -267,7 +271,7 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	})
 	t.Run("the context of Open", func(t *testing.T) {
 		b := memstore.New()
-		openDB(t, b, 500)
+		openDB(t, b, parts) // uploads the database
 		ctx, cancel := context.WithCancel(t.Context())
 		db, err := Open(ctx, b, "parts.db")
 		require.NoError(t, err)
@@ -289,11 +293,12 @@ func delayReads(injector *faults.Injector, onRead func()) {
 	injector.Set(faults.Delay(faults.Get, time.Hour)) // calls the function of SetSleep
 }
 
-// Rows that are open when the database is closed can still be read. Their session is removed when they are closed.
+// Rows that are open when the database is closed can still be read. Their session, through which SQLite reads the
+// object, is removed when they are closed.
 func TestCloseLeavesOpenRows(t *testing.T) {
 	const parts = 500
 	b := memstore.New()
-	openDB(t, b, parts)
+	openDB(t, b, parts) // uploads the database
 	sessionsBefore := len(sessions.byName)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)

@@ -182,7 +182,7 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 	b := memstore.New(storage.WithHook(counts.hook))
 	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, parts))
 	require.NoError(t, err)
-	counts.take()
+	counts.take() // forgets the upload
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
 
@@ -201,8 +201,8 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 	group.Wait()
 	require.NoError(t, db.Close())
 
-	_, bytes := counts.take()
-	require.LessOrEqual(t, bytes, attrs.Size)
+	_, received := counts.take()
+	require.LessOrEqual(t, received, attrs.Size)
 }
 
 // A query that sorts many rows needs no temporary file.
@@ -255,7 +255,7 @@ func TestQueryOfAWriteAheadLog(t *testing.T) {
 	require.Equal(t, 77, price)
 }
 
-// Statements and column types behave as those of the driver.
+// Transactions, prepared statements with named arguments, and column types work as with the driver of SQLite.
 func TestStatementsAndColumns(t *testing.T) {
 	b := memstore.New()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 10))
@@ -276,8 +276,8 @@ func TestStatementsAndColumns(t *testing.T) {
 
 	types, err := rows.ColumnTypes()
 	require.NoError(t, err)
-	require.Equal(t, "INTEGER", types[0].DatabaseTypeName())
-	require.Equal(t, "TEXT", types[1].DatabaseTypeName())
+	require.Equal(t, "INTEGER", types[0].DatabaseTypeName()) // number
+	require.Equal(t, "TEXT", types[1].DatabaseTypeName())    // name
 	require.True(t, rows.Next())
 
 	require.NoError(t, rows.Close())
