@@ -73,7 +73,8 @@ func retrieve(
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
 
-// Retrieve returns the payloads that Store has stored with one request each. Equal payloads are one object.
+// Retrieve returns the payloads that Store has stored with one request each. Equal payloads become one object, and have
+// equal claims, by which Temporal gets them back.
 func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +89,9 @@ func TestStoreAndRetrieve(t *testing.T) {
 			b := open(t, storage.WithHook(countRequests))
 			// By default, a part has 5 MiB.
 			large := payload(strings.Repeat("two", 3<<20))
+			// The first and the last payload are equal.
 			want := []*common.Payload{payload("one"), large, {}, payload("one")}
+			const distinctPayloads = 3
 
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0))
@@ -105,16 +108,21 @@ func TestStoreAndRetrieve(t *testing.T) {
 				require.True(t, proto.Equal(want[i], got[i]))
 			}
 
-			objects := 0
-			for entry, err := range b.List(t.Context()) {
-				require.NoError(t, err)
-				require.True(t, strings.HasPrefix(entry.Key, "v0/d/sha256/"), entry.Key)
-				objects++
-			}
-			const distinctPayloads = 3
-			require.Equal(t, distinctPayloads, objects)
+			requireObjects(t, b, distinctPayloads)
 		})
 	}
+}
+
+// requireObjects requires that a bucket has so many objects, each under a key of the driver.
+func requireObjects(t *testing.T, b storage.Bucket, want int) {
+	t.Helper()
+	objects := 0
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(entry.Key, "v0/d/sha256/"), entry.Key)
+		objects++
+	}
+	require.Equal(t, want, objects)
 }
 
 // Retrieve fails if a claim is malformed, or if its object is missing or has other bytes.
@@ -122,6 +130,7 @@ func TestRetrieveFails(t *testing.T) {
 	b := memstore.New()
 	d := newDriver(t, b)
 	good := store(t, d, payload("text"))[0]
+	// The object of this claim is then overwritten.
 	damaged := store(t, d, payload("damaged"))[0]
 	_, err := b.Upload(t.Context(), damaged.ClaimData["key"], strings.NewReader("other"))
 	require.NoError(t, err)
@@ -156,6 +165,7 @@ func TestRetrieveFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The valid claim does not help.
 			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: tt.claim})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
@@ -180,7 +190,7 @@ func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	payloads := []*common.Payload{payload("one"), payload("two")}
 
-	// The limiter permits only one payload.
+	// Each limiter permits only the first payload.
 	_, err := d.Store(converter.StorageDriverStoreContext{
 		Context: t.Context(),
 		Limiter: &limiter[*common.Payload]{},
