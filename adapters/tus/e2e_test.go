@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// Tusd's end-to-end tests pass with its command over this adapter, in a copy of tusd with the file of
-// docs/migrating/tusd.md. The test downloads tusd's modules and measures times, so it runs only with
-// OMNIBUCKET_TUSD_E2E ("make tusd").
+// Tusd's own end-to-end tests pass if its command stores uploads by this adapter. The command is built from a copy of
+// tusd with the file of docs/migrating/tusd.md. The test downloads tusd's modules and measures times, so it runs only
+// with OMNIBUCKET_TUSD_E2E ("make tusd").
 func TestTusdsEndToEndTests(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes")

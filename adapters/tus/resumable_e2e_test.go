@@ -43,32 +43,34 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: the test measures times")
 	}
+
+	// Change what tusd's tests expect and the protocol does not demand.
 	tusd := owntests.Copy(t, "github.com/tus/tusd/v2")
 	for _, d := range endToEndDifferences {
 		tusd.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
 	}
 
 	// Build tusd's tests.
-	program := filepath.Join(t.TempDir(), "e2e.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/e2e")
+	testProgram := filepath.Join(t.TempDir(), "e2e.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", testProgram, "./internal/e2e")
 	build.Dir = tusd.Dir
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", built)
-	executable, err := os.Executable()
+	thisProgram, err := os.Executable()
 	require.NoError(t, err)
 
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
+			cmd := exec.CommandContext(t.Context(), testProgram, "-test.v", "-test.run", endToEndTests)
 			cmd.Dir = tusd.Dir
-			// The tests start this test program in place of tusd. TestMain then serves the bucket.
-			cmd.Env = append(os.Environ(), "TUSD_BINARY="+executable, serveVariable+"="+store.address(t))
+			// Tusd's tests start this test program in place of tusd. Its TestMain then serves the bucket.
+			cmd.Env = append(os.Environ(), "TUSD_BINARY="+thisProgram, serveVariable+"="+store.address(t))
 			output, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 
 			// All tests in the list have passed.
-			want := strings.Count(endToEndTests, "|") + 1
-			require.Equal(t, want, strings.Count(string(output), "\n--- PASS"), "%s", output)
+			wantPassed := strings.Count(endToEndTests, "|") + 1
+			require.Equal(t, wantPassed, strings.Count(string(output), "\n--- PASS"), "%s", output)
 		})
 	}
 }

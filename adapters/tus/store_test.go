@@ -179,16 +179,17 @@ func TestUploads(t *testing.T) {
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
-					srv.t = t
+					srv.t = t // its helpers then fail this subtest
 					content := random(tt.size)
 					url := srv.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata",
 						"filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
 
-					// The object has the bytes, and a client can download and remove them.
+					// After the upload, the object has the bytes.
 					srv.send(url, content, int(tt.chunk))
 					require.Equal(t, len(content), srv.offset(url))
 					require.True(t, bytes.Equal(content, srv.content(url)))
 
+					// A client can download and remove them.
 					got, err := io.ReadAll(srv.do(http.MethodGet, url, nil, http.StatusOK).Body)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(content, got))
@@ -368,6 +369,7 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 				// This stores the last part. Nobody calls FinishUpload, as if the server died.
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
+
 				exists, err := srv.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
 				require.False(t, exists)
@@ -383,13 +385,14 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 // While the object cannot be made, HEAD fails instead of reporting the full length, and the client can still delete the
 // upload.
 func TestGetInfoFinishFails(t *testing.T) {
+	const partSize = 4
 	injector := faults.New()
-	srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
+	srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
 	content := random(10)
 
 	// Both subtests begin with an upload that has all bytes and no object.
 	createUnfinished := func() (url string) {
-		url = srv.create("Upload-Length", "10")
+		url = srv.create("Upload-Length", strconv.Itoa(len(content)))
 		injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
 		body := bytes.NewReader(content)
 		srv.do(http.MethodPatch, url, body, http.StatusInternalServerError, "Upload-Offset", "0")
@@ -505,15 +508,17 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 3})
 	require.NoError(t, err)
 
+	// The state of the upload is in the object "a.info", which cannot be stored.
 	injector.Set(faults.Fail(faults.Put).ForKey("a.info").WithError(storage.PermissionDenied))
 	require.ErrorIs(t, writeThree(t, u), storage.PermissionDenied)
 	injector.Set()
 
+	// Somebody replaces the object.
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
+
 	reopened, err := store.GetUpload(t.Context(), "a") // as another server would
 	require.NoError(t, err)
-
 	require.NoError(t, reopened.(*upload).Terminate(t.Context()))
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
@@ -543,9 +548,9 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 // Terminate keeps an object that already existed at the key a hook chose, unless the upload has replaced it.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	tests := map[string]struct {
-		info     handler.FileInfo
-		basePart int64
-		sent     int64
+		info     handler.FileInfo // its ID or Key is chosen by a hook
+		basePart int64            // size of a part
+		sent     int64            // bytes
 	}{
 		"the ID of a hook": {
 			info:     handler.FileInfo{ID: "kept", Size: 10},
@@ -610,6 +615,7 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 
 	write(0, "01")
 	write(2, "23")
+	// This object holds the last bytes.
 	require.NoError(t, store.bucket.Remove(t.Context(), "a.part"))
 	write(4, "45")
 	write(6, "6789")
@@ -645,13 +651,13 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 
 // The upload is stored under the key that a hook of tusd names, with the options of Config.Options.
 func TestKeys(t *testing.T) {
-	// The hook names a key that differs from the ID.
 	bucket := memstore.New()
 	store, err := New(bucket, Config{Options: func(handler.FileInfo) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithCacheControl("max-age=7")}
 	}})
 	require.NoError(t, err)
 
+	// The hook names a key that differs from the ID.
 	info := handler.FileInfo{ID: "folder/one", Size: 4, Storage: map[string]string{"Key": "other/two"}}
 	u, err := store.NewUpload(t.Context(), info)
 	require.NoError(t, err)
@@ -674,7 +680,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// If an ID is invalid or unknown, GetUpload and Lock return the error for a missing upload.
+// If an ID is invalid or unknown, GetUpload and Lock return the error for a missing upload, so that tusd responds with
+// status 404.
 func TestGetUploadInvalidID(t *testing.T) {
 	srv := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{
@@ -684,7 +691,7 @@ func TestGetUploadInvalidID(t *testing.T) {
 		"control character": "%00",
 		"invalid UTF-8":     "%FF",
 		"too long":          strings.Repeat("x", 2000),
-		"too long for info": strings.Repeat("x", 1020),
+		"too long for info": strings.Repeat("x", 1020), // with ".info", it has more than 1,024 bytes
 		"too many segments": strings.Repeat("x/", 254) + "x",
 		"nobody's":          "none",
 	} {
@@ -701,12 +708,13 @@ func TestGetUploadInvalidID(t *testing.T) {
 	}
 }
 
-// If the store refuses every request, as with a wrong region, the response is 500, not "not found".
+// If the store refuses every request, as with a wrong region, a client gets status 500 and not 404, even though the
+// upload cannot be found.
 func TestGetUploadStoreRefuses(t *testing.T) {
 	tests := []struct {
 		name  string
-		calls faults.Calls
-		hint  string
+		calls faults.Calls // that the store refuses
+		hint  string       // of the store's error
 	}{
 		{name: "the lock", calls: faults.Put},
 		{name: "the lock, with a hint", calls: faults.Put, hint: "set region=eu-central-1"},
@@ -972,8 +980,9 @@ func TestNewUploadTooLong(t *testing.T) {
 
 			// The store can hold the whole file.
 			if tt.want == http.StatusCreated {
+				const chunk = 5000
 				content := random(longest)
-				srv.send(location, content, 5000)
+				srv.send(location, content, chunk)
 				require.True(t, bytes.Equal(content, srv.content(location)))
 				return
 			}
@@ -997,8 +1006,10 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 	srv := serve(t, memstore.New(driver.WithLayer(limits)), basePart)
 	url := srv.create("Upload-Defer-Length", "1")
 	content := random(maxParts * partSize)
-	srv.send(url, content, 100)
+	const chunk = 100
+	srv.send(url, content, chunk)
 
+	// One more part is refused.
 	srv.do(http.MethodPatch, url, bytes.NewReader(random(partSize)),
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
 	require.Equal(t, len(content), srv.offset(url))
@@ -1114,6 +1125,7 @@ func TestUnlockWhenAsked(t *testing.T) {
 		require.NoError(t, holder.Lock(t.Context(), func() {
 			unlocked <- holder.Unlock()
 		}))
+		// This call asks the holder for the release.
 		require.NoError(t, waiter.Lock(t.Context(), func() {}))
 
 		require.NoError(t, <-unlocked)
