@@ -65,6 +65,7 @@ func TestOpenWithPrefix(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", url)
 
+			// Errors have the key in the view.
 			_, err = view.Attrs(t.Context(), "missing")
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
