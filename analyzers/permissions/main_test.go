@@ -189,22 +189,22 @@ func TestErrors(t *testing.T) {
 
 // -policy prints a policy for each provider, and names what no policy covers.
 func TestPolicies(t *testing.T) {
-	for _, provider := range []string{"aws", "minio", "google", "azure"} {
-		t.Run(provider, func(t *testing.T) {
-			scheme := "s3"
-			switch provider {
-			case "google":
-				scheme = "gs"
-			case "azure":
-				scheme = "azblob"
-			}
-			bucket := "locations.Open in main.main=" + scheme + "://photos?prefix=users/"
-			stdout, stderr, status := analyze(t, "-policy", provider, "-bucket", bucket, "./programs/named")
+	tests := []struct{ provider, scheme string }{
+		{provider: "aws", scheme: "s3"},
+		{provider: "minio", scheme: "s3"},
+		{provider: "google", scheme: "gs"},
+		{provider: "azure", scheme: "azblob"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.provider, func(t *testing.T) {
+			// The program opens one location by a call whose address is not in its code.
+			bucket := "locations.Open in main.main=" + tt.scheme + "://photos?prefix=users/"
+			stdout, stderr, status := analyze(t, "-policy", tt.provider, "-bucket", bucket, "./programs/named")
 
 			// Without its configuration, the location is unknown.
 			require.Equal(t, statusFound, status)
 			require.Contains(t, stderr, "no policy has download on location photos")
-			requireGolden(t, filepath.Join("testdata", "policy-"+provider+".txt"), stdout)
+			requireGolden(t, filepath.Join("testdata", "policy-"+tt.provider+".txt"), stdout)
 		})
 	}
 }
@@ -212,6 +212,7 @@ func TestPolicies(t *testing.T) {
 // For the programs of internal/testing/policies, -policy prints the policies in the testdata of that package. A test
 // there runs the programs with these policies.
 func TestPoliciesOfPrograms(t *testing.T) {
+	// Each call of Open has a bucket of its own.
 	buckets := map[string]string{
 		"storage.Open in policies.Avatar":      "avatar-pictures",
 		"storage.Open in policies.Backup":      "backup-backups",
@@ -325,6 +326,8 @@ func TestVendoredModules(t *testing.T) {
 
 	stdout, stderr, status := analyzeIn(t, dir, ".")
 	require.Zero(t, status, stderr)
+
+	// In this module, the program is in the root and not in programs/layers.
 	want, err := os.ReadFile(filepath.Join("testdata", "programs", "layers", "want.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"),
