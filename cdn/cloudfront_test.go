@@ -137,9 +137,10 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	})
 	granted, err := s.SignPrefix("images/")
 	require.NoError(t, err)
-
-	policy, signature := opensslSignature(t, "prefix", "sha256")
 	require.Equal(t, time.Unix(expiry, 0).UTC(), granted.ExpiresAt)
+
+	// OpenSSL has signed this policy with the same key.
+	policy, signature := opensslSignature(t, "prefix", "sha256")
 	address, err := granted.URL("images/a b.jpg")
 	require.NoError(t, err)
 	require.Equal(t, distribution+"images/a%20b.jpg?Policy="+cloudFrontBase64(policy)+"&Signature="+signature+
@@ -161,6 +162,7 @@ func TestCloudFrontPrefixes(t *testing.T) {
 
 // A signer with an ECDSA key makes the same valid URL each time, so that a cache finds it again.
 func TestCloudFrontTakesECDSA(t *testing.T) {
+	// This is the policy of the URL. Its signature by an RSA key does not matter here.
 	policy, _ := opensslSignature(t, "canned", "sha1")
 	sha1Sum := sha1.Sum([]byte(policy))
 	sha256Sum := sha256.Sum256([]byte(policy))

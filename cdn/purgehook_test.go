@@ -386,21 +386,19 @@ func TestPurgeHookRepeats(t *testing.T) {
 	temporary := func(code storage.Code) error {
 		return &storage.Error{Code: code, RetryAfter: 2 * time.Second}
 	}
+	busy := func(times int) []error {
+		return slices.Repeat([]error{temporary(storage.RateLimited)}, times)
+	}
 	tests := []struct {
 		name     string
-		errs     []error // of the calls; then nil
+		errs     []error // of the first calls; all others succeed
 		calls    int     // of the purger
 		failures int     // calls of OnError
 	}{
 		{name: "a success", calls: 1},
 		{name: "out of reach once", errs: []error{temporary(storage.Unavailable)}, calls: 2},
-		{name: "busy four times", errs: slices.Repeat([]error{temporary(storage.RateLimited)}, 4), calls: 5},
-		{
-			name:     "busy for too long",
-			errs:     slices.Repeat([]error{temporary(storage.RateLimited)}, 9),
-			calls:    5,
-			failures: 1,
-		},
+		{name: "busy four times", errs: busy(4), calls: 5},
+		{name: "busy for too long", errs: busy(9), calls: 5, failures: 1},
 		{name: "a bare code", errs: []error{storage.Unavailable}, calls: 2},
 		{name: "an error that does not pass", errs: []error{storage.InvalidArgument}, calls: 1, failures: 1},
 		{name: "an error of a user's own", errs: []error{errors.New("broken")}, calls: 1, failures: 1},
@@ -488,14 +486,15 @@ func TestPurgeHookBatches(t *testing.T) {
 	}}
 	b, failures := newPurgedBucket(t, r)
 
+	// Remove the keys from "000" to "249".
 	_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
 	require.NoError(t, err)
 
-	var sizes []int
+	var batchSizes []int
 	for _, urls := range r.calls {
-		sizes = append(sizes, len(urls))
+		batchSizes = append(batchSizes, len(urls))
 	}
-	require.Equal(t, []int{100, 100, 50}, sizes)
+	require.Equal(t, []int{100, 100, 50}, batchSizes)
 	require.Len(t, *failures, 1)
 	require.Len(t, (*failures)[0].urls, 100)
 }

@@ -338,6 +338,7 @@ func TestPurgersAPIHangs(t *testing.T) {
 	for _, tt := range tests {
 		for name, purger := range purgers {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				// The time of synctest passes at once.
 				synctest.Test(t, func(t *testing.T) {
 					p, err := purger.open(&http.Client{Transport: tt.hangs})
 					require.NoError(t, err)
