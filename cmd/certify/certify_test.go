@@ -75,6 +75,7 @@ func TestCertifyAccounts(t *testing.T) {
 			require.NoError(t, err)
 			var r result
 			require.NoError(t, json.Unmarshal(data, &r))
+
 			require.Empty(t, r.Failed)
 			require.Positive(t, r.Requests)
 			require.Positive(t, r.Bytes)

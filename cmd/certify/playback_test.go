@@ -76,26 +76,27 @@ func TestRecordingFails(t *testing.T) {
 	const secret = "secret-of-the-recording"
 	t.Setenv("AWS_ACCESS_KEY_ID", key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
-	dir := filepath.Join(t.TempDir(), "recording")
+	recording := filepath.Join(t.TempDir(), "recording")
 	store := s3server.New(s3server.Config{
 		Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Each request removes the folder, so that the recording cannot be written.
-		if err := os.RemoveAll(dir); err != nil {
+		if err := os.RemoveAll(recording); err != nil {
 			t.Error(err)
 		}
 		store.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	path := filepath.Join(t.TempDir(), "r.json")
+	resultFile := filepath.Join(t.TempDir(), "r.json")
 	address := "s3://?profile=minio&path_style=true&endpoint=" + url.QueryEscape(server.URL)
 
-	cmd := certify(t, "-yes", "-run", "K1", "-record", dir, "-o", path, address)
+	cmd := certify(t, "-yes", "-run", "K1", "-record", recording, "-o", resultFile, address)
 	output, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", output)
-	beforeResult, _, ok := strings.Cut(string(output), "The result is in "+path)
+
+	beforeResult, _, ok := strings.Cut(string(output), "The result is in "+resultFile)
 	require.True(t, ok, "%s", output)
 	require.Contains(t, beforeResult, "the recording cannot be written")
 }
