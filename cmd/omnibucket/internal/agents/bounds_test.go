@@ -256,6 +256,7 @@ func lineLength(t *testing.T, r *bufio.Reader) (length int) {
 func TestHTTPManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
+			// w measures the memory, and the calls that run at the same time.
 			s, w := newWatchedServer(t, burstRules)
 			site := startSite(t, s)
 
@@ -321,6 +322,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
 
+	// The client sends calls until the server stops reading.
 	var accepted atomic.Int64
 	stopped := make(chan struct{})
 	go func() {
@@ -337,6 +339,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 	require.Never(t, acceptsTooMany, 200*time.Millisecond, 20*time.Millisecond)
 	require.LessOrEqual(t, w.highest.Load(), int64(concurrency))
 
+	// Closing the pipe ends the client.
 	require.NoError(t, stdin.CloseWithError(io.ErrClosedPipe))
 	<-stopped
 }
@@ -345,7 +348,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 func TestCanceledCallEndsAtStore(t *testing.T) {
 	const calls = 2 // one runs, and one waits for it
 	s, w := newWatchedServer(t, oneReader)
-	w.pauseDownloads()
+	w.pauseDownloads() // each waits until its context ends
 	serverSide, clientSide := mcp.NewInMemoryTransports()
 	session, err := s.protocol.Connect(t.Context(), serverSide, nil)
 	require.NoError(t, err)
@@ -363,6 +366,7 @@ func TestCanceledCallEndsAtStore(t *testing.T) {
 		}()
 	}
 
+	// Cancel the calls when a download has begun.
 	<-w.downloads
 	cancel()
 	for range calls {
@@ -426,15 +430,18 @@ func TestCallIDTwice(t *testing.T) {
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
 
+	// The download of the first call has begun, and waits.
 	call := strings.TrimSpace(readCall(1, 1<<10))
 	_, err := io.WriteString(stdin, call+"\n")
 	require.NoError(t, err)
 	<-w.downloads
 
+	// Now the client sends the same call again.
 	refusal := answer(t, stdin, stdout, call)
 	require.Contains(t, refusal, "has the same id")
 	require.Contains(t, refusal, `"id":1`)
 
+	// The first call still gets its result.
 	resume()
 	result, err := stdout.ReadString('\n')
 	require.NoError(t, err)
@@ -454,7 +461,7 @@ func TestListPagesBoundedInBytes(t *testing.T) {
 	listed := 0
 	pages := 0
 	args := listIn{Recursive: true}
-	for pages == 0 || args.Cursor != "" {
+	for {
 		page, err := pageOf(t.Context(), bucket, args, maxPage)
 		require.NoError(t, err)
 
@@ -466,6 +473,10 @@ func TestListPagesBoundedInBytes(t *testing.T) {
 
 		listed += len(page.Entries)
 		pages++
+		isLast := page.Token == ""
+		if isLast {
+			break
+		}
 		args.Cursor = page.Token
 	}
 	require.Equal(t, objects, listed)

@@ -352,7 +352,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 	site := startSite(t, s)
 	tests := []struct {
 		name  string
-		extra string // lines of the head
+		extra string // further lines of the head, which has no token
 	}{
 		{name: "a program", extra: ""},
 		{name: "a page of another site", extra: "Origin: https://other.test\r\n"},

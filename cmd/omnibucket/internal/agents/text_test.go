@@ -38,8 +38,10 @@ func TestIsText(t *testing.T) {
 // A client that reads on at nextOffset gets the whole text, whatever length it asks for.
 func TestReadContinues(t *testing.T) {
 	text := strings.Repeat("aä€😀", 50) // characters of 1 to 4 bytes
+	const maxLength = 39
 	attrs := &storage.Attrs{Size: int64(len(text))}
-	for length := int64(minRead); length < 40; length++ {
+	for length := int64(minRead); length <= maxLength; length++ {
+		// Read the text in pieces of this length, which may end within a character.
 		var got strings.Builder
 		args := readIn{Offset: 0, Length: length}
 		for {
@@ -100,7 +102,7 @@ func TestTextIsBoundedInJSON(t *testing.T) {
 
 			data, err := json.Marshal(text[:n])
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(data), maxJSON+len(`""`))
+			require.LessOrEqual(t, len(data), maxJSON+len(`""`)) // Marshal adds the quotes
 			require.Greater(t, len(data), minJSON)
 			require.Zero(t, n%len(char), "a whole number of characters")
 

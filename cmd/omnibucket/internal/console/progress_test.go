@@ -15,7 +15,7 @@ func TestProgressText(t *testing.T) {
 	tests := []struct {
 		name  string
 		state transfer.Progress
-		files bool
+		files bool // whether the job counts files
 		want  string
 	}{
 		{

@@ -48,6 +48,8 @@ func TestTerminalWithoutASize(t *testing.T) {
 		require.NoError(t, err)
 		output += string(buf[:n])
 	}
+
+	// End the goroutines of mpb.
 	b.Bar.Abort(true)
 	b.Screen.Wait()
 }

@@ -26,6 +26,7 @@ func TestWatchIgnoresQuestions(t *testing.T) {
 			t.Run(tt.name+" "+op.String(), func(t *testing.T) {
 				w := &watch{root: t.TempDir(), folders: map[string]bool{}}
 				event := fsnotify.Event{Name: filepath.Join(w.root, "folder", tt.file), Op: op}
+
 				require.NoError(t, w.handle(event))
 				require.Equal(t, tt.wantChange, w.changed)
 			})

@@ -13,6 +13,7 @@ import (
 
 // Each hint that shellHints replaces still occurs in the code of the library, word for word.
 func TestHintsReplaceThoseOfTheLibrary(t *testing.T) {
+	// Collect the code of the library, without its tests and commands.
 	var library strings.Builder
 	root := os.DirFS("../../../..")
 	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {

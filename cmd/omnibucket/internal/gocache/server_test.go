@@ -253,6 +253,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 
 // An invalid object in the store counts as a miss and causes one warning. The next put replaces it.
 func TestWrongObjectsAreRefused(t *testing.T) {
+	// An object is the line of an entry, and then the output. Only right is the entry of the output "text" of action a.
 	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
 	right := other
 	right.action = id(action("a"))
@@ -299,9 +300,9 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			require.Empty(t, temporaryFiles(t, dir))
 
 			// Another machine gets the object of this put.
-			b = start(t, t.TempDir(), bucket, defaultSettings())
-			b.hits("a", "text")
-			require.Empty(t, b.close())
+			next := start(t, t.TempDir(), bucket, defaultSettings())
+			next.hits("a", "text")
+			require.Empty(t, next.close())
 		})
 	}
 }
@@ -475,7 +476,8 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 	a := id(action("a"))
 
 	for _, tt := range []struct {
-		name   string
+		name string
+		// damage gets the paths of the output of action a, and of the index file that names this output.
 		damage func(t *testing.T, d *disk, index, output string)
 	}{
 		{
@@ -516,11 +518,11 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 			b.put("b", "other")
 
 			d := b.server.disk
-			tt.damage(t, d, d.indexPath(a), d.outputPath(sha256.Sum256([]byte("text"))))
-
+			output := d.outputPath(sha256.Sum256([]byte("text")))
+			tt.damage(t, d, d.indexPath(a), output)
 			b.misses("a")
-			b.put("a", "text")
 
+			b.put("a", "text")
 			b.hits("a", "text")
 			require.Empty(t, b.close())
 		})
@@ -632,8 +634,9 @@ func TestGetManyWrongObjects(t *testing.T) {
 		b.misses(name)
 		b.put(name, "content of "+name)
 	}
-	require.Len(t, b.close(), 1)
+	require.Len(t, b.close(), 1, "one warning for all wrong objects")
 
+	// Another machine gets the objects of these puts.
 	next := start(t, t.TempDir(), bucket, defaultSettings())
 	for _, name := range names {
 		next.hits(name, "content of "+name)
@@ -672,6 +675,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 
 // At most once a day, a server removes the files that were not used for some days. A hit counts as use.
 func TestTrimRemovesUnusedFiles(t *testing.T) {
+	// The content of each output is the name of its action.
 	dir := t.TempDir()
 	bucket := memstore.New()
 	b := start(t, dir, bucket, defaultSettings())
@@ -684,6 +688,7 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	leftover := filepath.Join(d.temporary(), "new-killed") // of a server that was killed
 	require.NoError(t, os.WriteFile(leftover, nil, 0o600))
 
+	// All files are six days old, which is longer than a server keeps them.
 	sixDaysAgo := time.Now().Add(-6 * 24 * time.Hour)
 	age := func(paths ...string) {
 		for _, path := range paths {
@@ -697,7 +702,7 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	require.Empty(t, b.close())
 	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
-	// The time of this file is that of the last trim.
+	// Now the last trim is older, because its time is that of this file.
 	age(filepath.Join(d.dir, "trimmed"))
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
 	require.NoFileExists(t, index("unused"))

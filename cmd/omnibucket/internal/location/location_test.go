@@ -200,8 +200,7 @@ func TestDriveLetters(t *testing.T) {
 	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
-// SplitAccount splits a location into the address of its account and the name of its bucket, and fails if the location
-// is not a whole bucket.
+// SplitAccount splits a location into the address of its account and the name of its bucket.
 func TestAccountOfABucket(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -239,8 +238,10 @@ func TestAccountOfABucket(t *testing.T) {
 			require.Equal(t, tt.wantBucket, bucket)
 		})
 	}
+}
 
-	// These are not whole buckets.
+// SplitAccount fails if the location is not a whole bucket.
+func TestAccountOfNoBucket(t *testing.T) {
 	for name, text := range map[string]string{
 		"the root of the machine": "file:///",
 		"a key":                   "s3://photos/a",

@@ -100,6 +100,7 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The bucket partlyClosed cannot read folders with the name "closed".
 			var got []string
 			var lastErr error
 			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, tt.folder) {
@@ -110,6 +111,7 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 				}
 			}
 			require.Equal(t, tt.want, got)
+
 			if len(tt.unreadable) == 0 {
 				require.NoError(t, lastErr)
 			} else {
