@@ -25,7 +25,7 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	server := startS3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
 	var files []string
-	var objects []string
+	var objects []string // the keys of the files in the bucket
 	for i := range fileCount {
 		name := fmt.Sprintf("%02d.jpg", i)
 		writeFiles(t, dir, map[string]string{name: "x"})
@@ -43,7 +43,8 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	for _, args := range [][]string{upload, download, upload, remove} {
 		stopCounting := watchRequests(server)
 		s.ok(args...)
-		require.Greater(t, stopCounting(), 2, args[0])
+		requestsAtOnce := stopCounting()
+		require.Greater(t, requestsAtOnce, 2, args[0])
 	}
 	s.exits(exitNotFound, "ls", "box:in/")
 }
@@ -66,6 +67,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	}
 	stored := len(keys) - len(missing)
 
+	// cp prints the errors, and then a summary.
 	_, stderr := s.exits(exitNotFound, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
 	lines := splitLines(stderr)
 	require.Len(t, lines, len(missing)+1)
@@ -74,6 +76,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	}
 	require.Equal(t, fmt.Sprintf("%d transferred", stored), lines[len(missing)])
 
+	// rm prints the removed keys and the errors, and succeeds.
 	stdout, stderr := s.exits(exitOK, slices.Concat([]string{"rm", "-v"}, keys)...)
 	require.Len(t, splitLines(stdout), stored)
 	require.IsIncreasing(t, splitLines(stdout))
@@ -162,7 +165,7 @@ func TestStatOfSeveralAddresses(t *testing.T) {
 func TestLsAndFindHumanSizes(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t))
-	s.put("box:a", strings.Repeat("x", 1536))
+	s.put("box:a", strings.Repeat("x", 1536)) // 1.5 KiB
 	s.put("box:f/b", "x")
 
 	const modified = `\S+Z`
@@ -284,6 +287,8 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 	file := filepath.Join(dir, "a")
 	s.setBox(newMemoryAddress(t))
 	s.put("box:to/a", "kept")
+
+	// The destination exists.
 	for _, args := range [][]string{
 		{"cp", file, "box:to/a"},
 		{"cp", "-r", file, "box:to/"},
@@ -297,6 +302,7 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 		require.Equal(t, "new", readFile(t, file), args)
 	}
 
+	// The destination does not exist.
 	s.ok("cp", "--ignore-existing", file, "box:to/new")
 	require.Equal(t, "new", s.ok("cat", "box:to/new"))
 }

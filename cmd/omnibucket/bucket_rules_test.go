@@ -13,6 +13,8 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
 	s.ok("mb", bucket)
+
+	// Cut the rule out of the page.
 	page := readFile(t, "../../docs/files-of-users.md")
 	const ruleStart = "[{\n  \"AllowedOrigins\""
 	_, afterStart, found := strings.Cut(page, "```json\n"+ruleStart)
@@ -20,7 +22,7 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	ruleEnd, _, _ := strings.Cut(afterStart, "```")
 
 	s.in = ruleStart + ruleEnd
-	s.ok("bucket", "--cors", "-", bucket)
+	s.ok("bucket", "--cors", "-", bucket) // reads the rule from s.in
 
 	require.Contains(t, s.ok("bucket", "--json", bucket),
 		`"cors":[{"origins":["https://example.com"],"methods":["PUT"],`+
@@ -33,6 +35,8 @@ func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
 	s.ok("mb", bucket)
+
+	// Set rules, which bucket reads from s.in.
 	s.in = `[{"origins":["*"],"methods":["GET"],"maxAge":"90s"}]`
 	s.ok("bucket", "--cors", "-", bucket)
 	s.in = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`

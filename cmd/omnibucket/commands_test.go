@@ -76,17 +76,20 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		{"box:a", "-"},
 		{"box:tree", "box:b"},
 	} {
-		env := s.environment(strings.NewReader("lost"), &bytes.Buffer{}, &bytes.Buffer{})
-		require.NotZero(t, run(t.Context(), append([]string{"mv"}, args...), env), args)
+		stdin := strings.NewReader("lost")
+		env := s.environment(stdin, &bytes.Buffer{}, &bytes.Buffer{})
+		exitCode := run(t.Context(), append([]string{"mv"}, args...), env)
+		require.NotZero(t, exitCode, args)
 		require.Equal(t, "a", s.ok("cat", "box:a"), args)
 		require.Equal(t, "tree/1", s.ok("cat", "box:tree/1"), args)
 	}
 
-	// A condition is not met, and then the source is missing.
+	// A condition is not met.
 	s.put("box:b", "b")
 	s.exits(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
 	require.Equal(t, "a", s.ok("cat", "box:a"))
 
+	// The source is missing.
 	s.exits(exitNotFound, "mv", "box:none", "box:b")
 	require.Equal(t, "b", s.ok("cat", "box:b"))
 }
@@ -298,9 +301,12 @@ func TestDu(t *testing.T) {
 		})
 	}
 
+	// The output may have other formats.
 	s.t = t
 	require.Equal(t, `{"key":"p/","bytes":18,"objects":3}`+"\n", s.ok("du", "--json", "box:p"))
 	require.Contains(t, s.ok("du", "--human", "box:"), "22 B")
+
+	// du fails for a missing folder and a negative depth.
 	s.exits(exitNotFound, "du", "box:none")
 	s.exits(exitUsage, "du", "--depth", "-1", "box:")
 }
@@ -583,6 +589,7 @@ func TestUndeleteOnS3(t *testing.T) {
 		require.Contains(t, stderr, "the bucket keeps no old versions", args)
 	}
 
+	// With versioning, undelete succeeds.
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:a", "b")
 	s.exits(exitOK, "undelete", "box:a")
@@ -595,7 +602,7 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 		s.setBox(address)
 		s.ok("mb", address)
 		s.ok("bucket", "--soft-delete", "7d", "box:")
-		require.Contains(t, s.ok("stat", "box:"), "168h0m0s")
+		require.Contains(t, s.ok("stat", "box:"), "168h0m0s") // 7 days
 		s.put("box:p/a", "one")
 		s.put("box:stays", "x")
 		s.ok("rm", "box:p/a")
@@ -605,6 +612,7 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 		require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
 		require.Equal(t, "one", s.ok("cat", "box:p/a"))
 
+		// This output does not name unchanged objects.
 		stdout, _ = s.exits(exitOK, "undelete", "--dry-run", "box:")
 		require.NotContains(t, stdout, "unchanged")
 		s.ok("rb", "--force", "box:")

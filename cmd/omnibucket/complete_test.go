@@ -43,6 +43,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	for _, key := range keys {
 		s.put("box:"+key, "")
 	}
+	// The directory has these names, too.
 	onlyFiles := []string{
 		"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J",
 	}
@@ -50,6 +51,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 
+	// Of keys and files, only the harmless ones are completed.
 	require.ElementsMatch(t,
 		[]string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"},
 		s.completions("ls", "box:"))
@@ -57,6 +59,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 		[]string{"box:", "a@b%+,c", "omnibucket/", "year=2026", "é 1", "🙂"},
 		s.completions("ls", ""))
 
+	// Addresses of all objects are completed, because their special characters are escaped.
 	addresses := s.completions("ls", bucket+"/")
 	require.Len(t, addresses, len(keys))
 	for _, address := range addresses {

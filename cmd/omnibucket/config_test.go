@@ -26,13 +26,12 @@ func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 // config add gives a location a name, which commands accept in place of the address.
 func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
-	home := filepath.Join(t.TempDir(), "new", "home")
+	s.env["XDG_CONFIG_HOME"] = filepath.Join(t.TempDir(), "new", "home")
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	s.env["XDG_CONFIG_HOME"] = home
-
 	t.Chdir(dir)
 
+	// Name a folder of a bucket, and a local directory.
 	s.ok("config", "add", "box", bucket+"/folder")
 	s.ok("config", "add", "disk", "./disk")
 
@@ -50,11 +49,14 @@ func TestConfigNamedLocations(t *testing.T) {
 	_, stderr := s.exits(exitUsage, "config", "add", "box", "mem://other")
 	require.Contains(t, stderr, "hint: to replace its address, use --replace")
 	s.ok("config", "add", "--replace", "box", "mem://other")
+
+	// A removed location is unknown.
 	s.ok("config", "remove", "box")
 	s.exits(exitNotFound, "config", "remove", "box")
 	_, stderr = s.exits(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set, and the configuration has no location box")
 
+	// A name without a colon is no location.
 	_, stderr = s.exits(exitUsage, "cat", "disk")
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
@@ -337,7 +339,7 @@ func TestConfigCheck(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, tt.text)
-			s.ok("ls", "a:")
+			s.ok("ls", "a:") // uses only the valid location
 			_, stderr := s.exits(exitUsage, "config", "check")
 			require.Contains(t, stderr, tt.wantErr)
 		})
@@ -382,10 +384,12 @@ func TestConfigRefusesBreakingSetting(t *testing.T) {
 func TestConfigWithoutHome(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
+	// Without these variables, the user has no directory for configurations.
 	for _, variable := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
 		t.Setenv(variable, "")
 	}
 
+	// The current directory has a configuration, which must not be read.
 	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": "locations:\n  box: mem://other\n"})
 
 	s := newShell(t)

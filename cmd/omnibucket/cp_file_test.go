@@ -100,6 +100,7 @@ func TestCpOfAChangingFile(t *testing.T) {
 	// The file has only a hole, so large that the command ends only because the file changes.
 	require.NoError(t, os.Truncate(file, 64<<30))
 
+	// Another goroutine changes the time of the file until the test ends.
 	stop := make(chan struct{})
 	var changing sync.WaitGroup
 	changing.Go(func() {

@@ -19,7 +19,7 @@ func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
+	writeFiles(t, dir, map[string]string{"file.txt": "file"})
 
 	file := filepath.Join(dir, "file.txt")
 	object := bucket + "/source/object.txt"
@@ -62,8 +62,16 @@ func TestCpOfOneFile(t *testing.T) {
 			require.Equal(t, tt.content, s.ok("cat", tt.copied))
 		})
 	}
+}
 
-	s.t = t
+// cp copies one object to a file, which may exist, to a directory, or to standard output.
+func TestCpOfOneObjectToFiles(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"there/x": ""})
+	object := newMemoryAddress(t) + "/source/object.txt"
+	s.put(object, "object")
+
 	newFile := filepath.Join(dir, "new")
 	for range 2 { // the second time, the file exists
 		require.Empty(t, s.ok("cp", object, newFile))
@@ -223,6 +231,7 @@ func TestCpOfHostileKeys(t *testing.T) {
 			s.ok("cp", "--literal", "memory:"+key, "disk:"+key)
 			require.Equal(t, key, s.ok("cat", "--literal", "disk:"+key))
 
+			// The file has the last segment of the key as its name.
 			s.ok("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 
@@ -280,9 +289,10 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 
-	// The source is missing, or a file has the name of the directory.
+	// The source is missing.
 	s.exits(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
 
+	// A file has the name of the directory.
 	_, stderr := s.exits(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
 	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
@@ -423,6 +433,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 	s.put(bucket+"/a/b", "")
 	s.setBox(bucket + "/a")
 
+	// One tree contains the other.
 	for _, args := range [][]string{
 		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"},
 		{"cp", "-r", "box:", bucket},

@@ -38,6 +38,7 @@ func TestManualHasEveryCommand(t *testing.T) {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")
 		c.Flags().VisitAll(addFlag)
 	}
+
 	for _, flag := range flagsIn(text) {
 		require.True(t, flags[flag], "docs/cli.md names --%s", flag)
 	}
@@ -114,6 +115,7 @@ func TestManualJob(t *testing.T) {
 		args[i] = arg
 	}
 
+	// The job copies one shard.
 	s.ok(args...)
 
 	// The key is in one of the shards.

@@ -58,8 +58,8 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 		})
 	}
 
+	// With --if-absent, cp fails if the destination exists, as b does and c does not.
 	s.t = t
-	// The object b exists, and c does not.
 	s.exits(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
 	s.exits(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
 	s.exits(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
@@ -273,6 +273,7 @@ func TestDryRunCost(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t)
 	dst := newDirectoryAddress(t)
+	// Two objects have five bytes each.
 	for _, key := range []string{"a", "b"} {
 		s.put(src+"#"+key, "12345")
 	}
@@ -286,6 +287,7 @@ func TestDryRunCost(t *testing.T) {
 	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
 	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)
 
+	// The job itself sends what the dry run has announced.
 	_, stderr = s.exits(exitOK, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 

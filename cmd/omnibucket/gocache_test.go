@@ -130,7 +130,7 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	require.NoError(t, err)
 	store := t.TempDir()
 
-	// The second build is on another machine.
+	// The second build is on another machine, whose cache directory is empty.
 	for _, wantCompiled := range []int{goModulePackages, 0} {
 		b := newGoBuild(t, t.TempDir(), "ci:folder")
 		keyFile := filepath.Join(b.clone, "key.txt")
@@ -172,7 +172,7 @@ func TestGocacheBuildsAtOnce(t *testing.T) {
 	testserver.Further(t)
 	const builds = 8
 	store := newDirectoryAddress(t)
-	dir := t.TempDir()
+	dir := t.TempDir() // the cache directory
 
 	var group sync.WaitGroup
 	for range builds {
@@ -289,6 +289,7 @@ func readPID(path string) (pid int, ok bool) {
 
 // If the server is down or never responds, a build succeeds without it after the time of --patience.
 func TestGocacheWithoutAnAnswer(t *testing.T) {
+	// The kernel accepts connections to this listener, but nothing responds.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() {
@@ -311,6 +312,7 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 			store := fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", server.address)
 			b := newGoBuild(t, t.TempDir(), "--patience=500ms", store)
 
+			// The output of -x and the report show what was compiled and what was stored.
 			build := b.command("build", "-x", "./...")
 			build.Env = append(build.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
 			output, err := build.CombinedOutput()
@@ -364,15 +366,15 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 		code int
 		args []string
 	}{
-		{name: "no location", code: 2, args: []string{"--dir", dir}},
-		{name: "patience", code: 2, args: []string{"--dir", dir, "--patience", "0s", store}},
-		{name: "close timeout", code: 2, args: []string{"--dir", dir, "--close-timeout", "-1s", store}},
-		{name: "dry run", code: 2, args: []string{"--dir", dir, "--dry-run", store}},
-		{name: "account", code: 2, args: []string{"--dir", dir, "s3://?region=eu-west-1"}},
-		{name: "unknown parameter", code: 2, args: []string{"--dir", dir, store + "?unknown=1"}},
-		{name: "unknown name", code: 2, args: []string{"--dir", dir, "none:"}},
-		{name: "file as the directory", code: 3, args: []string{"--dir", file, store}},
-		{name: "another program", code: 2, args: []string{"--dir", dir, store}},
+		{name: "no location", code: exitUsage, args: []string{"--dir", dir}},
+		{name: "patience", code: exitUsage, args: []string{"--dir", dir, "--patience", "0s", store}},
+		{name: "close timeout", code: exitUsage, args: []string{"--dir", dir, "--close-timeout", "-1s", store}},
+		{name: "dry run", code: exitUsage, args: []string{"--dir", dir, "--dry-run", store}},
+		{name: "account", code: exitUsage, args: []string{"--dir", dir, "s3://?region=eu-west-1"}},
+		{name: "unknown parameter", code: exitUsage, args: []string{"--dir", dir, store + "?unknown=1"}},
+		{name: "unknown name", code: exitUsage, args: []string{"--dir", dir, "none:"}},
+		{name: "file as the directory", code: exitNotFound, args: []string{"--dir", file, store}},
+		{name: "another program", code: exitUsage, args: []string{"--dir", dir, store}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
@@ -383,6 +385,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 		})
 	}
 
+	// The command run, which executes command lines from its input, refuses gocache.
 	s.t = t
 	s.in = "gocache " + store + "\n"
 	_, stderr := s.exits(exitUsage, "run", "-")

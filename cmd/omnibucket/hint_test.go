@@ -207,7 +207,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 
 // The hint for a server without a profile names parameters of the address, not Go functions.
 func TestHintForServerWithoutProfile(t *testing.T) {
-	command, _, err := rootCommand((&program.Program{})).Find([]string{"cp"})
+	command, _, err := rootCommand(&program.Program{}).Find([]string{"cp"})
 	require.NoError(t, err)
 	tests := []struct {
 		server string // header Server of its responses
@@ -233,6 +233,7 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 			_, err = b.Attrs(t.Context(), "k")
 			require.Error(t, err)
 
+			// The error of a conditional upload has the hint.
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			text := printed(explain.Error(command, err, false))
 			require.True(t, strings.HasSuffix(text, tt.want), text)
@@ -268,6 +269,7 @@ func TestErrorsOfServers(t *testing.T) {
 	_, stderr := s.exits(exitFailure, "cat", "--json", "-v", "box:a")
 	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
 
+	// An unknown scheme does not make it recommend Go packages.
 	_, stderr = s.exits(exitUsage, "ls", "ftp://a/b")
 	require.NotContains(t, stderr, "package")
 }

@@ -10,16 +10,26 @@ import (
 func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 	first := newDirectoryAddress(t)
 	second := newDirectoryAddress(t)
-	s, _ := newConfiguredShell(t, "locations:\n  first: "+first+"\n  second: "+second+
-		"\n  mirrored:\n    address: "+first+"?prefix=tenant/\n    layers: [{mirror: second}]"+
-		"\n  moving:\n    address: "+first+"?prefix=tenant/\n    layers: [{overlay: {old: second}}]\n")
+	s, _ := newConfiguredShell(t, `locations:
+  first: `+first+`
+  second: `+second+`
+  mirrored:
+    address: `+first+`?prefix=tenant/
+    layers: [{mirror: second}]
+  moving:
+    address: `+first+`?prefix=tenant/
+    layers: [{overlay: {old: second}}]
+`)
 	// The stores also have objects of another tenant, which must stay.
 	s.put("first:other/a", "of another tenant")
 	s.put("second:other/b", "of another tenant")
 
 	for _, args := range [][]string{
-		{"finish", "moving:"}, {"finish", "--dry-run", "moving:"}, {"repair", "mirrored:"},
-		{"repair", "--all", "mirrored:"}, {"repair", "--all", "--primary-is-right", "mirrored:"},
+		{"finish", "moving:"},
+		{"finish", "--dry-run", "moving:"},
+		{"repair", "mirrored:"},
+		{"repair", "--all", "mirrored:"},
+		{"repair", "--all", "--primary-is-right", "mirrored:"},
 	} {
 		_, stderr := s.exits(exitUsage, args...)
 		require.Contains(t, stderr, "must be a whole bucket", args)

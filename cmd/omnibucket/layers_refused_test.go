@@ -53,7 +53,11 @@ func TestCacheInsideItsLocation(t *testing.T) {
 // If two layers of a location name the same store, the location is refused. One layer could remove objects that
 // the other has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
-	tests := []struct{ name, layers, wantErr string }{
+	tests := []struct {
+		name    string
+		layers  string
+		wantErr string // "" if the location is valid
+	}{
 		{name: "an overlay and a mirror", layers: "[{overlay: {old: a}}, {mirror: b}]", wantErr: ""},
 		{name: "a mirror and an overlay", layers: "[{mirror: b}, {overlay: {old: a}}]", wantErr: ""},
 		{
@@ -81,8 +85,15 @@ func TestLayersNameDifferentStores(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newDirectoryAddress(t)
-			s, _ := newConfiguredShell(t, "locations:\n  a: "+a+"\n  again: "+a+"\n  b: "+newDirectoryAddress(t)+"\n  c: "+newDirectoryAddress(t)+
-				"\n  box:\n    address: "+newDirectoryAddress(t)+"\n    layers: "+tt.layers+"\n")
+			s, _ := newConfiguredShell(t, `locations:
+  a: `+a+`
+  again: `+a+`
+  b: `+newDirectoryAddress(t)+`
+  c: `+newDirectoryAddress(t)+`
+  box:
+    address: `+newDirectoryAddress(t)+`
+    layers: `+tt.layers+`
+`)
 			if tt.wantErr == "" {
 				s.put("box:x", "text")
 				return

@@ -31,6 +31,7 @@ func newLayeredShell(t *testing.T, layers string) *shell {
 
 // With the layer readonly, a location can be read, and each change is refused.
 func TestLocationReadOnly(t *testing.T) {
+	// Plain is the same bucket as box, without the layer.
 	s := newLayeredShell(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
 	require.Equal(t, "text", s.ok("cat", "box:a"))
@@ -81,6 +82,7 @@ func TestLocationWithNamedCredentials(t *testing.T) {
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `"layers":["readonly"]`)
 
+	// The credentials "old" are in variables that begin with OLD_, which are not set.
 	_, stderr := s.exits(exitFailure, "ls", "photos:")
 	require.Contains(t, stderr, "OLD_AWS_ACCESS_KEY_ID")
 
@@ -123,6 +125,7 @@ func newEncryptingShell(t *testing.T) (s *shell, identity *age.X25519Identity) {
 
 // Commands encrypt what they store at an encrypted location, and decrypt what they read.
 func TestLocationEncrypted(t *testing.T) {
+	// Plain is the same bucket as box, without encryption.
 	s, _ := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
@@ -162,6 +165,7 @@ func TestLocationIdentities(t *testing.T) {
 	require.NoError(t, err)
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
+	// All locations are the same bucket. Each but plain encrypts.
 	address := newDirectoryAddress(t)
 	encrypted := func(name, fields string) string {
 		return "  " + name + ":\n    address: " + address + "\n    layers:\n    - encrypt: {" + fields + "}\n"
@@ -190,6 +194,8 @@ func TestLocationIdentities(t *testing.T) {
 		s.put(name+":"+name, "secret")
 		require.Equal(t, "secret", s.ok("cat", "box:"+name), name)
 	}
+
+	// The location write has no identity, and old permits plain objects.
 	_, stderr = s.exits(exitFailure, "cat", "write:write")
 	require.Contains(t, stderr, "permission denied", "without an identity")
 	require.Equal(t, "plain", s.ok("cat", "old:plain"))
@@ -277,7 +283,9 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 				layers = "[{diskcache: {dir: " + cache + "}}]"
 			}
 			s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: s3://photos\n    layers: "+layers+"\n")
-			var bytesSent atomic.Int64 // of objects, by the store
+
+			// The server of the store counts the bytes of objects that it sends.
+			var bytesSent atomic.Int64
 			startS3Box(t, s, s3server.Config{Log: func(e s3server.Entry) {
 				if e.Operation == "GetObject" && e.Status < http.StatusMultipleChoices {
 					bytesSent.Add(e.Sent)
@@ -287,7 +295,7 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 				s.ok("bucket", "--versioning", "on", "box:")
 			}
 			s.put("box:a", "first content")
-			read := tt.newReader(s, cache)
+			read := tt.newReader(s, cache) // reads box:a
 
 			require.Equal(t, "first content", read())
 			require.Equal(t, "first content", read())
@@ -367,15 +375,17 @@ func TestLocationMirrored(t *testing.T) {
 
 // repair --all copies to the second store what was written to the first one past the layer.
 func TestRepairOfAMirror(t *testing.T) {
+	// The location box mirrors the location first to second.
 	s := newMirroringShell(t)
 	s.put("box:a", "text")
 	s.put("first:b", "past the layer")
 
-	// Without --all, repair does only what a note says, and there is none.
+	// Without --all, repair does only what a note says, by which the layer announces a write. There is none.
 	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
 	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`,
 		s.ok("repair", "--json", "box:"))
 
+	// With --all, it compares all objects of both stores.
 	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
 		s.ok("repair", "--all", "--dry-run", "box:"))
@@ -495,10 +505,12 @@ func TestWhenTheSecondStoreIsLost(t *testing.T) {
 // If the primary is restored from an old snapshot, repair with swapped roles gives it the newer objects of the second
 // store. Then the roles may be as before.
 func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
+	// The location photos mirrors first to second. Both stores have the objects a, "one", and b, "two".
 	s, root := newShellWithTwoStores(t)
 	first := filepath.Join(root, "first")
 	snapshot := filepath.Join(root, "snapshot")
 	require.NoError(t, os.CopyFS(snapshot, os.DirFS(first)))
+
 	// Both stores change after the snapshot, and then the first one returns to it.
 	s.put("photos:a", "changed")
 	s.put("photos:c", "new")
@@ -620,7 +632,12 @@ func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
     address: `+newDirectoryAddress(t)+`
     layers: [{mirror: before}, {overlay: {old: other}}]
 `)
-	tests := []struct{ name, command, location, want string }{
+	tests := []struct {
+		name     string
+		command  string
+		location string
+		want     string // in standard error
+	}{
 		{
 			name:     "finish without layers",
 			command:  "finish",
@@ -671,6 +688,7 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	s.put("old:a", "old")
 	s.put("photos:b", "new")
 
+	// With these parameters, an address leads to the gateway.
 	parameters := s.serveS3Parameters("photos:")
 	require.Equal(t, "a\nb\n", s.ok("ls", "s3://photos/"+parameters))
 	require.Equal(t, "old", s.ok("cat", "s3://photos/a"+parameters))
@@ -684,6 +702,7 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 
 // A gateway in front of a location with layers serves its bucket, and no other one of the account.
 func TestGatewayInFrontOfOneBucket(t *testing.T) {
+	// The account is another server, with two buckets.
 	account := newShell(t).serveS3Parameters("--create", "year", "--create", "other")
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -695,13 +714,14 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 `)
 	s.env["BOX_KEYS"] = identity.String()
 
+	// With these parameters, an address leads to the gateway.
 	parameters := s.serveS3Parameters("box:")
-
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.Equal(t, "secret", s.ok("cat", "box:a"))
 	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
 
+	// The gateway has no other bucket, and neither creates nor removes one.
 	require.Equal(t, "year\n", s.ok("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
 	_, stderr := s.exits(exitNotFound, "ls", "s3://other/"+parameters)
 	require.Contains(t, stderr, "bucket not found")
