@@ -139,27 +139,7 @@ func TestModeOfAnotherUser(t *testing.T) {
 			name:      "put",
 			overwrite: func(_ *testing.T, bucket *testBucket) { bucket.put("f", "new") },
 		},
-		{
-			name: "parts",
-			overwrite: func(t *testing.T, bucket *testBucket) {
-				upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
-				require.NoError(t, err)
-				part, err := bucket.driver.PutPart(t.Context(),
-					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
-				require.NoError(t, err)
-
-				// Until the upload is complete, only the owner may read its parts.
-				require.Equal(t, os.FileMode(0o600),
-					modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
-
-				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-					Put:    request("f", ""),
-					Upload: upload,
-					Parts:  []driver.Part{part},
-				})
-				require.NoError(t, err)
-			},
-		},
+		{name: "parts", overwrite: overwriteByParts},
 	}
 	tests := []struct {
 		old  os.FileMode // which the other user has chosen
@@ -186,6 +166,25 @@ func TestModeOfAnotherUser(t *testing.T) {
 			})
 		}
 	}
+}
+
+// overwriteByParts overwrites "f" by an upload of one part, which only the owner may read.
+func overwriteByParts(t *testing.T, bucket *testBucket) {
+	t.Helper()
+	upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
+	require.NoError(t, err)
+	part, err := bucket.driver.PutPart(t.Context(),
+		&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600),
+		modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
+
+	_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    request("f", ""),
+		Upload: upload,
+		Parts:  []driver.Part{part},
+	})
+	require.NoError(t, err)
 }
 
 // newBucketWithMode returns a bucket with Config.FileMode.

@@ -106,12 +106,7 @@ func TestDeleteBucketKilled(t *testing.T) {
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
 		}
 
-		// Kill a process at a random time of its deletion.
-		p := start(t, root, "deleter", "")
-		p.requireLine(t, "ready")
-		time.Sleep(rand.N(4 * time.Millisecond))
-		require.NoError(t, p.Process.Kill())
-		_ = p.Wait() // it was killed, or had ended before
+		killDeleter(t, root)
 
 		// The bucket is whole, with its settings, or removed.
 		info, err := service.BucketInfo(t.Context(), "bucket")
@@ -124,16 +119,32 @@ func TestDeleteBucketKilled(t *testing.T) {
 
 		// A trash is a directory in which a bucket waits for its removal. If it has no marker of its owner, a sweep
 		// removes it after AbandonedAge.
+		abandonEntries(t, root)
+		sweep(t, service)
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		beforeAbandonedAge := time.Now().Add(-2 * bucketdir.AbandonedAge)
-		for _, e := range entries {
-			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), beforeAbandonedAge, beforeAbandonedAge))
-		}
-		sweep(t, service)
-		entries, err = os.ReadDir(root)
-		require.NoError(t, err)
 		require.Empty(t, entries)
+	}
+}
+
+// killDeleter starts a process that deletes the bucket, and kills it at a random time of the deletion.
+func killDeleter(t *testing.T, root string) {
+	t.Helper()
+	p := start(t, root, "deleter", "")
+	p.requireLine(t, "ready")
+	time.Sleep(rand.N(4 * time.Millisecond))
+	require.NoError(t, p.Process.Kill())
+	_ = p.Wait() // it was killed, or had ended before
+}
+
+// abandonEntries sets the times of all entries of a directory to a time longer ago than AbandonedAge.
+func abandonEntries(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
+	for _, e := range entries {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, e.Name()), old, old))
 	}
 }
 
