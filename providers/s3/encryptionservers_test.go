@@ -30,6 +30,11 @@ func startOwnServer(t *testing.T, c s3server.Config) *testServer {
 	started, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(started.Close)
+	return newOwnServer(started)
+}
+
+// newOwnServer returns a started s3server as a testServer with the profile "aws".
+func newOwnServer(started *s3server.Server) *testServer {
 	server := &testServer{
 		name:     "aws",
 		endpoint: started.URL,

@@ -23,30 +23,9 @@ func TestHedgedReads(t *testing.T) {
 		readers        = 8
 		readsPerReader = 100
 		reads          = readers * readsPerReader
-		warmup         = 100 // the first requests, none of which stalls
-		stalledOneIn   = 50
-		stall          = 10 * time.Second
 	)
-
-	// After the warm-up, the server stalls each fiftieth response. It counts the stalled requests that
-	// the client cancels and those that it waits for.
-	var requests, canceled, waitedFor atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		number := requests.Add(1)
-		isStalled := number%stalledOneIn == 0 && number > warmup
-		if isStalled {
-			select {
-			case <-r.Context().Done():
-				canceled.Add(1)
-				return
-			case <-time.After(stall):
-				waitedFor.Add(1)
-			}
-		}
-		w.Header().Set("ETag", etag)
-		w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
-		_, _ = io.WriteString(w, "content")
-	}))
+	handler := &stallingHandler{}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	standIn := &standIn{&wiretest.Server{Server: server}}
 	b := engine.New(standIn.openDriver(t, "aws"), storage.WithHedgedReads())
@@ -66,6 +45,32 @@ func TestHedgedReads(t *testing.T) {
 	group.Wait()
 
 	// At most one read in twenty has a second request.
-	require.LessOrEqual(t, requests.Load(), int64(reads+reads/20))
-	require.Greater(t, canceled.Load(), waitedFor.Load(), "the second request must usually win")
+	require.LessOrEqual(t, handler.requests.Load(), int64(reads+reads/20))
+	require.Greater(t, handler.canceled.Load(), handler.waitedFor.Load(), "the second request must usually win")
+}
+
+// A stallingHandler answers each request with "content". After the first hundred requests, it stalls each fiftieth
+// response for ten seconds.
+type stallingHandler struct {
+	requests  atomic.Int64
+	canceled  atomic.Int64 // stalled requests that the client has canceled
+	waitedFor atomic.Int64 // stalled requests whose responses the client has waited for
+}
+
+func (h *stallingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const warmup, stalledOneIn = 100, 50
+	number := h.requests.Add(1)
+	isStalled := number%stalledOneIn == 0 && number > warmup
+	if isStalled {
+		select {
+		case <-r.Context().Done():
+			h.canceled.Add(1)
+			return
+		case <-time.After(10 * time.Second):
+			h.waitedFor.Add(1)
+		}
+	}
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+	_, _ = io.WriteString(w, "content")
 }

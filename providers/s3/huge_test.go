@@ -47,13 +47,7 @@ func TestUploadMaxParts(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{
-		name:     "aws",
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
+	s := newOwnServer(server)
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
@@ -108,13 +102,7 @@ func TestUploadLargestObject(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{
-		name:     "aws",
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
+	s := newOwnServer(server)
 	b := s.open(t, s.bucket(t, false))
 	defer func() {
 		require.NoError(t, storage.Close(b))
