@@ -53,17 +53,9 @@ func TestCompletePartsOnce(t *testing.T) {
 				upload := bucket.begin(r)
 				parts := []driver.Part{bucket.part(upload, 1, "one"), bucket.part(upload, 2, "two")}
 
-				// Four calls complete the upload at once.
-				attrs := make([]*storage.Attrs, 4)
-				errs := make([]error, 4)
-				var calls sync.WaitGroup
-				for i := range attrs {
-					calls.Go(func() {
-						attrs[i], errs[i] = bucket.driver.CompleteParts(t.Context(),
-							&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
-					})
-				}
-				calls.Wait()
+				const calls = 4
+				attrs, errs := bucket.completeAtOnce(calls,
+					driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 
 				// One call has succeeded, and its attributes are those of the object.
 				completions := 0
@@ -83,6 +75,19 @@ func TestCompletePartsOnce(t *testing.T) {
 			require.Empty(t, bucket.leftovers())
 		})
 	}
+}
+
+// completeAtOnce completes an upload by several calls at the same time, and returns the result of each.
+func (bucket *testBucket) completeAtOnce(calls int, r driver.CompleteRequest) ([]*storage.Attrs, []error) {
+	attrs := make([]*storage.Attrs, calls)
+	errs := make([]error, calls)
+	var group sync.WaitGroup
+	for i := range calls {
+		request := r // each call gets a request of its own
+		group.Go(func() { attrs[i], errs[i] = bucket.driver.CompleteParts(bucket.t.Context(), &request) })
+	}
+	group.Wait()
+	return attrs, errs
 }
 
 // CompleteParts makes an object of parts that were sent at the same time, with the properties of the upload.
