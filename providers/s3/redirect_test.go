@@ -50,17 +50,20 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 	}
 	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {
-			// The server redirects each request to another host, which records it with the key.
+			// The other host records each request with its key.
 			var followed []string
 			otherHost := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				followed = append(followed, r.Method+" "+r.Header.Get(customerKeyHeader))
 			}))
 			t.Cleanup(otherHost.Close)
+
+			// The server redirects each request to the other host.
 			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, otherHost.URL+r.URL.Path, http.StatusTemporaryRedirect)
 			}))
 			t.Cleanup(server.Close)
 
+			// The client trusts the certificate of the server, and the bucket makes one attempt for each call.
 			c := config(server.URL, server.Client())
 			c.Bucket = "photos"
 			c.Profile = newProfile(t, "aws")
