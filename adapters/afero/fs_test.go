@@ -754,41 +754,50 @@ func TestSyncAfterCloseFails(t *testing.T) {
 	}
 }
 
-// Several goroutines may use one File, as package github.com/pkg/sftp does.
+// Several goroutines may write to one File, as package github.com/pkg/sftp does.
 func TestFileInGoroutines(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
 	require.NoError(t, err)
-	const goroutines = 8
-	const calls = 8 // of each goroutine
-	// inParallel makes each call with an offset of its own.
-	inParallel := func(call func(offset int64) error) {
-		var group sync.WaitGroup
-		for i := range goroutines {
-			group.Go(func() {
-				for j := range calls {
-					assert.NoError(t, call(int64(i*calls+j)))
-				}
-			})
-		}
-		group.Wait()
-	}
 
-	// The goroutines write one byte a call, and then call Sync.
-	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
-	inParallel(func(int64) error { return f.Sync() })
+	callInParallel(t, func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
+	callInParallel(t, func(int64) error { return f.Sync() })
 	require.NoError(t, f.Close())
 
 	text, err := afero.ReadFile(fsys, "a")
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat("x", goroutines*calls), string(text))
+	require.Equal(t, strings.Repeat("x", parallelCalls), string(text))
+}
 
-	// They read one byte a call.
-	f, err = fsys.Open("a")
+// parallelCalls is the number of calls that callInParallel makes.
+const parallelCalls = 64
+
+// callInParallel calls call in several goroutines, with each offset below parallelCalls once.
+func callInParallel(t *testing.T, call func(offset int64) error) {
+	t.Helper()
+	const goroutines = 8
+	const callsEach = parallelCalls / goroutines
+	var group sync.WaitGroup
+	for i := range goroutines {
+		group.Go(func() {
+			for j := range callsEach {
+				assert.NoError(t, call(int64(i*callsEach+j)))
+			}
+		})
+	}
+	group.Wait()
+}
+
+// Several goroutines may read one File, and Close may run during a read.
+func TestFileReadInGoroutines(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	require.NoError(t, afero.WriteFile(fsys, "a", bytes.Repeat([]byte("x"), parallelCalls), 0))
+	f, err := fsys.Open("a")
 	require.NoError(t, err)
-	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
 
-	// Close may run during a read.
+	callInParallel(t, func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
+
+	// Close runs during a read, which may succeed or fail.
 	var group sync.WaitGroup
 	group.Go(func() {
 		_, _ = f.ReadAt(make([]byte, 1), 0)
