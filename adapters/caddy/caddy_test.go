@@ -106,24 +106,28 @@ func TestProvisionNameOfLocation(t *testing.T) {
 	require.NoError(t, s.Cleanup())
 }
 
-// The address may end in a folder, in which the objects are then stored.
+// The address of a directory may end in a folder, in which the objects are then stored.
 func TestProvisionFolder(t *testing.T) {
 	// This variable must have no effect, although the configuration uses the name "address".
 	t.Setenv("OMNIBUCKET_ADDRESS", "s3://other?region=eu-west-1")
 	dir := filepath.Join(t.TempDir(), "bucket")
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
-
-	// The folder of a directory is the fragment of the address.
 	s := &Storage{Location: Location{Address: "file://" + filepath.ToSlash(dir) + "?create=true#tls"}}
 	require.NoError(t, s.Provision(ctx))
+
 	stored, err := s.CertMagicStorage()
 	require.NoError(t, err)
 	require.NoError(t, stored.Store(t.Context(), "a", []byte("content")))
 	require.FileExists(t, filepath.Join(dir, "tls", "a"))
 	require.NoError(t, s.Cleanup())
+}
 
-	// The folder of a bucket is the path of the address.
+// The address of a bucket may end in a folder.
+func TestProvisionFolderOfABucket(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+
 	f := &FileSystem{Location: Location{Address: "s3://web/tls?region=eu-west-1"}}
 	require.NoError(t, f.Provision(ctx))
 	require.NoError(t, f.Cleanup())
