@@ -170,11 +170,7 @@ func TestCatalogTable(t *testing.T) {
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
 
-				// Expire all snapshots but the last.
-				transaction := tbl.NewTransaction()
-				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
-				tbl, err = transaction.Commit(ctx)
-				require.NoError(t, err)
+				tbl = expireSnapshots(t, tbl)
 				require.Less(t, count(t, b), objectsBefore+1, "must remove what no snapshot needs")
 				require.Equal(t, idRange(100, 1500), ids(t, tbl))
 
@@ -185,6 +181,16 @@ func TestCatalogTable(t *testing.T) {
 			})
 		}
 	})
+}
+
+// expireSnapshots expires all snapshots of a table but the last one, and returns the changed table.
+func expireSnapshots(t *testing.T, tbl *table.Table) *table.Table {
+	t.Helper()
+	transaction := tbl.NewTransaction()
+	require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
+	changed, err := transaction.Commit(t.Context())
+	require.NoError(t, err)
+	return changed
 }
 
 // A purgingCatalog can also remove the files of a table.
