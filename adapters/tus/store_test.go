@@ -1137,6 +1137,7 @@ func TestUnlockWhenAsked(t *testing.T) {
 // Unlock leaves the lock to the new holder.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The object "a.lock" names the server that holds the lock.
 		bucket := memstore.New()
 		setHolder := func(text string) {
 			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(text))
@@ -1145,18 +1146,17 @@ func TestLockOfADeadHolder(t *testing.T) {
 
 		// The holder of the lock has died, so Lock succeeds after some time.
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
-
-		l, err := newLocker(bucket).NewLock("a")
+		held, err := newLocker(bucket).NewLock("a")
 		require.NoError(t, err)
-		released := make(chan struct{})
-		require.NoError(t, l.Lock(t.Context(), func() {
-			close(released)
+		releaseRequested := make(chan struct{})
+		require.NoError(t, held.Lock(t.Context(), func() {
+			close(releaseRequested)
 		}))
 
 		// Another server takes the lock.
 		setHolder(`{"Holder":"thief"}`)
-		<-released // Lock asks for the release of a lock that is lost
-		require.NoError(t, l.Unlock())
+		<-releaseRequested // Lock asks for the release of a lock that is lost
+		require.NoError(t, held.Unlock())
 
 		exists, err := bucket.Exists(t.Context(), "a.lock")
 		require.NoError(t, err)
