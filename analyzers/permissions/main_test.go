@@ -263,6 +263,7 @@ func TestCheckFindsFurtherPermissions(t *testing.T) {
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
 	require.Zero(t, status, stderr)
 
+	// The program needs only what the file allows.
 	stdout, stderr, status := analyze(t, "-check", file, "./programs/tagged")
 	require.Zero(t, status, stderr)
 	require.Empty(t, stdout)
