@@ -178,6 +178,8 @@ var outputs = map[string]string{
 func TestOutputsAreShared(t *testing.T) {
 	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
+
+	// The first machine makes each output.
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	for name, content := range outputs {
 		first.misses(name)
