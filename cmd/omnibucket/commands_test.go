@@ -598,24 +598,31 @@ func TestUndeleteOnS3(t *testing.T) {
 // In a bucket with soft delete, undelete brings back removed objects, and reports the others as unchanged.
 func TestUndeleteAfterSoftDelete(t *testing.T) {
 	s := newShell(t)
-	for _, address := range []string{newMemoryAddress(t) + "-softly", newDirectoryAddress(t) + "/softly"} {
-		s.setBox(address)
-		s.ok("mb", address)
-		s.ok("bucket", "--soft-delete", "7d", "box:")
-		require.Contains(t, s.ok("stat", "box:"), "168h0m0s") // 7 days
-		s.put("box:p/a", "one")
-		s.put("box:stays", "x")
-		s.ok("rm", "box:p/a")
+	stores := []struct{ name, address string }{
+		{name: "memory", address: newMemoryAddress(t) + "-softly"},
+		{name: "directory", address: newDirectoryAddress(t) + "/softly"},
+	}
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			s.t = t
+			s.setBox(store.address)
+			s.ok("mb", store.address)
+			s.ok("bucket", "--soft-delete", "7d", "box:")
+			require.Contains(t, s.ok("stat", "box:"), "168h0m0s") // 7 days
+			s.put("box:p/a", "one")
+			s.put("box:stays", "x")
+			s.ok("rm", "box:p/a")
 
-		stdout, _ := s.exits(exitOK, "undelete", "--json", "box:")
-		require.Contains(t, stdout, `{"event":"restored","key":"p/a","bytes":3}`)
-		require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
-		require.Equal(t, "one", s.ok("cat", "box:p/a"))
+			stdout, _ := s.exits(exitOK, "undelete", "--json", "box:")
+			require.Contains(t, stdout, `{"event":"restored","key":"p/a","bytes":3}`)
+			require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
+			require.Equal(t, "one", s.ok("cat", "box:p/a"))
 
-		// This output does not name unchanged objects.
-		stdout, _ = s.exits(exitOK, "undelete", "--dry-run", "box:")
-		require.NotContains(t, stdout, "unchanged")
-		s.ok("rb", "--force", "box:")
+			// This output does not name unchanged objects.
+			stdout, _ = s.exits(exitOK, "undelete", "--dry-run", "box:")
+			require.NotContains(t, stdout, "unchanged")
+			s.ok("rb", "--force", "box:")
+		})
 	}
 }
 
