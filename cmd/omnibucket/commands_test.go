@@ -51,7 +51,7 @@ func TestMv(t *testing.T) {
 	}
 }
 
-// If mv refuses its arguments or fails, the objects stay where they are.
+// If mv refuses its arguments, the objects stay where they are.
 func TestMvNeverLosesAnObject(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -83,9 +83,14 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		require.Equal(t, "a", s.ok("cat", "box:a"), args)
 		require.Equal(t, "tree/1", s.ok("cat", "box:tree/1"), args)
 	}
+}
 
-	// A condition is not met.
-	s.put("box:b", "b")
+// If mv fails, the objects stay where they are.
+func TestMvThatFailsLosesNoObject(t *testing.T) {
+	s := newShell(t)
+	fillBox(t, s, "file://"+filepath.ToSlash(t.TempDir()), "a", "b")
+
+	// The destination exists, which a condition forbids.
 	s.exits(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
 	require.Equal(t, "a", s.ok("cat", "box:a"))
 

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cp and mv between local paths keep the mode and the time, and leave no temporary file.
+// cp between local paths keeps the mode and the time of a file, and leaves no temporary file.
 func TestCpBetweenPaths(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	writeFiles(t, dir, map[string]string{"run.sh": "echo", "tree/1": "1", "tree/x/2": "2"})
+	writeFiles(t, dir, map[string]string{"run.sh": "echo", "other": "1"})
 	modified := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.NoError(t, os.Chmod(path("run.sh"), 0o750))
 	require.NoError(t, os.Chtimes(path("run.sh"), modified, modified))
@@ -31,11 +31,19 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.True(t, info.ModTime().Equal(modified))
 
 	// A file over another one.
-	s.ok("cp", "--no-sync", path("tree/1"), path("new/deep/run.sh"))
+	s.ok("cp", "--no-sync", path("other"), path("new/deep/run.sh"))
 	require.Equal(t, "1", readFile(t, path("new/deep/run.sh")))
 	entries, err := os.ReadDir(path("new/deep"))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file stays")
+}
+
+// cp and mv copy and move trees between local paths, and what matches a wildcard.
+func TestCpOfTreesBetweenPaths(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	writeFiles(t, dir, map[string]string{"tree/1": "1", "tree/x/2": "2"})
 
 	// Trees, and a file into an existing directory.
 	s.ok("cp", "-r", path("tree"), path("copies")+"/")
