@@ -171,31 +171,34 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 	b := memstore.New(recorder.layer())
 	dir := t.TempDir()
 	journals := filepath.Join(t.TempDir(), "new", "kept")
-	upload := func(delay time.Duration) {
+	// uploadAfter runs the job on an empty directory, with a clock that is ahead by the delay.
+	uploadAfter := func(delay time.Duration) {
 		t.Helper()
 		later := func() time.Time { return time.Now().Add(delay) }
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals), transfer.WithNow(later))
 		require.NoError(t, err)
 	}
-	upload(0)
+	uploadAfter(0) // a first job has nothing to abort
 
-	// Another upload is interrupted, and never resumed.
+	// Another upload is canceled halfway, and never resumed. Its journal is named as a job names one.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelHalfway := storage.WithProgress(func(transferred, _ int64) {
 		if transferred > 50 {
 			cancel()
 		}
 	})
-	path := filepath.Join(journals, strings.Repeat("0", 32)+".upload")
+	journal := filepath.Join(journals, strings.Repeat("0", 32)+".upload")
 	_, err := b.Upload(ctx, "removed meanwhile", file(strings.Repeat("x", 100)), storage.WithPartSize(10),
-		storage.WithConcurrency(1), storage.WithResume(path), cancelHalfway)
+		storage.WithConcurrency(1), storage.WithResume(journal), cancelHalfway)
 	require.ErrorIs(t, err, storage.Canceled)
 
-	upload(6 * day)
+	// After six days, the job keeps the interrupted upload.
+	uploadAfter(6 * day)
 	require.Zero(t, recorder.count("AbortParts"))
 	require.Len(t, keptUploads(t, journals), 1)
 
-	upload(8 * day)
+	// After eight days, it aborts the upload and removes its journal.
+	uploadAfter(8 * day)
 	require.Equal(t, 1, recorder.count("AbortParts"))
 	require.Empty(t, keptUploads(t, journals))
 }

@@ -155,11 +155,14 @@ func TestDownloadInterrupted(t *testing.T) {
 // Several jobs may download into one directory at the same time: none removes the files of another.
 func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 	const jobs, smallFiles = 3, 20
+
+	// The download of one large object was interrupted, and the bucket has small ones, too.
 	h := interruptDownload(t)
 	for i := range smallFiles {
 		put(t, h.bucket, fmt.Sprintf("small/%d", i), "x")
 	}
 
+	// Several jobs download the bucket at once.
 	errs := make(chan error, jobs)
 	for range jobs {
 		go func() {
@@ -176,5 +179,5 @@ func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 		}
 	}
 	require.Less(t, failures, jobs)
-	h.requireComplete(t, h.text)
+	h.requireComplete(t, h.text) // the text of the large object
 }

@@ -146,7 +146,7 @@ func newBucketOf(t *testing.T, files map[string]string) storage.Bucket {
 // WithMissingOnly transfers only the files that the destination lacks, whatever the others contain.
 func TestWithMissingOnly(t *testing.T) {
 	srcFiles := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
-	dstFiles := map[string]string{"b/c": "kept", "other": "kept"}
+	dstFiles := map[string]string{"b/c": "kept", "other": "kept"} // a and b/d are missing
 	newBucketEnd := func(t *testing.T, files map[string]string) transfer.End {
 		return transfer.Bucket(newBucketOf(t, files))
 	}
@@ -177,8 +177,8 @@ func TestWithMissingOnly(t *testing.T) {
 				opts := append(o.opts, transfer.WithMissingOnly())
 				report, err := transfer.Sync(t.Context(), e.newDst(t, dstFiles), e.newSrc(t, srcFiles), opts...)
 				require.NoError(t, err)
-				require.EqualValues(t, 2, report.Transferred)
-				require.EqualValues(t, 1, report.Skipped)
+				require.EqualValues(t, 2, report.Transferred, "a and b/d")
+				require.EqualValues(t, 1, report.Skipped, "b/c")
 			})
 		}
 	}
@@ -245,29 +245,34 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 		{name: "nothing changed"},
 		{name: "other bytes", text: "after.", copied: true, uploaded: true},
 		{name: "the same bytes written again", text: "before"},
+		// A file of a directory has no metadata, so that only Copy has something to transfer.
 		{name: "other metadata", text: "before", metadata: map[string]string{"tag": "new"}, copied: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+
+			// The sources, a bucket and a directory, have the same file.
 			srcBucket := memstore.New()
 			put(t, srcBucket, "a.txt", "before")
 			srcDir := newTree(t, map[string]string{"a.txt": "before"})
 
+			// Copy transfers the one source, and Upload the other one.
 			copies := newBucketWithClock(tomorrow)
 			uploads := newBucketWithClock(tomorrow)
-
 			_, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			_, err = transfer.Upload(t.Context(), uploads, srcDir)
 			require.NoError(t, err)
 
+			// The file is written again in both sources.
 			if tt.text != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(srcDir, "a.txt"), []byte(tt.text), 0o644))
 				_, err := srcBucket.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(tt.metadata))
 				require.NoError(t, err)
 			}
 
+			// The second Copy and the second Upload notice the changes that matter to them.
 			report, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			require.Equal(t, tt.copied, report.Transferred == 1, report)
@@ -408,6 +413,7 @@ func TestCopyCompares(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Copy a file.
 			clock := copied
 			now := func() time.Time { return clock }
 			src := newBucketWithClock(now)
@@ -416,14 +422,15 @@ func TestCopyCompares(t *testing.T) {
 			_, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
 
+			// Write the file again in the source after the delay.
 			clock = copied.Add(tt.delay)
 			if tt.text != "" {
 				_, err = src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(tt.metadata))
 				require.NoError(t, err)
 			}
+
 			report, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, dst))
 			attrs, err := dst.Attrs(t.Context(), "a.txt")

@@ -160,8 +160,8 @@ func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// Another process takes over if a process dies without releasing its lease. The bucket refuses the
-// writes of the dead process to imitate this.
+// Another process takes over if a process dies without releasing its lease. To imitate the death, the bucket refuses
+// the writes of that process from then on.
 func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := memstore.NewDriver(memstore.Config{})
@@ -172,20 +172,20 @@ func TestEveryLeaseOfADeadProcess(t *testing.T) {
 
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
-		var lost, taken time.Duration // when the lease was lost and taken over, since start
+		var lostAfter, takenAfter time.Duration // since start
 
 		deadJob := func(runCtx context.Context) error {
 			// The lease cannot be renewed from now on.
 			injector.Set(faults.Fail(faults.Put).WithError(storage.Unavailable))
 			<-runCtx.Done()
-			lost = time.Since(start)
+			lostAfter = time.Since(start)
 			if cause := context.Cause(runCtx); !errors.Is(cause, storage.Changed) {
 				t.Error("the job is not told that the lease was lost: ", cause)
 			}
 			return runCtx.Err()
 		}
 		aliveJob := func(context.Context) error {
-			taken = time.Since(start)
+			takenAfter = time.Since(start)
 			cancel()
 			return nil
 		}
@@ -202,9 +202,9 @@ func TestEveryLeaseOfADeadProcess(t *testing.T) {
 		})
 		processes.Wait()
 
-		require.NotZero(t, lost)
-		require.Less(t, lost, taken, "one process stops before the other starts")
-		require.LessOrEqual(t, taken, 3*time.Minute)
+		require.NotZero(t, lostAfter)
+		require.Less(t, lostAfter, takenAfter, "one process stops before the other starts")
+		require.LessOrEqual(t, takenAfter, 3*time.Minute)
 	})
 }
 
@@ -344,16 +344,18 @@ func TestEveryLongestInterval(t *testing.T) {
 		const century = 100 * 365 * 24 * time.Hour
 		ctx, cancel := context.WithTimeout(t.Context(), century)
 		defer cancel()
+
 		runs := 0
 		job := func(context.Context) error {
 			runs++
-			if runs > 1 {
+			if runs > 1 { // after an overflow, Every would run the job without end
 				cancel()
 			}
 			return nil
 		}
 
-		_ = transfer.Every(ctx, math.MaxInt64, job, transfer.WithJitter(time.Hour))
+		const longest time.Duration = math.MaxInt64
+		_ = transfer.Every(ctx, longest, job, transfer.WithJitter(time.Hour))
 		require.Equal(t, 1, runs)
 	})
 }

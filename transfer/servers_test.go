@@ -94,28 +94,28 @@ func newFreshAddress(t *testing.T, scheme, query string) string {
 	return scheme + "://" + name + "?" + query
 }
 
-// A tree is unchanged after it was synced through a bucket on each running server and back into a
-// directory. "make test-all" starts all servers.
+// A tree of files is unchanged after it was synced from one store to the next, through a bucket on each running server,
+// and back into a directory. "make test-all" starts all servers.
 func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	onServers := serverStops(t)
 	if len(onServers) == 0 {
 		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	}
 	files, largest := treeSize(t, 200, 20<<20)
-	h := plantTree(t, files, largest)
-	last := t.TempDir()
+	tree := plantTree(t, files, largest)
+	lastDir := t.TempDir()
 
-	stops := []stop{{"local", transfer.Bucket(newLocalBucket(t, h.meddling(t)))}}
+	// Some files of the tree change whenever the first store reads them. Only the good files come round.
+	stops := []stop{{"local", transfer.Bucket(newLocalBucket(t, tree.meddling(t)))}}
 	stops = append(stops, onServers...)
-	stops = append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(last)})
-	syncRound(t, h, stops)
+	stops = append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(lastDir)})
+	syncRound(t, tree, stops)
 
-	require.Equal(t, h.good, fingerprints(t, last))
-	requireTimes(t, h, last)
+	require.Equal(t, tree.good, fingerprints(t, lastDir))
+	requireTimes(t, tree, lastDir)
 }
 
-// Expire aborts old uploads on each server, and fails with Unsupported on MinIO, which does not list
-// uploads.
+// Expire aborts old uploads on each server, and fails with Unsupported on MinIO, which does not list uploads.
 func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
@@ -127,10 +127,11 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 				return
 			}
 
+			// Begin three uploads, two of them under the prefix of the rule.
 			for _, key := range []string{"incoming/a", "incoming/b", "other"} {
-				u, err := storage.BeginUpload(t.Context(), b, key)
+				upload, err := storage.BeginUpload(t.Context(), b, key)
 				require.NoError(t, err)
-				_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
+				_, err = upload.PutPart(t.Context(), 1, strings.NewReader("part"))
 				require.NoError(t, err)
 			}
 

@@ -84,6 +84,8 @@ func newHalfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 // The shards of WithShardBounds together transfer and delete each file exactly once.
 func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	const keys, shards = 3000, 4
+
+	// The destination lacks half of the keys, and has one that the source does not have.
 	src, dst, _ := newHalfCopied(t, keys)
 	put(t, dst, "b/extraneous", "x")
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
@@ -100,6 +102,8 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 
 	require.EqualValues(t, keys/2, transferred)
 	require.EqualValues(t, 1, deleted)
+
+	// The buckets are equal now.
 	comparison, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil,
 		transfer.WithSizeOnly())
 	require.NoError(t, err)
@@ -110,8 +114,10 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	const keys, shards = 8000, 4
 	src, dst, calls := newHalfCopied(t, keys)
+
+	// A listing of all keys takes so many calls.
 	collectEntries(t, src.List(t.Context()))
-	pages := calls.count("List")
+	wholeListing := calls.count("List")
 
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
 	require.NoError(t, err)
@@ -156,12 +162,13 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			before := calls.count("List")
 			for i := range shards {
-				tt.run(t, append(shardOf(i, bounds), transfer.WithSizeOnly())...)
+				opts := append(shardOf(i, bounds), transfer.WithSizeOnly())
+				tt.run(t, opts...)
 			}
 
-			// The first page of a range may begin within a page, and one page is prefetched.
-			const extraPages = 2
-			require.LessOrEqual(t, calls.count("List")-before, pages+shards*extraPages)
+			// A shard may begin within a page, and one page is prefetched.
+			const extraOfShard = 2
+			require.LessOrEqual(t, calls.count("List")-before, wholeListing+shards*extraOfShard)
 		})
 	}
 }
@@ -196,6 +203,7 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
 	require.NoError(t, err)
 
+	// The jobs of each shard transfer its keys, and remove them from the destination.
 	var transferred, removed int64
 	for i := range shards {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
@@ -221,6 +229,7 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, bounds, shards-1)
 
+			// All shards together select each key once.
 			selected := 0
 			for i := range shards {
 				filter, err := transfer.NewFilter(shardOf(i, bounds)...)

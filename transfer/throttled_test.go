@@ -25,6 +25,7 @@ func TestJobServerThrottles(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("0123456789"), 0o600))
 	}
 
+	// The server refuses PutObject with SlowDown if more than requestsPerSecond arrive.
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

@@ -90,10 +90,11 @@ func runMoves(file string) error {
 // roundsSuffix ends the name of the file in which a mover counts its rounds.
 const roundsSuffix = ".rounds"
 
-// No file is lost if processes move files round a circle of stores and are killed at any moment.
+// No file is lost if processes move files round a circle of directories and buckets, and are killed at any moment. Each
+// process moves the files of one address to the next one.
 func TestMoveToAndFro(t *testing.T) {
 	testserver.Slow(t)
-	const killAfter = 400 * time.Millisecond
+	const killAfter = 400 * time.Millisecond // about the longest time between two kills
 	newLocalAddress := func() string { return "file://" + t.TempDir() + "?sync=false" }
 	circles := map[string][]string{
 		"directories":              {t.TempDir(), t.TempDir()},
