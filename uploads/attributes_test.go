@@ -104,7 +104,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 	tests := []struct {
 		name       string
 		publicRead bool
-		want       int // status of a stored file
+		want       int // status of a GET of a stored file
 	}{
 		{name: "without PublicRead", publicRead: false, want: http.StatusForbidden},
 		{name: "with PublicRead", publicRead: true, want: http.StatusOK},
@@ -141,7 +141,11 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 
 // Store and Finish give each file the tags of Config.Tags, and no tags of the sender.
 func TestTagsOfStoredFiles(t *testing.T) {
-	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
+	configs := []map[string]string{
+		nil, // no tags
+		{"class": "user-file", "scan": "pending"},
+	}
+	for _, tags := range configs {
 		bucket := openMemory(t)
 		s := newService(t, bucket, uploads.Config{Tags: tags})
 
@@ -153,7 +157,8 @@ func TestTagsOfStoredFiles(t *testing.T) {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
-		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), map[string]string{"of": "the sender"}))
+		senderTags := map[string]string{"of": "the sender"}
+		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), senderTags))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 

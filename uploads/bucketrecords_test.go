@@ -17,17 +17,17 @@ import (
 // Remove fails and keeps the record if BucketRecords cannot read it.
 func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	// Create a record.
-	drv := memstore.NewDriver(memstore.Config{})
+	store := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{
 		ID:      uploads.NewID(time.Now()),
 		Key:     "a",
 		Name:    "a",
 		Expires: time.Now().UTC().Truncate(time.Second),
 	}
-	records := uploads.BucketRecords(engine.New(drv))
+	records := uploads.BucketRecords(engine.New(store))
 	require.NoError(t, records.Create(t.Context(), f))
 
-	// Let every read of the second service fail.
+	// In a second process, every read of the same store fails.
 	failReads := func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
@@ -37,12 +37,15 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 		})
 	}
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	unreadable := uploads.BucketRecords(engine.New(store, driver.WithLayer(failReads), noRetry))
 
-	// If the record cannot be read, it stays. Otherwise, it is removed.
-	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(failReads), noRetry)).Remove(t.Context(), f)
+	// The record stays, because it cannot be read.
+	err := unreadable.Remove(t.Context(), f)
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = records.Record(t.Context(), f.ID)
 	require.NoError(t, err)
+
+	// A record that can be read is removed.
 	require.NoError(t, records.Remove(t.Context(), f))
 	_, err = records.Record(t.Context(), f.ID)
 	require.ErrorIs(t, err, storage.ObjectNotFound)

@@ -34,9 +34,9 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 	}
 
 	// Sweep the copy after the uploads have expired.
-	clock := &clock{}
-	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(wrapped.Clock(t, copied, clock.Now), withTestDefaults(uploads.Config{Now: clock.Now}))
+	later := &clock{}
+	later.Advance(100 * time.Hour)
+	sweeping, err := uploads.New(wrapped.Clock(t, copied, later.Now), withTestDefaults(uploads.Config{Now: later.Now}))
 	require.NoError(t, err)
 
 	report, err := sweeping.Sweep(t.Context())
@@ -47,7 +47,7 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 		require.Fail(t, "an object is left in the copy", entry.Key)
 	}
 
-	// The original uploads go on.
+	// The original uploads can be completed.
 	s.patch(tusUpload, 1, []byte("bc"), 3)
 	require.Equal(t, 200, s3Upload.complete(part).StatusCode)
 	s.requireStored("files/alice/a", content(1000))

@@ -15,7 +15,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 
-		// The folder of the user has a file of the user and another object.
+		// The folder of the user, whose ID is 42, has a file of the user and another object.
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
 		require.NoError(t, err)
 		_, err = bucket.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
@@ -32,6 +32,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			{name: "a path to another user", key: strings.Replace(mine.Key, "42/", "42/../43/", 1), user: me},
 			{name: "no key", key: "", user: me},
 		}
+		// Nothing of these is removed.
 		for _, tt := range tests {
 			err := s.Delete(t.Context(), tt.key, tt.user)
 			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)

@@ -64,6 +64,8 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 		maxAllocation = 40 << 20 // bytes
 	)
 	s := newSessionSite(t, memstore.New(), uploads.Config{})
+
+	// One list has just too many parts, and the other one has more than a million.
 	numbered := make([]string, tooManyParts)
 	for i := range numbered {
 		numbered[i] = fmt.Sprintf(`{"PartNumber":%d}`, i+1)

@@ -23,6 +23,7 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	// Read the table.
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
+
 	// A row of the table has a code, its meaning, its status and the storage.Code that it wraps.
 	type row struct {
 		status string
@@ -35,6 +36,8 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	}
 
 	require.Len(t, rows, len(refusal.Meanings))
+
+	// The table writes each storage.Code like this.
 	wraps := map[storage.Code]string{
 		storage.InvalidArgument:    "InvalidArgument",
 		storage.TooLarge:           "TooLarge",
@@ -48,6 +51,7 @@ func TestCodesMatchDocumentation(t *testing.T) {
 		storage.Locked:             "Locked",
 		storage.ChecksumMismatch:   "ChecksumMismatch",
 	}
+
 	const maxCodes = 28
 	require.LessOrEqual(t, len(refusal.Meanings), maxCodes, "codes that a client treats in the same way must be one")
 
@@ -82,21 +86,25 @@ func TestCodesAreThoseOfRefusals(t *testing.T) {
 
 // An error of this package has a Code, and also matches the storage.Code of its cause.
 func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
+	// A refusal has a Code of this package, and matches a storage.Code.
 	tooLarge := publicError(refusal.OfFile(refusal.CodeTooManyPixels, "The picture is too large.").WithName("me.png"))
 	refused := fmt.Errorf("taking the avatar: %w", tooLarge)
 	require.Equal(t, TooManyPixels, CodeOf(refused))
 	require.ErrorIs(t, refused, storage.TooLarge)
 	require.EqualError(t, refused, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
 
+	// An error of the store stays as the cause, but its text is not in the message for the client.
 	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
 	storeErr := refusal.StoreFailed(cause)
 	require.ErrorIs(t, storeErr, storage.RateLimited)
 	require.NotContains(t, storeErr.Message, "slow down")
 	require.ErrorContains(t, storeErr, "slow down")
 
+	// A call that was canceled has a Code of its own.
 	canceledErr := refusal.StoreFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
 	require.Equal(t, refusal.CodeInterrupted, canceledErr.Code)
 
+	// Other errors have no Code.
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
 }

@@ -49,7 +49,8 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		require.NoError(t, syscall.Close(accepted))
 	})
 
-	t.Run("after the scan", func(t *testing.T) { // which stays in the queue
+	// The queue has room again, and the connection of this scan stays in it.
+	t.Run("after the scan", func(t *testing.T) {
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 	})
 	require.Empty(t, f.accepted)

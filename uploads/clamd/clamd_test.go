@@ -136,18 +136,21 @@ func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
 
 // If Inspect cannot reach clamd, Config.IfDown decides.
 func TestInspectServerUnreachable(t *testing.T) {
+	// Nobody listens on the port of a closed listener.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	closedAddr := listener.Addr().String()
 	require.NoError(t, listener.Close())
 
 	for _, address := range []string{"unix:///no/such/socket", "tcp://" + closedAddr} {
+		// With Refuse, every call fails.
 		f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable)
 		_, err := f.scanner.Version(t.Context())
 		require.ErrorIs(t, err, storage.Unavailable)
 
+		// With Accept, the file passes, and the application is told why.
 		f = newScanner(t, clamd.Config{Address: address, IfDown: clamd.Accept})
 		require.NoError(t, f.scan(t, "content"))
 		require.ErrorIs(t, f.accepted[0], storage.Unavailable)
@@ -278,14 +281,15 @@ func delayReads(isDelayed *atomic.Bool, end <-chan struct{}) storage.OpenOption 
 
 // If Inspect cannot read the content, it returns the error of the read, even with IfDown: Accept.
 func TestInspectUnreadableContent(t *testing.T) {
+	// clamd itself works, and finds nothing.
 	s := startServer(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 
-	// A layer makes the reads of the store fail while fails is true.
-	var fails atomic.Bool
+	// A layer makes the reads of the store fail while storeFails is true.
+	var storeFails atomic.Bool
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Get" && fails.Load() {
+			if call == "Get" && storeFails.Load() {
 				return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("no more")}
 			}
 			return next(ctx)
@@ -295,11 +299,11 @@ func TestInspectUnreadableContent(t *testing.T) {
 	content := newContent(t, bucket, strings.Repeat("x", 1<<20))
 
 	// The store fails.
-	fails.Store(true)
+	storeFails.Store(true)
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.PermissionDenied)
 
 	// The store works again.
-	fails.Store(false)
+	storeFails.Store(false)
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 
 	// The content is closed.
@@ -334,9 +338,11 @@ func TestPingRefusesOtherReplies(t *testing.T) {
 
 // Inspect of a large file adds less than 16 MiB to the heap. "make test-all" sends 1 GiB.
 func TestInspectMemory(t *testing.T) {
+	const maxGrowth = 16 << 20                      // bytes of the heap
+	size := testserver.Sample[int64](64<<20, 1<<30) // bytes of the content
+
 	// The content is a sparse file.
 	dir := t.TempDir()
-	size := testserver.Sample[int64](64<<20, 1<<30)
 	film := filepath.Join(dir, "film")
 	require.NoError(t, os.WriteFile(film, nil, 0o600))
 	require.NoError(t, os.Truncate(film, size))
@@ -366,7 +372,7 @@ func TestInspectMemory(t *testing.T) {
 	added := peak.bytes - int64(before.HeapAlloc)
 	t.Logf("%d MiB in %v, with %d KiB more on the heap", size>>20, time.Since(start), added>>10)
 	require.Equal(t, size, peak.received)
-	require.Less(t, added, int64(16<<20))
+	require.Less(t, added, int64(maxGrowth))
 }
 
 // A heapPeak measures the largest heap while content arrives. It looks once in each 8 MiB.

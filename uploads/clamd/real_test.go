@@ -299,8 +299,8 @@ func TestRealClamdLimits(t *testing.T) {
 func TestRealClamdDies(t *testing.T) {
 	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
 		// A server between the scanner and clamd kills clamd after part of the content.
-		d := start(t)
-		_, socket, _ := strings.Cut(d.unix, "://")
+		daemon := start(t)
+		_, socket, _ := strings.Cut(daemon.unix, "://")
 		between := startServer(t, "unix", &server{
 			scan: func(c *client) {
 				toDaemon, err := net.Dial("unix", socket)
@@ -310,7 +310,7 @@ func TestRealClamdDies(t *testing.T) {
 				defer toDaemon.Close()
 				_, _ = io.WriteString(toDaemon, "zINSTREAM\x00")
 				_, _ = io.CopyN(toDaemon, c.in, 300_000)
-				d.kill()
+				daemon.kill()
 				// Pass on what clamd has replied.
 				_, _ = io.Copy(c, toDaemon)
 			},
@@ -323,12 +323,13 @@ func TestRealClamdDies(t *testing.T) {
 		})
 
 		f := newScanner(t, clamd.Config{Address: between.address, IfDown: policy})
-
 		err := f.scan(t, strings.Repeat("x", streamMaxLength))
 		if policy == clamd.Refuse {
 			require.ErrorIs(t, err, storage.Unavailable)
 			continue
 		}
+
+		// The file passes, and the application is told why.
 		require.NoError(t, err)
 		require.Len(t, f.accepted, 1)
 		require.ErrorContains(t, f.accepted[0], "clamd")

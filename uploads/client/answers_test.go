@@ -110,6 +110,7 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 		{name: "part of a page", contentType: "text/html", body: "<h", status: http.StatusPartialContent},
 	}
 	for _, tt := range tests {
+		// Every request gets the same response of the other server.
 		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", tt.contentType)
 			w.WriteHeader(tt.status)
@@ -118,10 +119,10 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 		for name, call := range calls {
 			t.Run(name+": "+tt.name, func(t *testing.T) {
 				err := call(t.Context(), client, "1")
-				var e *filesclient.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, tt.status, e.Status)
-				require.Equal(t, uploads.Internal, e.Err.Code)
+				var responseErr *filesclient.Error
+				require.ErrorAs(t, err, &responseErr)
+				require.Equal(t, tt.status, responseErr.Status)
+				require.Equal(t, uploads.Internal, responseErr.Err.Code)
 			})
 		}
 	}
@@ -218,8 +219,9 @@ func TestRedirectsAreLimited(t *testing.T) {
 
 // Each method of the client that uploads refuses a nil reader.
 func TestUploadRefusesNothing(t *testing.T) {
+	// The handler gets every request, and the server counts them.
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
-	for name, upload := range map[string]func(body io.Reader) error{
+	methods := map[string]func(body io.Reader) error{
 		"Upload": func(body io.Reader) error {
 			_, err := s.client.Upload(t.Context(), "a", body, "")
 			return err
@@ -236,10 +238,11 @@ func TestUploadRefusesNothing(t *testing.T) {
 			_, err := s.client.UploadTempPart(t.Context(), onePart, body)
 			return err
 		},
-	} {
+	}
+	for name, upload := range methods {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorIs(t, upload(nil), storage.InvalidArgument)
 		})
 	}
-	require.Zero(t, s.requests, "nothing was asked")
+	require.Zero(t, s.requests, "no request may be sent")
 }

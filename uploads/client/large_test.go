@@ -141,12 +141,13 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.status), func(t *testing.T) {
-			// Only the first request fails.
+			// Only the first request fails: the handler gets the requests for which this returns false.
 			s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-				if number == 1 {
+				isFirst := number == 1
+				if isFirst {
 					w.WriteHeader(tt.status)
 				}
-				return number == 1
+				return isFirst
 			})
 			_, err := s.client.UploadLarge(t.Context(), newLargeFile(content(10)))
 
@@ -180,10 +181,13 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 
 // After UploadLarge has given up, a second call with the values of its error sends only the missing parts.
 func TestUploadLargeIsResumed(t *testing.T) {
+	// While the server is down, it refuses all requests after the third one.
 	down := true
 	s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		return down && number > 3 && unavailable(w)
 	})
+
+	// The file has ten parts of 1000 bytes.
 	data := content(10_000)
 	file := newLargeFile(data)
 	file.Concurrency = 1

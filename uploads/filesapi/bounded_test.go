@@ -38,9 +38,10 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	}
 }
 
-// MaxSize limits the total size of the parts of a file.
+// MaxSize limits the total size of the parts of a file, whichever kind of body a part has.
 func TestMaxSizeOfParts(t *testing.T) {
-	for name, body := range bodies {
+	const maxSize = 10
+	for bodyName, newBody := range bodies {
 		tests := []struct {
 			name   string
 			before map[int]string // contents of the parts that were sent before
@@ -57,16 +58,14 @@ func TestMaxSizeOfParts(t *testing.T) {
 			{name: "a part in place of a smaller one", before: map[int]string{1: "01", 2: "0123456"}, part: 1, body: "0123"},
 		}
 		for _, tt := range tests {
-			t.Run(tt.name+", "+name, func(t *testing.T) {
-				f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
+			t.Run(tt.name+", "+bodyName, func(t *testing.T) {
+				f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: maxSize})
 				for number, text := range tt.before {
 					f.sendPart(t, text, partOptions(token, 4, number))
 				}
 
-				// Send the part, and expect what the test case says.
 				objects := storedSizes(t, f.bucket)
-
-				_, err := f.store.UploadPart(t.Context(), body(tt.body), partOptions(token, 4, tt.part))
+				_, err := f.store.UploadPart(t.Context(), newBody(tt.body), partOptions(token, 4, tt.part))
 				if tt.fits {
 					require.NoError(t, err)
 					return

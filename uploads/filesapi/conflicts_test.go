@@ -45,7 +45,7 @@ func TestStoreConflictsEnd(t *testing.T) {
 		{
 			name: "the last part",
 			call: func(f *fixture) error {
-				require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)))
+				require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)), "the file must not be complete")
 				_, err := f.store.UploadPart(ctx, strings.NewReader("y"), partOptions(token, 2, 2))
 				return err
 			},
@@ -56,7 +56,7 @@ func TestStoreConflictsEnd(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(refuseRevisions))
 			err := tt.call(f)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-			require.NoError(t, ctx.Err())
+			require.NoError(t, ctx.Err(), "the call must give up before the deadline")
 		})
 	}
 }

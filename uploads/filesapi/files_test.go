@@ -216,6 +216,8 @@ func TestHandlerList(t *testing.T) {
 			}
 		}
 	}
+
+	// Five files are three pages of at most two.
 	all, pages := list(uploads.Filter{}, 2)
 	require.Equal(t, ids, all)
 	require.Equal(t, 3, pages)
@@ -224,7 +226,7 @@ func TestHandlerList(t *testing.T) {
 	odd, _ := list(uploads.Filter{Purpose: "odd"}, 1)
 	require.Equal(t, []string{ids[1], ids[3]}, odd)
 
-	start := newClock().Now()
+	start := newClock().Now() // the time of the first file
 	betweenTimes := uploads.Filter{From: start.Add(time.Second), To: start.Add(3 * time.Second), User: "user-1"}
 	some, _ := list(betweenTimes, 0)
 	require.Equal(t, ids[1:3], some)
@@ -267,6 +269,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, deletions, 3)
 
+	// The IDs that are malformed fail, and the file is deleted.
 	requireMalformed := func(id string, deletion filesclient.Deletion) {
 		require.Equal(t, id, deletion.ID)
 		require.False(t, deletion.Deleted)
@@ -456,17 +459,17 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	injector.Set(faults.Fail(faults.Any).WithError(secret))
 
 	form, contentType := newForm(t, []formField{theFile})
-
-	for _, resp := range []response{
+	responses := []response{
 		api.do(t, "POST", "/files", contentType, form),
 		api.get(t, "/files"),
 		api.get(t, "/files/"+record.ID),
 		api.get(t, "/files/"+record.ID+"/content"),
 		api.do(t, "DELETE", "/files/"+record.ID, "", nil),
-	} {
+	}
+	for _, resp := range responses {
 		resp.requireProblem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
 		require.NotContains(t, resp.body, "secret")
-		require.NotContains(t, resp.body, "files/")
+		require.NotContains(t, resp.body, "files/", "the key of an object must not be shown")
 	}
 
 	// The application gets the error of each of the five requests.

@@ -210,7 +210,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 			record := f.upload(t, "x")
 			api := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
 
-			// Ask on every route.
+			// Each route responds with what the error means, and hides its text.
 			requests := []route{
 				{method: "GET", path: "/files"},
 				{method: "POST", path: "/files"},
@@ -274,6 +274,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	mine := f.upload(t, "mine")
 	theirs := f.upload(t, "theirs")
 
+	// The user may have the one file, and not the other one.
 	api := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
 		if user != "user-1" || id == theirs.ID {
 			return storage.PermissionDenied
@@ -309,8 +310,8 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 
 // An AuthorizeFile that returns ObjectNotFound, as from a look-up of the owner, causes the response of a missing file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
+	// The file is deleted.
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-
 	id := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), id))
 
@@ -318,8 +319,8 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 
 	tests := []struct {
 		name  string
-		err   error
-		field string
+		err   error  // what AuthorizeFile returns
+		field string // of the response
 	}{
 		{name: "the code", err: storage.ObjectNotFound, field: "ID"},
 		{

@@ -36,15 +36,15 @@ func TestHandlerLargeFile(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	api := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), bucket), filesapi.HandlerConfig{})
 
-	// Send the parts in random order, and measure the heap from here on.
-	heap := watchHeap()
+	// Measure the heap from here on.
+	peakOfHeap := watchHeap()
 
+	// Send the parts in random order. Their numbers begin with 1.
 	count := int((size + largePart - 1) / largePart)
 	parts := rand.New(rand.NewPCG(1, 2)).Perm(count)
 	for i := range parts {
 		parts[i]++
 	}
-
 	record, err := api.client.UploadLarge(t.Context(), filesclient.LargeFile{
 		Name:     "large.bin",
 		Body:     readerAt{size},
@@ -56,21 +56,20 @@ func TestHandlerLargeFile(t *testing.T) {
 	require.Equal(t, size, record.OriginalLength)
 
 	// The file that is downloaded has the same checksum.
-	want := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	got := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	_, err = io.Copy(want, &pattern{end: size})
+	sent := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	received := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	_, err = io.Copy(sent, &pattern{end: size})
 	require.NoError(t, err)
 
-	c, err := api.client.Download(t.Context(), record.ID, "")
+	content, err := api.client.Download(t.Context(), record.ID, "")
 	require.NoError(t, err)
-	n, err := io.Copy(got, c)
+	n, err := io.Copy(received, content)
 	require.NoError(t, err)
-
-	require.NoError(t, c.Close())
+	require.NoError(t, content.Close())
 	require.Equal(t, size, n)
-	require.Equal(t, want.Sum32(), got.Sum32())
+	require.Equal(t, sent.Sum32(), received.Sum32())
 
-	peak := heap()
+	peak := peakOfHeap()
 	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
 	require.Less(t, peak, uint64(largeHeap))
 }

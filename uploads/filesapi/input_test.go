@@ -151,7 +151,7 @@ func TestUploadRefusesInput(t *testing.T) {
 	for _, tt := range uploadInputs {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := fileOptions("a.txt")
-			tt.spoil(&opts)
+			tt.spoil(&opts) // one field becomes invalid
 
 			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), opts)
 			requireRefused(t, err, tt.field, uploads.InvalidValue, storage.InvalidArgument)
@@ -161,6 +161,7 @@ func TestUploadRefusesInput(t *testing.T) {
 			part := filesapi.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: opts}
 			_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), part)
 			requireRefused(t, err, tt.field, uploads.InvalidValue, storage.InvalidArgument)
+
 			require.Empty(t, keysUnder(t, f.bucket, ""))
 		})
 	}

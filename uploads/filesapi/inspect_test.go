@@ -62,9 +62,10 @@ func TestInspectBeforeFileExists(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				var f *fixture
-				inspected := 0
+				inspections := 0
+				// The scanner finds no file yet, and tries to change the record.
 				inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
-					inspected++
+					inspections++
 					require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 					require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 					require.Equal(t, "note.txt", r.OriginalFileName)
@@ -76,7 +77,7 @@ func TestInspectBeforeFileExists(t *testing.T) {
 				// The file was inspected once, and its record is not changed.
 				r, err := tt.send(t, f)
 				require.NoError(t, err)
-				require.Equal(t, 1, inspected)
+				require.Equal(t, 1, inspections)
 				require.Equal(t, "note.txt", r.OriginalFileName)
 				require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
 				data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
@@ -178,14 +179,15 @@ func TestInspectFailsPartsStay(t *testing.T) {
 		}
 
 		f := o.open(t, filesapi.StoreConfig{Inspect: inspect})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
 
+		// The last part would complete the file.
+		f.sendPart(t, "a", partOptions(token, 2, 1))
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 		require.ErrorIs(t, err, inspectErr)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-		// The last part is sent again, and completes the file.
+		// The scanner works again. The last part is sent again, and completes the file.
 		inspectErr = nil
 		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
@@ -198,10 +200,12 @@ func TestInspectFailsPartsStay(t *testing.T) {
 	})
 }
 
-// The stored bytes are those that Inspect saw, even if a part is replaced meanwhile by a call that began before.
+// The stored bytes are those that Inspect saw, even if an older call replaces a part during the inspection.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		var f *fixture
+
+		// The first inspection writes over the object of part 1, as a call that began before it would do.
 		replaceFirstPart := sync.OnceFunc(func() {
 			for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 				if strings.HasSuffix(key, "/00001") {
@@ -231,7 +235,7 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
 		f.sendPart(t, "evil", partOptions(token, parts, 1))
 
-		// Send the other parts at the same time.
+		// Send the parts from 2 on at the same time.
 		errs := make([]error, parts-1)
 		var wg sync.WaitGroup
 		for i := range errs {
@@ -288,8 +292,8 @@ func TestSweepAfterInspectDied(t *testing.T) {
 
 // Inspect works in each kind of store, with records in the bucket or in a database.
 func TestInspectInEachPlace(t *testing.T) {
-	// MinIO joins parts of this size without streaming.
-	large := strings.Repeat("x", 5<<20)
+	const minPartOfMinIO = 5 << 20 // MinIO joins parts of this size without streaming
+	large := strings.Repeat("x", minPartOfMinIO)
 	for _, place := range places() {
 		for _, backend := range backends() {
 			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {

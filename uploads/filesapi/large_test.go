@@ -65,7 +65,8 @@ func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 			}()
 			s, err := filesapi.NewStore(bucket, uploads.BucketRecords(bucket), filesapi.StoreConfig{})
 			require.NoError(t, err)
-			storeLargeFile(t, s, size)
+
+			storeLargeFile(t, s, size) // its parts arrive out of order
 		})
 	}
 }
