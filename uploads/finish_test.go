@@ -229,6 +229,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 // If the sender replaces a file between its inspection and its copy, Finish judges the new content, or fails with
 // Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
+	// Just before Finish copies the file that it has inspected, a hook of the bucket calls replace.
 	var replace func()
 	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
@@ -254,10 +255,12 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
 
+			// The sender sends a picture, and then other content in its place.
 			require.Less(t, post(t, ticket.Form, aPNG()), http.StatusMultipleChoices)
 			replace = func() {
 				require.Less(t, post(t, ticket.Form, tt.content), http.StatusMultipleChoices)
 			}
+
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 

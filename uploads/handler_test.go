@@ -125,10 +125,6 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 			formFile{field: "photo", name: "two.gif", contentType: "image/png", content: aGIF(3, 2)})
 		require.Equal(t, http.StatusCreated, status, answer)
 
-		files := answer["files"].([]any)
-		require.Len(t, files, 2)
-		keys := listKeys(t, bucket)
-
 		// The types follow from the content, and the names have no path.
 		wantFiles := []struct {
 			name        string
@@ -137,6 +133,9 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 			{name: "me.png", contentType: "image/png"},
 			{name: "two.gif", contentType: "image/gif"},
 		}
+		files := answer["files"].([]any)
+		require.Len(t, files, 2)
+		keys := listKeys(t, bucket)
 		for i, want := range wantFiles {
 			file := files[i].(map[string]any)
 			require.Equal(t, want.contentType, file["type"])
@@ -256,6 +255,8 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 		Rules:     rules.Rules{MaxSize: 1 << 30},
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
+
+	// The file is refused because of its type. Its form has no end, but more and more bytes.
 	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPage})
 	const endOfForm = 60 // bytes
 	body.Truncate(body.Len() - endOfForm)
@@ -263,15 +264,17 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.MultiReader(body, rest))
 	r.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
-
 	s.ServeHTTP(w, r)
+
+	const maxRest = 5 << 20 // bytes
 	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
-	require.LessOrEqual(t, rest.read, int64(5<<20))
+	require.LessOrEqual(t, rest.read, int64(maxRest))
 	require.Equal(t, "close", w.Header().Get("Connection"))
 }
 
 // The handler refuses a form whose part has a header of megabytes, without holding that header in memory.
 func TestFormPartHeaderLimit(t *testing.T) {
+	const maxAllocation = 2 << 20 // bytes
 	long := strings.Repeat("x", 9<<20)
 	tests := []struct {
 		name   string
@@ -314,7 +317,7 @@ func TestFormPartHeaderLimit(t *testing.T) {
 
 			require.Equal(t, http.StatusBadRequest, status)
 			require.EqualValues(t, uploads.InvalidRequest, problem["code"])
-			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxAllocation))
 			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
@@ -457,7 +460,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 // The error of Authorize decides the status of the response, which is 500 for an ID that no key can have.
 func TestHandlerAuthorize(t *testing.T) {
 	tests := []struct {
-		user   string
+		user   string // whom the request names
 		status int
 		code   string
 		logged int // number of errors that OnError gets
@@ -476,6 +479,7 @@ func TestHandlerAuthorize(t *testing.T) {
 			status, problem := s.form(tt.user, formFile{field: "photo", name: "a.png", contentType: "image/png", content: aPNG()})
 			require.Equal(t, tt.status, status)
 			require.Equal(t, tt.code, problem["code"])
+
 			// The error of the application has this address of its database.
 			require.NotContains(t, problem["detail"], "10.0.0.7")
 			require.Len(t, s.logged, tt.logged)
@@ -494,12 +498,14 @@ func TestHandlerTickets(t *testing.T) {
 
 	var ticket uploads.Ticket
 	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
+
+	// The ticket cannot be finished before its file was sent.
 	token := map[string]any{"token": ticket.Token}
 	status, problem := s.post("42", "/tickets/finish", token)
 	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.Equal(t, "not_uploaded", problem["code"])
 
-	// Only the user of the ticket can finish it.
+	// After that, only the user of the ticket can finish it.
 	require.Equal(t, http.StatusOK, send(t, &ticket, content))
 	status, _ = s.post("43", "/tickets/finish", token)
 	require.Equal(t, http.StatusNotFound, status)

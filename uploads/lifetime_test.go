@@ -179,7 +179,7 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 
-	// A sweep has read the file before the transaction made it permanent.
+	// A sweep has read the file before the transaction made it permanent: it still knows when the file expires.
 	f.Expires = time.Now()
 	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
 	usageAfter, err := s.Usage(t.Context(), "eva")

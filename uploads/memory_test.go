@@ -127,19 +127,19 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 // Several tus uploads whose parts do not fit into memory together all succeed, because they take turns.
 func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
+
 	// Memory suffices for one part and a half. Each file has two parts and a half, and some bytes.
 	const partSize = 1 << 20
 	s.handler.SetBasePart(partSize)
 	s.handler.SetMemory(partSize + partSize/2)
 	data := content(2*partSize + partSize/2 + 1234)
-
 	sum := sha256.Sum256(data)
-	var group sync.WaitGroup
 
 	// All clients send their files at the same time.
 	const clients = 12
 	answers := make([]*answer, clients)
 	errs := make([]error, clients)
+	var group sync.WaitGroup
 	for i := range clients {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
@@ -172,7 +172,7 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
 		require.EqualValues(t, 20<<20, s.handler.Memory())
 
-		// There is memory for six connections, of which one user may have three.
+		// There is memory for six connections, of which one user may have three, and takes all.
 		const ofUser = 3
 		s.handler.SetFeeds(2*ofUser, 50*time.Millisecond)
 		var stops []func()

@@ -14,6 +14,7 @@ import (
 
 // The first page of a listing has the newest files if their keys are from Newest.
 func TestNewestFirstOnOnePage(t *testing.T) {
+	// Upload files, each a minute later than the one before.
 	bucket := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	var newestFirst []string
@@ -32,6 +33,7 @@ func TestNewestFirstOnOnePage(t *testing.T) {
 		listed = append(listed, entry.Key)
 	}
 	require.Equal(t, newestFirst[:pageSize], listed)
+
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of the same time need two keys")
 }
 

@@ -23,6 +23,7 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")
 
+		// Each path is followed by the name of the file.
 		paths := []string{
 			"/users/alice/",
 			"//users/alice/",

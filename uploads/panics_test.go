@@ -135,6 +135,7 @@ func (panickingBody) Close() error             { return nil }
 // A panic of the body of a request reaches the HTTP server, and leaks nothing of the request.
 func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := newUnservedSite(t, memstore.New(), uploads.Config{})
+	// serve calls the handler itself, because an HTTP server would recover from the panic.
 	serve := func(method, path string, body io.Reader, h headers) http.Header {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)
 		r.Header.Set("X-User", alice)
@@ -156,5 +157,5 @@ func TestPanicOfBodyReachesServer(t *testing.T) {
 			"Content-Type":  "application/offset+octet-stream",
 		})
 	})
-	require.Zero(t, s.handler.FeedsUsed())
+	require.Zero(t, s.handler.FeedsUsed(), "the request must leave no memory in use")
 }

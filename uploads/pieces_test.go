@@ -347,9 +347,9 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		records bool
+		records bool // whether the service has records
 		stored  func(context.Context, *uploads.File) error
-		want    string
+		want    string // a part of the address
 	}{
 		{name: "a signed link", want: "http://files.example/"},
 		{name: "a signed link and a record", records: true, want: "http://files.example/"},
@@ -378,6 +378,7 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 					require.NoError(t, err)
 				}
 				require.Contains(t, f.Location, tt.want)
+
 				// Only a signed link expires.
 				isSigned := tt.stored == nil
 				require.Equal(t, isSigned, !f.ExpiresAt.IsZero())

@@ -241,7 +241,7 @@ func TestBucketStatesListStatesPages(t *testing.T) {
 
 	clk.Advance(time.Hour)
 
-	// Read the list in pages of several sizes.
+	// Read the list in pages of several sizes. All states have been idle for an hour.
 	for _, limit := range []int{1, 3, 7, 1000} {
 		var got []string
 		startAfter := ""

@@ -254,6 +254,7 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 
 // A form leaves no record without bytes, even if the response to the creation of the record is lost.
 func TestRecordsOfFormHaveBytes(t *testing.T) {
+	// The records are created, but the response to each creation is lost.
 	bucket := memstore.New()
 	records := &lostCreate{Records: uploads.BucketRecords(bucket), lost: true}
 	s, err := uploads.New(bucket, uploads.Config{
@@ -265,6 +266,7 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 
 	require.Equal(t, http.StatusServiceUnavailable, sendForm(t, s, "file"))
 
+	// From now on, the records can be read. Each of them has its bytes.
 	records.lost = false
 	ids, _, err := records.IDs(t.Context(), "", 10)
 	require.NoError(t, err)
@@ -316,7 +318,7 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	tests := []struct {
 		name        string
 		recordsFail bool
-		storedErr   error
+		storedErr   error // error of Config.Stored
 	}{
 		{name: "the records are down", recordsFail: true},
 		{name: "the application is down", storedErr: errors.New("down")},
@@ -432,7 +434,7 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 
 // Store and PutPiece fail with TooLarge, and the reason of the store, if the store refuses a file as too large.
 func TestStoreTooLargeForBucket(t *testing.T) {
-	// The store refuses every object.
+	// The store refuses every object as too large.
 	refusePuts := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Put" {

@@ -32,25 +32,29 @@ func TestCompletePartReplaced(t *testing.T) {
 					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
 						"TestCompletePartsReplacedPart of providers/gcs has the rule")
 				}
-				s := newSessionSite(t, open(t, driver.WithLayer(rival("another"))), uploads.Config{ProxyParts: true})
+
+				// A layer of the store writes "another" over part 1 just before the first completion.
+				bucket := open(t, driver.WithLayer(rival("another")))
+				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 				u := s.begin(map[string]any{"filename": "file"})
 				part := u.send(1, []byte("text"))
 				if !tt.hasETags {
 					part.ETag = ""
 				}
 
-				// Another part replaces this one just before the completion joins it.
 				resp := u.complete(part)
 				if tt.hasETags {
+					// The ETag is not that of the new part.
 					require.Equal(t, "422 parts_changed parts[0].ETag", resp.refusal(t))
 					s.requireMissing("files/alice/file")
 
-					// The client lists the parts, and completes with their current ETags.
+					// The client lists the parts, and completes the upload with their current ETags.
 					var parts []sentPart
 					s.get(alice, u.path("")).json(t, &parts)
 					resp = u.complete(parts...)
 				}
 
+				// The file has the new part.
 				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 				s.requireStored("files/alice/file", []byte("another"))
 				require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())

@@ -387,8 +387,8 @@ func TestDraftRefuses(t *testing.T) {
 // "completed". From the current offset, it gets the last response again.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	tests := []struct {
-		version string
-		want    string
+		version string // value of Upload-Draft-Interop-Version
+		want    string // status, Upload-Complete and Upload-Offset
 	}{
 		{version: "8", want: "409 ?1 4"},
 		// Since draft -12, Upload-Complete is ?0.

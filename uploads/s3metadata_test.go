@@ -28,12 +28,13 @@ func TestS3MetadataNumbers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.json, func(t *testing.T) {
+			// The function Begin notes the metadata that it gets.
 			var metadata map[string]string
 			s, err := uploads.New(memstore.New(), uploads.Config{
 				Rules:     rules.Any(0),
 				Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
-				Begin: func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
-					metadata = n.Metadata
+				Begin: func(_ *http.Request, _ uploads.User, request uploads.Request) (*uploads.Target, error) {
+					metadata = request.Metadata
 					return nil, nil
 				},
 			})
@@ -44,8 +45,8 @@ func TestS3MetadataNumbers(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/s3/multipart", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
-
 			s.ServeHTTP(w, r)
+
 			require.Equal(t, http.StatusOK, w.Code, w.Body)
 			require.Equal(t, map[string]string{"album": tt.want}, metadata)
 		})

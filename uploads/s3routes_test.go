@@ -189,7 +189,9 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
-		knowsChecksum := u.Checksum != "" // otherwise, the store does not know CRC-32C
+
+		// If the store knows CRC-32C, no part can be signed without its checksum.
+		knowsChecksum := u.Checksum != ""
 		if knowsChecksum {
 			require.Equal(t, "400 invalid_value crc32c", s.get(alice, u.path("/1")).refusal(t))
 		}
@@ -197,7 +199,8 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 		// Send each part, but first with a wrong byte if the store can notice that.
 		var parts []sentPart
 		for i, partData := range cut(data, u.PartSize) {
-			request := u.sign(i+1, "&size="+size(partData)+"&crc32c="+url.QueryEscape(crcOf(partData)))
+			query := "&size=" + size(partData) + "&crc32c=" + url.QueryEscape(crcOf(partData))
+			request := u.sign(i+1, query)
 			if knowsChecksum {
 				damaged := bytes.Clone(partData)
 				damaged[0]++
@@ -205,11 +208,11 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 				require.GreaterOrEqual(t, resp.StatusCode, http.StatusBadRequest, "the store took damaged bytes")
 			}
 			resp := s.do("", request.Method, request.URL, bytes.NewReader(partData), request.Headers)
-			require.Less(t, resp.StatusCode, 300, string(resp.body))
+			require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: resp.Header.Get("ETag")})
 		}
 
-		// Without the last part, the upload cannot be completed.
+		// The upload cannot be completed without the last part, but with all parts.
 		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 		resp := u.complete(parts...)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -521,10 +524,13 @@ func TestS3Expires(t *testing.T) {
 	u := s.begin(map[string]any{"filename": "a"})
 	part := u.send(1, content(1000))
 	signedPart := u.sign(1, "")
-	s.clock.Advance(61 * time.Minute)
 
+	// After the TTL, requests do not find the upload.
+	s.clock.Advance(61 * time.Minute)
 	require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
 	require.Equal(t, "404 not_found uploadId", s.putTo(signedPart.URL, []byte("x")).refusal(t))
+
+	// Sweep removes everything of it.
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
@@ -660,6 +666,8 @@ func fileForm(t *testing.T, field string, data []byte) ([]byte, string) {
 func TestS3FileInAForm(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
+
+		// All forms are sent to one URL.
 		var request struct{ URL string }
 		s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
 		post := func(body []byte, contentType string) *answer {
@@ -692,53 +700,87 @@ func TestS3FileInAForm(t *testing.T) {
 // A form that is too large, broken or without a file is refused, and nothing is stored.
 func TestS3RefusesForms(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
-		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
+		const maxSize = 1 << 20
+		const longText = 1 << 17 // longer than any header or field may be
+		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(maxSize)})
+
 		// A file that is too large ends its upload, so each form has a URL of its own.
-		post := func(body []byte, contentType string) *answer {
-			var request struct{ URL string }
-			s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
-			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
-		}
-
-		// The forms differ in their files and in the length of their other fields.
-		file := content(1 << 20)
-		data, contentType := fileForm(t, "file", file)
-		large, largeType := fileForm(t, "file", content(1<<20+1))
-		huge, hugeType := fileForm(t, "file", content(2<<20))
-		other, otherType := fileForm(t, "other", []byte("x"))
-		padded, paddedType := fileForm(t, "other", content(1<<20+1<<16))
-
-		header, headerType := fileForm(t, "file", content(10))
-		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
-
-		field, fieldType := fileForm(t, "file", content(10))
-		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
-
-		tests := []struct {
-			name        string
+		type sentForm struct {
 			body        []byte
 			contentType string
-			want        string
+		}
+		post := func(form sentForm) *answer {
+			var request struct{ URL string }
+			s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
+			return s.do("", "POST", request.URL, bytes.NewReader(form.body), headers{"Content-Type": form.contentType})
+		}
+
+		// formOf returns a form with data in the given field. In each form, the field "key" comes first.
+		formOf := func(field string, data []byte) sentForm {
+			body, contentType := fileForm(t, field, data)
+			return sentForm{body: body, contentType: contentType}
+		}
+		file := content(maxSize)
+		valid := formOf("file", file)
+		withoutFile := formOf("other", []byte("x"))
+
+		// The header of the file has a long name.
+		longHeader := formOf("file", content(10))
+		longName := []byte(`filename="` + strings.Repeat("x", longText))
+		longHeader.body = bytes.Replace(longHeader.body, []byte(`filename="`), longName, 1)
+
+		// The field "key" has a long value.
+		longField := formOf("file", content(10))
+		longField.body = bytes.Replace(longField.body, []byte("files/alice/other"), content(longText), 1)
+
+		tests := []struct {
+			name string
+			form sentForm
+			want string
 		}{
-			{name: "a long header", body: header, contentType: headerType, want: "400 invalid_request"},
-			{name: "a long field", body: field, contentType: fieldType, want: "413 too_large file"},
-			{name: "no form", body: data, contentType: "text/plain", want: "415 invalid_request Content-Type"},
-			{name: "no boundary", body: data, contentType: "multipart/form-data", want: "415 invalid_request Content-Type"},
-			{name: "no file", body: other, contentType: otherType, want: "400 no_file file"},
-			{name: "too large", body: large, contentType: largeType, want: "413 too_large body"},
-			{name: "much too large", body: huge, contentType: hugeType, want: "413 too_large Content-Length"},
-			{name: "too large a field", body: padded, contentType: paddedType, want: "413 too_large Content-Length"},
-			{name: "another boundary", body: data, contentType: otherType, want: "400 invalid_request"},
-			{name: "cut in the file", body: data[:1<<19], contentType: contentType, want: "400 interrupted file"},
-			{name: "cut in a field", body: data[:20], contentType: contentType, want: "400 interrupted file"},
+			{name: "a long header", form: longHeader, want: "400 invalid_request"},
+			{name: "a long field", form: longField, want: "413 too_large file"},
+			{
+				name: "no form",
+				form: sentForm{body: valid.body, contentType: "text/plain"},
+				want: "415 invalid_request Content-Type",
+			},
+			{
+				name: "no boundary",
+				form: sentForm{body: valid.body, contentType: "multipart/form-data"},
+				want: "415 invalid_request Content-Type",
+			},
+			{name: "no file", form: withoutFile, want: "400 no_file file"},
+			{name: "too large", form: formOf("file", content(maxSize+1)), want: "413 too_large body"},
+			{name: "much too large", form: formOf("file", content(2*maxSize)), want: "413 too_large Content-Length"},
+			{
+				name: "too large a field",
+				form: formOf("other", content(maxSize+1<<16)),
+				want: "413 too_large Content-Length",
+			},
+			{
+				name: "another boundary",
+				form: sentForm{body: valid.body, contentType: withoutFile.contentType},
+				want: "400 invalid_request",
+			},
+			{
+				name: "cut in the file",
+				form: sentForm{body: valid.body[:maxSize/2], contentType: valid.contentType},
+				want: "400 interrupted file",
+			},
+			{
+				name: "cut in a field",
+				form: sentForm{body: valid.body[:20], contentType: valid.contentType},
+				want: "400 interrupted file",
+			},
 		}
 		for _, tt := range tests {
-			require.Equal(t, tt.want, post(tt.body, tt.contentType).refusal(t), tt.name)
+			require.Equal(t, tt.want, post(tt.form).refusal(t), tt.name)
 			s.requireMissing("files/alice/a.txt")
 		}
 
 		// A form that has none of these faults is accepted.
-		resp := post(data, contentType)
+		resp := post(valid)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/a.txt", file)
 	})
@@ -758,6 +800,7 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The first call of Stored fails.
 			storedCalls := 0
 			s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
 				storedCalls++

@@ -76,7 +76,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	small := content(1000)
 	large := content(part + 1000)
 	tests := []struct {
-		name  string
+		name string
+		// begin begins an upload of data by a user. finish completes it.
 		begin func(s *sharedKeySite, user string, data []byte) (finish func() *answer)
 		data  []byte
 	}{

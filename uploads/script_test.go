@@ -21,6 +21,8 @@ import (
 // upload.js passes its own tests in Node.js, against a real handler.
 func TestScript(t *testing.T) {
 	testserver.Slow(t)
+
+	// A server has the handler, the signed URLs of its bucket, and the stored files.
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -28,11 +30,11 @@ func TestScript(t *testing.T) {
 	handler, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(0),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil },
-		Begin: func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
-			if n.Type == "application/x-refused" {
+		Begin: func(_ *http.Request, _ uploads.User, request uploads.Request) (*uploads.Target, error) {
+			if request.Type == "application/x-refused" {
 				return nil, &uploads.Error{Code: uploads.Refused, Message: "This type is not wanted."}
 			}
-			return &uploads.Target{Key: "files/" + n.Name}, nil
+			return &uploads.Target{Key: "files/" + request.Name}, nil
 		},
 	})
 	require.NoError(t, err)
@@ -41,6 +43,7 @@ func TestScript(t *testing.T) {
 	mux.Handle("/store/", serve.NewHandler(bucket))
 	mux.Handle("/objects/", http.StripPrefix("/objects/", serve.FileServer(bucket)))
 
+	// Node.js runs the tests of the script, which get the address of the handler.
 	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "node"), "--test", "testdata/upload.test.mjs")
 	cmd.Env = append(os.Environ(), "OMNIBUCKET_ENDPOINT="+server.URL+"/uploads")
 	output, err := cmd.CombinedOutput()

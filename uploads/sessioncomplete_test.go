@@ -214,7 +214,8 @@ func (g *gate) wait() {
 	<-g.opened
 }
 
-// A call whose Inspect takes longer than a claim lasts keeps the upload locked for other requests.
+// A call whose Inspect takes longer than a claim lasts renews its claim, so that the upload stays locked for other
+// requests.
 func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inspection := newGate()
@@ -240,6 +241,7 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 			require.Equal(t, http.StatusLocked, s.tus("DELETE", location, nil).StatusCode)
 		}
 
+		// The first request succeeds when its Inspect has ended.
 		inspection.open()
 		require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
 		s.requireStored("files/alice/file", []byte("abc"))
@@ -290,18 +292,19 @@ func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "500 internal", u.complete(part).refusal(t))
 
+	// The second completion succeeds, and the third one gets the same response.
 	resp := u.complete(part)
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(resp.body))
 	require.JSONEq(t, string(resp.body), string(u.complete(part).body))
 	require.EqualValues(t, 2, calls.Load())
 
-	// Completions with other parts.
+	// Completions with other parts are refused.
 	resp = u.complete(sentPart{PartNumber: 1, ETag: `"another"`})
 	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	var file struct{ Location string }
 	resp.json(t, &file)
-	require.Equal(t, "https://app.example/file", file.Location)
+	require.Equal(t, "https://app.example/file", file.Location, "a refusal says where the file is")
 	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{PartNumber: 2}).refusal(t))
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
 }
@@ -336,12 +339,13 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 		{name: "tus", send: failToPatch, want: "404 not_found uploadId"},
 		{name: "pieces", send: failToPutPiece, want: string(uploads.Completed)},
 	}
+	recordsBySuffix := map[string]uploads.Records{
+		"":               nil,
+		", with records": uploads.BucketRecords(memstore.New()),
+	}
 	for _, tt := range tests {
-		for name, records := range map[string]uploads.Records{
-			"":               nil,
-			", with records": uploads.BucketRecords(memstore.New()),
-		} {
-			t.Run(tt.name+name, func(t *testing.T) {
+		for suffix, records := range recordsBySuffix {
+			t.Run(tt.name+suffix, func(t *testing.T) {
 				calls := 0
 				key := ""
 				s := newSessionSite(t, openMemory(t), uploads.Config{
@@ -444,7 +448,8 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 
 // Many requests that complete one upload at the same time, in two processes, make its object once.
 func TestCompleteByManyMakesOneObject(t *testing.T) {
-	drv := memstore.NewDriver(memstore.Config{})
+	// Each of the sites stands for a process. They have the same store.
+	store := memstore.NewDriver(memstore.Config{})
 	var storedCalls atomic.Int64
 	c := uploads.Config{
 		ProxyParts: true,
@@ -453,7 +458,7 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 			return nil
 		},
 	}
-	sites := []*sessionSite{newSessionSite(t, engine.New(drv), c), newSessionSite(t, engine.New(drv), c)}
+	sites := []*sessionSite{newSessionSite(t, engine.New(store), c), newSessionSite(t, engine.New(store), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	part := u.send(1, content(1000))
 
@@ -589,7 +594,7 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	calls := faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose
 	injector := faults.New(faults.Fail(calls).WithError(broken))
 
-	hidden := make(chan error, 10)
+	hidden := make(chan error, 10) // errors that OnError gets
 	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	s := newSessionSite(t, bucket, uploads.Config{
 		ProxyParts: true,
@@ -599,15 +604,16 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	})
 	location := s.create("Upload-Length", "3")
 
-	for _, resp := range []*answer{
+	responses := []*answer{
 		s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0"),
 		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
 		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
 		s.get(alice, "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1"),
-	} {
+	}
+	for _, resp := range responses {
 		require.Equal(t, "503 store_failed file", resp.refusal(t))
 		require.NotContains(t, string(resp.body), "SECRET")
-		require.NotContains(t, string(resp.body), ".uploads")
+		require.NotContains(t, string(resp.body), ".uploads", "the key of a state must not be shown")
 		require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
 		// Only the application sees the error of the store.
@@ -620,10 +626,11 @@ func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
+
+		// The client sends the first 1000 of 2000 bytes, and then nothing.
 		location := s.create("Upload-Length", "2000")
 		stuck := newStuckBody(content(1000))
 		defer stuck.end()
-
 		resp, err := s.try(t.Context(), alice, "PATCH", location, stuck, headers{
 			"Tus-Resumable": "1.0.0",
 			"Content-Type":  "application/offset+octet-stream",
@@ -633,6 +640,7 @@ func TestTusEndsSilentClient(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 		require.Equal(t, "1000", resp.Header.Get("Upload-Offset"))
 
+		// The client sends the rest.
 		s.patch(location, 1000, content(2000)[1000:], 2000)
 		s.requireStored("files/alice/file", content(2000))
 	})
@@ -640,32 +648,35 @@ func TestTusEndsSilentClient(t *testing.T) {
 
 // The memory that a tus upload takes does not depend on its size, which OMNIBUCKET_RESUMABLE_TEST_MIB sets in MiB.
 func TestTusMemoryIsBounded(t *testing.T) {
+	const maxGrowth = 64 << 20 // bytes of the heap
 	mib := int64(200)
 	if text := os.Getenv("OMNIBUCKET_RESUMABLE_TEST_MIB"); text != "" {
 		var err error
 		mib, err = strconv.ParseInt(text, 10, 64)
 		require.NoError(t, err)
 	}
+	fileSize := mib << 20
+
 	s := newSessionSite(t, openDirectory(t), uploads.Config{})
 	s.handler.SetBasePart(uploads.BasePart)
-	location := s.create("Upload-Length", itoa(mib<<20))
+	location := s.create("Upload-Length", itoa(fileSize))
 
 	// Measure the heap during the upload.
 	before := heap()
-	stop := watchHeap()
-	resp := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
+	stopWatching := watchHeap()
+	resp := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, fileSize), headers{
 		"Tus-Resumable": "1.0.0",
 		"Content-Type":  "application/offset+octet-stream",
 		"Upload-Offset": "0",
 	})
-	highest := stop()
+	highest := stopWatching()
 
 	require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
-	const maxGrowth = 64 << 20 // bytes
 	require.Less(t, highest, before+maxGrowth)
+
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
-	require.Equal(t, mib<<20, attrs.Size)
+	require.Equal(t, fileSize, attrs.Size)
 }
 
 // watchHeap measures the heap again and again. stop ends that, and returns the highest value.

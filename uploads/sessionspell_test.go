@@ -112,7 +112,7 @@ func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	tests := []struct {
 		name    string
 		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
-		send    func(s *sessionSite) *answer
+		send    func(s *sessionSite) *answer // sends a file, and returns the last response
 	}{
 		{name: "pieces", send: sendTwoPiecesOfText},
 		{name: "an inspected file by tus", inspect: accept, send: sendTextByTus},

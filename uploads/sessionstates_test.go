@@ -29,6 +29,8 @@ func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
+
+	// The bucket cannot keep the states.
 	_, err := uploads.New(bucket, withTestDefaults(uploads.Config{Begin: overwritingTarget}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
@@ -210,6 +212,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 			data := content(2*part + 1000)
 			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
 
+			// Send parts of the size that the service has told.
 			var parts []sentPart
 			for i, partData := range cut(data, u.PartSize) {
 				parts = append(parts, u.send(i+1, partData))
@@ -264,7 +267,8 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	const clients = 6
 	done := make(chan error, clients)
 	for i := range clients {
-		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
+		name := filenameMetadata(itoa(int64(i)))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", name)
 		go func() {
 			_, err := s.try(ctx, alice, "PATCH", location, bytes.NewReader(data), headers{
 				"Tus-Resumable": "1.0.0",

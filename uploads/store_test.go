@@ -153,6 +153,7 @@ func TestStoreKeyExists(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The random part of each key is the same.
 			bucket := memstore.New()
 			s := newService(t, bucket, uploads.Config{Random: repeating{}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
@@ -162,6 +163,7 @@ func TestStoreKeyExists(t *testing.T) {
 			require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 			require.ErrorIs(t, err, fs.ErrExist)
 
+			// The first file is still there.
 			data, _, err := storage.ReadAll(t.Context(), bucket, first.Key)
 			require.NoError(t, err)
 			require.Equal(t, aPNG(), string(data))

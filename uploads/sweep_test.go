@@ -24,6 +24,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	injector := faults.New()
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
+
 	const moreThanOneSweepTries = 150
 	for range moreThanOneSweepTries {
 		s.create("Upload-Length", "3")
@@ -38,7 +39,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 		failures = append(failures, faults.Fail(faults.Delete).ForKey(state).WithError(storage.PermissionDenied))
 	}
 	injector.Set(failures...)
-	s.clock.Advance(100 * time.Hour)
+	s.clock.Advance(100 * time.Hour) // all uploads have expired
 
 	// Each Sweep fails, but one of them reaches the last state.
 	for range 100 {
@@ -120,6 +121,7 @@ func TestSweepRemovesLateParts(t *testing.T) {
 
 // Sweep goes by the clock of the store, so a process whose clock is fast removes no upload too early.
 func TestSweepWithFastClock(t *testing.T) {
+	// One upload has some of its bytes.
 	bucket := memstore.New()
 	s := newSessionSite(t, bucket, uploads.Config{})
 	address := s.create("Upload-Length", "3")
@@ -130,14 +132,15 @@ func TestSweepWithFastClock(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), young, readerOf("its state is written in a moment"))
 	require.NoError(t, err)
 
+	// A process whose clock is 100 hours ahead sweeps.
 	fastClock := func() time.Time { return time.Now().Add(100 * time.Hour) }
 	fast, err := uploads.New(bucket, withTestDefaults(uploads.Config{Now: fastClock}))
 	require.NoError(t, err)
-
 	report, err := fast.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
+	// Both uploads are still there.
 	s.patch(address, 1, []byte("bc"), 3)
 	s.requireStored(young, []byte("its state is written in a moment"))
 }

@@ -25,11 +25,11 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 
 	// Measure the heap when the last of the states is read.
 	var reads atomic.Int64
-	var after uint64 // bytes of the heap at the last read of a state
+	var atLastRead uint64 // bytes of the heap
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && reads.Add(1) == openUploads {
-				after = heapInUse()
+				atLastRead = heapInUse()
 			}
 			return next(ctx)
 		})
@@ -60,7 +60,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	orphans, err := s.handler.Orphans(t.Context(), "files/another")
 	require.NoError(t, err)
 	require.Equal(t, []string{"files/another"}, orphans)
-	growth := int64(after) - int64(before)
+	growth := int64(atLastRead) - int64(before)
 	require.Less(t, growth, int64(maxGrowth))
 }
 

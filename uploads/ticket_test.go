@@ -236,6 +236,7 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 // A ticket that is printed or logged shows neither its token nor its signature.
 func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{})
+
 	// A ticket without a size has a form, and one with a size has a URL for PUT.
 	for _, size := range []int64{0, 100} {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})
@@ -243,6 +244,8 @@ func TestTicketHidesSecret(t *testing.T) {
 
 		var log bytes.Buffer
 		slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
+
+		// The ticket as a value and as a pointer, and in a log.
 		texts := []string{
 			fmt.Sprint(ticket),
 			fmt.Sprintf("%+v %#v", *ticket, *ticket),
@@ -250,7 +253,7 @@ func TestTicketHidesSecret(t *testing.T) {
 		}
 		for _, text := range texts {
 			require.NotContains(t, text, ticket.Token)
-			require.Contains(t, text, "ticket for P")
+			require.Contains(t, text, "ticket for P") // POST or PUT
 			require.NotContains(t, strings.ToLower(text), "signature=")
 		}
 	}

@@ -44,7 +44,7 @@ func TestTusStoresAFile(t *testing.T) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				s.t = t
+				s.t = t // the helpers of s fail this subtest
 				s.handler.SetBasePart(tt.part)
 				data := content(tt.size)
 				chunk := tt.chunk
@@ -119,7 +119,7 @@ func TestTusDefersTheLength(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s.t = t // the helpers of s fail this subtest
 			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(tt.name))
 			require.Equal(t, "1", s.tus("HEAD", location, nil).Header.Get("Upload-Defer-Length"))
 
@@ -208,16 +208,19 @@ func TestTusVerifiesChecksums(t *testing.T) {
 	data := content(part + 1000)
 	location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("a"))
 
+	// The sum of other bytes is refused, and nothing is stored.
 	wrongSum := sha1Header([]byte("another"))
 	resp := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", wrongSum)
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", resp.refusal(t))
 	require.Zero(t, s.offset(location))
 
+	// The right sum of the first 500 bytes is accepted, but a request that lacks one byte of the rest is not.
 	s.patch(location, 0, data[:500], 500, "Upload-Checksum", sha1Header(data[:500]))
 	rest := data[500:]
 	resp = s.tus("PATCH", location, rest[1:], "Upload-Offset", "500", "Upload-Checksum", sha1Header(rest))
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", resp.refusal(t))
 
+	// The whole rest is accepted.
 	s.patch(location, 500, rest, int64(len(data)), "Upload-Checksum", sha1Header(rest))
 	s.requireStored("files/alice/a", data)
 }
@@ -232,10 +235,13 @@ func sha1Header(body []byte) string {
 func TestTusTerminatesAnUpload(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
+
+	// An unfinished upload has some of its bytes.
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:part+10], part+10)
 	require.NotEmpty(t, s.pending())
 
+	// After DELETE, requests do not find it, and nothing of it is left.
 	require.Equal(t, http.StatusNoContent, s.tus("DELETE", location, nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
 	resp := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
@@ -652,47 +658,50 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 		location := s.create("Upload-Length", size(data))
 
 		// The connection breaks in the first part, and again in the eleventh one.
-		offset := int64(0)
 		for _, cut := range []int64{10_000, 10*part + 10_000} {
-			sendUntilCut := func() error {
-				body := &cutBody{data: data[min(offset, cut):cut]}
-				_, err := s.try(t.Context(), alice, "PATCH", location, body, headers{
-					"Tus-Resumable": "1.0.0",
-					"Content-Type":  "application/offset+octet-stream",
-					"Upload-Offset": itoa(offset),
-				})
-				return err
-			}
-
-			// A request that was cut before may still store bytes, so that this one is a conflict.
+			// A request that was cut before may still store bytes, so that this one gets a conflict, and is repeated.
+			var sentFrom int64
 			require.Eventually(t, func() bool {
-				offset = s.offset(location)
-				return sendUntilCut() != nil
+				sentFrom = s.offset(location)
+				return s.patchUntilCut(location, data, sentFrom, cut) != nil
 			}, timeout, interval)
 
-			// A reset may lose what the server has not read yet. The bytes are then sent again.
-			sentFrom := offset
-			offset = s.offset(location)
+			// A reset may lose what the server has not read yet. The bytes are then sent again, until some are stored,
+			// except those from the start of the file, which the next request sends again.
+			isStart := sentFrom == 0
+			offset := s.offset(location)
 			require.Eventually(t, func() bool {
-				if offset <= sentFrom && sentFrom > 0 {
-					_ = sendUntilCut()
+				if !isStart && offset <= sentFrom {
+					_ = s.patchUntilCut(location, data, offset, cut)
 				}
 				offset = s.offset(location)
-				return offset > sentFrom || sentFrom == 0
+				return isStart || offset > sentFrom
 			}, timeout, interval)
 			require.LessOrEqual(t, offset, cut)
 		}
 
-		// The rest is sent. The request that was cut may still store bytes.
+		// The rest is sent, again and again while the request that was cut still stores bytes.
 		var resp *answer
 		require.Eventually(t, func() bool {
-			offset = s.offset(location)
+			offset := s.offset(location)
 			resp = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
 			return resp.StatusCode != http.StatusLocked && resp.StatusCode != http.StatusConflict
 		}, timeout, interval)
 		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/file", data)
 	})
+}
+
+// patchUntilCut sends data from an offset on, over a connection that breaks at cut. It returns the error of the broken
+// connection, or nil if the server has responded before.
+func (s *sessionSite) patchUntilCut(location string, data []byte, offset, cut int64) error {
+	body := &cutBody{data: data[min(offset, cut):cut]}
+	_, err := s.try(s.t.Context(), alice, "PATCH", location, body, headers{
+		"Tus-Resumable": "1.0.0",
+		"Content-Type":  "application/offset+octet-stream",
+		"Upload-Offset": itoa(offset),
+	})
+	return err
 }
 
 // A new request takes over the upload of an older one whose connection has silently died, and continues after the bytes
@@ -708,6 +717,7 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The processes have the same store.
 				bucket := memstore.New()
 				first := newSiteOnPipes(t, bucket, uploads.Config{})
 				second := first

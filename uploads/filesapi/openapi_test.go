@@ -151,7 +151,7 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
 	require.NoError(t, err)
 
-	// Note each operation that is used.
+	// The server notes each operation that the client uses.
 	used := newUses(handler)
 	server := httptest.NewServer(used)
 	defer server.Close()
@@ -175,13 +175,14 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	_, err = client.SetPurpose(t.Context(), record.ID, "p")
 	require.NoError(t, err)
 
-	for _, open := range []func() (*filesclient.Content, error){
+	downloads := []func() (*filesclient.Content, error){
 		func() (*filesclient.Content, error) { return client.Download(t.Context(), record.ID, "") },
 		func() (*filesclient.Content, error) { return client.Head(t.Context(), record.ID) },
 		func() (*filesclient.Content, error) { return client.DownloadTemp(t.Context(), temp.ID, "") },
 		func() (*filesclient.Content, error) { return client.HeadTemp(t.Context(), temp.ID) },
-	} {
-		content, err := open()
+	}
+	for _, download := range downloads {
+		content, err := download()
 		require.NoError(t, err)
 		require.NoError(t, content.Close())
 	}

@@ -22,6 +22,8 @@ func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 3, 1))
 	f.sendPart(t, "b", partOptions(token, 3, 2))
+
+	// Part 2 is sent again, and UploadPart waits in the read of its body until slow.open is closed.
 	slow, inside := newGate("B, sent again")
 	done := make(chan struct{})
 	var late *filesapi.Record
@@ -32,9 +34,11 @@ func TestUploadPartAfterFileIsMade(t *testing.T) {
 	}()
 	<-inside
 
+	// Meanwhile, the last part completes the file.
 	record := f.sendPart(t, "c", partOptions(token, 3, 3))
 	close(slow.open)
 	<-done
+
 	require.NoError(t, err)
 	require.Equal(t, record, late)
 	require.Equal(t, "abc", readContent(t, f.store, record.ID))
@@ -74,14 +78,16 @@ func TestUploadPartRaceForLast(t *testing.T) {
 				require.NoError(t, err)
 
 				const calls = 32
-				got := sendLastPart(t, s, calls)
+				returned := sendLastPart(t, s, calls)
 
-				for _, r := range got {
+				// All calls return the record of the one file.
+				record := returned[0]
+				for _, r := range returned {
 					require.NotNil(t, r)
-					require.Equal(t, got[0], r)
+					require.Equal(t, record, r)
 				}
-				require.Equal(t, []string{got[0].ID}, listIDs(t, s, uploads.Filter{}, 10))
-				require.Equal(t, fileOfFiveParts(), readContent(t, s, got[0].ID))
+				require.Equal(t, []string{record.ID}, listIDs(t, s, uploads.Filter{}, 10))
+				require.Equal(t, fileOfFiveParts(), readContent(t, s, record.ID))
 				requireConsistent(t, bucket, records)
 			})
 		}
@@ -95,21 +101,23 @@ func TestUploadPartManySendAll(t *testing.T) {
 	records := make([]*filesapi.Record, count)
 	errs := make([]error, count)
 
-	// Send all parts at the same time.
+	// Send all parts at the same time. The parts begin with 1.
+	textOf := func(i int) string { return fmt.Sprintf("%03d ", i) }
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			records[i], errs[i] = f.store.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), partOptions(token, count, i+1))
+			body := strings.NewReader(textOf(i))
+			records[i], errs[i] = f.store.UploadPart(t.Context(), body, partOptions(token, count, i+1))
 		})
 	}
 	group.Wait()
 
 	// All records that were returned are equal.
-	want := ""
+	wholeText := ""
 	var record *filesapi.Record
 	for i := range count {
 		require.NoError(t, errs[i])
-		want += fmt.Sprintf("%03d ", i)
+		wholeText += textOf(i)
 		if records[i] == nil {
 			// A call that has not completed the file returns no record.
 			continue
@@ -120,7 +128,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 		record = records[i]
 	}
 	require.NotNil(t, record, "no call has completed the file")
-	require.Equal(t, want, readContent(t, f.store, record.ID))
+	require.Equal(t, wholeText, readContent(t, f.store, record.ID))
 	require.Equal(t, []string{record.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
 }
 

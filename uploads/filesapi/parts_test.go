@@ -167,15 +167,18 @@ func TestTokenIsUsedOnce(t *testing.T) {
 		f.sendPart(t, "a", partOptions(token, 2, 1))
 		record := f.sendPart(t, "b", partOptions(token, 2, 2))
 
-		// A client that has lost the response gets the record again.
+		// A client that has lost the response gets the record again. The body is not read.
 		for number := 1; number <= 2; number++ {
 			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 			require.Equal(t, record, repeated)
 		}
+
+		// The token cannot be used for a file of three parts.
 		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 3, 3))
 		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
+		// After the file was deleted, the token makes no other file.
 		require.NoError(t, f.store.Delete(t.Context(), record.ID))
 		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)

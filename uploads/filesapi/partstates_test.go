@@ -213,8 +213,8 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 	return "", storage.PreconditionFailed
 }
 
-// UploadPart works without conditional writes if the records can keep states; if they cannot, its error says what to
-// configure.
+// On a bucket without conditional writes, UploadPart keeps the states of uploads in the records. If those cannot keep
+// states, its error says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -228,15 +228,15 @@ func TestStatesNeedPlace(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			bucket := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.missing})))
 
-			// Neither the bucket nor the records can keep states.
+			// Neither the bucket nor the records can keep states: the struct hides all methods but those of Records.
 			s, err := filesapi.NewStore(bucket, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
 			_, err = s.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 1, 1))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
-			e, ok := errors.AsType[*storage.Error](err)
+			storeErr, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
-			require.Contains(t, e.Hint, "sqlrecords")
+			require.Contains(t, storeErr.Hint, "sqlrecords")
 
 			// The records can keep states.
 			s, err = filesapi.NewStore(bucket, newDatabase(f.clock.Now), filesapi.StoreConfig{})
@@ -255,9 +255,10 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
+
+		// The profile of Backblaze B2 makes the bucket do without conditional writes.
 		profile, ok := s3.NamedProfile("b2")
 		require.True(t, ok)
-
 		bucket, err := s3.Open(t.Context(), s3.Config{
 			Bucket:      "photos",
 			Endpoint:    server.URL,

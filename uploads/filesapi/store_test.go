@@ -149,7 +149,7 @@ func TestUploadRecordRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 
-			// The first creation of a record fails.
+			// The first creation of a record fails, and the store cannot read whether the record exists.
 			records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}
 			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
 			require.NoError(t, err)
@@ -170,6 +170,7 @@ func TestUploadRecordRefused(t *testing.T) {
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
+		// repeatedRecords creates each record twice.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
@@ -182,6 +183,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 
 	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
+		// blindRecords cannot be read.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
 

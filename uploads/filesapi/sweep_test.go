@@ -80,6 +80,8 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 // Sweep finds the files that have only bytes, and those that have only a record, among many others.
 func TestSweepAmongMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+
+	// Store files in turn that lack their bytes, lack their record, and are whole.
 	const filesOfEachKind = 20
 	var whole []string
 	for range filesOfEachKind {
@@ -94,8 +96,8 @@ func TestSweepAmongMany(t *testing.T) {
 		whole = append(whole, f.upload(t, "x").ID)
 		f.clock.Advance(time.Millisecond)
 	}
-	f.clock.Advance(24 * time.Hour)
 
+	f.clock.Advance(24 * time.Hour)
 	report := f.sweep(t, uploads.WithoutOrphanLimit())
 	require.Equal(t, &uploads.SweepReport{Bytes: filesOfEachKind, Records: filesOfEachKind}, report)
 	require.Equal(t, whole, listIDs(t, f.store, uploads.Filter{}, 7))
@@ -187,25 +189,24 @@ func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 // Sweep removes nothing while files are stored, completed and deleted at the same time.
 func TestSweepDuringOtherOperations(t *testing.T) {
 	const (
-		senderCount = 4
-		rounds      = 25 // for each sender
+		sweeperCount = 2
+		senderCount  = 4
+		rounds       = 25 // for each sender
 	)
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	done := make(chan struct{})
+	var sweepers, senders sync.WaitGroup
 
 	// Sweep runs again and again until the senders have ended.
-	var sweeps, senders sync.WaitGroup
-
-	const sweepers = 2
-	for range sweepers {
-		sweeps.Go(func() {
+	sendersEnded := make(chan struct{})
+	for range sweeperCount {
+		sweepers.Go(func() {
 			for {
 				report, err := f.store.Sweep(t.Context())
 				if !assert.NoError(t, err) || !assert.Equal(t, &uploads.SweepReport{}, report) {
 					return
 				}
 				select {
-				case <-done:
+				case <-sendersEnded:
 					return
 				default:
 				}
@@ -237,10 +238,10 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	}
 
 	senders.Wait()
-	close(done)
-	sweeps.Wait()
+	close(sendersEnded)
+	sweepers.Wait()
 
-	// In each round, a sender stores two files, and in every second round it deletes one.
+	// One file is left of each round with a deletion, and two of each other round.
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
 	requireConsistent(t, f.bucket, f.records)
 }
@@ -249,6 +250,8 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.upload(t, "x")
+
+	// Other programs write objects, whose keys are not those of the store.
 	strangers := []string{
 		"files/client/logo.png",
 		"files/client/" + strings.Repeat("z", 36),

@@ -128,11 +128,10 @@ func TestInspectEndsWithContext(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			judge, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
+
+			// The reader cancels the context after the first bytes.
 			ctx, cancel := context.WithCancel(t.Context())
-
-			// The context ends during the read.
 			r := &cancelsAfter{from: strings.NewReader(tt.content), left: 2 * sniffBytes, cancel: cancel}
-
 			_, err = judge.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, r.read, int64(len(tt.content)), "the rest must not be read")
@@ -143,6 +142,8 @@ func TestInspectEndsWithContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		h := &head{ctx: ctx, src: strings.NewReader(`<svg xmlns="http://www.w3.org/2000/svg"/>`)}
 		h.fill(headBytes)
+
+		// The context ends before the content that is in memory is inspected.
 		cancel()
 		_, _, _ = inspectSVG(h)
 		require.ErrorIs(t, h.failure(), context.Canceled)

@@ -18,8 +18,11 @@ const (
 func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := fairshare.New(2, 1)
-		// The first request of an owner may take all bytes.
+
+		// Alice holds all of the memory. The first request of an owner may take all bytes.
 		require.True(t, memory.Acquire(t.Context(), alice, 2))
+
+		// Alice waits for one byte more, and then Mallo waits for one.
 		order := make(chan string, 2)
 		for _, user := range []string{alice, mallo} {
 			go func() {
@@ -30,6 +33,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 			synctest.Wait()
 		}
 
+		// Mallo gets the first byte that Alice releases, and Alice the second one.
 		memory.Release(alice, 1)
 		require.Equal(t, mallo, <-order)
 

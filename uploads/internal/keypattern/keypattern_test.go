@@ -84,6 +84,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		time.Unix(-5, 0),
 	}
 
+	// The keys are in ascending order, so the latest time has the first key.
 	lastKey := ""
 	for _, when := range latestFirst {
 		key := pattern.Key(values, when, keypattern.Random{}, ".png")

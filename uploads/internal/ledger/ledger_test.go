@@ -89,14 +89,14 @@ func fixedSize(user, name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
-// Reserve grants only what the limit leaves after a file of 40 bytes.
+// Reserve grants a second file only what the limit leaves after a first file of 40 bytes.
 func TestReserveWithinLimit(t *testing.T) {
 	tests := []struct {
 		name  string
-		least int64
+		least int64 // bytes that the second file has at least
 		most  int64
 		limit ledger.Limit
-		want  int64
+		want  int64 // bytes that are reserved
 		err   error
 	}{
 		{name: "no limit", least: 10, most: 10, limit: ledger.Limit{}, want: 10},
@@ -115,6 +115,7 @@ func TestReserveWithinLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The first file has 40 bytes.
 			book := newBook(newStates())
 			_, err := book.Reserve(t.Context(), fixedSize(user, "first", 40), ledger.Limit{})
 			require.NoError(t, err)
@@ -155,6 +156,7 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 
 // A Book reads a ledger again if another process has written it since.
 func TestBookRereadsLedger(t *testing.T) {
+	// Two processes have a book of the same ledger. A file takes up the whole limit.
 	store := newStates()
 	book := newBook(store)
 	otherBook := newBook(store)
@@ -166,6 +168,7 @@ func TestBookRereadsLedger(t *testing.T) {
 	_, err = book.Reserve(t.Context(), fixedSize(user, "y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
+	// The other process settles that file at 90 bytes, so that it cannot be settled again.
 	settlement, err := otherBook.Settle(t.Context(), user, "y", 90)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
