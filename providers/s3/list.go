@@ -126,6 +126,7 @@ func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, 
 		if err != nil {
 			return false, err
 		}
+		// The next page begins after a key, so the server's token is not needed.
 		page.Token = ""
 		if len(page.Entries) == 0 {
 			return false, nil

@@ -189,6 +189,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 // checkConfig refuses fields of c that are invalid or contradict each other.
 func checkConfig(c Config) error {
 	hasKeys := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
+	hasCredentials := hasKeys || c.Anonymous // or must have none
 	switch {
 	// For a bucket, openVended has cleared this field.
 	case c.CredentialsFor != nil:
@@ -197,16 +198,16 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.VendRole (vend_role=)", "must be the ARN of a role", "")
 	case c.Client != nil && c.AWS != nil:
 		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
-	case c.Client != nil && (hasKeys || c.Anonymous || c.HTTPClient != nil):
+	case c.Client != nil && (hasCredentials || c.HTTPClient != nil):
 		return argument.Invalid("Config.Client", "has its own credentials and HTTP client", "")
 	case hasKeys && c.Anonymous:
 		return argument.Invalid("Config.Anonymous", "must not be set with credentials", "")
 	case c.RequesterPays && c.Anonymous:
 		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
-	case c.AWS != nil && c.AWS.Credentials != nil && (hasKeys || c.Anonymous):
+	case c.AWS != nil && c.AWS.Credentials != nil && hasCredentials:
 		return argument.Invalid("Config.AWS", "has its own credentials",
 			"set its Credentials to nil, or remove those of Config")
-	case c.Credentials != "" && (hasKeys || c.Anonymous || c.AWS != nil || c.Client != nil):
+	case c.Credentials != "" && (hasCredentials || c.AWS != nil || c.Client != nil):
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
 	case hasKeys && (c.AccessKeyID == "" || c.SecretKey == ""):
 		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
@@ -219,13 +220,13 @@ func checkConfig(c Config) error {
 func (a *account) configureClient(o *awss3.Options) {
 	o.Region = a.region
 	o.UsePathStyle = a.pathStyle
+	o.Credentials = a.credentials
 
 	if a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
 	//lint:ignore SA1019 endpointOf has resolved the endpoint already
 	o.EndpointResolver = nil
-	o.Credentials = a.credentials
 
 	if a.http != nil {
 		o.HTTPClient = a.http
@@ -245,6 +246,12 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.ClientLogMode = 0
 	}
 
+	a.addMiddleware(o)
+}
+
+// addMiddleware makes the client observe each response, and adds the headers that the account's
+// settings need.
+func (a *account) addMiddleware(o *awss3.Options) {
 	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, sdkcall.WithResponse(func(operation string, response *http.Response) error {
 		a.server.Observe(response.Header)

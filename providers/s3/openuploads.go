@@ -77,14 +77,16 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	}
 
 	output, err := d.account.client.ListMultipartUploads(ctx, input)
-	if _, isInvalid := errors.AsType[*xml.SyntaxError](err); isInvalid {
+	_, isInvalidXML := errors.AsType[*xml.SyntaxError](err)
+	if isInvalidXML {
 		input.EncodingType = types.EncodingTypeUrl
 		output, err = d.account.client.ListMultipartUploads(ctx, input)
 	}
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	if input.EncodingType != "" {
+	isEscaped := input.EncodingType != ""
+	if isEscaped {
 		if err := unescapeUploads(output); err != nil {
 			return nil, err
 		}

@@ -71,10 +71,11 @@ func (m *multipart) begin(
 	if err != nil {
 		return "", withWriteKeyHint(uploadError(err), native)
 	}
-	if aws.ToString(output.UploadId) == "" {
+	id := aws.ToString(output.UploadId)
+	if id == "" {
 		return "", evidence.Missing()
 	}
-	return aws.ToString(output.UploadId), nil
+	return id, nil
 }
 
 // PutPart sends one UploadPart. Unless the part is unchecked, the request has its checksum if the
@@ -89,7 +90,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		ContentLength: &r.Size,
 	}
 
-	// An unchecked part has no checksum for the server, so its body is compared here.
+	// The request of an unchecked part has no checksum, so the body is compared with it here.
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
 		input.Body = uploadbody.Compare(r.Body, r.Size, r.CRC32C)
@@ -180,7 +181,7 @@ func isConditionFalse(ctx context.Context, d *objectDriver, r *driver.PutRequest
 }
 
 // complete sends one CompleteMultipartUpload with the condition c. size is the number of bytes in
-// the parts, which the server may have to copy, or -1.
+// the parts, which the server may have to copy, or -1 if it is unknown.
 func (m *multipart) complete(
 	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {
@@ -188,11 +189,10 @@ func (m *multipart) complete(
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return nil, err
 	}
+	// Only a response with the object's ETag shows that the upload was completed.
+	hasETag := func(o *awss3.CompleteMultipartUploadOutput) bool { return o.ETag != nil }
 	output, err := sdkcall.Write(
-		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, input,
-		func(o *awss3.CompleteMultipartUploadOutput) bool {
-			return o.ETag != nil
-		},
+		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, input, hasETag,
 	)
 	if err != nil {
 		return nil, writeError(err, c)

@@ -41,9 +41,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 
-	output, err := sdkcall.Write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(o *awss3.PutObjectOutput) bool {
-		return o.ETag != nil
-	}, d.bucket.withBody)
+	// Only a response with the object's ETag shows that the object was stored.
+	hasETag := func(o *awss3.PutObjectOutput) bool { return o.ETag != nil }
+	api := d.bucket.objectAPI(ctx, r.Native...)
+	output, err := sdkcall.Write(ctx, api.PutObject, input, hasETag, d.bucket.withBody)
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}

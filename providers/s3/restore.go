@@ -26,7 +26,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	// If WithRequest has no function for HeadObject, customize returns Unsupported. This error is
 	// ignored, because the function of WithRequest may be for RestoreObject only.
 	err := d.account.customize(headInput, r.Native)
-	if err != nil && storage.CodeOf(err) != storage.Unsupported {
+	isForOtherRequest := storage.CodeOf(err) == storage.Unsupported
+	if err != nil && !isForOtherRequest {
 		return err
 	}
 
@@ -49,13 +50,13 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 			Tier: cmp.Or(types.Tier(r.RestoreTier), types.TierStandard),
 		}},
 	}
-	if head.ArchiveStatus == "" {
+	isInArchiveTier := head.ArchiveStatus != "" // of Intelligent-Tiering
+	if !isInArchiveTier {
 		input.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 
-	// An object that is being restored, or that is not archived, needs no request.
+	// It is no error if the object is being restored, or is not archived (InvalidObjectState).
 	err = change(ctx, d, r, d.account.client.RestoreObject, input)
-	// InvalidObjectState means that the object is not archived.
 	if s3error.IsCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") {
 		return nil
 	}

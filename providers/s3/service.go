@@ -144,7 +144,8 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		return storage.BucketExists
 	}
 	code := storage.CodeOf(err)
-	if ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited {
+	isBusy := code == storage.Unavailable || code == storage.RateLimited
+	if ctx.Err() != nil || isBusy {
 		return err
 	}
 
@@ -162,6 +163,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		}
 	}
 
+	// Amazon refuses the name of an account's regional namespace without this field.
 	isRegional, _ := regexp.MatchString(accountRegionalName, r.Name)
 	if isRegional && s.account.isAmazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional

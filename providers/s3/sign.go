@@ -148,8 +148,7 @@ func (us *urlSigner) signPart(
 
 	request := &p.request
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + escape.All(r.Upload)
-	// A size of -1 means that any size is permitted.
-	request.Length = max(r.Size, 0)
+	request.Length = max(r.Size, 0) // the size -1 permits any size, so no length is signed
 	if r.Size == 0 {
 		// A length of 0 cannot be signed. The MD5 of no bytes limits the part to no bytes, too.
 		request.Header.Set("Content-Md5", emptyMD5)
@@ -222,14 +221,16 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a := p.account
 	term := &p.term
 	request := &p.request
+
+	// A signature requires that the parameters are in order.
 	request.Query = addParameter(request.Query, sdkcall.OwnerQuery, a.expectedOwner)
 	if a.requesterPays {
 		request.Query = addParameter(request.Query, sdkcall.PayerQuery, sdkcall.Requester)
 	}
 	request.Query = sortQuery(request.Query)
 
-	key := a.keys.Get(&term.credentials, a.region, term.From)
-	signedURL := key.Presign(request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
+	signingKey := a.keys.Get(&term.credentials, a.region, term.From)
+	signedURL := signingKey.Presign(request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
 	return &storage.SignedURL{
 		URL:       signedURL,
 		Method:    request.Method,
@@ -349,15 +350,16 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 
 	// A session without a known expiry limits the term by its longest possible life.
 	maxTTL := sigv4.MaxTerm
-	if credentials.SessionToken != "" && !credentials.CanExpire {
+	isSession := credentials.SessionToken != ""
+	if isSession && !credentials.CanExpire {
 		maxTTL = credential.LongestSession
 	}
 	s = signingTerm{sigv4.NewTerm(now, ttl, maxTTL), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}
-	if s.Seconds < 1 {
-		// Nothing is left of the time of the credentials.
+	hasExpired := s.Seconds < 1
+	if hasExpired {
 		return s, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  fmt.Errorf("the credentials expired at %s", credentials.Expires.UTC().Format(time.RFC3339)),

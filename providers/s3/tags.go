@@ -55,18 +55,19 @@ func change[In, Out any](
 		return nil
 	}
 	e := s3error.Of(err)
-	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
+	mayBeDeleteMarker := e.Status == http.StatusMethodNotAllowed
+	if e.Status != http.StatusNotFound && !mayBeDeleteMarker {
 		return e
 	}
 
 	// Find out what is missing.
 	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	reason := d.bucket.readError(ctx, e.Err, get)
-	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(reason) != storage.ObjectNotFound {
+	if mayBeDeleteMarker && storage.CodeOf(reason) != storage.ObjectNotFound {
 		// The response of versitygw does not show that the newest version is a delete marker.
-		_, err := d.Head(ctx, get)
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return err
+		_, headErr := d.Head(ctx, get)
+		if storage.CodeOf(headErr) == storage.ObjectNotFound {
+			return headErr
 		}
 	}
 	return reason

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -74,28 +75,14 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 		return nil, sessionError(err)
 	}
 
-	// Check that the credentials are complete and still valid.
-	c := output.Credentials
-	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
-		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
-		return nil, &storage.Error{
-			Code: storage.Internal,
-			Err:  errors.New("the response to AssumeRole has no complete credentials"),
-		}
+	if err := checkSession(output.Credentials, a.clock.Now()); err != nil {
+		return nil, err
 	}
-	if !c.Expiration.After(a.clock.Now()) {
-		return nil, &storage.Error{
-			Code: storage.Internal,
-			Err:  errors.New("the credentials in the response to AssumeRole have expired"),
-			Hint: "check the clocks of this machine and of the server",
-		}
-	}
-
 	v := &storage.VendedCredentials{
-		AccessKeyID:  *c.AccessKeyId,
-		SecretKey:    *c.SecretAccessKey,
-		SessionToken: *c.SessionToken,
-		Expires:      *c.Expiration,
+		AccessKeyID:  *output.Credentials.AccessKeyId,
+		SecretKey:    *output.Credentials.SecretAccessKey,
+		SessionToken: *output.Credentials.SessionToken,
+		Expires:      *output.Credentials.Expiration,
 	}
 	if d.bucket.probesListings(r) {
 		if err := d.probeListings(ctx, v, r.Prefix); err != nil {
@@ -103,6 +90,25 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 		}
 	}
 	return v, nil
+}
+
+// checkSession returns an error unless the credentials of a session are complete and still valid.
+func checkSession(c *types.Credentials, now time.Time) error {
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
+		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
+		return &storage.Error{
+			Code: storage.Internal,
+			Err:  errors.New("the response to AssumeRole has no complete credentials"),
+		}
+	}
+	if !c.Expiration.After(now) {
+		return &storage.Error{
+			Code: storage.Internal,
+			Err:  errors.New("the credentials in the response to AssumeRole have expired"),
+			Hint: "check the clocks of this machine and of the server",
+		}
+	}
+	return nil
 }
 
 // newSTSClient returns a client for AssumeRole, which calls AWS STS in the region of the bucket, or

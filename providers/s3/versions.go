@@ -72,6 +72,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 func (b *bucket) versionsPage(
 	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
 ) (page *listxml.VersionsPage, err error) {
+	// The response is decoded into page, in place of the SDK's output.
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
 		page, err = listxml.ReadVersions(response, r.Prefix, !b.account.isAmazon(), b.account.profile.timesInIDs)
 		return err
@@ -89,7 +90,7 @@ func (b *bucket) versionsPage(
 		return nil, b.listError(err)
 	}
 
-	// The version at the start of the page was on the page before.
+	// The first version of the page must not be the last one of the page before.
 	if id != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool {
 			return e.Key == key && e.Version == id

@@ -96,6 +96,7 @@ func (p *probe) prepareUpload(
 	// removeAll aborts the uploads that are stored here.
 	p.uploads.Store(upload, r.Key)
 
+	// Each attempt has a new request, because the one before has read the body.
 	var part driver.Part
 	err = retry(ctx, func() (err error) {
 		req := newPart()
@@ -159,7 +160,8 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 func (p *probe) listNames(
 	ctx context.Context, prefix, delimiter string, limit int,
 ) (names []string, pages int, err error) {
-	for token := ""; ; {
+	token := ""
+	for {
 		page, err := p.driver.List(ctx, &driver.ListRequest{
 			Prefix:    p.prefix + prefix,
 			Delimiter: delimiter,
@@ -174,7 +176,8 @@ func (p *probe) listNames(
 			names = append(names, strings.TrimPrefix(entry.Key, p.prefix+"order/"))
 		}
 		token = page.Token
-		if token == "" || pages > len(orderNames) {
+		isLast := token == ""
+		if isLast || pages > len(orderNames) {
 			return names, pages, nil
 		}
 	}

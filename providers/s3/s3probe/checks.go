@@ -364,7 +364,7 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectNoObject(ctx, "sum"),
 	)
 	if verdict != Enforced {
-		p.setChecksum(s3.ChecksumNone)
+		p.setChecksum(s3.ChecksumNone) // the server compares no checksums
 	}
 	return verdict, detail
 }
@@ -380,6 +380,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	const text = "0123456789"
 	r := p.newPut(key, text, storage.Condition{})
 	correctSum := r.CRC32C.Sum
+	// upload returns a function that uploads the text with the given checksum.
 	upload := func(sum uint32) func() error {
 		return func() error {
 			r.CRC32C.Sum = sum
@@ -449,7 +450,8 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 		if verdict, detail := listVerdict(tt.want, keys, err); verdict != Enforced {
 			return verdict, detail
 		}
-		if pages > tt.maxPages {
+		hasEmptyPage := pages > tt.maxPages
+		if hasEmptyPage {
 			return Ignored, "an empty page follows"
 		}
 	}

@@ -53,6 +53,7 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("writing", err)
 	}
+	// update returns a function that puts the text if the object has the given revision.
 	update := func(key, text, revision string) func() error {
 		return func() error {
 			_, err := p.put(ctx, key, text, storage.Condition{Revision: revision})
@@ -85,6 +86,7 @@ func (p *probe) checkBoth(
 	if err != nil {
 		return inconclusive("writing", err)
 	}
+	// writeTo returns a function that runs the operation with these arguments.
 	writeTo := func(key string, condition storage.Condition) func() error {
 		return func() error { return write(key, condition) }
 	}
@@ -157,6 +159,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 			Condition: storage.Condition{Revision: revision},
 		})
 	}
+	// The object must survive a false condition, and be removed under a true one.
 	return runRaces(deleteRaces,
 		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
 		p.expectObject(ctx, "remove", "old"),

@@ -67,10 +67,13 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	}
 	r.Tags = tags
 	r.ReplaceTags = tags != nil
-	if p.report.Profile.Copy {
+	canCopy := p.report.Profile.Copy
+	if canCopy {
 		_, err := p.driver.Copy(ctx, r)
 		return err
 	}
+
+	// Upload an object with the tags that the copy would have.
 	put := p.newPut("copy-tagged", "tagged", storage.Condition{})
 	put.Tags = tags
 	if tags == nil {
@@ -106,7 +109,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.newPut("held", "held", storage.Condition{})
 	r.LegalHold = true
-	p.heldKey = r.Key
+	p.heldKey = r.Key // releaseHold ends the hold of this object
 	attrs, err := p.putRequest(ctx, r)
 	if err != nil {
 		return inconclusive("a write with a legal hold", err)

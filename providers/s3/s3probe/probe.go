@@ -220,15 +220,18 @@ func (p *probe) removeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
 
+	// Abort the uploads in progress. The map has the key of each upload's object.
 	p.uploads.Range(func(upload, key any) bool {
 		if p.driver.AbortParts(ctx, key.(string), upload.(string)) != nil {
 			p.report.Left = p.prefix
 		}
-		return true
+		return true // to the next upload
 	})
 
 	// The error is ignored: without object lock there is no legal hold to release.
 	_ = p.releaseHold(ctx)
+
+	// Remove the objects, and then their old versions.
 	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
 		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix

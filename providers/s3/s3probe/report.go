@@ -44,7 +44,7 @@ const (
 	Refused                     // the server says that it cannot do this
 )
 
-// String returns the verdict in one word.
+// String returns the verdict in one word. IGNORED is in capitals because it is dangerous.
 func (v Verdict) String() string {
 	switch v {
 	case Enforced:
