@@ -140,9 +140,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	isCopied := func(o *awss3.CopyObjectOutput) bool {
 		return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
 	}
-	output, err := sdkcall.Write(
-		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input, isCopied, options...,
-	)
+	output, err := sdkcall.Write(withCopyTimeout(ctx, size), cp.account.client.CopyObject, input, isCopied, options...)
 	if err != nil {
 		return nil, err
 	}
