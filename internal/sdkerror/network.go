@@ -17,9 +17,11 @@ func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	var certificate *tls.CertificateVerificationError
 	var dns *net.DNSError
 	var network net.Error
+	hasTooManyFiles := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+
 	e := &storage.Error{Err: err}
 	switch {
-	case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+	case hasTooManyFiles:
 		e.Code = storage.RateLimited
 		e.Retryable = true
 		e.Hint = "raise the limit of open files (ulimit -n), or make fewer calls at once"

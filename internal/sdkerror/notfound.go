@@ -21,6 +21,7 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	storageErr, ok := errors.AsType[*storage.Error](bucketErr)
 	switch {
 	case !ok:
+		// The second request has found the bucket, so only the object is missing.
 	case storageErr.Status == http.StatusNotFound:
 		e.Code = storage.BucketNotFound
 		e.Hint = hint

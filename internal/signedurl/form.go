@@ -27,7 +27,8 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 	if err != nil {
 		return nil, err
 	}
-	if k.Empty() || g.MaxSize < 0 {
+	hasMaxSize := g.MaxSize >= 0
+	if k.Empty() || !hasMaxSize {
 		return nil, storage.Unsupported
 	}
 	if g.RequiresAbsence() {
@@ -37,10 +38,11 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 		}
 	}
 
+	signer := k.all[0]
 	fields := map[string]string{
 		objectField:  g.Key,
 		expiresParam: strconv.FormatInt(g.Expires, 10),
-		keyParam:     k.all[0].id,
+		keyParam:     signer.id,
 		sizeParam:    g.size(),
 	}
 	if g.CRC32C.Known {
@@ -49,7 +51,7 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 	for _, a := range g.Attributes {
 		fields[a.Name] = a.Value
 	}
-	fields[signatureField] = k.all[0].sign(formParts(bucket, fields)...)
+	fields[signatureField] = signer.sign(formParts(bucket, fields)...)
 	return &storage.SignedForm{
 		URL:       r.BaseURL,
 		Fields:    fields,

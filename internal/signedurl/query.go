@@ -86,8 +86,8 @@ func parseQuery(query string) (g *Grant, keyID string) {
 		CRC32C:               crcOf(values.Get(crcParam)),
 		Upload:               values.Get(uploadParam),
 		Version:              values.Get(versionParam),
-		MinSize:              -1,
-		MaxSize:              -1,
+		MinSize:              -1, // no limit
+		MaxSize:              -1, // no limit
 		ResponseDisposition:  values.Get(dispositionParam),
 		ResponseType:         values.Get(typeParam),
 		ResponseCacheControl: values.Get(cacheParam),
@@ -95,7 +95,6 @@ func parseQuery(query string) (g *Grant, keyID string) {
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)
 	g.Part, _ = strconv.Atoi(values.Get(partParam))
 
-	// Without a size, both limits stay -1.
 	if size := values.Get(sizeParam); size != "" {
 		g.MinSize, g.MaxSize, _ = parseSize(size)
 	}

@@ -193,6 +193,7 @@ func (x *exchange) afterBodyRead(sent int64, isEnd bool) {
 		// The response came early, and the rest of the body no longer matters.
 		return
 	}
+
 	isWhole := x.length >= 0 && sent >= x.length
 	if isEnd || isWhole {
 		x.bodyRead = true

@@ -39,13 +39,13 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	// Make space for one byte more, to notice a body that is longer than declared.
 	content = make([]byte, 0, r.ContentLength+1)
 	for len(content) < cap(content) {
-		n, err := r.Body.Read(content[len(content):cap(content)])
+		n, readErr := r.Body.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]
-		if err == io.EOF {
+		if readErr == io.EOF {
 			break
 		}
-		if err != nil {
-			return nil, err
+		if readErr != nil {
+			return nil, readErr
 		}
 	}
 
