@@ -74,7 +74,7 @@ func (rm *remover) requestBatch(
 ) (resp container.SubmitBatchResponse, err error) {
 	defer func() {
 		if !isAccepted(*httpResp) {
-			// The SDK parses only an accepted response, so any other panic is a programming error and goes on.
+			// The SDK parses only an accepted response, so any other panic is a programming error and continues.
 			return
 		}
 		if recover() != nil {

@@ -109,12 +109,13 @@ type rangeBody struct {
 func (b *rangeBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.isClosed:
+	if b.isClosed {
 		return 0, io.ErrClosedPipe
-	case b.offset == b.size:
+	}
+	if b.offset == b.size {
 		return 0, io.EOF
-	case b.reader == nil:
+	}
+	if b.reader == nil {
 		b.reader, b.err = b.open()
 		if b.err != nil {
 			return 0, b.err

@@ -34,8 +34,8 @@ func parseConnectionString(text string) (*connection, error) {
 			c.sas = strings.TrimPrefix(value, "?")
 		case "blobendpoint":
 			c.endpoint = value
-		// This single pair stands for the emulator's well-known account.
 		case "usedevelopmentstorage":
+			// This single pair stands for the emulator's well-known account.
 			if value == "true" {
 				return &connection{name: emulatorAccount, key: emulatorKey, endpoint: emulatorEndpoint}, nil
 			}

@@ -131,25 +131,7 @@ func (cp *copier) copyBlob(
 		return nil, err
 	}
 
-	opts := &blob.CopyFromURLOptions{
-		BlobTags:                       r.Tags,
-		Tier:                           n.accessTier(r.StorageClass),
-		CPKScopeInfo:                   n.scopeInfo(),
-		LegalHold:                      httpheader.Optional(r.LegalHold),
-		ImmutabilityPolicyMode:         policyMode(r.Retention),
-		ImmutabilityPolicyExpiry:       httpheader.Optional(r.Retention.Until),
-		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
-		BlobAccessConditions:           conditions(r.Condition),
-		CopySourceAuthorization:        httpheader.Optional(authorization),
-	}
-	if r.Replace {
-		opts.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
-		// Without any metadata, the copy would inherit that of the source.
-		if len(opts.Metadata) == 0 {
-			opts.Metadata[noMetadataKey] = httpheader.Optional("true")
-		}
-	}
-	err = mustApply(n, opts, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL })
+	opts, err := copyOptions(r, n, source, authorization)
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +153,37 @@ func (cp *copier) copyBlob(
 	// The response tells about the encryption only if an encryption scope was used.
 	attrs.Encryption = encryption(new(resp.EncryptionScope != nil), resp.EncryptionScope, nil)
 	return attrs, nil
+}
+
+// copyOptions returns the options of a Copy Blob From URL request. authorization is the header with
+// which the service may read the source, or "".
+func copyOptions(
+	r *driver.CopyRequest, n *natives, source *storage.Attrs, authorization string,
+) (*blob.CopyFromURLOptions, error) {
+	opts := &blob.CopyFromURLOptions{
+		BlobTags:                       r.Tags,
+		Tier:                           n.accessTier(r.StorageClass),
+		CPKScopeInfo:                   n.scopeInfo(),
+		LegalHold:                      httpheader.Optional(r.LegalHold),
+		ImmutabilityPolicyMode:         policyMode(r.Retention),
+		ImmutabilityPolicyExpiry:       httpheader.Optional(r.Retention.Until),
+		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
+		BlobAccessConditions:           conditions(r.Condition),
+		CopySourceAuthorization:        httpheader.Optional(authorization),
+	}
+	if r.Replace {
+		opts.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
+		// Without any metadata, the copy would inherit that of the source.
+		if len(opts.Metadata) == 0 {
+			opts.Metadata[noMetadataKey] = httpheader.Optional("true")
+		}
+	}
+
+	err := mustApply(n, opts, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL })
+	if err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 // withCopyTimeout extends the time limit of a response that the service sends only after it has

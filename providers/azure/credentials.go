@@ -26,16 +26,8 @@ const (
 // checkConfig returns InvalidArgument if a field of c is invalid, or if two fields exclude each
 // other.
 func checkConfig(c Config) error {
-	if c.EncryptionScope != "" {
-		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
-			return argument.Invalid(
-				"Config.EncryptionScope",
-				"needs the service version "+encryptionVersion+" or later in Config.APIVersion", "",
-			)
-		}
-		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
-			return err
-		}
+	if err := checkEncryptionScope(c); err != nil {
+		return err
 	}
 
 	// For a container, openVended has cleared this field.
@@ -68,6 +60,21 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
 	return named.Credentials(c.Credentials).Check()
+}
+
+// checkEncryptionScope returns InvalidArgument if Config.EncryptionScope is set, but is invalid or
+// newer than Config.APIVersion.
+func checkEncryptionScope(c Config) error {
+	if c.EncryptionScope == "" {
+		return nil
+	}
+	if c.APIVersion != "" && c.APIVersion < encryptionVersion {
+		return argument.Invalid(
+			"Config.EncryptionScope",
+			"needs the service version "+encryptionVersion+" or later in Config.APIVersion", "",
+		)
+	}
+	return checkScope("Config.EncryptionScope", c.EncryptionScope)
 }
 
 // countCredentials returns the number of fields of c that each choose a credential, not counting

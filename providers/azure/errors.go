@@ -53,21 +53,7 @@ func errorFromResponse(err error) *storage.Error {
 	header := response.RawResponse.Header
 	document := documentOf(response)
 	code := cmp.Or(response.ErrorCode, document.Code)
-	meaning := meaningOf(code, response.StatusCode)
-
-	// Some responses mean something else than their code.
-	if redirect, ok := sdkerror.Redirect(response.StatusCode, header); ok {
-		meaning = redirect
-	}
-	if isHidden(response.RawResponse, code) {
-		meaning = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
-	}
-	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
-		// The operation is not supported.
-		meaning.Code = storage.Unsupported
-		meaning.Hint = operationHint
-	}
-	meaning.Hint = cmp.Or(specialHint(code, document, response.RawResponse), meaning.Hint)
+	meaning := meaningOfResponse(response, code, document)
 
 	// The error keeps its cause, but not the SDK's text, which may contain a signature.
 	e := meaning.NewError(
@@ -85,6 +71,25 @@ func errorFromResponse(err error) *storage.Error {
 		e.Hint = sdkerror.PageHint
 	}
 	return e
+}
+
+// meaningOfResponse returns the meaning of an error response with this code and document. Some
+// responses mean something else than their code.
+func meaningOfResponse(response *azcore.ResponseError, code string, document errorDocument) sdkerror.Meaning {
+	meaning := meaningOf(code, response.StatusCode)
+	if redirect, ok := sdkerror.Redirect(response.StatusCode, response.RawResponse.Header); ok {
+		meaning = redirect
+	}
+	if isHidden(response.RawResponse, code) {
+		meaning = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
+	}
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
+		// The operation is not supported.
+		meaning.Code = storage.Unsupported
+		meaning.Hint = operationHint
+	}
+	meaning.Hint = cmp.Or(specialHint(code, document, response.RawResponse), meaning.Hint)
+	return meaning
 }
 
 // isHidden reports whether the service hides whether the container exists, as it does from an

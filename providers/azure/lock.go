@@ -154,22 +154,26 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 		return bc.notFound(ctx, e)
 	}
 
-	// An unclear error may mean that the container cannot lock objects.
-	isUnclear := false
-	switch e.Code {
-	case storage.InvalidArgument, storage.Unsupported:
-		isUnclear = true
-	case storage.Locked, storage.Archived:
-		// The cause is the object.
-	default:
-		isUnclear = e.Status == http.StatusConflict
-	}
-	if isUnclear {
+	if isUnclearLockError(e) {
 		if lockErr := bc.checkCanLock(ctx); errors.Is(lockErr, storage.Unsupported) {
 			return lockErr
 		}
 	}
 	return e
+}
+
+// isUnclearLockError reports whether the error of a change of a lock may mean that the container
+// cannot lock objects.
+func isUnclearLockError(e *storage.Error) bool {
+	switch e.Code {
+	case storage.InvalidArgument, storage.Unsupported:
+		return true
+	case storage.Locked, storage.Archived:
+		// The cause is the object.
+		return false
+	default:
+		return e.Status == http.StatusConflict
+	}
 }
 
 // unlock prepares the removal of a version, and returns Locked if a lock forbids it. If bypass is

@@ -79,15 +79,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info := &storage.BucketInfo{Name: r.Name}
 
 	if r.CORS != nil && len(*r.CORS) > 0 {
-		_, err := bc.settings(ctx)
-		if err == nil {
-			// The name is taken, so do not change the account's rules.
-			return nil, storage.BucketExists
-		}
-		if storage.CodeOf(err) != storage.BucketNotFound {
-			return nil, err
-		}
-		if err := s.account.setCORS(ctx, *r.CORS); err != nil {
+		if err := bc.setCORSOfNew(ctx, *r.CORS); err != nil {
 			return nil, err
 		}
 		info.CORS = *r.CORS
@@ -107,6 +99,19 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, publicAccessError(err)
 	}
 	return info, nil
+}
+
+// setCORSOfNew sets the account's CORS rules for a container that does not exist yet. It returns
+// BucketExists if the name is taken, and then does not change the rules.
+func (bc *blobContainer) setCORSOfNew(ctx context.Context, rules []storage.CORSRule) error {
+	_, err := bc.settings(ctx)
+	if err == nil {
+		return storage.BucketExists
+	}
+	if storage.CodeOf(err) != storage.BucketNotFound {
+		return err
+	}
+	return bc.account.setCORS(ctx, rules)
 }
 
 // UpdateBucket makes one change after the other, and stops at the first that fails. Earlier changes

@@ -39,12 +39,12 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 		return nil, tagsError(d.container.readError(ctx, err, r))
 	}
 
+	isForCopy := r.Auxiliary
 	tags := make(map[string]string, len(resp.BlobTagSet))
 	for _, tag := range resp.BlobTagSet {
 		if tag == nil {
 			continue
 		}
-		isForCopy := r.Auxiliary
 		if isForCopy && isVerdict(deref(tag.Key)) {
 			continue
 		}

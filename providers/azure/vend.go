@@ -47,19 +47,9 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
-	// Only a directory of a hierarchical namespace can have a signature of its own.
-	if r.Prefix != "" && !d.account.isHierarchical {
-		return nil, &storage.Error{
-			Code: storage.Unsupported,
-			Err:  errors.New("an account without a hierarchical namespace has no signatures for a prefix"),
-			Hint: `vend the prefix "" of a container of its own, or use an account with Config.HierarchicalNamespace`,
-		}
-	}
-	if r.Prefix != "" && d.account.isBefore(directoryVersion) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported,
-			Err:  errors.New("the service version has no signatures of directories"),
-			Hint: "set Config.APIVersion to " + directoryVersion + " or later",
+	if r.Prefix != "" {
+		if err := d.account.checkDirectorySignatures(); err != nil {
+			return nil, err
 		}
 	}
 
@@ -77,6 +67,26 @@ func (d *objectDriver) vend(
 	}
 	_, token, _ := strings.Cut(address, "?")
 	return &storage.VendedCredentials{Token: token, Expires: end}, nil
+}
+
+// checkDirectorySignatures fails with Unsupported if the account cannot sign for one prefix. Only a
+// directory of a hierarchical namespace can have a signature of its own.
+func (a *account) checkDirectorySignatures() error {
+	if !a.isHierarchical {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  errors.New("an account without a hierarchical namespace has no signatures for a prefix"),
+			Hint: `vend the prefix "" of a container of its own, or use an account with Config.HierarchicalNamespace`,
+		}
+	}
+	if a.isBefore(directoryVersion) {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  errors.New("the service version has no signatures of directories"),
+			Hint: "set Config.APIVersion to " + directoryVersion + " or later",
+		}
+	}
+	return nil
 }
 
 // vendedPermissions returns the permissions of a signature that has the given rights, in the order
