@@ -55,23 +55,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 
 // checkForm fails with Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
-	c := callOf(r.Native)
-	// field names the first property that a form cannot have.
-	field := ""
-	switch {
-	case a.StorageClass != "":
-		field = "the storage class"
-	case a.KMSKeyName != "" || c.key != nil:
-		field = "an encryption key"
-	case userProject != "":
-		field = "the project to bill (Config.UserProject)"
-	case a.Retention != nil:
-		field = "a retention"
-	case !a.CustomTime.IsZero():
-		field = "a custom time"
-	case len(c.header) > 0 || len(c.query) > 0:
-		field = "other headers and parameters"
-	}
+	field := propertyWithoutField(callOf(r.Native), a, userProject)
 	if field != "" {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -87,6 +71,26 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	checked := *r
 	checked.Properties = propertiesOf(a)
 	return sigv4.CheckForm(&checked, "Google")
+}
+
+// propertyWithoutField describes the first property for which Google's forms have no field, or
+// returns "" if there is none.
+func propertyWithoutField(c *call, a *gcs.ObjectAttrs, userProject string) string {
+	switch {
+	case a.StorageClass != "":
+		return "the storage class"
+	case a.KMSKeyName != "" || c.key != nil:
+		return "an encryption key"
+	case userProject != "":
+		return "the project to bill (Config.UserProject)"
+	case a.Retention != nil:
+		return "a retention"
+	case !a.CustomTime.IsZero():
+		return "a custom time"
+	case len(c.header) > 0 || len(c.query) > 0:
+		return "other headers and parameters"
+	}
+	return ""
 }
 
 // formFields returns the fields of a form that set the attributes of the uploaded object.

@@ -47,11 +47,21 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		}
 	}
 
-	// Leave out what only the driver stores, and list prefixes among the keys.
-	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(attrs))}
+	entries, err := d.bucket.appendEntries(ctx, slices.Grow(r.Entries[:0], len(attrs)), attrs)
+	if err != nil {
+		return nil, err
+	}
+	return &storage.Page{Token: token, Entries: entries}, nil
+}
+
+// appendEntries appends the objects and the common prefixes of a page to entries, which is empty, in
+// the order of their keys. It omits objects that only the driver stores.
+func (b *bucket) appendEntries(
+	ctx context.Context, entries []storage.ListEntry, attrs []*gcs.ObjectAttrs,
+) ([]storage.ListEntry, error) {
 	var prefixes []storage.ListEntry
 	for _, o := range attrs {
-		isHidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
+		isHidden, err := b.hidesOnlyReserved(ctx, o.Prefix)
 		if err != nil {
 			return nil, err
 		}
@@ -62,10 +72,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			prefixes = append(prefixes, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
 			continue
 		}
-		page.Entries = append(page.Entries, entryOf(o))
+		entries = append(entries, entryOf(o))
 	}
-	page.Entries = mergePrefixes(page.Entries, prefixes)
-	return page, nil
+	return mergePrefixes(entries, prefixes), nil
 }
 
 // mergePrefixes merges the prefixes of a page into its objects, because the response has two lists.

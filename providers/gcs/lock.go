@@ -192,15 +192,8 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 		return err
 	}
 
-	retention := attrs.Retention
-	if retention == nil || retention.Mode != unlocked {
+	if !isKeptOnlyByUnlocked(attrs) {
 		return refusal
-	}
-	if attrs.TemporaryHold || attrs.EventBasedHold {
-		return refusal
-	}
-	if attrs.RetentionExpirationTime.After(retention.RetainUntil) {
-		return refusal // the bucket's retention policy keeps the object longer
 	}
 
 	// Each change of the attributes increases the metageneration. The condition makes the request fail
@@ -220,4 +213,17 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	req := *r
 	req.BypassGovernance = false
 	return d.Delete(ctx, &req)
+}
+
+// isKeptOnlyByUnlocked reports whether an unlocked retention, and no other lock, keeps the object.
+func isKeptOnlyByUnlocked(attrs *gcs.ObjectAttrs) bool {
+	retention := attrs.Retention
+	if retention == nil || retention.Mode != unlocked {
+		return false
+	}
+	if attrs.TemporaryHold || attrs.EventBasedHold {
+		return false
+	}
+	bucketKeepsLonger := attrs.RetentionExpirationTime.After(retention.RetainUntil)
+	return !bucketKeepsLonger
 }

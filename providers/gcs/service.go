@@ -101,7 +101,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 
 	// An earlier call with the same request may have created the bucket, but not made it public.
 	pending, _ := s.pending.Load(r.Name)
-	if !reflect.DeepEqual(pending, *r) {
+	isCreated := reflect.DeepEqual(pending, *r)
+	if !isCreated {
 		handle := b.handle()
 		if r.ObjectLock {
 			handle = handle.SetObjectRetention(true)
@@ -244,7 +245,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return info, nil
 	}
 
-	if *r.PublicAccess {
+	// Public access is part of the IAM policy, not of the bucket's attributes.
+	isPublic := *r.PublicAccess
+	if isPublic {
 		err = b.addPublicRead(ctx)
 	} else {
 		err = b.removePublic(ctx)
@@ -252,7 +255,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		return nil, err
 	}
-	return bucketInfo(attrs, *r.PublicAccess), nil
+	return bucketInfo(attrs, isPublic), nil
 }
 
 // requireRetention fails with Unsupported if object retention is not enabled for the bucket, which

@@ -148,7 +148,8 @@ func (d *objectDriver) vend(
 	}
 
 	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
-	if end.IsZero() || end.After(now.Add(r.TTL+margin)) {
+	isTooLong := end.IsZero() || end.After(now.Add(r.TTL+margin))
+	if isTooLong {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("the token would be valid for longer than ttl"),
@@ -245,17 +246,9 @@ const (
 // and no Authorization header.
 // https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (result restrictedToken, err error) {
-	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
+	form, err := exchangeForm(token, rules)
 	if err != nil {
 		return result, err
-	}
-
-	form := url.Values{
-		"grant_type":           {"urn:ietf:params:oauth:grant-type:token-exchange"},
-		"subject_token_type":   {accessToken},
-		"requested_token_type": {accessToken},
-		"subject_token":        {token},
-		"options":              {string(options)},
 	}
 
 	limited, cancel := context.WithTimeout(ctx, exchangeTime)
@@ -284,6 +277,21 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 		return result, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
 	}
 	return result, nil
+}
+
+// exchangeForm returns the body of the request for a token that has only the rights in rules.
+func exchangeForm(token string, rules []boundaryRule) (url.Values, error) {
+	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
+	if err != nil {
+		return nil, err
+	}
+	return url.Values{
+		"grant_type":           {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type":   {accessToken},
+		"requested_token_type": {accessToken},
+		"subject_token":        {token},
+		"options":              {string(options)},
+	}, nil
 }
 
 // exchangeError returns the error for a refused exchange, without the text of the response if that
