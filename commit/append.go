@@ -59,7 +59,7 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		return 0, err
 	}
 
-	// Each round tries to append after the last entry. It has lost if another writer was faster.
+	// Each round tries to store the entry after the last one, until no other writer is faster.
 	for conflicts := 0; ; conflicts++ {
 		data, err := next(last)
 		if err != nil {
@@ -92,22 +92,23 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 }
 
 // predecessor returns the number of the entry after which Append makes its first attempt. That is
-// the entry that this Log has seen in the last minute, if it still exists, and otherwise the last
-// entry of the log.
+// the entry that this Log has seen in the minute before start, if it still exists, and otherwise
+// the last entry of the log.
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
-	last := l.known.Load()
-	if last == nil || start.Sub(last.at) > maxKnownAge {
+	seen := l.known.Load()
+	isRecent := seen != nil && start.Sub(seen.at) <= maxKnownAge
+	if !isRecent {
 		return l.lastNumber(ctx, start)
 	}
-	exists, err := l.checkKnown(ctx, last)
+	exists, err := l.checkKnown(ctx, seen)
 	if err != nil {
 		return 0, err
 	}
 	if exists {
-		return last.number, nil
+		return seen.number, nil
 	}
 
-	// The entry was trimmed, so that lastNumber need not check it again.
+	// The entry was trimmed. With the zero time, lastNumber does not check it again.
 	l.forget()
 	return l.lastNumber(ctx, time.Time{})
 }

@@ -126,8 +126,7 @@ func (l *Log) forget() {
 // it was trimmed. If it has vanished in another way or was replaced, checkKnown fails with Changed,
 // because this is another log than was read before.
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
-	// The entry may exist, be another one, or be gone.
-	var problem string
+	var problem string // a format for the number of the entry
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
 	switch {
 	case err == nil:
@@ -141,7 +140,7 @@ func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err err
 		return false, err
 	}
 
-	// Only Trim may remove it.
+	// That is no problem if Trim has removed the entry.
 	trimmed, err := l.Trimmed(ctx)
 	if err != nil {
 		return false, err

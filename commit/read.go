@@ -117,7 +117,11 @@ func (l *Log) readEntries(ctx context.Context, op string, first int64, size int)
 	if count > 0 {
 		l.remember(first+int64(count)-1, ids[count-1])
 	}
-	if count < size && storage.CodeOf(errs[count]) != storage.ObjectNotFound {
+	if count == size {
+		return entries, nil
+	}
+	atEnd := storage.CodeOf(errs[count]) == storage.ObjectNotFound
+	if !atEnd {
 		return entries[:count], errs[count]
 	}
 	return entries[:count], nil

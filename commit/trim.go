@@ -62,13 +62,14 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 		return err
 	}
 	if current.removed == 0 {
+		// No earlier call has marked entries.
 		return nil
 	}
 	return l.removeEntries(ctx, current.removed)
 }
 
-// removeEntries removes the entries up to the given number, and ends the listing there if it is in
-// order.
+// removeEntries removes the entries up to the given number. If the bucket lists keys in order, it
+// ends the listing after the last of them.
 func (l *Log) removeEntries(ctx context.Context, number int64) error {
 	lastKey := l.key(number)
 	isOrdered := storage.Supports(l.bucket, storage.OrderedListing)
@@ -79,13 +80,14 @@ func (l *Log) removeEntries(ctx context.Context, number int64) error {
 				listErr = err
 				return
 			}
-			if entry.Key > lastKey {
-				if isOrdered {
-					return
-				}
+			isPast := entry.Key > lastKey
+			if isPast && isOrdered {
+				return
+			}
+			if isPast || !l.isEntry(entry.Key) {
 				continue
 			}
-			if l.isEntry(entry.Key) && !yield(entry.Key) {
+			if !yield(entry.Key) {
 				return
 			}
 		}
@@ -230,11 +232,11 @@ func (l *Log) readMark(ctx context.Context) (mark, error) {
 // parseMark parses the content of the object "trimmed", and fails with InvalidArgument if it is not
 // a mark.
 func (l *Log) parseMark(text []byte) (mark, error) {
-	// The former form has no id, and so one space less.
+	// A mark is two numbers and an id. The former form has no id, and so only one space.
 	m := mark{isFormer: bytes.Count(text, []byte(" ")) == 1}
 	count, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
 
-	// The text must have nothing before, between or after the values.
+	// Formatting the values must give the same text, so that nothing else is in it.
 	isComplete := count >= 2 && string(text) == m.String()
 	if !isComplete || m.removed < 0 || m.next <= m.removed {
 		return mark{}, &storage.Error{
