@@ -102,12 +102,12 @@ func (l *Lease) end() error {
 // free writes to the object that nobody holds the lease. If an interrupted renewal or a process
 // that asks for the lease has changed the object, free reads it and tries again.
 func (l *Lease) free(ctx context.Context) error {
-	for frees := 1; ; frees++ {
+	for attempt := 1; ; attempt++ {
 		err := l.freeOnce(ctx)
 		if err == nil {
 			return nil
 		}
-		if frees == maxFrees {
+		if attempt == maxFrees {
 			return l.releaseError(err)
 		}
 
@@ -152,8 +152,8 @@ func (l *Lease) freeOnce(ctx context.Context) error {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
 	if l.wantsRemoval && l.remaining() > 0 {
-		// This Remove has no condition. Only until the timeout is it certain that no other process has taken
-		// over, whose object Remove would remove.
+		// This Remove has no condition, so it must end before another process can take the lease over.
+		// Otherwise, it could remove the object of that process.
 		ctx, cancel := context.WithTimeout(ctx, l.remaining())
 		defer cancel()
 		return remover.Remove(ctx, l.key)
