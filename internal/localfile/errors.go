@@ -25,6 +25,7 @@ func WithPath(err error, path string) error {
 	}
 
 	if !IsTempName(filepath.Base(name)) {
+		// This includes an err without a name.
 		return err
 	}
 	return &fs.PathError{Op: op, Path: path, Err: cause}

@@ -19,11 +19,11 @@ func tryLock(f *os.File) (free, certain bool) {
 		exclusive        = 2
 		errLockViolation = syscall.Errno(33)
 	)
-	at := syscall.Overlapped{OffsetHigh: 1 << 20}
-	done, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
-	if done != 0 {
+	at := syscall.Overlapped{OffsetHigh: 1 << 20} // the upper half of the offset
+	locked, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
+	if locked != 0 {
 		return true, true
 	}
-	isLocked := err == errLockViolation
-	return !isLocked, isLocked
+	isTaken := err == errLockViolation
+	return !isTaken, isTaken
 }

@@ -34,8 +34,8 @@ func IsAside(name string) bool {
 	return ok
 }
 
-// parseAside returns the parts of a private name, which are the identity of the file that may be
-// removed and the name of that file.
+// parseAside returns the parts of a private name that RemoveUnchanged gives to a file: the identity
+// of the file that it may remove, and the original name of that file.
 func parseAside(name string) (id, original string, ok bool) {
 	rest, ok := strings.CutPrefix(name, asidePrefix)
 	if !ok {
@@ -43,12 +43,11 @@ func parseAside(name string) (id, original string, ok bool) {
 	}
 
 	digits, original, _ := strings.Cut(rest, "-")
-	switch original {
-	case "", ".", "..":
+	if original == "" || original == "." || original == ".." {
 		return "", "", false
 	}
 
-	// A name that an earlier version has left has no random digits.
+	// The random digits after the identity are optional, because earlier versions wrote none.
 	hasLength := len(digits) == identityDigits || len(digits) == identityDigits+randomDigits
 	if !hasLength || !isHex(digits) {
 		return "", "", false
@@ -91,6 +90,7 @@ func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) b
 		return ErrReplaced
 	}
 
+	// The private name is in the same directory.
 	aside := path.Join(path.Dir(name), asideName(path.Base(name), info))
 	err = root.Rename(name, aside)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,14 +107,15 @@ func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) b
 func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
+		// Another process has recovered the file meanwhile.
 		return checkRecovered(root, name)
 	}
 	if err != nil {
 		return err
 	}
 
-	isFound := os.SameFile(info, moved) && identity(info) == identity(moved)
-	if !isFound {
+	isSame := os.SameFile(info, moved) && identity(info) == identity(moved)
+	if !isSame {
 		if err := putBack(root, aside, name); err != nil {
 			return err
 		}
@@ -159,8 +160,8 @@ func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err e
 	return info, func() { _ = f.Close() }, nil
 }
 
-// putBack gives a file its name back. If another file has the name by now, the file gets a new
-// visible name beside it.
+// putBack renames a file from its private name, aside, back to name. If another file has that name
+// by now, the file gets a new visible name beside it.
 func putBack(root *os.Root, aside, name string) error {
 	err := link(root, aside, name)
 	if !errors.Is(err, fs.ErrExist) {
@@ -169,8 +170,8 @@ func putBack(root *os.Root, aside, name string) error {
 
 	// The file may already have both names.
 	info, statErr := root.Lstat(aside)
-	other, otherErr := root.Lstat(name)
-	if statErr == nil && otherErr == nil && os.SameFile(info, other) {
+	occupant, occupantErr := root.Lstat(name)
+	if statErr == nil && occupantErr == nil && os.SameFile(info, occupant) {
 		return remove(root, aside)
 	}
 

@@ -100,11 +100,12 @@ func (f *File) reopen(dir Dir) bool {
 func (f *File) verify() bool {
 	spans := f.mark.spans
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
-	end := int64(0)
+	end := int64(0) // of the last span that is kept
 	for _, s := range spans {
 		overlaps := s.offset < end
 		isEmpty := s.end <= s.offset
-		if overlaps || isEmpty || s.end > f.mark.header.Size {
+		isBeyond := s.end > f.mark.header.Size
+		if overlaps || isEmpty || isBeyond {
 			continue
 		}
 
@@ -214,13 +215,13 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 		return n, err
 	}
 
-	// Continue the span that ends at offset, if there is one. It is not active while its checksum is
-	// computed, so that no other call records it.
+	// Continue the span that ends at offset, if there is one. Take it out of f.active while its checksum
+	// is computed, so that no other call records it.
 	f.mu.Lock()
-	written, found := f.active[offset]
+	written, continues := f.active[offset]
 	delete(f.active, offset)
 	f.mu.Unlock()
-	if !found {
+	if !continues {
 		written = span{offset: offset, end: offset}
 	}
 	written.crc = crc32c.Update(written.crc, p[:n])
@@ -230,7 +231,9 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	defer f.mu.Unlock()
 	f.active[written.end] = written
 	f.unrecorded += int64(n)
-	const maxRecords = 1024 // of a large file
+
+	// A large file is recorded at most this many times.
+	const maxRecords = 1024
 	if f.unrecorded >= max(unrecordedBytes, f.mark.header.Size/maxRecords) {
 		f.recordActive()
 	}
@@ -341,10 +344,13 @@ var (
 // Check fails if the file lacks bytes of the object, or if its checksum is not that of the object.
 func (f *File) Check() error {
 	f.flush()
+
+	// The spans must follow each other without a gap, from 0 to the size of the object.
 	end := int64(0)
 	sum := uint32(0)
 	for _, s := range f.done {
-		if s.offset != end {
+		hasGap := s.offset != end
+		if hasGap {
 			return errIncomplete
 		}
 		end = s.end

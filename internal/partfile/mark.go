@@ -182,6 +182,8 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Another file may have got the path since the first check.
 	fileInfo, err := f.Stat()
 	if err != nil || !os.SameFile(info, fileInfo) || !isOwnedAlone(fileInfo) {
 		_ = f.Close()
@@ -251,7 +253,8 @@ func (m *mark) read() error {
 	// The first line is the header.
 	lines := bufio.NewReaderSize(m.file, lineBytes)
 	// If the file is shorter, Peek returns all of it with an error that does not matter.
-	if head, _ := lines.Peek(len(magic)); string(head) != magic {
+	head, _ := lines.Peek(len(magic))
+	if string(head) != magic {
 		return errForeign
 	}
 	line, err := lines.ReadSlice('\n')
@@ -262,12 +265,15 @@ func (m *mark) read() error {
 		return errForeign
 	}
 
-	// Each further line is a span.
+	// Each further line is a span. The first line that is not complete ends the loop.
 	size := int64(len(line))
 	for {
 		line, err := lines.ReadSlice('\n')
+		if err != nil {
+			break
+		}
 		var s spanLine
-		if err != nil || json.Unmarshal(line, &s) != nil {
+		if json.Unmarshal(line, &s) != nil {
 			break
 		}
 		m.spans = append(m.spans, span{
@@ -278,7 +284,7 @@ func (m *mark) read() error {
 		size += int64(len(line))
 	}
 
-	// The next write overwrites a last line that is not complete.
+	// The next write begins after the last complete line, and overwrites the rest.
 	_, err = m.file.Seek(size, io.SeekStart)
 	return err
 }

@@ -40,13 +40,14 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 	name := filepath.Base(m.path)
 	dir := filepath.ToSlash(filepath.Dir(m.path))
 	removedAll := true
-	// The function returns no error, so the walk visits everything and returns none.
+	// The walk visits everything and returns no error, because the function never returns one.
 	_ = fs.WalkDir(root.FS(), dir, func(entryPath string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			removedAll = false
 			return nil
 		}
-		if !entry.Type().IsRegular() || !localfile.IsTempName(entry.Name()) || entry.Name() == name {
+		isTemp := entry.Type().IsRegular() && localfile.IsTempName(entry.Name())
+		if !isTemp || entry.Name() == name {
 			return nil
 		}
 
