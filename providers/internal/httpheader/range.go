@@ -34,10 +34,11 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	first, _, hasDash := strings.Cut(span, "-")
-	// Numbers of 63 bits fit in an int64.
+	// ParseUint accepts no sign. A number of 63 bits fits in an int64.
 	start, startErr := strconv.ParseUint(first, 10, 63)
 	size, sizeErr := strconv.ParseUint(total, 10, 63)
-	if !hasDash || startErr != nil || sizeErr != nil {
+	isMalformed := !hasDash || startErr != nil || sizeErr != nil
+	if isMalformed {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),

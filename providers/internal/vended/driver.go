@@ -70,7 +70,8 @@ func callWithSources[C, R any](
 		if err != nil {
 			return nil, err
 		}
-		if srcGrant != dstGrant || source.Bucket != dstBucket {
+		needsOtherCredentials := srcGrant != dstGrant || source.Bucket != dstBucket
+		if needsOtherCredentials {
 			return nil, storage.Unsupported
 		}
 	}
@@ -92,7 +93,7 @@ func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Att
 // errors are in the order of the requests.
 func (b *bucket[C]) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest) []error {
 	errs := make([]error, len(reqs))
-	indexesByGrant := map[*Grant[C]][]int{}
+	indexesByGrant := map[*Grant[C]][]int{} // indexes in reqs, by credentials
 	for i := range reqs {
 		grant, err := b.keys.get(ctx, reqs[i].Key)
 		if err != nil {
@@ -107,6 +108,8 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest
 		for i, index := range indexes {
 			batch[i] = reqs[index]
 		}
+
+		// All keys of the batch have the same credentials, so the first key stands for them.
 		op := &operation[C]{key: batch[0].Key}
 		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, op), batch) {
 			errs[indexes[i]] = op.checkError(err)

@@ -207,9 +207,10 @@ func narrower[C any](a, b *Grant[C]) *Grant[C] {
 	return a
 }
 
-// ask calls k.grant for key, keeps the result, and wakes the requests that wait for call.
+// ask calls k.grant for key, keeps the result, and wakes the requests that wait for call, which is
+// running until then under topic in k.calls.
 func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall) (grant *Grant[C], err error) {
-	// If k.grant panics, the requests that wait get this error.
+	// If k.grant panics, the deferred function passes this error to the requests that wait.
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
@@ -259,7 +260,8 @@ func (o *operation[C]) checkError(err error) error {
 		return nil
 	}
 	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Code != storage.Unauthenticated || e.Unknown {
+	hasRefused := ok && e.Code == storage.Unauthenticated && !e.Unknown
+	if !hasRefused {
 		return err
 	}
 
@@ -291,6 +293,7 @@ func grantError(ctx context.Context, err error) error {
 	if isError && slices.Contains(visibleCodes, e.Code) {
 		return e
 	}
+
 	// A Code alone is an error, too.
 	code, isCode := errors.AsType[storage.Code](err)
 	if !isError && slices.Contains(visibleCodes, code) {
