@@ -160,7 +160,8 @@ func AmazonKind(r *http.Request) (bucket, kind string) {
 	}
 
 	query := r.URL.Query()
-	if query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "" {
+	isSignedURL := query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == ""
+	if isSignedURL {
 		return bucket, ""
 	}
 
@@ -203,8 +204,8 @@ func bucketKind(method string, query url.Values) string {
 	return method + " bucket"
 }
 
-// objectKind returns the kind of a request about an object. isCopy tells that the request names the
-// source of a copy.
+// objectKind returns the kind of a request about an object. isCopy is true if the request
+// names the source of a copy.
 func objectKind(method string, query url.Values, isCopy bool) string {
 	switch {
 	case method == http.MethodPost && query.Has("uploads"):
@@ -219,6 +220,7 @@ func objectKind(method string, query url.Values, isCopy bool) string {
 		return "CopyObject"
 	}
 
+	// Other operations with a parameter, such as ?tagging, have the method and the parameter as the kind.
 	for _, parameter := range amazonParameters {
 		if query.Has(parameter) {
 			return method + " " + parameter

@@ -168,15 +168,17 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 // condition.
 func azureOperation(r *http.Request, key string) string {
 	query := r.URL.Query()
-	name := r.Method + " " + query.Get("comp")
-	if key == "" && name != "POST batch" {
-		return strings.TrimSpace(r.Method + " container " + query.Get("comp"))
+	comp := query.Get("comp") // what the request is about, such as "block", or ""
+	name := r.Method + " " + comp
+	isOfContainer := key == "" && name != "POST batch"
+	if isOfContainer {
+		return strings.TrimSpace(r.Method + " container " + comp)
 	}
 	operation, hasName := azureOperations[name]
+	if !hasName && query.Has("comp") {
+		return name
+	}
 	if !hasName {
-		if query.Has("comp") {
-			return name
-		}
 		return r.Method + " blob"
 	}
 

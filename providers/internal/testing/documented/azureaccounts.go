@@ -23,10 +23,12 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
 	addDetail(&violated, "<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term."+
 		"</AuthenticationErrorDetail>")
+
 	refuse := func(r *http.Request) *Answer {
 		if violates(r.URL.Query(), limit) {
 			return &violated
 		}
+		// The source of a copy is a URL, which may be signed, too.
 		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 		if err == nil && violates(source.Query(), limit) {
 			return azureUnread()
@@ -178,7 +180,8 @@ func AzureOlder(version string) Peculiarity {
 	addDetail(&invalidHeader, "<HeaderName>x-ms-version</HeaderName>")
 	invalidParameter := azureRefusal(
 		"InvalidQueryParameterValue", http.StatusBadRequest,
-		"Value for one of the query parameters specified in the request URI is invalid.", azureVersions,
+		"Value for one of the query parameters specified in the request URI is invalid.",
+		azureVersions,
 	)
 	unknownHeader := azureRefusal(
 		"UnsupportedHeader", http.StatusBadRequest,
@@ -186,13 +189,14 @@ func AzureOlder(version string) Peculiarity {
 		azureVersions,
 	)
 
-	hasTags := version >= "2019-12-12" // the version with tags and with versions of blobs
+	// Versions are dates, so they compare as text. Tags and versions of blobs came with this one.
+	hasTags := version >= "2019-12-12"
 	refuse := func(r *http.Request) *Answer {
 		query := r.URL.Query()
 		switch {
 		case r.Header.Get("X-Ms-Version") > version:
 			return &invalidHeader
-		case query.Get("sv") > version:
+		case query.Get("sv") > version: // the version in a shared access signature
 			return &invalidParameter
 		case !hasTags && needsVersions(query):
 			return &invalidParameter

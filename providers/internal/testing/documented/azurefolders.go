@@ -32,18 +32,20 @@ type hierarchicalAccount struct {
 	directories map[string]map[string]bool // names of directories, by container
 }
 
-// ServeHTTP sends the account's own answer to a request, if there is one, or passes the request on. From writes, it
-// learns which directories exist.
+// ServeHTTP sends the account's own answer to a request, if there is one, or passes the request on to
+// the emulator. From the keys of successful writes, it learns which directories exist.
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	if answer := a.answer(r, container, key); answer != nil {
 		answer.send(w, r)
 		return
 	}
-	if key == "" && r.URL.Query().Get("comp") == "list" && r.Method == http.MethodGet {
+	isListing := key == "" && r.URL.Query().Get("comp") == "list" && r.Method == http.MethodGet
+	if isListing {
 		a.list(w, r, container)
 		return
 	}
+
 	resp := httptest.NewRecorder()
 	a.next.ServeHTTP(resp, r)
 	if azureWrites(r) && resp.Code < http.StatusMultipleChoices {
@@ -55,7 +57,8 @@ func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) 
 // answer returns the account's own answer to a request, a refusal or the attributes of a directory, or
 // nil if the emulator must serve the request.
 func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *Answer {
-	if r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "" {
+	usesTags := r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != ""
+	if usesTags {
 		answer := azureRefusal(
 			"InvalidQueryParameterValue", http.StatusBadRequest,
 			"Value for one of the query parameters specified in the request URI is invalid.",
@@ -68,6 +71,7 @@ func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *An
 		return nil
 	}
 
+	// The key is that of a directory, which is no blob.
 	if azureWrites(r) {
 		answer := azureRefusal(
 			"ResourceTypeMismatch", http.StatusConflict,

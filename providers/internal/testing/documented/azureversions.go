@@ -213,6 +213,7 @@ func (a *versionedAccount) recordWrite(
 		h.versions = append(h.versions, previous)
 	}
 	if r.Method == http.MethodDelete {
+		// There is no current version now.
 		h.current = ""
 		return
 	}
@@ -220,10 +221,12 @@ func (a *versionedAccount) recordWrite(
 	// An id is a time with seven decimals of a second.
 	a.lastTime = nextVersionTime(a.lastTime, time.Now().UTC().Truncate(100*time.Nanosecond))
 	h.current = a.lastTime.Format("2006-01-02T15:04:05.0000000Z")
-	if a.ids[r.URL.Path] == nil {
-		a.ids[r.URL.Path] = map[string]string{}
+	idsByETag := a.ids[r.URL.Path]
+	if idsByETag == nil {
+		idsByETag = map[string]string{}
+		a.ids[r.URL.Path] = idsByETag
 	}
-	a.ids[r.URL.Path][resp.Header().Get("Etag")] = h.current
+	idsByETag[resp.Header().Get("Etag")] = h.current
 	resp.Header().Set("X-Ms-Version-Id", h.current)
 }
 
@@ -276,12 +279,13 @@ func (a *versionedAccount) granted(query url.Values) string {
 	return query.Encode()
 }
 
-// version serves a request that names the version id of a blob.
+// version serves a request that names a version of a blob by its id.
 func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
 	isCurrent := h.current == id
 	var noncurrent *azureVersion
-	if i := h.index(id); i >= 0 {
+	i := h.index(id)
+	if i >= 0 {
 		noncurrent = h.versions[i]
 	}
 	a.mu.Unlock()
@@ -328,11 +332,13 @@ func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request
 		return
 	}
 
+	// Pass a copy of the request on, without the id of the version.
 	r = r.Clone(r.Context())
 	query := r.URL.Query()
 	query.Del("versionid")
-	if !query.Has("sig") {
-		// The signature of the request covers the id, so the request needs another one.
+	isSignedURL := query.Has("sig")
+	if !isSignedURL {
+		// The Authorization header covers the id, so the request needs another signature.
 		r.Header.Del("Authorization")
 		r.URL.RawQuery = a.granted(query)
 	}
@@ -347,14 +353,15 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 		return
 	}
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	w.Header().Set("X-Ms-Request-Id", "R1")
+	removes := r.Method == http.MethodDelete
 	status := http.StatusNoContent
-	if r.Method == http.MethodDelete {
+	if removes {
 		status = http.StatusAccepted
 	}
 
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	i := h.index(id)
 	if i < 0 {
 		// Another request has removed the version.
@@ -372,7 +379,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 		return
 	}
 
-	if r.Method == http.MethodDelete {
+	if removes {
 		h.versions = slices.Delete(h.versions, i, i+1)
 	} else {
 		// Change a copy, because a read may still use the version without the lock.
@@ -397,6 +404,7 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(tagCount))
 	}
 
+	// ServeContent knows only the standard name of the range.
 	if byteRange := r.Header.Get("X-Ms-Range"); byteRange != "" {
 		r.Header.Set("Range", byteRange)
 	}
@@ -431,6 +439,8 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		if err != nil {
 			break
 		}
+
+		// Complete the request with what the batch has for all of its parts.
 		req = req.WithContext(context.WithoutCancel(r.Context()))
 		req.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
 		req.Host = r.Host

@@ -74,6 +74,8 @@ func (a *versionedAccount) currentVersions(
 	if strings.Contains(query.Get("include"), "metadata") {
 		params.Set("include", "metadata")
 	}
+
+	// Ask the emulator for all pages.
 	for {
 		page := a.ask(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
@@ -83,8 +85,9 @@ func (a *versionedAccount) currentVersions(
 			// azureItems captures the name and the other fields of an item.
 			document, name, fields := item[0], item[1], item[2]
 			key := html.UnescapeString(name)
-			id := a.currentID(container, key)
+
 			// The emulator knows no versions, so add the version id to its item.
+			id := a.currentID(container, key)
 			if id != "" {
 				document = fmt.Sprintf(
 					`<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>true</IsCurrentVersion>%s</Blob>`,
@@ -128,10 +131,11 @@ func (a *versionedAccount) noncurrent(container, prefix string) []listedVersion 
 
 // document returns the XML element of a listing for the version of a key.
 func (v *azureVersion) document(key string) string {
+	// Each metadata header becomes an element, such as <color>red</color>.
 	var metadata strings.Builder
 	for header, values := range v.header {
-		name, ok := strings.CutPrefix(header, "X-Ms-Meta-")
-		if ok {
+		name, isMetadata := strings.CutPrefix(header, "X-Ms-Meta-")
+		if isMetadata {
 			fmt.Fprintf(&metadata, "<%[1]s>%[2]s</%[1]s>", strings.ToLower(name), escapeXML(values[0]))
 		}
 	}

@@ -172,6 +172,7 @@ func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 // answers.
 func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	t.Helper()
+	// In the pattern of go test -run, a slash separates a test from its cases.
 	onlySomeCasesRun := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
 	if onlySomeCasesRun {
 		return
@@ -246,10 +247,11 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 	if b == nil || kind == "" {
 		return nil
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	answers, ok := b.remaining[kind]
-	if !ok {
+	answers, isStarted := b.remaining[kind]
+	if !isStarted {
 		answers = s.shuffledAnswers(r.Method, b, kind)
 		b.remaining[kind] = answers
 	}
@@ -263,8 +265,8 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
-	// A request gets at most limit answers, and is then passed on.
 	if b.sendCount[request] == b.limit {
+		// The request got its answers, however often it is repeated.
 		return nil
 	}
 
@@ -292,6 +294,7 @@ func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answe
 		s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry, which RequireAllGiven checks
 	}
 
+	// The hash of the seed, the test and the kind determines the order.
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(strconv.Quote(s.seed) + strconv.Quote(b.test) + kind)) // never fails
 	random := rand.New(rand.NewPCG(hash.Sum64(), 0))

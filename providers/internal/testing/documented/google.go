@@ -75,8 +75,8 @@ var GoogleLost = []Answer{
 	googleError(http.StatusGone, "gone", "Gone", googleJSON, "chunk", "POST rewriteTo again"),
 }
 
-// googleError returns an error answer of the JSON API. A status below 500 proves that the request had
-// no effect.
+// googleError returns an error answer of the JSON API to requests of the given kinds. A status below
+// 500 proves that the request had no effect.
 func googleError(status int, reason, message, source string, kinds ...string) Answer {
 	body := fmt.Sprintf(
 		`{"error":{"code":%d,"message":%q,"errors":[{"message":%[2]q,"domain":"global","reason":%q}]}}`,
@@ -155,6 +155,8 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 	if query.Has("X-Goog-Signature") {
 		return "", ""
 	}
+
+	// The first element of the path shows which API the request is for.
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	switch path[0] {
 	case "upload": // upload/storage/v1/b/BUCKET/o
@@ -163,16 +165,16 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 		}
 		return path[4], googleUploadKind(r.Method, query)
 	case "storage": // storage/v1/b/BUCKET/o/OBJECT, or a shorter path
-		if len(path) > 4 {
+		switch len(path) {
+		case 1, 2:
+			return "", ""
+		case 3:
+			return "", r.Method + " buckets"
+		case 4:
+			return path[3], r.Method + " bucket"
+		default:
 			return path[3], jsonKind(r.Method, path[4:], query)
 		}
-		if len(path) == 4 {
-			return path[3], r.Method + " bucket"
-		}
-		if len(path) == 3 {
-			return "", r.Method + " buckets"
-		}
-		return "", ""
 	default: // a request of the XML API, or a form
 		if r.Method == http.MethodGet {
 			return path[0], xmlRead

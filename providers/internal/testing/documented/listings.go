@@ -59,7 +59,8 @@ func addForeignObject(page string) string {
 		// The response is an error.
 		return page
 	}
-	key := "&#x1; of another+program"
+
+	key := "&#x1; of another+program" // ForeignKey in XML
 	if strings.Contains(page, escapedKeys) {
 		key = url.QueryEscape(ForeignKey)
 	}
@@ -69,7 +70,7 @@ func addForeignObject(page string) string {
 	}
 	const fields = `<LastModified>2026-01-01T00:00:00.000Z</LastModified>` +
 		`<ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>`
-	start := first[0]
+	start := first[0] // the offset of the first entry
 	return page[:start] + fmt.Sprintf(format, key, fields) + page[start:]
 }
 

@@ -47,6 +47,8 @@ func watchRequests(watch func(r *http.Request)) func(next http.Handler) http.Han
 				next.ServeHTTP(w, r)
 				return
 			}
+
+			// Record the response, because its status must be known before it is sent.
 			resp := httptest.NewRecorder()
 			next.ServeHTTP(resp, r)
 			if resp.Code < http.StatusMultipleChoices {

@@ -55,8 +55,9 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	diesNow := d.isArmed && d.count == d.requestNumber
 	isDead := d.count > d.requestNumber
 	d.mu.Unlock()
-	diesBefore := diesNow && !d.afterEffect
-	if isDead || diesBefore {
+
+	diesBeforeSending := diesNow && !d.afterEffect
+	if isDead || diesBeforeSending {
 		return nil, errDead
 	}
 
@@ -65,6 +66,7 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if diesNow {
+		// The request took effect, but the process never sees the response.
 		_ = resp.Body.Close()
 		return nil, errDead
 	}
@@ -144,11 +146,16 @@ func (row completionRow) killEachRequest(
 
 const whole = "both parts of the upload"
 
-// complete completes an upload in a process that d kills, and then in another one. before is the object before the
-// upload, or "" if there is none. complete returns false if the first process made too few requests to be killed.
-func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
+// complete completes an upload in a process that d kills, and then in another one. before is the object
+// before the upload, or "" if there is none. wasKilled is false if the first process made too few
+// requests to be killed.
+func complete(
+	t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death,
+) (wasKilled bool) {
 	ctx := t.Context()
 	row := fmt.Sprintf("killed at request %d", d.requestNumber)
+
+	// One bucket in two processes, of which d kills one.
 	survivor := open(t, &http.Client{Transport: d.transport})
 	mortal := open(t, &http.Client{Transport: d})
 	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.afterEffect, d.requestNumber)

@@ -138,7 +138,8 @@ func amazonConditions(x *Exchange, name string) []string {
 			return []string{"s3:GetObject"}
 		}
 	case "POST bucket delete":
-		if strings.Contains(x.Body, "<ETag>") {
+		hasETag := strings.Contains(x.Body, "<ETag>") // the condition of one of the objects
+		if hasETag {
 			return []string{"s3:GetObject"}
 		}
 	case "GET object", "HEAD object":
@@ -226,6 +227,8 @@ func (a *amazonAccount) copySourcePermissions(x *Exchange) []string {
 	if source == "" {
 		return nil
 	}
+
+	// The source is a path, and perhaps a version, as in bucket/key?versionId=1.
 	path, query, _ := strings.Cut(strings.TrimPrefix(source, "/"), "?")
 	path, _ = url.PathUnescape(path)
 	read := "s3:GetObject"
@@ -237,6 +240,7 @@ func (a *amazonAccount) copySourcePermissions(x *Exchange) []string {
 	}
 
 	needs := []string{read}
+	// A copy of a whole object copies its tags, too, unless the request replaces them.
 	isPart := x.Query.Has("uploadId")
 	keepsTags := x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE"
 	if !isPart && keepsTags && a.hasTags[path] {

@@ -85,11 +85,11 @@ func perform(t *testing.T, o permissions.Operation, account Account) (settings a
 	// The owner of the account, if there is one, performs the setup.
 	e.open()
 	if step.setup != nil {
-		err := step.setup(e)
-		if storage.CodeOf(err) == storage.Unsupported {
-			return nil, err
+		setupErr := step.setup(e)
+		if storage.CodeOf(setupErr) == storage.Unsupported {
+			return nil, setupErr
 		}
-		require.NoError(t, err, "setup")
+		require.NoError(t, setupErr, "setup")
 	}
 
 	// From here on, the operation has only its own permissions, and its requests count.
@@ -117,6 +117,7 @@ func run(
 	}
 	require.NoError(t, err)
 
+	// A classifier returns the permissions that the provider requires for a request.
 	classifier := classifiers[p]()
 	setup, exchanges := account.Recorder.exchanges()
 	// The classifier only has to learn about the objects of the setup, so ignore its results.

@@ -18,7 +18,7 @@ import (
 // https://cloud.google.com/storage/docs/access-control/iam-xml
 type googleAccount struct {
 	contextKeys map[string]map[string]bool // keys of each object's contexts (tags), by path
-	sessions    map[string]*googleObject   // resumable uploads, by path
+	sessions    map[string]*googleObject   // resumable uploads, by ID
 }
 
 func newGoogleAccount() classifier {
@@ -95,7 +95,8 @@ func googleRead(x *Exchange) []string {
 func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
 		object := a.sessions[x.Query.Get("upload_id")]
-		if object != nil && x.Status == http.StatusOK {
+		isStored := object != nil && x.Status == http.StatusOK
+		if isStored {
 			a.recordWrite(bucket, object)
 		}
 		return nil, nil
@@ -109,7 +110,8 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 
 	// The request either begins a session or stores the object.
 	location, err := url.Parse(x.Response.Get("Location"))
-	if err == nil && location.Query().Has("upload_id") {
+	beginsSession := err == nil && location.Query().Has("upload_id")
+	if beginsSession {
 		a.sessions[location.Query().Get("upload_id")] = object
 		return needs, nil
 	}
@@ -144,7 +146,7 @@ func uploadedObject(x *Exchange) (*googleObject, error) {
 // storage.objects.create.
 func (a *googleAccount) writePermissions(x *Exchange, bucket string, object *googleObject) (needs []string) {
 	exists := a.contextKeys[bucket+"/"+object.Name] != nil
-	mayReplace := x.Query.Get("ifGenerationMatch") != "0"
+	mayReplace := x.Query.Get("ifGenerationMatch") != "0" // 0 permits only a new object
 	if exists && mayReplace {
 		needs = append(needs, "storage.objects.delete")
 	}
@@ -179,6 +181,8 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 			return nil, err
 		}
 	}
+
+	// A path without a second element is that of the account or of a bucket.
 	switch len(path) {
 	case 0:
 		return googleBuckets(x)
@@ -186,6 +190,7 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return googleBucket(x, object)
 	}
 
+	// The second element is "o" for objects, or the name of a property of the bucket.
 	bucket := path[0]
 	kind := path[1]
 	isListing := kind == "o" && len(path) == 2 && x.Method == "GET"
@@ -235,7 +240,7 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 // object returns the permissions that a request about an object needs. name is the key, with an action
 // such as /compose after it if there is one, and object has the fields of the request.
 func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
-	// Here, target is the name of a bucket, /o/ and the key.
+	// The name of a copy is like source/rewriteTo/b/bucket/o/key.
 	if source, target, ok := strings.Cut(name, "/rewriteTo/b/"); ok {
 		_, object.Name, _ = strings.Cut(target, "/o/")
 		return a.copyPermissions(x, bucket, source, object), nil
@@ -256,7 +261,8 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleO
 	case "GET":
 		return googleRead(x), nil
 	case "DELETE":
-		if x.Status < http.StatusMultipleChoices && !x.Query.Has("generation") {
+		removesCurrent := x.Status < http.StatusMultipleChoices && !x.Query.Has("generation")
+		if removesCurrent {
 			delete(a.contextKeys, bucket+"/"+name)
 		}
 		return []string{"storage.objects.delete"}, nil
@@ -314,8 +320,9 @@ func (a *googleAccount) patchPermissions(x *Exchange, path string, change *googl
 		needs = append(needs, "storage.objects.deleteContext")
 	}
 	for key, value := range change.contexts() {
+		isRemoved := string(value) == "null"
 		switch {
-		case string(value) == "null":
+		case isRemoved:
 			needs = append(needs, "storage.objects.deleteContext")
 		case a.contextKeys[path][key]:
 			needs = append(needs, "storage.objects.updateContext")

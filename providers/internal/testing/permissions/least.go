@@ -125,7 +125,8 @@ func (j Judge) testPolicy(t *testing.T, o permissions.Operation, prefix string, 
 			trial.Policy = policy.without(action).text(t)
 			account := j.Open(t, trial)
 			reduced, err := perform(t, o, account)
-			if err == nil && !account.Recorder.denied() {
+			succeeded := err == nil && !account.Recorder.denied()
+			if succeeded {
 				require.NotEqual(t, settings, reduced, "the operation does not need the action")
 			}
 		})
@@ -144,6 +145,7 @@ func (j Judge) newTrial(t *testing.T, o permissions.Operation, prefix string) (t
 	}
 	documents, err := grant.Documents(j.Provider)
 	if storage.CodeOf(err) == storage.Unsupported {
+		// The provider cannot limit the policy to a prefix.
 		grant.Prefix = ""
 		documents, err = grant.Documents(j.Provider)
 	}

@@ -17,7 +17,7 @@ func (r *Recorder) NeedsByBucket(p permissions.Provider) (map[string][]string, e
 		if err != nil {
 			return nil, err
 		}
-		bucket, _ := exchanges[i].split()
+		bucket, _ := exchanges[i].split() // the key does not matter
 		needs[bucket] = append(needs[bucket], names...)
 	}
 
