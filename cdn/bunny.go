@@ -67,11 +67,14 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 func (s *BunnySigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	granted, err := s.site.grantFor(ctx, key, false, opts)
+	const forwards = false // the CDN passes no parameters to the store
+	granted, err := s.site.grantFor(ctx, key, forwards, opts)
 	if err != nil {
 		return nil, err
 	}
-	if last := key[len(key)-1]; last >= '0' && last <= '9' {
+	last := key[len(key)-1]
+	endsInDigit := last >= '0' && last <= '9'
+	if endsInDigit {
 		return nil, s.site.unsupported("SignedDownloadURL", key, "a key that ends in a digit", "use SignPrefix")
 	}
 	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, granted, ""), granted.until.Unix())
@@ -92,10 +95,12 @@ func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOp
 	if err != nil {
 		return nil, err
 	}
+
 	path := s.site.path + prefix
+	tokenPath := "token_path=" + path // a parameter that the token covers
 	query := fmt.Sprintf(
 		"token=%s&token_path=%s&expires=%d",
-		s.sign(path, granted, "token_path="+path),
+		s.sign(path, granted, tokenPath),
 		escape.All(path),
 		granted.until.Unix(),
 	)

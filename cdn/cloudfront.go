@@ -139,13 +139,17 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 	if err != nil {
 		return nil, err
 	}
-	signature, err := s.sign(s.site.address(prefix)+"*", granted.until, true)
+
+	const needsCustomPolicy = true // a canned policy cannot have a wildcard
+	resource := s.site.address(prefix) + "*"
+	signature, err := s.sign(resource, granted.until, needsCustomPolicy)
 	if err != nil {
 		return nil, err
 	}
+
 	cookies := make([]*http.Cookie, len(signature))
-	for i, p := range signature {
-		cookies[i] = s.site.cookie(s.domain, prefix, "CloudFront-"+p.name, p.value)
+	for i, parameter := range signature {
+		cookies[i] = s.site.cookie(s.domain, prefix, "CloudFront-"+parameter.name, parameter.value)
 	}
 	return &SignedPrefix{
 		Prefix:    prefix,

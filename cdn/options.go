@@ -100,6 +100,7 @@ func s3Query(opts *storage.SignOptions) (query, option string) {
 		dispositionOption = "WithDownloadName"
 		disposition = headertext.Disposition("attachment", opts.ResponseName)
 	}
+
 	params := []struct{ option, name, value string }{
 		{option: dispositionOption, name: "response-content-disposition", value: disposition},
 		{option: "WithResponseContentType", name: "response-content-type", value: opts.ResponseType},

@@ -164,9 +164,14 @@ func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
 		if ctx.Err() != nil || !storage.IsTemporary(failure) {
 			return failure
 		}
-		delay, retry := h.policy.Allow(&tries, failure.Code == storage.RateLimited, failure.RetryAfter)
-		if !retry || running.Sleep(ctx, delay) != nil {
+
+		isRateLimited := failure.Code == storage.RateLimited
+		delay, mayRetry := h.policy.Allow(&tries, isRateLimited, failure.RetryAfter)
+		if !mayRetry {
 			return failure
+		}
+		if running.Sleep(ctx, delay) != nil {
+			return failure // ctx has ended
 		}
 	}
 }
