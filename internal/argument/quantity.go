@@ -26,6 +26,7 @@ func Size(name, text string) (int64, error) {
 	unit := strings.ToUpper(match[2])
 	number, err := strconv.ParseFloat(digits, 64)
 	if err == nil && unit != "" {
+		// The power of 1024 is 1 for K, 2 for M, and so on.
 		power := strings.Index("KMGTP", unit) + 1
 		number *= math.Pow(1024, float64(power))
 	}

@@ -24,7 +24,8 @@ func CheckForm(op, key string, text []byte, newest int) error {
 	var document struct {
 		Form int `json:"form"`
 	}
-	if json.Unmarshal(text, &document) != nil || document.Form <= newest {
+	isJSON := json.Unmarshal(text, &document) == nil
+	if !isJSON || document.Form <= newest {
 		return nil
 	}
 

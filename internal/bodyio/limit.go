@@ -44,7 +44,8 @@ func (r *LimitedReader) Ask() error {
 // Read implements [io.Reader]. It fails with r.TooLarge if the body is longer than r.Left and what
 // More adds.
 func (r *LimitedReader) Read(p []byte) (int, error) {
-	// One byte more than is permitted shows that the body is too long.
+	// One byte more than is permitted shows that the body is too long. The sum permitted+1 could
+	// overflow, unlike len(p)-1.
 	permitted := max(0, r.Left)
 	if int64(len(p))-1 > permitted {
 		p = p[:permitted+1]
@@ -58,8 +59,8 @@ func (r *LimitedReader) Read(p []byte) (int, error) {
 		return n, err
 	}
 
-	if err := r.Ask(); err != nil {
-		return 0, err
+	if askErr := r.Ask(); askErr != nil {
+		return 0, askErr
 	}
 	if r.Left < 0 {
 		return 0, r.TooLarge

@@ -39,8 +39,8 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 			attrs, err = b.Attrs(ctx, key)
 		}
 
-		// Another program has removed the object.
-		if storage.CodeOf(err) == storage.ObjectNotFound && attempt < attempts {
+		wasRemoved := storage.CodeOf(err) == storage.ObjectNotFound // by another program
+		if wasRemoved && attempt < attempts {
 			continue
 		}
 		if err != nil {

@@ -16,17 +16,9 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 	folded = make(map[string]string, len(metadata)+1)
 	for key, value := range metadata {
 		name := lowerASCII(key)
-		if !validName(name) {
-			return nil, "key " + redact.Quoted(key) + " must be a letter and up to 63 letters, digits, - or _", ""
-		}
-		if isReserved(name) {
-			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
-		}
-
-		hasSpaces := strings.TrimSpace(value) != value
-		if !headertext.Plain(value) || hasSpaces {
-			rule = "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends"
-			return nil, rule, "percent-encode the value, as storage.EncodeMetadataValue does"
+		rule, hint = checkEntry(key, name, value)
+		if rule != "" {
+			return nil, rule, hint
 		}
 
 		// If two names differ only in case, the value of the lower-case name is used.
@@ -49,4 +41,22 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 		return nil, fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size), ""
 	}
 	return folded, "", ""
+}
+
+// checkEntry returns the rule that one name or its value breaks, and possibly a hint, or "" if they
+// break none. name is key in lower case.
+func checkEntry(key, name, value string) (rule, hint string) {
+	if !validName(name) {
+		return "key " + redact.Quoted(key) + " must be a letter and up to 63 letters, digits, - or _", ""
+	}
+	if isReserved(name) {
+		return "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
+	}
+
+	hasSpaces := strings.TrimSpace(value) != value
+	if !headertext.Plain(value) || hasSpaces {
+		rule = "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends"
+		return rule, "percent-encode the value, as storage.EncodeMetadataValue does"
+	}
+	return "", ""
 }

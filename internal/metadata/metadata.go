@@ -70,8 +70,10 @@ func (c Coding) Decode(ctx context.Context, values map[string]string) map[string
 		if isReserved(name) && !c.keeps(ctx, name) {
 			continue
 		}
-		if _, twice := result[name]; twice && name != key {
-			// If two names differ only in case, the value of the lower-case name is used.
+
+		// If two names differ only in case, the value of the lower-case name is used.
+		isLowerCase := name == key
+		if _, twice := result[name]; twice && !isLowerCase {
 			continue
 		}
 		if c.ASCII {

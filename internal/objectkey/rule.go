@@ -50,7 +50,7 @@ func Fits(key string) bool {
 // most checks in a single loop, because every write calls it.
 func checkKeyBytes(key string) string {
 	segments := 1
-	ascii := true
+	isASCII := true
 	prev := byte(0)
 	for i := range len(key) {
 		c := key[i]
@@ -58,10 +58,10 @@ func checkKeyBytes(key string) string {
 		case c < 0x20 || c == 0x7F || c == '\\':
 			return ruleCharacter
 		case c >= utf8.RuneSelf:
-			ascii = false
+			isASCII = false
 		case c == '/' && prev == '/':
 			return `must not have an empty segment ("//")`
-		case c == '/' && prev == '.':
+		case c == '/' && prev == '.': // the segment before c ends in a dot
 			return ruleDot
 		case c == '/':
 			segments++
@@ -75,7 +75,7 @@ func checkKeyBytes(key string) string {
 	if segments > maxKeySegments {
 		return "must have at most 254 segments"
 	}
-	if !ascii && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")) {
+	if !isASCII && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")) {
 		return ruleCharacter
 	}
 	return ""
