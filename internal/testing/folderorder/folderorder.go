@@ -54,7 +54,8 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	// The server checks the request first, unless it has a token of this package.
-	if !query.Has("continuation-token") {
+	isFirstPage := !query.Has("continuation-token")
+	if isFirstPage {
 		checked := httptest.NewRecorder()
 		l.server.ServeHTTP(checked, r)
 		if checked.Code != http.StatusOK {

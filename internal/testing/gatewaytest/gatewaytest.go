@@ -63,6 +63,7 @@ func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	g.Client = g.start()
 	g.other = g.start()
 
+	// The later checks use the objects that earlier ones have written.
 	g.buckets()
 	g.objects()
 	g.conditions()
@@ -258,6 +259,7 @@ func (g *gateway) listings() {
 	require.Empty(g, folder.Contents)
 	require.Len(g, folder.CommonPrefixes, 2)
 
+	// A listing has the ETag of a read.
 	_, object := g.get("plain")
 	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
 	require.NoError(g, err)

@@ -134,6 +134,28 @@ func (g *gateway) openUploads() []string {
 // of a part that is not the last one.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
+// partNumbers lists the parts of an upload in pages of two, and returns their numbers. It requires
+// that each page begins with first or third.
+func (g *gateway) partNumbers(key string, upload *string, first, third types.CompletedPart) []int32 {
+	g.Helper()
+	var numbers []int32
+	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{
+		Bucket:   g.bucket,
+		Key:      aws.String(key),
+		UploadId: upload,
+		MaxParts: aws.Int32(2),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(g.Context())
+		require.NoError(g, err)
+		for _, part := range page.Parts {
+			numbers = append(numbers, *part.PartNumber)
+		}
+		require.Contains(g, []string{*first.ETag, *third.ETag}, *page.Parts[0].ETag)
+	}
+	return numbers
+}
+
 // partsInAnyOrder checks an upload whose parts come in any order, and one of whose parts is
 // replaced.
 func (g *gateway) partsInAnyOrder() {
@@ -149,22 +171,7 @@ func (g *gateway) partsInAnyOrder() {
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
 
 	// The parts are listed in pages of two, and the object does not exist yet.
-	var numbers []int32
-	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{
-		Bucket:   g.bucket,
-		Key:      aws.String("large"),
-		UploadId: upload,
-		MaxParts: aws.Int32(2),
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(g.Context())
-		require.NoError(g, err)
-		for _, part := range page.Parts {
-			numbers = append(numbers, *part.PartNumber)
-		}
-		require.Contains(g, []string{*first.ETag, *third.ETag}, *page.Parts[0].ETag)
-	}
-	require.Equal(g, []int32{1, 2, 3}, numbers)
+	require.Equal(g, []int32{1, 2, 3}, g.partNumbers("large", upload, first, third))
 	require.Contains(g, g.openUploads(), *upload)
 	require.NotContains(g, g.keys(), "large")
 

@@ -68,9 +68,9 @@ func (h *History) tick() int {
 // state of the key before the first call.
 func (h *History) Explained(src KeyState) bool { return explain(h.calls, src) }
 
-// explain reports whether some order of the calls explains their results. A call cannot be the
-// first if another one ended before it began.
-func explain(calls []*pastCall, src KeyState) bool {
+// explain reports whether some order of the calls explains their results, if the key has the given
+// state before the first call. A call cannot be the first if another one ended before it began.
+func explain(calls []*pastCall, state KeyState) bool {
 	if len(calls) == 0 {
 		return true
 	}
@@ -81,8 +81,9 @@ func explain(calls []*pastCall, src KeyState) bool {
 		if !canBeFirst {
 			continue
 		}
-		for _, dst := range call.step(src) {
-			if explain(slices.Concat(calls[:i], calls[i+1:]), dst) {
+		otherCalls := slices.Concat(calls[:i], calls[i+1:])
+		for _, nextState := range call.step(state) {
+			if explain(otherCalls, nextState) {
 				return true
 			}
 		}

@@ -73,7 +73,8 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 
 	// The ID of a key is arn:aws:kms:REGION:ACCOUNT:key/NAME.
 	arn := strings.Split(req.KeyID, ":")
-	if state == "missing" || len(arn) < 6 || arn[3] != region {
+	isInRegion := len(arn) >= 6 && arn[3] == region
+	if state == "missing" || !isInRegion {
 		refuseAWS(w, "NotFoundException")
 		return
 	}
@@ -109,7 +110,8 @@ func encryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AE
 // decryptAWS responds with the plaintext that encryptAWS was sent.
 func decryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
 	name, sealed, _ := strings.Cut(string(req.CiphertextBlob), "\n")
-	if name != id && strings.HasPrefix(name, "key/") {
+	isOtherKey := name != id && strings.HasPrefix(name, "key/")
+	if isOtherKey {
 		refuseAWS(w, "IncorrectKeyException")
 		return
 	}

@@ -75,7 +75,8 @@ func (x *Exchange) classifyGoogle() {
 
 	// The path of a copy is /storage/v1/b/BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/KEY.
 	segments := strings.Split(r.URL.EscapedPath(), "/")
-	if len(segments) == 12 && segments[7] == "rewriteTo" {
+	isCopy := len(segments) == 12 && segments[7] == "rewriteTo"
+	if isCopy {
 		x.CopySource = x.Key
 		x.Bucket = segments[9]
 		x.Key = unescape(segments[11])
@@ -102,7 +103,8 @@ func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kin
 	if key == "" {
 		return kindOfAmazonBucket(method, query), bucket, ""
 	}
-	if query.Has("uploadId") || query.Has("uploads") {
+	isUpload := query.Has("uploadId") || query.Has("uploads")
+	if isUpload {
 		return uploadPart, bucket, key
 	}
 
@@ -152,12 +154,15 @@ func kindOfObject(method, byteRange, copySource, ifNoneMatch string) Kind {
 func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(address.EscapedPath(), "/"), "/")
 	key = unescape(key)
+
 	query := address.Query()
 	operation := query.Get("comp")
-	if key == "" && operation == "list" && query.Get("restype") == "container" {
+	isListing := operation == "list" && query.Get("restype") == "container"
+	if key == "" && isListing {
 		return List, bucket, key
 	}
-	if key != "" && (operation == "block" || operation == "blocklist") {
+	isUpload := operation == "block" || operation == "blocklist"
+	if key != "" && isUpload {
 		return uploadPart, bucket, key
 	}
 	if key == "" || query.Has("comp") {

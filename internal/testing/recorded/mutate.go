@@ -243,7 +243,8 @@ func withStatus(x *Exchange, status int) mutation {
 	wasSuccess := x.Response.Status < http.StatusMultipleChoices
 	if isSuccess && wasSuccess {
 		// A response with status 204 has no body, and a range must have the status 206.
-		m.mustFail = status == http.StatusNoContent || x.Response.Status == http.StatusPartialContent
+		wasRange := x.Response.Status == http.StatusPartialContent
+		m.mustFail = status == http.StatusNoContent || wasRange
 		return m
 	}
 	m.mustFail = true

@@ -48,15 +48,20 @@ func (x *Exchange) Expected() Result {
 		_ = json.Unmarshal(x.Response.Body, &bucket)
 		return Result{Buckets: []string{bucket.Name}}
 	case ListBuckets:
-		var page struct{ Items []struct{ Name string } }
-		_ = json.Unmarshal(x.Response.Body, &page)
-		var names []string
-		for _, item := range page.Items {
-			names = append(names, item.Name)
-		}
-		return Result{Buckets: names}
+		return Result{Buckets: x.expectedBuckets()}
 	}
 	return Result{}
+}
+
+// expectedBuckets returns the names of the buckets in a listing of an account.
+func (x *Exchange) expectedBuckets() []string {
+	var page struct{ Items []struct{ Name string } }
+	_ = json.Unmarshal(x.Response.Body, &page)
+	var names []string
+	for _, item := range page.Items {
+		names = append(names, item.Name)
+	}
+	return names
 }
 
 // codes are the meanings of the providers' error codes. A code that is missing means what its
@@ -211,16 +216,21 @@ func (x *Exchange) headerAttrs() *storage.Attrs {
 	case Google:
 		setGoogleHeaders(attrs, h)
 	case Azure:
-		attrs.Revision = attrs.ETag
-		azureSums(attrs, h)
-		if h.Get("X-Ms-Access-Tier-Inferred") != "true" {
-			attrs.StorageClass = h.Get("X-Ms-Access-Tier")
-		}
-		if h.Get("X-Ms-Server-Encrypted") == "true" {
-			attrs.Encryption.Algorithm = "AES256"
-		}
+		setAzureHeaders(attrs, h)
 	}
 	return attrs
+}
+
+// setAzureHeaders sets the attributes that only Azure has in headers.
+func setAzureHeaders(attrs *storage.Attrs, h http.Header) {
+	attrs.Revision = attrs.ETag
+	azureSums(attrs, h)
+	if h.Get("X-Ms-Access-Tier-Inferred") != "true" {
+		attrs.StorageClass = h.Get("X-Ms-Access-Tier")
+	}
+	if h.Get("X-Ms-Server-Encrypted") == "true" {
+		attrs.Encryption.Algorithm = "AES256"
+	}
 }
 
 // setGoogleHeaders sets the attributes that only Google has in headers.
@@ -310,8 +320,10 @@ func azureSums(a *storage.Attrs, h http.Header) {
 	}
 	a.CRC32C = storage.CRC32C{Sum: uint32(crc), Known: true}
 
+	// In the response to a range, Content-Md5 is not the checksum of the object.
 	md5 := h.Get("X-Ms-Blob-Content-Md5")
-	if h.Get("Content-Range") == "" {
+	isWholeObject := h.Get("Content-Range") == ""
+	if isWholeObject {
 		md5 = cmp.Or(h.Get("Content-Md5"), md5)
 	}
 	a.MD5 = decodeBase64(md5)
@@ -407,7 +419,8 @@ func (o *googleResource) attrs() *storage.Attrs {
 		return attrs
 	}
 	attrs.MD5 = decodeBase64(o.MD5Hash)
-	if o.CustomerEncryption.KeySHA256 == "" && o.KMSKeyName == "" {
+	hasOwnKey := o.CustomerEncryption.KeySHA256 != "" || o.KMSKeyName != ""
+	if !hasOwnKey {
 		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"`
 	}
 	return attrs

@@ -123,6 +123,7 @@ func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	client := &http.Client{Transport: w}
 	retry := storage.WithRetry(storage.RetryPolicy{Attempts: attempts})
 	ctx := t.Context()
+
 	switch x.Kind {
 	case BucketInfo, CreateBucket, UpdateBucket, DeleteBucket, ListBuckets, GetPolicy, SetPolicy:
 		service := engine.NewService(s.OpenService(t, client), retry)
@@ -221,9 +222,8 @@ func locate(d driver.Driver, key string, size int64) driver.ObjectRef {
 	return ref
 }
 
-// callList lists objects or versions with the parameters of x, which have other names with each
-// provider.
-func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
+// listRequest returns the request to the driver that has the parameters of x.
+func (s *Store) listRequest(x *Exchange) *driver.ListRequest {
 	// Each provider has its own name for a parameter, so at most one of the values is not empty.
 	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
 	if err != nil {
@@ -238,7 +238,12 @@ func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Res
 	if s.Token != nil && r.Token != "" {
 		r.Token = s.Token(r.Token)
 	}
+	return r
+}
 
+// callList lists objects or versions with the parameters of x.
+func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
+	r := s.listRequest(x)
 	if x.Kind == ListVersions {
 		page, err := d.ListVersions(ctx, r)
 		if err != nil {
@@ -358,8 +363,8 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 
 	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
 	got, err := s.call(t, w, 1)
-	// The key was refused before any request.
-	if len(w.all) == 0 && isKeyRefused(err) {
+	hasSentNothing := len(w.all) == 0
+	if hasSentNothing && isKeyRefused(err) {
 		return keyRefused, false
 	}
 

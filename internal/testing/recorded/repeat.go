@@ -133,10 +133,12 @@ type comparison struct {
 // unrepeatable returns why a request cannot have the same response again, or "" if it can.
 func (c *comparison) unrepeatable(x *Exchange) string {
 	status := x.Response.Status
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+	isRefused := status == http.StatusUnauthorized || status == http.StatusForbidden
+	if isRefused {
 		return rights
 	}
-	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+	isTemporary := status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+	if isTemporary {
 		return limited
 	}
 	if c.standIn.Unrepeatable != nil {
@@ -226,7 +228,8 @@ func (c *comparison) remember(x *Exchange, resp *Response) {
 func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	t.Helper()
 
-	// The stand-in has other tokens and entity tags than the provider. c.own has them, by the provider's.
+	// The stand-in has other tokens and entity tags than the provider. c.own maps the provider's to
+	// those of the stand-in.
 	address := *x.Request.URL
 	query := url.Values{}
 	for name, values := range x.Query {
@@ -245,7 +248,8 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	// Copy the headers whose values are recorded.
 	for name, values := range x.Request.Header {
 		value := values[0]
-		if name != "Content-Length" && value != recording.Cleared {
+		isRecorded := name != "Content-Length" && value != recording.Cleared
+		if isRecorded {
 			req.Header.Set(name, cmp.Or(c.own[value], value))
 		}
 	}
@@ -371,19 +375,25 @@ func (c *comparison) varies(name string, values []string) bool {
 // fields returns the values of a document in JSON or XML by their paths, such as "/items/name".
 func fields(document []byte) map[string][]string {
 	const byteOrderMark = "\xef\xbb\xbf"
-	values := map[string][]string{}
 	document = bytes.TrimPrefix(document, []byte(byteOrderMark))
-	if !bytes.HasPrefix(document, []byte("<")) {
-		var value any
-		if json.Unmarshal(document, &value) == nil {
-			addJSON(values, "", value)
-		}
-		return values
+	isXML := bytes.HasPrefix(document, []byte("<"))
+	if isXML {
+		return xmlFields(document)
 	}
 
+	values := map[string][]string{}
+	var value any
+	if json.Unmarshal(document, &value) == nil {
+		addJSON(values, "", value)
+	}
+	return values
+}
+
+// xmlFields returns the texts of the elements of an XML document by their paths.
+func xmlFields(document []byte) map[string][]string {
+	values := map[string][]string{}
 	decoder := xml.NewDecoder(bytes.NewReader(document))
-	// The path consists of the names of the open elements.
-	path := ""
+	path := "" // the names of the open elements
 	for {
 		token, err := decoder.Token()
 		if err != nil {

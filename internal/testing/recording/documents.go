@@ -142,8 +142,8 @@ func scrubXML(document []byte) ([]byte, error) {
 	for {
 		start := decoder.InputOffset()
 		token, err := decoder.RawToken()
-		// At a complete end, all elements are closed.
-		if err == io.EOF && len(path) == 0 {
+		isComplete := err == io.EOF && len(path) == 0 // all elements are closed
+		if isComplete {
 			return out.Bytes(), nil
 		}
 		if err != nil {
@@ -205,14 +205,16 @@ func scrubJSON(document []byte) ([]byte, error) {
 	if err := decoder.Decode(&value); err != nil {
 		return nil, errDocument
 	}
+	// Nothing may follow the value.
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errDocument
 	}
 
+	const isKept = false // the value of the whole document has no name
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(scrubValue("", value, false)); err != nil {
+	if err := encoder.Encode(scrubValue("", value, isKept)); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSpace(out.Bytes()), nil

@@ -94,12 +94,12 @@ func (s *scrubber) addAccountAddress(u *url.URL) {
 		return
 	}
 	host := endpoint.Hostname()
-	account, _, isAccount := strings.Cut(host, ".blob.") // a host of Azure
-	if isAccount {
+	account, _, isAzure := strings.Cut(host, ".blob.")
+	if isAzure {
 		s.addSecrets(account)
 	}
-	isCloud := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
-	if !isCloud && !isAccount {
+	isAmazonOrGoogle := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
+	if !isAmazonOrGoogle && !isAzure {
 		s.addSecrets(host)
 	}
 	s.addSecrets(strings.Trim(endpoint.Path, "/"))
@@ -217,6 +217,21 @@ func withoutSignature(match []byte) []byte {
 	return append(slices.Clone(match[:i]), bytes.Repeat([]byte("0"), len(match)-i)...)
 }
 
+// scrubParameters replaces the values of parameters that are not kept, and the buckets in the other
+// values.
+func (s *scrubber) scrubParameters(query url.Values) {
+	for name, values := range query {
+		isKept := slices.Contains(keptParameters, name)
+		for i, value := range values {
+			if !isKept {
+				values[i] = Cleared
+				continue
+			}
+			values[i] = s.withoutBuckets(value)
+		}
+	}
+}
+
 // address replaces the host, the bucket and the parameters of a URL, and gives it the form of the
 // cloud's own addresses.
 func (s *scrubber) address(text string) (string, error) {
@@ -226,15 +241,7 @@ func (s *scrubber) address(text string) (string, error) {
 	}
 
 	query := u.Query()
-	for name, values := range query {
-		for i, value := range values {
-			if !slices.Contains(keptParameters, name) {
-				values[i] = Cleared
-				continue
-			}
-			values[i] = s.withoutBuckets(value)
-		}
-	}
+	s.scrubParameters(query)
 
 	// A bucket is in the host of an address, or is the first segment of its path.
 	address := &url.URL{Scheme: "https", RawQuery: query.Encode()}
@@ -248,6 +255,7 @@ func (s *scrubber) address(text string) (string, error) {
 		}
 	case "azblob":
 		address.Host = "account.blob.core.windows.net"
+		// An emulator has the account before the bucket.
 		isAccount := !ownBucket.MatchString(firstSegment)
 		if isAccount && hasOthers {
 			path = "/" + otherSegments

@@ -302,6 +302,16 @@ var (
 	)
 )
 
+// unescapeByte returns the byte of an escape such as "%2F".
+func unescapeByte(escape string) string {
+	digits := escape[1:]
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return escape
+	}
+	return string(b)
+}
+
 // readings returns the forms in which text may hide a secret, in lower case: as it is, unescaped,
 // and with standard Base64 for the URL form.
 func readings(text string) []string {
@@ -321,13 +331,7 @@ func readings(text string) []string {
 	// A part of a URL may be escaped several times, such as the source of a copy.
 	const maxEscapes = 3
 	for range maxEscapes {
-		text = escaped.ReplaceAllStringFunc(text, func(escape string) string {
-			b, err := hex.DecodeString(escape[1:])
-			if err != nil {
-				return escape
-			}
-			return string(b)
-		})
+		text = escaped.ReplaceAllStringFunc(text, unescapeByte)
 		add(text)
 		add(strings.ReplaceAll(text, "+", " "))
 	}

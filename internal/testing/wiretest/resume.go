@@ -49,6 +49,7 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 			want := Content(8<<20, 1)
 			existing, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))
 			require.NoError(t, err)
+
 			proxy.Cut(Cut{Down: 1 << 20, Reset: row.reset}, row.cuts)
 			got, attrs, err := storage.ReadAll(t.Context(), cut, "a")
 			require.NoError(t, err)
@@ -82,5 +83,6 @@ func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 
 	rest, err := io.ReadAll(r)
 	require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
-	require.True(t, bytes.HasPrefix(old, append(first, rest...)), "all bytes must be of the first revision")
+	received := append(first, rest...)
+	require.True(t, bytes.HasPrefix(old, received), "all bytes must be of the first revision")
 }

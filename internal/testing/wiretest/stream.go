@@ -34,7 +34,8 @@ type InfiniteBody struct {
 func (e *InfiniteBody) Read(p []byte) (int, error) {
 	before := e.read
 	e.read += int64(len(p))
-	if before < e.At && e.read >= e.At {
+	reachesAt := before < e.At && e.read >= e.At
+	if reachesAt {
 		e.Then()
 	}
 	return len(p), nil
@@ -103,7 +104,8 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 		before.HeapAlloc>>20,
 	)
 
-	// The heap may have become smaller than before, so the difference is at least 0.
+	// The heap may have become smaller than before. The subtraction of unsigned numbers must not wrap
+	// then.
 	used := body.peak - min(body.peak, before.HeapAlloc)
 	require.Less(t, used, 3*memory, "this includes uncollected garbage")
 	return attrs, body
