@@ -95,8 +95,8 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// Close was called during the request.
-	if b.closed {
+	closedMeanwhile := b.closed
+	if closedMeanwhile {
 		_ = fetched.Close()
 		return nil, fs.ErrClosed
 	}

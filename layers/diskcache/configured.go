@@ -26,6 +26,7 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 		return nil, invalid("dir must be an absolute path", "")
 	}
 
+	// A setting that is "" keeps its default.
 	c := Config{Unpinned: true}
 	var err error
 	if params.Max != "" {

@@ -45,8 +45,8 @@ func openDir(dir string) (*os.Root, error) {
 
 	// If other users could write to the folder, the cache would trust their blocks. On Windows, the
 	// mode does not tell who may write.
-	isOpen := runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0
-	if isOpen || isForeign(info) {
+	isWritableForOthers := runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0
+	if isWritableForOthers || isForeign(info) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 
@@ -79,8 +79,9 @@ func putMark(blocks *os.Root) error {
 		return dirError(err)
 	}
 
-	// The folder may have its mark already.
-	if data, err := blocks.ReadFile(markName); err == nil && string(data) == mark {
+	data, err := blocks.ReadFile(markName)
+	hasMark := err == nil && string(data) == mark
+	if hasMark {
 		return nil
 	}
 

@@ -81,7 +81,8 @@ func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*
 	if err != nil || current.Revision == "" {
 		return d.Driver.Get(ctx, r)
 	}
-	if start == end {
+	isEmptyRange := start == end
+	if isEmptyRange {
 		return current, &body{}, nil
 	}
 
@@ -90,8 +91,8 @@ func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*
 	pinned.Suffix = 0
 	pinned.Condition.Revision = current.Revision
 	attrs, content, err := d.readPinned(ctx, &pinned, current)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		// The object was replaced after the call of Head.
+	wasReplaced := storage.CodeOf(err) == storage.PreconditionFailed // after the call of Head
+	if wasReplaced {
 		return d.Driver.Get(ctx, r)
 	}
 	return attrs, content, err

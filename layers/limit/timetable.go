@@ -60,7 +60,8 @@ func Parse(text string) (Timetable, error) {
 	if len(fields) == 0 {
 		return Timetable{}, malformed("must not be empty")
 	}
-	if len(fields) == 1 && !strings.Contains(fields[0], ",") {
+	isConstant := len(fields) == 1 && !strings.Contains(fields[0], ",")
+	if isConstant {
 		rates, err := parseRates(fields[0])
 		return Constant(rates), err
 	}

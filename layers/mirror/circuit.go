@@ -146,16 +146,16 @@ func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (*storage.Attrs, io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(watched, cancel)
+	stopWatching := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)
-	stopped := stop()
+	stoppedInTime := stopWatching() // false if watched has ended
 
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	if !stopped {
-		// The context watched has ended, and with it the request of the body.
+	if !stoppedInTime {
+		// The request of the body has ended together with watched.
 		_ = body.Close()
 		cancel()
 		return nil, nil, watched.Err()

@@ -98,6 +98,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	if c.Stall < 0 || c.Probe < 0 {
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
 	}
+
 	c.Stall = cmp.Or(c.Stall, 5*time.Second)
 	c.Probe = cmp.Or(c.Probe, 10*time.Second)
 	return func(d driver.Driver) driver.Driver { return newDriver(d, second, c) }, nil

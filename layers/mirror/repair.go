@@ -191,8 +191,9 @@ func (s *stores) checkSecondNotes(ctx context.Context, secondNotes *running.Once
 // stores, it does not prove which store is right. In this case, applyNote fails if it would have to
 // remove an object of the second store or replace its content.
 func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
-	// The note is of this pair, or of an earlier version, which named no pair.
-	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
+	// A note of an earlier version names no pair.
+	isOfThisPair := n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace)
+	if isOfThisPair {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
