@@ -54,7 +54,8 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	}
 
 	b.position += int64(n)
-	if len(b.unread) > 0 || b.err == nil {
+	mayContinue := len(b.unread) > 0 || b.err == nil
+	if mayContinue {
 		return n, nil
 	}
 	// All bytes were read.

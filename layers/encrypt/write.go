@@ -156,8 +156,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 		return nil, "", storage.ObjectNotFound
 	}
 
-	// This process has begun the upload itself.
-	if k, ok := d.begun.Load(upload); ok {
+	if k, hasBegunIt := d.begun.Load(upload); hasBegunIt {
 		return k.(*dataKey), nextUpload, nil
 	}
 
@@ -332,8 +331,9 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 // Copy copies the encrypted bytes inside the store, and gives the copy a new header, which has the
 // data key encrypted for the current keys and the copy's name.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	src, ok := r.Source.Account.(account)
-	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
+	src, hasLayer := r.Source.Account.(account)
+	isEncrypted := r.Source.Attrs != nil && r.Source.Attrs.Metadata[headerName] != ""
+	if !hasLayer || !isEncrypted {
 		// The engine then copies through the layer.
 		return nil, storage.Unsupported
 	}

@@ -200,7 +200,8 @@ func requestError(err error, secrets ...[]byte) error {
 
 	// The SDK also makes a ResponseError if it has received no response.
 	respErr, ok := errors.AsType[*awshttp.ResponseError](err)
-	if !ok || respErr.Response == nil || respErr.Response.Response == nil || respErr.HTTPStatusCode() == 0 {
+	hasResponse := ok && respErr.Response != nil && respErr.Response.Response != nil && respErr.HTTPStatusCode() != 0
+	if !hasResponse {
 		return kms.NoResponse(service, err)
 	}
 	resp := kms.Response{
@@ -208,6 +209,7 @@ func requestError(err error, secrets ...[]byte) error {
 		Header:    respErr.Response.Header,
 		RequestID: respErr.ServiceRequestID(),
 	}
+
 	// "UnknownError" is the code that the SDK sets if the response has none.
 	if isAPIError && apiErr.ErrorCode() != "UnknownError" {
 		resp.Code = apiErr.ErrorCode()

@@ -54,13 +54,14 @@ func requestError(err error, secrets ...[]byte) error {
 	}
 
 	// The inner code is preferred if its meaning is known.
-	if _, ok := meanings[doc.Error.InnerError.Code]; ok {
+	if _, isKnown := meanings[doc.Error.InnerError.Code]; isKnown {
 		resp.Code = doc.Error.InnerError.Code
 	}
 
 	// If the vault cannot decrypt the bytes, it has not encrypted them.
 	isDecryption := len(secrets) == 0
-	if isDecryption && resp.Status == http.StatusBadRequest && resp.Code == "BadParameter" {
+	isBadParameter := resp.Status == http.StatusBadRequest && resp.Code == "BadParameter"
+	if isDecryption && isBadParameter {
 		return kms.WrongObject(service)
 	}
 	return kms.Failed(service, resp, meanings, secrets...)

@@ -131,14 +131,16 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 		return nil, nil, requestError(err, dataKey)
 	}
 
-	if !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c {
+	isVerified := resp.VerifiedPlaintextCrc32c && resp.VerifiedAdditionalAuthenticatedDataCrc32c
+	if !isVerified {
 		return nil, nil, kms.Damaged(service, "the request was damaged on its way")
 	}
 	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
 	if !ok || len(body) == 0 {
 		return nil, nil, kms.Damaged(service, "the response was damaged on its way")
 	}
-	if !strings.HasPrefix(resp.Name, k.name+"/cryptoKeyVersions/") {
+	isOfKey := strings.HasPrefix(resp.Name, k.name+"/cryptoKeyVersions/")
+	if !isOfKey {
 		return nil, nil, kms.Damaged(service, "the response is of another key")
 	}
 	return body, nil, nil

@@ -128,7 +128,8 @@ func NoResponse(service string, err error) error {
 		e.Hint = "no such host: check the name of the key"
 	}
 	// The SDK reports a truncated response by an error of its own.
-	if e.Code == storage.Internal && e.Hint == "" {
+	isUnexplained := e.Code == storage.Internal && e.Hint == ""
+	if isUnexplained {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	}
