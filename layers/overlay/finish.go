@@ -92,7 +92,8 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	}
 
 	// While objects are left, their tombstones are still needed.
-	remove := c.RemoveTombstones && f.report.Left == 0 && f.report.Markers == 0
+	isComplete := f.report.Left == 0 && f.report.Markers == 0
+	remove := c.RemoveTombstones && isComplete
 	f.report.Tombstones, err = s.countTombstones(ctx, remove)
 	return f.report, err
 }
@@ -111,6 +112,7 @@ func (f *finisher) run(ctx context.Context, limit int) error {
 		leftovers := f.later
 		f.later = nil
 		f.round++
+
 		finish := func(ctx context.Context, i int) error { return f.finishKey(ctx, leftovers[i]) }
 		if err := running.Each(ctx, len(leftovers), limit, finish); err != nil {
 			return err

@@ -111,7 +111,9 @@ const lookAhead = 16
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
-		if e := &entries[i]; !e.IsPrefix && objectkey.HasOverlayMarkerSize(e.Key, e.Size) {
+		e := &entries[i]
+		mayBeMarker := !e.IsPrefix && objectkey.HasOverlayMarkerSize(e.Key, e.Size)
+		if mayBeMarker {
 			candidates = append(candidates, e)
 		}
 	}

@@ -182,7 +182,9 @@ func refuseMarker(key string, result readResult) (readResult, error) {
 	if result.body != nil {
 		_ = result.body.Close()
 	}
-	if result.attrs.ReplicationStatus == otherstore.FailedOver {
+
+	isFailedOver := result.attrs.ReplicationStatus == otherstore.FailedOver
+	if isFailedOver {
 		// A mirror's second store may have an older marker.
 		return readResult{}, errBusy
 	}
@@ -248,7 +250,8 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 		if err != nil {
 			return readResult{}, err
 		}
-		if markerOf(attrs) == "" {
+		isObject := markerOf(attrs) == ""
+		if isObject {
 			tags, err = d.Driver.Tags(ctx, req)
 		}
 		return readResult{attrs: attrs}, err

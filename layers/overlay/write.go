@@ -105,7 +105,8 @@ func (s *stores) markRevision(
 	}
 
 	attrs, err := s.oldAttrs(ctx, key)
-	if err == nil && (attrs == nil || attrs.Revision != revision) {
+	hasRevision := err == nil && attrs != nil && attrs.Revision == revision
+	if err == nil && !hasRevision {
 		err = storage.PreconditionFailed
 	}
 	if err != nil {
