@@ -35,6 +35,7 @@ func (loc *Location) written() (string, error) {
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
 	}
+
 	separator := "?"
 	if hasQuery {
 		separator = "&"
@@ -121,7 +122,8 @@ func split(address string) (base, folder, query string, err error) {
 	if err != nil {
 		return "", "", "", invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
-	if folder != "" && !strings.HasSuffix(folder, "/") {
+	lacksSlash := folder != "" && !strings.HasSuffix(folder, "/")
+	if lacksSlash {
 		folder += "/"
 	}
 	return base, folder, query, nil

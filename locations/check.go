@@ -97,10 +97,12 @@ func (c *Config) checkLocation(name string) error {
 		return c.locate(name, 0, err, "")
 	}
 
+	// The clone keeps the layers of the configuration unchanged.
 	loc.location.Layers = slices.DeleteFunc(slices.Clone(loc.location.Layers), func(layer Layer) bool {
 		registered, isOurs := driver.KnowsLayer(layer.Name)
 		return isOurs && !registered
 	})
+
 	_, err := c.configure(loc, false)
 	return err
 }

@@ -170,9 +170,9 @@ func (c *Config) checkSecondStore(loc *namedLocation, layer *driver.ConfiguredLa
 		return invalid("the second store must be another location", "")
 	}
 
-	if _, ok := c.configuredLocation(layer.Other); !ok {
+	if _, isConfigured := c.configuredLocation(layer.Other); !isConfigured {
 		// The error does not quote the name, in place of which somebody may have written a secret.
-		if _, set := c.lookup(Variable(layer.Other)); !set {
+		if _, isSet := c.lookup(Variable(layer.Other)); !isSet {
 			return invalid("the second store must be a known location: "+c.someNames(), "")
 		}
 	}
@@ -235,7 +235,8 @@ func (c *Config) openLayers(ctx context.Context, loc *namedLocation, isBucket bo
 // location is an account.
 func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, layers *Layers, isBucket bool) error {
 	parts := driver.LayerParts{Lookup: c.lookup}
-	if layer.Other != "" {
+	hasSecondStore := layer.Other != ""
+	if hasSecondStore {
 		if !isBucket {
 			return invalid("a location with the layer mirror or overlay must be one bucket",
 				"buckets of an account would share the other store")
