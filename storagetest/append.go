@@ -41,8 +41,8 @@ func appendCases() []Case {
 			Explanation: c.explanation,
 			Needs:       c.needs | appends | storage.ServerAppend,
 			run: func(t *T) {
-				// With 0, the store keeps all its features.
-				c.run(t, withoutFeatures(0))
+				const none = 0 // the store keeps all its features
+				c.run(t, withoutFeatures(none))
 			},
 		}
 		streamed := Case{

@@ -72,7 +72,8 @@ func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			report.fail(c)
-			if errors.Is(t.ctx.Err(), context.DeadlineExceeded) {
+			tookTooLong := errors.Is(t.ctx.Err(), context.DeadlineExceeded)
+			if tookTooLong {
 				t.Logf("the case was ended after %v: a call, or a loop of calls, does not end", maxTime)
 			}
 			t.Logf("rule %s: %s\n%v", c.Rule, c.Explanation, t.faults)

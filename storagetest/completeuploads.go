@@ -265,7 +265,7 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	remove := t.recordRemove(b, u.Key())
 	read := t.recordRead(b, u.Key())
 
-	// Each client makes its calls one after the other.
+	// Each client makes its calls one after the other, beside the other clients.
 	var clients [][]history.Recorded
 	for range completions {
 		clients = append(clients, []history.Recorded{t.recordComplete(t.continueUpload(b, u))})

@@ -393,7 +393,8 @@ func model(keys []string, prefix, delimiter, startAfter string) []string {
 		name := key
 		entry := key
 		head, _, hasDelimiter := strings.Cut(rest, delimiter)
-		if delimiter != "" && hasDelimiter {
+		isInFolder := delimiter != "" && hasDelimiter
+		if isInFolder {
 			name = prefix + head + delimiter
 			entry = ">" + name
 		}

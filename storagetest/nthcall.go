@@ -45,7 +45,8 @@ func nthCallCases() []Case {
 			Needs:       op.needs,
 			Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
 			run: func(t *T) {
-				op.withFaults(t, false)
+				const retries = false
+				op.withFaults(t, retries)
 			},
 		})
 
@@ -59,7 +60,8 @@ func nthCallCases() []Case {
 			Needs:       op.needs | op.settledBy(),
 			Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
 			run: func(t *T) {
-				op.withFaults(t, true)
+				const retries = true
+				op.withFaults(t, retries)
 			},
 		})
 	}
@@ -217,8 +219,8 @@ func (op operation) requirePermitted(t *T, name string, v faultResult) {
 	case op.many:
 		// Each object must be as before or as after. A line of a state is one object.
 		for line := range strings.SplitSeq(v.now, "\n") {
-			require.True(t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s",
-				name, line)
+			isKnown := strings.Contains(v.before, line) || strings.Contains(v.after, line)
+			require.True(t, isKnown, "%s: between: %s", name, line)
 		}
 	case storage.CodeOf(v.err) == storage.BodyFailed:
 		// A failure of the body must change nothing.

@@ -95,11 +95,11 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	require.Equal(t, row.start, offset, "%s %+v", key, row)
 	require.Equal(t, int64(len(row.want)), length, "%s %+v", key, row)
 
-	size := int64(10)
+	wantSize := int64(10)
 	if key == "empty" {
-		size = 0
+		wantSize = 0
 	}
-	require.Equal(t, size, reader.Attrs().Size, "Attrs must describe the whole object: %+v", row)
+	require.Equal(t, wantSize, reader.Attrs().Size, "Attrs must describe the whole object: %+v", row)
 	require.Equal(t, key, reader.Attrs().Key)
 
 	got, err := drain(t, reader)

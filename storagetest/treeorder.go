@@ -243,7 +243,8 @@ func listingOfATree(t *T) {
 
 			// ListPage begins at a token, so it is compared without a start.
 			want := model(aroundAFolder, prefix, delimiter, "")
-			got := t.pages(b, 3, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter))
+			const pageSize = 3
+			got := t.pages(b, pageSize, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter))
 			require.Equal(t, want, got, "prefix %q, delimiter %q, by ListPage", prefix, delimiter)
 		}
 	}

@@ -402,7 +402,7 @@ func putNumbered(t *T, b storage.Bucket, number int) {
 func readNumbered(t *T, b storage.Bucket) bool {
 	data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 	if errors.Is(err, storage.Changed) {
-		return true
+		return true // the object was replaced during the read
 	}
 	if err != nil {
 		t.Errorf("reading: %v", err)

@@ -95,7 +95,8 @@ func play(t *testing.T, c Config, seed int, calls []call, b, memory storage.Buck
 	}
 	for i := range callsOfASeed {
 		// Halfway, the test may replace the bucket.
-		if i == callsOfASeed/2 && c.Change != nil {
+		isHalfway := i == callsOfASeed/2
+		if isHalfway && c.Change != nil {
 			p.other = c.Change(t, p.other)
 			p.revisions = nil // the new bucket has other revisions
 			p.history = append(p.history, "  the bucket is replaced")
@@ -149,18 +150,21 @@ func (p *player) compare(what, key string, call func(b storage.Bucket) result) s
 
 // compareEach is like compare, for a call whose arguments differ between the two buckets.
 func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
-	other := call(p.other, false)
+	const inMemory = true
+	other := call(p.other, !inMemory)
 	// An unsupported call is not compared, so it is not made in memory.
 	if storage.CodeOf(other.err) == storage.Unsupported {
 		return ""
 	}
-	memory := call(p.memory, true)
+	memory := call(p.memory, inMemory)
 	p.history = append(p.history, "  "+what)
 
 	// If only one bucket reports a checksum, no checksum is compared.
 	want := memory.describe()
 	got := other.describe()
-	if len(checksum.FindAllString(want, -1)) != len(checksum.FindAllString(got, -1)) {
+	wantSums := checksum.FindAllString(want, -1)
+	gotSums := checksum.FindAllString(got, -1)
+	if len(wantSums) != len(gotSums) {
 		want = checksum.ReplaceAllString(want, "")
 		got = checksum.ReplaceAllString(got, "")
 	}

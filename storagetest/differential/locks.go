@@ -41,8 +41,10 @@ func setRetention(p *player) string {
 	if bypass {
 		opts = append(opts, storage.WithGovernanceBypass())
 	}
+
 	retention := storage.Retention{}
-	if !p.oneIn(3) {
+	ends := p.oneIn(3)
+	if !ends {
 		retention.Mode = choose(p, storage.Governance, storage.Governance, storage.Compliance)
 		retention.Until = p.retainUntil()
 	}

@@ -99,9 +99,11 @@ func (p *player) removeSeen(bypass bool) string {
 		return ""
 	}
 	current, err := p.memory.Attrs(p.ctx, rev.key)
-	if err == nil && current.Version == rev.memoryVersion {
+	isCurrent := err == nil && current.Version == rev.memoryVersion
+	if isCurrent {
 		return ""
 	}
+
 	what := fmt.Sprintf("Remove %q, version %s or %s, bypass %v", rev.key, rev.memoryVersion, rev.otherVersion, bypass)
 	return p.compareEach(what, "", func(b storage.Bucket, inMemory bool) result {
 		opts := []storage.RemoveOption{rev.version(inMemory)}

@@ -57,7 +57,8 @@ func withFault[T any](
 		if _, err := next(); err != nil {
 			return none, err
 		}
-		return none, fault.failure(call&Writes != 0)
+		mayHaveWritten := call&Writes != 0
+		return none, fault.failure(mayHaveWritten)
 	}
 	return next()
 }

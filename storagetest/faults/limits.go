@@ -219,7 +219,8 @@ func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}
 
 	// In a sequence, the last part comes with CompleteParts, so each of these must be whole units.
-	if d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0 {
+	isWhole := limits.Unit <= 0 || r.Size%limits.Unit == 0
+	if d.has(driver.SequentialParts) && !isWhole {
 		return driver.Part{}, limitError("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
 	if d.order != nil {

@@ -371,7 +371,8 @@ func (d *processDriver) source(ctx context.Context, call string, ref driver.Obje
 			return nil, err
 		}
 		defer body.Close()
-		if ref.Revision != "" && attrs.Revision != ref.Revision {
+		isOtherRevision := ref.Revision != "" && attrs.Revision != ref.Revision
+		if isOtherRevision {
 			return nil, storage.Changed
 		}
 		data, err := io.ReadAll(body)

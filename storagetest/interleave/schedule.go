@@ -298,7 +298,8 @@ func (s *schedule) next() bool {
 	}
 
 	requests := s.nextRequests()
-	if len(requests) > 0 {
+	canContinue := len(requests) > 0
+	if canContinue {
 		if s.step >= maxSteps {
 			s.fail(fmt.Sprintf("no end after %d requests", maxSteps))
 			return false

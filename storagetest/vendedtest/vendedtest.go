@@ -231,7 +231,8 @@ var rightsByName = []namedRight{
 func requireOnlyRight(t *testing.T, s Store, right namedRight) {
 	fill(t, s.Program)
 	credentials, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
-	if right.rights.List && !s.rights(ownPrefix).List {
+	cannotList := right.rights.List && !s.rights(ownPrefix).List
+	if cannotList {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 		return
 	}
