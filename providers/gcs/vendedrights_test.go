@@ -19,11 +19,24 @@ import (
 
 // A tokenService stands for Google's, and keeps the last request.
 type tokenService struct {
-	status  int
-	answer  string
-	url     string
-	request *http.Request
-	form    url.Values
+	status   int
+	answer   string
+	url      string
+	request  *http.Request
+	form     url.Values
+	response *closeRecorder // the body of the last response
+}
+
+// A closeRecorder is a response body that knows whether it was closed.
+type closeRecorder struct {
+	io.Reader
+	isClosed bool
+}
+
+// Close implements [io.Closer].
+func (c *closeRecorder) Close() error {
+	c.isClosed = true
+	return nil
 }
 
 // RoundTrip keeps the request and its form, and returns the answer.
@@ -37,11 +50,12 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.form, err = url.ParseQuery(string(body)); err != nil {
 		return nil, err
 	}
+	s.response = &closeRecorder{Reader: strings.NewReader(s.answer)}
 	return &http.Response{
 		StatusCode: s.status,
 		Header:     http.Header{"Content-Type": {"application/json"}},
 		Request:    r,
-		Body:       io.NopCloser(strings.NewReader(s.answer)),
+		Body:       s.response,
 	}, nil
 }
 
@@ -109,6 +123,27 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketReader"], `+listings+`},
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketWriter"], `+objects+`}
 	]}}`, service.form.Get("options"))
+}
+
+// Vend closes the token service's response, so that its connection can be used again.
+func TestVendClosesResponse(t *testing.T) {
+	tests := []struct {
+		name   string
+		status int
+		answer string
+	}{
+		{name: "a token", status: http.StatusOK, answer: restricted},
+		{name: "a refusal", status: http.StatusBadRequest, answer: `{"error":"invalid_request"}`},
+		{name: "no JSON", status: http.StatusOK, answer: "token"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service := &tokenService{status: tt.status, answer: tt.answer}
+			d := newVendingDriver(t, service, nil)
+			_, _ = d.vend(t.Context(), newVendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+			require.True(t, service.response.isClosed)
+		})
+	}
 }
 
 // Each right of Vend grants only the role that it needs.
