@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -156,4 +157,29 @@ func TestSweepLeavesStagedUploads(t *testing.T) {
 	s.SweepUploads(t.Context())
 	_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)
+}
+
+// withoutRecords is a service whose place for private objects, and so for records, was removed.
+type withoutRecords struct{ driver.ServiceDriver }
+
+// PrivateDriver implements [driver.PrivateDriver].
+func (withoutRecords) PrivateDriver(context.Context, string, bool) (driver.Driver, error) {
+	return nil, storage.BucketNotFound
+}
+
+// If another process has removed the records of an upload, its completion fails with NoSuchUpload.
+func TestCompletionWithoutRecords(t *testing.T) {
+	service := withoutRecords{newMemoryService()}
+	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
+	require.NoError(t, err)
+	s := newStore(t, service)
+	b, _, err := s.bucketOf(t.Context(), "photos")
+	require.NoError(t, err)
+	u := &state.Upload{ID: "1", Bucket: "photos", Key: "k"}
+	u.Object.Data = &uploadRecord{Staged: true}
+
+	uploads := &driverUploads{bucket: b}
+	attrs, err := uploads.complete(t.Context(), u, &driver.PutRequest{Key: "k"}, nil)
+	require.Nil(t, attrs)
+	require.Equal(t, state.NoUpload("1"), err)
 }
