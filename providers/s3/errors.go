@@ -28,7 +28,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	}
 	isOfCredentials := e.Code == storage.Unauthenticated
 	if s3error.IsKMS(err) || isOfCredentials {
-		// What is missing is neither an object nor a bucket.
+		// The key or the credentials are missing, not an object or a bucket.
 		return e
 	}
 
