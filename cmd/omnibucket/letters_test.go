@@ -7,28 +7,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Commands accept the short flags of cp, rm, du, rsync and gsutil.
+// Commands accept the short flags of cp, rm, du, rsync and gsutil, such as -R for -r.
 func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
-	bucket := newMemoryAddress(t)
-	s.setBox(bucket)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:d/a", "1")
 	s.put("box:d/s/b", "22")
+
+	// -R stands for -r.
 	require.Equal(t, "d/a\nd/s/b\n", s.ok("ls", "-R", "box:"))
 	s.ok("cp", "-R", "box:d", "box:e")
 	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
-
 	s.ok("mv", "-R", "box:e", "box:f")
-	// The letter n stands for a dry run.
+
+	// -n stands for --dry-run, so that box:f stays.
 	stdout, _ := s.exits(exitOK, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
-
 	_, stderr := s.exits(exitOK, "sync", "-n", "--delete", "box:d/", "box:f/")
 	require.Contains(t, stderr, "dry run")
 	require.Equal(t, "f/a\nf/s/b\n", s.ok("ls", "-r", "box:f"))
-	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
 
+	// du -s prints one line: 3 bytes in 2 objects.
+	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
 	s.exits(exitUsage, "du", "-s", "--depth", "1", "box:d")
+
 	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
 }
 
@@ -80,25 +82,27 @@ func TestInvalidCommandLines(t *testing.T) {
 	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
 }
 
-// --exclude "*" is refused. In the AWS CLI, a later --include would override it.
+// Commands refuse --exclude "*" beside --include, because it excludes everything. In the AWS CLI, a later --include
+// overrides it.
 func TestExcludeEverything(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"d/a.jpg": "1", "d/b.txt": "1"})
+	writeFiles(t, dir, map[string]string{"a.jpg": "1", "b.txt": "1"})
 
 	for _, pattern := range []string{"*", "**", "/*", "./**", "**/*"} {
 		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
-			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
+			args := append(command, "--exclude", pattern, "--include", "*.jpg", dir, newMemoryAddress(t))
 			_, stderr := s.exits(exitUsage, args...)
 			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else",
 				args)
 		}
 	}
-
-	_, stderr := s.exits(exitUsage, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
+	_, stderr := s.exits(exitUsage, "rm", "-r", "--exclude", "*", "--include", "*.txt", dir)
 	require.Contains(t, stderr, "every key")
-	s.ok("check", "--exclude", "*", filepath.Join(dir, "d"), newMemoryAddress(t))
-	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
+
+	// Without --include, or with a narrower pattern, --exclude is accepted.
+	s.ok("check", "--exclude", "*", dir, newMemoryAddress(t))
+	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", dir, newMemoryAddress(t))
 }
 
 // If a tree is given without --recursive, the error has a hint.

@@ -60,7 +60,7 @@ func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	}
 }
 
-// ls refuses flags that do not fit its argument.
+// ls refuses flags that do not fit its argument, and prints nothing.
 func TestLsRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -69,12 +69,12 @@ func TestLsRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"a limit of 0", 2, []string{"--limit", "0", bucket}},
-		{"buckets of a bucket", 2, []string{"--buckets", bucket}},
-		{"buckets of a key", 2, []string{"--buckets", bucket + "/a"}},
-		{"buckets in order of keys", 2, []string{"--buckets", "--start-after", "a", "mem://"}},
-		{"versions in the middle", 2, []string{"--versions", "--start-after", "a", bucket}},
-		{"versions of a bucket without versions", 1, []string{"--versions", bucket}},
+		{name: "a limit of 0", code: exitUsage, args: []string{"--limit", "0", bucket}},
+		{name: "buckets of a bucket", code: exitUsage, args: []string{"--buckets", bucket}},
+		{name: "buckets of a key", code: exitUsage, args: []string{"--buckets", bucket + "/a"}},
+		{name: "buckets after a key", code: exitUsage, args: []string{"--buckets", "--start-after", "a", "mem://"}},
+		{name: "versions after a key", code: exitUsage, args: []string{"--versions", "--start-after", "a", bucket}},
+		{name: "versions of a bucket without versions", code: exitFailure, args: []string{"--versions", bucket}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -36,20 +36,21 @@ func TestMbAndRb(t *testing.T) {
 
 			_, stderr := s.exits(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")
+
+			// A bucket with an object is not empty.
 			s.put(tt.object, "x")
 			_, stderr = s.exits(exitFailure, "rb", tt.address)
 			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
-
 			s.ok("rb", "--force", tt.address)
 			s.exits(exitNotFound, "rb", tt.address)
 			s.exits(exitNotFound, "rb", "--force", tt.address)
 
 			s.ok("mb", "--versioned", "--public", tt.address)
 			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", tt.address))
+			// A bucket with only old versions is not empty either.
 			for range 3 {
 				s.put(tt.objectWithVersioning, "x")
 			}
-			// From here on, the bucket has only old versions.
 			s.ok("rm", tt.objectWithVersioning)
 			s.exits(exitFailure, "rb", tt.address)
 			s.ok("rb", "--force", tt.address)

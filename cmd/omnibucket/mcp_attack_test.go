@@ -64,6 +64,8 @@ func TestMcpAgentStaysInTheFolder(t *testing.T) {
 			s.put("box:secret", outside)
 			s.put("box:notes2/secret", outside)
 			s.put("box:notes/a.txt", "inside")
+
+			// The agent is given the folder box:notes.
 			client := s.connectAgent("--allow=list,stat,read,write,move,remove", "--overwrite", "box:notes")
 			require.Equal(t, "inside", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
 
@@ -82,7 +84,8 @@ func TestMcpAgentStaysInTheFolder(t *testing.T) {
 					result, err := client.CallTool(t.Context(), &call)
 					require.NoError(t, err, name)
 
-					// A call may succeed, because most of these keys are those of objects in the folder.
+					// A call may succeed, because most of these keys are those of objects in the folder. But it must
+					// show nothing from outside.
 					for _, text := range []string{outside, "notes2", os.TempDir(), "root:"} {
 						require.NotContains(t, textOf(result), text, "%s: %s", call.Name, name)
 					}
@@ -92,6 +95,7 @@ func TestMcpAgentStaysInTheFolder(t *testing.T) {
 				callTool(t, client, "write", arguments{"key": "a.txt", "text": "inside", "overwrite": true})
 			}
 
+			// Nothing changed outside of the folder.
 			require.Equal(t, outside, s.ok("cat", "box:secret"))
 			require.Equal(t, outside, s.ok("cat", "box:notes2/secret"))
 			for _, key := range splitLines(s.ok("find", "box:")) {

@@ -194,18 +194,21 @@ func TestMcpReads(t *testing.T) {
 			putNotes(s)
 			client := s.connectAgent("box:notes")
 
+			// Read the attributes.
 			stat := callTool(t, client, "stat", arguments{"key": "a.txt"})
 			require.EqualValues(t, len("text of notes/a.txt"), stat["size"])
 			require.Equal(t, "text/plain; charset=utf-8", stat["contentType"])
 
+			// Read the whole text.
 			whole := callTool(t, client, "read", arguments{"key": "a.txt"})
 			require.Equal(t, "text of notes/a.txt", whole["text"])
 			require.NotContains(t, whole, "nextOffset")
 
-			// "notes/a.txt" begins at byte 8 of the text.
-			rest := arguments{"key": "a.txt", "offset": 8, "ifRevision": stat["revision"]}
+			// Read the rest of the text, from "notes/a.txt" on.
+			rest := arguments{"key": "a.txt", "offset": len("text of "), "ifRevision": stat["revision"]}
 			require.Equal(t, "notes/a.txt", callTool(t, client, "read", rest)["text"])
 
+			// Read an object without text, and one of bytes.
 			require.Empty(t, callTool(t, client, "read", arguments{"key": "empty.txt"})["text"])
 			require.Equal(t, true, callTool(t, client, "read", arguments{"key": "binary"})["binary"])
 		})
@@ -252,7 +255,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			s.put("box:a", "outside of the folder")
 			client := s.connectAgent("--allow=list,stat,read,write,move,remove", "box:notes/")
 
-			// Write a text and bytes.
+			// Write an object of text and one of bytes.
 			written := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})
 			require.Equal(t, "ä1", s.ok("cat", "box:notes/a.txt"))
 			callTool(t, client, "write", arguments{
@@ -274,16 +277,19 @@ func TestMcpChangesObjects(t *testing.T) {
 			failure = callRefusedTool(t, client, "move", arguments{"from": "none", "to": "d"})
 			require.Contains(t, failure, "object not found")
 
-			// Remove one object, another one of a known revision, and a missing one.
+			// Remove an object, but not with a wrong revision.
 			callTool(t, client, "remove", arguments{"key": "c/b.bin"})
 			failure = callRefusedTool(t, client, "remove", arguments{"key": "a.txt", "ifRevision": "x"})
 			require.Contains(t, failure, ": ")
+
+			// Remove an object with its revision, if the store has revisions.
 			remove := arguments{"key": "a.txt"}
-			// Not every store has revisions.
 			if revision := written["revision"]; revision != nil {
 				remove["ifRevision"] = revision
 			}
 			callTool(t, client, "remove", remove)
+
+			// A missing object can be removed.
 			callTool(t, client, "remove", arguments{"key": "a.txt"})
 			require.Empty(t, listKeys(t, client, nil))
 

@@ -88,21 +88,21 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	dst := newMemoryAddress(t) + "/dst"
 	s.put(src+"/in/a", "x")
 
+	// bounds.json is for four shards, and notbounds.txt is no such file.
 	dir := t.TempDir()
 	bounds := filepath.Join(dir, "bounds.json")
-	text := filepath.Join(dir, "text")
-
 	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
-	require.NoError(t, os.WriteFile(text, []byte("x"), 0o600))
+	notBounds := filepath.Join(dir, "notbounds.txt")
+	require.NoError(t, os.WriteFile(notBounds, []byte("x"), 0o600))
 
 	tests := []struct {
 		name string
 		code int
 		args []string
 	}{
-		{name: "another number", code: exitUsage, args: []string{"--shard", "0/5", "--shard-bounds", bounds}},
+		{name: "another number of shards", code: exitUsage, args: []string{"--shard", "0/5", "--shard-bounds", bounds}},
 		{name: "without --shard", code: exitUsage, args: []string{"--shard-bounds", bounds}},
-		{name: "another file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", text}},
+		{name: "another file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", notBounds}},
 		{name: "no file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", ""}},
 		{
 			name: "a missing file",
@@ -309,7 +309,7 @@ func (w *lineCanceler) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// If sync with a journal is interrupted, the next sync continues where it ended.
+// If sync with a journal, a record of the finished files, is interrupted, the next sync continues where it ended.
 func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
@@ -324,15 +324,16 @@ func TestSyncJournalContinues(t *testing.T) {
 	}
 	writeFiles(t, src, tree)
 
+	// The first sync is interrupted as soon as it has printed a line.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	args := []string{"sync", "-v", "--concurrency", "1", "--journal", journals, "--shard", "0/1", src, dst}
 	require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, &lineCanceler{1, cancel}, io.Discard)))
-
 	journalFiles, err := filepath.Glob(filepath.Join(journals, "journal-????????????????-0-of-1.json"))
 	require.NoError(t, err)
 	require.Len(t, journalFiles, 1)
 
+	// The second sync ends.
 	stdout, stderr := s.exits(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
 	// The first file was transferred before the interruption.

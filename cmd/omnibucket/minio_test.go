@@ -31,7 +31,7 @@ func newMinIOBucket(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
-// The commands work on a real server.
+// The commands create a bucket on a real server, work on its objects, and remove it.
 func TestRealServerCommands(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -42,7 +42,7 @@ func TestRealServerCommands(t *testing.T) {
 	report := filepath.Join(dir, "report.txt")
 	reportObject := bucket + "/report.txt" + parameters
 
-	// Create the bucket.
+	// Create the bucket, which does not exist at first.
 	s.exits(exitNotFound, "ls", bucket+parameters)
 	s.exits(exitNotFound, "stat", bucket+parameters)
 	s.ok("mb", bucket+parameters)
@@ -61,7 +61,6 @@ func TestRealServerCommands(t *testing.T) {
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
 	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", reportObject))
-
 	s.exits(exitNotFound, "cat", bucket+"/none"+parameters)
 	s.ok("cp", reportObject, back)
 	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
@@ -73,10 +72,10 @@ func TestRealServerCommands(t *testing.T) {
 	changes, _ := s.runSync("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
 	require.Len(t, changes, 3)
 
+	// With --delete, sync removes an object whose file was removed from the source.
 	require.NoError(t, os.Remove(filepath.Join(back, "photos", "3.jpg")))
 	changes, _ = s.runSync("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, []string{"deleted 3.jpg"}, changes)
-
 	s.runSync("--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
 
@@ -84,7 +83,6 @@ func TestRealServerCommands(t *testing.T) {
 	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))
 	s.ok("rm", "-r", "box:photos")
 	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
-
 	_, stderr := s.exits(exitFailure, "rb", "box:")
 	require.Contains(t, stderr, "bucket not empty")
 	s.ok("rm", "-r", "--all", "box:")
@@ -100,12 +98,14 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.ok("mb", "box:")
 
 	for _, key := range hostile {
-		upload := s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
-		status, body := sendSignedCurl(t, upload, key)
+		// Upload an object, whose content is its key, with the curl command that sign prints.
+		curlCommand := s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
+		status, body := sendSignedCurl(t, curlCommand, key)
 		require.Equal(t, http.StatusOK, status, body)
 		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
 		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
 
+		// Download it from a signed URL.
 		signedURL := strings.TrimSpace(s.ok("sign", "--literal", "--filename", key, "box:"+key))
 		status, body = get(t, signedURL)
 		require.Equal(t, http.StatusOK, status)
@@ -144,20 +144,21 @@ func TestRealServerVersions(t *testing.T) {
 	s.put("box:a", "second")
 	s.ok("rm", "box:a")
 
+	// The versions are listed from the newest to the oldest.
 	lines := splitLines(s.ok("ls", "--versions", "box:a"))
 	require.Len(t, lines, 3)
 	require.Equal(t, "removed", strings.Fields(lines[0])[0])
+	oldest := strings.Fields(lines[2])[1]
 
-	// The last line is that of the oldest version.
-	first := strings.Fields(lines[2])[1]
-	require.Equal(t, "first", s.ok("cat", "--version", first, "box:a"))
-	s.ok("cp", "--version", first, "box:a", "box:a")
+	// Read, restore and sign the oldest version.
+	require.Equal(t, "first", s.ok("cat", "--version", oldest, "box:a"))
+	s.ok("cp", "--version", oldest, "box:a", "box:a")
 	require.Equal(t, "first", s.ok("cat", "box:a"))
-
-	status, body := get(t, strings.TrimSpace(s.ok("sign", "--version", first, "box:a")))
+	status, body := get(t, strings.TrimSpace(s.ok("sign", "--version", oldest, "box:a")))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "first", body)
 
+	// rb --force removes all versions.
 	s.ok("rb", "--force", "box:")
 	s.exits(exitNotFound, "stat", "box:")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If source and destination are two addresses of one server, mv loses no object.
+// mv refuses to move an object to its own key at another address of the same server, so that no object is lost.
 func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -25,7 +25,8 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	s := newShell(t)
 	address := "s3://photos?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 	fillBox(t, s, address, "a", "tree/1", "tree/x/2")
-	// This is another name of the same server.
+
+	// "same:" is the same bucket, at another address of the server.
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
 
 	for _, args := range [][]string{

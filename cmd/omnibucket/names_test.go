@@ -226,7 +226,6 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "same", "b": "other", "tree/c": ""})
 	s.put(bucket+"/x/a", "same")
 	s.put(bucket+"/x/ab", "more")
-
 	fileA := filepath.Join(dir, "a")
 
 	for _, command := range []string{"diff", "check"} {
@@ -234,6 +233,7 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "1 the same, 0 different")
 
+		// "!" stands for an object that differs.
 		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", filepath.Join(dir, "b"))
 		require.Equal(t, "! a\n", stdout)
 		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
@@ -241,6 +241,7 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 
 		s.exits(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
 		s.exits(exitNotFound, command, fileA, bucket+"/x/none")
+
 		// An object cannot be compared with a folder.
 		_, stderr = s.exits(exitUsage, command, fileA, bucket+"/x/")
 		require.Contains(t, stderr, "two trees or two objects")

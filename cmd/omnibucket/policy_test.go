@@ -85,7 +85,7 @@ func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-// policy names the permissions that are only needed after a failure.
+// policy names on standard error the permissions that are only needed after a failed request.
 func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {

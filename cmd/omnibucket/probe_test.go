@@ -29,8 +29,8 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	s.ok("rb", bucket+parameters)
 }
 
-// If the profile in the address says that a condition fails under concurrent requests, which probe cannot see, the
-// report says so.
+// probe sends no concurrent requests. If the profile in the address says that a condition fails under such requests,
+// probe reports the condition as ignored.
 func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -40,8 +40,11 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 
 	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
+
+	// Without a profile, the condition is enforced.
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.ok("probe", address))
 
+	// The profile of Garage says that it fails under concurrent requests.
 	var report probeLine
 	require.NoError(t, json.Unmarshal([]byte(s.ok("probe", "--json", address+"&profile=garage")), &report))
 	require.Equal(t, "photos", report.Bucket)

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Versions are removed and brought back in batches of one request.
+// rb, expire and undelete send one request for a whole batch of versions.
 func TestVersionsInBatches(t *testing.T) {
 	const files = 30
 	tests := []struct {
@@ -42,6 +42,8 @@ func TestVersionsInBatches(t *testing.T) {
 				return time.Now().Add(time.Duration(clockOffset.Load()))
 			}})
 			s.ok("bucket", "--versioning", "on", "box:")
+
+			// Store the files.
 			dir := t.TempDir()
 			tree := map[string]string{}
 			for i := range files {
@@ -52,6 +54,7 @@ func TestVersionsInBatches(t *testing.T) {
 			if tt.removed {
 				s.ok("rm", "-r", "--all", "box:")
 			}
+
 			// From here on, all versions are older than a minute.
 			clockOffset.Store(int64(2 * time.Minute))
 			server.Reset()

@@ -363,7 +363,8 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 		{args: []string{"box:d/*"}, failedEvents: 3},
 		{args: []string{"box:d/1", "box:d/2"}, failedEvents: 0},
 	}
-	// From here on, nothing can be removed.
+
+	// The server refuses to remove anything.
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
 	for _, tt := range tests {
 		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)
@@ -372,6 +373,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 		require.Contains(t, stderr, "d/1")
 	}
 
+	// The server removes objects again.
 	server.ClearFaults()
 	stdout, _ := s.exits(exitOK, "rm", "-r", "--json", "box:d")
 	require.Equal(t, 3, strings.Count(stdout, `"event":"removed"`), stdout)

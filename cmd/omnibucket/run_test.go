@@ -377,7 +377,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 }
 
-// An error does not repeat credentials of an address, even if the address is in the variable of a location.
+// An error does not repeat credentials of an address, even if a variable such as OMNIBUCKET_PHOTOS has the address.
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	tests := []struct{ name, address string }{
@@ -391,7 +391,9 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
+			// "photos:a" stands for the address in this variable.
 			s.env["OMNIBUCKET_PHOTOS"] = tt.address
+
 			for _, address := range []string{tt.address, "photos:a"} {
 				_, stderr := s.exits(exitUsage, "cat", address)
 				require.NotContains(t, stderr, "hunter2")

@@ -42,6 +42,7 @@ func TestServeS3(t *testing.T) {
 
 // serve --s3 prints the credentials that it generates to standard error, and only there.
 func TestServeS3GeneratedCredentials(t *testing.T) {
+	// Serve until the first line is printed.
 	ctx, interrupt := context.WithCancel(t.Context())
 	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
@@ -52,9 +53,10 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-
 	interrupt()
 	require.Zero(t, <-exit)
+
+	// The line on standard output is the URL. The credentials are on standard error.
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+\n$`, line)
 	require.Equal(t, 1, strings.Count(errs.String(), "export AWS_SECRET_ACCESS_KEY="), errs.String())
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+strings.TrimSpace(line)+"\n")
@@ -169,12 +171,15 @@ func TestServeS3Fails(t *testing.T) {
 	}
 }
 
-// serve --s3 of a location stores its objects there as they are, so that it shares them with other programs.
+// serve --s3 stores objects in the given location as they are, so that other programs can read and write them there.
 func TestServeS3OverALocation(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	dir := filepath.ToSlash(t.TempDir())
-	tests := []struct{ name, location, bucket string }{
+	tests := []struct {
+		name, location string
+		bucket         string // address of the bucket "photos" for other programs
+	}{
 		{name: "a path", location: dir + "/made", bucket: "file://" + dir + "/made/photos#"},
 		{name: "an address", location: "file://" + dir + "/made", bucket: "file://" + dir + "/made/photos#"},
 		{name: "another store", location: "mem://", bucket: "mem://photos/"},
@@ -185,6 +190,7 @@ func TestServeS3OverALocation(t *testing.T) {
 			url := s.serveS3("--create", "photos", tt.location)
 			parameters := "?path_style=true&region=us-east-1&endpoint=" + url
 
+			// Another program sees what clients of S3 store.
 			s.put("s3://photos/folder/a.txt"+parameters, "hello")
 			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
 			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"))

@@ -41,14 +41,14 @@ func TestServeUI(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "<!doctype html>")
 
+	// The page lists the folders of its bucket.
 	_, body = askPage(t, "GET", page+"api/info", "")
 	var info struct {
-		One   string
+		One   string // name of the only bucket
 		Write bool
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
 	require.False(t, info.Write)
-
 	query := "bucket=" + url.QueryEscape(info.One)
 	_, body = askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"2026/"`)
@@ -57,10 +57,11 @@ func TestServeUI(t *testing.T) {
 	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+query, "x")
 	require.Equal(t, http.StatusForbidden, status)
 
-	u, err := url.Parse(page)
+	// Without the path of the page, nothing is found.
+	pageURL, err := url.Parse(page)
 	require.NoError(t, err)
 	for _, path := range []string{"/", "/api/info", "/x/", "/2026/a.txt"} {
-		status, _ = askPage(t, "GET", "http://"+u.Host+path, "")
+		status, _ = askPage(t, "GET", "http://"+pageURL.Host+path, "")
 		require.Equal(t, http.StatusNotFound, status, "%s without the token", path)
 	}
 }
@@ -115,32 +116,38 @@ func TestServeUILinks(t *testing.T) {
 	s.put(bucket+"#public/a.txt", "text")
 	page := s.serve("--ui", "--write", bucket+"#public/")
 
+	// Ask for a link that is valid for a minute.
 	linkRequest, err := json.Marshal(map[string]any{"bucket": bucketOfPage(t, page), "key": "a.txt", "seconds": 60})
 	require.NoError(t, err)
 	status, body := askPage(t, "POST", page+"api/link", string(linkRequest))
 	require.Equal(t, http.StatusOK, status, body)
 	var link struct{ URL string }
 	require.NoError(t, json.Unmarshal([]byte(body), &link))
+
+	// The link does not show the token of the page, which is http://host/token/.
 	token := strings.Split(page, "/")[3]
 	require.NotContains(t, link.URL, token)
 
+	// The link returns the object.
 	status, body = get(t, link.URL)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "text", body)
 }
 
-// The page serves the bytes of an object from another origin than its own.
+// The page shows an object from another origin than its own, so that scripts in the object cannot use the page.
 func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a.pdf", "%PDF-1.7")
 	page := s.serve("--ui", bucket)
 
+	// Ask for the URL that shows the object.
 	query := "key=a.pdf&bucket=" + url.QueryEscape(bucketOfPage(t, page))
 	_, body := askPage(t, "GET", page+"api/object?"+query, "")
 	var object struct{ View string }
 	require.NoError(t, json.Unmarshal([]byte(body), &object))
 
+	// It has another host and port than the page.
 	pageURL, err := url.Parse(page)
 	require.NoError(t, err)
 	viewURL, err := url.Parse(object.View)

@@ -25,7 +25,7 @@ func TestSignPrintsAURL(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
 
-// sign prints a curl command for an upload.
+// sign --upload prints a curl command that a shell can run, whatever the key is.
 func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
 	s.setBox(newMemoryAddress(t) + signingBase)
@@ -38,10 +38,12 @@ func TestSignUploadIsACurlCommand(t *testing.T) {
 			require.Equal(t, []string{"curl", "-T", "FILE"}, words[:3])
 			require.Contains(t, words, "Content-Type: text/plain")
 
+			// The last word is the URL.
 			address := words[len(words)-1]
 			require.True(t, strings.HasPrefix(address, "http://127.0.0.1:1/.signed/"), address)
 			require.NotContains(t, address, " ")
 
+			// curl expands brackets and braces of a URL, except with --globoff.
 			if strings.ContainsAny(address, "[]{}") {
 				require.Contains(t, words, "--globoff")
 			}

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sync keeps a cache of the files that were equal, but not with --verify or --dry-run.
+// sync writes a cache file about the files that are the same, but not with --verify or --dry-run.
 func TestSyncVerify(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -29,10 +29,12 @@ func TestSync(t *testing.T) {
 	back := filepath.Join(t.TempDir(), "new", "tree")
 	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
 
+	// Sync a directory to a bucket.
 	changes, report := s.runSync("-v", "--exclude", "**/*.tmp", dir, first+"/site")
 	require.Equal(t, []string{"transferred a", "transferred b/c", "transferred e é/f?"}, changes)
 	require.Regexp(t, `^3 transferred \(3 B\), 0 the same in \S+, .+/s\n$`, report)
 
+	// Sync this bucket to another one, and that one to a directory.
 	_, report = s.runSync(first+"/site", second+"#copy/")
 	require.Contains(t, report, "3 transferred")
 	_, report = s.runSync(second+"#copy", back)
@@ -42,6 +44,8 @@ func TestSync(t *testing.T) {
 	// Copies of copies are still the same.
 	_, report = s.runSync(back, first+"/site/")
 	require.Contains(t, report, "0 transferred (0 B), 3 the same")
+
+	// Only b/c and b/d.tmp are included.
 	_, report = s.runSync("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
 	require.Contains(t, report, "2 transferred")
 
@@ -76,7 +80,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
-
+	// The source has none of these files, so that --delete removes those that the patterns leave in.
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
 	}
@@ -180,16 +184,17 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	dir := t.TempDir()
 	empty := t.TempDir()
 	s.put(bucket+"/photos/b", "b")
-	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
 	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
+	// "misspelled:" stands for a folder that does not exist.
+	s.env["OMNIBUCKET_MISSPELLED"] = bucket + "/phtoos"
 
 	tests := []struct {
 		name, source string
 		code         int // exit code without --delete
 	}{
 		{name: "a misspelled folder", source: bucket + "/phtoos", code: exitNotFound},
-		{name: "a name of such a folder", source: "bk:", code: exitOK},
-		{name: "a folder below it", source: "bk:2026/", code: exitNotFound},
+		{name: "a name of such a folder", source: "misspelled:", code: exitOK},
+		{name: "a folder below it", source: "misspelled:2026/", code: exitNotFound},
 		{name: "an empty bucket", source: "mem://empty-source-of-a-sync", code: exitOK},
 		{name: "an empty directory", source: empty, code: exitOK},
 		{name: "an empty directory as a bucket", source: "file://" + filepath.ToSlash(empty), code: exitOK},
@@ -198,8 +203,10 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			writeFiles(t, dir, map[string]string{"a": "a"})
-			for _, extra := range [][]string{nil, {"--dry-run"}} {
-				args := append([]string{"sync", "--delete"}, extra...)
+
+			// sync --delete fails and removes nothing from a directory or a bucket.
+			for _, flags := range [][]string{nil, {"--dry-run"}} {
+				args := append([]string{"sync", "--delete"}, flags...)
 				stdout, stderr := s.exits(exitNotFound, append(args, tt.source, dir)...)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")
@@ -212,6 +219,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			// Without --delete, only a missing folder is an error.
 			s.exits(tt.code, "sync", tt.source, dir)
 
+			// With --empty-source, sync removes what the source does not have.
 			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
 			require.Contains(t, report, "1 deleted")
 			require.NoFileExists(t, filepath.Join(dir, "a"))
@@ -320,6 +328,8 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	s.setBox(newMemoryAddress(t))
+
+	// "none:" is a name that stands for no bucket.
 	for _, args := range [][]string{
 		{"--resume", ""},
 		{"--backup-dir", ""},
@@ -334,8 +344,9 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 		s.exits(exitUsage, append([]string{"sync", "files", "box:in"}, args...)...)
 	}
 
+	// Nothing was written.
 	require.NoDirExists(t, "box:")
-	// Nothing was copied.
 	s.exits(exitNotFound, "ls", "box:in")
+
 	s.exits(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
 }

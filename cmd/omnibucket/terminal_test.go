@@ -98,6 +98,8 @@ func TestTerminalProgress(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w.t = t
 			w.types("clear; "+tt.command+"; echo exit=$?", "Enter")
+
+			// Wait until the bar is shown, and then until the command has ended.
 			screen := w.shows("progress", func(screen string) bool {
 				return strings.Contains(screen, tt.shows) && strings.Contains(screen, "MiB/s, ETA 0:0")
 			})

@@ -24,6 +24,7 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
 
+	// The backup has the same files as the bucket.
 	backup := t.TempDir()
 	keys := []string{"a-b", "a.json", "a/1", "a/2", "a/3", "z"}
 	for _, key := range keys {
@@ -41,7 +42,7 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
 
-	// With the profile, no command relies on the order of the server.
+	// With the profile, no command relies on the order of the server, and sync deletes nothing.
 	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
 	s.exits(exitOK, "sync", "--delete", "box:", backup)
 	for _, key := range keys {
@@ -72,8 +73,8 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	server := startS3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
 	for _, goodPages := range []int{0, 1} {
+		// The listing has two pages, and the one after the good ones fails.
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
-		// The listing has two pages.
 		fault.Skip = goodPages
 		for _, args := range [][]string{
 			{"ls", "-r", "box:in"},
@@ -112,6 +113,8 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
 	dir := t.TempDir()
 	s.put("box:in/a", "0123456789")
+
+	// Each download has one wrong byte.
 	server.Inject(s3server.FlipAt("GetObject", 3))
 
 	for _, args := range [][]string{
@@ -126,6 +129,7 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 		require.Empty(t, entries, args)
 	}
 
+	// mv has not removed its source either.
 	server.ClearFaults()
 	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
 }

@@ -165,7 +165,7 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 // Every command works with folders that the consoles of S3 and Google create: objects whose keys end in a slash.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
-	newMarkedBox(t, s, "mark/inner/")
+	newMarkedBox(t, s, "mark/inner/") // a bucket with a folder that has no other objects
 	s.put("box:mark/x", "x")
 	dir := t.TempDir()
 
@@ -232,6 +232,8 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	bucket := "file://" + filepath.ToSlash(dir) + "/kept"
 	s.ok("mb", "--versioned", "--public", bucket)
 	s.put(bucket+"#a", "one")
+
+	// The first signature creates a key.
 	s.ok("sign", bucket+signingBase+"#a")
 	keyFile := filepath.Join(dir, "kept", ".omnibucket", "signing.key")
 	key := readFile(t, keyFile)
@@ -242,6 +244,7 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
 	require.Equal(t, key, readFile(t, keyFile))
 
+	// The bucket still has versions, so that a removed object can be brought back.
 	s.ok("rm", bucket+"#a")
 	s.exits(exitOK, "undelete", bucket+"#a")
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
@@ -302,9 +305,9 @@ func TestBucketSettingsInMemory(t *testing.T) {
 func TestCpTemporaryFileVanishes(t *testing.T) {
 	dir := t.TempDir()
 	process, stdin, _ := startProcess(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
-	staged := filepath.Join(dir, ".omnibucket", "tmp")
+	temporary := filepath.Join(dir, ".omnibucket", "tmp")
 
-	// Write until there is a temporary file.
+	// Send content to cp until it has created its temporary file.
 	const tooMuch = 1 << 30
 	written := 0
 	for {
@@ -312,13 +315,14 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 		require.NoError(t, err)
 		written += n
 		require.Less(t, written, tooMuch, "the upload must stage its first bytes")
-		entries, err := os.ReadDir(staged)
+		entries, err := os.ReadDir(temporary)
 		if err == nil && len(entries) > 0 {
 			break
 		}
 	}
 
-	require.NoError(t, os.RemoveAll(staged))
+	// Remove the file before the content ends.
+	require.NoError(t, os.RemoveAll(temporary))
 	require.NoError(t, stdin.Close())
 	require.Equal(t, exitFailure, waitForExit(t, process))
 	newShell(t).exits(exitNotFound, "stat", "file://"+filepath.ToSlash(dir)+"#a")
@@ -345,23 +349,26 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 
 // A process that may open 256 files can write into many buckets at once, each a local directory.
 func TestOpenFilesOfManyBuckets(t *testing.T) {
+	const buckets = 8
+	const uploads = 20 // into each bucket
 	var commands strings.Builder
-	for range 8 {
+	for range buckets {
 		bucket := newDirectoryAddress(t)
-		for i := range 20 {
+		for i := range uploads {
 			fmt.Fprintf(&commands, "cp main_test.go %s#%d\n", bucket, i)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "commands")
 	require.NoError(t, os.WriteFile(file, []byte(commands.String()), 0o600))
 
+	// The test binary behaves as the program omnibucket if the variable asProgram is set.
 	program, err := os.Executable()
 	require.NoError(t, err)
 	process := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
 	process.Env = append(os.Environ(), asProgram+"=1")
 	output, err := process.CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.Contains(t, string(output), "160 commands, 0 failed")
+	require.Contains(t, string(output), fmt.Sprintf("%d commands, 0 failed", buckets*uploads))
 }
 
 // A file is synced to the disk before it gets its name, and its directory afterwards, so that a power failure leaves

@@ -118,18 +118,22 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	lines := bufio.NewReader(stdout)
 	require.Equal(t, 1, nextSummary(t, lines).Transferred)
 
-	writeFiles(t, dir, map[string]string{`bad\name`: "2"}) // no key has a backslash
+	// A file cannot be stored, because no key has a backslash.
+	writeFiles(t, dir, map[string]string{`bad\name`: "2"})
 	require.Equal(t, 1, nextSummary(t, lines).Failed)
+
+	// With another name, it can be stored.
 	require.NoError(t, os.Rename(filepath.Join(dir, `bad\name`), filepath.Join(dir, "good")))
 	require.Equal(t, 1, nextSummary(t, lines).Transferred)
 
+	// Without the directory, nothing is left to watch.
 	require.NoError(t, os.RemoveAll(dir))
 	_, err := io.Copy(io.Discard, lines)
 	require.NoError(t, err)
-	require.Equal(t, exitNotFound, waitForExit(t, process)) // nothing is left to watch
+	require.Equal(t, exitNotFound, waitForExit(t, process))
 }
 
-// sync --watch refuses sources and flags that it cannot watch.
+// sync --watch refuses a source in a bucket, which it cannot watch, and flags that it does not support.
 func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)

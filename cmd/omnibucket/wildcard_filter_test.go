@@ -13,9 +13,9 @@ func TestFiltersWithWildcards(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	fillBox(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
 	s.env["OMNIBUCKET_IN"] = bucket + "/in"
+
 	// Each form of the pattern leaves these keys.
 	want := []string{"in/other/c", "in/top"}
-
 	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {
 		for _, args := range [][]string{
 			{"ls", "-r", "box:in/*"},
@@ -33,6 +33,7 @@ func TestFiltersWithWildcards(t *testing.T) {
 	require.Equal(t, "in/other/\nin/top\n", s.ok("ls", "box:in/*", "--exclude", "keep/"))
 	require.NotContains(t, s.ok("tree", "box:in/*", "--exclude", "keep/**"), "deep")
 
+	// Remove and copy all but the excluded keys.
 	s.ok("rm", "-r", "box:in/*", "--exclude", "keep/")
 	require.Equal(t, "in/keep/a\nin/keep/deep/b\n", s.ok("ls", "-r", "box:in"))
 	s.ok("cp", "-r", "in:*", "box:copy/", "--exclude", "/keep/a")

@@ -264,7 +264,6 @@ func TestWildcardsOfAPath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "sub/1.jpg": "1", "sub/deep/2.jpg": "2"})
-
 	bucket := newMemoryAddress(t)
 
 	// Wildcards match in one directory, or with ** at any depth.
@@ -273,6 +272,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	s.ok("cp", "./**/*.jpg", bucket+"/all/")
 	require.Equal(t, "all/a.jpg\nall/b.jpg\nall/sub/1.jpg\nall/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/all"))
 
+	// Other commands expand them, too.
 	s.ok("mv", "-r", "./s*", bucket+"/moved/")
 	require.Equal(t, "moved/sub/1.jpg\nmoved/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/moved"))
 	require.NoFileExists(t, "sub/1.jpg")
@@ -285,8 +285,9 @@ func TestWildcardsOfAPath(t *testing.T) {
 	s.ok("rm", "./*.png")
 	require.NoFileExists(t, "c.png")
 
+	// A file has exactly this name, so that the class [x] does not match x.txt.
 	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
-	s.ok("cp", "[x].txt", bucket) // a file of this name exists
+	s.ok("cp", "[x].txt", bucket)
 	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
 
 	// Even a file whose name is an asterisk comes before the pattern.
@@ -296,7 +297,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	require.Equal(t, "x", s.ok("cat", "./[x].txt"), "only the file of this name was removed")
 }
 
-// A command lists only keys with the literal prefix of its wildcards, and not the whole folder.
+// A command lists only keys that begin with the text before its first wildcard, and not the whole folder.
 func TestWildcardsLimitTheListing(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -350,7 +351,7 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 			destination: "a/new/",
 			want:        "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3",
 		},
-		{name: "one level up", source: "a/*", want: "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
+		{name: "one level up", source: "a/*", destination: "", want: "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
 		{
 			name:        "into the folder above",
 			source:      "a/sub/deep/*",
@@ -370,8 +371,10 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 				s := newShell(t)
 				dir := t.TempDir()
 				t.Chdir(dir)
+				// "./" and "box:" are the same directory, as a path and as a bucket.
 				s.setBox("file://" + filepath.ToSlash(dir))
 				writeFiles(t, dir, map[string]string{"a/1": "1", "a/2": "2", "a/sub/sub/3": "3", "a/sub/deep/4": "4"})
+
 				s.ok("cp", base+tt.source, base+tt.destination)
 				require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", "box:")))
 			})
