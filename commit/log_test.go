@@ -328,19 +328,20 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.Equal(t, []string{foreignKey, entryKey(4), markKey}, foldermarker.Keys(t, bucket))
 }
 
-// Append calls next again with the new last entry if others append and trim while the writer is
-// paused.
+// Append calls its function again, with the number of the new last entry, if another writer appends and trims while
+// the function runs.
 func TestAppendOfAPausedWriter(t *testing.T) {
 	paused, bucket := newMemoryLog(t)
-	other := newLog(t, bucket)
+	active := newLog(t, bucket)
 	appendText(t, paused, "a")
 
-	var lasts []int64 // the arguments of next
+	// During the first call of the function, the active writer appends three entries and trims the log.
+	var lasts []int64 // the arguments of the function
 	number, err := paused.Append(t.Context(), func(last int64) ([]byte, error) {
 		lasts = append(lasts, last)
 		if len(lasts) == 1 {
-			appendText(t, other, "b", "c", "d")
-			require.NoError(t, other.Trim(t.Context(), 3))
+			appendText(t, active, "b", "c", "d")
+			require.NoError(t, active.Trim(t.Context(), 3))
 		}
 		return []byte("late"), nil
 	})
@@ -348,7 +349,7 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 	require.Equal(t, []int64{1, 4}, lasts)
 	require.EqualValues(t, 5, number)
 
-	got, err := readTexts(t.Context(), other, 4)
+	got, err := readTexts(t.Context(), active, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "late"}, got)
 }
@@ -432,17 +433,17 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	}
 }
 
-// Append of a Log that was not used comes after the last entry, if others appended and removed
-// entries meanwhile.
+// If a writer was idle while another one appended and removed entries, its next entry still comes after the last one.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, bucket := newMemoryLog(t)
-		other := newLog(t, bucket)
+		active := newLog(t, bucket)
 		appendText(t, idle, "a")
-		appendText(t, other, "b", "c", "d")
-		removeEntries(t, other, 3)
+		appendText(t, active, "b", "c", "d")
+		removeEntries(t, active, 3) // "a", "b" and "c"
 		time.Sleep(time.Hour)
 
+		// The last entry is "d", with the number 4.
 		number, err := idle.Append(t.Context(), func(last int64) ([]byte, error) {
 			require.EqualValues(t, 4, last)
 			return []byte("e"), nil
