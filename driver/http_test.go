@@ -64,7 +64,8 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// The error of SendWrite is OutcomeUnknown if the request may have taken effect, and shows no signature.
+// The error of SendWrite is OutcomeUnknown if the request may have taken effect. It does not show the signature in the
+// URL.
 func TestWriteSetsUnknown(t *testing.T) {
 	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: errors.New("the disk failed")}
 	tests := []struct {
@@ -89,7 +90,7 @@ func TestWriteSetsUnknown(t *testing.T) {
 			want:        storage.Unavailable,
 			wantUnknown: true,
 		},
-		{name: "no response", handler: cutOff, want: storage.Unavailable, wantUnknown: true},
+		{name: "closed without a response", handler: cutOff, want: storage.Unavailable, wantUnknown: true},
 		{name: "body that fails", handler: cutOff, body: failingBody{bodyFailed}, want: storage.BodyFailed},
 	}
 	transports := []struct {

@@ -56,24 +56,25 @@ func carries(t reflect.Type, visited map[reflect.Type]bool) bool {
 
 // The comment of Layer lists each method of Driver whose parameters or results can carry bytes of an object.
 func TestLayerListIsComplete(t *testing.T) {
+	// Find the methods whose parameters or results can carry bytes.
 	var want []string
 	methods := reflect.TypeFor[driver.Driver]()
 	for i := range methods.NumMethod() {
-		m := methods.Method(i)
-		if m.Name == "Describe" || m.Name == "BeginParts" { // the request of BeginParts has no body
+		method := methods.Method(i)
+		if method.Name == "Describe" || method.Name == "BeginParts" { // the request of BeginParts has no body
 			continue
 		}
-		if signatureCarries(m.Type) {
-			want = append(want, m.Name)
+		if signatureCarries(method.Type) {
+			want = append(want, method.Name)
 		}
 	}
+	slices.Sort(want)
 
-	// The comment says: "must override Put, Get and ...".
+	// Find those that the comment lists: "must override Get, Put and ...".
 	_, list, _ := strings.Cut(commentOfLayer(t), "must override ")
 	list, _, _ = strings.Cut(list, ".")
 	listed := regexp.MustCompile(`[A-Z]\w+`).FindAllString(list, -1)
 
-	slices.Sort(want)
 	require.Equal(t, want, listed)
 }
 
