@@ -232,7 +232,7 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
 					require.NoError(t, err)
 
-					// src is the same bucket, but each request for tags first changes the object.
+					// src is the same bucket, but before it reads tags, another client changes the object.
 					changing := &tagsAfter{d, func() { tt.change(t, bucket) }}
 					src := engine.New(changing, store.opts...)
 
@@ -270,7 +270,10 @@ func newFailingTags(t *testing.T, code storage.Code) storage.Bucket {
 func TestCopyWithoutPermissionForTags(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		t.Run(fmt.Sprint("streamed ", streamed), func(t *testing.T) {
+			// The object has a tag, which src fails to read.
 			src := newFailingTags(t, storage.PermissionDenied)
+
+			// A copy into another store is streamed.
 			dst := src
 			if streamed {
 				dst = memstore.New()
@@ -307,7 +310,8 @@ func TestCopySourcePreconditionFailed(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		for _, failing := range []string{"Get", "Head"} {
 			t.Run(fmt.Sprintf("%s, streamed %v", failing, streamed), func(t *testing.T) {
-				refused := false // whether the failing call was made
+				// The first call of Get or of Head fails.
+				refused := false
 				failOnce := func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == failing && !refused {
 						refused = true
@@ -329,7 +333,7 @@ func TestCopySourcePreconditionFailed(t *testing.T) {
 
 				_, err = storage.Copy(t.Context(), dst, "to", src, "k", storage.IfAbsent())
 				if !refused {
-					// This copy does not make the call that would fail.
+					// This kind of copy does not make the call.
 					require.NoError(t, err)
 					return
 				}

@@ -37,7 +37,7 @@ func TestCloseTwice(t *testing.T) {
 	_, err = bucket.Attrs(t.Context(), "p/k")
 	require.NoError(t, err)
 
-	// Both calls return the error of the driver.
+	// Both calls of Close return the error of the driver.
 	for range 2 {
 		err = storage.Close(bucket)
 		require.ErrorIs(t, err, storage.Internal)
@@ -49,7 +49,7 @@ func TestCloseTwice(t *testing.T) {
 	}
 	require.Equal(t, 1, closer.closed)
 
-	// After Close, each call fails.
+	// After Close, each call of the bucket or its view fails.
 	calls := map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },

@@ -194,14 +194,14 @@ func (l *limitedBody) Close() error {
 func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	const verySlow = 10e6 // bytes a second of a connection
 	content := textOf(32 * mebibyte)
-	for most := int64(1); most <= 8; most++ {
-		t.Run(fmt.Sprintf("%d connections", most), func(t *testing.T) {
+	for maxOpen := int64(1); maxOpen <= 8; maxOpen++ {
+		t.Run(fmt.Sprintf("%d connections", maxOpen), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// The connections are so slow that a download tries to open more.
 				injector := faults.New(faults.SlowBody(verySlow))
 				var open atomic.Int64
 				few := driver.WithLayer(func(next driver.Driver) driver.Driver {
-					return connectionLimit{next, most, &open}
+					return connectionLimit{next, maxOpen, &open}
 				})
 				bucket := memstore.New(driver.WithLayer(injector.Layer()), few)
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(content))
@@ -220,7 +220,7 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, content == string(got))
 
-				// Each body is closed.
+				// No connection is left open.
 				require.Zero(t, open.Load())
 			})
 		})
@@ -230,13 +230,14 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 // Many downloads that share one BufferLimit are not much slower than over one connection each.
 func TestDownloadManyAtOnce(t *testing.T) {
 	const downloadCount = 50
-	const overOneConnection = 420 * time.Millisecond // 16 MiB at 40 MB/s
+	const objectSize = 16 * mebibyte
+	const overOneConnection = 420 * time.Millisecond // objectSize at slowConnection, 40 MB a second
 	const notMuchSlower = overOneConnection + 180*time.Millisecond
-	for _, limit := range []int64{1 * mebibyte, 32 * mebibyte, 128 * mebibyte} {
-		t.Run(fmt.Sprintf("%d MiB", limit/mebibyte), func(t *testing.T) {
+	for _, maxBytes := range []int64{1 * mebibyte, 32 * mebibyte, 128 * mebibyte} {
+		t.Run(fmt.Sprintf("%d MiB", maxBytes/mebibyte), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				buffers := &storage.BufferLimit{Max: limit}
-				bucket, _ := newThrottledBucket(t, slowConnection, 16*mebibyte, storage.WithBufferLimit(buffers))
+				buffers := &storage.BufferLimit{Max: maxBytes}
+				bucket, _ := newThrottledBucket(t, slowConnection, objectSize, storage.WithBufferLimit(buffers))
 
 				start := time.Now()
 				var downloads sync.WaitGroup
@@ -269,12 +270,12 @@ func TestDownloadRemembersConnections(t *testing.T) {
 			return time.Since(start)
 		}
 
-		// The second download is at least a fifth faster.
+		// The second download begins with more connections, and is at least a fifth faster.
 		first := download()
 		second := download()
 		require.Less(t, second, first*8/10)
 
-		// After six minutes, the number of connections is forgotten.
+		// After six minutes, the number of connections is forgotten, and a download is as slow as the first one.
 		time.Sleep(6 * time.Minute)
 		require.Equal(t, first, download())
 	})

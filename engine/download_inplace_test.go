@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// WriteTo of a parallel Reader writes to a file from the file's offset on, even with O_APPEND, and moves the offset to
-// the end of what it wrote.
+// WriteTo of a Reader with several connections writes to a file from the file's offset on, even with O_APPEND. It moves
+// the offset to the end of what it wrote.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
 	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
@@ -27,9 +27,9 @@ func TestWriteToAFileInPlace(t *testing.T) {
 
 	tests := []struct {
 		name  string
-		flags int
+		flags int // of the file
 		opts  []storage.DownloadOption
-		read  int64 // bytes that are read before
+		read  int64 // bytes that are read before WriteTo
 		want  []byte
 	}{
 		{name: "the whole object", want: content},
@@ -63,9 +63,11 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), written)
 
-			// The offset of the file is at the end of the bytes of WriteTo.
+			// The offset of the file is at the end of these bytes.
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
+
+			// Nothing is left to read.
 			_, err = reader.Read(make([]byte, 1))
 			require.Equal(t, io.EOF, err)
 			require.NoError(t, reader.Close())
@@ -208,10 +210,11 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		const skipped = 1000 // bytes that are read before WriteTo
 		limit := &storage.BufferLimit{Max: mebibyte}
 		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
+
+		// WriteTo must write behind this text.
 		path := filepath.Join(t.TempDir(), "to")
 		file, err := os.Create(path)
 		require.NoError(t, err)
-		// WriteTo must write behind this text.
 		_, err = file.WriteString("before")
 		require.NoError(t, err)
 
@@ -224,15 +227,16 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		written, err := reader.WriteTo(file)
 		require.NoError(t, err)
 		require.EqualValues(t, size-skipped, written)
+
+		// The offset of the file is at the end of these bytes.
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
+		require.NoError(t, file.Close())
 
 		// Only a parallel download makes more requests than this.
 		const manyRequests = 5
 		require.Greater(t, injector.Count(faults.Get), manyRequests)
-
-		require.NoError(t, file.Close())
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.True(t, "before"+textOf(size)[skipped:]+"after" == string(got))

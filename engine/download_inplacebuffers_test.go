@@ -66,8 +66,9 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 
 		// The store has a large object, and delivers no byte.
+		const moreThanMax = 1 << 14
 		store := &silent{Driver: &oneObject{}}
-		reader, err := New(store).Download(ctx, "k", storage.WithConcurrency(1<<14))
+		reader, err := New(store).Download(ctx, "k", storage.WithConcurrency(moreThanMax))
 		require.NoError(t, err)
 
 		// WriteTo sends requests until it has to wait for bytes.
@@ -79,7 +80,7 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, maxConcurrency, store.requests.Load())
 
-		// The end of ctx ends the download.
+		// When ctx ends, the download ends.
 		cancel()
 		require.ErrorIs(t, <-done, storage.Canceled)
 		require.NoError(t, reader.Close())

@@ -265,17 +265,19 @@ func TestListFolderOrderInCircleEnds(t *testing.T) {
 // A listing ends with Unavailable if the tokens of the driver's pages repeat, or if its pages only have keys outside
 // of the prefix.
 func TestListInCircleEnds(t *testing.T) {
+	// A growing token is new on each page. The function alternate returns two tokens in turn.
 	growing := func(n int) string { return strings.Repeat("x", n) }
 	list := func(ctx context.Context, bucket storage.Bucket) error {
 		return iterate(bucket.List(ctx, storage.WithPrefix("p/")))
 	}
+
+	// A listing ends after 100 pages without a new entry, or earlier if tokens repeat.
 	tests := []struct {
 		name  string
-		token func(int) string
+		token func(n int) string // the token of page n
 		do    func(context.Context, storage.Bucket) error
-		pages int
+		pages int // that are requested
 	}{
-		// A listing ends after 100 pages without a new entry, or earlier if tokens repeat.
 		{name: "keys outside of the prefix", token: growing, do: list, pages: 100},
 		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, pages: 4},
 		{

@@ -183,10 +183,12 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	}
 }
 
-// Hedging makes the slowest reads fast if one response in fifty stalls, with at most 5 percent more requests.
+// If one response in fifty stalls, hedging (a second request for a read that takes long) makes the slowest reads fast,
+// with at most 5 percent more requests.
 func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 5000
+		// One response in fifty comes a second late.
 		stallFiftieth := func(n int) time.Duration {
 			if n%50 == 49 {
 				return time.Second

@@ -184,7 +184,7 @@ func nameOf(entry storage.ListEntry) string {
 // would miss entries.
 func TestListRefusesUnorderedFolder(t *testing.T) {
 	tests := map[string]struct {
-		order func(folder []storage.ListEntry)
+		order func(folder []storage.ListEntry) // changes the entries of a folder, which come in byte order
 		keys  []string
 	}{
 		"objects in reverse": {order: slices.Reverse[[]storage.ListEntry], keys: []string{"a", "b"}},
@@ -196,6 +196,7 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 			order: slices.Reverse[[]storage.ListEntry],
 			keys:  []string{"a/x", "a-", "b/x"},
 		},
+		// The folder a/ is listed as an entry of itself.
 		"the folder itself as its entry": {
 			order: func(folder []storage.ListEntry) {
 				for i := range folder {
@@ -209,6 +210,7 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// The driver lists one folder at a time, in this order.
 			d := memstore.NewDriver(memstore.Config{})
 			bucket := engine.New(folderLister{d, tt.order})
 			for _, key := range tt.keys {
@@ -253,7 +255,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 	require.Equal(t, lastKey, keys[len(keys)-1])
 }
 
-// A store without an order lists only with WithAnyOrder, and only what needs no order.
+// List of a store that lists in no order needs WithAnyOrder, and refuses options that need an order.
 func TestListUnorderedStore(t *testing.T) {
 	// The bucket lists d backwards, and supports only slashes as delimiters.
 	d := memstore.NewDriver(memstore.Config{})
@@ -278,7 +280,7 @@ func TestListUnorderedStore(t *testing.T) {
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")},
 			want: []string{"c/2", "c/1"},
 		},
-		{name: "no WithAnyOrder", want: nil, says: "list with WithAnyOrder"},
+		{name: "without WithAnyOrder", want: nil, says: "list with WithAnyOrder"},
 		{
 			name: "after a key",
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},

@@ -370,7 +370,7 @@ func TestOpenUploadPartsPages(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// The parts come from several pages.
+	// The driver lists two parts in a page, so that the parts come from three pages.
 	parts, err := upload.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 5)
@@ -430,12 +430,14 @@ func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// Only the first request would fail, so that a retry would succeed.
 	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true}
 	injector.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
 	_, err = upload.Complete(t.Context())
 	require.Equal(t, 1, injector.Count(faults.CompleteParts))
 	require.ErrorIs(t, err, storage.Unavailable)
 
+	// The error says what the caller can do.
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
 	require.True(t, storageErr.Retryable)
@@ -476,13 +478,14 @@ func TestCompleteFindsLostCompletion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// This driver makes the object, but returns an error.
 			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return &lostCompletion{Driver: d}
 			}))
 			upload := beginUpload(t, bucket, tt.opts...)
 			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
-			// The driver makes the object, but returns an error.
+
 			_, err = upload.Complete(t.Context())
 			require.NoError(t, err)
 
@@ -686,6 +689,8 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 			}
 			outer, err := upload.Complete(t.Context(), tt.opts...)
 			require.NoError(t, err)
+
+			// Both have returned the same object.
 			require.Equal(t, inner.Revision, outer.Revision)
 		})
 	}

@@ -238,9 +238,11 @@ func TestNativeOptionRefused(t *testing.T) {
 	}
 }
 
-// Upload sends all parts again if a native option, the tags or WithPublicRead differ from those of the resume file.
+// If a native option, the tags or WithPublicRead differ from those of the upload that WithResume would continue, Upload
+// sends all parts again.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
 	const parts = 10
+	const partSize = 10
 	tags := storage.WithTags(map[string]string{"k": "v"})
 	tests := []struct {
 		name string
@@ -263,11 +265,11 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 			bucket, _ := openWithNativeRecorder(driver.WithLayer(injector.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			resume := []storage.UploadOption{
-				storage.WithPartSize(10),
+				storage.WithPartSize(partSize),
 				storage.WithResume(filepath.Join(t.TempDir(), "resume")),
 			}
 			upload := func(opts ...storage.UploadOption) error {
-				body := strings.NewReader(strings.Repeat("x", 10*parts))
+				body := strings.NewReader(strings.Repeat("x", parts*partSize))
 				_, err := bucket.Upload(t.Context(), "a", body, slices.Concat(resume, opts)...)
 				return err
 			}
@@ -277,7 +279,7 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 			sentBefore := injector.Count(faults.PutPart)
 
-			// The second call completes.
+			// Without the fault, the second call completes.
 			injector.Set()
 			require.NoError(t, upload(tt.opts...))
 			sentAgain := injector.Count(faults.PutPart) - sentBefore

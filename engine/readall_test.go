@@ -108,6 +108,8 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 				require.Equal(t, "text", string(data))
 				return
 			}
+
+			// The error names the call and the key.
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.ErrorContains(t, err, "Download")
 			require.ErrorContains(t, err, `"key"`)
@@ -123,7 +125,7 @@ const claimedBytes = 256 << 20
 func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
-		// The store claims the size, but sends four bytes.
+		// The store claims the size, but sends only four bytes.
 		d := newOneObject("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}
 		bucket := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -148,8 +150,8 @@ func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(fmt.Sprint(tt.name, " of ", size), func(t *testing.T) {
 				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
 				var err error
+				runtime.ReadMemStats(&before)
 				if tt.ranges == nil {
 					_, _, err = storage.ReadAll(t.Context(), bucket, "key")
 				} else {

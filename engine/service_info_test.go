@@ -28,6 +28,7 @@ func (s partlyReadable) BucketInfo(ctx context.Context, name string) (*storage.B
 // BucketInfo fails if some settings cannot be read, and returns the others beside the error. Without the error, a
 // program that adds a rule to those it has read would remove the others.
 func TestBucketInfoPartlyDenied(t *testing.T) {
+	// The driver is not permitted to read the lifecycle rules of a bucket.
 	s := engine.NewService(partlyReadable{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 1}
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithLifecycle(rule), storage.WithVersioning(true))

@@ -31,15 +31,19 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 
 // Versions with WithSoftDeleted returns each removed object once, even if the store lists them without version ids.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
-	const keyCount = 150 // more than the 100 pages without a new entry after which a listing ends
+	// With pages of one entry, there are more pages than the 100 without a new entry after which a listing ends.
+	const keyCount = 150
 	withoutVersionIDs := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return withoutIDs{d}
 	})
 	bucket := memstore.New(storage.WithSoftDelete(time.Hour), withoutVersionIDs)
+
+	// Upload and remove objects.
 	var keys []string
 	for i := range keyCount {
-		keys = append(keys, fmt.Sprintf("%03d", i))
-		_, err := bucket.Upload(t.Context(), keys[i], strings.NewReader(""))
+		key := fmt.Sprintf("%03d", i)
+		keys = append(keys, key)
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values(keys))

@@ -321,10 +321,11 @@ func TestSpanCallsHaveEachFunction(t *testing.T) {
 	require.Empty(t, missing, "functions without a row in spanCalls")
 }
 
-// Each call in spanCalls makes the span with its name.
+// Each call in spanCalls makes a span, such as "storage.Upload", with its name.
 func TestSpanOfEachFunction(t *testing.T) {
 	for name, tt := range spanCalls {
 		t.Run(name, func(t *testing.T) {
+			// The recorder keeps the spans of all calls.
 			telemetry := newRecorder()
 			service := memstore.NewService(memstore.ServiceConfig{},
 				telemetry.option(),
@@ -332,16 +333,17 @@ func TestSpanOfEachFunction(t *testing.T) {
 			defer func() {
 				require.NoError(t, service.Close())
 			}()
+
+			// The call finds a bucket with an object.
 			_, err := service.CreateBucket(t.Context(), "one", storage.WithObjectLock())
 			require.NoError(t, err)
 			bucket, err := service.Bucket("one")
 			require.NoError(t, err)
 			_, err = bucket.Upload(t.Context(), "k", body())
 			require.NoError(t, err)
-
 			fixture := &telemetryFixture{service, bucket, filepath.Join(t.TempDir(), "file")}
 
-			// Forget the spans of the fixture.
+			// Record only the spans of this call.
 			telemetry.spans = nil
 			require.NoError(t, tt.call(t.Context(), fixture))
 

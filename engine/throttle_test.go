@@ -301,12 +301,13 @@ func TestThrottleRetryAfter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttledStore{limit: refuseAll, retryAfter: tt.retryAfter}
 				// The store refuses the first request, and serves the second one.
+				store := &throttledStore{limit: refuseAll, retryAfter: tt.retryAfter}
 				time.AfterFunc(time.Second, func() { store.setLimit(serveAll) })
 
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
+
 				// The refusal comes answerTime after its request.
 				refusedAt := store.calls[0].Add(answerTime)
 				retriedAt := store.calls[1]
@@ -334,9 +335,9 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 				bucket := store.open()
 				ctx, cancel := tt.newContext(t.Context())
 				defer cancel()
-				start := time.Now()
 
 				// At one request a second, most of the calls wait for their first request.
+				start := time.Now()
 				var calls sync.WaitGroup
 				for range 100 {
 					calls.Go(func() {
@@ -408,7 +409,9 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The store refuses every request, until setLimit is called.
 		store := &throttledStore{limit: refuseAll}
-		var nextErr error // fails the next request, once
+
+		// If nextErr is set, the next request fails with it.
+		var nextErr error
 		bucket := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 				if err := nextErr; err != nil {
@@ -425,7 +428,7 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 
-		// A call whose first request fails for another reason succeeds.
+		// There is budget left for a call whose first request fails for another reason.
 		store.setLimit(serveAll)
 		nextErr = storage.Unavailable
 		_, err := bucket.Exists(t.Context(), "k")

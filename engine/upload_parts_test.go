@@ -13,25 +13,25 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The engine sends large parts to a store that takes parts only in sequence, because each part waits for the response
-// to the one before.
+// If a store takes the parts of an upload only one after another, the engine sends large parts, because each part waits
+// for the response to the one before.
 func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	const minPartSize = 5 << 20
 	const size = 64 << 20
-	injected := faults.New()
+	injector := faults.New()
 	limits := faults.Limits{
 		Disable:     driver.StreamingPut,
 		Sequential:  true,
 		MaxPutSize:  minPartSize,
 		MinPartSize: minPartSize,
 	}
-	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injector.Layer()))
 
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
 
-	// The last part comes with CompleteParts.
-	require.Equal(t, 1, injected.Count(faults.PutPart))
+	// There are two parts: one is sent with PutPart, and the last one with CompleteParts.
+	require.Equal(t, 1, injector.Count(faults.PutPart))
 }
 
 // Upload sends a body in parts if it exceeds the store's limit for one request, whether its size is declared or not.
@@ -68,7 +68,8 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 			limits := faults.Limits{MaxPutSize: maxPutSize, MinPartSize: minPartSize}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)),
 				driver.WithLayer(injector.Layer()))
-			// The body cannot seek, so it is a stream.
+
+			// A body that cannot seek has no known size.
 			content := bytes.Repeat([]byte("x"), tt.size)
 			stream := struct{ io.Reader }{bytes.NewReader(content)}
 

@@ -147,7 +147,8 @@ func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
 			var call Call
 			reporter := New(Config{Local: tt.localBucket})
 			reporter.Start(t.Context(), &call, "Upload", "k", keys, tt.localCall)
-			require.Equal(t, tt.wantSpan, call.span != nil)
+			hasSpan := call.span != nil
+			require.Equal(t, tt.wantSpan, hasSpan)
 			reporter.End(&call, "Upload", Outcome{})
 		})
 	}
