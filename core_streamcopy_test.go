@@ -125,7 +125,7 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 		want   storage.Properties
 	}{
 		{
-			name:   "content type",
+			name:   "a content type without a slash",
 			source: storage.Properties{ContentType: "text", ContentDisposition: disposition},
 			want:   storage.Properties{ContentType: "application/json", ContentDisposition: disposition},
 		},
@@ -151,9 +151,10 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A missing content type comes from the key b.json.
 			dst := newStreamingBucket(t)
-			src := described(tt.source)
+			src := described(tt.source) // a bucket whose objects have these headers
+
+			// If the content type is left out, it comes from the extension of the key b.json.
 			attrs, err := storage.Copy(t.Context(), dst, "b.json", src, "k", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.Properties)

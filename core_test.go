@@ -84,6 +84,8 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	// A type that embeds a Bucket is another type.
 	type embedding struct{ storage.Bucket }
 	bucket := embedding{newWholeBucket(t)}
+
+	// Call each function with it.
 	ctx := t.Context()
 	noVersions := func(func(storage.VersionEntry) bool) {}
 	sameCore := func(c storage.Core) storage.Core { return c }
@@ -113,7 +115,7 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		})
 	}
 
-	// A source of any type is read by its Download.
+	// Only as a source, it works: Copy reads a source of any type with its method Download.
 	_, err := storage.Copy(t.Context(), memstore.New(), "to", bucket, "k")
 	require.NoError(t, err)
 }
@@ -492,21 +494,22 @@ func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NotContains(t, err.Error(), "secret")
 
-	// Look at each error that the error wraps.
+	// The *storage.Error in the chain has the key of the view.
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok)
 	require.Equal(t, "k", storageErr.Key)
 
-	// *storage.Error implements slog.LogValuer.
+	// Its form in a log, of a slog.LogValuer, does not show the prefix.
 	var logValuer slog.LogValuer
 	require.ErrorAs(t, err, &logValuer)
 	require.NotContains(t, logValuer.LogValue().String(), "secret")
 
-	// The Core has joined an error of its own.
+	// The failingCore has joined an os.PathError.
 	pathErr, ok := errors.AsType[*os.PathError](err)
 	require.True(t, ok)
 	require.Equal(t, "note", pathErr.Path)
 
+	// A type that is not in the chain is not found.
 	var absent *net.OpError
 	require.False(t, errors.As(err, &absent))
 }
@@ -639,6 +642,7 @@ func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 		"view":  storage.Prefixed(bucket, "p/"),
 	}
 	for name, target := range targets {
+		// silentCalls has the error of each call.
 		for call, err := range silentCalls(t.Context(), target) {
 			t.Run(name+"/"+call, func(t *testing.T) {
 				storageErr, ok := errors.AsType[*storage.Error](err)
@@ -697,7 +701,8 @@ func (k fixedAttrsCore) Download(context.Context, string, *storage.DownloadOptio
 
 // Attributes from a prefixed bucket have the key of the call, even if the Core returns another one.
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
-	const key = "p/k" // within the view, whose prefix is also "p/"
+	// The key in the view begins with the prefix of the view, so that the test fails if a prefix is cut off twice.
+	const key = "p/k"
 	tests := []struct {
 		name    string
 		coreKey string // in the Attrs of the Core

@@ -191,7 +191,7 @@ func TestRequireOfOtherType(t *testing.T) {
 	}
 }
 
-// Require returns the reason why every call of a bucket fails.
+// If every call of a bucket fails, Require fails for the same reason.
 func TestRequireReportsPermanentFailure(t *testing.T) {
 	type otherType struct{ storage.Bucket }
 	tests := []struct {
@@ -208,6 +208,7 @@ func TestRequireReportsPermanentFailure(t *testing.T) {
 			err := storage.Require(tt.bucket, storage.Metadata)
 			require.Equal(t, tt.want, storage.CodeOf(err))
 
+			// A call of the bucket has the same error.
 			_, attrsErr := tt.bucket.Attrs(t.Context(), "k")
 			require.Equal(t, errors.Unwrap(attrsErr), errors.Unwrap(err))
 		})

@@ -117,7 +117,8 @@ var readers = []struct {
 	},
 }
 
-// Reading from a bucket of the user's own type fails if a body has another length than announced, and leaves no file.
+// Each way to read from a bucket of the user's own type fails if a body has another length than the Attrs say, and
+// leaves no file.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	tests := []struct {
 		name string
@@ -132,8 +133,10 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	for _, tt := range tests {
 		for _, reader := range readers {
 			t.Run(tt.name+"/"+reader.name, func(t *testing.T) {
+				// The Attrs of this bucket say that the object has ten bytes.
+				bucket := tenByteBucket{memstore.New(), tt.body}
 				path := filepath.Join(t.TempDir(), "to")
-				err := reader.read(t.Context(), tenByteBucket{memstore.New(), tt.body}, path)
+				err := reader.read(t.Context(), bucket, path)
 				if tt.want == "" {
 					require.NoError(t, err)
 					return

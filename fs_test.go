@@ -14,6 +14,7 @@ import (
 
 // ReadDir of FS sends one request for an existing directory, three for a missing one, and none for an invalid name.
 func TestFSReadDirTakesOneListing(t *testing.T) {
+	// The hook counts the requests of each operation.
 	requests := 0
 	countRequests := func(outcome storage.Outcome) {
 		requests += outcome.Requests
@@ -21,9 +22,9 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 	hook := func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 		return nil, countRequests, nil
 	}
-	b := memstore.New(storage.WithHook(hook))
+	bucket := memstore.New(storage.WithHook(hook))
 	for _, key := range []string{"a/b/c", "a/d"} {
-		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
@@ -43,7 +44,7 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		t.Run(tt.dir, func(t *testing.T) {
 			// Count only the requests of this ReadDir.
 			requests = 0
-			entries, err := fs.ReadDir(storage.FS(t.Context(), b), tt.dir)
+			entries, err := fs.ReadDir(storage.FS(t.Context(), bucket), tt.dir)
 			require.ErrorIs(t, err, tt.wantErr)
 			require.Equal(t, tt.wantRequests, requests)
 

@@ -34,10 +34,13 @@ var (
 
 // The interface Bucket declares its nine methods itself, because go doc and editors find a method only there.
 func TestBucketDeclaresItsMethods(t *testing.T) {
+	// Read the declaration of the interface.
 	file, err := parser.ParseFile(token.NewFileSet(), "bucket.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	bucket, ok := file.Scope.Lookup("Bucket").Decl.(*ast.TypeSpec).Type.(*ast.InterfaceType)
 	require.True(t, ok)
+
+	// Each method has a name and a doc comment.
 	var names []string
 	for _, method := range bucket.Methods.List {
 		require.Len(t, method.Names, 1, "an embedded interface has no name")
