@@ -162,8 +162,11 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 		const bytesRead = 1000
 		object := &generated{size: 10_000}
 		cache := openCache(t, object, &buffer.Limit{Max: mib}, blockSize, fortyBlocks)
-		for offset := int64(0); offset < bytesRead; offset += 5 {
-			requireRead(t, cache, offset, 5)
+
+		// Read half a block at a time.
+		const readSize = blockSize / 2
+		for offset := int64(0); offset < bytesRead; offset += readSize {
+			requireRead(t, cache, offset, readSize)
 			synctest.Wait()
 		}
 
@@ -176,6 +179,7 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 			lengths = append(lengths, request.length)
 		}
 		require.Equal(t, []int64{10, 20, 40, 80, 100, 100}, lengths[:6])
+
 		const maxAhead = 200 // bytes
 		require.LessOrEqual(t, requested, int64(bytesRead+maxAhead))
 	})
@@ -327,9 +331,10 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 	require.Zero(t, memory.Used())
 }
 
-// A waiting transfer gets the memory of a block that arrives.
+// If a transfer waits for memory, the cache gives it the memory of a block as soon as the block was read.
 func TestCacheGivesABlockToATransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// One block takes all memory.
 		memory := &buffer.Limit{Max: mib}
 		object := &generated{size: mib - blockOverhead, held: make(chan struct{})}
 		cache := openCache(t, object, memory, mib, 8*mib)
@@ -342,20 +347,21 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, int64(mib), memory.Used())
 
-		// A transfer waits for memory.
+		// A transfer waits for half of the memory.
+		const half = mib / 2
 		granted := false
 		group.Go(func() {
-			_, overLimit, err := memory.Acquire(t.Context(), nil, mib/2, mib/2)
+			_, overLimit, err := memory.Acquire(t.Context(), nil, half, half)
 			granted = err == nil && !overLimit
 		})
 		synctest.Wait()
 		require.False(t, granted)
 
-		// The block arrives, and is evicted at once.
+		// The bytes arrive, and the block is evicted at once.
 		close(object.held)
 		group.Wait()
 		require.True(t, granted)
-		memory.Release(mib / 2)
+		memory.Release(half)
 		require.Zero(t, memory.Used())
 	})
 }
@@ -403,6 +409,8 @@ func TestCacheOfManyReaders(t *testing.T) {
 		})
 	}
 	group.Wait()
+
+	// The blocks of both caches are within the limit.
 	require.LessOrEqual(t, memory.Used(), int64(mib))
 
 	for _, cache := range caches {
@@ -467,7 +475,7 @@ func TestCloseInterruptsReads(t *testing.T) {
 				object := &generated{size: 10_000, held: make(chan struct{})}
 				cache := openCache(t, object, memory, blockSize, 8*mib)
 
-				// The read waits for its bytes.
+				// A read waits for its bytes.
 				var group sync.WaitGroup
 				var err error
 				group.Go(func() {
@@ -475,10 +483,13 @@ func TestCloseInterruptsReads(t *testing.T) {
 				})
 				synctest.Wait()
 
+				// Close ends it.
 				cache.Close()
 				group.Wait()
 				require.ErrorIs(t, err, context.Canceled)
 				require.Zero(t, memory.Used())
+
+				// A later read fails.
 				_, err = cache.ReadAt(context.Background(), make([]byte, 1), 0)
 				require.ErrorIs(t, err, errClosed)
 			})

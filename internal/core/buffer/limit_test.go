@@ -57,6 +57,8 @@ func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 		const maxBytes = 2 * mib
 		const grants = 40 // over the limit
 		limit := &Limit{Max: maxBytes}
+
+		// All memory is in use, but nothing is sent.
 		acquire(t, limit, maxBytes)
 		for range grants {
 			overLimit := acquire(t, limit, mib)
@@ -213,8 +215,9 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		const sources = 60
 		const sent = 80 << 10 // bytes of each source
 		limit := &Limit{Max: maxBytes}
-		end := make(chan struct{})
+		end := make(chan struct{}) // closed when the sources end
 
+		// Each source sends some bytes, and then stalls.
 		var group sync.WaitGroup
 		for range sources {
 			group.Go(func() {
@@ -226,7 +229,7 @@ func TestMemoryOfStalledSources(t *testing.T) {
 			})
 		}
 
-		// All sources have stalled. None of them waits for memory.
+		// When all have stalled, none of them waits for memory.
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Empty(t, limit.waiting)
@@ -239,8 +242,9 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
 		require.Less(t, time.Since(start), 2*stallAfter)
 		require.EqualValues(t, partSize, b.Size())
-
 		b.Free()
+
+		// At the end, all memory is released.
 		close(end)
 		group.Wait()
 		require.Zero(t, limit.used)
