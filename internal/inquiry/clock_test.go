@@ -38,12 +38,12 @@ func (b *busy) Upload(
 	return attrs, nil
 }
 
-// Now returns the time at which an object that it writes was modified. If another program removes
+// Now writes an object, and returns the time at which the store says that it was modified. If another program removes
 // the object first, Now tries again a few times.
 func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	tests := []struct {
 		name     string
-		removals int
+		removals int // how many objects another program removes
 		code     storage.Code
 	}{
 		{name: "the object stays", removals: 0, code: ""},
@@ -52,11 +52,13 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A busy bucket is one from which another program removes objects.
 			b := &busy{removals: tt.removals}
 			bucket := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
 				b.Core = c
 				return b
 			})
+
 			now, err := Now(t.Context(), bucket, "clock")
 			require.Equal(t, tt.code, storage.CodeOf(err))
 			if tt.code == "" {

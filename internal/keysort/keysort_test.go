@@ -31,7 +31,7 @@ func listRecords(t *testing.T, s *Sorter) []string {
 func TestSortedByKeyThenValue(t *testing.T) {
 	tests := []struct {
 		name    string
-		records [][2]string
+		records [][2]string // each with its key and its value
 		want    []string
 	}{
 		{name: "no records", records: nil, want: nil},
@@ -62,6 +62,7 @@ func TestSortedByKeyThenValue(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
+		// With little memory, the Sorter writes the records to files.
 		for _, memory := range []int{1, 100, 1 << 20} {
 			t.Run(fmt.Sprintf("%s in %d bytes", tt.name, memory), func(t *testing.T) {
 				s := New(memory)
@@ -149,10 +150,11 @@ func TestMemoryStaysBounded(t *testing.T) {
 		t.Skip("sorts many records")
 	}
 	const (
-		records    = 100_000 // of 40 bytes
-		memory     = 256 << 10
-		maxGrowth  = uint64(1 << 20)
-		halfRecord = 20
+		records   = 100_000
+		keySize   = 20
+		valueSize = 20
+		memory    = 256 << 10
+		maxGrowth = uint64(1 << 20) // of the heap
 	)
 	t.Setenv("TMPDIR", t.TempDir())
 	s := New(memory)
@@ -171,8 +173,8 @@ func TestMemoryStaysBounded(t *testing.T) {
 	heapBefore := peak
 
 	// Add all records. The heap is measured once in 10,000 records.
-	key := make([]byte, halfRecord)
-	value := make([]byte, halfRecord)
+	key := make([]byte, keySize)
+	value := make([]byte, valueSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
@@ -186,7 +188,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 	count := 0
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
-		require.Len(t, r.Key, halfRecord)
+		require.Len(t, r.Key, keySize)
 		count++
 		if count%10_000 == 0 {
 			measureHeap()
@@ -197,7 +199,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 	require.Less(t, peak-heapBefore, maxGrowth)
 }
 
-// Close removes the files of the runs, whatever was done before.
+// Close removes the files of the runs (sorted records that did not fit in memory), whatever was done before.
 func TestCloseLeavesNoFile(t *testing.T) {
 	listAll := func(t *testing.T, s *Sorter) { listRecords(t, s) }
 	listFirst := func(t *testing.T, s *Sorter) {
@@ -229,7 +231,9 @@ func TestCloseLeavesNoFile(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
 			t.Setenv("TMP", dir) // Windows
-			s := New(1 << 10)
+			// Add more records than fit in the memory.
+			const memory = 1 << 10
+			s := New(memory)
 			for i := range 1000 {
 				require.NoError(t, s.Add(t.Context(), fmt.Append(nil, i), make([]byte, 20)))
 			}
