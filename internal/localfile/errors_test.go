@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// WithPath replaces the name of a temporary file in an error by that of the final file.
+// WithPath replaces the name of a temporary file in an error by that of the final file. ErrorHint tells users what they
+// can do.
 func TestErrorsNameTheFinalFile(t *testing.T) {
 	temp := filepath.Join("dir", TempName())
 	otherErr := errors.New("another")

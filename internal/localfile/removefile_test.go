@@ -215,7 +215,8 @@ func TestRecoverAside(t *testing.T) {
 	}
 }
 
-// If a long name is taken, putBack gives the file a shorter one, which is cut between characters.
+// putBack gives a file its name back. If the name is taken and long, the file gets a shorter one, which is cut between
+// characters.
 func TestPutBackLongName(t *testing.T) {
 	tests := []struct{ name, fileName string }{
 		{name: "letters", fileName: strings.Repeat("n", longestName)},
@@ -229,6 +230,7 @@ func TestPutBackLongName(t *testing.T) {
 
 			require.NoError(t, putBack(d.root, "sub/aside", "sub/"+tt.fileName))
 
+			// The file that had the name keeps it, and the other one has a valid name.
 			files := d.files()
 			require.Len(t, files, 2)
 			require.Equal(t, "one", files[tt.fileName])

@@ -195,20 +195,25 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
+
+	// The first process downloads the object.
 	first, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
 	require.NoError(t, first.Record(object(body), false))
 	fill(t, first, body)
 
+	// The second process finds no partial file, and creates one of its own.
 	require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source))
 	second, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Path(), second.Path())
 
+	// A third one that removes files of dead processes keeps both.
 	sweepAll(t, dir, false)
 	require.FileExists(t, first.Path())
 	require.FileExists(t, second.Path())
 
+	// Each process removes only its own file.
 	second.Remove()
 	require.NoError(t, first.Check())
 	first.Remove()
@@ -289,21 +294,22 @@ func TestFindRefusesLinks(t *testing.T) {
 			body := content()
 			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
+			// A process that died has left a mark and a partial file. The mark comes first in the directory.
 			leavePartFile(t, target, body, partSize)
-			data := filepath.Join(dir, listNames(t, dir)[1])
+			partial := filepath.Join(dir, listNames(t, dir)[1])
 
-			// Replace the partial file by a link.
-			other := filepath.Join(dir, "other")
-			require.NoError(t, os.WriteFile(other, []byte("precious"), 0o600))
-			require.NoError(t, os.Remove(data))
-			err := tt.link(other, data)
+			// Replace the partial file by a link to another file.
+			precious := filepath.Join(dir, "precious")
+			require.NoError(t, os.WriteFile(precious, []byte("precious"), 0o600))
+			require.NoError(t, os.Remove(partial))
+			err := tt.link(precious, partial)
 			if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
 				// This system cannot make such links.
 				return
 			}
 
 			require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source))
-			text, err := os.ReadFile(other)
+			text, err := os.ReadFile(precious)
 			require.NoError(t, err)
 			require.Equal(t, "precious", string(text))
 		})

@@ -69,9 +69,10 @@ func TestLaterFormIsLeftAlone(t *testing.T) {
 	require.Len(t, listNames(t, dir), len(laterFiles))
 }
 
-// The files that this code leaves have the form of storedFiles. If a change gives them another
-// form, give that the next number in docs/maintainers/stored-forms.md, and add its files to this
-// test.
+// A process that is killed leaves files of the same form as storedFiles, which an earlier version has left.
+//
+// If a change gives them another form, give that the next number in docs/maintainers/stored-forms.md, and add its files
+// to this test.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	dir := t.TempDir()
 
@@ -90,6 +91,7 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, small.Close())
 
+	// Compare the files, but not the random numbers in their names.
 	files := map[string]string{}
 	for _, name := range listNames(t, dir) {
 		text, err := os.ReadFile(filepath.Join(dir, name))
