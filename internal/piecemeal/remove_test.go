@@ -37,7 +37,7 @@ func newEntry(key, version string) storage.VersionEntry {
 	return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}, Version: version}
 }
 
-// Remove of versions returns the error of each version, and what ended the removals early.
+// Remove finds the error of each version in the joined error of the bucket, and returns what ended the removals early.
 func TestRemoveVersions(t *testing.T) {
 	lockedA1 := newLocked("a", "1")
 	lockedB1 := newLocked("b", "1")

@@ -19,7 +19,7 @@ func TestSameComparesAllButTheStorageClass(t *testing.T) {
 			isStorageClass := name == "StorageClass"
 			isMetadata := name == "Metadata"
 
-			// withOne has only one property.
+			// withOne differs from empty in one property.
 			var withOne, empty storage.Properties
 			if isMetadata {
 				withOne.Metadata = map[string]string{"a": "x"}

@@ -59,11 +59,11 @@ func (n *network) move() {
 	}
 }
 
-// GrowingLimit finds the number of requests that fills the network, from 2 to 16.
+// GrowingLimit begins with 4 requests at the same time, and finds the number that fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
 	tests := []struct {
 		name      string
-		each, all float64 // bytes a second
+		each, all float64 // bytes a second of one request, and of all together
 		want      int     // requests at the same time, at the end
 	}{
 		{name: "each request has its own rate", each: requestRate, all: wideLink, want: highestRequests},

@@ -54,6 +54,7 @@ func TestWaitRaisesANilPanic(t *testing.T) {
 
 // If a function of a Group calls runtime.Goexit, the goroutine that calls Wait ends in the same way.
 func TestWaitEndsWithGoexit(t *testing.T) {
+	// The Group calls the second function if the first one does not return.
 	var group Group
 	notified := false
 	group.Go(runtime.Goexit, func() {
