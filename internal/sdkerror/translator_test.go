@@ -96,6 +96,7 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 
 // Write asks the transport whether a request was sent, even if an SDK hides the transport's error.
 func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
+	// The server closes each connection without a response.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -121,7 +122,7 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	tests := []struct {
 		name    string
 		address string
-		unknown bool
+		unknown bool // whether the request may have taken effect
 	}{
 		{name: "sent, but no response", address: server.URL, unknown: true},
 		{name: "no server listens there", address: "http://127.0.0.1:1", unknown: false},

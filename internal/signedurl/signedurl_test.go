@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// VerifyURL returns a Grant with all options of the signed upload.
+// VerifyURL of a signed upload returns a Grant, which has all options of the upload.
 func TestSignURLOfAnUpload(t *testing.T) {
 	k := newKeys(t, newSecret(1))
 	grant, status := signedRequest(t, k, uploadRequest()).verify(k, noon)
@@ -39,9 +39,9 @@ func TestSignURLOfAnUpload(t *testing.T) {
 			{Name: "x-omnibucket-storage-class", Value: "COLD"},
 		},
 	}, grant)
-	require.True(t, grant.RequiresAbsence())
+	require.True(t, grant.RequiresAbsence()) // for if-none-match
 
-	// The options of the grant are those of the signed request.
+	// UploadOptions turns the grant into the options of the signed request.
 	opts, err := grant.UploadOptions()
 	require.NoError(t, err)
 	var got storage.UploadOptions
@@ -82,8 +82,9 @@ func TestSignPart(t *testing.T) {
 	}, noon)
 	require.NoError(t, err)
 	require.Empty(t, u.Header)
-	_, query, _ := strings.Cut(u.URL, "?")
 
+	// The URL is valid for the upload of this part.
+	_, query, _ := strings.Cut(u.URL, "?")
 	grant, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, key, query, nil, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
