@@ -135,8 +135,9 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	}
 }
 
-// A request fails if the headers of its response exceed a limit.
+// A request fails if the headers of its response exceed a limit, which no store reaches.
 func TestBoundOfHeads(t *testing.T) {
+	// The server responds with a header that is as long as the body of the request.
 	tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
 	})
@@ -198,7 +199,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 		token = "a/token+of=the/session&more"
 		mac   = "bWFjK21hYy9tYWM="
 	)
-	// The response repeats all headers and the address, and has a secret in a header.
+	// The response repeats all headers and the address in its body, and has a secret in a header.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Ms-Error-Code", r.Header.Get("Authorization"))
 		if r.Method == http.MethodGet {
@@ -227,6 +228,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 
+			// Neither the text nor the error code shows a secret.
 			secrets := []string{
 				token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source",
 			}

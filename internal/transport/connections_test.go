@@ -31,6 +31,7 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
+		// The server takes a second for a request, and counts how many it serves at the same time.
 		var mu sync.Mutex
 		open, peak := 0, 0
 		tr := newPipeTransport(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {

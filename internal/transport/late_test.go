@@ -30,13 +30,17 @@ func dialTo(
 // response ends after DefaultStall, without an error.
 func TestStallOfAnEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The server responds when it has read the headers of the request. It sends one byte of 100.
 		tr := New(Options{DialContext: dialTo(t, func(conn net.Conn) {
 			r := bufio.NewReader(conn)
 			_, _ = http.ReadRequest(r)
 			_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nx")
 			_, _ = io.Copy(io.Discard, r)
 		})})
-		body := struct{ io.Reader }{&slowBody{bytes: 10, pause: 10 * time.Second}}
+
+		// The body of the request has one byte in ten seconds.
+		const pause = 10 * time.Second
+		body := struct{ io.Reader }{&slowBody{bytes: 10, pause: pause}}
 		start := time.Now()
 		resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPut, storeURL, body))
 		require.NoError(t, err)
@@ -44,7 +48,7 @@ func TestStallOfAnEarlyAnswer(t *testing.T) {
 		text, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.Equal(t, "x", string(text))
-		require.LessOrEqual(t, time.Since(start), 10*time.Second+DefaultStall)
+		require.LessOrEqual(t, time.Since(start), pause+DefaultStall)
 		require.NoError(t, resp.Body.Close())
 	})
 }
@@ -63,6 +67,7 @@ func TestStallOfAHandshake(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The server reads what it is sent, and sends nothing.
 				dial := dialTo(t, func(conn net.Conn) {
 					_, _ = io.Copy(io.Discard, conn)
 				})
@@ -72,11 +77,12 @@ func TestStallOfAHandshake(t *testing.T) {
 					t.Cleanup(own.CloseIdleConnections)
 					tr = Over(own)
 				}
+				// The deadline of the context comes much later.
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				ctx, _ = CountRequests(ctx)
-				start := time.Now()
 
+				start := time.Now()
 				_, err := tr.RoundTrip(newRequest(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
 				require.Error(t, err)
 				require.False(t, Sent(err))
