@@ -68,8 +68,8 @@ func nameOf(f *ast.FuncDecl) string {
 	return id.Name + "." + f.Name.Name
 }
 
-// functions.txt lists each function that takes a context, and so may make requests, with the tests
-// that explore it or a sentence why it needs none.
+// functions.txt lists each function that takes a context, and so may make requests, with the tests that explore the
+// orders of its requests or a sentence why it needs none.
 func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 	// Read what functions.txt says of each function: names of tests, or "-" and a sentence.
 	text, err := os.ReadFile("functions.txt")

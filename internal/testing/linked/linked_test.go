@@ -37,8 +37,8 @@ var typeArguments = map[string]string{
 	"s3.WithRequest":  "",
 }
 
-// The linker drops unused methods, because no code of the core, the directories or S3 looks a
-// method up by its name.
+// The linker drops unused methods of a program only if no code looks a method up by its name. The core, the directories
+// and S3 do not.
 func TestLinkerDropsMethods(t *testing.T) {
 	testserver.Slow(t)
 	tests := []struct {
@@ -51,6 +51,7 @@ func TestLinkerDropsMethods(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			// The dump lists what each function depends on. It marks one that looks methods up by name.
 			dump := link(t, program(t, tt.packages))
 			require.Contains(t, dump, "main.main")
 			for line := range strings.Lines(dump) {

@@ -51,7 +51,7 @@ func TestParseRefusesMalformedFiles(t *testing.T) {
 	}
 }
 
-// Each exchange gets a kind, whatever its method and path are.
+// parse gives each recorded exchange (a request and its response) a kind, whatever its method and path are.
 func TestClassifyTakesAnyAddress(t *testing.T) {
 	methods := []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"}
 	paths := []string{
@@ -69,8 +69,10 @@ func TestClassifyTakesAnyAddress(t *testing.T) {
 	for _, path := range paths {
 		t.Run(path, func(t *testing.T) {
 			for _, method := range methods {
+				// Replace the path and the method of goodEntry.
 				entry := strings.Replace(goodEntry, `/a"`, path+`"`, 1)
 				entry = strings.Replace(entry, "GET", method, 1)
+
 				for _, provider := range []Provider{Amazon, Google, Azure} {
 					exchanges, err := parse([]byte(`{"Entries": [`+entry+`]}`), provider, "file")
 					require.NoError(t, err)

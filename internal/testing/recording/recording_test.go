@@ -515,7 +515,7 @@ func TestRecordingsReplaceWhatTells(t *testing.T) {
 	}
 }
 
-// A recording leaves out an exchange that contains a known secret in any of these encodings.
+// A recording leaves out each exchange (a request and its response) with a secret of the environment in any encoding.
 func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 	escapedTwice := url.QueryEscape(url.QueryEscape(testSecret))
 	contents := map[string]string{
@@ -562,10 +562,10 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 				// The last one has only the value of AWS_RETRY_MODE, which is no secret.
 				send(t, r, message{url: object, document: "standard"})
 
-				count, remaining, err := r.Write()
+				written, leftOut, err := r.Write()
 				require.NoError(t, err)
-				require.Equal(t, 3, remaining)
-				require.Equal(t, 1, count)
+				require.Equal(t, 3, leftOut)
+				require.Equal(t, 1, written)
 			})
 		}
 	}
@@ -651,9 +651,9 @@ func TestRecordingsKeepContent(t *testing.T) {
 				received: http.Header{"Accept-Ranges": {"bytes"}},
 			})
 
-			_, remaining, err := r.Write()
+			_, leftOut, err := r.Write()
 			require.NoError(t, err)
-			require.Zero(t, remaining)
+			require.Zero(t, leftOut)
 
 			folder := recorded.ReadFolder(t, recorded.Amazon, dir)
 			require.Equal(t, content, string(folder.Exchanges[0].Response.Body))
@@ -700,17 +700,19 @@ func TestRecordingWriteKeepsTheFileOfAnotherRun(t *testing.T) {
 	second := recording.New(dir, "s3://", nil)
 	require.NoError(t, first.Begin())
 	require.NoError(t, second.Begin())
-	send(t, first, message{url: amazonObject})
 
+	// The first run writes its file.
+	send(t, first, message{url: amazonObject})
 	_, _, err := first.Write()
 	require.NoError(t, err)
 	want, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
 	require.NoError(t, err)
 
+	// The second run would write a file of the same name.
 	send(t, second, message{url: amazonObject, document: "another"})
-	count, _, err := second.Write()
+	written, _, err := second.Write()
 	require.ErrorIs(t, err, os.ErrExist)
-	require.Zero(t, count)
+	require.Zero(t, written)
 	got, err := os.ReadFile(filepath.Join(dir, "0000.replay"))
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
@@ -732,6 +734,7 @@ func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	_, _, err := r.Write()
 	require.NoError(t, err)
 
+	// Times and flags are kept, and other numbers become 0.
 	resp := recorded.ReadFolder(t, recorded.Google, dir).Exchanges[0].Response
 	require.Equal(t, http.Header{
 		"X-New-Time":  {"Mon, 30 Nov 2026 16:00:00 GMT"},

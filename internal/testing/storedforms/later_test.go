@@ -152,43 +152,47 @@ func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
 	require.Equal(t, text, string(data))
 }
 
-// If a marker of an overlay has an unknown kind, all calls for its key fail with Unsupported and
-// change nothing.
+// An overlay is a new store over an old one. If a marker in the new store, which stands for an object of the old one,
+// has an unknown kind, each call for its key fails with Unsupported and changes nothing.
 func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
-	s := readGolden(t, newest, "overlay-marker-copying")
-	s["new"][0].Metadata["omnibucketoverlay"] = "later"
+	// The golden file has the objects of both stores. Replace the kind of its marker by one that does not exist yet.
+	golden := readGolden(t, newest, "overlay-marker-copying")
+	marker := golden["new"][0]
+	marker.Metadata["omnibucketoverlay"] = "later"
+
 	synctest.Test(t, func(t *testing.T) {
-		wrapped := s.load(t, "new")
-		old := s.load(t, "old")
-		objects := dump(t, wrapped)
-		b := overlaid(t, wrapped, old, overlay.Config{})
+		newDriver := golden.load(t, "new")
+		oldDriver := golden.load(t, "old")
+		objectsBefore := dump(t, newDriver)
+		bucket := overlaid(t, newDriver, oldDriver, overlay.Config{})
+
 		calls := map[string]func() error{
 			"Attrs": func() error {
-				_, err := b.Attrs(t.Context(), "k")
+				_, err := bucket.Attrs(t.Context(), "k")
 				return err
 			},
 			"Upload": func() error {
-				_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.IfAbsent())
+				_, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"), storage.IfAbsent())
 				return err
 			},
-			"Remove": func() error { return b.Remove(t.Context(), "k") },
+			"Remove": func() error { return bucket.Remove(t.Context(), "k") },
 			"Finish": func() error {
-				_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+				_, err := overlay.Finish(t.Context(), bucket, overlay.FinishConfig{})
 				return err
 			},
 			"RemoveMarkers": func() error {
-				_, err := overlay.RemoveMarkers(t.Context(), b)
+				_, err := overlay.RemoveMarkers(t.Context(), bucket)
 				return err
 			},
 		}
-
 		for name, call := range calls {
 			err := call()
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		}
 
-		require.Equal(t, objects, dump(t, wrapped))
-		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(old)))
+		// Both stores have the same objects as before.
+		require.Equal(t, objectsBefore, dump(t, newDriver))
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(oldDriver)))
 	})
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only tests that fail, and packages that do not build, are printed with their output.
+// From the events of go test -json, run prints a line for each package. It prints other output only of tests that fail
+// and of packages that do not build.
 func TestOutputOfFailuresOnly(t *testing.T) {
 	tests := map[string]struct{ events, want string }{
 		"a package that passes": {

@@ -110,10 +110,13 @@ const root = "../../.."
 // Each call of Skip in the repository's tests is listed in skipped. For a missing server or
 // program, tests call Need, Offered or Program instead.
 func TestSkipsAreListed(t *testing.T) {
-	var want, calls []string
+	var want []string
 	for _, listed := range skipped {
 		want = append(want, listed...)
 	}
+
+	// Find all calls, each as the path of its file and its reason.
+	var calls []string
 	for path, file := range testFiles(t) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
@@ -128,6 +131,7 @@ func TestSkipsAreListed(t *testing.T) {
 			return true
 		})
 	}
+
 	require.ElementsMatch(t, want, calls,
 		"add the call to the table, with the reason why a run with all servers and programs may skip the test; "+
 			"for want of one, call Need, Offered or Program")
