@@ -81,11 +81,11 @@ func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
 
 // Requests reuse the connections of earlier requests.
 func TestConnectionsAreReused(t *testing.T) {
-	const parallel = 32
+	const parallel = 32 // requests at the same time, each of which needs a connection
 	var newConns atomic.Int32
 	var arrived sync.WaitGroup
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Requests that are here at the same time have a connection each.
+		// No request ends before all parallel ones have arrived.
 		arrived.Done()
 		arrived.Wait()
 	}))
@@ -101,19 +101,19 @@ func TestConnectionsAreReused(t *testing.T) {
 		server.Close()
 	})
 
-	// Two rounds of parallel requests. Within a round, no request ends before all have arrived.
+	// Send two rounds of parallel requests.
 	for range 2 {
 		arrived.Add(parallel)
-		var wg sync.WaitGroup
+		var round sync.WaitGroup
 		for range parallel {
-			wg.Go(func() {
+			round.Go(func() {
 				resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL, nil))
 				if err == nil {
 					_ = resp.Body.Close()
 				}
 			})
 		}
-		wg.Wait()
+		round.Wait()
 	}
 
 	require.EqualValues(t, parallel, newConns.Load(), "the second round must use the connections of the first")
@@ -173,12 +173,12 @@ func TestResetWithinTheRequest(t *testing.T) {
 		resetConnection(t, w)
 	})
 	ctx, counter := CountRequests(t.Context())
-	body, feed := io.Pipe()
 
-	// The body goes on until the connection ends.
+	// The body has no end, so that the client still sends it when the server resets the connection.
+	body, endlessWriter := io.Pipe()
 	go func() {
 		for {
-			if _, err := feed.Write(make([]byte, 64<<10)); err != nil {
+			if _, err := endlessWriter.Write(make([]byte, 64<<10)); err != nil {
 				return
 			}
 		}
@@ -268,8 +268,8 @@ func TestErrorsThroughTheClient(t *testing.T) {
 func TestReplayOnAnotherConnection(t *testing.T) {
 	tests := []struct {
 		name string
-		cuts int // number of attempts at the second request that get no response
-		sent bool
+		cuts int  // number of attempts at the second request whose connection is closed
+		sent bool // whether the second request fails and counts as sent
 	}{
 		{name: "that is answered", cuts: 1, sent: false},
 		{name: "that is lost too", cuts: 2, sent: true},
@@ -279,8 +279,8 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 			var requests atomic.Int32
 			tr, server := newTransport(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				n := int(requests.Add(1))
-				isCut := n > 1 && n <= 1+tt.cuts
+				number := int(requests.Add(1)) // 1 is the first request, the others are attempts at the second
+				isCut := number > 1 && number <= 1+tt.cuts
 				if isCut {
 					conn, _, err := http.NewResponseController(w).Hijack()
 					if err == nil {
@@ -311,7 +311,7 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "hello", got, "the body must be sent again from its start")
 			}
-			require.EqualValues(t, 3, requests.Load())
+			require.EqualValues(t, 3, requests.Load(), "the first request, and two attempts at the second")
 		})
 	}
 }
