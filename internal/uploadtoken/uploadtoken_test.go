@@ -56,7 +56,8 @@ func TestTokenFormStays(t *testing.T) {
 	require.Equal(t, "ji9hu53i18Dk", Hash("s3", "", "bucket"))
 }
 
-// Parse refuses a token that was cut, changed or made longer.
+// Parse refuses a token that was changed in any way, because its checksum no longer matches, and one of a
+// later version.
 func TestParseRefusesAChangedToken(t *testing.T) {
 	token := (&Record{Key: "k"}).Token()
 	tests := []struct {
@@ -69,7 +70,7 @@ func TestParseRefusesAChangedToken(t *testing.T) {
 		{name: "changed", token: strings.Replace(token, token[20:21], "_", 1)},
 		{name: "a space", token: token + " "},
 		{name: "too long", token: strings.Repeat("A", maxLength+1)},
-		{name: "of a later version", token: "Ag" + token[2:]},
+		{name: "of a later version", token: "Ag" + token[2:]}, // "Ag" is base64 of the byte 2
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
