@@ -83,8 +83,9 @@ func newFileRequest(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request
 	return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
 }
 
-// When a store is busy, every handler passes on its Retry-After header.
+// If a busy store says when to try again, every handler passes that on as its Retry-After header.
 func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
+	// With the layer busy, each call of the store fails.
 	busyErr := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
 	busy := func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(context.Context, string, func(context.Context) error) error {
@@ -95,7 +96,7 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 
 	tests := []struct {
 		name   string
-		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
+		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) // a handler and a request to it
 		status int
 	}{
 		{name: "uploads", open: newFormUpload, status: http.StatusServiceUnavailable},
@@ -106,9 +107,10 @@ func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), noRetry)
-			h, r := tt.open(t, bucket)
+			handler, request := tt.open(t, bucket)
+
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
+			handler.ServeHTTP(w, request)
 			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Equal(t, "7", w.Header().Get("Retry-After"))
 		})
