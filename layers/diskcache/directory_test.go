@@ -51,7 +51,8 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 
 	// Another program has 20 files, an old temporary file and an empty folder.
-	paths := writeHashedFiles(t, dir, 20, foreignFile)
+	const files = 20
+	paths := writeHashedFiles(t, dir, files, foreignFile)
 	temporary := filepath.Join(dir, "ab", "tmp-0")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
 	require.NoError(t, os.WriteFile(temporary, nil, 0o600))
@@ -60,13 +61,14 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	empty := filepath.Join(dir, "cd")
 	require.NoError(t, os.Mkdir(empty, 0o700))
 
-	// The cache has room for 10 of 50 blocks.
-	f := newFixtureIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
+	// The cache reads an object of 50 blocks, but has room for 10.
+	const maxBlocks = 10
+	f := newFixtureIn(t, dir, Config{MaxBytes: maxBlocks * blockBytes}, memstore.NewDriver(memstore.Config{}))
 	f.readAll(t, f.put(t, "a", content(50*blockBytes)))
 
 	// The cache keeps to its limit, and removes only its own files.
 	require.NotEmpty(t, f.files(t))
-	require.LessOrEqual(t, len(f.files(t)), 10)
+	require.LessOrEqual(t, len(f.files(t)), maxBlocks)
 	for _, path := range append(paths, temporary) {
 		require.FileExists(t, path)
 	}
@@ -76,34 +78,40 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 // Open removes blocks of former releases, and no other files.
 func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
-	others := []func(number int) []byte{
-		foreignFile,
-		func(int) []byte { return make([]byte, headerBytes) }, // a block without content
-	}
+
+	// The first two of 30 files are not of a former release.
+	emptyBlock := make([]byte, headerBytes)
+	const others = 2
 	paths := writeHashedFiles(t, dir, 30, func(number int) []byte {
-		if number < len(others) {
-			return others[number](number)
+		switch number {
+		case 0:
+			return foreignFile(number)
+		case 1:
+			return emptyBlock
+		default:
+			return formerBlock(number)
 		}
-		return formerBlock(number)
 	})
 
-	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{})) // calls Open
 
-	for _, path := range paths[:len(others)] {
+	for _, path := range paths[:others] {
 		require.FileExists(t, path)
 	}
-	for _, path := range paths[len(others):] {
+	for _, path := range paths[others:] {
 		require.NoFileExists(t, path)
 	}
 	folders, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, folders, 3, "of the two files, and of the blocks")
+	require.Len(t, folders, 3, "of the two files, and of the cache's own blocks")
 }
 
 // Open does not read all of a directory with many files of another program, and may therefore leave old
 // blocks in it.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
+
+	// Half of the 300 files are old blocks.
 	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {
 		if number%2 == 0 {
 			return foreignFile(number)
@@ -111,7 +119,7 @@ func TestOpenReadsNoForeignDirectory(t *testing.T) {
 		return formerBlock(number)
 	})
 
-	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{})) // calls Open
 
 	remaining := 0
 	for _, path := range paths {
@@ -186,13 +194,13 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 	}
 }
 
-// A cache whose directory is inside of the local bucket that it caches is refused, and so is the
-// reverse.
+// A local bucket refuses a cache whose directory is inside of the bucket's, and one that contains the bucket's.
 func TestOpenRefusesCacheInBucket(t *testing.T) {
+	// The paths are relative to a directory in which "link" is a symbolic link to "data".
 	tests := []struct {
 		name    string
-		bucket  string // relative to a directory in which "link" leads to "data"
-		cache   string // likewise
+		bucket  string
+		cache   string
 		refused bool
 	}{
 		{name: "beside each other", bucket: "data", cache: "cache", refused: false},
@@ -206,7 +214,6 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// "link" is a second path to "data".
 			top := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(top, "data"), 0o700))
 			require.NoError(t, os.Symlink("data", filepath.Join(top, "link")))
@@ -224,6 +231,7 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 				require.NoError(t, storage.Close(b))
 			}()
 
+			// The first call finds out where the directories are.
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 			if !tt.refused {
 				require.NoError(t, err)

@@ -130,16 +130,17 @@ func TestGetWithoutRevision(t *testing.T) {
 // With Unpinned, a download without a revision asks the store for the current one, and takes its bytes
 // from the disk if they are there.
 func TestGetUnpinnedFromDisk(t *testing.T) {
+	const size = 10_123
 	tests := []struct {
 		name string
-		size int
+		size int // of the object
 		opts []storage.DownloadOption
 	}{
-		{name: "the whole object", size: 10_123},
-		{name: "a range", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(1500, 3000)}},
-		{name: "the last bytes", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}},
-		{name: "an empty object"},
-		{name: "nothing after the end", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(10_123, -1)}},
+		{name: "the whole object", size: size},
+		{name: "a range", size: size, opts: []storage.DownloadOption{storage.WithRange(1500, 3000)}},
+		{name: "the last bytes", size: size, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}},
+		{name: "an empty object", size: 0},
+		{name: "nothing after the end", size: size, opts: []storage.DownloadOption{storage.WithRange(size, -1)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,6 +170,7 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 				require.NotEqual(t, first, replaced)
 			}
 
+			// A removed object is not found, although its blocks are on the disk.
 			require.NoError(t, f.Remove(t.Context(), "a"))
 			_, err := f.Download(t.Context(), "a", tt.opts...)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
@@ -269,13 +271,14 @@ func (a nativeDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.A
 	return attrs, body, err
 }
 
-// WithNativeAttrs makes a request to the store even if the blocks are cached.
+// A read with WithNativeAttrs returns the native attributes of the store, which the cache does not keep.
 func TestGetNativeAttrs(t *testing.T) {
 	for _, unpinned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unpinned %v", unpinned), func(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{Unpinned: unpinned})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
+			// The store returns "an answer" as native attributes.
 			native := func(next driver.Driver) driver.Driver { return nativeDriver{next} }
 			b := memstore.New(driver.WithLayer(native), driver.WithLayer(cache.Layer()))
 			attrs, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000)))
@@ -321,7 +324,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 				versions[i] = attrs.Version
 			}
 
-			// Only the first of the four reads fetches the blocks.
+			// Only the first of four reads, two for each version, fetches the blocks.
 			for range 2 {
 				for i, version := range versions {
 					got, attrs, err := storage.ReadAll(t.Context(), b, "a",
@@ -400,6 +403,8 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 func TestGetKeepsNoOtherRevision(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	f := newFixtureIn(t, dir, Config{}, careless{memstore.NewDriver(memstore.Config{})})
+
+	// The cache has the first block of the old revision when the object is replaced.
 	old := f.put(t, "a", content(3*blockBytes))
 	f.read(t, old, 0, blockBytes)
 	f.put(t, "a", otherContent(3*blockBytes))
@@ -608,8 +613,10 @@ type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
 
-// Blocks of different buckets, keys and revisions never share a file name.
+// Blocks of different buckets, keys and revisions never share a file name, even if their names are the
+// same text when joined, such as "x" and "kr" or "xk" and "r".
 func TestBlockNamesAreApart(t *testing.T) {
+	const blockSize = 64
 	buckets := []string{"x", "xk", ""}
 	keys := []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"}
 	revisions := []string{"r", "kr", "../r"}
@@ -618,9 +625,10 @@ func TestBlockNamesAreApart(t *testing.T) {
 		for _, key := range keys {
 			for _, revision := range revisions {
 				for block := range int64(2) {
-					name := blockName(bucket, object{bucket, key, "", revision}, 64, block)
+					obj := object{bucket: bucket, key: key, revision: revision}
+					name := blockName(bucket, obj, blockSize, block)
 					require.Regexp(t, `^[0-9a-f]{2}/[0-9a-f]{64}$`, name)
-					require.False(t, names[name])
+					require.False(t, names[name], "the name of another block")
 					names[name] = true
 				}
 			}
@@ -655,13 +663,17 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	f := newFixture(t, Config{})
 	f.readAll(t, f.put(t, "a", content(100)))
 
-	const others = 0o077 // the bits of the group and of all others
-	for _, path := range append(f.files(t), f.dir, filepath.Dir(f.files(t)[0])) {
+	// Nobody but the owner may use the files of blocks, the cache's directory and a folder in it.
+	const bitsOfOthers = 0o077 // of the group and of all others
+	files := f.files(t)
+	folder := filepath.Dir(files[0])
+	for _, path := range append(files, f.dir, folder) {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
-		require.Zero(t, info.Mode().Perm()&others, path)
+		require.Zero(t, info.Mode().Perm()&bitsOfOthers, path)
 	}
 
+	// Open refuses a directory in which everybody may write.
 	shared := filepath.Join(t.TempDir(), "shared")
 	require.NoError(t, os.Mkdir(shared, 0o700))
 	require.NoError(t, os.Chmod(shared, 0o777))
@@ -752,20 +764,24 @@ func TestReaderAtFromDisk(t *testing.T) {
 	f.put(t, "a", text)
 
 	for run, wantGets := range []int{1, 0} {
-		gets := f.store.Count(faults.Get)
+		getsBefore := f.store.Count(faults.Get)
 		r, err := storage.NewReaderAt(t.Context(), f, "a", storage.WithBlockSize(blockBytes))
 		require.NoError(t, err)
-		buf := make([]byte, 64)
+
+		// Read ten short ranges of block 20.
+		const length = 64
+		buf := make([]byte, length)
 		for i := range int64(10) {
-			offset := 20*blockBytes + i*64
+			offset := 20*blockBytes + i*length
 			_, err := r.ReadAt(buf, offset)
 			require.NoError(t, err)
-			require.Equal(t, text[offset:offset+64], string(buf))
+			require.Equal(t, text[offset:offset+length], string(buf))
 		}
+
 		require.NoError(t, r.Close())
-		require.Equal(t, wantGets, f.store.Count(faults.Get)-gets, "run %d", run)
+		require.Equal(t, wantGets, f.store.Count(faults.Get)-getsBefore, "run %d", run)
 	}
-	require.Equal(t, 2, f.store.Count(faults.Head))
+	require.Equal(t, 2, f.store.Count(faults.Head), "one for each ReaderAt")
 }
 
 // The engine may call Describe again while other calls read. The race detector would find an unlocked access.
@@ -829,7 +845,7 @@ func ExampleOpen() {
 	// Output: foot true
 }
 
-// Reads may run at the same time as calls of Describe, which the hint of an error needs.
+// Reads may run at the same time as calls of Describe. The race detector would find an unlocked access.
 func TestDescribeConcurrently(t *testing.T) {
 	f := newFixture(t, Config{})
 	attrs := f.put(t, "a", content(3000))
@@ -837,7 +853,7 @@ func TestDescribeConcurrently(t *testing.T) {
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			// The hint of this error makes the bucket call Describe.
+			// This error has a hint, for which the bucket calls Describe.
 			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1"))
 			if storage.CodeOf(err) != storage.Unsupported {
 				t.Error(err)
