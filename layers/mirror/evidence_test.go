@@ -330,7 +330,7 @@ func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	b := newFilledMirror(t, newDriver(), second)
 	waitForLaterTime(t)
 
-	// The disk of the other mirror is mounted in place of the second store.
+	// The second store gets the objects of the other mirror, as if that one's disk were mounted in its place.
 	removeAll(t, engine.New(second))
 	for key, text := range contentsOf(t, engine.New(otherSecond)) {
 		put(t, engine.New(second), "one/"+key, text)
@@ -339,6 +339,8 @@ func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
+	// RepairAll may have stored objects of its own, but has removed none.
 	after := contentsOf(t, engine.New(second))
 	for key, text := range before {
 		require.Equal(t, text, after[key])

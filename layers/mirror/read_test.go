@@ -19,10 +19,10 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Reads use the second store while the primary is down.
+// Reads use the second store while each call of the primary fails or stalls.
 func TestGetWhilePrimaryIsDown(t *testing.T) {
-	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.Stall} {
-		t.Run(kind(faults.Any).String(), func(t *testing.T) {
+	for _, newRule := range []func(faults.Calls) faults.Rule{faults.Fail, faults.Stall} {
+		t.Run(newRule(faults.Any).String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPair(t, mirror.Config{})
 				ctx := t.Context()
@@ -31,10 +31,12 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 					storage.WithMetadata(map[string]string{"is": "é"}),
 					storage.WithTags(map[string]string{"t": "1"}))
 				require.False(t, mirror.FailedOver(attrs))
-				callsBefore := p.inPrimary.Count(faults.Any)
-				p.inPrimary.Set(kind(faults.Any))
 
-				// Content, attributes and tags come from the second store.
+				// The primary goes down.
+				callsBefore := p.inPrimary.Count(faults.Any)
+				p.inPrimary.Set(newRule(faults.Any))
+
+				// Content and attributes come from the second store.
 				data, got, err := storage.ReadAll(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, "0123456789", string(data))
@@ -53,12 +55,14 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				_, err = b.Attrs(ctx, "a", storage.IfRevisionNot(attrs.Revision))
 				require.ErrorIs(t, err, storage.NotModified)
 
+				// Tags and listings work, too.
 				tags, err := storage.Tags(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"t": "1"}, tags)
 				require.Equal(t, map[string]string{"a": "0123456789"}, contentsOf(t, b))
 
-				require.Equal(t, callsBefore+3, p.inPrimary.Count(faults.Any), "the circuit opens after three calls")
+				const triedCalls = 3 // until the layer sends no more calls to the primary
+				require.Equal(t, callsBefore+triedCalls, p.inPrimary.Count(faults.Any))
 			})
 		})
 	}
@@ -387,8 +391,8 @@ func TestPutWhilePrimaryIsDown(t *testing.T) {
 	require.Empty(t, contentsOf(t, p.second))
 }
 
-// A write with Config.Sync fails with OutcomeUnknown if the second store fails. The primary has the
-// object, and Repair copies it.
+// With Config.Sync, a write waits for both stores. If the second store fails, the write fails with OutcomeUnknown,
+// the primary has the object, and Repair copies it.
 func TestSyncWaitsForBothStores(t *testing.T) {
 	for name, opts := range map[string][]storage.UploadOption{
 		"a write":              nil,
@@ -403,28 +407,32 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 				_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("xy"), opts...)
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.Equal(t, map[string]string{"a": "xy"}, contentsOf(t, p.primary))
-				require.Len(t, p.repair(t), 1)
 
-				// Both stores work again.
+				// Repair, after which both stores work again and have the object.
+				repaired := p.repair(t)
+				require.Len(t, repaired, 1)
+
+				// The next write succeeds in both stores.
 				_, err = p.mirror.Upload(t.Context(), "b", strings.NewReader("xy"), opts...)
 				require.NoError(t, err)
-				require.Len(t, p.requireEqual(t), 2)
+				objects := p.requireEqual(t)
+				require.Len(t, objects, 2)
 			})
 		})
 	}
 }
 
-// Notes of the layer are not objects: they cannot be written, and listings neither show them nor read
-// thousands of them.
+// Notes, small objects in which the layer remembers its writes, cannot be written by callers, and listings neither
+// show them nor read thousands of them.
 func TestNotesAreHidden(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
+	// The primary has many notes, which would fill several pages of a listing, and two objects.
 	for i := range 3000 {
 		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", i), "x")
 	}
-
 	put(t, p.mirror, "a", "x")
 	put(t, p.mirror, ".a", "x")
 
