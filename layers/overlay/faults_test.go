@@ -23,22 +23,23 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The conformance suite passes while requests to the old store fail or lose their responses, and are
-// retried.
+// The conformance suite passes although every 17th request to the old store fails or loses its response, because
+// it is retried.
 func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	for name, rule := range map[string]faults.Rule{
 		"fails":           faults.Fail(faults.Any).Every(17),
 		"loses responses": faults.DropResponse(faults.Any).Every(17),
 	} {
 		for _, keepOld := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, KeepOld %v", name, keepOld), func(t *testing.T) {
-				storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+				newDriver := func(t *testing.T) driver.Driver {
 					old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), soon)
 					layer := newLayer(t, old, overlay.Config{KeepOld: keepOld})
 					return layer(memstore.NewDriver(memstore.Config{}))
-				})
+				}
+				storagetest.RunDriver(t, newDriver)
 			})
 		}
 	}
@@ -126,8 +127,8 @@ func TestReadNeedsNoCopy(t *testing.T) {
 	require.Equal(t, "text", string(data))
 }
 
-// Readers still see an object whose removal the old store refuses. After another failure they do not,
-// and the error is OutcomeUnknown.
+// If the old store refuses to remove an object, Remove fails and readers still see the object. If the removal fails
+// in another way, readers do not see it, and the error is OutcomeUnknown.
 func TestRemoveFails(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -153,6 +154,7 @@ func TestRemoveFails(t *testing.T) {
 			layer := newLayer(t, old, overlay.Config{})
 			b := memstore.New(driver.WithLayer(inNew.Layer()), driver.WithLayer(layer))
 
+			// The removal puts a marker into the new store, which hides the object, before it reaches the old store.
 			inOld.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, tt.err)
@@ -191,20 +193,25 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	require.Equal(t, tags, got)
 }
 
-// Finish retries temporary failures, reports the others, and copies nothing twice.
+// Finish retries temporary failures, and continues with the other objects after a permanent one, which it reports.
+// A second run copies only what is left.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The old store has 100 objects, each as large as a marker, and one that the new store refuses.
 		const objects = 100
+		const refusedText = "text"
+		old := memstore.New()
+		for i := range objects {
+			put(t, old, fmt.Sprintf("%03d", i), textOf(fmt.Sprint(i)))
+		}
+		put(t, old, "refused", refusedText)
+
+		// Some requests to the new store fail once.
 		injector := faults.New(
 			faults.Fail(faults.Put|faults.Head).Every(11),
 			faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied),
 		)
 		d := memstore.NewDriver(memstore.Config{})
-		old := memstore.New()
-		for i := range objects {
-			put(t, old, fmt.Sprintf("%03d", i), textOf(fmt.Sprint(i)))
-		}
-		put(t, old, "refused", "text")
 		b := engine.New(d, driver.WithLayer(injector.Layer()),
 			driver.WithLayer(newLayer(t, old, overlay.Config{})))
 
@@ -229,7 +236,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 		injector.Reset()
 		report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err)
-		require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
+		require.Equal(t, overlay.Report{Copied: 1, Bytes: int64(len(refusedText))}, report)
 		require.Zero(t, injector.Count(faults.Get), "an object that has moved is read again")
 	})
 }
@@ -242,11 +249,11 @@ func TestFinishNegativeConcurrency(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Only one of two processes that run Finish at the same time copies a large object.
+// Only one of two processes that run Finish at the same time copies an object whose copy takes long.
 func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	const (
 		size           = 100_000
-		bytesPerSecond = 1000
+		bytesPerSecond = 1000 // at which the old store sends the object
 	)
 	synctest.Test(t, func(t *testing.T) {
 		oldDriver := memstore.NewDriver(memstore.Config{})
@@ -269,8 +276,7 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 			})
 		}
 		jobs.Wait()
-
-		require.EqualValues(t, 1, copied.Load())
+		require.EqualValues(t, 1, copied.Load(), "objects copied by both jobs together")
 
 		data, _, err := storage.ReadAll(t.Context(), engine.New(newDriver), "a")
 		require.NoError(t, err)
@@ -338,17 +344,20 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	}
 }
 
-// Finish copies from the primary of an old store that is a mirror, even if the primary fails once,
-// because the second store may be outdated.
+// If the old store of an overlay is a mirror, Finish copies only from the mirror's primary, even if the primary
+// fails once, because the second store may be outdated.
 func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
-	const calls = 12
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	for call := range calls {
+
+	// The first run has no fault. In each other run, another read of the primary fails.
+	const runs = 12
+	for failingRead := range runs {
 		inPrimary := faults.New()
 		inSecond := faults.New()
 		second := memstore.New(driver.WithLayer(inSecond.Layer()))
-		mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
+		useAgainAtOnce := mirror.Config{Probe: time.Nanosecond} // a store that has failed
+		mirrored, err := mirror.New(second, useAgainAtOnce)
 		require.NoError(t, err)
 		old := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), noRetry)
 
@@ -358,14 +367,15 @@ func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 		put(t, old, "a", "last")
 		inSecond.Set()
 
-		// One read of the primary fails. Finish may fail with it.
-		inPrimary.Set(faults.Fail(faults.Reads).Nth(call))
+		// One read of the primary fails. Finish may fail or succeed.
+		inPrimary.Set(faults.Fail(faults.Reads).Nth(failingRead))
 		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
 		_, _ = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
-		inPrimary.Set()
 
+		// In no case has it copied the older object.
+		inPrimary.Set()
 		data, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
-		require.Equal(t, "last", string(data), "call %d", call)
+		require.Equal(t, "last", string(data), "read %d failed", failingRead)
 	}
 }

@@ -36,16 +36,14 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, newStore, ol
 }
 
 // No object is lost if Finish is killed and repeated until it succeeds, beside a second Finish and
-// other writers.
+// other writers. The test runs itself in child processes, which call Finish and are killed.
 func TestFinishKilledLosesNothing(t *testing.T) {
 	testserver.Slow(t)
 
-	// The test starts this binary as the process that is killed.
-	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
-		both, _, _ := openDirectories(t, dir, os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != "")
-		_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})
-		require.NoError(t, err)
-		fmt.Println("all has moved")
+	dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH") // set only in a child process
+	if dir != "" {
+		keepOld := os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != ""
+		finishOnce(t, dir, keepOld)
 		return
 	}
 
@@ -55,6 +53,14 @@ func TestFinishKilledLosesNothing(t *testing.T) {
 	t.Run("KeepOld", func(t *testing.T) {
 		testKillsWhileFinishing(t, []string{"OMNIBUCKET_OVERLAY_KEEPOLD=1"})
 	})
+}
+
+// finishOnce runs Finish over the stores in a directory, and prints that it succeeded.
+func finishOnce(t *testing.T, dir string, keepOld bool) {
+	both, _, _ := openDirectories(t, dir, keepOld)
+	_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})
+	require.NoError(t, err)
+	fmt.Println("all has moved")
 }
 
 // testKillsWhileFinishing runs Finish in two processes at a time, which are killed until they succeed, while this

@@ -40,49 +40,59 @@ func TestManyObjectsMove(t *testing.T) {
 		_, err := oldStore.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
 		return err
 	}
-	require.NoError(t, running.Each(t.Context(), objects, 8, putOld))
+	const concurrency = 8
+	require.NoError(t, running.Each(t.Context(), objects, concurrency, putOld))
 
-	// Each program writes objects of its own until Finish has ended.
+	// Run Finish while the programs write. Measure its time and memory.
 	const programs = 20
-	writers := make([]*ownWriter, programs)
-	var writing sync.WaitGroup
-	var stop atomic.Bool
-	for i := range writers {
-		w := &ownWriter{first: i, step: len(writers), objects: objects, written: map[int]string{}}
-		writers[i] = w
-		writing.Go(func() {
-			for !stop.Load() {
-				if err := w.write(t.Context(), both); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-
-	// Measure the time and the memory of Finish.
+	writers, endWriters := startWriters(t, both, objects, programs)
 	heapBefore := heap()
 	endWatch := watchHeap()
 	start := time.Now()
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 	finishTime := time.Since(start).Round(time.Millisecond)
 	heapPeak := endWatch()
-	stop.Store(true)
-	writing.Wait()
+	endWriters()
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 
+	// Nothing is left in the old store.
 	start = time.Now()
 	remaining, err := overlay.Left(t.Context(), both)
 	require.NoError(t, err)
 	require.Zero(t, remaining)
 	leftTime := time.Since(start).Round(time.Millisecond)
 
+	// The new store has all objects as they were last written.
 	writes := requireAll(t, newStore, objects, writers)
+
 	runtime.GC()
 	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v", objects, report.Copied, finishTime,
 		writes, leftTime)
 	t.Logf("heap: %d MiB before, at most %d, %d after", heapBefore>>20, heapPeak>>20, heap()>>20)
+}
+
+// startWriters starts programs that write to a bucket until end is called, each one objects of its own.
+func startWriters(t *testing.T, b storage.Bucket, objects, programs int) (writers []*ownWriter, end func()) {
+	t.Helper()
+	var writing sync.WaitGroup
+	var stop atomic.Bool
+	for i := range programs {
+		w := &ownWriter{first: i, step: programs, objects: objects, written: map[int]string{}}
+		writers = append(writers, w)
+		writing.Go(func() {
+			for !stop.Load() {
+				if err := w.write(t.Context(), b); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	return writers, func() {
+		stop.Store(true)
+		writing.Wait()
+	}
 }
 
 // name returns the key of the n-th object.

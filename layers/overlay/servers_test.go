@@ -87,23 +87,30 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 	return b
 }
 
-// A bucket moves from a directory to one server after another, and back, while other programs write and
-// remove objects.
+// counterKey returns the key of the n-th object to which writers add one.
+func counterKey(n int) string { return fmt.Sprintf("count/%02d", n) }
+
+// removableKey returns the key of the n-th object that writers remove.
+func removableKey(n int) string { return fmt.Sprintf("removed/%02d", n) }
+
+// A bucket moves from a directory to one server after another, and back, while other programs add one to numbers in
+// objects and remove other objects.
 func TestOverlayMovesBetweenServers(t *testing.T) {
-	const keys = 12
 	setCredentials(t)
+	const keys = 12 // of each kind of objects
 	src := open(t, "file://"+filepath.ToSlash(t.TempDir()))
-	var counts [keys]atomic.Int64
 	for n := range keys {
-		put(t, src, fmt.Sprintf("count/%02d", n), "0")
-		put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
+		put(t, src, counterKey(n), "0")
+		put(t, src, removableKey(n), textOf("old"))
 	}
 
+	var counts [keys]atomic.Int64 // what the writers have added
 	for _, server := range servers {
 		address := server.address(t)
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
 
-		// Four writers and two jobs work at once.
+		// Four writers and two jobs work at once. Each writer begins three keys after the one before it, and
+		// changes all keys once.
 		var workers sync.WaitGroup
 		for writer := range 4 {
 			workers.Go(func() {
@@ -126,61 +133,86 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 		}
 		workers.Wait()
 
+		// After the writers, the move is finished.
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err, server.name)
 		require.Zero(t, report.Left, server.name)
-
 		markers, err := overlay.RemoveMarkers(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, report.Markers, markers, server.name)
 
-		src = open(t, address) // without the layer
+		// Without the layer, the server has all numbers, and no object that was removed.
+		src = open(t, address)
 		want := map[string]string{}
 		for n := range keys {
-			want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
+			want[counterKey(n)] = strconv.FormatInt(counts[n].Load(), 10)
 		}
 		require.Equal(t, want, contentsOf(t, src), server.name)
 
 		// The next store gets objects to remove, too.
 		for n := range keys {
-			put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
+			put(t, src, removableKey(n), textOf("old"))
 		}
 	}
 }
 
-// The conformance suite passes with real servers as the new store and as the old one.
+// openDriver opens a bucket by its address, and returns its driver, which a layer that changes nothing gets.
+func openDriver(t *testing.T, address string) (d driver.Driver) {
+	t.Helper()
+	open(t, address, driver.WithLayer(func(next driver.Driver) driver.Driver {
+		d = next
+		return next
+	}))
+	return d
+}
+
+// The conformance suite passes with one real server as the new store of an overlay, and another one as the old store.
 func TestFurtherConformanceOverServers(t *testing.T) {
 	testserver.Nightly(t, "make layers")
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	setCredentials(t)
-	for i, server := range servers[:2] {
-		t.Run(server.name, func(t *testing.T) {
-			isMinio := server.name == "minio"
-			keepOld := isMinio // KeepOld only for one of both, because a run takes minutes
+	minioServer := servers[0]
+	azuriteServer := servers[1]
+	tests := []struct {
+		name       string // of the new store
+		newAddress func(t *testing.T) string
+		oldAddress func(t *testing.T) string
+		keepOld    bool              // for one of both only, because a run takes minutes
+		skipped    map[string]string // cases that the new store cannot pass, and why
+	}{
+		{
+			name:       minioServer.name,
+			newAddress: minioServer.address,
+			oldAddress: azuriteServer.address,
+			keepOld:    true,
+			skipped:    minio.Skipped,
+		},
+		{
+			name:       azuriteServer.name,
+			newAddress: azuriteServer.address,
+			oldAddress: minioServer.address,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var opts []storagetest.Option
-			if isMinio {
-				for name, reason := range minio.Skipped {
-					opts = append(opts, storagetest.Skip(name, reason))
-				}
+			for name, reason := range tt.skipped {
+				opts = append(opts, storagetest.Skip(name, reason))
 			}
-			oldAddress := servers[1-i].address(t)
-			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				// A layer that changes nothing gets the driver of the server.
-				var d driver.Driver
-				open(t, server.address(t), driver.WithLayer(func(next driver.Driver) driver.Driver {
-					d = next
-					return next
-				}))
-				layer := newLayer(t, open(t, oldAddress), overlay.Config{KeepOld: keepOld})
+			oldAddress := tt.oldAddress(t)
+			newDriver := func(t *testing.T) driver.Driver {
+				d := openDriver(t, tt.newAddress(t))
+				layer := newLayer(t, open(t, oldAddress), overlay.Config{KeepOld: tt.keepOld})
 				return layer(d)
-			}, opts...)
+			}
+			storagetest.RunDriver(t, newDriver, opts...)
 		})
 	}
 }
 
 // write adds one to the number in an object, fails to create that object, and removes another object.
 func write(t *testing.T, b storage.Bucket, n int) error {
-	key := fmt.Sprintf("count/%02d", n)
+	key := counterKey(n)
 	addOne := func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		number, err := strconv.Atoi(string(old))
 		return []byte(strconv.Itoa(number + 1)), err
@@ -193,7 +225,7 @@ func write(t *testing.T, b storage.Bucket, n int) error {
 		return fmt.Errorf("creating %s: %w", key, err)
 	}
 
-	removedKey := fmt.Sprintf("removed/%02d", n)
+	removedKey := removableKey(n)
 	if err := b.Remove(t.Context(), removedKey); err != nil {
 		return err
 	}
