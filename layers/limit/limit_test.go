@@ -225,7 +225,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 	})
 }
 
-// The limit counts the bytes of a streamed Append once.
+// The limit counts the bytes of an Append once, even if Append has to upload the object again as a stream.
 func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
@@ -251,9 +251,15 @@ func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 
 // Concurrent transfers share one limit.
 func TestLimitIsShared(t *testing.T) {
-	const rate, size, uploads = 1 << 20, 1 << 20, 4
+	const (
+		rate    = 1 << 20 // bytes in a second
+		size    = 1 << 20 // bytes of each upload
+		uploads = 4
+	)
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate})})
+
+		// Each upload goes to another store, with the same layer.
 		requireTakes(t, uploads*size/rate*time.Second, func() error {
 			errs := make([]error, uploads)
 			var uploading sync.WaitGroup

@@ -28,7 +28,11 @@ func (d farDriver) Describe() driver.Description {
 // A transfer that waits for the limit longer than RetryPolicy.Stall does not count as stalled.
 func TestLimitIsNoStall(t *testing.T) {
 	// Together the transfers take 96 seconds, so each one waits much longer than Stall.
-	const rate, size, transfers = 64 << 10, 256 << 10, 24
+	const (
+		rate      = 64 << 10  // bytes in a second
+		size      = 256 << 10 // bytes of each transfer
+		transfers = 24
+	)
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})
 		policy := storage.RetryPolicy{Attempts: 1, Stall: time.Second}
@@ -50,6 +54,7 @@ func TestLimitIsNoStall(t *testing.T) {
 		for _, err := range errs {
 			require.NoError(t, err)
 		}
-		require.InDelta(t, transfers*size/rate, time.Since(start).Seconds(), 1)
+		const tolerance = 1 // seconds
+		require.InDelta(t, transfers*size/rate, time.Since(start).Seconds(), tolerance)
 	})
 }
