@@ -54,21 +54,22 @@ func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]s
 // later.
 func TestMethodsThatChangeAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
-	methods := reflect.TypeFor[driver.Driver]()
-	for i := range methods.NumMethod() {
-		method := methods.Method(i)
-		if reads[method.Name] {
+	driverType := reflect.TypeFor[driver.Driver]()
+	for i := range driverType.NumMethod() {
+		method := driverType.Method(i)
+		changesNothing := reads[method.Name]
+		if changesNothing {
 			continue
 		}
 		t.Run(method.Name, func(t *testing.T) {
+			// The first parameter is the context, and the others get a value of their type.
 			args := []reflect.Value{reflect.ValueOf(t.Context())}
-			// The first parameter is the context.
 			for n := 1; n < method.Type.NumIn(); n++ {
 				args = append(args, argument(method.Type.In(n)))
 			}
 
-			results := reflect.ValueOf(view).MethodByName(method.Name).Call(args)
 			// The last result is the error, or the errors of a batch.
+			results := reflect.ValueOf(view).MethodByName(method.Name).Call(args)
 			switch result := results[len(results)-1].Interface().(type) {
 			case error:
 				require.ErrorIs(t, result, storage.PermissionDenied)

@@ -70,20 +70,21 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 		_, err := service.CreateBucket(t.Context(), name)
 		require.NoError(t, err)
 	}
+
+	// The credentials are for all keys of one bucket.
 	ownBucket, err := service.Bucket("own")
 	require.NoError(t, err)
-
+	const prefix = ""
 	rights := storage.Rights{Read: true, List: true}
-	credentials, err := storage.Vend(t.Context(), ownBucket, "", rights, time.Hour)
+	credentials, err := storage.Vend(t.Context(), ownBucket, prefix, rights, time.Hour)
 	require.NoError(t, err)
-
 	credentialsOfOwn := func(context.Context, string) (*storage.VendedCredentials, error) {
 		return credentials, nil
 	}
 
 	tests := []struct {
 		bucket string
-		want   storage.Code
+		want   storage.Code // "" if the credentials give access
 	}{
 		{bucket: "own", want: ""},
 		{bucket: "other", want: storage.Unauthenticated},
