@@ -98,8 +98,8 @@ func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 	unordered := memstore.Config{AnyOrder: true}
 	tests := []struct {
 		name    string
-		own     memstore.Config
-		other   memstore.Config
+		own     memstore.Config // of the store to which the layer is added
+		other   memstore.Config // of the second store of a mirror, or the old one of an overlay
 		refused bool
 	}{
 		{name: "its own store has no order", own: unordered, other: ordered, refused: true},
@@ -140,10 +140,13 @@ func (f folderOrdered) Describe() driver.Description {
 func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 	for name, newLayer := range layersOfTwoStores {
 		t.Run(name, func(t *testing.T) {
-			layer, err := newLayer(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))
+			newStore := func() driver.Driver { return folderOrdered{memstore.NewDriver(memstore.Config{})} }
+			layer, err := newLayer(engine.New(newStore()))
 			require.NoError(t, err)
-			b := engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer))
-			sorted := []string{"a-b", "a/c", "b"} // a store by folders lists "a/c" before "a-b"
+			b := engine.New(newStore(), driver.WithLayer(layer))
+
+			// Folder by folder, the folder "a" with "a/c" would come before "a-b".
+			sorted := []string{"a-b", "a/c", "b"}
 			for _, key := range sorted {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
 				require.NoError(t, err)

@@ -30,7 +30,8 @@ func (s *laggingService) Driver(name string) (driver.Driver, error) {
 	return s.layer(d), nil
 }
 
-// An S3 server of a mirror does not read from the second store when it copies an object.
+// An S3 server over a mirror fails a copy of an object while the primary fails, in place of copying an older
+// object of the second store.
 func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	// The second store has an older object than the primary.
 	second := memstore.New()
@@ -39,17 +40,18 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
 	require.NoError(t, err)
 
-	// The server offers the mirror, whose primary can be made to fail.
-	injector := faults.New()
+	// The primary is a bucket of an account.
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err = account.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
 	require.NoError(t, err)
-	d, err := account.Driver("photos")
+	primary, err := account.Driver("photos")
 	require.NoError(t, err)
-	_, err = engine.New(d).Upload(t.Context(), "k", strings.NewReader("new"))
+	_, err = engine.New(primary).Upload(t.Context(), "k", strings.NewReader("new"))
 	require.NoError(t, err)
-	mirrorWithFaults := func(d driver.Driver) driver.Driver { return mirrored(injector.Layer()(d)) }
 
+	// The server offers the mirror. The injector can make the primary fail.
+	injector := faults.New()
+	mirrorWithFaults := func(d driver.Driver) driver.Driver { return mirrored(injector.Layer()(d)) }
 	server := newServer(t, &laggingService{account, mirrorWithFaults})
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	b, err := storage.Open(t.Context(), server.Address("photos"), noRetry)

@@ -22,11 +22,11 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 	require.NoError(t, err)
 	overlaid, err := overlay.New(memstore.New(), overlay.Config{})
 	require.NoError(t, err)
-	limits := newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}})
+	limits := newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}}) // which is never reached
 	cache := newCache(t, diskcache.Config{Unpinned: true})
 	tests := []struct {
 		name   string
-		layers []driver.Layer
+		layers []driver.Layer // each one above the one before it
 	}{
 		{name: "mirror", layers: []driver.Layer{mirrored}},
 		{name: "overlay", layers: []driver.Layer{overlaid}},
@@ -47,6 +47,7 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 				require.NoError(t, err)
 			}
 
+			// List with all combinations of some prefixes, delimiters, starts and page sizes.
 			for _, listing := range listings() {
 				for _, err := range b.List(t.Context(), listing.options()...) {
 					require.NoError(t, err, "%+v", listing)

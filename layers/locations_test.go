@@ -33,6 +33,8 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 			layers: "[{limit: {reads: 1e9}}, {mirror: second}, {overlay: {old: other}}, {diskcache: {dir: DIR}}]",
 		},
 	}
+
+	// Each address opens a new bucket in memory.
 	openMemory := func(_ context.Context, _ string, opts ...storage.OpenOption) (storage.Bucket, error) {
 		return memstore.New(opts...), nil
 	}

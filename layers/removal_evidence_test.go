@@ -407,9 +407,10 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 	return s.Core.Remove(context.Background(), key, o)
 }
 
-// Remove removes the test object of a killed job from the new store of an overlay, even if the old
-// store refuses writes.
+// Remove removes a test object, by which a job compares two stores, from the new store of an overlay, even if the
+// old store refuses writes.
 func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
+	// The old store refuses writes.
 	refuseWrites := func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Delete" || call == "Put" {
 			return storage.PermissionDenied
