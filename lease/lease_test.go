@@ -207,21 +207,21 @@ func TestLeaseHasOneHolder(t *testing.T) {
 	for _, store := range stores {
 		for seed := range uint64(seeds) {
 			t.Run(store.name, func(t *testing.T) {
-				open := store.open(t)
+				openAgain := store.open(t) // opens one bucket for each process
 				synctest.Test(t, func(t *testing.T) {
-					checker := &holderChecker{t: t}
+					checker := &holderChecker{t: t} // fails the test if two hold the lease
 					var group sync.WaitGroup
 					for worker := range uint64(workers) {
 						random := rand.New(rand.NewPCG(seed, worker))
 						group.Go(func() {
 							for range rounds {
-								holdAtRandom(t, newProcess(t, open()), checker, random)
+								holdAtRandom(t, newProcess(t, openAgain()), checker, random)
 							}
 						})
 					}
+					group.Wait()
 
 					// Each worker was the holder in each round.
-					group.Wait()
 					require.Equal(t, workers*rounds, checker.holders)
 				})
 			})
@@ -367,8 +367,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 	})
 }
 
-// A fenced resource, which accepts only the highest token that it has seen, refuses a former
-// holder. A paused process runs none of its timers, so it may use its token when it wakes up.
+// A resource that accepts only the highest token that it has seen refuses a former holder, which was paused and does
+// not know that it has lost the lease.
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -380,12 +380,13 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 			return token == highest
 		}
 
-		p := newProcess(t, bucket)
-
-		// The first holder is paused, and another one writes.
-		paused, err := lease.Acquire(t.Context(), p.bucket, key)
+		// The first holder is paused: none of its calls reaches the bucket any more.
+		process := newProcess(t, bucket)
+		paused, err := lease.Acquire(t.Context(), process.bucket, key)
 		require.NoError(t, err)
-		p.die()
+		process.die()
+
+		// Another one acquires the lease, and writes.
 		require.NoError(t, lease.Hold(t.Context(), bucket, key, func(ctx context.Context) error {
 			require.True(t, write(lease.FromContext(ctx).Token()))
 			return nil
@@ -433,27 +434,27 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 	}
 }
 
-// A store whose clock was set back delays a run by the interval at most, even if new processes
+// If the clock of the store is set back, the next run comes after one interval of WithInterval, even if new processes
 // replace the one that waits.
 func TestWithIntervalClockSetBack(t *testing.T) {
 	tests := []struct {
-		name  string
-		lives time.Duration // of each process that waits
+		name     string
+		lifetime time.Duration // of each process that waits
 	}{
-		{name: "one process waits", lives: 2 * time.Hour},
-		{name: "each process waits 25 minutes", lives: 25 * time.Minute},
+		{name: "one process waits", lifetime: 2 * time.Hour},
+		{name: "each process waits 25 minutes", lifetime: 25 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var shift time.Duration
+				const interval = time.Hour
+				var shift time.Duration // of the store's clock
 				bucket := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
 					return time.Now().Add(shift)
 				}}))
 				run := func(ctx context.Context) error {
-					return lease.Hold(ctx, bucket, key, func(context.Context) error {
-						return nil
-					}, lease.WithInterval(time.Hour))
+					doNothing := func(context.Context) error { return nil }
+					return lease.Hold(ctx, bucket, key, doNothing, lease.WithInterval(interval))
 				}
 
 				// The first run begins the interval.
@@ -464,35 +465,39 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 				start := time.Now()
 				hasRun := false
 				for !hasRun && time.Since(start) < 24*time.Hour {
-					ctx, cancel := context.WithTimeout(t.Context(), tt.lives)
+					ctx, cancel := context.WithTimeout(t.Context(), tt.lifetime)
 					hasRun = run(ctx) == nil
 					cancel()
 				}
 
 				// The next run comes after one interval, however often the processes were replaced.
-				require.Equal(t, time.Hour, time.Since(start))
+				require.Equal(t, interval, time.Since(start))
 			})
 		})
 	}
 }
 
-// A process acquires the lease of a dead holder after the TTL, without waiting for the interval of
+// A process acquires the lease of a dead holder after the TTL, without waiting for the longer interval of
 // WithInterval.
 func TestWithIntervalAfterADeath(t *testing.T) {
+	const (
+		ttl      = time.Minute // the default
+		interval = time.Hour
+	)
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
-		p := newProcess(t, bucket)
-		dead, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithInterval(time.Hour))
+		process := newProcess(t, bucket)
+		dead, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithInterval(interval))
 		require.NoError(t, err)
 
-		p.die()
+		process.die()
 		start := time.Now()
-		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
+		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(interval))
 		require.NoError(t, err)
-		require.Equal(t, time.Minute, time.Since(start))
+		require.Equal(t, ttl, time.Since(start))
 
 		require.NoError(t, l.Release())
-		_ = dead.Release()
+		_ = dead.Release() // ends the goroutine of the lost lease
 	})
 }
 
@@ -537,7 +542,7 @@ func TestHoldReturnsTheCauseOnce(t *testing.T) {
 func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
-		checker := &holderChecker{t: t}
+		checker := &holderChecker{t: t} // fails the test if two hold the lease
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
 		group.Go(func() {
@@ -701,12 +706,12 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 	}
 }
 
-// Acquire takes over a lease in the form of an earlier release of package transfer, or of
-// adapters/tus.
+// Acquire understands a lease as earlier releases of package transfer or of adapters/tus wrote it: it waits for the
+// TTL of a holder, and then takes over the lease.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	tests := []struct {
 		name     string
-		text     string
+		text     string        // of the object of the lease
 		wantWait time.Duration // until the lease is acquired
 	}{
 		{
@@ -731,7 +736,7 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
 				require.Equal(t, tt.wantWait, time.Since(start))
-				require.Equal(t, int64(1), l.Token())
+				require.Equal(t, int64(1), l.Token(), "the earlier forms have no tokens")
 				require.NoError(t, l.Release())
 			})
 		})
@@ -820,9 +825,9 @@ func TestAcquireArguments(t *testing.T) {
 		name string
 		opts []lease.Option
 	}{
-		{name: "no option", opts: []lease.Option{nil}},
-		{name: "TTL", opts: []lease.Option{lease.WithTTL(time.Second - 1)}},
-		{name: "interval", opts: []lease.Option{lease.WithInterval(-1)}},
+		{name: "an option that is nil", opts: []lease.Option{nil}},
+		{name: "a TTL below a second", opts: []lease.Option{lease.WithTTL(time.Second - 1)}},
+		{name: "an interval below zero", opts: []lease.Option{lease.WithInterval(-1)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -834,8 +839,8 @@ func TestAcquireArguments(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument)
-	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
+	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument, "no job")
+	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument, "no bucket")
 
 	// A Bucket that is not of this library cannot hold a lease.
 	foreign := struct{ storage.Bucket }{Bucket: bucket}
@@ -847,6 +852,8 @@ func TestAcquireArguments(t *testing.T) {
 	// Valid arguments pass the check.
 	require.NoError(t, lease.Check(t.Context(), bucket, key))
 	require.Empty(t, readText(t, bucket), "Check must write nothing")
+
+	// Only the context of a job has a lease.
 	require.Nil(t, lease.FromContext(t.Context()))
 }
 
@@ -924,17 +931,20 @@ func (c *cancelingCore) Upload(
 
 // A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
 func TestLeaseRequestsAreBounded(t *testing.T) {
-	// The waiter waits for an hour, and the TTL is a minute.
-	const ttls = 60
+	const (
+		ttl  = time.Minute // the default
+		ttls = 60          // for which the waiter waits
+	)
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 		holder := newProcess(t, bucket)
 		waiter := newProcess(t, bucket)
 		l, err := lease.Acquire(t.Context(), holder.bucket, key)
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), ttls*time.Minute)
-		defer cancel()
 
+		// The holder keeps the lease, so that the waiter does not get it.
+		ctx, cancel := context.WithTimeout(t.Context(), ttls*ttl)
+		defer cancel()
 		_, err = lease.Acquire(ctx, waiter.bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 
@@ -956,12 +966,15 @@ func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 		_, err = storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)
 
+		// Nobody renews the copy, so that its TTL ends.
+		const ttl = time.Minute // the default
 		start := time.Now()
 		copied, err := lease.Acquire(t.Context(), dst, key)
 		require.NoError(t, err)
-		require.Equal(t, time.Minute, time.Since(start))
-
+		require.Equal(t, ttl, time.Since(start))
 		require.NoError(t, copied.Release())
+
+		// The original is still held.
 		require.NoError(t, original.Context().Err())
 		require.NoError(t, original.Release())
 	})

@@ -18,11 +18,11 @@ import (
 // Release fails with Changed if another process has taken the lease, even if the object cannot be
 // read any more.
 func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
-	// A lease counts as lost after three quarters of the TTL.
+	// A lease that cannot be renewed counts as lost after three quarters of the TTL, which is a minute.
 	const lostAfter = 45 * time.Second
 	tests := []struct {
 		name  string
-		fault faults.Rule
+		fault faults.Rule   // which lets calls of the holder fail
 		wait  time.Duration // until Release is called
 	}{
 		{name: "no read", fault: faults.Fail(faults.Reads)},

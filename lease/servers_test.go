@@ -63,6 +63,25 @@ var servers = []struct {
 	},
 }
 
+// holdOnce acquires the lease in a new process, and records that. The process then releases the lease, or dies and
+// loses it.
+func holdOnce(t *testing.T, bucket storage.Bucket, checker *holderChecker, dies bool) error {
+	process := newProcess(t, bucket)
+	overAtOnce := lease.WithInterval(time.Nanosecond)
+	l, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(2*time.Second), overAtOnce)
+	if err != nil {
+		return err
+	}
+	checker.begin(l)
+
+	if dies {
+		process.die()
+		<-l.Context().Done()
+	}
+	_ = l.Release() // fails if the lease is lost
+	return nil
+}
+
 // No token comes twice while processes acquire the lease again and again, and some die, however
 // slow the machine is.
 func TestLeaseHasOneHolderOnServers(t *testing.T) {
@@ -70,7 +89,7 @@ func TestLeaseHasOneHolderOnServers(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			address := server.address(t)
-			checker := &holderChecker{t: t, realTime: true}
+			checker := &holderChecker{t: t, realTime: true} // fails the test if tokens do not grow
 			var group sync.WaitGroup
 			for worker := range workers {
 				bucket, err := storage.Open(t.Context(), address)
@@ -79,25 +98,17 @@ func TestLeaseHasOneHolderOnServers(t *testing.T) {
 
 				group.Go(func() {
 					for round := range rounds {
-						process := newProcess(t, bucket)
-						l, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(2*time.Second),
-							lease.WithInterval(1))
-						if err != nil {
+						dies := round == worker // once for each worker
+						if err := holdOnce(t, bucket, checker, dies); err != nil {
 							t.Error(err)
 							return
 						}
-						checker.begin(l)
-						// Each worker dies once.
-						if round == worker {
-							process.die()
-							<-l.Context().Done()
-						}
-						// Release fails if the lease is lost.
-						_ = l.Release()
 					}
 				})
 			}
 			group.Wait()
+
+			// Each worker was the holder in each round.
 			require.Equal(t, workers*rounds, checker.holders)
 		})
 	}
