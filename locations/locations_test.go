@@ -71,7 +71,7 @@ func TestOpenByName(t *testing.T) {
 	tests := []struct {
 		name     string
 		config   string // %s stands for an address
-		location string
+		location string // name by which the location is opened
 	}{
 		{
 			name:     "an address",
@@ -100,6 +100,7 @@ func TestOpenByName(t *testing.T) {
 			c := parse(t, fmt.Sprintf(tt.config, address))
 			put(t, open(t, c, tt.location), "a", "text")
 
+			// The object is at the address of the file.
 			bucket, err := storage.Open(t.Context(), address)
 			require.NoError(t, err)
 			require.Equal(t, "text", get(t, bucket, "a"))
@@ -146,8 +147,9 @@ locations:
 		"OMNIBUCKET_PHOTOS":    variableAddress,
 		"OMNIBUCKET_ONLY_HERE": variableAddress,
 	})
-	put(t, open(t, c, "only-here"), "a", "text")
 
+	// A location that only a variable has stores an object. The other location then has it, at the same address.
+	put(t, open(t, c, "only-here"), "a", "text")
 	photos := open(t, c, "photos")
 	require.Equal(t, "text", get(t, photos, "a"))
 	require.ErrorIs(t, photos.Remove(t.Context(), "a"), storage.PermissionDenied, "the layer of the file is there")
@@ -194,7 +196,8 @@ func newDirectory(t *testing.T) string {
 	return "file://" + filepath.ToSlash(t.TempDir())
 }
 
-// A program without a configuration file can make a Config of values of its own.
+// A program without a configuration file can make a Config of values of its own. The settings of a layer are a map or
+// a struct with yaml tags.
 func TestConfigOfValues(t *testing.T) {
 	type limitSettings struct {
 		Reads int `yaml:"reads"`
@@ -217,6 +220,8 @@ func TestConfigOfValues(t *testing.T) {
 
 	require.NoError(t, c.Check())
 	require.Equal(t, []string{"old", "photos"}, c.Names())
+
+	// The location photos shows the old objects below its prefix.
 	put(t, open(t, c, "old"), "a/k", "text")
 	require.Equal(t, "text", get(t, open(t, c, "photos"), "k"))
 }
@@ -616,6 +621,7 @@ func TestParseLargeFile(t *testing.T) {
 				for i := range count {
 					fmt.Fprintf(&text, tt.line, i)
 				}
+
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				c, err := locations.Parse("config.yaml", []byte(text.String()))
@@ -628,9 +634,9 @@ func TestParseLargeFile(t *testing.T) {
 				return after.TotalAlloc - before.TotalAlloc
 			}
 
+			// With quadratic growth, the whole file would need four times as much as half of it.
 			whole := parseAndMeasure(tt.count)
 			half := parseAndMeasure(tt.count / 2)
-			// A quadratic growth would make the whole four times as large as the half.
 			require.Less(t, whole, 3*half)
 		})
 	}
@@ -639,11 +645,11 @@ func TestParseLargeFile(t *testing.T) {
 // Parse and ReadFile accept a file of 1 MiB, and refuse a file that is one byte larger.
 func TestReadFileLargest(t *testing.T) {
 	const largest = 1 << 20
-	const head = "locations: {a: mem://a}\n#"
+	const head = "locations: {a: mem://a}\n#" // up to a comment, which fills the file
 	tests := []struct {
 		name string
-		size int
-		want error
+		size int   // of the file
+		want error // nil if the file is accepted
 	}{
 		{name: "largest", size: largest},
 		{name: "too large", size: largest + 1, want: storage.InvalidArgument},
@@ -676,8 +682,8 @@ func TestVariableKeepsThePrefix(t *testing.T) {
 	c := parse(t, `locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`)
 	tests := []struct {
 		name     string
-		variable string
-		want     string
+		variable string // the new address
+		want     string // the address of the location
 	}{
 		{
 			name:     "no prefix",
