@@ -81,9 +81,9 @@ func TestConcurrentCalls(t *testing.T) {
 	removeObject := func(key string) error {
 		return d.Delete(ctx, &driver.DeleteRequest{Key: key})
 	}
-	// The version may belong to any key, or not exist.
 	removeVersion := func(key string) error {
-		return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"})
+		const version = "memory:7" // of any key, or missing
+		return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: version})
 	}
 	listObjects := func(string) error {
 		_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
@@ -97,11 +97,12 @@ func TestConcurrentCalls(t *testing.T) {
 		_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
 		return unlessMissing(err)
 	}
+	getObject := func(key string) error { return readObject(d, key) }
+	putInPart := func(key string) error { return uploadInPart(d, key) }
+
+	// Each function runs in a goroutine of its own, again and again, for the same five keys.
 	callConcurrently(t,
-		putObject, removeObject, removeVersion, listObjects, listVersions, copyObject,
-		func(key string) error { return readObject(d, key) },
-		func(key string) error { return uploadInPart(d, key) },
-	)
+		putObject, removeObject, removeVersion, listObjects, listVersions, copyObject, getObject, putInPart)
 }
 
 // CompleteParts fails with ObjectNotFound and stores no object if the upload is aborted meanwhile.

@@ -183,15 +183,17 @@ func TestPutPartBodyBreaks(t *testing.T) {
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
 
+	// The body of another part 1 fails after the first of four bytes.
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: 1,
-		Body:   &seekable{Reader: &endHookBody{Reader: failingBody("b", errBroken)}},
+		Body:   &seekable{failingBody("b", errBroken)},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
 
+	// The upload completes with the earlier part.
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k"},
 		Upload: upload,

@@ -80,14 +80,14 @@ func TestPutWithoutChecksum(t *testing.T) {
 	require.False(t, attrs.CRC32C.Known)
 }
 
-// Put stores bodies of every length, with and without a known size, whatever amounts they deliver.
+// Put stores bodies of every length, with and without a known size, however many bytes each Read returns.
 func TestPutBodiesOfEveryLength(t *testing.T) {
 	readers := map[string]func(io.Reader) io.Reader{
 		"plain":         func(r io.Reader) io.Reader { return r },
 		"data with EOF": iotest.DataErrReader,
 		"halves":        iotest.HalfReader,
 	}
-	const chunk = 1 << 10 // the first chunk of a stream; later ones double
+	const chunk = 1 << 10 // the first chunk of memory for a stream; later ones double
 	lengths := []int{
 		0,
 		1,
@@ -104,8 +104,8 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 		const pattern = "0123456789abcde"
 		content := bytes.Repeat([]byte(pattern), length/len(pattern)+1)[:length]
 		for name, newReader := range readers {
-			// The size -1 stands for a stream.
-			for _, size := range []int64{-1, int64(length)} {
+			const unknownSize = -1
+			for _, size := range []int64{unknownSize, int64(length)} {
 				t.Run(fmt.Sprintf("%d bytes, %s, size %d", length, name, size), func(t *testing.T) {
 					d := newDriver()
 					body := newReader(bytes.NewReader(content))
@@ -143,7 +143,7 @@ func TestPutStreamsShareNoMemory(t *testing.T) {
 	}
 }
 
-// If its body fails or has another size, Put fails and keeps the old object.
+// If the body fails or has another size than the request says, Put fails and keeps the old object.
 func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 	// A stream is read in chunks, the first of which has this length.
 	chunk := strings.Repeat("x", 1024)
@@ -186,9 +186,11 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDriver()
 			oldAttrs := put(t, d, "k", "old")
+
 			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: tt.body, Size: tt.size})
 			require.ErrorIs(t, err, tt.want)
 
+			// The old object is there, unchanged.
 			attrs, err := head(d, "k")
 			require.NoError(t, err)
 			require.Equal(t, oldAttrs, attrs)

@@ -177,8 +177,9 @@ func TestOriginPublicRevision(t *testing.T) {
 	}
 }
 
-// OriginOf finds the origin of a bucket below its layers, but not below other wrappers.
+// OriginOf finds the base URL with which a bucket signs below the bucket's layers, but not below other wrappers.
 func TestOriginOfLayers(t *testing.T) {
+	// A layer that passes on each call.
 	layer := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			return next(ctx)

@@ -60,8 +60,8 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 		t.Run(tt.Name, func(t *testing.T) {
 			clock := newClock()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(),
-				&driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
+			request := &driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules}
+			_, err := s.CreateBucket(t.Context(), request)
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
@@ -74,10 +74,12 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				clock.advance(tt.Part)
 				parts = append(parts, putPart(t, d, tt.Key, upload, 1, "x"))
 			}
+
 			// Sweep at the age tt.Sweep.
 			clock.now = start.Add(tt.Sweep)
 			sweepUploads(t, d)
 
+			// Only an upload that the sweep has kept can be completed.
 			err = completeUpload(t, d, tt.Key, upload, parts...)
 			if tt.Discarded {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -123,24 +125,27 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 
 // If a sweep has removed the upload that a WithResume file names, the next Upload starts over.
 func TestSweepDiscardedUploadStartsOver(t *testing.T) {
+	// The driver cancels the first upload at its second part.
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	ctx, cancel := context.WithCancel(t.Context())
+	canceledCtx, cancel := context.WithCancel(t.Context())
 	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &haltingDriver{Driver: d, halt: cancel}
 	}))
-	journal := filepath.Join(t.TempDir(), "upload")
 
+	// The journal is the file that names the upload.
+	journal := filepath.Join(t.TempDir(), "upload")
 	upload := func(ctx context.Context) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
 			storage.WithPartSize(4), storage.WithConcurrency(1))
 		return err
 	}
-	require.ErrorIs(t, upload(ctx), storage.Canceled)
+	require.ErrorIs(t, upload(canceledCtx), storage.Canceled)
 	require.FileExists(t, journal)
 
 	clock.advance(staleAge + day)
 	sweepUploads(t, d)
+
 	require.NoError(t, upload(t.Context()))
 	require.Equal(t, "aaaabbbbc", get(t, d, "k", ""))
 	require.NoFileExists(t, journal)
@@ -206,7 +211,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-// A sweep removes an upload whose last calls have failed: they do not count as progress.
+// A sweep removes an upload whose last calls have failed, because only a successful call counts as progress.
 func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
@@ -214,12 +219,12 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 
-	// The body of a second part fails.
+	// The body of a second part fails after the first of four bytes.
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: 2,
-		Body:   &seekable{Reader: &endHookBody{Reader: failingBody("b", errBroken)}},
+		Body:   &seekable{failingBody("b", errBroken)},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
@@ -232,7 +237,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	// The age of the upload counts from its first part.
+	// The age of the upload counts from its first part, so that the sweep removes it.
 	clock.advance(staleAge)
 	sweepUploads(t, d)
 	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)

@@ -82,45 +82,103 @@ func TestVersionsAreKept(t *testing.T) {
 
 // Delete with a version removes that version permanently.
 func TestVersionsAreRemovedPermanently(t *testing.T) {
-	// The object k has the versions 1, 2 and 3, whose contents are their numbers. Version 4 is of another key, and
-	// delete markers begin at 5.
-	tests := map[string]struct {
-		remove []string // numbers of versions, or "" for the current object
-		left   []string // "key:content", in brackets for the current object
+	// The key "k" first has the versions 1, 2 and 3, whose contents are their numbers.
+	const (
+		first  = "memory:1"
+		second = "memory:2"
+		third  = "memory:3"
+
+		ofAnotherKey = "memory:4"
+		missing      = "memory:9"
+
+		// Without a version, Delete adds a delete marker, which is a version, too.
+		noVersion    = ""
+		firstMarker  = "memory:5"
+		secondMarker = "memory:6"
+	)
+	tests := []struct {
+		name   string
+		remove []string // versions of "k", one after another
+		left   []string // "key:content", in brackets for the current object; "k removed" is a delete marker
 	}{
-		"the current one, which the newest noncurrent one replaces": {
-			remove: []string{"3"},
+		{
+			name:   "the current one, which the newest noncurrent one replaces",
+			remove: []string{third},
 			left:   []string{"[k:2]", "k:1"},
 		},
-		"a noncurrent one":           {remove: []string{"2"}, left: []string{"[k:3]", "k:1"}},
-		"the oldest":                 {remove: []string{"1"}, left: []string{"[k:3]", "k:2"}},
-		"all, the current one first": {remove: []string{"3", "2", "1"}, left: nil},
-		"all, the current one last":  {remove: []string{"1", "2", "3"}, left: nil},
-		"a missing one":              {remove: []string{"9"}, left: []string{"[k:3]", "k:2", "k:1"}},
-		"twice":                      {remove: []string{"3", "3"}, left: []string{"[k:2]", "k:1"}},
-		"the newest after a removal": {remove: []string{"", "3"}, left: []string{"k removed", "k:2", "k:1"}},
-		"a marker":                   {remove: []string{"", "5"}, left: []string{"[k:3]", "k:2", "k:1"}},
-		"a marker below another": {
-			remove: []string{"", "", "5"},
-			left:   []string{"k removed", "k:3", "k:2", "k:1"},
+		{
+			name:   "a noncurrent one",
+			remove: []string{second},
+			left:   []string{"[k:3]", "k:1"},
 		},
-		"both markers": {
-			remove: []string{"", "", "6", "5"},
+		{
+			name:   "the oldest",
+			remove: []string{first},
+			left:   []string{"[k:3]", "k:2"},
+		},
+		{
+			name:   "all, the current one first",
+			remove: []string{third, second, first},
+			left:   nil,
+		},
+		{
+			name:   "all, the current one last",
+			remove: []string{first, second, third},
+			left:   nil,
+		},
+		{
+			name:   "a missing one",
+			remove: []string{missing},
 			left:   []string{"[k:3]", "k:2", "k:1"},
 		},
-		"a marker and what it hides": {
-			remove: []string{"", "3", "5"},
+		{
+			name:   "twice",
+			remove: []string{third, third},
 			left:   []string{"[k:2]", "k:1"},
 		},
-		"all but the marker": {
-			remove: []string{"", "3", "2", "1"},
+		{
+			name:   "the newest after a removal",
+			remove: []string{noVersion, third},
+			left:   []string{"k removed", "k:2", "k:1"},
+		},
+		{
+			name:   "a marker",
+			remove: []string{noVersion, firstMarker},
+			left:   []string{"[k:3]", "k:2", "k:1"},
+		},
+		{
+			name:   "a marker below another",
+			remove: []string{noVersion, noVersion, firstMarker},
+			left:   []string{"k removed", "k:3", "k:2", "k:1"},
+		},
+		{
+			name:   "both markers",
+			remove: []string{noVersion, noVersion, secondMarker, firstMarker},
+			left:   []string{"[k:3]", "k:2", "k:1"},
+		},
+		{
+			name:   "a marker and what it hides",
+			remove: []string{noVersion, third, firstMarker},
+			left:   []string{"[k:2]", "k:1"},
+		},
+		{
+			name:   "all but the marker",
+			remove: []string{noVersion, third, second, first},
 			left:   []string{"k removed"},
 		},
-		"another key's":                       {remove: []string{"4"}, left: []string{"[k:3]", "k:2", "k:1"}},
-		"one after its neighbour was removed": {remove: []string{"2", "3"}, left: []string{"[k:1]"}},
+		{
+			name:   "another key's",
+			remove: []string{ofAnotherKey},
+			left:   []string{"[k:3]", "k:2", "k:1"},
+		},
+		{
+			name:   "one after its neighbour was removed",
+			remove: []string{second, third},
+			left:   []string{"[k:1]"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newVersionedDriver()
 			for _, content := range []string{"1", "2", "3"} {
 				require.Equal(t, "memory:"+content, put(t, d, "k", content).Version)
@@ -128,9 +186,6 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 			put(t, d, "kk", "4")
 
 			for _, version := range tt.remove {
-				if version != "" {
-					version = "memory:" + version
-				}
 				remove(t, d, "k", version)
 			}
 
@@ -215,7 +270,7 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 }
 
-// After versions are turned off again, a write makes no new version, and the noncurrent versions stay.
+// After versions are turned off again, a write replaces the current object, and the noncurrent versions stay.
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "bucket")
@@ -224,7 +279,8 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	put(t, d, "k", "2")
 
 	// Turn versions off.
-	_, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "bucket", Versioning: pointerTo(false)})
+	versionsOff := &driver.BucketRequest{Name: "bucket", Versioning: pointerTo(false)}
+	_, err := s.UpdateBucket(t.Context(), versionsOff)
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
 
@@ -234,9 +290,10 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	current := page.Entries[0]
+	noncurrent := page.Entries[1]
 	require.True(t, current.Current)
 	require.Empty(t, current.Version)
-	require.Equal(t, "memory:1", page.Entries[1].Version)
+	require.Equal(t, "memory:1", noncurrent.Version)
 
 	// The noncurrent version can still be read.
 	old, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Length: -1})
@@ -246,8 +303,9 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 
 // ListVersions lists the same entries in pages of any size.
 func TestListVersionsPages(t *testing.T) {
-	d := newVersionedDriver()
+
 	// The contents are numbered in the order of the writes.
+	d := newVersionedDriver()
 	put(t, d, "a", "1")
 	put(t, d, "a", "2")
 	put(t, d, "b/x", "3")
@@ -259,7 +317,7 @@ func TestListVersionsPages(t *testing.T) {
 
 	tests := map[string]struct {
 		request driver.ListRequest
-		want    []string // "key:content", in brackets for the current object
+		want    []string // "key:content", in brackets for the current object; "c removed" is a delete marker
 	}{
 		"everything": {
 			request: driver.ListRequest{},
@@ -289,7 +347,8 @@ func TestListVersionsPages(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for pageSize := 1; pageSize < 9; pageSize++ {
+			const maxEntries = 8
+			for pageSize := 1; pageSize <= maxEntries; pageSize++ {
 				require.Equal(t, tt.want, listVersions(t, d, tt.request, pageSize), "in pages of %d", pageSize)
 			}
 		})
@@ -336,11 +395,11 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 			switch random.IntN(4) {
 			case 0: // remove the current object
 				remove(t, d, key, "")
-				// Each step writes one revision, and the first revision is 1.
+				// The version of the marker is its revision. Each step writes one revision, and the first one is 1.
 				marker := modelVersion{id: fmt.Sprint("memory:", step+1)}
 				model[key] = append(versions, marker)
-			case 1: // remove a version
-				put(t, d, "other", "x") // so that each step writes one revision
+			case 1: // remove a version, if the key has one
+				put(t, d, "other", "x") // so that this step writes one revision, too
 				if len(versions) > 0 {
 					index := random.IntN(len(versions))
 					remove(t, d, key, versions[index].id)
