@@ -148,14 +148,15 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 }
 
-// Apart reports whether two places certainly have no object in common, whatever their order.
+// Apart reports whether two buckets, or views of them, certainly have no object in common, in either order.
 func TestApartOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
+
 	// A bucket of an unknown place may be in the same store as any other bucket.
 	unknownPlace := wrapped.Unknown(t, b)
 	tests := map[string]struct {
 		a, b any
-		want bool
+		want bool // true if they are certainly apart
 	}{
 		"two folders": {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2025/"), want: true},
 		"one folder":  {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2026/"), want: false},
