@@ -72,7 +72,8 @@ func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
 		for _, operation := range permissions.Operations() {
 			for _, prefix := range []string{"", "users/"} {
 				documents, err := grant(prefix, operation).Documents(provider)
-				if storage.CodeOf(err) == storage.Unsupported {
+				isUnsupported := storage.CodeOf(err) == storage.Unsupported
+				if isUnsupported {
 					require.ErrorContains(t, err, string(operation))
 					continue
 				}
@@ -205,14 +206,16 @@ func TestDocumentsRefuseKMSKey(t *testing.T) {
 		"*",
 		"alias/x",
 		"arn:aws:kms:eu-west-1:111122223333:alias/x",
-		someKey + "*",
+		someKey + "*", // several keys
 		"arn:aws:kms:*:111122223333:key/a",
 	}
 	for _, key := range notOneKey {
 		t.Run(key, func(t *testing.T) {
-			uploads := grant("", "upload-encrypted")
-			uploads.KMSKey = key
-			_, err := uploads.Documents(permissions.AWS)
+			const prefix = "" // the whole bucket
+			encryptedUploads := grant(prefix, "upload-encrypted")
+			encryptedUploads.KMSKey = key
+
+			_, err := encryptedUploads.Documents(permissions.AWS)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 			require.ErrorContains(t, err, "KMSKey must be the ARN of a key")
 		})

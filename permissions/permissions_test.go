@@ -170,13 +170,14 @@ func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
 	}
 }
 
-// OnlyAfterFailures returns the permissions that a program needs only after a call has failed.
+// OnlyAfterFailures returns the permissions that a program needs only after a call has failed, and for no other
+// operation.
 func TestOnlyAfterFailures(t *testing.T) {
 	tests := []struct {
 		name       string
 		operations []permissions.Operation
 		provider   permissions.Provider
-		want       []string
+		want       []string // permissions in the provider's terms, nil for none
 	}{
 		{
 			name:       "an upload in parts",
