@@ -159,10 +159,12 @@ func TestInitErrors(t *testing.T) {
 	}
 }
 
-// A location uses the credentials of its profile in its own file, and of the profile default if it
+// A location has a file of credentials, and uses those of the profile that it names, or of the profile default if it
 // names none.
 func TestCredentialsFileOfS3(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
+
+	// The file has wrong credentials for the profile default, and those of the server for another one.
 	key := server.Credentials()
 	file := filepath.Join(t.TempDir(), "cloud")
 	profiles := "[default]\n" +
@@ -180,11 +182,13 @@ func TestCredentialsFileOfS3(t *testing.T) {
 		"credentialsFile": file,
 	}
 
+	// Without a profile, the location uses the wrong credentials.
 	s := &objectStore{}
 	require.NoError(t, s.Init(config))
 	_, err := s.ObjectExists("backups", "x")
 	require.ErrorContains(t, err, "permission denied")
 
+	// With the profile, it uses those of the server.
 	config["credentials"] = "work"
 	require.NoError(t, s.Init(config))
 	_, err = s.ObjectExists("backups", "x")
@@ -194,27 +198,34 @@ func TestCredentialsFileOfS3(t *testing.T) {
 // If a file of credentials is one of another provider, errors about it do not quote its content.
 func TestCredentialsFileErrorsAreSilent(t *testing.T) {
 	const secret = "VERYSECRET"
-	for _, text := range []string{
+	files := []string{
 		`{"type": "service_account", "private_key": "` + secret + `"}`,
 		"[default]\naws_secret_access_key = " + secret + "\n",
 		"aws_secret_access_key = " + secret + "\n",
 		"AZURE_STORAGE_ACCOUNT_ACCESS_KEY=" + secret + "\n",
 		secret,
-	} {
-		file := filepath.Join(t.TempDir(), "cloud")
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		for _, address := range []string{
-			"s3://backups?endpoint=http://127.0.0.1:1",
-			"gs://backups?endpoint=http://127.0.0.1:1",
-			"azblob://backups?endpoint=http://127.0.0.1:1/account&account=account",
-		} {
+	}
+	addresses := []string{
+		"s3://backups?endpoint=http://127.0.0.1:1",
+		"gs://backups?endpoint=http://127.0.0.1:1",
+		"azblob://backups?endpoint=http://127.0.0.1:1/account&account=account",
+	}
+	for _, text := range files {
+		path := filepath.Join(t.TempDir(), "cloud")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		for _, address := range addresses {
 			s := &objectStore{}
 			err := s.Init(map[string]string{
-				"bucket": "backups", "bucketURL": address, "credentialsFile": file, "timeout": "1s",
+				"bucket":          "backups",
+				"bucketURL":       address,
+				"credentialsFile": path,
+				"timeout":         "1s",
 			})
 			if err == nil {
 				_, err = s.CreateSignedURL("backups", "x", time.Minute)
 			}
+
+			// A file that fits the provider gives no error.
 			if err != nil {
 				require.NotContains(t, err.Error(), secret, address)
 			}
@@ -222,25 +233,29 @@ func TestCredentialsFileErrorsAreSilent(t *testing.T) {
 	}
 }
 
-// Time during which Velero sends nothing does not count against the timeout, and time without
+// Time during which Velero sends nothing does not count against the timeout of a call, and time without
 // progress of the store does.
 func TestProgressPauses(t *testing.T) {
+	const (
+		timeout       = time.Minute
+		nearlyTimeout = timeout - time.Second
+	)
 	synctest.Test(t, func(t *testing.T) {
-		ctx, p := newProgress(time.Minute)
+		ctx, p := newProgress(timeout)
 		defer p.stop()
 
 		// Velero pauses for an hour.
-		time.Sleep(59 * time.Second)
+		time.Sleep(nearlyTimeout)
 		p.pause()
 		p.recordProgress()
 		time.Sleep(time.Hour)
 		require.NoError(t, ctx.Err())
 
-		// The store makes progress once in less than a minute, and then no more.
+		// The store makes progress once within the timeout, and then no more.
 		p.resume()
-		time.Sleep(59 * time.Second)
+		time.Sleep(nearlyTimeout)
 		p.recordProgress()
-		time.Sleep(59 * time.Second)
+		time.Sleep(nearlyTimeout)
 		require.NoError(t, ctx.Err())
 		time.Sleep(2 * time.Second)
 		require.ErrorContains(t, p.explain(ctx, ctx.Err()), "no progress for 1m0s")

@@ -252,13 +252,15 @@ locations:
 	require.ErrorContains(t, err, "unsupported")
 }
 
-// caCert makes the plugin trust a server whose certificate has an authority of its own, and keeps
-// trust in the certificates of the system or of AWS_CA_BUNDLE.
+// The field caCert of a location makes the plugin trust a server whose certificate has an authority of its own. The
+// plugin still trusts the certificates of the system or of AWS_CA_BUNDLE.
 func TestCACert(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
-	other := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
+
+	// The bundle has the certificate of another server.
+	serverOfBundle := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
-	require.NoError(t, os.WriteFile(bundle, []byte(certificateOf(other)), 0o600))
+	require.NoError(t, os.WriteFile(bundle, []byte(certificateOf(serverOfBundle)), 0o600))
 	tests := []struct {
 		name   string
 		bundle string // AWS_CA_BUNDLE
@@ -269,11 +271,14 @@ func TestCACert(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("AWS_CA_BUNDLE", tt.bundle)
+
+			// Without caCert, the plugin does not trust the server.
 			loc := locationOn(server)
 			backups, err := newHost(t).backupStore(loc)
 			require.NoError(t, err)
 			require.ErrorContains(t, backups.IsValid(), "certificate")
 
+			// With caCert, it does.
 			loc.caCert = certificateOf(server)
 			h := newHost(t)
 			backups, err = h.backupStore(loc)
@@ -281,7 +286,7 @@ func TestCACert(t *testing.T) {
 			require.NoError(t, backups.IsValid())
 
 			if tt.bundle != "" {
-				loc = locationOn(other)
+				loc = locationOn(serverOfBundle)
 				loc.caCert = certificateOf(server)
 				backups, err = h.backupStore(loc)
 				require.NoError(t, err)
@@ -399,12 +404,14 @@ func TestPutIsKilled(t *testing.T) {
 	backups, err := h.backupStore(locationOn(server))
 	require.NoError(t, err)
 
+	// The plugin is killed after 20 MiB of the upload.
 	body := &killingBody{after: 20 << 20, kill: h.kill}
 	err = backups.PutBackupContents("nightly", body)
-
 	require.Error(t, err)
 	require.True(t, body.killed)
 	require.Empty(t, keysIn(t, server))
+
+	// The next uploads use a new process of the plugin.
 	require.Eventually(t, func() bool {
 		return backups.PutBackupContents("nightly", strings.NewReader("whole")) == nil
 	}, time.Minute, 10*time.Millisecond, "Velero must start a new process once the old one has ended")
@@ -580,15 +587,15 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	denied := backups.IsValid()
 	require.Error(t, denied)
 
-	// The secret is in a wrong place of the configuration.
-	wrong := locationOn(server)
-	wrong.config["secret_key"] = secret
-	_, parameterErr := h.backupStore(wrong)
+	// The secret is in a wrong place of the configuration: in a parameter that does not exist, or in the address.
+	withParameter := locationOn(server)
+	withParameter.config["secret_key"] = secret
+	_, parameterErr := h.backupStore(withParameter)
 	require.ErrorContains(t, parameterErr, "secret_key")
 
-	wrong = locationOn(server)
-	wrong.config["bucketURL"] = "s3://key:" + secret + "@backups"
-	_, addressErr := h.backupStore(wrong)
+	withAddress := locationOn(server)
+	withAddress.config["bucketURL"] = "s3://key:" + secret + "@backups"
+	_, addressErr := h.backupStore(withAddress)
 	require.Error(t, addressErr)
 
 	// Neither the errors nor the log may show the secret.
