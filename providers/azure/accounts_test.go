@@ -414,21 +414,22 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 // the parameter api_version=, with which the requests succeed.
 // https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
 func TestConfigAPIVersionOfOlderService(t *testing.T) {
-	const version = "2019-07-07"
-	bucket, config := openPeculiarAccount(t, documented.AzureOlder(version))
+	const oldVersion = "2019-07-07"
+	bucket, config := openPeculiarAccount(t, documented.AzureOlder(oldVersion))
 
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorContains(t, err, "api_version=")
 
-	config.APIVersion = version
-	older, err := azure.Open(t.Context(), config)
+	// Open the bucket again, with the version of the service.
+	config.APIVersion = oldVersion
+	bucketOfVersion, err := azure.Open(t.Context(), config)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(older)) })
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucketOfVersion)) })
 
-	_, err = older.Upload(t.Context(), "a", strings.NewReader("x"))
+	_, err = bucketOfVersion.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
-	uploadTwoParts(t, older, "b")
+	uploadTwoParts(t, bucketOfVersion, "b")
 }
 
 // On an account with a hierarchical namespace, each call succeeds or fails with an error that tells what the
@@ -523,6 +524,7 @@ func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
 func TestPremiumAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzurePremium())
+
 	// Calls without an access tier succeed.
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -530,7 +532,7 @@ func TestPremiumAccount(t *testing.T) {
 	require.NoError(t, err)
 	uploadTwoParts(t, bucket, "c")
 
-	// Calls with a tier are refused.
+	// Calls with a tier, such as "Cool" or "Archive", are refused.
 	refused := []struct {
 		name string
 		call func(ctx context.Context) error

@@ -177,7 +177,7 @@ func TestAttrsEncryptionOfWrites(t *testing.T) {
 	require.Equal(t, want, attrs.Encryption)
 }
 
-// Attrs and Download return the SDK's response in Native with WithNativeAttrs, and nil without it.
+// With WithNativeAttrs, the attributes of Attrs and Download have the SDK's response in Native, which is nil otherwise.
 func TestNativeAttrs(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Lease-State", "leased"))
 	bucket := engine.New(server.openDriver(t))
@@ -188,6 +188,7 @@ func TestNativeAttrs(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*properties.LeaseState))
 
+	// The response to a Download is without its body, which the reader has.
 	r, err := bucket.Download(t.Context(), "a", storage.WithNativeAttrs(),
 		WithCustomerKey(decodeKey(t, firstKey)))
 	require.NoError(t, err)

@@ -142,12 +142,16 @@ func TestPutPartOtherContent(t *testing.T) {
 	require.Contains(t, server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
-// PutPart fails with Locked and a hint if another tool left uncommitted blocks with short ids.
+// PutPart fails with Locked and a hint if another tool left uncommitted blocks with short ids, because Azure accepts
+// only ids of one length for a blob.
 func TestPutPartBesideShortBlockIDs(t *testing.T) {
-	server := newCannedServer(t, errorReply(400, "InvalidBlobOrBlock"), reply{
-		Status: 200,
+	// Azure refuses the block, and lists one of another tool.
+	blocks := reply{
+		Status: http.StatusOK,
 		Body:   `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`,
-	})
+	}
+	server := newCannedServer(t, errorReply(http.StatusBadRequest, "InvalidBlobOrBlock"), blocks)
+
 	_, err := server.openDriver(t).PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",
 		Upload: newUploadID(),
@@ -206,7 +210,13 @@ func newPart(t *testing.T, upload string, number int) driver.Part {
 func TestPartsInvalidUploadNames(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
-	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
+	invalid := []string{
+		"",
+		"x",
+		"AAAAAAAAAAAAAAAAAAAAAA", // too long
+		"!!!!!!!!!!!",            // no base64
+	}
+	for _, upload := range invalid {
 		_, err := d.PutPart(t.Context(), &driver.PartRequest{
 			Key:    "a",
 			Upload: upload,
@@ -222,6 +232,8 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
+
+	// AbortParts has nothing to do, even for a valid name.
 	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
 	require.Empty(t, server.Requests())
 }

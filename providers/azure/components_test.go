@@ -48,7 +48,7 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 	return u
 }
 
-// Open uploads to one key do not disturb each other.
+// Open uploads to one key at the same time do not disturb each other.
 func TestBeginUploadToOneKey(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	uploads := []struct {
@@ -60,7 +60,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	}
 	creation := beginUpload(t, bucket, "a", storage.IfAbsent())
 
-	// Each upload gets a part, and then another write creates the object.
+	// Each upload gets a part.
 	for _, u := range uploads {
 		part, err := u.upload.PutPart(t.Context(), 1, strings.NewReader(u.text))
 		require.NoError(t, err)
@@ -70,6 +70,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^".+"$`, part.ETag)
 
+	// Another write creates the object.
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 
@@ -114,6 +115,7 @@ func putURL(t *testing.T, url string, header http.Header, text string) int {
 func TestSignPartStoresThatPart(t *testing.T) {
 	_, _, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
+
 	// The URL stores the part, and may replace it.
 	signedURL, err := u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
@@ -122,14 +124,15 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, signedURL.Header, "again"))
 
 	// The signature fits no other object: neither "a", nor another part, nor the marker of the upload.
-	address, query, _ := strings.Cut(signedURL.URL, "?")
+	address, signature, _ := strings.Cut(signedURL.URL, "?")
 	container, _, _ := strings.Cut(address, "/.omnibucket//")
+	folderOfUpload := address[:strings.LastIndex(address, "/")]
 	for _, forged := range []string{
 		container + "/a",
 		strings.TrimSuffix(address, "1") + "2",
-		address[:strings.LastIndex(address, "/")] + "/-begun",
+		folderOfUpload + "/-begun",
 	} {
-		require.Equal(t, http.StatusForbidden, putURL(t, forged+"?"+query, signedURL.Header, "x"), forged)
+		require.Equal(t, http.StatusForbidden, putURL(t, forged+"?"+signature, signedURL.Header, "x"), forged)
 	}
 
 	// A forged checksum, which would make the object unreadable, is ignored.
@@ -141,7 +144,7 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, parts, 1)
 	require.False(t, parts[0].CRC32C.Known)
-	require.Equal(t, int64(5), parts[0].Size)
+	require.EqualValues(t, len("final"), parts[0].Size)
 
 	// The object has the last part that was stored.
 	attrs, err := u.Complete(t.Context())
@@ -294,13 +297,15 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Complete makes the object even if Azure may not read the parts itself.
+// Complete makes the object even if Azure may not read the parts itself, as a copy within the service does. The driver
+// then downloads the parts, and sends them.
 func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
+
+	// The service refuses each request to read a part.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
-	// The service refuses to read the parts, so the driver must send them itself.
 	closed := &closedService{RoundTripper: transport}
 	bucket, err := azure.Open(t.Context(), azure.Config{
 		Bucket:     name,
@@ -319,8 +324,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 
 	attrs, err := u.Complete(t.Context())
 	require.NoError(t, err)
-	// The driver has asked the service first.
-	require.NotZero(t, closed.refused.Load())
+	require.NotZero(t, closed.refused.Load(), "the driver must ask the service first")
 
 	// The object has the parts and their checksum, and no part stays.
 	got, existing, err := storage.ReadAll(t.Context(), bucket, "a")
