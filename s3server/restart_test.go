@@ -294,7 +294,25 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	}
 }
 
-// A server over a directory stores, lists and removes objects of any key that S3 permits.
+// listEscaped returns the keys of all objects as a listing with URL encoding has them, in pages of pageSize keys.
+func (s *store) listEscaped(t *testing.T, pageSize int32) (keys []string) {
+	t.Helper()
+	pages := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{
+		Bucket:       aws.String(bucket),
+		MaxKeys:      &pageSize,
+		EncodingType: types.EncodingTypeUrl,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+	}
+	return keys
+}
+
+// A server over a directory stores, lists and removes objects of any key that S3 permits, even after a restart.
 func TestDirectoryKeepsAnyKey(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
@@ -321,20 +339,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
 	}
 	for _, pageSize := range []int32{1, 7, 1000} {
-		var listed []string
-		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{
-			Bucket:       aws.String(bucket),
-			MaxKeys:      &pageSize,
-			EncodingType: types.EncodingTypeUrl,
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(t.Context())
-			require.NoError(t, err)
-			for _, o := range page.Contents {
-				listed = append(listed, *o.Key)
-			}
-		}
-		require.Len(t, listed, len(keys), "pages of %d", pageSize)
+		require.Len(t, d.store.listEscaped(t, pageSize), len(keys), "pages of %d", pageSize)
 	}
 
 	// When all objects are removed, the bucket leaves no directory.
@@ -354,7 +359,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	}
 	tests := []struct {
 		prefix string
-		want   string // keys and common prefixes
+		want   string // the list of keys, then the list of common prefixes
 	}{
 		{want: "[dir.] [dir\x01/ dir./ dir/]"},
 		{prefix: "dir/", want: "[dir/ dir/a] [dir//]"},
@@ -397,6 +402,7 @@ func unescape(t *testing.T, text string) string {
 // A directory without the server's settings, such as a crash of CreateBucket leaves, is a bucket with the settings of
 // a new one.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
+	// Only a directory shows that the bucket exists.
 	path := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777))
 
@@ -416,6 +422,7 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 			s3server.DefaultSecretKey, ""),
 	})
 
+	// Like a bucket that the server has just created, it has no block of public access.
 	for _, name := range []string{"created", bucket} {
 		_, err = client.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &name})
 		requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
@@ -465,14 +472,16 @@ func TestDirectoryListsPages(t *testing.T) {
 	for _, key := range keys {
 		d.store.put(t, key, "")
 	}
-	ignore := func(string) {}
+	visitNone := func(string) {}
 
-	// Names with the same text before the delimiter are one common prefix.
+	// Keys with the same text before the first slash are one common prefix: "/" has three keys, and "a/" has three.
 	wantBySlash := []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}
-	require.ElementsMatch(t, wantBySlash, d.store.pages(t, "/", ignore))
-	require.ElementsMatch(t, keys, d.store.pages(t, "|", ignore))
+	require.ElementsMatch(t, wantBySlash, d.store.pages(t, "/", visitNone))
 
-	// A delimiter other than the slash groups keys of different folders.
+	// No key has a bar yet, so each one is listed itself.
+	require.ElementsMatch(t, keys, d.store.pages(t, "|", visitNone))
+
+	// A delimiter other than the slash groups keys of different folders: here, as " x|" and "x|".
 	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
 	for _, key := range keysWithBar {
 		d.store.put(t, key, "")
@@ -480,7 +489,7 @@ func TestDirectoryListsPages(t *testing.T) {
 	wantByBar := []string{
 		" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z",
 	}
-	require.Equal(t, wantByBar, d.store.pages(t, "|", ignore))
+	require.Equal(t, wantByBar, d.store.pages(t, "|", visitNone))
 
 	// A client that removes each page before it asks for the next one sees all keys.
 	for _, key := range keysWithBar {
@@ -495,10 +504,12 @@ func TestDirectoryListsPages(t *testing.T) {
 // A server over a directory drops a multipart upload that nobody has continued for a week.
 func TestDirectoryDropsOldUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	// With retries, the SDK learns the time of the server.
+
+	// The SDK learns the time of the server, which the test moves, only if it may retry.
 	d.store.Client = d.store.client(func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	})
+
 	uploads := func() (keys []string) {
 		output, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 			Bucket: aws.String(bucket),

@@ -236,9 +236,10 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 		Now:         func() time.Time { return when },
 		Buckets:     []string{"photos"},
 	})
+	// The server's clock is an hour ahead.
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
 
-	// A signature covers the method, the date and the path.
+	// A signature covers the method, the date (or, in a URL, the time at which it expires) and the path.
 	sign := func(date string) string {
 		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
@@ -246,35 +247,32 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	}
 
 	date := when.Format(http.TimeFormat)
+	signedByHeaders := httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil)
+	signedByHeaders.Header.Set("Date", date)
+	signedByHeaders.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
+
 	expires := strconv.FormatInt(when.Add(time.Minute).Unix(), 10)
+	signedURL := httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
+		"AWSAccessKeyId": {manualKeys[0].AccessKeyID},
+		"Expires":        {expires},
+		"Signature":      {sign(expires)},
+	}.Encode(), nil)
 
 	tests := []struct {
-		code    string
+		name    string
 		request *http.Request
+		want    string // in the response
 	}{
-		{
-			code:    "RequestTimeTooSkewed",
-			request: httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
-		},
-		{
-			code: "Request has expired",
-			request: httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
-				"AWSAccessKeyId": {manualKeys[0].AccessKeyID},
-				"Expires":        {expires},
-				"Signature":      {sign(expires)},
-			}.Encode(), nil),
-		},
+		{name: "signed by headers", request: signedByHeaders, want: "RequestTimeTooSkewed"},
+		{name: "signed by the URL", request: signedURL, want: "Request has expired"},
 	}
 	for _, tt := range tests {
-		// A request is signed in its headers, unless the URL has the signature.
-		if !tt.request.URL.Query().Has("Expires") {
-			tt.request.Header.Set("Date", date)
-			tt.request.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
-		}
-		w := httptest.NewRecorder()
-		server.ServeHTTP(w, tt.request)
-		require.Equal(t, 403, w.Code, w.Body)
-		require.Contains(t, w.Body.String(), tt.code)
+		t.Run(tt.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			server.ServeHTTP(w, tt.request)
+			require.Equal(t, 403, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.want)
+		})
 	}
 }
 
@@ -450,7 +448,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 		},
 	})
 
-	// The URL was signed before, so the server has the time at which it is valid.
+	// The URL has a signature of version 2 that expires an hour after the server's time.
 	getV2 := func() (status int) {
 		const url = "http://127.0.0.1:9000/photos/a%20b/%C3%A4%2B.txt" +
 			"?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE" +
@@ -479,6 +477,8 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 
 // A lenient server accepts a form with the policy and the signature of version 2 that boto3 makes, if both are valid.
 func TestFormV2(t *testing.T) {
+	// The policy is this document in Base64:
+	// {"expiration": "2026-11-21T13:45:59Z", "conditions": [{"bucket": "photos"}, {"key": "k"}]}
 	fields := func() map[string]string {
 		return map[string]string{
 			"key":            "k",
@@ -507,7 +507,7 @@ func TestFormV2(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	require.Contains(t, body, "InvalidArgument")
 
-	// The names in a policy are case-sensitive, and each condition has a field.
+	// A policy is refused if its names have another case or a condition has no field, even with a valid signature.
 	for _, policy := range []string{
 		`{"EXPIRATION":"2026-11-21T13:45:59Z","conditions":[{"bucket":"photos"},{"key":"k"}]}`,
 		`{"expiration":"2026-11-21T13:45:59Z","CONDITIONS":[{"bucket":"photos"},{"key":"k"}]}`,
@@ -525,7 +525,7 @@ func TestFormV2(t *testing.T) {
 	}
 
 	// A server that is not lenient knows only version 4.
-	s = startServer(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
-	response, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
+	strict := startServer(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
+	response, _ = strict.post(t, strict.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 }

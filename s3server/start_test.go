@@ -266,6 +266,8 @@ func requireBusy(t *testing.T, s *store, requests int) {
 // If its context is canceled, Shutdown closes the connections of requests in progress.
 func TestShutdownWithCanceledContext(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
+	// The request stays in progress, because its body is a pipe that the test never writes to.
 	reader, writer := net.Pipe()
 	defer func() {
 		require.NoError(t, writer.Close())
@@ -274,7 +276,6 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 	require.NoError(t, err)
 	r.ContentLength = 10
 
-	// The client never sends its body, so the request stays in progress.
 	done := make(chan error)
 	go func() {
 		response, err := s.http.Do(r)

@@ -103,7 +103,11 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
+
+	// The server needs the attributes of the object to decide what another account may do, and the store fails.
 	service.headErr = storage.Unavailable
+
+	// Both requests have the header, but only GetObjectAttributes, the second one, uses it.
 	tests := []struct{ name, path string }{
 		{name: "permission for the operation", path: "/photos/k?tagging"},
 		{name: "permission for a header", path: "/photos/k?attributes"},
@@ -359,7 +363,8 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	tests := []struct {
 		name string
-		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
+		// put takes the place of the completion's write to the store. next makes that write.
+		put func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
 	}{
 		{
 			name: "others write before",

@@ -113,11 +113,13 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	require.Len(t, body, 66824, "as in AWS's example")
 	require.Equal(t, http.StatusOK, send(body).Code, send(body).Body)
 
+	// The content is 65 KiB of the letter a. Another letter does not match the signature.
 	modified := strings.Replace(body, "aaaa", "aaab", 1)
 	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
 }
 
-// The server accepts the trailer signature of AWS's documentation, and refuses another trailer.
+// The server accepts the signature in AWS's documentation of a trailer, a header that follows the body, and refuses
+// another trailer.
 func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	body := signedChunks(
 		"b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",

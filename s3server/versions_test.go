@@ -197,6 +197,8 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	marker := *s.deleteObject(t, "missing").VersionId
 	require.NotEmpty(t, marker)
 	require.Equal(t, []string{markerOf(marker)}, s.versionIDs(t, 1))
+
+	// A marker cannot be read, but removed.
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:    aws.String(bucket),
 		Key:       aws.String("missing"),
@@ -211,8 +213,10 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	older := *s.deleteObject(t, "k").VersionId
 	newer := *s.deleteObject(t, "k").VersionId
 	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older), object}, s.versionIDs(t, 1))
+
 	s.deleteVersion(t, "k", object)
 	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older)}, s.versionIDs(t, 1), "the markers stay")
+
 	s.deleteVersion(t, "k", newer)
 	require.Equal(t, []string{markerOf(older)}, s.versionIDs(t, 1))
 }
@@ -309,7 +313,8 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 			writers        = 4
 			timesPerWriter = 20
 		)
-		markers := make(chan string, writers*timesPerWriter) // IDs, or the text of an error
+		// It has the id of each marker, or the text of an error, which is no id below.
+		markers := make(chan string, writers*timesPerWriter)
 		var wg sync.WaitGroup
 		for range writers {
 			wg.Go(func() {
@@ -354,6 +359,7 @@ func TestListVersionsBesideOverwrites(t *testing.T) {
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 
+	// With versioning suspended, a write replaces the null version, the only one of this object.
 	s.put(t, "k", "x")
 
 	// Overwrite the object many times.

@@ -275,13 +275,15 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 // A website serves only objects that everyone may read, and explains errors as a page.
 func TestWebsiteIsForEveryone(t *testing.T) {
 	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
+
+	// Without the policy that lets everyone read, the page is denied.
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-
 	response, body := s.visitWebsite(t, "GET", "/")
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<li>Code: AccessDenied</li>")
 
+	// Without its configuration, the bucket is no website.
 	_, err = s.DeleteBucketWebsite(t.Context(), &s3.DeleteBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	response, body = s.visitWebsite(t, "GET", "/")
@@ -290,6 +292,7 @@ func TestWebsiteIsForEveryone(t *testing.T) {
 	_, err = s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchWebsiteConfiguration")
 
+	// The host names a bucket that does not exist.
 	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{
 		"Host": {"missing.s3-website.localhost"},
 	})
