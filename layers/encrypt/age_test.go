@@ -59,18 +59,20 @@ const nonceBytes = 16
 // sizes are the sizes of contents whose last chunk is empty, full or partly filled.
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
-// The command age decrypts a stored object, however it was uploaded.
+// The age package decrypts a stored object, which is a file of age, however it was uploaded.
 func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range newIdentities(t) {
 		for _, size := range sizes {
 			t.Run(fmt.Sprintf("%s, %d bytes", name, size), func(t *testing.T) {
 				s := newStore()
 				b := s.open(t, encrypt.NewKeys([]age.Recipient{keys.recipient}, []age.Identity{keys.identity}))
+
+				// Upload the content in one request and in parts, each with a known size and as a stream.
 				content := randomText(size)
 				mustUpload(t, b, "one", content)
 				mustUpload(t, b, "stream", content, storage.WithSize(int64(size)))
 				mustUpload(t, b, "parts", content, storage.WithPartSize(chunk))
-				stream := io.MultiReader(strings.NewReader(content))
+				stream := io.MultiReader(strings.NewReader(content)) // hides the size
 				_, err := b.Upload(t.Context(), "stream in parts", stream, storage.WithPartSize(chunk))
 				require.NoError(t, err)
 
@@ -112,7 +114,7 @@ func newStoredObject(t testing.TB, file []byte, key string, identity age.Identit
 	}
 }
 
-// The layer reads objects that the command age has encrypted. Without a recipient, it writes none.
+// With only an identity of age, the layer reads objects that the age package has encrypted, but writes none.
 func TestAgeFilesAreRead(t *testing.T) {
 	for name, keys := range newIdentities(t) {
 		t.Run(name, func(t *testing.T) {
@@ -120,6 +122,7 @@ func TestAgeFilesAreRead(t *testing.T) {
 			b := s.open(t, encrypt.NewKeys(nil, []age.Identity{keys.identity}))
 
 			for _, size := range sizes {
+				// The content is encrypted without the layer.
 				content := randomText(size)
 				var file bytes.Buffer
 				w, err := age.Encrypt(&file, keys.recipient)
@@ -135,7 +138,7 @@ func TestAgeFilesAreRead(t *testing.T) {
 				require.Equal(t, int64(size), attrs.Size)
 			}
 
-			// An identity alone cannot encrypt.
+			// Only a recipient can encrypt.
 			_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		})

@@ -103,21 +103,23 @@ func withBitFlipped(text string, i int) string {
 	return string(data)
 }
 
-// With keys of age, an attacker can replace an object by one from another bucket, but only under the
-// same key.
+// With keys of age, an attacker can replace an object by one from another bucket, but only under the same
+// name, because age proves the name and not the bucket.
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	s := newStore()
 	otherBucket := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
-	mustUpload(t, s.open(t, keys), "k", "ours")
+	mustUpload(t, s.open(t, keys), "k", "of this bucket")
 	mustUpload(t, otherBucket.open(t, keys), "k", "of another bucket")
-	copied := otherBucket.get(t, "k")
+	copied := otherBucket.get(t, "k") // in its encrypted form
 
+	// Under the same name, the attack succeeds.
 	s.put(t, "k", copied)
 	data, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "k")
 	require.NoError(t, err)
 	require.Equal(t, "of another bucket", string(data))
 
+	// Under another name, it fails.
 	s.put(t, "another name", copied)
 	_, _, err = storage.ReadAll(t.Context(), s.open(t, keys), "another name")
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
@@ -425,18 +427,20 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	newContent := randomText(5 * chunk)
 	mustUpload(t, s.open(t, keys), "a", oldContent)
 
-	// The object is replaced after the Get of the range, and before that of the last chunk, which shows the size.
+	// The layer makes two Gets: of the range, and of the last chunk, which shows the size. Another client
+	// replaces the object between them.
 	gets := 0
-	replace := func(ctx context.Context, call string, next func(context.Context) error) error {
-		if call == "Get" {
-			gets++
-			if gets == 2 {
-				mustUpload(t, s.open(t, keys), "a", newContent)
-			}
+	replaceBeforeSecondGet := func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call != "Get" {
+			return next(ctx)
+		}
+		gets++
+		if gets == 2 {
+			mustUpload(t, s.open(t, keys), "a", newContent)
 		}
 		return next(ctx)
 	}
-	b := engine.New(driver.Intercept(s.Driver, replace), driver.WithLayer(newLayer(t, keys)))
+	b := engine.New(driver.Intercept(s.Driver, replaceBeforeSecondGet), driver.WithLayer(newLayer(t, keys)))
 
 	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(5, 10))
 	require.NoError(t, err)
@@ -453,13 +457,13 @@ func TestPutStoresNothingPlain(t *testing.T) {
 	mustUpload(t, b, "parts", content, storage.WithPartSize(2*chunk))
 	mustUpload(t, b, "again", content)
 
-	headers := map[string]bool{}
+	seenHeaders := map[string]bool{}
 	for _, key := range []string{"one", "parts", "again"} {
 		object := s.get(t, key)
 		require.NotContains(t, string(object.body), "secret")
 		require.NotContains(t, fmt.Sprint(object.metadata), "secret")
-		require.False(t, headers[object.header()])
-		headers[object.header()] = true
+		require.False(t, seenHeaders[object.header()], "the header of another object")
+		seenHeaders[object.header()] = true
 	}
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body)
 }
@@ -629,13 +633,14 @@ func TestPlainObjects(t *testing.T) {
 	require.Equal(t, metadata, attrs.Metadata)
 }
 
-// An upload is refused if its metadata leave no room for the layer's header.
+// An upload is refused if its metadata leave no room for the layer's header, which is one more entry of the
+// metadata.
 func TestMetadataHasRoomForHeader(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 	tests := map[string]struct {
 		keys encrypt.Keys
-		room int // bytes of metadata beside the header
+		room int // bytes of metadata that fit beside the header of these keys
 	}{
 		"X25519": {
 			keys: newKeys(t),
@@ -653,12 +658,14 @@ func TestMetadataHasRoomForHeader(t *testing.T) {
 				return storage.WithMetadata(map[string]string{"k": strings.Repeat("v", size)})
 			}
 
+			// Metadata that fit are stored, and the caller does not see the header.
 			mustUpload(t, b, "a", "x", withMetadata(tt.room))
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
 			require.Equal(t, []string{"k"}, slices.Collect(maps.Keys(attrs.Metadata)))
 
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), withMetadata(tt.room+100))
+			tooMuch := tt.room + 100
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), withMetadata(tooMuch))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}

@@ -80,14 +80,16 @@ func TestConformanceOverADirectory(t *testing.T) {
 	})
 }
 
-// A bucket that a configuration file encrypts passes the whole suite.
+// A bucket that is encrypted by the settings of a configuration file passes the conformance suite.
 func TestFurtherConformanceThroughLocations(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	identity, err := age.GenerateX25519Identity()
-	require.NoError(t, err)
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	c, err := locations.Parse("config.yaml", []byte(
 		"locations: {a: {address: 'mem://a', layers: [{encrypt: {identity_variable: KEYS}}]}}"))
+	require.NoError(t, err)
+
+	// The environment variable KEYS has a new identity, and "mem://a" is a new store for each case.
+	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	c.Lookup = func(name string) (string, bool) { return identity.String(), name == "KEYS" }
 	c.OpenBucket = func(_ context.Context, _ string, opts ...storage.OpenOption) (storage.Bucket, error) {
@@ -122,42 +124,51 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 				"unauthenticated"))
 }
 
-// The conformance suite passes for an encrypted bucket of MinIO.
+// The conformance suite passes for encrypted buckets of MinIO, a server of S3. Some of its cases need a bucket
+// with versions or with object lock.
 func TestConformanceOverMinIO(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	config := minio.Config(t)
 	account := config
 	account.HTTPClient = testserver.Client()
 	service, err := s3.NewService(t.Context(), account)
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
-	openWith := func(opts ...storage.BucketOption) storagetest.Open {
-		return func(t *testing.T, openOpts ...storage.OpenOption) storage.Bucket {
-			c := config
-			c.Bucket = freshbucket.Create(t, service, opts...)
-			b, err := s3.Open(t.Context(), c,
-				append([]storage.OpenOption{driver.WithLayer(layer)}, openOpts...)...)
-			require.NoError(t, err)
-			return b
-		}
+
+	newBucketConfig := func(t *testing.T, opts ...storage.BucketOption) s3.Config {
+		c := config
+		c.Bucket = freshbucket.Create(t, service, opts...)
+		return c
 	}
 	newDriver := func(t *testing.T) driver.Driver {
-		c := config
-		c.Bucket = freshbucket.Create(t, service)
-		d, err := s3.NewDriver(t.Context(), c)
+		d, err := s3.NewDriver(t.Context(), newBucketConfig(t))
 		require.NoError(t, err)
 		return layer(d)
 	}
-	opts := append(suite(minio.Skipped),
-		storagetest.WithVersionedOpen(openWith(storage.WithVersioning(true))),
-		storagetest.WithLockingOpen(openWith(storage.WithObjectLock())))
-	storagetest.RunDriver(t, newDriver, opts...)
+	open := func(t *testing.T, c s3.Config, opts []storage.OpenOption) storage.Bucket {
+		opts = append([]storage.OpenOption{driver.WithLayer(layer)}, opts...)
+		b, err := s3.Open(t.Context(), c, opts...)
+		require.NoError(t, err)
+		return b
+	}
+	openVersioned := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return open(t, newBucketConfig(t, storage.WithVersioning(true)), opts)
+	}
+	openLocking := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return open(t, newBucketConfig(t, storage.WithObjectLock()), opts)
+	}
+
+	suiteOpts := suite(minio.Skipped) // without the cases that MinIO cannot pass
+	suiteOpts = append(suiteOpts,
+		storagetest.WithVersionedOpen(openVersioned),
+		storagetest.WithLockingOpen(openLocking))
+	storagetest.RunDriver(t, newDriver, suiteOpts...)
 }
 
-// The conformance suite passes for an encrypted container of Azurite.
+// The conformance suite passes for encrypted containers of Azurite, an emulator of Azure.
 func TestConformanceOverAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	service, err := azure.NewService(t.Context(), azure.Config{
 		Endpoint:   endpoint,
@@ -165,14 +176,17 @@ func TestConformanceOverAzurite(t *testing.T) {
 	})
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+	newDriver := func(t *testing.T) driver.Driver {
 		d, err := azure.NewDriver(t.Context(), azure.Config{
 			Bucket:   freshbucket.Create(t, service),
 			Endpoint: endpoint,
 		})
 		require.NoError(t, err)
 		return layer(d)
-	}, suite(azurite.Skipped)...)
+	}
+
+	suiteOpts := suite(azurite.Skipped) // without the cases that Azurite cannot pass
+	storagetest.RunDriver(t, newDriver, suiteOpts...)
 }
 
 // The conformance suite passes with keys of each key management service.

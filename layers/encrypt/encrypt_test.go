@@ -79,20 +79,23 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 func TestRewrapReplacesNoNewerObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
-	other := s.open(t, keys)
-	mustUpload(t, other, "a", "old")
-	replacing := &overtakenDriver{
+	otherClient := s.open(t, keys)
+	mustUpload(t, otherClient, "a", "old")
+
+	// Rewrap copies the object onto itself. The other client replaces the object just before that.
+	overtaken := &overtakenDriver{
 		Driver: s.Driver,
 		beforeCopy: func() {
-			mustUpload(t, other, "a", "newer")
+			mustUpload(t, otherClient, "a", "newer")
 		},
 	}
-	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
+	b := engine.New(overtaken, driver.WithLayer(newLayer(t, keys)))
 
 	_, err := encrypt.Rewrap(t.Context(), b, "a")
 	codes := []storage.Code{storage.PreconditionFailed, storage.Changed}
 	require.Contains(t, codes, storage.CodeOf(err), "%v", err)
-	got, _, err := storage.ReadAll(t.Context(), other, "a")
+
+	got, _, err := storage.ReadAll(t.Context(), otherClient, "a")
 	require.NoError(t, err)
 	require.Equal(t, "newer", string(got))
 }
@@ -144,7 +147,7 @@ func TestCopyBetweenBuckets(t *testing.T) {
 	keys := boundKeys{newKeys(t)}
 	first := newLayer(t, keys)
 	second := newLayer(t, keys)
-	none := func(d driver.Driver) driver.Driver { return d }
+	noLayer := func(d driver.Driver) driver.Driver { return d }
 	tests := []struct {
 		name      string
 		src       driver.Layer
@@ -154,9 +157,9 @@ func TestCopyBetweenBuckets(t *testing.T) {
 	}{
 		{name: "one layer", src: first, dst: first, reads: false, encrypted: true},
 		{name: "two layers", src: first, dst: second, reads: true, encrypted: true},
-		{name: "from plain", src: none, dst: first, reads: true, encrypted: true},
-		{name: "to plain", src: first, dst: none, reads: true, encrypted: false},
-		{name: "no layer", src: none, dst: none, reads: false, encrypted: false},
+		{name: "from plain", src: noLayer, dst: first, reads: true, encrypted: true},
+		{name: "to plain", src: first, dst: noLayer, reads: true, encrypted: false},
+		{name: "no layer", src: noLayer, dst: noLayer, reads: false, encrypted: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,25 +189,28 @@ func TestCopyBetweenBuckets(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
 
-			inStore, _, err := storage.ReadAll(t.Context(), open("dst", none), "b")
+			// Without a layer, the bytes are as the store has them.
+			rawText, _, err := storage.ReadAll(t.Context(), open("dst", noLayer), "b")
 			require.NoError(t, err)
-			require.Equal(t, tt.encrypted, string(inStore) != content)
+			require.Equal(t, tt.encrypted, string(rawText) != content)
 		})
 	}
 }
 
-// A read of a range costs at most one more chunk at each end, and nothing is read to learn the size.
+// A read of a range reads at most one more chunk of the store at each end, and no others to learn the size.
 func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	s := newStore()
 	counted := &readCounter{Driver: s.Driver}
 	b := engine.New(counted, driver.WithLayer(newLayer(t, newKeys(t))))
+
+	// The object has ten whole chunks, and a last one of 5 bytes.
 	const size = 10*chunk + 5
 	content := randomText(size)
 	mustUpload(t, b, "a", content)
 
 	tests := []struct {
-		offset int64
-		length int64
+		offset int64 // from the end if negative
+		length int64 // -1 for all bytes up to the end
 		want   string
 	}{
 		{offset: 0, length: 1, want: content[:1]},
@@ -264,25 +270,31 @@ func (c *readCounter) Write(p []byte) (int, error) {
 // the layer.
 func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
-	for name, encryptedOnDisk := range map[string]bool{
-		"the cache below the layer": true,
-		"the cache above the layer": false,
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name         string
+		isCacheBelow bool // the cache is between the store and the layer
+	}{
+		{name: "the cache below the layer", isCacheBelow: true},
+		{name: "the cache above the layer", isCacheBelow: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir() + "/cache"
 			cache, err := diskcache.Open(dir, diskcache.Config{})
 			require.NoError(t, err)
+
+			// Each layer is above the one before it.
 			layers := []storage.OpenOption{
 				driver.WithLayer(cache.Layer()), driver.WithLayer(newLayer(t, newKeys(t))),
 			}
-			if !encryptedOnDisk {
+			if !tt.isCacheBelow {
 				slices.Reverse(layers)
 			}
 			b := memstore.New(layers...)
 			attrs := mustUpload(t, b, "a", secret)
 
-			const offset, length = 70_000, 200_000
 			// The second read uses the files of the cache.
+			const offset, length = 70_000, 200_000
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision),
 					storage.WithRange(offset, length))
@@ -290,21 +302,31 @@ func TestLayerWithDiskCache(t *testing.T) {
 				require.Equal(t, secret[offset:offset+length], string(got))
 			}
 
-			// Only a cache above the layer has plain text in its files.
 			require.NoError(t, cache.Close())
-			var files strings.Builder
-			require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-				if err != nil || entry.IsDir() {
-					return err
-				}
-				data, err := os.ReadFile(path)
-				files.Write(data)
-				return err
-			}))
-			require.NotZero(t, files.Len())
-			require.Equal(t, encryptedOnDisk, !strings.Contains(files.String(), "secret"))
+			onDisk := textOfFiles(t, dir)
+			require.NotEmpty(t, onDisk)
+			if tt.isCacheBelow {
+				require.False(t, strings.Contains(onDisk, "secret"), "plain text on the disk")
+			} else {
+				require.True(t, strings.Contains(onDisk, "secret"), "no plain text on the disk")
+			}
 		})
 	}
+}
+
+// textOfFiles returns the joined contents of all files in a directory and its folders.
+func textOfFiles(t *testing.T, dir string) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		text.Write(data)
+		return err
+	}))
+	return text.String()
 }
 
 // Listings have the sizes of the plain bytes.

@@ -33,7 +33,8 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 	return []driver.Layer{cache.Layer(), newLayer(t, boundKeys{newKeys(t)})}
 }
 
-// The S3 server passes the same tests over encrypted stores as without layers.
+// The S3 server passes the tests of the package gatewaytest over encrypted stores, too. Only what a store lacks
+// with the layers is left out.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -62,7 +63,8 @@ func TestS3ServerOverEncryptedStores(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			gatewaytest.Run(t, driver.ServiceWithLayers(tt.open(t), gatewayLayers(t)...), tt.lacks)
+			encrypted := driver.ServiceWithLayers(tt.open(t), gatewayLayers(t)...)
+			gatewaytest.Run(t, encrypted, tt.lacks)
 		})
 	}
 }
@@ -88,12 +90,14 @@ func (d remoteDriver) Describe() driver.Description {
 // S3 servers that share an account, some with different keys and one without a layer, each list only
 // their own buckets.
 func TestS3ServersShareAccount(t *testing.T) {
-	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	account := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{
-		"plain":    below,
-		"layered":  driver.ServiceWithLayers(below, newLayer(t, newKeys(t))),
-		"otherkey": driver.ServiceWithLayers(below, newLayer(t, newKeys(t))),
+		"plain":    account,
+		"layered":  driver.ServiceWithLayers(account, newLayer(t, newKeys(t))),
+		"otherkey": driver.ServiceWithLayers(account, newLayer(t, newKeys(t))),
 	}
+
+	// Each server creates one bucket when it starts.
 	for name, service := range services {
 		for _, suffix := range []string{"-one", "-two"} {
 			startServer(t, s3server.Config{Service: service, Buckets: []string{name + suffix}})
@@ -103,11 +107,11 @@ func TestS3ServersShareAccount(t *testing.T) {
 	for name, service := range services {
 		t.Run(name, func(t *testing.T) {
 			config := startServer(t, s3server.Config{Service: service})
-			account, err := s3.NewService(t.Context(), config)
+			client, err := s3.NewService(t.Context(), config)
 			require.NoError(t, err)
 
 			var names []string
-			for bucket, err := range account.Buckets(t.Context()) {
+			for bucket, err := range client.Buckets(t.Context()) {
 				require.NoError(t, err)
 				names = append(names, bucket.Name)
 			}

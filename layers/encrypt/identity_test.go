@@ -24,8 +24,8 @@ func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	return layer
 }
 
-// Layers with different keys or settings give a store different identities, and equal ones give it the
-// same.
+// The identity of a store with a layer, by which caches recognize it, is another one for other keys or
+// settings of the layer, and the same for equal ones.
 func TestStackIdentityHasKeys(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	mine, err := age.GenerateX25519Identity()
@@ -35,15 +35,13 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	quantum, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 
+	// All configurations encrypt for mine. They differ in the identities that decrypt.
 	keys := func(ids ...age.Identity) encrypt.Config {
 		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, ids)}
 	}
 	parsed, err := encrypt.ParseKeys(strings.NewReader(mine.String()))
 	require.NoError(t, err)
-
-	joined := func(k ...encrypt.Keys) encrypt.Config {
-		return encrypt.Config{Keys: encrypt.JoinKeys(k, k)}
-	}
+	joined := encrypt.JoinKeys([]encrypt.Keys{parsed}, []encrypt.Keys{parsed})
 
 	identity := driver.StackIdentity(layerOf(t, keys(mine))(store))
 	require.NotEqual(t, driver.StackIdentity(store), identity, "without the layer")
@@ -58,7 +56,7 @@ func TestStackIdentityHasKeys(t *testing.T) {
 		{name: "a further identity", config: keys(mine, quantum), isSame: false},
 		{name: "keys that only encrypt", config: keys(), isSame: false},
 		{name: "plain objects, too", config: encrypt.Config{Keys: parsed, AllowPlain: true}, isSame: false},
-		{name: "joined keys", config: joined(parsed), isSame: false},
+		{name: "joined keys", config: encrypt.Config{Keys: joined}, isSame: false},
 		{name: "keys of another type", config: encrypt.Config{Keys: boundKeys{}}, isSame: false},
 	}
 	for _, tt := range tests {

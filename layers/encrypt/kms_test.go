@@ -279,8 +279,8 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	})
 }
 
-// An object with an emergency key beside that of a service can be read without the service, but not
-// written.
+// With an emergency key of age beside the key of a service, an object can be read while the service is down,
+// but not written.
 func TestKMSWithEmergencyKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
@@ -294,8 +294,9 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 		// While the service is up, an object is encrypted for both keys.
 		s := newStore()
 		mustUpload(t, s.open(t, onlyEncrypt), "a", "text")
-		k.server.Close()
 
+		// While it is down, the emergency key decrypts the object.
+		k.server.Close()
 		got, _, err := storage.ReadAll(t.Context(), s.openWithoutRetry(t, onlyDecrypt), "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
@@ -325,8 +326,8 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Zero(t, k.server.Count(k.unwrap), "the header names another key")
 
+		// For Rewrap, both keys decrypt, and only the newer one encrypts.
 		calls := faults.New()
-		// Both keys decrypt, and only the newer one encrypts.
 		rotating := encrypt.JoinKeys([]encrypt.Keys{newer}, []encrypt.Keys{newer, older})
 		b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, rotating)))
 
@@ -349,9 +350,12 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 // readable.
 func TestKMSRotatesVersions(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		if k.wrap == "Encrypt" {
+		isAWS := k.wrap == "Encrypt"
+		if isAWS {
 			return // AWS names no versions.
 		}
+
+		// The server gets a new version of the key between two uploads.
 		s := newStore()
 		b := s.open(t, k.keys(t, firstKey))
 		mustUpload(t, b, "older", "1")
@@ -430,44 +434,68 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 	})
 }
 
+// headerParts are the parts of an object's header: the version of the format, a stanza, which is the wrapped data
+// key, and a proof of both.
+type headerParts struct{ version, stanza, proof string }
+
+// parts splits the header. Its lines end with "|", and "---" begins the proof.
+func (o stored) parts() headerParts {
+	version, rest, _ := strings.Cut(o.header(), "|")
+	stanza, proof, _ := strings.Cut(rest, "---")
+	return headerParts{version: version + "|", stanza: stanza, proof: "---" + proof}
+}
+
+// withChangedKey returns the stanza with another first letter of the wrapped data key, which begins its second line.
+func withChangedKey(stanza string) string {
+	service, wrappedKey, _ := strings.Cut(stanza, "|")
+	letter := "A"
+	if wrappedKey[0] == 'A' {
+		letter = "B"
+	}
+	return service + "|" + letter + wrappedKey[1:]
+}
+
 // A read fails with ChecksumMismatch if an attacker has changed the header of an object, or exchanged
 // it.
 func TestKMSAttacksOnHeader(t *testing.T) {
+	tests := []struct {
+		name   string
+		header func(victim, other headerParts) string
+		body   bool // the attacker also replaces the body by that of the other object
+	}{
+		{
+			name: "the header of another object",
+			header: func(_, other headerParts) string {
+				return other.version + other.stanza + other.proof
+			},
+		},
+		{
+			name: "another object as a whole",
+			header: func(_, other headerParts) string {
+				return other.version + other.stanza + other.proof
+			},
+			body: true,
+		},
+		{
+			name: "the stanza of another object",
+			header: func(victim, other headerParts) string {
+				return victim.version + other.stanza + victim.proof
+			},
+		},
+		{
+			name: "the stanza of another object first",
+			header: func(victim, other headerParts) string {
+				return victim.version + other.stanza + victim.stanza + victim.proof
+			},
+		},
+		{
+			name: "a bit of the stanza",
+			header: func(victim, _ headerParts) string {
+				return victim.version + withChangedKey(victim.stanza) + victim.proof
+			},
+		},
+	}
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		// A header is the version, the stanzas, "---" and the proof. Its lines end with "|".
-		withStanzas := func(victim, other stored) string {
-			stanzas, _, _ := strings.Cut(other.header(), "---")
-			_, proof, _ := strings.Cut(victim.header(), "---")
-			return stanzas + "---" + proof
-		}
-		withStanzasFirst := func(victim, other stored) string {
-			head, _, _ := strings.Cut(other.header(), "---")
-			_, stanza, _ := strings.Cut(head, "|")
-			version, rest, _ := strings.Cut(victim.header(), "|")
-			return version + "|" + stanza + rest
-		}
-		withChangedStanza := func(victim, _ stored) string {
-			lines := strings.Split(victim.header(), "|")
-			letter := "A"
-			if lines[2][0] == 'A' {
-				letter = "B"
-			}
-			lines[2] = letter + lines[2][1:]
-			return strings.Join(lines, "|")
-		}
-		otherHeader := func(_, other stored) string { return other.header() }
-
-		tests := []struct {
-			name   string
-			header func(victim, other stored) string
-			body   bool // the attacker also replaces the body by that of the other object
-		}{
-			{name: "the header of another object", header: otherHeader},
-			{name: "another object as a whole", header: otherHeader, body: true},
-			{name: "the stanza of another object", header: withStanzas},
-			{name: "the stanza of another object first", header: withStanzasFirst},
-			{name: "a bit of the stanza", header: withChangedStanza},
-		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				s := newStore()
@@ -475,18 +503,19 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 				mustUpload(t, b, "victim", "victim")
 				mustUpload(t, b, "other", "others")
 
+				// The attacker replaces the header of the first object.
 				victim := s.get(t, "victim")
 				other := s.get(t, "other")
-				victim.metadata = map[string]string{headerName: tt.header(victim, other)}
+				victim.metadata = map[string]string{headerName: tt.header(victim.parts(), other.parts())}
 				if tt.body {
 					victim.body = other.body
 				}
 				s.put(t, "victim", victim)
 
-				unwraps := k.server.Count(k.unwrap)
+				unwrapsBefore := k.server.Count(k.unwrap)
 				_, _, err := storage.ReadAll(t.Context(), s.openWithoutRetry(t, k.keys(t, firstKey)), "victim")
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
-				require.LessOrEqual(t, k.server.Count(k.unwrap)-unwraps, 1)
+				require.LessOrEqual(t, k.server.Count(k.unwrap)-unwrapsBefore, 1)
 			})
 		}
 	})
@@ -597,7 +626,9 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 // does not.
 func TestKMSThrottledIsRetried(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		const refusals = 2 // before the service wraps a key
+		// The service refuses the first two requests to wrap a key. The function returns false if the server is
+		// to respond as usual.
+		const refusals = 2
 		requests := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
 			if operation != k.wrap {
@@ -683,8 +714,9 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 		}))
 		defer elsewhere.Close()
 
+		// Before the redirects, the service wraps a data key, which Unwrap then needs.
 		keys := k.keys(t, firstKey)
-		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+		wrapped, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
 
 		statuses := []int{
@@ -700,7 +732,7 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 			})
 			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 			require.Error(t, err, status)
-			_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
+			_, err = keys.Unwrap(t.Context(), wrapped, ofObject)
 			require.Error(t, err, status)
 			require.Empty(t, redirected, status)
 		}
@@ -756,6 +788,8 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
+
+		// The service cancels ctx in place of a response.
 		ctx, cancel := contextWithCancel(t)
 		k.server.Answer(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
 			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone
@@ -775,8 +809,9 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 // If a broken or hostile service returns the data key of another object, reads fail with
 // ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
+	// The responses are by the name of the operation, which is another one at each service.
 	otherKey := []byte("0123456789abcdef")
-	responses := map[string]any{ // by the operation, which each service calls by another name
+	responses := map[string]any{
 		"Decrypt": map[string]any{
 			"KeyId":     "arn:aws:kms:eu-west-1:111122223333:key/key-1",
 			"Plaintext": otherKey,
@@ -795,11 +830,11 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 		keys := k.keys(t, firstKey)
 		mustUpload(t, s.open(t, keys), "a", "text")
 
-		// The service returns the other data key.
+		// The service unwraps the key of the object, but returns the other data key.
 		answers := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
-			response, ok := responses[operation]
-			if !ok {
+			response, isUnwrap := responses[operation]
+			if !isUnwrap {
 				return false
 			}
 			answers++
@@ -823,7 +858,8 @@ func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	})
 }
 
-// A passphrase must be the only key of an object, and a hybrid key must not stand beside an X25519 one.
+// An upload fails if a passphrase is not the only key, and if a hybrid key stands beside an X25519 one, as in
+// the program age.
 func TestPassphraseMustBeAlone(t *testing.T) {
 	identities := newIdentities(t)
 	keysOf := func(kind string) encrypt.Keys {
@@ -831,7 +867,7 @@ func TestPassphraseMustBeAlone(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		wrap []encrypt.Keys
+		wrap []encrypt.Keys // that encrypt
 	}{
 		{
 			name: "a passphrase beside a key",

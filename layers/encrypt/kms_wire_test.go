@@ -293,7 +293,8 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// An Azure vault gets a token only for its own domain, and a malformed challenge is an error.
+// An Azure vault asks for a token by a challenge in its first response. The client sends none if the challenge
+// is malformed or names another domain.
 func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
 		"of another domain": strings.Replace(kmsserver.Challenge, "https://vault.azure.net",
@@ -311,7 +312,8 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 				kmsserver.RefuseAzure(w, http.StatusUnauthorized, "Unauthorized", "")
 				return true
 			})
-			keys, err := newKMSKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+			const bucket = "" // not named
+			keys, err := newKMSKinds(t)["Azure"].open(s, "k", bucket, kmsserver.Token)
 			require.NoError(t, err)
 
 			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
@@ -327,20 +329,22 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
-	keys, err := newKMSKinds(t)["Azure"].open(s, "k", "", kmsserver.Token)
+	const bucket = "" // not named
+	keys, err := newKMSKinds(t)["Azure"].open(s, "k", bucket, kmsserver.Token)
 	require.NoError(t, err)
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 
-	versions := [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}}
-	for _, args := range versions {
+	// The version is what follows the first argument of a stanza. It must be exactly one argument.
+	invalid := [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}}
+	for _, versions := range invalid {
 		stanza := *stanzas[0]
-		stanza.Args = append([]string{stanza.Args[0]}, args...)
+		stanza.Args = append([]string{stanza.Args[0]}, versions...)
 		stanzas[0] = &stanza
 		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
-		require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", args)
+		require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", versions)
 	}
-	require.Zero(t, s.Count("unwrapkey"))
+	require.Zero(t, s.Count("unwrapkey"), "no request was sent")
 }
 
 // If Azure refuses a token, the SDK sends the same bytes again with a new token, even while the first

@@ -101,8 +101,8 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
 }
 
-// RewrapAll tries an object again if another program writes or removes it, and counts it as failed if
-// that happens at each attempt.
+// RewrapAll tries an object again if another program writes it during the attempt, and counts the object as
+// failed if that happens at each attempt. It does not count an object that another program removes.
 func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	write := func(t *testing.T, b storage.Bucket, number int32) {
 		mustUpload(t, b, "a", fmt.Sprint("new ", number))
@@ -112,8 +112,8 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		change func(t *testing.T, b storage.Bucket, number int32) // by the other program
-		count  int32                                              // of changes
+		change func(t *testing.T, b storage.Bucket, number int32) // what the other program does
+		count  int32                                              // of such changes, one for each attempt
 		want   encrypt.RewrapReport
 	}{
 		{name: "a write between", change: write, count: 1, want: encrypt.RewrapReport{Rewrapped: 1}},
@@ -124,23 +124,25 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			keys, _ := newRotatedKeys(t)
-			other := s.open(t, keys)
-			mustUpload(t, other, "a", "old")
+			otherProgram := s.open(t, keys)
+			mustUpload(t, otherProgram, "a", "old")
 
-			// The other program changes the object just before the store copies it onto itself.
+			// RewrapAll copies the object onto itself. The other program changes the object just before each copy.
 			var copies atomic.Int32
 			changeBeforeCopy := func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Copy" {
-					if number := copies.Add(1); number <= tt.count {
-						tt.change(t, other, number)
-					}
+				if call != "Copy" {
+					return next(ctx)
+				}
+				if number := copies.Add(1); number <= tt.count {
+					tt.change(t, otherProgram, number)
 				}
 				return next(ctx)
 			}
 			b := engine.New(driver.Intercept(s.Driver, changeBeforeCopy), driver.WithLayer(newLayer(t, keys)))
 
 			report, err := encrypt.RewrapAll(t.Context(), b, encrypt.RewrapConfig{})
-			require.Equal(t, tt.want.Failed > 0, err != nil, err)
+			wantErr := tt.want.Failed > 0
+			require.Equal(t, wantErr, err != nil, err)
 			require.Equal(t, tt.want, report)
 		})
 	}
@@ -152,7 +154,8 @@ func TestRewrapAllNegativeConcurrency(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// With Former, RewrapAll rewraps only the objects that the former keys can still decrypt.
+// With RewrapConfig.Former, RewrapAll rewraps only the objects that the former keys can still decrypt, and counts
+// the others as current.
 func TestRewrapAllOfFormerKeys(t *testing.T) {
 	s := newStore()
 	oldKeys, oldIdentity := newRotatedKeys(t)
@@ -160,12 +163,12 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
 
-	// The object b already has the new keys.
+	// The bucket reads with both keys and writes with the new one, which the object "b" already has.
 	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
-	b := s.open(t, bothKeys)
-	_, err = encrypt.Rewrap(t.Context(), b, "b")
+	bucket := s.open(t, bothKeys)
+	_, err = encrypt.Rewrap(t.Context(), bucket, "b")
 	require.NoError(t, err)
 
 	// A dry run names the other objects, and changes nothing.
@@ -178,7 +181,7 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 			rewrapped = append(rewrapped, attrs.Key)
 		},
 	}
-	report, err := encrypt.RewrapAll(t.Context(), b, config)
+	report, err := encrypt.RewrapAll(t.Context(), bucket, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
 	require.Equal(t, []string{"a", "c"}, rewrapped)
@@ -187,18 +190,19 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 
 	// A view without objects has nothing to rewrap.
 	config.DryRun = false
-	report, err = encrypt.RewrapAll(t.Context(), storage.Prefixed(b, "none/"), config)
+	report, err = encrypt.RewrapAll(t.Context(), storage.Prefixed(bucket, "none/"), config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{}, report)
 
-	// The first run rewraps the objects, so that the second one has none.
-	report, err = encrypt.RewrapAll(t.Context(), b, config)
+	// The first run rewraps the objects, so that the second one has none to rewrap.
+	report, err = encrypt.RewrapAll(t.Context(), bucket, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
-	report, err = encrypt.RewrapAll(t.Context(), b, config)
+	report, err = encrypt.RewrapAll(t.Context(), bucket, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Current: 3}, report)
 
+	// The new keys are now enough for all objects.
 	for _, key := range []string{"a", "b", "c"} {
 		got, _, err := storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), key)
 		require.NoError(t, err)

@@ -27,8 +27,8 @@ type storedObject struct {
 
 const storedText = "the text of an object that another version has encrypted"
 
-// With OMNIBUCKET_STORED_FORMS=file, an object that this version encrypts is written to the file, as a
-// new golden file.
+// This test makes a new golden file for the next one: with OMNIBUCKET_STORED_FORMS=file, it writes an object that
+// this version has encrypted to the file.
 func TestStoredFormIsWritten(t *testing.T) {
 	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if path == "" {
@@ -44,12 +44,12 @@ func TestStoredFormIsWritten(t *testing.T) {
 
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	text, err := io.ReadAll(body)
+	encrypted, err := io.ReadAll(body)
 	require.NoError(t, err)
 
 	golden, err := json.MarshalIndent(storedObject{
 		Identity: identity.String(),
-		Body:     base64.StdEncoding.EncodeToString(text),
+		Body:     base64.StdEncoding.EncodeToString(encrypted),
 		Metadata: attrs.Metadata,
 	}, "", "\t")
 	require.NoError(t, err)
@@ -59,9 +59,10 @@ func TestStoredFormIsWritten(t *testing.T) {
 // This version reads the objects that earlier versions have encrypted, both before and after it has
 // rewrapped them.
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
-	for _, version := range []string{"f63eaf37", "3595d2a5"} {
-		t.Run(version, func(t *testing.T) {
-			golden, err := os.ReadFile("testdata/" + version + ".json")
+	commits := []string{"f63eaf37", "3595d2a5"} // of the versions that wrote the files
+	for _, commit := range commits {
+		t.Run(commit, func(t *testing.T) {
+			golden, err := os.ReadFile("testdata/" + commit + ".json")
 			require.NoError(t, err)
 			var obj storedObject
 			require.NoError(t, json.Unmarshal(golden, &obj))
@@ -70,6 +71,7 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 			keys, err := encrypt.ParseKeys(strings.NewReader(obj.Identity))
 			require.NoError(t, err)
 
+			// The store has the object as that version wrote it.
 			d := memstore.NewDriver(memstore.Config{})
 			_, err = d.Put(t.Context(), &driver.PutRequest{
 				Key:        "k",

@@ -15,83 +15,94 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A layer above a mirror stores the header of an object, which decryption needs, in both stores.
+// If the encryption is above a mirror, both stores have the header of an object, so that each of them is enough to
+// decrypt it.
 func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})
 	mirrored, err := mirror.New(engine.New(second), mirror.Config{})
 	require.NoError(t, err)
 	inPrimary := faults.New()
-	b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
+	bothStores := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
 		driver.WithLayer(encrypted))
-	mustUpload(t, b, "a", "secret")
-	inPrimary.Set(faults.Fail(faults.Any))
+	mustUpload(t, bothStores, "a", "secret")
 
-	for name, b := range map[string]storage.Bucket{
-		"while the primary is down":           b,
-		"the second store without the mirror": engine.New(second, driver.WithLayer(encrypted)),
-	} {
-		data, _, err := storage.ReadAll(t.Context(), b, "a")
-		require.NoError(t, err, name)
-		require.Equal(t, "secret", string(data), name)
+	inPrimary.Set(faults.Fail(faults.Any))
+	data, _, err := storage.ReadAll(t.Context(), bothStores, "a")
+	require.NoError(t, err, "while the primary is down")
+	require.Equal(t, "secret", string(data))
+
+	onlySecond := engine.New(second, driver.WithLayer(encrypted))
+	data, _, err = storage.ReadAll(t.Context(), onlySecond, "a")
+	require.NoError(t, err, "the second store without the mirror")
+	require.Equal(t, "secret", string(data))
+}
+
+// newBucketsOfAccount returns two buckets of one account, which can copy objects between them.
+func newBucketsOfAccount(t *testing.T) (first, second driver.Driver) {
+	t.Helper()
+	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	for _, name := range []string{"first", "second"} {
+		_, err := account.CreateBucket(t.Context(), &driver.BucketRequest{Name: name})
+		require.NoError(t, err)
 	}
+	first, err := account.Driver("first")
+	require.NoError(t, err)
+	second, err = account.Driver("second")
+	require.NoError(t, err)
+	return first, second
+}
+
+// withOverlay returns the option of an overlay over an old store.
+func withOverlay(t *testing.T, old storage.Bucket) storage.OpenOption {
+	t.Helper()
+	layer, err := overlay.New(old, overlay.Config{})
+	require.NoError(t, err)
+	return driver.WithLayer(layer)
 }
 
 // Objects remain readable when encryption and an overlay are combined, in either order.
 func TestLayerAboveOverlay(t *testing.T) {
 	tests := []struct {
 		name         string
-		service      bool // both stores are in one account, which copies itself
-		below, above bool // where the encryption is
+		isOneAccount bool // both stores are buckets of one account
+		isAbove      bool // the encryption is above the overlay, in place of below it in each store
 	}{
-		{name: "above", above: true},
-		{name: "above, in one account", above: true, service: true},
-		{name: "below, in each store", below: true},
+		{name: "above", isAbove: true},
+		{name: "above, in one account", isAbove: true, isOneAccount: true},
+		{name: "below, in each store", isAbove: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := t.Context()
-			encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
-			stores := [2]driver.Driver{
-				memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}),
-			}
-			if tt.service {
-				account := memstore.NewServiceDriver(memstore.ServiceConfig{})
-				for i, name := range []string{"old", "new"} {
-					_, err := account.CreateBucket(ctx, &driver.BucketRequest{Name: name})
-					require.NoError(t, err)
-					stores[i], err = account.Driver(name)
-					require.NoError(t, err)
-				}
+			oldDriver := memstore.NewDriver(memstore.Config{})
+			newDriver := memstore.NewDriver(memstore.Config{})
+			if tt.isOneAccount {
+				oldDriver, newDriver = newBucketsOfAccount(t)
 			}
 
 			// The old store has an encrypted object.
-			alone := func(d driver.Driver) storage.Bucket { return engine.New(d, encrypted) }
-			mustUpload(t, alone(stores[0]), "a", "secret")
+			encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
+			mustUpload(t, engine.New(oldDriver, encrypted), "a", "secret")
 
-			// The layer encrypt is either below the overlay, in each store, or above it.
-			old := engine.New(stores[0])
-			opts := []storage.OpenOption{}
-			if tt.below {
-				old = alone(stores[0])
-				opts = append(opts, encrypted)
+			// Finish gets the bucket whose uppermost layer is the overlay.
+			var bucket, forFinish storage.Bucket
+			if tt.isAbove {
+				overlaid := withOverlay(t, engine.New(oldDriver))
+				forFinish = engine.New(newDriver, overlaid)
+				bucket = engine.New(newDriver, overlaid, encrypted)
+			} else {
+				overlaid := withOverlay(t, engine.New(oldDriver, encrypted))
+				forFinish = engine.New(newDriver, encrypted, overlaid)
+				bucket = forFinish
 			}
-			layer, err := overlay.New(old, overlay.Config{})
-			require.NoError(t, err)
-			below := engine.New(stores[1], append(opts, driver.WithLayer(layer))...)
-			b := below
-			if tt.above {
-				b = engine.New(stores[1], driver.WithLayer(layer), encrypted)
-			}
-
-			data, _, err := storage.ReadAll(ctx, b, "a")
+			data, _, err := storage.ReadAll(t.Context(), bucket, "a")
 			require.NoError(t, err, "in the old store")
 			require.Equal(t, "secret", string(data))
 
 			// After Finish, the new store returns the object without the overlay.
-			_, err = overlay.Finish(ctx, below, overlay.FinishConfig{})
+			_, err = overlay.Finish(t.Context(), forFinish, overlay.FinishConfig{})
 			require.NoError(t, err)
-			data, _, err = storage.ReadAll(ctx, alone(stores[1]), "a")
+			data, _, err = storage.ReadAll(t.Context(), engine.New(newDriver, encrypted), "a")
 			require.NoError(t, err, "in the new store")
 			require.Equal(t, "secret", string(data))
 		})
