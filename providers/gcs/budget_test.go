@@ -92,6 +92,14 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	}
 }
 
+// setBenchtime sets the flag that says how often testing.Benchmark repeats a benchmark, until the test ends.
+func setBenchtime(t *testing.T, value string) {
+	t.Helper()
+	old := flag.Lookup("test.benchtime").Value.String()
+	require.NoError(t, flag.Set("test.benchtime", value))
+	t.Cleanup(func() { require.NoError(t, flag.Set("test.benchtime", old)) })
+}
+
 // An upload of 1 KiB allocates at most 200 KiB, which includes the server of the test.
 func TestUploadSmallAllocations(t *testing.T) {
 	const (
@@ -99,13 +107,7 @@ func TestUploadSmallAllocations(t *testing.T) {
 		maxBytes = 200 << 10 // it is 14 KiB if the race detector does not empty pools
 	)
 
-	// Make testing.Benchmark run each benchmark for this number of uploads.
-	benchtime := flag.Lookup("test.benchtime").Value.String()
-	require.NoError(t, flag.Set("test.benchtime", fmt.Sprintf("%dx", uploads)))
-	defer func() {
-		require.NoError(t, flag.Set("test.benchtime", benchtime))
-	}()
-
+	setBenchtime(t, fmt.Sprintf("%dx", uploads))
 	tests := []struct {
 		name      string
 		benchmark func(b *testing.B)

@@ -37,13 +37,13 @@ func newCompositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, 
 	return server, bucket
 }
 
-// CompleteParts composes 32 parts at a time.
+// CompleteParts joins the parts of an upload by compose requests, each of which has at most 32 sources.
 func TestCompletePartsComposes32AtATime(t *testing.T) {
 	tests := []struct {
 		parts        int
 		wantComposes int
 	}{
-		// All requests but the last one make intermediate objects.
+		// From 33 parts on, all requests but the last one make intermediate objects, which the last one joins.
 		{parts: 2, wantComposes: 1},
 		{parts: 32, wantComposes: 1},
 		{parts: 33, wantComposes: 3},
@@ -54,7 +54,8 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 			server, bucket := newCompositeBucket(t)
 			const partSize = 256 << 10
 			want := wiretest.Content(tt.parts*partSize-7, 3) // the last part is shorter
-			existing, err := bucket.Upload(t.Context(), "a", bytes.NewReader(want),
+
+			uploaded, err := bucket.Upload(t.Context(), "a", bytes.NewReader(want),
 				storage.WithPartSize(partSize),
 				storage.WithMetadata(map[string]string{"k": "v"}),
 				storage.WithStorageClass("NEARLINE"),
@@ -64,11 +65,11 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 			got, attrs, err := storage.ReadAll(t.Context(), bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got))
-			require.Equal(t, existing.Revision, attrs.Revision)
+			require.Equal(t, uploaded.Revision, attrs.Revision)
 			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 			require.Equal(t, "NEARLINE", attrs.StorageClass)
 			require.Empty(t, attrs.MD5, "composed objects have none")
-			require.Equal(t, existing.ETag, attrs.ETag)
+			require.Equal(t, uploaded.ETag, attrs.ETag)
 			require.Equal(t, []string{"a"}, server.names(bucketOf(server)), "the components are gone")
 
 			composes := 0
@@ -131,13 +132,14 @@ func beginUpload(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	return d, upload
 }
 
-// Parts of an upload are hidden from listings.
+// List hides the parts of an upload, which are objects with reserved keys, whatever its options are.
 func TestListHidesParts(t *testing.T) {
 	server, bucket := newCompositeBucket(t, storage.WithVersioning(true))
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
+
+	// An upload that does not end has stored parts.
 	_, _ = beginUpload(t, server)
-	// The upload has stored an object with a reserved key.
 	require.True(t, slices.ContainsFunc(server.names(bucketOf(server)), func(name string) bool {
 		return strings.HasPrefix(name, reserved)
 	}))
@@ -231,8 +233,9 @@ func TestAbortPartsTwice(t *testing.T) {
 func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	server := startRuleServer(t)
 	server.bucket(ruleBucket{versioned: true})
-	d, upload := beginUpload(t, server)
+	d, upload := beginUpload(t, server) // with the parts 1 to 3
 
+	// Part 1 is sent again.
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",
 		Upload: upload,
@@ -247,8 +250,8 @@ func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	require.Empty(t, server.names(bucketOf(server)))
 }
 
-// PutPart and CompleteParts fail with InvalidArgument for a name of an upload that leads out of its prefix, and no call
-// with such a name sends a request.
+// PutPart and CompleteParts refuse a name of an upload that leads out of the prefix of uploads, and AbortParts ignores
+// it, so that no request is sent.
 func TestPartsUploadNames(t *testing.T) {
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
@@ -271,6 +274,7 @@ func TestPartsUploadNames(t *testing.T) {
 			Upload: upload,
 		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
+
 		// No upload has this name, so there is nothing to abort.
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
@@ -301,6 +305,8 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 func TestPartsRemovedRestartUpload(t *testing.T) {
 	server, _ := newCompositeBucket(t)
 	d, upload := beginUpload(t, server)
+
+	// SweepParts removes the parts of all uploads, as if they were abandoned.
 	client, ok := d.Native().(*sdk.Client)
 	require.True(t, ok)
 	_, err := gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A CORS rule of Google has one list of headers, for those that are allowed and those that are exposed.
+// A CORS rule is converted to Google's form and back. Google has one list for the headers that are allowed and those
+// that are exposed.
 func TestCORSHasOneListOfHeaders(t *testing.T) {
 	rules := corsRules([]storage.CORSRule{{
 		Origins:        []string{"*"},
@@ -26,11 +27,16 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 		MaxAge:          90 * time.Second,
 	}}, rules)
 
+	// A rule that is read allows and exposes all headers of the list.
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
 	parsed := parseCORSRules(rules)
-	require.Equal(t,
-		[]storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}},
-		parsed)
+	require.Equal(t, []storage.CORSRule{{
+		Origins:        []string{"*"},
+		Methods:        []string{"PUT"},
+		AllowedHeaders: all,
+		ExposedHeaders: all,
+		MaxAge:         90 * time.Second,
+	}}, parsed)
 	require.Equal(t, rules, corsRules(parsed), "rules that were read can be written back")
 }
 

@@ -127,16 +127,19 @@ func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	require.Len(t, metadata.Calls(), calls, "a token is kept")
 }
 
-// Default credentials in a file are read at the first use, and without a request to the metadata service.
+// Default credentials in a file are read once, at the first use, and without a request to the metadata service.
 func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
+	// A request to the metadata service would fail the test.
 	file := filepath.Join(t.TempDir(), "file.json")
 	require.NoError(t, os.WriteFile(file, authorizedUser(t, "payer"), 0o600))
 	isolateEnv(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
 
+	// NewDriver has not looked for the credentials.
 	credentials := d.(*objectDriver).account.credentials
 	require.Nil(t, credentials.cached.Load(), "opening looks for nothing")
+
 	creds, err := credentials.get()
 	require.NoError(t, err)
 	quota, err := creds.QuotaProjectID(t.Context())
@@ -171,6 +174,8 @@ func TestTokenWithoutQuotaProject(t *testing.T) {
 		Expiry:      time.Now().Add(time.Hour),
 	})})
 	require.NoError(t, err)
+
+	// The base records the header of the request, and fails with errRecorded.
 	base := &recordingTransport{}
 	a := &authorizer{base: base, credentials: creds}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://storage.googleapis.com", nil)
@@ -178,6 +183,7 @@ func TestTokenWithoutQuotaProject(t *testing.T) {
 
 	_, err = a.RoundTrip(req)
 	require.ErrorIs(t, err, errRecorded)
+
 	require.Equal(t, "Bearer T", base.header.Get("Authorization"))
 	require.Empty(t, base.header.Get("X-Goog-User-Project"))
 	require.Empty(t, req.Header.Get("Authorization"), "the request is the caller's")
@@ -279,8 +285,9 @@ func TestTokenRefusedRenewed(t *testing.T) {
 	}
 }
 
-// The token of credentials from a file is kept until it is refused.
+// The driver keeps the token of credentials from a file until the service refuses it, and then gets another one.
 func TestTokenRefusedNotKept(t *testing.T) {
+	// The tokens are T1, T2 and so on.
 	issued := 0
 	tokens := wiretest.NewServer(t)
 	tokens.Answer = func(wiretest.Request) reply {
@@ -297,13 +304,14 @@ func TestTokenRefusedNotKept(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// The third request is refused.
 	refusal := jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials")
 	server := newCannedServer(t, storedReply, storedReply, refusal, storedReply)
 	bucket := engine.New(server.openDriver(t, func(c *Config) {
 		c.CredentialsJSON = account
 	}))
 
-	// The third call is refused once, and retried.
+	// The third call retries its request.
 	for range 3 {
 		_, err := bucket.Attrs(t.Context(), "a")
 		require.NoError(t, err)

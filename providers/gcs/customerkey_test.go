@@ -122,7 +122,8 @@ func TestWithCustomerKeyTagsAndReaderAt(t *testing.T) {
 	})
 }
 
-// A copy of an object with a customer's key needs that key, and has the key of its own options, if any.
+// Copy of an object with a customer's key needs that key in WithSourceCustomerKey, and encrypts the copy only with the
+// key in WithCustomerKey, if there is one.
 func TestWithCustomerKeyCopies(t *testing.T) {
 	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
 	withKey := gcs.WithCustomerKey(customerKey)
@@ -132,22 +133,25 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		ctx := t.Context()
 		uploadWithKey(t, bucket, "source", threeParts)
 
+		// The copy has no key.
 		_, err := storage.Copy(ctx, bucket, "plain", bucket, "source", withSourceKey)
 		require.NoError(t, err)
 		requireContent(t, bucket, "plain", threeParts)
 		requireUnreadable(t, bucket, "plain", withKey)
 
+		// The copy has another key.
 		_, err = storage.Copy(ctx, bucket, "other", bucket, "source", withSourceKey, withOtherKey)
 		require.NoError(t, err)
 		requireContent(t, bucket, "other", threeParts, withOtherKey)
 
+		// WithCustomerKey does not give the key of the source.
 		_, err = storage.Copy(ctx, bucket, "fails", bucket, "source", withKey)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "the source has a key: %v", err)
 	})
 }
 
-// Compose joins objects with a customer's key, and streams the bytes if the key of the result is another one, because
-// Google has one key for all.
+// Compose joins objects that have a customer's key, even into an object with another key. It then streams the bytes,
+// because a compose request of Google has one key for all objects.
 func TestWithCustomerKeyCompositions(t *testing.T) {
 	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
 	withKey := gcs.WithCustomerKey(customerKey)
@@ -157,9 +161,12 @@ func TestWithCustomerKeyCompositions(t *testing.T) {
 		ctx := t.Context()
 		uploadWithKey(t, bucket, "a", "text")
 
+		// The result has the key of its sources.
 		_, err := storage.Compose(ctx, bucket, "joined", []string{"a", "a"}, withSourceKey, withKey)
 		require.NoError(t, err)
 		requireContent(t, bucket, "joined", "texttext", withKey)
+
+		// The result has another key.
 		_, err = storage.Compose(ctx, bucket, "joined", []string{"a", "a"}, withSourceKey, withOtherKey)
 		require.NoError(t, err)
 		requireContent(t, bucket, "joined", "texttext", withOtherKey)

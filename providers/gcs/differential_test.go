@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// Random calls have the same results on the rule server as in memory.
+// Random calls have the same results on the rule server, which follows the rules of Google, as on a bucket in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	server := startRuleServer(t)
 	tests := []struct {
@@ -23,6 +23,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Run makes the same calls on a bucket that this function opens and on one in memory.
 			differential.Run(t, differential.Config{
 				Seeds:    1,
 				Versions: true,

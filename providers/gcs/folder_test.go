@@ -16,8 +16,8 @@ import (
 // sharedFolders are the folders that all uploads in parts share, and that stay. Each upload makes one more, below them.
 var sharedFolders = map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}
 
-// In a bucket with folders, an upload in parts removes the folder that its parts needed, and only the first of two
-// uploads asks whether the bucket has folders.
+// An upload in parts removes the folder that its parts needed in a bucket with folders. Only the first of two uploads
+// asks whether the bucket has folders.
 // https://cloud.google.com/storage/docs/folders-overview
 func TestUploadLeavesNoFolder(t *testing.T) {
 	tests := []struct {
@@ -31,6 +31,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server keeps the current folders in this map.
 			server := startRuleServer(t)
 			folders := map[string]bool{}
 			bucket, err := gcs.Open(t.Context(), gcs.Config{
@@ -46,6 +47,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 
 			require.NoError(t, storage.Close(bucket))
 			require.Equal(t, sharedFolders, folders)
+
 			layoutRequests := 0
 			for _, line := range server.requests() {
 				if strings.HasSuffix(line, "/storageLayout") {
@@ -100,8 +102,9 @@ func composeManyObjects(t *testing.T, bucket storage.Bucket) {
 
 // If the service is busy when an open upload ends, the driver retries the removal of its folder.
 func TestFoldersRemovedFromBusyStore(t *testing.T) {
+	// The front refuses the first request of each kind, and passes all others on to the server.
 	server := startRuleServer(t)
-	refused := map[string]bool{} // whether the first request of a kind was refused
+	refused := map[string]bool{} // by kind
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, kind := range []string{"/storageLayout", "/folders/"} {
 			if strings.Contains(r.URL.Path, kind) && !refused[kind] {
@@ -114,6 +117,7 @@ func TestFoldersRemovedFromBusyStore(t *testing.T) {
 		server.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
+
 	folders := map[string]bool{}
 	bucket := openAt(t, front.URL, server.bucket(ruleBucket{folders: folders}))
 

@@ -30,7 +30,8 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	})
 }
 
-// A form has the requested fields and a signed policy, which has each of them as a condition.
+// signForm returns a form with the requested fields and a signed policy, a JSON document that has each field as a
+// condition.
 func TestSignedUploadFormConditions(t *testing.T) {
 	form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
@@ -42,11 +43,12 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, "https://storage.googleapis.com/photos/", form.URL)
+
 	// The end is rounded up to a whole second.
 	end := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
 	require.Equal(t, end, form.ExpiresAt)
 
-	// The fields, apart from the policy and its signature.
+	// The form has these fields beside the policy and its signature.
 	policy := form.Fields["policy"]
 	signature := form.Fields["x-goog-signature"]
 	delete(form.Fields, "policy")
@@ -64,7 +66,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 		"x-goog-credential":   testAccount + "/20260304/auto/storage/goog4_request",
 	}, form.Fields)
 
-	// The policy.
+	// The policy has the end, and a condition for each field.
 	text, err := base64.StdEncoding.DecodeString(policy)
 	require.NoError(t, err)
 	require.True(t, isASCII(string(text)))
@@ -83,7 +85,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	}
 	require.ElementsMatch(t, want, document.Conditions, "each field is a condition")
 
-	// The signature.
+	// The signature is that of the policy by the test's key.
 	raw, err := hex.DecodeString(signature)
 	require.NoError(t, err)
 	sum := sha256.Sum256([]byte(policy))

@@ -47,6 +47,7 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 		"X-Goog-Storage-Class": "NEARLINE",
 		"X-Goog-Meta-Who":      "Zoë",
 	}))
+
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "ä b+c/d", Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
@@ -59,6 +60,7 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	req := server.Last(t)
 	require.Equal(t, "gzip", req.Header.Get("Accept-Encoding"))
 	require.Empty(t, req.Header.Get("Range"))
+
 	require.Equal(t, &storage.Attrs{
 		Key:  "ä b+c/d",
 		Size: 11,
@@ -75,7 +77,7 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 		Version:  "42",
 		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		CRC32C:   wiretest.CRC32C("hello world"),
-		MD5:      attrs.MD5,
+		MD5:      attrs.MD5, // whose length is checked below
 	}, attrs)
 	require.Len(t, attrs.MD5, 16)
 }
@@ -129,9 +131,10 @@ func TestGetRequestHeaders(t *testing.T) {
 	}
 }
 
-// With IfRevisionNot, Get reads the attributes first, because the XML API lacks this condition, and fails with
+// Get with IfRevisionNot reads the attributes first, because the XML API lacks this condition, and fails with
 // NotModified if the object still has the revision.
 func TestGetOfAnUnchangedRevision(t *testing.T) {
+	const revision = "1700000000000001" // of storedReply
 	tests := []struct {
 		name   string
 		answer reply
@@ -145,11 +148,11 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 				Key:       "a",
 				Length:    -1,
-				Condition: storage.Condition{NotRevision: "1700000000000001"},
+				Condition: storage.Condition{NotRevision: revision},
 			})
 			require.ErrorIs(t, err, storage.NotModified)
 			require.Equal(t, []string{"GET /storage/v1/b/photos/o/a"}, server.Calls())
-			require.Equal(t, "1700000000000001", server.Last(t).Query().Get("ifGenerationNotMatch"))
+			require.Equal(t, revision, server.Last(t).Query().Get("ifGenerationNotMatch"))
 		})
 	}
 }
@@ -351,7 +354,7 @@ func TestGetOfARangeWithAllBytes(t *testing.T) {
 	}
 }
 
-// The ETag of an encrypted object is not its MD5, in all calls that return one.
+// Each call returns the same ETag for an encrypted object, which is not its MD5 as it is for other objects.
 func TestETagOfAnEncryptedObject(t *testing.T) {
 	const etag = `"-CPjnucrx/eECEAM="`
 	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
@@ -419,13 +422,15 @@ func TestGetAsksAgainIfCompressedOnTheWay(t *testing.T) {
 	require.Equal(t, "identity", requests[1].Header.Get("Accept-Encoding"))
 }
 
-// Get fails with Internal if it cannot have the bytes as they are stored.
+// Get fails with Internal if a server on the way has compressed or decompressed the content, so that the stored bytes
+// cannot be had.
 func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
 	tests := []struct {
 		name    string
 		replies []reply
 	}{
+		// Get tries again if the content was compressed.
 		{name: "compressed on the way, twice", replies: []reply{compressed, compressed}},
 		{
 			name:    "decompressed on the way",

@@ -257,11 +257,11 @@ func TestCreateBucketPublicRequests(t *testing.T) {
 	})
 
 	info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
-
 	require.NoError(t, err)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"POST /b", "GET /b/photos/iam", "PUT /b/photos/iam"}, transcript.requests)
 
+	// The new bucket does not prevent public access, and has uniform access.
 	var request struct {
 		IamConfiguration struct {
 			PublicAccessPrevention   string

@@ -20,6 +20,7 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 	name := server.bucket(ruleBucket{holding: true})
 	bucket := openAt(t, server.URL, name)
 
+	// The second part 1 replaces the first one.
 	u, err := storage.BeginUpload(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("first"))
@@ -29,6 +30,7 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
 
+	// The upload is over, and only the new object is held.
 	_, err = u.PutPart(t.Context(), 2, strings.NewReader("late"))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, []string{"a"}, server.names(name), "the parts are gone")

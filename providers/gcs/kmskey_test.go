@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Attrs of an object with a KMS key name the key.
+// Attrs and reads of an object name the KMS key with which it was encrypted, however it was written.
 func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 	server := startRuleServer(t)
@@ -31,14 +31,15 @@ func TestWithKMSKeyObjects(t *testing.T) {
 			})
 			require.NoError(t, err)
 
+			// Each of these objects is written in another way.
 			_, err = bucket.Upload(t.Context(), "small", strings.NewReader("x"))
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), bucket, "copied", bucket, "small")
 			require.NoError(t, err)
 			_, err = storage.Compose(t.Context(), bucket, "composed", []string{"small", "copied"})
 			require.NoError(t, err)
-			// One request has at most 8 MiB.
-			_, err = bucket.Upload(t.Context(), "in parts", strings.NewReader(strings.Repeat("x", 9<<20)))
+			const twoRequests = 9 << 20 // bytes; one request has at most 8 MiB
+			_, err = bucket.Upload(t.Context(), "in parts", strings.NewReader(strings.Repeat("x", twoRequests)))
 			require.NoError(t, err)
 
 			want := storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}

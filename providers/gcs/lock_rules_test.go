@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// If Delete with WithGovernanceBypass fails because of a hold, the retention stays as it was.
+// Remove with WithGovernanceBypass removes an object under a Governance retention. If it fails because of a hold, the
+// retention stays as it was.
 func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -23,30 +24,30 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := startRuleServer(t)
-			bucket := server.bucket(ruleBucket{locking: true})
-			b := openAt(t, server.URL, bucket)
+			bucketName := server.bucket(ruleBucket{locking: true})
+			bucket := openAt(t, server.URL, bucketName)
 			retainUntil := lockedUntil()
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"),
 				storage.WithRetention(retainUntil, storage.Governance))
 			require.NoError(t, err)
-			server.change(bucket, "a", func(o *ruleObject) {
+			server.change(bucketName, "a", func(o *ruleObject) {
 				o.TemporaryHold = tt.lock.TemporaryHold
 				o.EventBasedHold = tt.lock.EventBasedHold
 			})
 
 			// Without the bypass, nothing changes the object.
-			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked)
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
+			require.ErrorIs(t, bucket.Remove(t.Context(), "a"), storage.Locked)
+			_, err = bucket.Upload(t.Context(), "a", strings.NewReader("y"))
 			require.ErrorIs(t, err, storage.Locked, "the bucket keeps no versions")
 
-			_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x-new"))
+			_, err = storage.Copy(t.Context(), bucket, "a", bucket, "a", storage.WithContentType("text/x-new"))
 			require.ErrorIs(t, err, storage.Locked)
 
 			// With the bypass, only a hold still keeps it.
-			err = b.Remove(t.Context(), "a", storage.WithGovernanceBypass())
+			err = bucket.Remove(t.Context(), "a", storage.WithGovernanceBypass())
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			attrs, err := b.Attrs(t.Context(), "a")
+			attrs, err := bucket.Attrs(t.Context(), "a")
 			if tt.wantCode == "" {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				return

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// SetTags reads the contexts of the object, and replaces them by one conditional patch.
+// SetTags reads the tags of the object, which are its contexts, and replaces them all by one conditional patch.
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	const tagged = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11",` +
 		`"contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
@@ -53,10 +53,11 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 			})
 			require.NoError(t, err)
 			if tt.want == noPatch {
-				require.Len(t, server.Calls(), 1)
+				require.Len(t, server.Calls(), 1, "there must be only the read")
 				return
 			}
 
+			// The patch has the generation and the metageneration of the object as its condition.
 			req := server.Last(t)
 			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", req.Call())
 			require.JSONEq(t, tt.want, req.Body)
@@ -335,17 +336,18 @@ func TestDeleteBypassRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server refuses the removal, and then returns the attributes.
 			server := newCannedServer(t, jsonError(403, "retentionPolicyNotMet", "kept"), reply{
 				Header: storedReply.Header,
 				Body:   `{"generation":"7",` + tt.lock + `}`,
 			})
+
 			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 				Key:              "a",
 				BypassGovernance: true,
 			})
 			require.ErrorIs(t, err, storage.Locked)
-			// After the refusal, Delete has only read the attributes.
-			require.Len(t, server.Calls(), 2)
+			require.Len(t, server.Calls(), 2, "there must be no request that ends the retention")
 		})
 	}
 }

@@ -151,7 +151,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	require.Equal(t, 1, downloads)
 }
 
-// WithSourceCustomerKey sends the key of the source with copies.
+// WithSourceCustomerKey sends the key of the source with both requests of a copy, but does not encrypt the copy.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := newAcceptingServer(t)
 	bucket := server.openBucket(t, func(c *Config) {

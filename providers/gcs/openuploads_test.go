@@ -64,6 +64,7 @@ func TestPutPartAnyOrder(t *testing.T) {
 		Condition:  storage.Condition{Absent: true},
 	}
 	upload := beginOpenUpload(t, d, put)
+
 	// This upload has the same key, and must not interfere.
 	otherUpload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
 
@@ -74,19 +75,19 @@ func TestPutPartAnyOrder(t *testing.T) {
 	putPart(t, d, upload, 1, "hello")
 
 	// ListParts lists them in pages.
-	first, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
+	firstPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 	require.NoError(t, err)
-	require.True(t, first.More)
-	second, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
+	require.True(t, firstPage.More)
+	secondPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
 		Key:    "a",
 		Upload: upload,
 		After:  1,
 		Limit:  1,
 	})
 	require.NoError(t, err)
-	require.False(t, second.More)
+	require.False(t, secondPage.More)
 
-	parts := slices.Concat(first.Parts, second.Parts)
+	parts := slices.Concat(firstPage.Parts, secondPage.Parts)
 	require.Len(t, parts, 2)
 	require.Equal(t, []int{1, 2}, []int{parts[0].Number, parts[1].Number})
 	require.Equal(t, int64(5), parts[0].Size)
@@ -112,12 +113,13 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// CompleteParts fails if its condition does not hold, after which the upload can be aborted.
+// CompleteParts with IfAbsent fails if the object exists, after which the upload can be aborted.
 func TestCompletePartsIfAbsent(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
 	_, err := d.Put(t.Context(), wiretest.Put("a", "hello!"))
 	require.NoError(t, err)
+
 	upload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
 	part := putPart(t, d, upload, 1, "x")
 
@@ -128,6 +130,7 @@ func TestCompletePartsIfAbsent(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
+	// AbortParts removes the parts, so that only the object is left.
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	require.Equal(t, []string{"a"}, server.names(bucketOf(server)))
 }
@@ -180,7 +183,9 @@ func TestListUploadsHidden(t *testing.T) {
 	for _, key := range []string{"a", "users/ü 7"} {
 		uploads[key] = beginOpenUpload(t, d, &driver.PutRequest{Key: key})
 	}
-	const composite = "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
+
+	// An upload of ParallelComposite has only parts, and is listed under a reserved key.
+	const composite = "0123456789abcdef0123456789abcdef"
 	putPart(t, d, composite, 1, "x")
 	uploads[".omnibucket./parts/"+composite] = composite
 
@@ -192,6 +197,7 @@ func TestListUploadsHidden(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
+	// All uploads that were listed can be aborted.
 	for key, upload := range uploads {
 		require.NoError(t, d.AbortParts(t.Context(), key, upload))
 	}
@@ -235,6 +241,8 @@ func TestSignPartStoresComponent(t *testing.T) {
 		CRC32C: wiretest.CRC32C("hello"),
 	})
 	require.NoError(t, err)
+
+	// The URL has the key of the part, and signs the headers that the client must send.
 	require.Equal(t, http.MethodPut, signedURL.Method)
 	require.Contains(t, signedURL.URL,
 		"/"+bucketOf(server)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")

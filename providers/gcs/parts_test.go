@@ -64,7 +64,7 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	require.Equal(t, "POST /upload/storage/v1/b/photos/o", req.Call())
 	require.Equal(t, "resumable", req.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", req.Query().Get("predefinedAcl"))
-	require.Equal(t, "786432", req.Header.Get("X-Upload-Content-Length"))
+	require.Equal(t, fmt.Sprint(3*unit), req.Header.Get("X-Upload-Content-Length"))
 	require.Equal(t, "text/plain", req.Header.Get("X-Upload-Content-Type"))
 	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
@@ -98,7 +98,7 @@ func TestSessionURLFromServer(t *testing.T) {
 // The driver sends no request, and so no credentials, to a session URL of the caller that is not one of Google's
 // uploads.
 func TestSessionURLOfAnotherHost(t *testing.T) {
-	for _, upload := range []string{
+	uploads := []string{
 		"",
 		"x",
 		"https://example.org/upload/x",
@@ -106,7 +106,8 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 		"https:/upload/x",
 		"/photos/a",
 		"@example.org/upload/",
-	} {
+	}
+	for _, upload := range uploads {
 		t.Run(upload, func(t *testing.T) {
 			server := newCannedServer(t)
 			d := server.openDriver(t)
@@ -226,8 +227,8 @@ func TestSessionWithoutProgress(t *testing.T) {
 	}
 }
 
-// If the upload session no longer exists, calls fail with the status 409, for which the engine restarts the upload, and
-// AbortParts succeeds.
+// PutPart and CompleteParts fail with the status 409 if the upload session no longer exists, so that the engine
+// restarts the upload. AbortParts succeeds.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -338,6 +339,7 @@ func TestSessionNotInErrors(t *testing.T) {
 			require.Error(t, err)
 			requireNoSession(t, err)
 
+			// These calls may succeed with some of the replies.
 			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			requireNoSession(t, err)
 

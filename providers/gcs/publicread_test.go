@@ -54,11 +54,12 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 	for _, conditions := range cacheModes {
 		for _, header := range headers {
 			t.Run("conditions are "+conditions+", "+header.name, func(t *testing.T) {
+				// The cache has the old object when the new one is stored.
 				bucket := openPublic(t, conditions)
 				storeCached(t, bucket, "old", header.opts...)
 				storeCached(t, bucket, "the new one", header.opts...)
 
-				// The old object does not have this range.
+				// This range is the word "new", which the old object does not have.
 				data, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithRange(4, 3))
 				require.NoError(t, err)
 				require.Equal(t, "new", string(data))

@@ -262,6 +262,7 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 
 // A request for a signature ends with its own time limit or with that of the caller, whichever comes first.
 func TestSignByIAMTimesOut(t *testing.T) {
+	// The IAM service does not respond before the test ends.
 	hang := make(chan struct{})
 	d, iam := openIAMSigningDriver(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

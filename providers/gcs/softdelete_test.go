@@ -31,6 +31,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
+
 	entry := page.Entries[0]
 	require.Equal(t, "7", entry.Version)
 	require.False(t, entry.Current)
@@ -42,7 +43,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.NotContains(t, transcript.queries[listRequest], "versions=true")
 	require.Contains(t, transcript.queries[listRequest], "hardDeleteTime")
 
-	// A restore of one version.
+	// A restore of one version takes one request.
 	transcript.requests = nil
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{
 		Key:         "a",
@@ -67,7 +68,7 @@ func TestSoftDeletedRestoreFails(t *testing.T) {
 
 	tests := []struct {
 		name    string
-		version string              // "" for the newest one, for which the driver lists the versions
+		version string              // "" for the newest one, which the driver looks for in a listing
 		answers map[string][]string // by request
 		want    error
 	}{

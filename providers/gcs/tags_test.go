@@ -195,7 +195,7 @@ func TestCopyKeepsCustomTime(t *testing.T) {
 	}
 }
 
-// If another client changes the object during SetTags, SetTags tries again.
+// SetTags tries again, and replaces all tags, if another client changes the object between its read and its write.
 func TestSetTagsChangedMeanwhile(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))

@@ -213,6 +213,7 @@ func TestVendPrefixLiteral(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rules, err := boundaryRules("photos", newVendRequest(tt.prefix, storage.Rights{List: true}))
 			require.NoError(t, err)
+
 			want := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + tt.want + ")"
 			require.Equal(t, want, rules[0].Condition.Expression)
 		})
@@ -249,7 +250,7 @@ func TestVendTokenTooLong(t *testing.T) {
 	require.NotContains(t, err.Error(), "restricted")
 }
 
-// Vend fails with the Code of the service's error, which shows no token.
+// Vend fails with a Code that stands for the error of the token service, and its error never shows the token.
 func TestVendErrors(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -22,6 +22,7 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
+	// Store some keys several times.
 	want := map[string][]string{} // versions by key, newest first
 	uploads := []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"}
 	for _, key := range uploads {
@@ -35,10 +36,11 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.NoError(t, bucket.Remove(t.Context(), "c"))
 	wantCurrent := []string{want["a"][0], want["b"][0], want["d"][0]}
 
+	// The order is the same with pages of any size.
 	for _, size := range []int{1, 2, 3, 100} {
 		t.Run(fmt.Sprintf("pages of %d", size), func(t *testing.T) {
-			got := map[string][]string{}
-			var keys, current []string
+			got := map[string][]string{}       // versions by key, as want
+			var keys, currentVersions []string // in the order of the listing
 			for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPageSize(size)) {
 				require.NoError(t, err)
 				require.False(t, entry.IsDeleteMarker, "Google has no markers")
@@ -47,12 +49,12 @@ func TestListVersionsNewestFirst(t *testing.T) {
 				}
 				got[entry.Key] = append(got[entry.Key], entry.Version)
 				if entry.Current {
-					current = append(current, entry.Version)
+					currentVersions = append(currentVersions, entry.Version)
 				}
 			}
 			require.Equal(t, want, got)
 			require.Equal(t, []string{"a", "b", "c", "d"}, keys)
-			require.Equal(t, wantCurrent, current)
+			require.Equal(t, wantCurrent, currentVersions)
 		})
 	}
 

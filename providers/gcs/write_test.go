@@ -654,8 +654,7 @@ func listingPage(next string, names ...string) reply {
 // List sends its options as query parameters, requests only the fields that it needs, and sorts prefixes among the
 // keys.
 func TestListRequests(t *testing.T) {
-	server := newCannedServer(t, listingPage("next", "a", "c"))
-
+	server := newCannedServer(t, listingPage("next", "a", "c")) // with the prefix "b/", too
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{
 		Prefix:    "p",
 		Delimiter: "/",
@@ -664,7 +663,7 @@ func TestListRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "next", page.Token)
 
-	// The page has the entries of the response.
+	// The page has the entries of the response, in the order of their keys.
 	var keys []string
 	for _, entry := range page.Entries[:3] {
 		keys = append(keys, entry.Key)
