@@ -4,9 +4,11 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -443,26 +445,29 @@ func TestDirectoryKeepsVersions(t *testing.T) {
 	require.Len(t, one.store.versionIDs(t, 1000), 3)
 }
 
-// pages returns the keys and common prefixes of a listing in pages of one entry. It calls visit with every key.
-func (s *store) pages(t *testing.T, delimiter string, visit func(key string)) (names []string) {
-	t.Helper()
+// listedOneByOne returns the keys and common prefixes of a listing in pages of one entry.
+func (s *store) listedOneByOne(t *testing.T, delimiter string) iter.Seq[string] {
 	input := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}
 	if delimiter != "" {
 		input.Delimiter = &delimiter
 	}
-	pages := s3.NewListObjectsV2Paginator(s.Client, input)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(t.Context())
-		require.NoError(t, err)
-		for _, o := range page.Contents {
-			names = append(names, *o.Key)
-			visit(*o.Key)
-		}
-		for _, p := range page.CommonPrefixes {
-			names = append(names, *p.Prefix)
+	return func(yield func(string) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.Client, input)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			require.NoError(t, err)
+			for _, o := range page.Contents {
+				if !yield(*o.Key) {
+					return
+				}
+			}
+			for _, p := range page.CommonPrefixes {
+				if !yield(*p.Prefix) {
+					return
+				}
+			}
 		}
 	}
-	return names
 }
 
 // A server over a directory lists all keys, page by page, with any delimiter.
@@ -472,14 +477,13 @@ func TestDirectoryListsPages(t *testing.T) {
 	for _, key := range keys {
 		d.store.put(t, key, "")
 	}
-	visitNone := func(string) {}
 
 	// Keys with the same text before the first slash are one common prefix: "/" has three keys, and "a/" has three.
 	wantBySlash := []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}
-	require.ElementsMatch(t, wantBySlash, d.store.pages(t, "/", visitNone))
+	require.ElementsMatch(t, wantBySlash, slices.Collect(d.store.listedOneByOne(t, "/")))
 
 	// No key has a bar yet, so each one is listed itself.
-	require.ElementsMatch(t, keys, d.store.pages(t, "|", visitNone))
+	require.ElementsMatch(t, keys, slices.Collect(d.store.listedOneByOne(t, "|")))
 
 	// A delimiter other than the slash groups keys of different folders: here, as " x|" and "x|".
 	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
@@ -489,15 +493,17 @@ func TestDirectoryListsPages(t *testing.T) {
 	wantByBar := []string{
 		" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z",
 	}
-	require.Equal(t, wantByBar, d.store.pages(t, "|", visitNone))
+	require.Equal(t, wantByBar, slices.Collect(d.store.listedOneByOne(t, "|")))
 
 	// A client that removes each page before it asks for the next one sees all keys.
 	for _, key := range keysWithBar {
 		d.store.deleteObject(t, key)
 	}
-	removed := d.store.pages(t, "", func(key string) {
+	var removed []string
+	for key := range d.store.listedOneByOne(t, "") {
 		d.store.deleteObject(t, key)
-	})
+		removed = append(removed, key)
+	}
 	require.ElementsMatch(t, keys, removed)
 }
 

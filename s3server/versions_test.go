@@ -188,27 +188,33 @@ func TestVersioningSuspendedAtOnce(t *testing.T) {
 	require.Equal(t, []string{markerOf("null")}, s.versionIDs(t, 1000))
 }
 
-// ListObjectVersions lists delete markers, which can be removed like versions.
-func TestVersionsHaveDeleteMarkers(t *testing.T) {
+// The removal of a missing key adds a delete marker, which can be removed like a version.
+func TestVersionsMarkerOfMissingKey(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
-	// The removal of a missing key adds a marker.
 	marker := *s.deleteObject(t, "missing").VersionId
 	require.NotEmpty(t, marker)
 	require.Equal(t, []string{markerOf(marker)}, s.versionIDs(t, 1))
 
-	// A marker cannot be read, but removed.
+	// The marker cannot be read.
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:    aws.String(bucket),
 		Key:       aws.String("missing"),
 		VersionId: &marker,
 	})
 	require.ErrorContains(t, err, "405")
+
 	require.True(t, *s.deleteVersion(t, "missing", marker).DeleteMarker)
 	require.Empty(t, s.versionIDs(t, 1))
+}
 
-	// Two removals add two markers, which stay after the object is gone.
+// ListObjectVersions lists the delete markers of an object, even after its only version is gone.
+func TestVersionsHaveDeleteMarkers(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+
+	// Two removals add two markers.
 	object := s.putVersion(t, "k", "one")
 	older := *s.deleteObject(t, "k").VersionId
 	newer := *s.deleteObject(t, "k").VersionId
@@ -299,57 +305,67 @@ func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// Each of several concurrent removals returns its own delete marker, or the null version if versioning is suspended.
-func TestDeleteObjectBesideWrites(t *testing.T) {
-	for _, status := range []types.BucketVersioningStatus{
-		types.BucketVersioningStatusEnabled,
-		types.BucketVersioningStatusSuspended,
-	} {
-		s := startServer(t, s3server.Config{})
-		s.setVersioning(t, types.BucketVersioningStatusEnabled)
-		s.setVersioning(t, status)
-
-		const (
-			writers        = 4
-			timesPerWriter = 20
-		)
-		// It has the id of each marker, or the text of an error, which is no id below.
-		markers := make(chan string, writers*timesPerWriter)
-		var wg sync.WaitGroup
-		for range writers {
-			wg.Go(func() {
-				for range timesPerWriter {
-					_, putErr := s.PutObject(t.Context(), putInput("k", "x"))
-					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-						Bucket: aws.String(bucket),
-						Key:    aws.String("k"),
-					})
-					if putErr != nil || err != nil {
-						markers <- fmt.Sprint(putErr, err)
-						continue
-					}
-					markers <- aws.ToString(deleted.VersionId)
+// writeAndRemove stores and removes the object k many times in several goroutines. It returns the version ID in the
+// response to each removal, or the text of an error in place of an ID.
+func writeAndRemove(t *testing.T, s *store) (ids []string) {
+	t.Helper()
+	const (
+		writers        = 4
+		timesPerWriter = 20
+	)
+	results := make(chan string, writers*timesPerWriter)
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range timesPerWriter {
+				_, putErr := s.PutObject(t.Context(), putInput("k", "x"))
+				deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+					Bucket: aws.String(bucket),
+					Key:    aws.String("k"),
+				})
+				if putErr != nil || err != nil {
+					results <- fmt.Sprint(putErr, err)
+					continue
 				}
-			})
-		}
-		wg.Wait()
-
-		// Each id must be that of a delete marker.
-		for range writers * timesPerWriter {
-			id := <-markers
-			if status == types.BucketVersioningStatusSuspended {
-				require.Equal(t, "null", id)
-				continue
+				results <- aws.ToString(deleted.VersionId)
 			}
-			// The response to the removal of a version says whether it was a delete marker.
-			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-				Bucket:    aws.String(bucket),
-				Key:       aws.String("k"),
-				VersionId: &id,
-			})
-			require.NoError(t, err, id)
-			require.True(t, aws.ToBool(deleted.DeleteMarker), id)
-		}
+		})
+	}
+	wg.Wait()
+	close(results)
+
+	for id := range results {
+		ids = append(ids, id)
+	}
+	require.Len(t, ids, writers*timesPerWriter)
+	return ids
+}
+
+// Each of several concurrent removals returns the ID of its own delete marker.
+func TestDeleteObjectBesideWrites(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+
+	for _, id := range writeAndRemove(t, s) {
+		// The response to the removal of a version says whether it was a delete marker.
+		deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+			Bucket:    aws.String(bucket),
+			Key:       aws.String("k"),
+			VersionId: &id,
+		})
+		require.NoError(t, err, id)
+		require.True(t, aws.ToBool(deleted.DeleteMarker), id)
+	}
+}
+
+// If versioning is suspended, each of several concurrent removals returns the ID of the null version.
+func TestDeleteObjectBesideWritesIfSuspended(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
+
+	for _, id := range writeAndRemove(t, s) {
+		require.Equal(t, "null", id)
 	}
 }
 
