@@ -183,6 +183,8 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	memory := memstore.New()
 	_, err := memory.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 16<<20)))
 	require.NoError(t, err)
+
+	// The channel ended is closed when the store's download of the object ends.
 	ended := make(chan struct{})
 	watched, err := storage.Wrap(memory, func(c storage.Core) storage.Core {
 		return watchedCore{Core: c, ended: ended}
@@ -190,6 +192,8 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	require.NoError(t, err)
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, watched), console.Config{})
 	require.NoError(t, err)
+
+	// The response to the page's request has the address of the archive.
 	f := &fixture{page: page}
 	status, answer := f.call(t, "POST", "archive", map[string]any{"objects": []string{"large"}})
 	require.Equal(t, 200, status, answer)
@@ -208,6 +212,6 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	require.NoError(t, err)
 	disconnect()
 
-	// Wait until the store's reader is closed.
+	// Wait until the store's download ends.
 	<-ended
 }

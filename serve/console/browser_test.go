@@ -99,6 +99,7 @@ func TestBrowserStates(t *testing.T) {
 	require.NoError(t, err)
 	putAll(t, plain)
 
+	// The steps "states" of the script visit the page of each of these buckets and check what it shows.
 	consoletest.Browse(
 		t,
 		"testdata/flow.mjs",
@@ -129,6 +130,7 @@ func TestBrowserAttacks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The steps "attacks" of the script open each of the hostile objects, and fail if one of them does harm.
 			consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, tt.url, nil)
 		})
 	}
@@ -145,9 +147,9 @@ func TestBrowserManyKeys(t *testing.T) {
 	// Several goroutines store the objects, because one would take long.
 	b := memstore.New()
 	var wg sync.WaitGroup
-	for worker := range workers {
+	for first := range workers {
 		wg.Go(func() {
-			for i := worker; i < keys; i += workers {
+			for i := first; i < keys; i += workers {
 				_, _ = b.Upload(t.Context(), fmt.Sprintf("picture %06d.jpg", i), strings.NewReader("x"))
 			}
 		})
@@ -166,6 +168,7 @@ func TestBrowserManyKeys(t *testing.T) {
 	}
 	t.Logf("the store lists 1,000 keys in %v", time.Since(start))
 
+	// The steps "many" of the script list, sort and search the keys.
 	consoletest.Browse(
 		t,
 		"testdata/flow.mjs",
@@ -176,7 +179,8 @@ func TestBrowserManyKeys(t *testing.T) {
 	)
 }
 
-// The test takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+// The test opens a bucket with texts, sounds and photos in a browser, and takes the pictures of the documentation if
+// OMNIBUCKET_DRAW is set.
 func TestPictures(t *testing.T) {
 	b := newSigningBucket(t, versioned)
 	text := func(lines int) []byte { return []byte(strings.Repeat("A line of text.\n", lines)) }
@@ -202,6 +206,8 @@ func TestPictures(t *testing.T) {
 		"films/list.txt":        text(9),
 		"hills/one.txt":         text(1),
 	}
+
+	// Add ten photos.
 	landscapes := pagetest.Landscapes(
 		t,
 		t.TempDir(),
@@ -222,10 +228,12 @@ func TestPictures(t *testing.T) {
 		objects[filepath.Base(path)] = content
 	}
 	require.Len(t, objects, 30)
+
 	for key, content := range objects {
 		_, err := b.Upload(t.Context(), "2026/"+key, bytes.NewReader(content))
 		require.NoError(t, err)
 	}
+
 	consoletest.Browse(
 		t,
 		"testdata/flow.mjs",

@@ -112,14 +112,16 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	for _, key := range []string{"a", "b", "f/1", "f/2/3", "fx"} {
 		f.put(t, key, key)
 	}
-	var l list
-	f.get(t, "list", &l)
-	revision := l.Entries[0].Revision
+
+	// The page lists the object a, which is then replaced.
+	var shown list
+	f.get(t, "list", &shown)
+	shownRevision := shown.Entries[0].Revision
 	f.put(t, "a", "replaced")
 
-	// Remove the replaced object, another one and a folder.
+	// Remove the replaced object, another one and a folder with two objects.
 	status, answer := f.call(t, "POST", "remove", map[string]any{
-		"objects": []map[string]any{{"key": "a", "revision": revision}, {"key": "b"}},
+		"objects": []map[string]any{{"key": "a", "revision": shownRevision}, {"key": "b"}},
 		"folders": []string{"f/"},
 	})
 	require.Equal(t, 200, status)
@@ -232,6 +234,7 @@ func TestLinkLifetime(t *testing.T) {
 		objects.ServeHTTP(w, httptest.NewRequest("GET", link, nil))
 		return w.Code
 	}
+
 	for _, seconds := range []int{1, 3600, maxSeconds} {
 		end := now.Add(time.Duration(seconds) * time.Second)
 		status, answer := f.call(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
@@ -241,7 +244,7 @@ func TestLinkLifetime(t *testing.T) {
 		require.Equal(t, true, answer["local"])
 		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
 
-		// The link is valid up to its end.
+		// The link is valid up to its end, to which the clock of the store is moved.
 		now = end.Add(-time.Nanosecond)
 		require.Equal(t, 200, open(link))
 		now = end

@@ -112,8 +112,7 @@ func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	require.Contains(t, policy, "frame-ancestors "+origin)
 }
 
-// The signed address of an object's content gives access to that object only, in the signed form and for the signed
-// time.
+// The address at which a browser loads an object's content is signed, so nobody can change a part of it.
 func TestContentAddressLeadsToOneObject(t *testing.T) {
 	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001", Now: clockAt(8)})
 	for _, key := range []string{"a.png", "b.png"} {
@@ -128,9 +127,9 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 		{name: "another bucket", parameter: "bucket", value: "others"},
 		{name: "another version", parameter: "version", value: "1"},
 		{name: "another type", parameter: "as", value: "text/html"},
-		{name: "the type of a file", parameter: "as", value: ""},
+		{name: "no type, as for a file to save", parameter: "as", value: ""},
 		{name: "a later end", parameter: "expires", value: "9999999999"},
-		{name: "another frame", parameter: "frame", value: "http://evil.example"},
+		{name: "another page that may show it in a frame", parameter: "frame", value: "http://evil.example"},
 		{name: "another signature", parameter: "signature", value: "x"},
 	}
 	for _, tt := range tests {
@@ -148,12 +147,13 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 		})
 	}
 
+	// The status 421, Misdirected Request, says that this server does not have the name in the header Host.
 	t.Run("another name of the host", func(t *testing.T) {
 		r := httptest.NewRequest("GET", address, nil)
 		r.Host = "evil.example"
 		w := httptest.NewRecorder()
 		f.page.Content().ServeHTTP(w, r)
-		require.Equal(t, 421, w.Code)
+		require.Equal(t, http.StatusMisdirectedRequest, w.Code)
 	})
 
 	t.Run("no address of an object", func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestContentOfFilmByRanges(t *testing.T) {
 
 // The page shows the beginning of a text in UTF-8 or UTF-16, and cuts it off between two characters.
 func TestContentOfTextIsCutAtCharacter(t *testing.T) {
-	const maxShown = 256 << 10
+	const maxShown = 256 << 10 // bytes
 	tests := []struct {
 		name    string
 		content string
@@ -202,6 +202,7 @@ func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 		{name: "short", content: "grüß", text: "grüß", shown: 6},
 		{name: "empty"},
 		{
+			// The limit is between the two bytes of the é.
 			name:    "long",
 			content: strings.Repeat("x", maxShown-1) + "é" + "y",
 			text:    strings.Repeat("x", maxShown-1),

@@ -77,14 +77,14 @@ func TestListThumbnails(t *testing.T) {
 	f.put(t, "lake.png", "\x89PNG")
 	f.put(t, "notes.txt", "text")
 	var plain, pictures struct {
-		Entries []struct{ Key, View string }
+		Entries []struct{ Key, View string } // View is the address of a picture
 	}
 
 	f.get(t, "list", &plain)
 	require.Empty(t, plain.Entries[0].View)
 
 	f.get(t, "list", &pictures, "thumbnails", "1")
-	require.Empty(t, pictures.Entries[1].View)
+	require.Empty(t, pictures.Entries[1].View, "a text")
 	w := f.visit("/" + pictures.Entries[0].View)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "image/png", w.Header().Get("Content-Type"))

@@ -213,15 +213,16 @@ func TestHandlerContentSecurityPolicy(t *testing.T) {
 func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
-	body := []byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`)
 
+	// The body has the fields of each of these requests.
+	body := []byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`)
 	changes := []struct{ method, target string }{
 		{method: "POST", target: "/api/move"},
 		{method: "POST", target: "/api/remove"},
 		{method: "POST", target: "/api/restore"},
 		{method: "PUT", target: "/api/tags"},
 		{method: "PUT", target: "/api/upload?bucket=photos&key=b"},
-		{method: "POST", target: "/uploads/photos/YQ/s3/multipart"},
+		{method: "POST", target: "/uploads/photos/YQ/s3/multipart"}, // YQ is the key a in Base64
 	}
 	for _, change := range changes {
 		w := f.send(change.method, change.target, body, nil)

@@ -53,10 +53,11 @@ func TestListMissingBucket(t *testing.T) {
 	}
 }
 
-// The removed objects are listed in pages of 1,000.
+// The page lists the objects that were removed, 1,000 at a time.
 func TestListRemovedObjectsInPages(t *testing.T) {
 	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
-	// Of 1,200 objects, 1,188 are removed.
+
+	// Of 1,200 objects, 1,188 are removed: all but each hundredth.
 	for i := range 1200 {
 		key := fmt.Sprintf("%04d", i)
 		f.put(t, key, "x")
@@ -134,12 +135,14 @@ func TestConfigAPIHasSameGuard(t *testing.T) {
 		Pages:  []console.Page{{Name: "more", Title: "More"}},
 	})
 
+	// The function visit sends the header X-Console, which the guard demands.
 	require.Equal(t, "/things", f.visit("/api/x/things").Body.String())
 	w := f.visit("/api/x/things", func(r *http.Request) {
 		r.Header.Del("X-Console")
 	})
 	require.Equal(t, 403, w.Code)
 
+	// The script and the pages are there, too.
 	require.Equal(t, "export {};", f.visit("/extra.js").Body.String())
 	require.Contains(t, f.visit("/api/info").Body.String(),
 		`"pages":[{"name":"more","title":"More"}]`)

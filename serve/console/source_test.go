@@ -21,6 +21,7 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 	require.NoError(t, err)
 	page, err := console.New(console.Account(service), console.Config{})
 	require.NoError(t, err)
+
 	fetch := func(target string) (status int, body string) {
 		r := httptest.NewRequest("GET", origin+target, nil)
 		r.Header.Set("X-Console", "1")
