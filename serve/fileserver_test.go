@@ -403,6 +403,8 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
 		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
 	}
+
+	// Each target is relative to the path, so it stays on the host.
 	tests := []struct{ path, target string }{
 		{path: "/javascript:alert(1)", target: "javascript%3Aalert%281%29/"},
 		{path: "//evil.example", target: "evil.example/"},
@@ -447,7 +449,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// All calls of the store but the first fail.
+			// The store responds to the first call, and fails each later one.
 			calls := 0
 			failing := func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d,

@@ -344,7 +344,7 @@ func TestFormOfOtherContentType(t *testing.T) {
 	}
 }
 
-// The name of the user's file has no effect on the stored object.
+// The name that a form gives the user's file has no effect on the stored object.
 func TestFormKeyWithoutFileName(t *testing.T) {
 	s := newSite(t)
 	f := s.signForm("a", 0, 100)
@@ -356,7 +356,7 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 		"",
 		strings.Repeat("n", 5000),
 	} {
-		fields[len(fields)-1].filename = name
+		fields[len(fields)-1].filename = name // the last field is the file
 		w := s.postForm(f, fields)
 		require.Equal(t, 204, w.Code, "%q: %s", name, w.Body.String())
 		require.Empty(t, w.Header().Get("Set-Cookie"))
@@ -371,14 +371,14 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	f := s.signForm("a", 0, 100)
 	contentType, body := encodeForm(t, fieldsOf(f, "x"))
 
-	// Send the form up to the content of its file, which never ends.
-	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + len("\r\n\r\n")
+	// The form is sent up to the content of its file, which never ends.
+	contentStart := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + len("\r\n\r\n")
 	read := 0
 	endless := readFunc(func(p []byte) (int, error) {
 		read += len(p)
 		return len(p), nil
 	})
-	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), endless))
+	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:contentStart]), endless))
 	r.Header.Set("Content-Type", contentType)
 	r.ContentLength = 5 << 30
 

@@ -246,6 +246,7 @@ func TestHandlerPublicObjects(t *testing.T) {
 	s.put("shown", "for all", storage.WithPublicRead())
 	s.put("hidden", "for few")
 
+	// Only the public object is served.
 	require.Equal(t, "for all", s.request("GET", s.publicURL("shown"), nil).Body.String())
 	require.Equal(t, "for all", s.request("GET", s.publicURL("shown")+"?v=blob-7", nil).Body.String(),
 		"an unknown query is ignored")
@@ -253,9 +254,11 @@ func TestHandlerPublicObjects(t *testing.T) {
 	s.requireRefusal(s.request("GET", s.publicURL("hidden"), nil), 403, "AccessDenied")
 	s.requireRefusal(s.request("GET", s.publicURL("shown")+"?ob-signature=x", nil), 403, "SignatureDoesNotMatch")
 
+	// An upload without WithPublicRead makes the object private.
 	s.put("shown", "for few")
 	s.requireRefusal(s.request("GET", s.publicURL("shown"), nil), 403, "AccessDenied")
 
+	// In a public bucket, all objects are served, and nothing can be written.
 	s.makePublic()
 	require.Equal(t, "for few", s.request("GET", s.publicURL("hidden"), nil).Body.String())
 	s.requireRefusal(s.request("GET", s.publicURL("secret-key"), nil), 404, "NoSuchKey")
@@ -308,7 +311,7 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 	s.requireContent("a", "x")
 }
 
-// The handler works in a ServeMux, under http.StripPrefix, and alone.
+// The handler finds the key in the path of a request by itself, in a ServeMux and under http.StripPrefix.
 func TestHandlerMounts(t *testing.T) {
 	s := newSite(t)
 	inMux := func(pattern string, h http.Handler) http.Handler {
@@ -332,7 +335,6 @@ func TestHandlerMounts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, key := range []string{"a", "files/a", "files", "a b/\u00e9+%2F?#"} {
-			// Each way of mounting must find the key in the path.
 			s.put(key, "text of "+key)
 			w := httptest.NewRecorder()
 			tt.handler.ServeHTTP(w, httptest.NewRequest("GET", s.signDownload(key).URL, nil))
@@ -365,7 +367,7 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 
 	tests := []struct {
 		name    string
-		to      string // the proxy's result for /files/
+		to      string // what the proxy replaces /files/ with
 		handler http.Handler
 	}{
 		{name: "to the root", to: "/", handler: s.handler},
@@ -377,6 +379,7 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// sendToProxy sends a request as the proxy passes it to the handler.
 			sendToProxy := func(method, url string, body io.Reader, contentType string) *httptest.ResponseRecorder {
 				target := strings.Replace(url, siteBase+"/", "http://inner"+tt.to, 1)
 				r := httptest.NewRequest(method, target, body)
@@ -430,7 +433,7 @@ func TestHandlerRefusesOtherStores(t *testing.T) {
 		{name: "no base address", b: memstore.New()},
 		{name: "a prefix", b: storage.Prefixed(parent, "p/")},
 		{name: "a reference", b: storage.Ref[storage.Downloader](parent).(storage.Bucket)},
-		{name: "the user's own", b: struct{ storage.Bucket }{parent}},
+		{name: "a type of the user", b: struct{ storage.Bucket }{parent}},
 		{
 			name: "another store",
 			b: engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},

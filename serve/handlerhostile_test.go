@@ -191,7 +191,7 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Send the whole body before the response is read.
+			// The client sends the whole body before it reads the response.
 			body := strings.Repeat("x", size)
 			request := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.head, size, body)
 			response := sendRaw(t, server, request, keepOpen)
@@ -211,6 +211,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		contentType, len(body))
 
+	// Each form ends after the first place that has this text.
 	tests := []struct{ name, upTo string }{
 		{name: "before the first boundary"},
 		{name: "in the first boundary", upTo: "--"},
@@ -223,6 +224,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 			before, _, found := strings.Cut(string(body), tt.upTo)
 			require.True(t, found)
 			beginning := head + before + tt.upTo
+
 			requireRefusal := func(response *http.Response, status int, code string) {
 				t.Helper()
 				document, err := io.ReadAll(response.Body)
@@ -267,6 +269,8 @@ func TestHandlerHostileKeys(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+	// send sends the signed request to the server instead of the host in its URL.
 	send := func(u *storage.SignedURL, body string) (status int, text string) {
 		u.URL = strings.Replace(u.URL, "http://files.example.com", server.URL, 1)
 		r, err := u.Request(t.Context(), strings.NewReader(body))
@@ -289,7 +293,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 		require.Equal(t, 200, status, "%q", key)
 		require.Equal(t, key, text)
 
-		// A path that is escaped twice must not lead to the object.
+		// A path that is escaped twice names another key, for which the signature is not valid.
 		escapedTwice := s.signDownload(key)
 		address, query, _ := strings.Cut(escapedTwice.URL, "?")
 		path := strings.ReplaceAll(strings.TrimPrefix(address, siteBase+"/"), "%", "%25")

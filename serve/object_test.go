@@ -200,7 +200,8 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, src)
 }
 
-// Object passes a range of a local file to the connection as an *os.File, so that the kernel can copy it.
+// Object passes a range of a local file to the connection as an *os.File in an io.LimitedReader, which the kernel can
+// copy.
 func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
@@ -216,6 +217,8 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	serve.Object(w, r, b, "key")
 
 	require.Equal(t, data[5000:], w.Body.String())
+
+	// The writer got one reader, of the file itself.
 	require.Len(t, w.from, 1)
 	limited, ok := w.from[0].(*io.LimitedReader)
 	require.True(t, ok)

@@ -29,6 +29,7 @@ func TestObjectPreconditionFails(t *testing.T) {
 		{header: "If-Match", value: `"another"`},
 		{header: "If-Unmodified-Since", value: "Thu, 01 Jan 2015 00:00:00 GMT"},
 	}
+
 	for _, condition := range conditions {
 		t.Run("Object, "+condition.header, func(t *testing.T) {
 			b := memstore.New()

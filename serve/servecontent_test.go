@@ -192,7 +192,7 @@ var client = &http.Client{
 type contentCase struct {
 	name   string
 	key    string // "text.txt" where it is empty
-	method string // GET if it is empty
+	method string // both GET and HEAD if it is empty
 	header map[string]string
 	calls  []string // of the driver; nil: Get, or Head for HEAD
 	// differs says why the response is want, and not that of http.ServeContent.
@@ -228,6 +228,8 @@ func (c contentCase) asks(method string) []string {
 func TestObjectRespondsLikeServeContent(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		fill(t, b)
+
+		// One server uses Object, and the reference http.ServeContent.
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, r.URL.Path[1:])
 		}))
@@ -242,6 +244,7 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 		defer reference.Close()
 
 		for _, c := range slices.Concat(rangeCases, conditionCases, rangeConditionCases) {
+			// Fill in what the case leaves out.
 			if c.key == "" {
 				c.key = "text.txt"
 			}
@@ -251,16 +254,17 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 			if c.method == "" {
 				methods = []string{http.MethodGet, http.MethodHead}
 			}
+			header := c.request(attrs)
 
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
-					// Fetch the object, and count the calls of the driver.
+					// Fetch the object, and compare the calls of the driver since the last drain.
 					driverCalls.drain()
-					got := fetch(t, method, server.URL+"/"+c.key, c.request(attrs))
+					got := fetch(t, method, server.URL+"/"+c.key, header)
 					require.Equal(t, c.asks(method), driverCalls.drain(), "driver calls")
 
-					// Compare the response with that of http.ServeContent.
-					want := fetch(t, method, reference.URL+"/"+c.key, c.request(attrs))
+					// Compare the response with that of http.ServeContent, unless the case says why it differs.
+					want := fetch(t, method, reference.URL+"/"+c.key, header)
 					if c.differs == "" {
 						require.Equal(t, want, got)
 						return

@@ -324,6 +324,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 		size        = 64 << 20
 		maxBuffered = 2 << 20
 	)
+
 	var stored int64 // bytes that the store has read
 	drained := func(d driver.Driver) driver.Driver {
 		return &drain{Driver: d, read: &stored}
@@ -332,13 +333,13 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.signUpload("a", storage.WithSize(size))
 
-	var buffered int64 // the most bytes that the handler had read and the store had not
-	var sent int64     // bytes that the handler has read
+	var maxHeld int64 // the most bytes that the handler had read and the store had not
+	var sent int64    // bytes that the handler has read
 	body := readFunc(func(p []byte) (int, error) {
 		if sent == size {
 			return 0, io.EOF
 		}
-		buffered = max(buffered, sent-stored)
+		maxHeld = max(maxHeld, sent-stored)
 
 		n := int(min(int64(len(p)), size-sent))
 		sent += int64(n)
@@ -350,7 +351,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 
 	require.Equal(t, 200, s.send(r).Code)
 	require.EqualValues(t, size, stored)
-	require.Less(t, buffered, int64(maxBuffered))
+	require.Less(t, maxHeld, int64(maxBuffered))
 }
 
 type readFunc func(p []byte) (int, error)

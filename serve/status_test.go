@@ -107,11 +107,13 @@ func TestObjectPassesOnRetryAfter(t *testing.T) {
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
-// The function of WithErrorHandler gets the status and the error and writes the response, but not for a failed
-// condition.
+// If Object fails, the function of WithErrorHandler gets the status and the error, and writes the response. It is not
+// called for a failed condition.
 func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")
+
+	// handle serves an object, stores what the error handler gets, and responds with the status 418 in its place.
 	var status int
 	var failure error
 	handle := func(key string) func(http.ResponseWriter, *http.Request) {
