@@ -56,26 +56,35 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 		cases[c.Name] = true
 	}
 
-	matches := namedCase.FindAllSubmatch(page, -1)
-	require.NotEmpty(t, matches)
-	for _, m := range matches {
-		require.True(t, cases[string(m[1])], "the suite has no case %q", m[1])
+	// The page names a case as in: case "ranges".
+	namedCases := namedCase.FindAllStringSubmatch(string(page), -1)
+	require.NotEmpty(t, namedCases)
+	for _, match := range namedCases {
+		name := match[1]
+		require.True(t, cases[name], "the suite has no case %q", name)
 	}
 
-	tests := namedTest.FindAllSubmatch(page, -1)
-	require.NotEmpty(t, tests)
-	for _, m := range tests {
-		dir := filepath.Join("..", strings.TrimPrefix(string(m[1]), "storage"))
-		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-		require.NoError(t, err)
-		exists := false
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			if strings.Contains(string(text), "func "+string(m[2])+"(") {
-				exists = true
-			}
-		}
-		require.True(t, exists, "%s has no test %s", m[1], m[2])
+	// It names a test by the package and the function, as in `transfer.TestMove`.
+	namedTests := namedTest.FindAllStringSubmatch(string(page), -1)
+	require.NotEmpty(t, namedTests)
+	for _, match := range namedTests {
+		pkg, function := match[1], match[2]
+		require.True(t, hasTest(t, pkg, function), "%s has no test %s", pkg, function)
 	}
+}
+
+// hasTest reports whether a package of the library has a test function with this name.
+func hasTest(t *testing.T, pkg, function string) bool {
+	t.Helper()
+	dir := filepath.Join("..", strings.TrimPrefix(pkg, "storage"))
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if strings.Contains(string(text), "func "+function+"(") {
+			return true
+		}
+	}
+	return false
 }

@@ -42,10 +42,10 @@ func TestTableHasACaseForEachRule(t *testing.T) {
 	}
 }
 
-// A report is written as a JSON file that is named after the store.
+// The report of what a store supports is written as a JSON file that is named after the store.
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
-	t.Setenv(supportDir, dir)
+	t.Setenv(supportDir, dir) // the variable says where reports are written
 	r := newReport("bucket", driver.Description{
 		Provider: "some:Store",
 		Features: driver.StreamingPut | storage.OrderedListing,

@@ -316,13 +316,15 @@ func TestStall(t *testing.T) {
 func TestStallBodyEndsWithClose(t *testing.T) {
 	fake := newFakeDriver()
 	require.NoError(t, put(fake, "a", "hello"))
+
+	// The body of "hello" delivers two bytes, and then blocks.
 	injector := faults.New(faults.StallBody(2))
 	body := open(t, injector.Layer()(fake), "a")
 	head := make([]byte, 2)
 	_, err := io.ReadFull(body, head)
 	require.NoError(t, err)
 
-	// The third byte never comes.
+	// The third byte never comes, so only Close ends this Read.
 	readErr := make(chan error)
 	go func() {
 		_, err := body.Read(make([]byte, 1))

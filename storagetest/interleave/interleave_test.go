@@ -173,6 +173,7 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 
 // A request whose response is lost still has its effect, and the bucket sends it again.
 func TestExploreLosesResponses(t *testing.T) {
+	// Explore runs the scene once for each way in which at most one response is lost.
 	runs := 0
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, noWeakness,
 		func(s *interleave.Scene) {
@@ -495,27 +496,36 @@ func TestExploreLetsReadsFail(t *testing.T) {
 	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
 }
 
+// appendAfterOutage appends text to the object of the key counter. If the store does not answer, it tries again a minute
+// later, when the outage has ended.
+func appendAfterOutage(ctx context.Context, b storage.Bucket, text string) error {
+	err := appendToCounter(ctx, b, text, byRevision)
+	if errors.Is(err, storage.Unavailable) {
+		time.Sleep(time.Minute)
+		return appendToCounter(ctx, b, text, byRevision)
+	}
+	return err
+}
+
 // A store that stops responding to one process still responds to the others, and later to that
 // process again.
 func TestExploreLetsStoresStopAnswering(t *testing.T) {
-	unanswered := make(map[string]bool)
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}, noWeakness,
+	// Explore runs the scene once for each order of the requests and each outage. There is at most one outage, which
+	// hides the store from one process.
+	oneOutage := interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}
+	unanswered := make(map[string]bool) // the names of processes without answers in one of the runs
+	report := interleave.Explore(t, oneOutage, noWeakness,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), counter, "")
+
+			// Two processes each append their name to an object.
 			var actors []*interleave.Actor
 			for _, name := range []string{"a", "b"} {
 				p := s.Process(name)
 				b := p.Bucket(store)
 				actors = append(actors, p.Go(name, func(ctx context.Context) error {
-					err := appendToCounter(ctx, b, name, byRevision)
-
-					// The store answers again after a minute.
-					if errors.Is(err, storage.Unavailable) {
-						time.Sleep(time.Minute)
-						err = appendToCounter(ctx, b, name, byRevision)
-					}
-					return err
+					return appendAfterOutage(ctx, b, name)
 				}))
 			}
 			s.Check(func() {
@@ -525,10 +535,11 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 						unanswered[a.Name()] = true
 					}
 				}
-				require.Len(s, read(s, store.Bucket(), counter), 2)
+				require.Len(s, read(s, store.Bucket(), counter), len(actors), "a letter of each")
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
+
 	// Each process was without answers in at least one run.
 	require.Equal(t, map[string]bool{"a": true, "b": true}, unanswered)
 }
