@@ -79,6 +79,7 @@ func TestJobsListInAnyOrder(t *testing.T) {
 	require.Zero(t, report.Transferred)
 	require.EqualValues(t, len(keys), report.Skipped)
 
+	// The destination has the keys of the source, and the job has left no temporary file.
 	var listed []string
 	for entry, err := range dst.List(ctx, storage.WithAnyOrder()) {
 		require.NoError(t, err)

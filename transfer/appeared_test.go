@@ -56,7 +56,7 @@ func TestSyncFileAppearsMeanwhile(t *testing.T) {
 			put(t, src, tt.key, "ours")
 			dir := t.TempDir()
 
-			// The file appears when the job reads the object.
+			// The file appears when the job reads the object, because the delay of that request writes the file.
 			injector := faults.New(faults.Delay(faults.Get, 1))
 			injector.SetSleep(func(context.Context, time.Duration) error {
 				tt.meanwhile(t, src, dir)

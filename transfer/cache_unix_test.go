@@ -164,8 +164,8 @@ func TestWithCacheDownload(t *testing.T) {
 	require.Equal(t, "9", string(data))
 }
 
-// Copy with a cache compares and copies an object again after the attributes of its source have
-// changed.
+// Copy with a cache, which remembers the objects that are the same at both ends, compares and copies an object again
+// after the attributes of its source have changed.
 func TestWithCacheCopy(t *testing.T) {
 	var recorder calls
 	src := memstore.New()
@@ -182,6 +182,7 @@ func TestWithCacheCopy(t *testing.T) {
 		return report.Transferred, recorder.count("Head") - headsBefore
 	}
 
+	// The first job copies both objects, and the second one compares them with a Head of each copy.
 	transferred, heads := copyAll()
 	require.Equal(t, int64(2), transferred)
 	require.Zero(t, heads)
@@ -190,6 +191,7 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Zero(t, transferred)
 	require.Equal(t, 2, heads, "the second job compares both objects")
 
+	// The third job knows from the cache that they are the same.
 	transferred, heads = copyAll()
 	require.Zero(t, transferred)
 	require.Zero(t, heads, "the cache has both objects")
@@ -289,7 +291,8 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 // The cache does not remember a file that was written shortly before the job began, because a write
 // after the job has read it may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
-	// The clock of the job is right when the job begins, and a minute ahead from its first operation on.
+	// The clock of the first job is right when the job begins, and a minute ahead from its first operation on. At the
+	// end of the job, the file would therefore seem old enough for the cache.
 	var ahead atomic.Int64 // ns
 	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
 	moveClock := storage.WithHook(
@@ -305,6 +308,8 @@ func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
 	require.NoError(t, err)
+
+	// The second job does not find the file in the cache.
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.Equal(t, 1, recorder.count("Head"), "the second job compares the file")
@@ -377,7 +382,8 @@ func TestWithCacheRemovesOldFiles(t *testing.T) {
 	const magic = "omnibucket-same1" // begins each file of a cache
 	b := memstore.New()
 	dir := newTree(t, map[string]string{"a.txt": "text"})
-	// newTree gives all files an old time.
+
+	// The first two are files of a cache, and old, because newTree gives all files an old time.
 	cache := newTree(t, map[string]string{
 		"0123.same":      magic,
 		"0123.same.tmp":  magic,

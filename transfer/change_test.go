@@ -109,8 +109,9 @@ func TestUploadFileRemoved(t *testing.T) {
 // Upload reports a failure, and does not block, if a named pipe has replaced a directory.
 func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
+
+	// The job calls selectAll for "a/x" before it reads the directory "b", which then becomes a pipe.
 	var once sync.Once
-	// The job calls this function for "a/x" before it reads the directory "b".
 	selectAll := func(key string) bool {
 		if key == "a/x" {
 			once.Do(func() {

@@ -64,6 +64,7 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	}
 	for name, job := range jobs {
 		t.Run(name, func(t *testing.T) {
+			// Without a fault, the layer only counts requests.
 			requests := faults.New()
 			b := newFilledBucket(t, []string{"a"}, driver.WithLayer(requests.Layer()))
 			before := requests.Count(faults.Any)

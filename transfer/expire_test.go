@@ -286,7 +286,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The object was written twice, 40 days before the time start, and is removed at that time.
+			// The object was written twice, 40 days before the time start, and is removed at the time start.
 			clock := start.AddDate(0, 0, -40)
 			b := tt.open(t, func() time.Time { return clock })
 			put(t, b, "k", "first")
@@ -294,6 +294,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
 
+			// expireAt removes old versions after 7 days, and returns the number of those that it has removed.
 			expireAt := func(now time.Time) int64 {
 				rules := []transfer.ExpireRule{{OldVersionsAge: 7 * day}}
 				report, err := transfer.Expire(t.Context(), b, rules,
@@ -304,7 +305,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 
 			require.Equal(t, int64(1), expireAt(start.Add(6*day)), "the first version, which was replaced long ago")
 			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the second version, which was removed 8 days ago")
-			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the delete marker, which is alone now")
+			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the delete marker, below which no version is left")
 
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
@@ -434,7 +435,7 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 		ahead      time.Duration // of the store's clock
 		opts       []transfer.Option
 		versioning bool
-		removed    bool
+		removed    bool // whether Expire takes the new object for one that is older than a day
 	}{
 		{name: "both clocks agree"},
 		{name: "this machine is two days ahead", ahead: -2 * day},

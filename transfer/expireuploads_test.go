@@ -56,6 +56,7 @@ func openUploads(t *testing.T, b storage.Bucket) []string {
 
 // Expire aborts the open uploads that are older than the age of a rule for their prefix.
 func TestExpireAbortsOldUploads(t *testing.T) {
+	// The new uploads are one day old, and the old ones three days.
 	all := []string{"incoming/new", "incoming/old", "other/new", "other/old"}
 	tests := []struct {
 		name        string
@@ -79,7 +80,7 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 		},
 		{name: "exactly that age stays", rules: []transfer.ExpireRule{{UploadsAge: 3 * day}}, wantLeft: all},
 		{
-			name: "a dry run counts once",
+			name: "a dry run counts an upload of two rules once",
 			rules: []transfer.ExpireRule{
 				{UploadsAge: 2 * day},
 				{Prefix: "incoming/", UploadsAge: time.Hour},
@@ -107,6 +108,7 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 
 			report, err := transfer.Expire(t.Context(), b, tt.rules, append(tt.opts, atStart(), countChanges)...)
 			require.NoError(t, err)
+
 			require.EqualValues(t, tt.wantAborted, report.Aborted)
 			require.Zero(t, report.Deleted)
 			require.Equal(t, tt.wantAborted, changes)

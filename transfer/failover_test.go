@@ -24,7 +24,7 @@ func TestReportOfAFailover(t *testing.T) {
 		rule       faults.Rule // for the primary
 		failedOver bool
 	}{
-		{name: "the primary responds", rule: faults.Delay(faults.Get, 0)},
+		{name: "the primary responds", rule: faults.Delay(faults.Get, 0)}, // no fault
 		{name: "the listing fails over", rule: faults.Fail(faults.List), failedOver: true},
 		{name: "a read fails over", rule: faults.Fail(faults.Get | faults.Head), failedOver: true},
 	}
@@ -35,6 +35,7 @@ func TestReportOfAFailover(t *testing.T) {
 			put(t, engine.New(primary), "k", "precious")
 			put(t, second, "k", "precious")
 
+			// The source is a mirror of both stores, with the fault in the primary.
 			injector := faults.New(tt.rule)
 			mirrored, err := mirror.New(second, mirror.Config{})
 			require.NoError(t, err)

@@ -80,10 +80,12 @@ func TestJobFaultAtAnyCall(t *testing.T) {
 			dst := memstore.New(driver.WithLayer(injector.Layer()))
 
 			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
-			injector.Set()
+			injector.Set() // no more faults
 
 			if err != nil {
 				require.Equal(t, report.Transferred, int64(len(contents(t, dst))))
+
+				// The repeated job copies the rest.
 				_, err = transfer.Copy(t.Context(), dst, src)
 				require.NoError(t, err)
 			}
@@ -230,7 +232,22 @@ func (p withoutStreaming) Describe() driver.Description {
 	return d
 }
 
-// The function of WithProgress is called about ten times a second and at the end, with numbers that
+// requireNoDecrease requires that no number of the events decreases or exceeds its total, and that no event comes after
+// one that is done.
+func requireNoDecrease(t *testing.T, events []transfer.Progress) {
+	t.Helper()
+	var last transfer.Progress
+	for _, p := range events {
+		require.GreaterOrEqual(t, p.Files, last.Files)
+		require.GreaterOrEqual(t, p.Bytes, last.Bytes)
+		require.LessOrEqual(t, p.Files, p.TotalFiles)
+		require.LessOrEqual(t, p.Bytes, p.TotalBytes)
+		require.False(t, last.Done)
+		last = p
+	}
+}
+
+// The function of WithProgress is called at most ten times a second and at the end, with numbers that
 // never decrease.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -241,11 +258,14 @@ func TestProgress(t *testing.T) {
 			concurrency = 2
 		)
 		src := newFilledBucket(t, numberedKeys(files))
+
+		// Each Put takes a while, and that of one file fails.
 		injector := faults.New(
 			faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked),
 			faults.Delay(faults.Put, putDelay),
 		)
 		dst := memstore.New(driver.WithLayer(injector.Layer()))
+
 		var events []transfer.Progress
 		var calling sync.Mutex // held during a call
 		progress := transfer.WithProgress(func(p transfer.Progress) {
@@ -253,8 +273,8 @@ func TestProgress(t *testing.T) {
 			defer calling.Unlock()
 			events = append(events, p)
 		})
-		start := time.Now()
 
+		start := time.Now()
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(concurrency), progress)
 		require.ErrorIs(t, err, storage.Locked)
 
@@ -263,15 +283,10 @@ func TestProgress(t *testing.T) {
 			"ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
 
-		var last transfer.Progress
-		for _, p := range events {
-			require.GreaterOrEqual(t, p.Files, last.Files)
-			require.GreaterOrEqual(t, p.Bytes, last.Bytes)
-			require.LessOrEqual(t, p.Files, p.TotalFiles)
-			require.LessOrEqual(t, p.Bytes, p.TotalBytes)
-			require.False(t, last.Done)
-			last = p
-		}
+		requireNoDecrease(t, events)
+
+		// The last event has the final numbers: all files are done, and the bytes of all but one are stored.
+		last := events[len(events)-1]
 		require.True(t, last.Done)
 		require.True(t, last.Listed)
 		require.Equal(t, int64(files), last.Files)
@@ -281,10 +296,11 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
 
-		// In the middle of the job, the rate is the one that the delay of each Put permits.
+		// In the middle of the job, the rate is about the 200 bytes per second that the delay of each Put permits.
+		const tolerance = 30
 		middle := events[len(events)/2]
 		bytesPerSecond := concurrency * fileBytes / putDelay.Seconds()
-		require.InDelta(t, bytesPerSecond, middle.Rate, 30)
+		require.InDelta(t, bytesPerSecond, middle.Rate, tolerance)
 	})
 }
 
@@ -319,7 +335,7 @@ func TestFailureIsAnErrorOfStorage(t *testing.T) {
 // A report counts the bytes that were stored, even of a file that has grown since the job listed its
 // directory.
 func TestReportBytes(t *testing.T) {
-	const totalBytes = 5 + 10
+	const totalBytes = 5 + 10 // of the file "a", and of "log" after it has grown
 	tests := []struct {
 		name string
 		dst  transfer.End

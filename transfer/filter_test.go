@@ -300,12 +300,16 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 // The jobs of all shards together do what one job without shards does.
 func TestWithShardAddsUp(t *testing.T) {
 	const shards = 3
+
+	// The source has 40 files in four folders, and a link, which jobs ignore.
 	files := map[string]string{}
 	for i := range 40 {
 		files[fmt.Sprintf("%d/%d", i%4, i)] = strings.Repeat("x", i)
 	}
 	dir := newTree(t, files)
 	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
+
+	// The destination has four keys that the source lacks.
 	dstKeys := []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}
 
 	// One job without shards.
@@ -328,6 +332,8 @@ func TestWithShardAddsUp(t *testing.T) {
 		got.Deleted += report.Deleted
 		got.Bytes += report.Bytes
 	}
+
+	// The sums of their reports equal the report of the one job.
 	require.Equal(t, want.Transferred, got.Transferred)
 	require.Equal(t, want.Skipped, got.Skipped)
 	require.Equal(t, want.Ignored, got.Ignored)

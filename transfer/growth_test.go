@@ -73,7 +73,9 @@ func (e endless) bucket(t *testing.T) storage.Bucket {
 func TestJobMemoryIsBounded(t *testing.T) {
 	const keys = 100_000
 	const maxGrowth = 6 << 20 // bytes; the keys take more
-	var peak uint64
+
+	// The buckets generate their keys while they are listed. Those of the destination come after those of the source.
+	var peak uint64 // the most bytes in use, which the bucket measures during its listing
 	var removals atomic.Int64
 	src := endless{keys: keys, peak: &peak}.bucket(t)
 	dst := endless{keys: keys, start: keys, removed: &removals}.bucket(t)

@@ -156,10 +156,10 @@ func TestExpireOldVersionsOfALease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
-			// The job runs once, under a lease in the same bucket.
-			ctx, cancel := context.WithCancel(t.Context())
+			// The job runs while Every holds a lease in the same bucket. The first run ends Every.
+			ctx, endEvery := context.WithCancel(t.Context())
 			runOnce := func(ctx context.Context) error {
-				defer cancel()
+				defer endEvery()
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}}, inAYear)
 				require.NoError(t, err)
 
@@ -169,8 +169,10 @@ func TestExpireOldVersionsOfALease(t *testing.T) {
 					versions++
 				}
 				require.Equal(t, 1, versions, "that of the lease")
-				return err
+				return nil
 			}
+
+			// The error says only that ctx is canceled.
 			_ = transfer.Every(ctx, time.Hour, runOnce, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})
 	}

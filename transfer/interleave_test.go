@@ -46,15 +46,20 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 // An object has one of two keys after two calls of Move have renamed it in opposite directions,
 // whatever the order of their requests.
 func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
+	// The stores are those on which a removal can name the write that it removes.
 	config := explored.Config()
 	config.Weaknesses = provenRemovals()
 	moves := []struct{ from, to string }{
 		{from: "a", to: "b"},
 		{from: "b", to: "a"},
 	}
+
+	// Run executes this scene once for each order of the requests, on each kind of store.
 	interleave.Run(t, config, func(s *interleave.Scene) {
 		objects := s.Store("objects")
 		store(s, objects.Bucket(), "a")
+
+		// Two processes move the object at the same time.
 		for _, move := range moves {
 			name := "to " + move.to
 			process := s.Process(name)
@@ -65,6 +70,7 @@ func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
 			})
 		}
 
+		// After both, one of the keys has the object.
 		s.Check(func() {
 			require.Positive(s, copies(s, objects.Bucket(), "a", "b"))
 		})

@@ -18,13 +18,15 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job with WithJournal that was interrupted continues where it stopped.
+// A job with WithJournal, which records each finished file in an object, continues where it was interrupted.
 func TestWithJournalContinues(t *testing.T) {
 	const (
 		files     = 60
 		fileBytes = 5
 		stopAfter = 25
 	)
+
+	// Each file contains its name, such as "01/12".
 	keys := make([]string, files)
 	texts := map[string]string{}
 	for i := range keys {

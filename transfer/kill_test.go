@@ -77,6 +77,8 @@ func (k killedJob) run(log *os.File) error {
 // A job that is killed again and again ends with a complete result when it may finish.
 func TestJobKilledIsRepeated(t *testing.T) {
 	testserver.Slow(t)
+
+	// The job uploads a tree to a bucket, and downloads it again to another tree.
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	files := map[string]string{"large": randomText(seed, 24<<20)}
@@ -86,11 +88,12 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	writeFiles(t, k.tree(), files)
 
 	// Kill the job at random moments, of which some must be in its upload.
-	interrupted := map[string]int{} // kills in the upload and in the download
+	interrupted := map[string]int{} // kills in the upload ("up") and in the download ("down")
 	for range kills {
 		afterFiles := seed.IntN(killWithin)
 		delay := time.Duration(seed.Int64N(int64(killLater)))
-		if k.startAndKill(t, afterFiles, delay) {
+		wasRunning := k.startAndKill(t, afterFiles, delay)
+		if wasRunning {
 			interrupted[k.way(t)]++
 		}
 		k.requireNothingTorn(t)
@@ -103,16 +106,7 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	want := fingerprints(t, k.tree())
 	require.Equal(t, want, fingerprints(t, k.down()))
 
-	// No file was transferred twice.
-	log, err := os.ReadFile(k.log())
-	require.NoError(t, err)
-	logged := map[string]bool{}
-	for line := range strings.Lines(string(log)) {
-		require.False(t, logged[line], "done twice: %s", line)
-		require.Contains(t, line, " transferred ")
-		logged[line] = true
-	}
-
+	k.requireTransferredOnce(t)
 	require.Empty(t, hiddenFiles(t, k.down()), "killed processes have left files")
 
 	// Temporary files of killed processes are not visible.
@@ -178,6 +172,19 @@ func (k killedJob) way(t *testing.T) string {
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 	way, _, _ := strings.Cut(lines[len(lines)-1], " ")
 	return way
+}
+
+// requireTransferredOnce requires that the log, to which all processes write, has no transfer of a file twice.
+func (k killedJob) requireTransferredOnce(t *testing.T) {
+	t.Helper()
+	log, err := os.ReadFile(k.log())
+	require.NoError(t, err)
+	logged := map[string]bool{}
+	for line := range strings.Lines(string(log)) {
+		require.False(t, logged[line], "done twice: %s", line)
+		require.Contains(t, line, " transferred ")
+		logged[line] = true
+	}
 }
 
 // requireNothingTorn requires that each downloaded file is complete.

@@ -106,17 +106,18 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	}
 }
 
-// RestoreAt does not restore the markers of an overlay as objects, whatever moment of the overlay's
-// work it restores.
+// RestoreAt restores no marker of an overlay, a small object that takes the place of another one, whatever moment of the
+// overlay's work it restores.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
 	for _, store := range newKeepingStores(t) {
-		if !strings.HasPrefix(store.name, "versions") {
-			continue
+		keepsVersions := strings.HasPrefix(store.name, "versions")
+		if !keepsVersions {
+			continue // RestoreAt needs versions
 		}
 		t.Run(store.name, func(t *testing.T) {
+			// An overlay over an old store moves an object to the new store, and removes it.
 			oldStore := memstore.New()
 			put(t, oldStore, "photo", "the photo")
-
 			layer, err := overlay.New(oldStore, overlay.Config{})
 			require.NoError(t, err)
 			overlaid := store.open(layer)
@@ -124,7 +125,7 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, overlaid.Remove(t.Context(), "photo"))
 
-			// Each version shows one moment of the overlay's work.
+			// Without the layer, the versions of the new store show each moment of the overlay's work.
 			var moments []time.Time
 			for v, err := range storage.Versions(t.Context(), store.alone) {
 				require.NoError(t, err)
@@ -143,12 +144,14 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 	}
 }
 
-// Undelete does not restore the notes of a mirror, of which each write leaves an old version.
+// Undelete does not restore the notes of a mirror, the objects with which it records what it is about to write.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, store := range newKeepingStores(t) {
 		t.Run(store.name, func(t *testing.T) {
 			layer, err := mirror.New(memstore.New(), mirror.Config{})
 			require.NoError(t, err)
+
+			// Six writes through the mirror leave removed notes in the store.
 			mirrored := store.open(layer)
 			for i := range 5 {
 				put(t, mirrored, fmt.Sprint(i), "text")
@@ -157,6 +160,7 @@ func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 			_, err = mirror.RepairAll(t.Context(), mirrored)
 			require.NoError(t, err)
 
+			// Without the layer, Undelete sees the notes as well as the object.
 			report, err := transfer.Undelete(t.Context(), store.alone)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred, "only the removed object")
@@ -217,11 +221,12 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
 			require.Error(t, engine.New(d, driver.WithLayer(layer), noRetries).Remove(t.Context(), "photo"))
 
+			// Without the layer, the new store has the marker, and an object that only has the size of one.
 			newStore := engine.New(d)
-			// An object that only has the size of a marker is transferred.
 			markerSize := int(objectkey.OverlayMarkerSize("like a marker"))
 			put(t, newStore, "like a marker", strings.Repeat("x", markerSize))
 
+			// The destination has a copy of the object from before its removal.
 			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")
@@ -232,9 +237,10 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 
 			report, err := transfer.Sync(t.Context(), dst, transfer.Bucket(newStore), transfer.WithDelete())
 			require.NoError(t, err)
-			require.EqualValues(t, 1, report.Ignored)
-			require.EqualValues(t, 1, report.Transferred)
+			require.EqualValues(t, 1, report.Ignored, "the marker")
+			require.EqualValues(t, 1, report.Transferred, "the object with its size")
 
+			// Both copies are intact: that of this destination, and the other one, which the job does not touch.
 			photo, err := os.ReadFile(filepath.Join(dir, "photo"))
 			require.NoError(t, err)
 			require.Equal(t, "the photo", string(photo))

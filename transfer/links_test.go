@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,15 +16,9 @@ import (
 // WithDelete keeps the copies of files below a broken link, because the files may still exist and the
 // link may be repaired.
 func TestWithLinksBroken(t *testing.T) {
-	names := []string{
-		"current",
-		"current-old/x.html",
-		"current.html",
-		"current/index.html",
-		"current/sub/x.html",
-		"releases/5/index.html",
-	}
+	// The destination has copies of files at and below the link "current", and of three that are not below it.
 	kept := []string{"current", "current/index.html", "current/sub/x.html"}
+	removed := []string{"current-old/x.html", "current.html", "releases/5/index.html"}
 	tests := []struct {
 		name   string
 		target string // of the link "current"
@@ -54,7 +49,7 @@ func TestWithLinksBroken(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			src := newTree(t, map[string]string{"releases/6/index.html": "x"})
 			require.NoError(t, os.Symlink(tt.target, filepath.Join(src, "current")))
-			b := newFilledBucket(t, names)
+			b := newFilledBucket(t, slices.Concat(kept, removed))
 
 			report, err := transfer.Upload(t.Context(), b, src,
 				append(tt.opts, transfer.WithLinks(), transfer.WithDelete())...)
@@ -66,8 +61,7 @@ func TestWithLinksBroken(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// The three files that are not below the link are removed.
-			require.Equal(t, int64(3), report.Deleted)
+			require.EqualValues(t, len(removed), report.Deleted)
 			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, kept...), keysOf(contents(t, b)))
 		})
 	}
@@ -75,7 +69,8 @@ func TestWithLinksBroken(t *testing.T) {
 
 // With WithLinks, a path may go through at most three links.
 func TestWithLinksThreeAtMost(t *testing.T) {
-	// The directories 0 to 4 link to the next one.
+	// Each of the directories 0 to 4 has a link "next" to the following one, and 5 has a file. So the path
+	// 0/next/next/next/next/next/file would go through five links.
 	dir := newTree(t, map[string]string{"d/file": "x", "5/file": "x"})
 	for i := range 5 {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755))
@@ -85,8 +80,12 @@ func TestWithLinksThreeAtMost(t *testing.T) {
 
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
 	require.ErrorContains(t, err, "too many links")
+
+	// The file in 5 is stored under each path with up to three links.
 	want := []string{"d/file", "5/file", "4/next/file", "3/next/next/file", "2/next/next/next/file"}
 	require.ElementsMatch(t, want, keysOf(contents(t, b)))
+
+	// Each longer path fails at its fourth link.
 	var failures []string
 	for _, f := range report.Failures {
 		failures = append(failures, f.Key)
@@ -111,7 +110,8 @@ func TestWithLinksInACircle(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), memstore.New(), top, transfer.WithLinks(), transfer.WithDryRun())
 	require.Error(t, err)
 
-	// A path goes through at most three links, and never twice to one directory.
+	// A path goes through at most three links, and never twice to one directory. So there are paths to a directory with
+	// no link, one, two and three.
 	const pathsToADir = 1 + 5 + 5*4 + 5*4*3
 	require.Equal(t, int64(dirs*pathsToADir), report.Transferred)
 }
@@ -165,6 +165,7 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 // Reports and errors escape the control characters of names, so that a name cannot send commands to a
 // terminal.
 func TestReportFailuresArePrintable(t *testing.T) {
+	// The names have sequences that set the title of a terminal, clear it and change its color.
 	dir := newTree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
 	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))
 

@@ -34,7 +34,7 @@ func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// Download and Copy fail for an object whose body is shorter than its listed size.
+// Download and Copy fail for an object whose body ends before its listed size, as through a faulty proxy.
 func TestDownloadShorterThanListed(t *testing.T) {
 	src := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))

@@ -166,6 +166,8 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 
 	dstDir := t.TempDir()
 	resume := transfer.WithResume(t.TempDir())
+
+	// copyWith runs the job with a layer that counts requests and makes some of them fail.
 	copyWith := func(injector *faults.Injector) error {
 		dst, err := local.Open(dstDir, local.Config{NoSync: true}, storage.WithObjectLock(),
 			driver.WithLayer(func(d driver.Driver) driver.Driver { return buffered{d} }),
@@ -183,10 +185,12 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	require.NotEmpty(t, failing.Hits())
 	require.Positive(t, failing.Count(faults.PutPart))
 
+	// The second job completes the upload without sending a part again.
 	working := faults.New()
 	require.NoError(t, copyWith(working))
 	require.Zero(t, working.Count(faults.PutPart), "the second job sends no part")
 
+	// The object has the tags and locks of the source.
 	b, err := local.Open(dstDir, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() {

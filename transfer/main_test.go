@@ -15,8 +15,9 @@ import (
 // name of a job, a colon and a directory.
 const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
 
-// TestMain runs the job of a child process, if a test has started this binary as one, and otherwise the tests.
+// TestMain runs the tests, or in a child process that a test has started from this binary, the job of that process.
 func TestMain(m *testing.M) {
+	// In a child process, the variable has the name of the job and its directory.
 	job, dir, isChild := strings.Cut(os.Getenv(childVariable), ":")
 	if !isChild {
 		goleak.VerifyTestMain(m)

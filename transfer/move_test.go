@@ -55,16 +55,16 @@ func TestMove(t *testing.T) {
 	for _, srcKind := range []string{"directory", "bucket"} {
 		for _, dstKind := range []string{"directory", "bucket"} {
 			t.Run(srcKind+" to "+dstKind, func(t *testing.T) {
+				// The source has the files a, b/c and b/d/e. The destination already has the same file a and another file
+				// b/c, with later times.
 				src, remaining := newFilledEnd(t, srcKind, moved)
-				// The destination already has one equal file, and one that differs.
 				dst, dstKeys := newEndAhead(t, dstKind, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
 
 				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), remaining(), "a dry run removes nothing")
 
-				// One file is skipped, another one replaced, and the excluded one stays at the
-				// source.
+				// The file a is skipped, b/c is replaced, and b/d/e, which is excluded, stays at the source.
 				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(),
 					transfer.WithExclude("e"))
 				require.NoError(t, err)
@@ -72,6 +72,7 @@ func TestMove(t *testing.T) {
 				require.EqualValues(t, 1, report.Skipped)
 				require.ElementsMatch(t, []string{"b/d/e"}, remaining())
 
+				// A move of all files leaves none.
 				_, err = transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 				require.NoError(t, err)
 				require.Empty(t, remaining())
@@ -344,6 +345,7 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The store records the calls that write or remove objects of the move.
 			var mu sync.Mutex
 			var calls []string
 			record := func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -358,6 +360,7 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 				return driver.Intercept(d, record)
 			}))
 
+			// The folders from/ and to/ are the ends of the move.
 			src := storage.Prefixed(b, "from/")
 			dst := storage.Prefixed(b, "to/")
 			for key, text := range moved {
@@ -456,9 +459,8 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 			require.NoError(t, tt.run(t, dir))
 
 			entries, err := os.ReadDir(filepath.Join(dir, "sub"))
-			// The move has also removed the directory.
 			if tt.want == nil {
-				require.ErrorIs(t, err, os.ErrNotExist)
+				require.ErrorIs(t, err, os.ErrNotExist, "the move has removed the directory, too")
 			}
 			var names []string
 			for _, entry := range entries {

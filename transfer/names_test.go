@@ -146,6 +146,8 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	for _, key := range []string{"dir", "file/below", "sound"} {
 		put(t, b, key, key)
 	}
+
+	// A directory is in the way of the key "dir", and a file in the way of "file/below".
 	dir := newTree(t, map[string]string{"dir/x": "", "file": "mine"})
 
 	report, err := transfer.Download(t.Context(), b, dir)
@@ -289,8 +291,9 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	put(t, b, "x", "text")
 	empty := memstore.New()
 	dir := t.TempDir()
+
+	// The jobs run while DownloadFile reports its progress, because its temporary file exists at that time.
 	called := false
-	// The temporary file exists while DownloadFile reports its progress.
 	runJobs := storage.WithProgress(func(int64, int64) {
 		called = true
 		report, err := transfer.Upload(t.Context(), empty, dir)
@@ -345,6 +348,8 @@ func TestWithLinks(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), b, plantLinks(t), transfer.WithLinks())
 	require.Error(t, err)
 	require.Zero(t, report.Ignored)
+
+	// The links b to a, c to a/file and a/sibling to z stay in the directory.
 	require.Equal(t, map[string]string{
 		"a/file":    "text",
 		"a/sibling": "last",
@@ -354,6 +359,7 @@ func TestWithLinks(t *testing.T) {
 		"z":         "last",
 	}, contents(t, b))
 
+	// The links again lead in a circle, dangling leads nowhere, and the others lead out of the directory.
 	failures := map[string]bool{}
 	for _, f := range report.Failures {
 		failures[f.Key] = true

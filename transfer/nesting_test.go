@@ -131,15 +131,17 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 	const moreFiles = 1500
 	tests := []struct {
 		name             string
-		dst, src, backup string // a store and a prefix in it
+		dst, src, backup string // the name of a store, or the path of a folder in it
 	}{
-		{name: "in the source", dst: "dst", src: "src", backup: "src in/"},
-		{name: "around the source", dst: "dst", src: "src in/", backup: "src"},
-		{name: "in the destination", dst: "dst", src: "src", backup: "dst in/"},
-		{name: "around the destination", dst: "dst in/", src: "src", backup: "dst"},
-		{name: "deep in the source", dst: "dst", src: "src", backup: "src in/in/in/"},
-		{name: "around a source deep in it", dst: "dst", src: "src in/in/", backup: "src"},
+		{name: "in the source", dst: "dst", src: "src", backup: "src/in/"},
+		{name: "around the source", dst: "dst", src: "src/in/", backup: "src"},
+		{name: "in the destination", dst: "dst", src: "src", backup: "dst/in/"},
+		{name: "around the destination", dst: "dst/in/", src: "src", backup: "dst"},
+		{name: "deep in the source", dst: "dst", src: "src", backup: "src/in/in/in/"},
+		{name: "around a source deep in it", dst: "dst", src: "src/in/in/", backup: "src"},
 	}
+
+	// Each kind of job runs with each placement, in small stores and in those with many files.
 	for _, tt := range tests {
 		for size, files := range map[string]int{"small": 0, "large": moreFiles} {
 			for job, opts := range map[string][]transfer.Option{
@@ -152,8 +154,10 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 						"dst": newNestedFolders(t, "dst", files),
 						"src": newNestedFolders(t, "src", files),
 					}
+
+					// endOf opens an end in such a way that the job cannot see in which store it is.
 					endOf := func(path string) transfer.End {
-						store, prefix, _ := strings.Cut(path, " ")
+						store, prefix, _ := strings.Cut(path, "/")
 						b := wrapped.Unknown(t, stores[store])
 						if prefix != "" {
 							b = storage.Prefixed(b, prefix)
@@ -193,6 +197,7 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 		replaces  bool
 		wantLists int // of the source
 	}{
+		// The job lists the first files of the source, and then all. Before it replaces a file, it lists all once more.
 		{name: "nothing is replaced", replaces: false, wantLists: 2},
 		{name: "a file is replaced", replaces: true, wantLists: 3},
 	}
@@ -209,14 +214,16 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 				put(t, dst, "a0001", "older text")
 			}
 
+			// The destination is opened in such a way that the job cannot see where it is stored.
+			unknownDst := wrapped.Unknown(t, dst)
 			counter := &listCounter{}
 			countedSrc := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
 				counter.Core = c
 				return counter
 			})
 
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
-				transfer.Bucket(countedSrc), transfer.WithDelete(), transfer.WithChecksum())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknownDst), transfer.Bucket(countedSrc),
+				transfer.WithDelete(), transfer.WithChecksum())
 			require.NoError(t, err)
 			require.Equal(t, tt.wantLists, counter.lists)
 			require.Equal(t, contents(t, src), contents(t, dst))

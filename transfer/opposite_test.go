@@ -74,6 +74,7 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The object of the destination is newer, so the job does not copy it again.
 			src := memstore.New()
 			put(t, src, "k", "precious")
 			dstDriver := aheadBy(2 * time.Hour)
@@ -92,6 +93,7 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 	}
 
 	t.Run("the file of a directory is replaced", func(t *testing.T) {
+		// The file of the destination is two hours newer than the object, so the job does not copy it again.
 		dir := newTree(t, files)
 		path := filepath.Join(dir, "k")
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now()))
@@ -99,7 +101,7 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 		src := engine.New(srcDriver)
 		put(t, src, "k", "precious")
 
-		// The file changes right before the job reads the attributes of the object.
+		// Right before the job reads the attributes of the object, the file gets another time, as if it were replaced.
 		changingSrc := onHead(srcDriver, beforeCall, func() {
 			require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
 		})
@@ -481,7 +483,7 @@ func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 	put(t, src, "k", "precious")
 	dir := t.TempDir()
 
-	// The file appears when the job reads the object.
+	// The file appears when the job reads the object, because the delay of that request writes the file.
 	injector := faults.New(faults.Delay(faults.Get, 1))
 	injector.SetSleep(func(context.Context, time.Duration) error {
 		return os.WriteFile(filepath.Join(dir, "k"), []byte("another"), 0o600)

@@ -401,7 +401,8 @@ func TestWithRule(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "max-age=31536000", css.CacheControl)
 			require.Equal(t, "text/x-mine", css.ContentType)
-			// The time of the file stands beside the metadata of the rule.
+
+			// The job adds the time of the file to the metadata of the rule.
 			require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"}, css.Metadata)
 		})
 	}
@@ -471,6 +472,7 @@ func failuresOf(r *transfer.Report) map[string]string {
 
 // A dry run fails for the same names as the job: those that the destination cannot store.
 func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
+	// The directory has a file, a folder and a link to the folder. They are in the way of some of the ten keys.
 	dir := newTree(t, map[string]string{"file": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
@@ -482,8 +484,8 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		report, err := transfer.Download(t.Context(), src, dir)
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		// Three of the ten names can be stored.
-		require.Len(t, report.Failures, 7)
+
+		require.Len(t, report.Failures, 7, "all but deep/er/new, file and new")
 		require.Equal(t, failuresOf(report), failuresOf(dry))
 		require.Equal(t, report.Transferred, dry.Transferred)
 	})
@@ -499,11 +501,13 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		report, err := transfer.Copy(t.Context(), memstore.New(), src)
 		require.ErrorIs(t, err, storage.InvalidArgument)
+
 		require.Len(t, report.Failures, 2, "keys that no bucket takes")
 		require.Equal(t, failuresOf(report), failuresOf(dry))
 		require.Equal(t, report.Transferred, dry.Transferred)
 	})
 
+	// Compare needs no file in place of the folder, so the key "folder" is no failure.
 	t.Run("Compare writes no files", func(t *testing.T) {
 		b := memstore.New()
 		put(t, b, "folder", "x")

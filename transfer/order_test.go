@@ -54,14 +54,16 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 		"z":                 "x",
 	}
 	tests := []struct {
-		name, profile string
-		want          storage.Code
+		name    string
+		profile string       // says what the library knows about the server
+		want    storage.Code // empty: the job succeeds
 	}{
-		{name: "listed folder by folder", profile: "seaweedfs"},
-		{name: "with a profile that lists in order", profile: "unknown", want: storage.Unsupported},
+		{name: "the profile says that the order is another", profile: "seaweedfs"},
+		{name: "the profile says that the keys are sorted", profile: "unknown", want: storage.Unsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server lists folder by folder, two keys at a time.
 			config := folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}})
 			b := newServerBucket(t, config, tt.profile)
 			for key, text := range files {
@@ -71,6 +73,8 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 
 			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+
+			// In either case, the backup keeps all files.
 			for key := range files {
 				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 			}
@@ -86,6 +90,7 @@ func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	require.True(t, ok)
 	_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new("mark/")})
 	require.NoError(t, err)
+
 	put(t, b, "mark/x", "x")
 	folder := storage.Prefixed(b, "mark/")
 	dir := t.TempDir()
@@ -135,6 +140,7 @@ func TestWithJournalInTreeOrder(t *testing.T) {
 			journals := memstore.New()
 			dir := t.TempDir()
 
+			// Neither the first run nor those that continue it succeed.
 			for range 3 {
 				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b),
 					transfer.WithJournal(journals, "j"))

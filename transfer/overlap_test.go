@@ -46,6 +46,8 @@ func TestEndsInOneBucket(t *testing.T) {
 
 			_, err := transfer.Sync(t.Context(), endOf(tt.dst), endOf(tt.src), append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
+
+			// The object of the source exists in each case.
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
 			require.True(t, exists)
@@ -367,6 +369,8 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 			_, err := transfer.Sync(t.Context(), endOf(tt.dst), endOf(tt.src), transfer.WithDelete(),
 				transfer.WithExclude(tt.exclude))
 			require.ErrorIs(t, err, tt.want)
+
+			// In each case, no object is lost.
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
 			require.True(t, exists)

@@ -22,6 +22,7 @@ func TestSyncToAStoreWithoutMetadata(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
 
+	// The first job transfers the file, and the second one nothing.
 	for _, wantTransferred := range []int64{1, 0} {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir),
 			transfer.WithDelete())

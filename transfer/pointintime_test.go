@@ -181,6 +181,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Each key of this store has so many delete markers, which it refuses to remove.
 			d := &markedKeys{
 				Driver:  memstore.NewDriver(memstore.Config{}),
 				keys:    tt.keys,
@@ -262,7 +263,10 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 
 // Undelete removes delete markers in batches, and sends no request for a single key.
 func TestUndeleteInBatches(t *testing.T) {
-	const keys, batch = 10_000, 1000
+	const (
+		keys  = 10_000
+		batch = 1000
+	)
 	var recorder calls
 	b := memstore.New(storage.WithVersioning(true), recorder.layer())
 	for i := range keys {
@@ -271,7 +275,7 @@ func TestUndeleteInBatches(t *testing.T) {
 	_, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
 
-	// Versions tells how many pages a listing has.
+	// Count the pages that a listing of all versions has.
 	clear(recorder.of)
 	for _, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)

@@ -47,6 +47,7 @@ func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[stri
 func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
+			// The objects a and b are replaced, and then a and d/e removed.
 			put(t, b, "a", "a")
 			put(t, b, "a", "newest")
 			put(t, b, "b", "b")
@@ -64,12 +65,14 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 				"d/e": transfer.Restored,
 			}
 
+			// A dry run says what Undelete does.
 			actions, report, err := undelete(t, b, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.Equal(t, want, actions)
 			require.EqualValues(t, 2, report.Transferred)
 			require.EqualValues(t, 2, report.Skipped)
 
+			// The removed objects get their newest content.
 			actions, _, err = undelete(t, b)
 			require.NoError(t, err)
 			require.Equal(t, want, actions)
@@ -137,6 +140,7 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 				_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				require.NoError(t, err)
 
+				// Only the n-th request of Undelete fails.
 				injector.Reset()
 				injector.Set(faults.Fail(faults.Any).Nth(n))
 				actions, _, undeleteErr := undelete(t, b)
@@ -148,6 +152,7 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 					require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %v", key, undeleteErr)
 				}
 
+				// The next Undelete restores the rest.
 				_, _, err = undelete(t, b)
 				require.NoError(t, err)
 				require.Len(t, contents(t, b), len(keys))

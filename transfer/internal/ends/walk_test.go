@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
-// A walk stops in the middle of a large directory when ctx ends, because each name costs a stat.
+// A walk stops in the middle of a large directory when ctx ends, because it would need a stat for each further name.
 func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	const files = 3 * readAtOnce
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 
 	for _, checks := range []int64{0, 1, 2, files / 2} {
 		t.Run(fmt.Sprintf("ctx ends after %d checks", checks), func(t *testing.T) {
-			const maxMore = 4 // times that the walk looks at ctx after that
+			const maxMore = 4 // times that the walk looks at ctx after its end
 			ctx := endingctx.New(t.Context(), checks)
 			var last error
 			for entry, err := range tree.Entries(ctx, &selection.Selection{}, "") {

@@ -123,6 +123,8 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			const memory = 10_000 // less than the entries need
 			dir := setTempDir(t)
+
+			// Take at most four entries, and remember the last error.
 			count := 0
 			var last error
 			for _, err := range SortByKey(tt.ctx, tt.list, memory) {
