@@ -105,7 +105,8 @@ func (bucket *testBucket) putDescribed(key string) {
 	require.NoError(bucket.t, err)
 }
 
-// In a copy of a directory with visible sidecars, objects keep tags, retention and legal hold.
+// In a copy of a directory with visible sidecars, which are files with the attributes of other files, objects keep tags,
+// retention and legal hold.
 func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -116,10 +117,10 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Write an object with properties, and change its tags and its lock.
 			bucket := newTestBucket(t, append(tt.tweaks, withSidecars, withObjectLock)...)
 			bucket.putDescribed("k")
 			bucket.requireChanged("k", map[string]string{"a": "1"})
-
 			end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 			r := &driver.ChangeRequest{
 				Key:       "k",
@@ -130,18 +131,20 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 			require.NoError(t, bucket.driver.SetLegalHold(t.Context(), r))
 			require.Len(t, visibleFiles(t, bucket.root), 1)
 
+			// The copy has the same attributes.
+			wantProperties := described("k", "").Properties
 			copied := copyTestBucket(t, bucket.root)
 			require.Equal(t, map[string]string{"a": "1"}, copied.tags("k"))
 			attrs := copied.head("k")
 			require.Equal(t, r.Retention, attrs.Retention)
 			require.True(t, attrs.LegalHold)
-			require.Equal(t, described("k", "").Properties, attrs.Properties)
+			require.Equal(t, wantProperties, attrs.Properties)
 
-			// The driver of the copy writes no sidecars, and adopts the one that is there.
+			// The copy is opened without the option for sidecars. A change replaces the sidecar that is there.
 			copied.setTags("k", map[string]string{"b": "2"})
 			require.Empty(t, visibleFiles(t, copied.root))
 			attrs = copied.head("k")
-			require.Equal(t, described("k", "").Properties, attrs.Properties)
+			require.Equal(t, wantProperties, attrs.Properties)
 			require.True(t, attrs.LegalHold)
 		})
 	}
@@ -218,6 +221,7 @@ func TestSetTagsByProcesses(t *testing.T) {
 		oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
 		require.NoError(t, err)
 
+		// One process sets tags, one sets a legal hold, and one reads.
 		var processes []*process
 		for _, role := range []string{"tagger", "holder", "reader"} {
 			processes = append(processes, start(t, bucket.root, role, "k"))
@@ -250,6 +254,7 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 	writer := start(t, bucket.root, "writer", "k")
 	writer.requireLine(t, "ready")
 
+	// Set the tags and read the object for a second.
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 		bucket.setTags("k", map[string]string{"a": "1"})
 		require.NoError(t, checkPattern(bucket.driver, "k"))

@@ -250,6 +250,7 @@ func TestMoveConcurrently(t *testing.T) {
 	other := reopenTestBucket(t, bucket.root)
 	bucket.putTyped("a", "x")
 
+	// Two buckets of one directory move the object in opposite directions.
 	movers := []struct {
 		bucket *testBucket
 		from   string
@@ -274,6 +275,7 @@ func TestMoveConcurrently(t *testing.T) {
 	}
 	group.Wait()
 
+	// The object has one of the keys.
 	page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)

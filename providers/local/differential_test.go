@@ -13,6 +13,7 @@ import (
 
 // Random calls have the same results as on a bucket in memory, even if the bucket is opened again halfway.
 func TestRandomCallsAsInMemory(t *testing.T) {
+	// Each call of create makes a new directory, which reopen opens again with the same options.
 	var dir string
 	var opts []storage.OpenOption
 	open := func(t *testing.T) storage.Bucket {
@@ -28,5 +29,6 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 	reopen := func(t *testing.T, _ storage.Bucket) storage.Bucket { return open(t) }
 
+	// Run makes the same random calls on a bucket of create and on one in memory. Halfway, it calls Change.
 	differential.Run(t, differential.Config{Versions: true, Locks: true, Change: reopen}, create)
 }

@@ -92,6 +92,7 @@ func TestPutOnFullDisk(t *testing.T) {
 	bucket := reopenTestBucket(t, root)
 	bucket.put("k", "old")
 
+	// The content has no end, so the disk becomes full.
 	r := request("k", "")
 	r.Body = endless{}
 	_, err = bucket.driver.Put(context.Background(), r)

@@ -128,6 +128,7 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 		"full":   rows.Full,
 	} {
 		t.Run(name, func(t *testing.T) {
+			// Suffices performs each operation in an account that this function opens, with a bucket of the given kind.
 			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {
 				// The server knows the owner of the bucket, and the user of another account.
 				ownerCredential := s3server.Credential{
@@ -143,7 +144,7 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 				owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 				create(t, owner, kind)
 
-				// The policy of a bucket needs a principal in each statement.
+				// The policy of a bucket needs a principal in each statement, here the other account.
 				policy := strings.ReplaceAll(rows.Policy(permissions.AWS, operations),
 					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`)
 				grant(t, owner, policy)

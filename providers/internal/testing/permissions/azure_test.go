@@ -19,7 +19,7 @@ import (
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// Each operation on Azure needs the permissions in docs/permissions.md.
+// Each operation on Azure needs the permissions in docs/permissions.md. The requests show which ones they need.
 func TestPermissionsOfAzure(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -39,6 +39,8 @@ func TestPermissionsOfAzure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Check performs each operation in an account that this function opens. It compares the permissions that the
+			// recorded requests need with those on the page.
 			rows.Check(t, tt.provider, func(t *testing.T, _ rows.Kind) rows.Account {
 				recorder := &rows.Recorder{}
 				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))

@@ -37,13 +37,16 @@ var unjudgedByMinIO = map[string]string{
 // minio is a MinIO server behind a recorder.
 type minio struct{ endpoint, key, secret string }
 
-// The policy of each operation is enough for a session of MinIO, and has no action too many.
+// The policy of each operation is enough for a session of MinIO. Without any one of its actions, the operation fails or
+// does less.
 func TestPolicyIsLeastOnMinIO(t *testing.T) {
 	m := minio{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
 		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),
 		secret:   os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
+
+	// Each trial has a new bucket, and a session with the policy to try.
 	var number atomic.Int64
 	newBucketName := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
@@ -71,7 +74,7 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		Provider: permissions.MinIO,
 		Bucket:   newBucketName,
 		Open:     open,
-		Unjudged: unjudgedByMinIO,
+		Unjudged: unjudgedByMinIO, // actions that MinIO does not check
 	}
 	rows.Least(t, judge, "users/")
 }

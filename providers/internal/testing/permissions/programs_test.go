@@ -141,23 +141,28 @@ func TestPermissionsAnalyzer(t *testing.T) {
 	dir := t.TempDir()
 	build(t, filepath.Join(root, "analyzers"), dir, "./permissions")
 
+	// The programs are in the root module, whose folder is "", and in the module tools.
 	for _, module := range []string{"", "tools"} {
+		var programs []*programRun
 		var folders []string
 		for i := range programRuns {
-			if p := &programRuns[i]; p.module == module {
-				folders = append(folders, "./"+p.folder)
+			p := &programRuns[i]
+			if p.module != module {
+				continue
 			}
+			programs = append(programs, p)
+			folders = append(folders, "./"+p.folder)
 		}
 
 		// Build the programs, and let the analyzer name their permissions.
 		build(t, filepath.Join(root, module), dir, folders...)
-		said := analyze(t, filepath.Join(dir, "permissions"), filepath.Join(root, module), folders)
-		for i := range programRuns {
-			if p := &programRuns[i]; p.module == module {
-				t.Run(p.folder, func(t *testing.T) {
-					p.check(t, dir, said[p.folder])
-				})
-			}
+		named := analyze(t, filepath.Join(dir, "permissions"), filepath.Join(root, module), folders)
+
+		// Run each program, and compare these permissions with those of its requests.
+		for _, p := range programs {
+			t.Run(p.folder, func(t *testing.T) {
+				p.check(t, dir, named[p.folder])
+			})
 		}
 	}
 }
