@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -121,8 +122,7 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
 	var page *storage.Page
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
-		input := &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}
-		page, err = d.listPage(ctx, r, prefix, input)
+		page, err = d.listEntries(ctx, r, prefix, startAfter)
 		if err != nil {
 			return false, err
 		}
@@ -136,4 +136,27 @@ func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, 
 		return true, nil
 	})
 	return page, err
+}
+
+// listEntries returns the first page after the key startAfter that has an entry, or the last page.
+// Only the page without a token is the last one, even if others have no entries.
+func (d *objectDriver) listEntries(
+	ctx context.Context, r *driver.ListRequest, prefix, startAfter string,
+) (*storage.Page, error) {
+	input := &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}
+	for range listing.MaxEmptyPages {
+		page, err := d.listPage(ctx, r, prefix, input)
+		if err != nil {
+			return nil, err
+		}
+		isLast := page.Token == ""
+		if isLast || len(page.Entries) > 0 {
+			return page, nil
+		}
+		input = &awss3.ListObjectsV2Input{ContinuationToken: &page.Token}
+	}
+	return nil, &storage.Error{
+		Code: storage.Unavailable,
+		Err:  fmt.Errorf("the server has returned %d pages without an entry, and names another page", listing.MaxEmptyPages),
+	}
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/listing"
 )
 
 // MinIO lists folder by folder. So to continue after a key, List sends a request for each folder, from the innermost
@@ -64,6 +66,39 @@ func TestListRestByFolder(t *testing.T) {
 			require.Equal(t, tt.want, got)
 		})
 	}
+}
+
+// A page without entries does not end a folder if it has a token, because keys that the server leaves out may have
+// filled the page. List fails if a server returns only such pages.
+func TestListRestEmptyPages(t *testing.T) {
+	empty := reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated>` +
+		`<NextContinuationToken>next</NextContinuationToken></ListBucketResult>`}
+	last := reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`}
+	list := &driver.ListRequest{StartAfter: "b/5", Limit: 10}
+
+	t.Run("two of them", func(t *testing.T) {
+		server := newStandIn(t, empty, empty, last)
+		page, err := server.openDriver(t, "minio").List(t.Context(), list)
+		require.NoError(t, err)
+		require.Len(t, page.Entries, 1)
+		require.Equal(t, "b/6", page.Entries[0].Key)
+
+		// All requests are for the rest of the folder.
+		requests := server.Requests()
+		require.Len(t, requests, 3)
+		for _, request := range requests {
+			require.Equal(t, "b/", request.Query().Get("prefix"))
+		}
+		require.Equal(t, "next", requests[2].Query().Get("continuation-token"))
+		require.Empty(t, requests[2].Query().Get("start-after"))
+	})
+
+	t.Run("no end", func(t *testing.T) {
+		server := newStandIn(t, empty)
+		_, err := server.openDriver(t, "minio").List(t.Context(), list)
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.Len(t, server.Requests(), listing.MaxEmptyPages)
+	})
 }
 
 // If MinIO returns a page that begins in a folder and was not prepared, the driver requests that
