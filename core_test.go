@@ -617,7 +617,7 @@ func canBeSilent(method reflect.Type) bool {
 	return false
 }
 
-// silentCore overrides each method of Core that can return neither a result nor an error.
+// silentCore has each method of Core that could, by mistake, return nil for both its result and its error.
 func TestSilentCoreHasEachMethod(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
 	for i := range core.NumMethod() {

@@ -601,7 +601,7 @@ func testKill(t *testing.T, store store, process *dyingProcess) (reached bool) {
 
 	log, _ := openLog(t, address, withoutRetries, driver.WithLayer(process.layer))
 	var acknowledged []textEntry
-	// The texts whose outcome is unknown may be stored.
+	// A text may be stored if its Append failed with OutcomeUnknown.
 	unknown := map[string]bool{}
 	for _, text := range []string{"a", "b", "c"} {
 		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })

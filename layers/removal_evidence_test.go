@@ -44,8 +44,7 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 			"move":   {transfer.WithMove()},
 		} {
 			t.Run(job+", "+name, func(t *testing.T) {
-				// The source and the destination are directories. A bucket of ts.served is one of them under another
-				// address.
+				// The source and the destination are directories. ts.served opens one of them at another address.
 				ts := newTestStores(t, "directory")
 				ts.store("first", "a", "new")
 				ts.store("third", "a", "old text")

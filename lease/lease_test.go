@@ -501,8 +501,8 @@ func TestWithIntervalAfterADeath(t *testing.T) {
 	})
 }
 
-// Hold ends the job if the process can no longer renew the lease, after three quarters of the TTL,
-// which is 45 seconds.
+// Hold ends the job if the process can no longer renew the lease. It does so after 45 seconds, three quarters of the
+// TTL.
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())

@@ -19,7 +19,7 @@ func TestOperationsHaveACallAndASection(t *testing.T) {
 	}
 }
 
-// An unknown operation has no methods.
+// An unknown operation has no calls of the library.
 func TestUnknownOperationHasNoCall(t *testing.T) {
 	require.Empty(t, permissions.Operation("fly").Call())
 }

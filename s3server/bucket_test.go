@@ -160,7 +160,7 @@ func TestListBuckets(t *testing.T) {
 	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
 }
 
-// DeleteBucket removes a bucket only after all versions and delete markers, but despite uploads in progress.
+// DeleteBucket fails until all versions and delete markers are removed. Uploads in progress do not prevent it.
 func TestDeleteBucketOnlyWithoutVersions(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)

@@ -418,7 +418,8 @@ func TestLifecycleTransitions(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClassStandard, s.classOf(t, "small"))
 	require.Equal(t, large, s.get(t, "large"))
 
-	// With this header, the minimum depends on the class. DEEP_ARCHIVE has none.
+	// With the header X-Amz-Transition-Default-Minimum-Object-Size, the minimum size of an object depends on the
+	// class. DEEP_ARCHIVE has none.
 	document := "<LifecycleConfiguration>" + rule("", twoTransitions) + "</LifecycleConfiguration>"
 	response, body := s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),

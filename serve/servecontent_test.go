@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// These are the objects that serve.Object and http.ServeContent are compared with.
+// In these tests, serve.Object and http.ServeContent serve the same objects, and their responses are compared.
 var stored = map[string]struct {
 	data []byte
 	opts []storage.UploadOption

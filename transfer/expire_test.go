@@ -479,8 +479,8 @@ func newBucketDenyingPuts(t *testing.T) storage.Bucket {
 	return engine.New(d, driver.WithLayer(denied.Layer()))
 }
 
-// Expire removes nothing if it cannot read the clock of the store, which needs writes. Its error
-// mentions WithNow.
+// To learn the time of the store, Expire writes an object and looks at its time. If it must not write, it removes
+// nothing, and its error mentions WithNow.
 func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	b := newBucketDenyingPuts(t)
 

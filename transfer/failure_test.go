@@ -304,7 +304,7 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// An ownCore has errors of another type.
+// The methods of an ownCore return errors of another type than *storage.Error.
 type ownCore struct{ storage.Core }
 
 var errQuota = errors.New("the quota of user 7 is used up")
@@ -313,8 +313,8 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-// Each failure of a report and each failed change has a *storage.Error, even if the bucket returns
-// another error.
+// Each error in a report, in its failures or its changes, is a *storage.Error, even if the bucket returns an error of
+// another type.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
 	var changeErr error

@@ -150,9 +150,9 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 	require.NoError(t, syncWithJournal(src, "x/j", transfer.WithExclude("/x/")), "in an excluded folder")
 }
 
-// A journal holds only for the job that was interrupted: not for another bucket, and not after that job has ended.
-// Each row interrupts a job and changes its journal; the next job must then transfer a file before the journal's
-// key.
+// A journal, by which a job continues after an interruption, is valid only for the same job: not for another bucket,
+// and not after the job has ended. Each row interrupts a job and changes its journal. The next job must then transfer
+// a file whose key the journal would let it skip.
 func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	const key = "jobs/nightly"
 	tests := []struct {

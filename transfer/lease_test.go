@@ -58,8 +58,8 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// The bucket does not respond for a while. If this is shorter than the time of the lease, the job continues. After a
-// longer outage, or if another process took the lease, Every ends the job with Changed.
+// If the bucket does not respond for less time than the lease lasts, the job continues. After a longer outage, or if
+// another process took the lease, the function Every ends the job with Changed.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	tests := []struct {
 		name    string

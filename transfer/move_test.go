@@ -273,7 +273,8 @@ func TestMoveRefuses(t *testing.T) {
 	})
 }
 
-// oneMoment is a store whose objects are all written in one moment, with the ETag of their content.
+// oneMoment is a store that reports the same time for all of its objects, and an ETag that depends only on the
+// content.
 type oneMoment struct{ driver.Driver }
 
 // List returns entries that all have the same ETag and time.

@@ -232,7 +232,8 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// Sweep frees what a killed Store, or a killed upload of a form, has reserved of the user's allowance.
+// If a process is killed during a call of Store or an upload by a form, Sweep gives back what that call has reserved
+// of the user's allowance.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		methods := sendMethods[:3] // Store, Store of unknown size, and a form

@@ -507,8 +507,8 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 	})
 }
 
-// If Cancel is repeated after Finish and Cancel were killed, while Sweep counts the file, the next Sweep corrects the
-// count.
+// Finish and Cancel are killed, and then Cancel is called again while Sweep counts the file. Whatever that Sweep
+// counts, the next one corrects it.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed before it counts the file, and Cancel before it removes the file.

@@ -321,8 +321,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// Whichever way a file is uploaded, Config.Inspect gets the whole content, and nothing is left of a file that it
-// refuses; only tickets are refused beforehand.
+// Whichever way a file is uploaded, Config.Inspect gets its whole content, and nothing is left of a file that it
+// refuses. A ticket is refused instead, because a file that is sent with one cannot be inspected.
 func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range append(slices.Clone(uploadMethods), uploadMethod{name: "Store", send: sendToStore}) {
 		t.Run(way.name, func(t *testing.T) {

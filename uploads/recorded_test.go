@@ -25,7 +25,7 @@ import (
 
 const pdf = "%PDF-1.7 all is well"
 
-// A recordedWay sends a.pdf of eva to a service.
+// A recordedWay sends a file of the user eva, a.pdf, to a service.
 type recordedWay struct {
 	name string
 	// drops is true if the service removes a file that Stored refuses. Otherwise it keeps the file, and calls Stored
@@ -551,7 +551,7 @@ func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	}
 }
 
-// Delete changes nothing if no file has the key, even if the key has the ID of a file.
+// Delete changes nothing if no file is stored at the key, even if the key contains the ID of a stored file.
 func TestDeleteOfUnknownKey(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{

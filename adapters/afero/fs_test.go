@@ -643,7 +643,7 @@ func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	}
 }
 
-// An error names the file and not the temporary file with its content.
+// An error names the file that was opened, and not the temporary file in which its content is written.
 func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 	const name = "folder/a"
 	fsys := New(t.Context(), memstore.New())

@@ -218,8 +218,8 @@ func (r *replay) completed() []string {
 	return slices.Clone(r.keys)
 }
 
-// requireFile requires that the last completed file has the bytes that the upload with this ID had from the beginning,
-// and then those of body.
+// requireFile requires that the content of the last completed file is what the upload with this ID had received
+// before the replay, followed by body.
 func (r *replay) requireFile(id string, body []byte) {
 	want := body
 	for _, u := range r.tusdCase.uploads {

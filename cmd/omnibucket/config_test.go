@@ -40,7 +40,7 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
 
-	// The environment comes before the configuration.
+	// The environment takes precedence over the configuration.
 	s.setBox(bucket)
 	require.Equal(t, "text", s.ok("cat", "box:folder/a"))
 	delete(s.env, "OMNIBUCKET_BOX")

@@ -195,7 +195,7 @@ func TestLocationIdentities(t *testing.T) {
 		require.Equal(t, "secret", s.ok("cat", "box:"+name), name)
 	}
 
-	// The location write has no identity, and old permits plain objects.
+	// The location "write" has no identity to decrypt with, and "old" permits objects that are not encrypted.
 	_, stderr = s.exits(exitFailure, "cat", "write:write")
 	require.Contains(t, stderr, "permission denied", "without an identity")
 	require.Equal(t, "plain", s.ok("cat", "old:plain"))

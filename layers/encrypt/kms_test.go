@@ -370,7 +370,7 @@ func TestKMSRotatesVersions(t *testing.T) {
 	})
 }
 
-// hostileKeys are names that JSON, URLs and separators could confuse.
+// hostileKeys are names with characters that have a meaning in JSON, in URLs or as separators.
 var hostileKeys = []string{
 	"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b",
 }

@@ -134,7 +134,8 @@ func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		// RepairAll writes the object "clock" after it has compared the stores. Just then, another process writes
-		// through a mirror with swapped roles that cannot reach the other store. Its note stays in second.
+		// through a mirror that has the stores in swapped roles, and cannot reach this mirror's primary. So the note
+		// of its write stays in the store second.
 		hooked := &hookedDriver{
 			Driver: primary,
 			key:    mirror.NotesPrefix + "clock",

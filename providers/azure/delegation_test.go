@@ -268,7 +268,8 @@ func TestUserKeyRenewal(t *testing.T) {
 	}
 }
 
-// openWithUserKey opens a container that has got a user delegation key at signedAt.
+// openWithUserKey opens a container, and signs a URL at the time signedAt, for which the driver requests a user
+// delegation key.
 func openWithUserKey(t *testing.T) (*keyServer, *objectDriver) {
 	t.Helper()
 	server := newKeyServer(t)

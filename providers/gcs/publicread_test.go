@@ -12,8 +12,8 @@ import (
 // cacheModes are the ways in which Google's cache may treat the conditions of a read.
 var cacheModes = []string{"ignored", "compared", "passed"}
 
-// openPublic opens a bucket whose objects everyone can read, behind a cache that treats conditions in one of the
-// cacheModes.
+// openPublic opens a bucket whose objects everyone can read, behind a cache. conditions is one of the cacheModes: how
+// the cache treats the conditions of requests.
 func openPublic(t *testing.T, conditions string) storage.Bucket {
 	t.Helper()
 	server := startRuleServer(t)

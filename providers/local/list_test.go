@@ -338,7 +338,7 @@ func TestListLargeDirectory(t *testing.T) {
 	settle(t, filepath.Join(bucket.root, "d"))
 	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
 
-	// The next ones read the cache.
+	// The next listings read the cache.
 	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}))
 	require.Equal(t, want[2000:], bucket.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 

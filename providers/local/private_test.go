@@ -59,7 +59,7 @@ func TestPrivateDriver(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "one"))
 }
 
-// The body of a Put may add metadata until its end is read.
+// While Put reads a body, the body may still add metadata to the request.
 func TestPutLateMetadata(t *testing.T) {
 	service, root := newService(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))

@@ -82,8 +82,9 @@ func requireConformanceOf(t *testing.T, server string) {
 var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
-// The conformance suite passes on our server, which accepts every key and follows Amazon's documents. Its parts
-// may be smaller than 5 MiB, which saves four fifths of the time. The other servers test that limit.
+// The conformance suite passes on our server, which accepts every key and follows Amazon's documents. Here, the
+// server accepts parts below 5 MiB, which saves four fifths of the time. The tests with other servers test the limit
+// of 5 MiB.
 func TestConformanceToAmazonsRules(t *testing.T) {
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	requireConformance(t, server, withSmallParts, storagetest.WithName("s3"), faultsOfCalls)

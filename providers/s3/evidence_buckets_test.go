@@ -128,7 +128,8 @@ func TestServiceWithoutHeaders(t *testing.T) {
 	}
 }
 
-// A listing of buckets needs no header of the S3 protocol, because its document is evidence enough.
+// A listing of buckets needs no header of the S3 protocol, because its XML document already shows that an S3 server
+// has sent it.
 func TestListBucketsWithoutHeaders(t *testing.T) {
 	listing := portal{
 		contentType: "application/xml",
@@ -154,8 +155,8 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// Delete fails with Unavailable for a 204 without X-Amz-Request-Id from a server that is known to
-// send it with every response, as MinIO is. The 204 may be that of a portal.
+// MinIO sends X-Amz-Request-Id with every response. Delete fails with Unavailable for a 204 without it, which may
+// come from a captive portal (the login page of a network) instead of the server.
 func TestDeleteRefusesPortal204(t *testing.T) {
 	remove := func(t *testing.T, header map[string]string) error {
 		server := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})

@@ -165,7 +165,7 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 			t.Run(http.StatusText(status)+": "+name, func(t *testing.T) {
 				err := call(t.Context(), moved, record.ID)
 
-				// A method that reads succeeds.
+				// A method succeeds if it only reads.
 				isRead := slices.Contains(readCalls, name) || strings.HasPrefix(name, "Download")
 				if isRead {
 					require.NoError(t, err)

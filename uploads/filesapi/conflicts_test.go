@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A refusing store has broken conditions: no revision is ever the current one.
+// A refusing store refuses each Put with a condition on the revision, as if no revision were the current one.
 type refusing struct{ driver.Driver }
 
 // Put fails if its condition has a revision.

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A laterForm is a kind of stored data in JSON. The test replaces the number of the form in one of its documents by a
-// number that does not exist yet.
+// A laterForm is a kind of data that the library stores as JSON with a version number. The test gives one such
+// document a version that only a later release would know.
 type laterForm struct {
 	name       string // of the golden file
 	store, key string // the store of the document, and the beginning of its key

@@ -351,7 +351,7 @@ func TestCredentialsAnswerShared(t *testing.T) {
 	}
 }
 
-// RemoveAll sends one batch for each prefix of credentials.
+// RemoveAll sends one batch for all keys with the same credentials, which are those of one prefix.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	catalog := &catalog{}
 	bucket := catalog.openBucket()

@@ -55,7 +55,7 @@ func TestReportNamesProvenProfile(t *testing.T) {
 	}
 }
 
-// The report asks for a profile if the answers of the server name none.
+// If the responses of a server fit no profile (the rules of a known server), the report asks for one in the address.
 func TestReportOfUnknownServer(t *testing.T) {
 	require.NotContains(t, (&Report{}).String(), "answers")
 

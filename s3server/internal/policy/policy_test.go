@@ -246,7 +246,8 @@ func TestParseRefusesDocuments(t *testing.T) {
 	}
 }
 
-// A policy is public by AWS's definition, which depends on the conditions of its statements for everyone.
+// A policy is public by AWS's definition: it has a statement for everyone (the principal "*") whose conditions do not
+// limit who that is.
 func TestPublicIsAWSsRule(t *testing.T) {
 	tests := []struct {
 		name      string
