@@ -103,3 +103,18 @@ func TestVersionsHundredThousand(t *testing.T) {
 	allRequests := server.Count("")
 	require.LessOrEqual(t, allRequests, 110)
 }
+
+// rb --dry-run says of a bucket without versions whether it could be removed, and removes nothing.
+func TestRbDryRunWithoutVersions(t *testing.T) {
+	s := newShell(t)
+	startS3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] += "&profile=r2" // a provider without versions
+
+	s.put("box:a", "text")
+	_, stderr := s.exits(exitFailure, "rb", "--dry-run", "box:")
+	require.Contains(t, stderr, "bucket not empty")
+
+	s.ok("rm", "box:a")
+	s.exits(exitOK, "rb", "--dry-run", "box:")
+	s.exits(exitOK, "stat", "box:")
+}

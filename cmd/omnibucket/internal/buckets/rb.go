@@ -65,8 +65,17 @@ func checkRemoval(ctx context.Context, s storage.Service, bucket string, force b
 	if force {
 		return nil
 	}
-	check := func(b storage.Bucket) error { return requireEmpty(ctx, b, info) }
-	return useBucket(s, bucket, check, storage.WithVersioning(true))
+
+	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
+	err = useBucket(s, bucket, func(b storage.Bucket) error {
+		return requireNoObjects(ctx, b, notEmpty)
+	})
+	if err != nil {
+		return err
+	}
+	return useBucket(s, bucket, func(b storage.Bucket) error {
+		return requireNoVersions(ctx, b, notEmpty)
+	}, storage.WithVersioning(true))
 }
 
 // removeBucket removes a bucket. If the bucket is not empty and force is true, removeBucket empties it first.
@@ -103,16 +112,20 @@ func emptyingSteps(
 	return steps
 }
 
-// requireEmpty returns a BucketNotEmpty error if a bucket has objects or versions, as deleting it would.
-func requireEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
-	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
+// requireNoObjects returns notEmpty if a bucket has objects.
+func requireNoObjects(ctx context.Context, b storage.Bucket, notEmpty error) error {
 	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		if err != nil {
 			return err
 		}
 		return notEmpty
 	}
+	return nil
+}
 
+// requireNoVersions returns notEmpty if a bucket has versions. b must be opened with WithVersioning, with which each
+// call fails if the store has no versions.
+func requireNoVersions(ctx context.Context, b storage.Bucket, notEmpty error) error {
 	if !storage.Supports(b, storage.Versioning) {
 		return nil
 	}
