@@ -73,7 +73,7 @@ func prefixParam(query url.Values) (string, *Error) {
 	return prefix, nil
 }
 
-// openBucket opens the bucket of the address, or the view of it that the address's prefix selects.
+// openBucket opens the bucket of the address or, if the address has prefix=, a view of the keys with that prefix.
 func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	b, err := a.opener.Bucket(ctx, a.url, a.opts)
 	if err != nil || b == nil || a.prefix == "" {

@@ -142,6 +142,7 @@ func (b *bucketFs) openForWriting(name string, flag int) (afero.File, error) {
 		return nil, err
 	}
 	if flag&os.O_TRUNC != 0 {
+		// Even without a write, Close must store the empty content.
 		f.changed = true
 		return f, nil
 	}

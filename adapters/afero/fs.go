@@ -221,6 +221,7 @@ func (b *bucketFs) Remove(name string) error {
 	}
 
 	folder := keyOf(name) + "/"
+	// Other tools mark a directory by an object whose key is "dir/".
 	markerOfOtherTools := folder
 	markers := []string{folder + Marker, markerOfOtherTools}
 	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(markers))

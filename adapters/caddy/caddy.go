@@ -94,7 +94,8 @@ func (l *Location) open(ctx context.Context) (*sharedBucket, error) {
 	}, nil
 }
 
-// openBucket opens the bucket at an address, which may end in a folder, or of a named location.
+// openBucket opens a bucket by its address, which may end in a folder, or by the name of a location in the
+// configuration of locations.
 func openBucket(ctx context.Context, address string) (storage.Bucket, error) {
 	if !locations.IsAddress(address) {
 		return locations.Open(ctx, address)

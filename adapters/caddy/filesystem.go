@@ -45,7 +45,7 @@ func (FileSystem) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile reads "omnibucket <address>", and a block with a timeout.
 func (f *FileSystem) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return f.unmarshal(d) }
 
-// Provision opens the bucket.
+// Provision opens the bucket. Caddy calls it after it has decoded the configuration of the module.
 func (f *FileSystem) Provision(ctx caddy.Context) error {
 	bucket, err := f.open(ctx)
 	if err != nil {

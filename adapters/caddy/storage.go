@@ -43,7 +43,7 @@ func (Storage) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile reads "omnibucket <address>", and a block with a timeout.
 func (s *Storage) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return s.unmarshal(d) }
 
-// Provision opens the bucket.
+// Provision opens the bucket. Caddy calls it after it has decoded the configuration of the module.
 func (s *Storage) Provision(ctx caddy.Context) error {
 	bucket, err := s.open(ctx)
 	if err != nil {

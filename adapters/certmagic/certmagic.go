@@ -165,8 +165,8 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 // for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends the folders below prefix that contain key. It skips those that also contain the previous key,
-// because they are in keys already. For the prefix "a/" and the key "a/b/c/d", it appends "a/b" and "a/b/c".
+// appendFolders appends the folders below prefix that contain key, such as "a/b" and "a/b/c" for the prefix "a/" and
+// the key "a/b/c/d". Those that contain previousFolder, the folder of the key before, are in keys already.
 func appendFolders(keys []string, prefix, previousFolder, key string) []string {
 	for i := len(prefix); i < len(key); i++ {
 		if key[i] != '/' {

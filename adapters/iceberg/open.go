@@ -18,6 +18,7 @@ func (o *IO) Open(location string) (iceio.File, error) {
 	}
 
 	var f *file
+	// iceberg-go reads Avro files, such as the manifests of a table, from start to end.
 	isReadWhole := path.Ext(key) == ".avro"
 	if isReadWhole {
 		f, err = o.openWhole(key)
@@ -61,15 +62,15 @@ func (o *IO) openAt(key string) (*file, error) {
 	return &file{content: r}, nil
 }
 
-// openWhole opens a file with a request for its whole content, which a reader from the start needs. The
-// file can still be read at any offset.
+// openWhole opens a file that is probably read from start to end, with one request for the whole content.
+// The file can still be read at any offset.
 func (o *IO) openWhole(key string) (*file, error) {
 	content, err := o.bucket.Download(o.ctx, key)
 	if err != nil {
 		return nil, err
 	}
 
-	// The reader asks d in place of the bucket, and so gets the content that was requested.
+	// The reader calls Download of d in place of the bucket's, and so gets the content from above.
 	d := &download{Bucket: o.bucket, attrs: content.Attrs(), content: content}
 	r, err := storage.NewReaderAt(o.ctx, d, key)
 	if err != nil {
@@ -91,9 +92,8 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 	return d.attrs, nil
 }
 
-// Download returns content of the file for a [storage.ReaderAt]. The first request for the whole file, which only
-// Read makes, gets what openWhole has requested. Ranges, for which ReadAt asks, come from the bucket, so that Read
-// and ReadAt may run at the same time.
+// Download returns the whole content or a range of the file, for a [storage.ReaderAt]. The first call for the whole
+// content, which only Read makes, returns the response that openWhole has received. All others make a request.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var applied storage.DownloadOptions
 	if err := applied.Apply(opts...); err != nil {

@@ -127,6 +127,7 @@ func (d *remoteDriver) objectToReplace(ctx context.Context, key string) (fs.Obje
 		return obj, nil
 	}
 	if errors.Is(err, fs.ErrorIsDir) {
+		// The key is the name of a folder.
 		return nil, besideFolder(err)
 	}
 	converted := convertError(err)
@@ -145,8 +146,10 @@ func besideFolder(err error) error {
 // an object in place of a folder in its path. Otherwise it returns nil.
 func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure error) error {
 	if d.features.BucketBased {
+		// Such a remote has no folders, and so no conflicts.
 		return nil
 	}
+
 	if _, err := d.remote.List(ctx, key); err == nil {
 		return besideFolder(failure)
 	}

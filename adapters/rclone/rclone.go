@@ -174,8 +174,8 @@ func isNotFound(err error) bool {
 		errors.Is(err, iofs.ErrNotExist)
 }
 
-// find returns an object of the remote. Below an object, there can be no other one: for such a key, it
-// returns fs.ErrorObjectNotFound in place of an error that only some backends have.
+// find returns an object of the remote. For a key such as "a/b", if "a" is an object, it returns
+// fs.ErrorObjectNotFound, because some backends return another error.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
 	obj, err := d.remote.NewObject(ctx, key)
 	if err == nil {
@@ -233,7 +233,7 @@ func (d *remoteDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// objectFor returns the object that r asks for, and fails if it does not meet the conditions of r.
+// objectFor returns the object and the attributes for a request, and fails if they do not meet its conditions.
 func (d *remoteDriver) objectFor(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -303,8 +303,8 @@ func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, body, nil
 }
 
-// Delete removes an object, and then the folders that have become empty, because callers do not know
-// folders.
+// Delete removes an object, and then the folders that have become empty, because a bucket has no folders
+// that a caller could remove.
 func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if len(r.Native) > 0 {
 		return storage.Unsupported

@@ -71,8 +71,8 @@ type connector struct {
 
 func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
 
-// Connect opens a new connection to the object. Each connection has a file name of its own for the
-// object, which tells whose read has failed.
+// Connect opens a new connection to the object. Each connection has a session of its own, under whose
+// file name SQLite reads the object, so that a failed read is reported by the right connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	vfs, err := registered()
 	if err != nil {

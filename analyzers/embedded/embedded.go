@@ -27,6 +27,7 @@ var Analyzer = &analysis.Analyzer{
 	Run:      run,
 }
 
+// run reports each embedded field that is a bucket.
 func run(pass *analysis.Pass) (any, error) {
 	files := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	files.Preorder([]ast.Node{(*ast.StructType)(nil)}, func(n ast.Node) {

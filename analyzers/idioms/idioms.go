@@ -61,6 +61,7 @@ type checker struct {
 	lines []string
 }
 
+// visit checks a node of the syntax tree. It returns true, so that ast.Inspect visits the children, too.
 func (c *checker) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.IfStmt:

@@ -23,6 +23,7 @@ var Analyzer = &analysis.Analyzer{
 	Run:      run,
 }
 
+// run reports each loop over an iterator with errors that drops the error.
 func run(pass *analysis.Pass) (any, error) {
 	loops := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	loops.Preorder([]ast.Node{(*ast.RangeStmt)(nil)}, func(n ast.Node) {

@@ -81,8 +81,8 @@ func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
 	c.block(body.List, locks)
 }
 
-// checkOnce checks the function literal that a method or function of package sync calls while it
-// holds a lock.
+// checkOnce checks the function literal in a call such as once.Do(func() { … }) or sync.OnceFunc, which
+// package sync runs while it holds a lock.
 func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	f := called(pass, call)
 	if f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || len(call.Args) != 1 {
@@ -96,7 +96,7 @@ func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	}
 }
 
-// called returns the function or method that is called, or nil for a function value.
+// called returns the function or method that a call names, or nil if the call is of a function value.
 func called(pass *analysis.Pass, call *ast.CallExpr) *types.Func {
 	var name *ast.Ident
 	switch fun := ast.Unparen(call.Fun).(type) {
@@ -228,7 +228,8 @@ func (c *checker) clauses(body *ast.BlockStmt, locks map[string]bool) {
 	}
 }
 
-// calls checks the calls in a statement or an expression in their order.
+// calls checks the calls in a statement or an expression in their order, and updates the held locks. Function
+// literals are left out, because they run later.
 func (c *checker) calls(n ast.Node, locks map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {

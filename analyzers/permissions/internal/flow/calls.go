@@ -38,8 +38,8 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	}
 }
 
-// builtin continues a trace from the result of append to its arguments, and ends it at any other
-// built-in function.
+// builtin continues a trace backwards from the result of append to its arguments. At the result
+// of any other built-in function, it ends the trace with an unknown origin.
 func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
 	if builtin.Name() != "append" {
 		t.unknown(v, stack)
@@ -108,8 +108,8 @@ func (g *Graph) implementations(call *ssa.CallCommon) (all []*ssa.Function) {
 	return all
 }
 
-// outside ends a trace at the result of a call of a function without code, or at the value to which
-// path leads from the result.
+// outside ends a trace at the result of a function whose code is not analyzed. If path leads from the
+// result to a value inside it, the origin of that value is unknown.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
@@ -146,6 +146,7 @@ func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 // allArguments continues a trace from the parameter of f at index to the arguments of all known
 // calls of f, and reports whether there are any.
 func (t *trace) allArguments(f *ssa.Function, index int, path accessPath) bool {
+	// Each argument that is found adds a visit.
 	visitsBefore := t.visits
 	for _, site := range t.g.static[f] {
 		t.argument(site, f, index, path, "")
@@ -313,7 +314,7 @@ func (g *Graph) Callees(call *ssa.CallCommon) []*ssa.Function {
 	return g.functions(call.Value)
 }
 
-// functions returns the functions that a value can be.
+// functions returns the functions that a value of a function type can be, including those of closures.
 func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 	for _, o := range g.pointsTo(v) {
 		switch callee := o.Value.(type) {
@@ -329,6 +330,7 @@ func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 // IsHanded reports whether f is passed to a function outside the analysis, which may call f with
 // any arguments.
 func (g *Graph) IsHanded(f *ssa.Function) bool {
+	// The first call collects the functions of all calls.
 	if g.handed == nil {
 		g.handed = map[*ssa.Function]bool{}
 		for _, site := range g.sites {
@@ -358,6 +360,7 @@ func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 // addHanded adds the functions among the arguments of a call to g.handed.
 func (g *Graph) addHanded(call *ssa.CallCommon) {
 	for _, arg := range call.Args {
+		// A conversion to an interface does not hide the function.
 		if box, ok := arg.(*ssa.MakeInterface); ok {
 			arg = box.X
 		}
