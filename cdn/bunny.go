@@ -72,11 +72,14 @@ func (s *BunnySigner) SignedDownloadURL(
 	if err != nil {
 		return nil, err
 	}
+
 	last := key[len(key)-1]
 	endsInDigit := last >= '0' && last <= '9'
 	if endsInDigit {
 		return nil, s.site.unsupported("SignedDownloadURL", key, "a key that ends in a digit", "use SignPrefix")
 	}
+
+	// The token covers no parameters.
 	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, granted, ""), granted.until.Unix())
 	return signedURL(s.site.address(key)+"?"+query, granted.until), nil
 }

@@ -54,7 +54,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// checkFields reports the embedded fields of the struct named name that isInherited refuses.
+// checkFields reports each embedded field by which a struct inherits methods. name is the name of the struct.
 func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	for _, field := range s.Fields.List {
 		if len(field.Names) > 0 {

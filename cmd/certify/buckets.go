@@ -21,7 +21,7 @@ type ledger struct {
 	names map[string]bool
 }
 
-// add adds a name to the ledger, and reports whether it is new there.
+// add adds the name of a bucket to the ledger, and reports whether the ledger did not have it.
 func (l *ledger) add(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -345,8 +345,8 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	return "neither", nil
 }
 
-// succeedsTwice calls do twice with the same token, and reports whether the second call succeeds too. It
-// returns an error of the first call, or one of the second that is not of the API.
+// succeedsTwice calls do twice with the same token, and reports whether the second call succeeds too. If
+// the API refuses only the second call, it returns false without an error.
 func succeedsTwice(do func(token string) error) (bool, error) {
 	token := rand.Text()
 	if err := do(token); err != nil {

@@ -207,7 +207,8 @@ func (c *certification) excludedRules() []string {
 	return slices.Compact(rules)
 }
 
-// tests returns the steps of the program in order, each as a test.
+// tests returns the steps of the program in order, each as a test. With -questions, no case runs, and with
+// -run, only some cases do.
 func (c *certification) tests() []testing.InternalTest {
 	var all []testing.InternalTest
 	if !c.questions {
@@ -225,6 +226,7 @@ func (c *certification) tests() []testing.InternalTest {
 
 // suite runs the cases about buckets and objects, each with a bucket of its own.
 func (c *certification) suite(t *testing.T) {
+	// The suite writes its results to files in this directory.
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	opts := []storagetest.Option{
 		storagetest.WithOpener(c.openBucket),
@@ -255,6 +257,7 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 
 // suiteOfBuckets runs the cases that create, change and delete buckets.
 func (c *certification) suiteOfBuckets(t *testing.T) {
+	// The suite writes its results to files in this directory.
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(func() { c.recordFailure(t) })

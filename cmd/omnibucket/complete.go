@@ -26,7 +26,7 @@ const (
 	completionLimit = 500
 )
 
-// completeLocations makes locations the completions of the arguments of all commands that have no other
+// completeLocations makes a shell complete locations as the arguments of all commands that have no other
 // completions.
 func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
@@ -250,6 +250,7 @@ func completeConfigNames(
 	p *program.Program, c *cobra.Command, _ []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
 	p.Command = c
+	// A configuration that cannot be read has no completions.
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

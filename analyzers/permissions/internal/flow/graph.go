@@ -209,8 +209,8 @@ func isString(t types.Type) bool {
 	return ok && basic.Info()&types.IsString != 0
 }
 
-// Made returns the position at which f, made by the compiler for a method value or a method
-// expression, is captured or called.
+// Made returns the position at which the program uses f, a function without source that stands for a
+// method value or a method expression. It returns token.NoPos if there is none.
 func (g *Graph) Made(f *ssa.Function) token.Pos {
 	for _, closure := range g.closures[f] {
 		if closure.Pos().IsValid() {

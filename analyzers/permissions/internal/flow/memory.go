@@ -45,7 +45,8 @@ type destination struct {
 	path  accessPath
 }
 
-// destinations returns the forms of an assignment to the variable at path inside an object.
+// destinations returns the forms in which assignments to the variable at path inside an object may be
+// recorded.
 func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
 	direct := destination{shape: g.shape(object.Type()), path: path}
 	array, isArray := arrayOf(object.Type())
@@ -65,6 +66,7 @@ func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
 func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
 	visitsBefore := t.visits
 	for _, s := range t.g.stores[d.shape] {
+		// An assignment to a struct also stores its fields, to which the rest of the path leads.
 		rest, ok := strings.CutPrefix(d.path, s.dstPath)
 		if !ok || !t.g.mayBe(s.root, object) {
 			continue

@@ -130,8 +130,8 @@ func isText(t types.Type, path accessPath) bool {
 	return t != nil && isString(t)
 }
 
-// visit adds the state of v to the search, unless the search has seen it before or the path is too
-// long.
+// visit adds v to the values from which the search continues, with the path and the calls by which the
+// trace reached it. It does not add a state that was seen before, or whose path is too long.
 func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	t.visits++
 	if isEndless(path) {

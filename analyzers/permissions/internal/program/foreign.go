@@ -30,8 +30,8 @@ func foreignInterfaces(p *Program) map[string][]*types.Interface {
 	return byMethod
 }
 
-// textInterfaces returns the interfaces of package encoding by their method, because decoders call
-// it even if no package imports encoding.
+// textInterfaces returns the interfaces of package encoding by the name of their method. Decoders call
+// the methods even in a program that does not import encoding.
 func textInterfaces() map[string]*types.Interface {
 	data := types.NewVar(0, nil, "", types.NewSlice(types.Typ[types.Byte]))
 	err := types.NewVar(0, nil, "", types.Universe.Lookup("error").Type())

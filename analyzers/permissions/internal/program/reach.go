@@ -136,6 +136,7 @@ func (c *Code) add(f *ssa.Function) {
 		return
 	}
 	c.seen[f] = true
+	// A function without blocks has no code in Go.
 	if len(f.Blocks) == 0 {
 		return
 	}
@@ -233,6 +234,8 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 		}
 	}
 	c.addConstrained(callee)
+
+	// Some functions, such as those of templates, call methods by their names.
 	if c.reflect(callee) {
 		c.showArgs(args)
 	}

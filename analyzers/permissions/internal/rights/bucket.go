@@ -58,8 +58,8 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{unknownValue(f)}
 }
 
-// embeddedPlaces returns the buckets in the embedded field that has the method of a value whose
-// type the program declares.
+// embeddedPlaces returns the buckets that can be in an embedded field of a value, if the type of the
+// value has the method by embedding that field.
 //
 // It returns nil for a method that the type declares itself, because the analysis covers its code.
 func (d *deriver) embeddedPlaces(value *ssa.MakeInterface, stack, method string) []Place {

@@ -77,7 +77,7 @@ func (d *deriver) addInstruction(f *ssa.Function, instruction ssa.Instruction) {
 	d.addValues(f, instruction)
 }
 
-// call adds the rights that a call needs.
+// call adds the rights that a call in f needs, which are operations on buckets.
 func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	if call.IsInvoke() {
@@ -170,6 +170,7 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 		}
 	}
 
+	// A bucket that is not known is named after the call.
 	if hasUnknown {
 		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
 		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
@@ -261,8 +262,8 @@ func containsPlace(all []Place, p Place) bool {
 	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
 }
 
-// addAnything adds the right to do anything with the bucket that an argument is. If the argument is
-// another value, the function adds the right for each bucket inside it.
+// addAnything adds the right to do anything with an argument that is a bucket, or with each bucket
+// inside another argument, such as a struct.
 func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa.Value) {
 	arg = d.withoutConversions(arg)
 	if d.types.isBucket(arg.Type()) {
@@ -303,7 +304,8 @@ func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
 	return compactPlaces(all)
 }
 
-// insidePart returns the buckets that a part of a value is or contains, if it has the origin o.
+// insidePart returns the buckets that a part of a value is or contains, if it has the origin o. It
+// follows at most the given number of nested interface values.
 func (d *deriver) insidePart(part flow.Part, o flow.Origin, boxes int) []Place {
 	if o.Zero {
 		return nil
@@ -348,7 +350,8 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 }
 
 // addValue adds the rights of a library function, used as a value by an instruction of f, for a
-// bucket that is not known. A function that only analyzed code calls has them by its calls.
+// bucket that is not known. If only analyzed code calls the function,
+// those calls add its rights.
 func (d *deriver) addValue(f *ssa.Function, instruction ssa.Instruction, value *ssa.Function) {
 	onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
 	if onlyAnalyzedCalls {

@@ -67,7 +67,8 @@ func (d *deriver) addOtherLayers() {
 	}
 }
 
-// addOtherLayer is addOtherLayers for one call that makes a layer.
+// addOtherLayer adds the operation Anything on the second bucket of the layer that a call makes, unless
+// the first bucket is known.
 func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
 	for _, place := range d.places(call.Call.Args[0], "", "") {
 		hasFirst := slices.ContainsFunc(d.layers, func(l layer) bool {

@@ -25,8 +25,10 @@ func optionsOf(signature *types.Signature, args []ssa.Value) ssa.Value {
 func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 	known = true
 	if v == nil {
+		// The call has no options.
 		return nil, known
 	}
+
 	for _, o := range d.graph.Elements(v, "") {
 		names, complete := d.optionNames(o)
 		all = append(all, names...)
@@ -55,8 +57,8 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	return nil, false
 }
 
-// concreteNames is optionNames for a value of a concrete type: a struct of options, whose fields
-// tell the names, or the value of an option.
+// concreteNames is optionNames for a value of a concrete type: a struct of options, each of
+// whose fields stands for an option, or the value of one option.
 func (d *deriver) concreteNames(v ssa.Value, stack string) (all []string, known bool) {
 	if fields, ok := v.Type().Underlying().(*types.Struct); ok && isOptions(v.Type()) {
 		return d.setFields(v, fields, stack), true

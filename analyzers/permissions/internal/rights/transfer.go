@@ -81,9 +81,10 @@ var (
 		"remove-if-revision", "remove-all"), stored...)}
 )
 
-// sync adds the rights that a call of transfer.Sync needs, whose source or destination may be a
-// directory, which needs none.
+// sync adds the rights that a call of transfer.Sync needs on its source and its destination. If one of
+// them is a local directory, it needs none, and the other needs fewer.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+	// The arguments are ctx, the destination, the source and more.
 	args := site.Common().Args
 	dst := transferTo
 	src := transferFrom
