@@ -84,7 +84,7 @@ type purgeHook struct {
 }
 
 // run implements [storage.Hook]. It returns a function that purges after the operation, or nil if the
-// operation changes nothing.
+// operation changes nothing. It returns no context of its own, and so does not change that of the operation.
 func (h *purgeHook) run(
 	ctx context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {

@@ -228,6 +228,8 @@ func (c *certification) tests() []testing.InternalTest {
 func (c *certification) suite(t *testing.T) {
 	// The suite writes its results to files in this directory.
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
+
+	// WithVersioning is both a setting of a new bucket and an option for opening it.
 	opts := []storagetest.Option{
 		storagetest.WithOpener(c.openBucket),
 		storagetest.WithVersionedOpen(c.opener(storage.WithVersioning(true), storage.WithVersioning(true))),

@@ -210,7 +210,8 @@ func writtenQuery(address string) string {
 	return query
 }
 
-// completeBuckets completes the name of a bucket that begins with l.Host.
+// completeBuckets returns the completions of text, in which l.Host is the beginning of a bucket's name. It returns
+// those found so far if the account cannot be listed to its end.
 func completeBuckets(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	service, err := storage.OpenService(ctx, l.Scheme+"://"+l.Parameters())
 	if err != nil {

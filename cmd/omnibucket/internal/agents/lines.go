@@ -202,7 +202,7 @@ func busy(r *jsonrpc.Request) error {
 	return &refusedCall{id: r.ID, code: codeBusy, reason: "too many open calls; wait for responses"}
 }
 
-// end records that a request gets its response.
+// end records that a request gets its response, and so makes room for others.
 func (l *lines) end(id jsonrpc.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -222,6 +222,7 @@ func (l *lines) Read(ctx context.Context) (jsonrpc.Message, error) {
 	select {
 	case message, ok := <-l.messages:
 		if !ok {
+			// The reading of the input has ended with this error.
 			return nil, l.readErr
 		}
 		return message, nil

@@ -82,6 +82,7 @@ func (in readIn) check() error {
 	if in.Offset < 0 {
 		return refusal("offset must not be negative")
 	}
+	// A length of 0 stands for the default.
 	if in.Length < 0 || in.Length > maxRead {
 		return refusal("length must be from 1 to " + strconv.Itoa(maxRead))
 	}

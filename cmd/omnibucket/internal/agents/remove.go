@@ -17,7 +17,7 @@ type removeOut struct {
 	Key string `json:"key"`
 }
 
-// addRemove offers the tool that removes an object.
+// addRemove offers clients the tool that removes an object of b.
 func (s *server) addRemove(b storage.Remover) {
 	add(s, &mcp.Tool{
 		Name:        toolRemove,

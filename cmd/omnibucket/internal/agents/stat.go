@@ -36,7 +36,7 @@ type statOut struct {
 	LegalHold          bool              `json:"legalHold,omitempty"`
 }
 
-// addStat offers the tool that reads the attributes of an object.
+// addStat offers clients the tool that reads the attributes of an object of b.
 func (s *server) addStat(b storage.AttrsReader) {
 	add(s, &mcp.Tool{
 		Name:        toolStat,

@@ -44,6 +44,7 @@ type s3Lifecycle struct {
 
 // ParseLifecycle reads an array of lifecycle rules as JSON, each in the form of this program or of S3.
 func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
+	// These members of a rule occur only in the form of S3.
 	f := form{
 		list: "Rules",
 		names: []string{

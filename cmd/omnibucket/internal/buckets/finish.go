@@ -80,7 +80,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 }
 
 // explainMissingLayer replaces an InvalidArgument error, which a bucket without the layer returns, by one that says how
-// to configure the layer.
+// to configure the layer. settings is an example of the layer's settings, such as "{old: NAME}".
 func explainMissingLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
@@ -102,6 +102,8 @@ func copyRest(
 	ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig,
 ) (overlay.Report, error) {
 	c.Concurrency = p.Global.Concurrency
+
+	// The bar is nil if there is no terminal.
 	bar := p.StartProgress()
 	if bar != nil {
 		c.Progress = func(r overlay.Report) { bar.Update(transfer.Progress{Files: r.Copied, Bytes: r.Bytes}) }

@@ -27,7 +27,7 @@ func (o oneObject) Source(key string) storage.CopySource { return storage.NewCop
 
 // List implements storage.Core. It yields the one object, under the name that it has in the comparison.
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	// The caller may use the options again before it iterates.
+	// Copy the value, because the caller may use the options again before it iterates.
 	startAfter := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
 		if startAfter >= o.name {

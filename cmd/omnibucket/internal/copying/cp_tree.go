@@ -72,7 +72,8 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// checkAttributes returns the error, in a dry run, with which the destination would refuse the attributes of the flags.
+// checkAttributes checks, in a dry run, the attributes that flags set. It returns the error with which the destination
+// would refuse them.
 func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location) error {
 	if !p.Global.DryRun || dst.Kind != location.InBucket || f.write.IsEmpty() {
 		return nil

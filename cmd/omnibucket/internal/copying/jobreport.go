@@ -51,8 +51,8 @@ type announcingCore struct {
 	done bool // true after the report was updated; no lock, because journal writes never overlap
 }
 
-// Upload implements storage.Core. Before it uploads the first journal, it removes this part from the job's report of
-// finished parts.
+// Upload implements storage.Core. Before it uploads the first journal, which shows that this part runs again, it
+// removes the part from the job's report of finished parts.
 func (a *announcingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {

@@ -293,6 +293,8 @@ func openParent(
 		return nil, "", "", err
 	}
 	folder, name = path.Split(l.Key)
+
+	// The two arguments read and write the bucket.
 	return inquiry.OfBucket(bucket, bucket), folder, name, nil
 }
 

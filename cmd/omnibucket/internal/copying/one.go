@@ -96,8 +96,8 @@ func checkDestination(
 	return nil
 }
 
-// conditionError returns the error of a write whose condition does not hold. It has the names of provider and bucket
-// from the refusal of the dry run.
+// conditionError returns the error of a write whose condition does not hold. It takes the provider, bucket and key from
+// refusal, the error of the dry run, if that has them.
 func conditionError(key string, refusal error) error {
 	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: key}
 	if e, ok := errors.AsType[*storage.Error](refusal); ok {
@@ -110,6 +110,7 @@ func conditionError(key string, refusal error) error {
 
 // withBar calls write with options that show its progress in a bar.
 func withBar(p *program.Program, write writeFunc, opts []storage.TransferOption) (*storage.Attrs, error) {
+	// Several transfers at the same time share one bar.
 	if p.Together != nil {
 		progress := p.Together.Begin()
 		defer progress.End()

@@ -82,6 +82,7 @@ func taskIndex(p *program.Program, count string, hasCount bool) (index, total st
 // zeroBased converts the id of a task to an index from 0. The ids of a Slurm array may begin with another number, in
 // steps of more than 1, as in --array=10-40:10.
 func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
+	// The fields of s are names of variables. Only Slurm has one for the first id.
 	if s.first == "" {
 		return id, nil
 	}

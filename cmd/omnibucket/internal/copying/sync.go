@@ -158,7 +158,7 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 }
 
 // announceRemoval prints a warning if a sync will remove more than half of the destination's files, because the source
-// may be misspelled.
+// may be misspelled. files is the number to remove, and compared the number of all files that were compared.
 func announceRemoval(p *program.Program, files, compared int64) {
 	if files <= compared/2 {
 		return

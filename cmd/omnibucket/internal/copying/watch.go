@@ -227,7 +227,8 @@ func (w *watch) handle(event fsnotify.Event) error {
 	return nil
 }
 
-// recordChange records a change in a folder, and schedules the next sync.
+// recordChange records a change in a folder, and schedules the next sync. The sync waits until nothing has changed for
+// quietPeriod, but at most maxDelay after the first change.
 func (w *watch) recordChange(folder string) {
 	now := time.Now()
 	if !w.changed {

@@ -132,6 +132,7 @@ func (f *flags) open(ctx context.Context, p *program.Program, text string) (stor
 	defer cancel()
 	bucket, err := p.Stores.OpenFolder(openCtx, l)
 	if err == nil || errors.Is(err, storage.InvalidArgument) {
+		// A mistake of the user ends the command.
 		return bucket, err
 	}
 	p.PrintError(fmt.Errorf("the build continues without the store of its cache: %w", err))

@@ -179,7 +179,8 @@ func (d *disk) place(o *newOutput) (string, error) {
 	return path, nil
 }
 
-// writeIndex stores an entry for lookup. If that fails, lookup finds the entry from before, if there is one.
+// writeIndex stores an entry in the index, in which lookup finds it. If that fails, the entry from before stays, if
+// there is one.
 func (d *disk) writeIndex(e entry) {
 	f, err := os.CreateTemp(d.temporary(), "index-*")
 	if err != nil {

@@ -25,7 +25,9 @@ func openObject(e entry, path string, progress func()) (*objectBody, error) {
 
 // ReadAt implements [io.ReaderAt] for the line, which comes first, and the file.
 func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
+	// A read shows that the upload moves on.
 	b.progress()
+
 	if offset < int64(len(b.line)) {
 		n = copy(p, b.line[offset:])
 	}

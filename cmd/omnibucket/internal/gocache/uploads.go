@@ -67,6 +67,8 @@ func (u *uploads) work() {
 		if !ok {
 			return
 		}
+
+		// The end of a build gives up the uploads if none makes progress.
 		u.recordProgress()
 		err := u.remote.upload(u.ctx, e, u.recordProgress)
 		u.recordProgress()

@@ -95,7 +95,9 @@ func (e *expansion) yieldAll(folder, pattern string) bool {
 			e.yield(entry, err)
 			return false
 		}
+
 		name := strings.TrimPrefix(entry.Key, folder)
+		// An object whose key ends in a slash stands for a folder.
 		isMarker := name == "" || strings.HasSuffix(name, "/")
 		if isMarker || !doublestar.MatchUnvalidated(pattern, name) {
 			continue
