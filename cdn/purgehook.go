@@ -106,6 +106,7 @@ func changedKeys(op storage.Operation) []string {
 	case "Upload", "Copy", "Compose", "Remove", "CompleteUpload", "Restore":
 		return []string{op.Key}
 	case "Move":
+		// The keys are those of the target and of the source, which Move removes.
 		return append([]string{op.Key}, op.Keys...)
 	case "RemoveAll", "RemoveVersions":
 		return op.Keys

@@ -303,6 +303,7 @@ func (f *writeFile) recordWrite(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changed = true
+	// A write after Close fails, but must not change the result of Close.
 	if err != nil && !f.closed.Load() {
 		f.writeErr = err
 	}

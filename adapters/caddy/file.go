@@ -28,6 +28,7 @@ func (f *objectFile) Stat() (fs.FileInfo, error) { return infoOf(f.key, f.conten
 // Read reads from the position of the file. It logs a failure, because file_server only cuts the
 // response short.
 func (f *objectFile) Read(p []byte) (int, error) {
+	// The timer cancels the read if it takes too long.
 	timer := f.watch.startTimer()
 	n, err := f.content.Read(p)
 	timer.Stop()

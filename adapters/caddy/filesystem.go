@@ -120,6 +120,8 @@ func (f *FileSystem) openKey(w *watch, key string) (fs.File, error) {
 	if err == nil {
 		return &objectFile{content: content, key: key, watch: w, log: f.log}, nil
 	}
+
+	// Without an object, the key may be that of a directory. If it is not, the error stays the same.
 	if err := f.checkDirectory(w, key, err); err != nil {
 		return nil, err
 	}

@@ -145,7 +145,7 @@ func (d *driver) PutContent(ctx context.Context, path string, content []byte) er
 func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
 	r, err := d.bucket.Download(ctx, keyOf(path), storage.WithRange(offset, -1))
 	switch storage.CodeOf(err) {
-	case "":
+	case "": // err is nil
 		return r, nil
 	case storage.RangeNotSatisfiable:
 		return io.NopCloser(strings.NewReader("")), nil

@@ -225,12 +225,14 @@ func (w *writer) commit(ctx context.Context) error {
 	return err
 }
 
-// Cancel removes everything that was written.
+// Cancel removes everything that was written: the parts of the multipart upload and the object with the state.
 func (w *writer) Cancel(ctx context.Context) error {
 	if w.ended {
 		return errEnded
 	}
 	w.ended = true
+
+	// Without a token, no multipart upload has begun.
 	if w.state.Token != "" {
 		if err := w.open(ctx); err != nil {
 			return err

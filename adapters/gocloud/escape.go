@@ -177,7 +177,7 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	return result, nil
 }
 
-// unescapeMetadata reverses escapeMetadata.
+// unescapeMetadata returns metadata with the names and values from before escapeMetadata, or nil if there is none.
 func unescapeMetadata(metadata map[string]string) map[string]string {
 	if len(metadata) == 0 {
 		return nil

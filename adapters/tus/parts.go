@@ -116,7 +116,8 @@ func fileLocked(err error) error {
 	return err
 }
 
-// fillFromTail reads into b the bytes of the tail object that the state counts.
+// fillFromTail reads the bytes after the last full part into b. The tail object has them, and may have more than the
+// state counts.
 func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	return u.withTail(ctx, func(tail io.Reader) error {
 		n, err := b.fill(tail, u.state.Tail)

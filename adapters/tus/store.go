@@ -210,7 +210,7 @@ func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error
 	u := &upload{store: s, id: id}
 	err := u.load(ctx)
 	switch storage.CodeOf(err) {
-	case "":
+	case "": // err is nil
 		return u, nil
 	case storage.ObjectNotFound:
 		return nil, handler.ErrNotFound

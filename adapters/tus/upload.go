@@ -145,7 +145,8 @@ func (u *upload) putTailAsPart(ctx context.Context) error {
 	})
 }
 
-// saveDone saves in the state that the object exists, and removes the tail object.
+// saveDone saves in the state that the object exists, and removes the tail object, which has the bytes after the last
+// full part.
 func (u *upload) saveDone(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done = true
@@ -238,7 +239,7 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// hasMadeObject reports whether the object has the mark of this upload.
+// hasMadeObject reports whether this upload has made the object, whose metadata then has the mark of the upload.
 func (u *upload) hasMadeObject(ctx context.Context) (bool, error) {
 	attrs, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {

@@ -80,7 +80,7 @@ func (c *checker) visit(n ast.Node) bool {
 // condition checks.
 func (c *checker) checkIf(s *ast.IfStmt) {
 	switch init := s.Init.(type) {
-	case nil:
+	case nil: // the if begins with its condition
 	case *ast.AssignStmt:
 		if init.Tok == token.DEFINE {
 			return

@@ -149,6 +149,7 @@ func (c *command) printPolicy(
 
 // grant returns the grant of operations on a bucket.
 func (c *command) grant(b bucket, operations ...permissions.Operation) permissions.Grant {
+	// The name of a place is an address such as s3://bucket.
 	_, rest, _ := strings.Cut(b.place.Name, "://")
 	name, _, _ := strings.Cut(rest, "/")
 	return permissions.Grant{

@@ -53,7 +53,8 @@ func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 	return g.Fields(v, []int{index}, stack)
 }
 
-// Fields returns the origins of the nested field to which the indexes of fields lead from v.
+// Fields returns the origins of a nested field of v, a struct or a pointer to one. The indexes are those of a field of
+// v, of a field of that field, and so on.
 func (g *Graph) Fields(v ssa.Value, indexes []int, stack string) []Origin {
 	t := v.Type()
 	path := ""

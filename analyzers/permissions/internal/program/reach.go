@@ -177,6 +177,7 @@ func (c *Code) addBox(box *ssa.MakeInterface) {
 	iface, ok := box.Type().Underlying().(*types.Interface)
 	isAny := ok && iface.NumMethods() == 0
 	if isAny {
+		// Reflection may call methods of the value.
 		c.addAny(box.X.Type())
 	}
 }

@@ -327,8 +327,11 @@ func placeInAccount(account Place, name string) Place {
 		return Place{Name: name + " of " + account.Name, Unknown: true}
 	}
 	if !strings.Contains(account.Name, "://") {
+		// The name is a description, such as "location photos".
 		return Place{Name: strings.TrimSuffix(account.Name, "/") + " bucket " + name}
 	}
+
+	// In an address without a host, such as s3://, the slash is that of the scheme.
 	return Place{Name: strings.TrimSuffix(account.Name, "/") + "/" + name}
 }
 

@@ -207,6 +207,7 @@ func tooLong(w http.ResponseWriter) {
 
 // messageOf reads the body of a request, and refuses a message that would need much memory to decode.
 func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// With MinRead bytes more than the body needs, ReadFrom does not make the buffer grow.
 	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
 	body := http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))
 	if _, err := message.ReadFrom(body); err != nil {

@@ -52,7 +52,8 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 	return b
 }
 
-// hasSize reports whether a terminal tells mpb its size. For a writer that is not a file, mpb assumes a size.
+// hasSize reports whether mpb, which draws the bar, can find the size of a terminal. For a writer that is not a file,
+// mpb assumes a size.
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
@@ -79,6 +80,7 @@ func (b *ProgressBar) Update(state transfer.Progress) {
 func (b *ProgressBar) Bytes() storage.TransferOption {
 	start := time.Now()
 	return storage.WithProgress(func(done, total int64) {
+		// The total is -1 while it is not known.
 		elapsed := time.Since(start)
 		state := transfer.Progress{Bytes: done, TotalBytes: max(total, 0), Listed: total >= 0, Elapsed: elapsed}
 		if elapsed > 0 {

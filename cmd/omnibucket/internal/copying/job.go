@@ -122,7 +122,7 @@ func (jobs jobStates) read(ctx context.Context, bucket storage.Bucket) error {
 	return eachObject(ctx, bucket, journalPrefix, jobs.addJournal)
 }
 
-// addReport adds a job, with the report of those of its parts that are finished.
+// addReport adds the job with this name. text is the JSON of its report, which has the counts of its finished parts.
 func (jobs jobStates) addReport(name string, text []byte) error {
 	report, err := parseReport(reportPrefix+name, text)
 	if err != nil {
@@ -142,7 +142,8 @@ func (jobs jobStates) addReport(name string, text []byte) error {
 	return nil
 }
 
-// addJournal adds the journal of an unfinished part to its job. It skips a journal that has no job or is not JSON.
+// addJournal adds the journal of an unfinished part to its job. name is that of the job and that of the part, with "-"
+// between them. It skips a journal that has no job or is not JSON.
 func (jobs jobStates) addJournal(name string, text []byte) error {
 	jobName, partName, _ := strings.Cut(name, "-")
 	s := jobs[jobName]

@@ -55,8 +55,10 @@ func (b *timeBudget) addAnswer(start time.Time, size int64) bool {
 
 	expectedEnd := start.Add(usualWait + bodyTime(size))
 	if time.Now().After(expectedEnd) {
+		// Only the wait beyond the expected time counts.
 		b.spend(expectedEnd)
 	} else if size > 0 {
+		// A fast hit returns some time.
 		b.budget = min(b.budget+refund, b.limit)
 	}
 	return b.budget <= 0
