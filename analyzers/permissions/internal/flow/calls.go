@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// call continues a trace from the result of a call to the values that the callee returns.
+// call traces the result of a call back to the values that the callee returns.
 func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	call := v.Common()
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
@@ -38,8 +38,8 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	}
 }
 
-// builtin continues a trace backwards from the result of append to its arguments. At the result
-// of any other built-in function, it ends the trace with an unknown origin.
+// builtin traces the result of append back to its arguments. At the result of any other built-in
+// function, it ends the trace with an unknown origin.
 func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
 	if builtin.Name() != "append" {
 		t.unknown(v, stack)
@@ -50,8 +50,8 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stac
 	}
 }
 
-// static continues a trace from the result of the call v to the values that callee returns, or to
-// the arguments that it may return if its code is not analyzed.
+// static traces the result of the call v back to the values that callee returns, or to the arguments
+// that it may return if its code is not analyzed.
 func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
 	// A path from one of several results begins with the number of that result.
 	index, rest := cutResult(path)
@@ -71,7 +71,7 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack
 	}
 }
 
-// returned continues a trace to the result at index of each return statement of callee.
+// returned traces a call back to the result at index of each return statement of callee.
 func (t *trace) returned(callee *ssa.Function, index int, path accessPath, inCallee callStack) {
 	for _, r := range t.g.returns[callee] {
 		if index < len(r.Results) {
@@ -80,8 +80,8 @@ func (t *trace) returned(callee *ssa.Function, index int, path accessPath, inCal
 	}
 }
 
-// invoke continues a trace from the result of a call of an interface method to the results of the
-// methods that it can run.
+// invoke traces the result of a call of an interface method back to the results of the methods that it
+// can run.
 func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
 	methods := t.g.implementations(v.Common())
 	for _, method := range methods {
@@ -125,8 +125,8 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack 
 	t.unknown(v, stack)
 }
 
-// parameter continues a trace from a parameter to the argument of the call by which the trace
-// entered the function, or to the arguments of all calls if the trace began inside it.
+// parameter traces a parameter back to the argument of the call by which the trace entered the
+// function, or to the arguments of all calls if the trace began inside it.
 func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
@@ -143,8 +143,8 @@ func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	}
 }
 
-// allArguments continues a trace from the parameter of f at index to the arguments of all known
-// calls of f, and reports whether there are any.
+// allArguments traces the parameter of f at index back to the arguments of all known calls of f, and
+// reports whether there are any.
 func (t *trace) allArguments(f *ssa.Function, index int, path accessPath) bool {
 	// Each argument that is found adds a visit.
 	visitsBefore := t.visits
@@ -174,8 +174,8 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return slices.Index(f.Params, p)
 }
 
-// argument continues a trace from a parameter of f, whose index is 0 for the receiver of a method,
-// to the argument that one call passes for it.
+// argument traces a parameter of f, whose index is 0 for the receiver of a method, back to the
+// argument that one call passes for it.
 func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
 	call := site.Common()
 	if !call.IsInvoke() {
@@ -194,8 +194,7 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, p
 	t.visit(call.Args[index-1], path, stack)
 }
 
-// receiver continues a trace from the receiver of the method f to the interface value through which
-// f is called.
+// receiver traces the receiver of the method f back to the interface value through which f is called.
 func (t *trace) receiver(iface ssa.Value, f *ssa.Function, path accessPath, stack callStack) {
 	// Only an interface value with a value of the receiver's type runs f.
 	toReceiver := t.g.assert(f.Params[0].Type())
@@ -211,8 +210,8 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	return call.Args[index]
 }
 
-// invokedParameter continues a trace from a parameter of the method f to the arguments of calls
-// through an interface.
+// invokedParameter traces a parameter of the method f back to the arguments of calls through an
+// interface.
 func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	if f.Signature.Recv() == nil {
 		return
@@ -229,8 +228,8 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	}
 }
 
-// receiverFromOutside continues a trace from the receiver of the method f to the arguments on which
-// functions without code may call f.
+// receiverFromOutside traces the receiver of the method f back to the arguments on which functions
+// without code may call f.
 func (t *trace) receiverFromOutside(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
 		if arg := t.g.ReceiverArg(site.Common(), f.Name()); arg != nil {
@@ -239,8 +238,8 @@ func (t *trace) receiverFromOutside(f *ssa.Function, path accessPath) {
 	}
 }
 
-// dynamicParameter continues a trace from a parameter of f, if f is used as a value, to the
-// arguments of the calls that may run this value.
+// dynamicParameter traces a parameter of f, if f is used as a value, back to the arguments of the
+// calls that may run this value.
 func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 	isUsedAsValue := t.g.Code.Values[f] || len(t.g.closures[f]) > 0
 	if !isUsedAsValue {
@@ -254,8 +253,8 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 	t.callbackParameter(f, path)
 }
 
-// callbackParameter continues a trace from a parameter of f to the arguments that functions without
-// code receive together with f and may pass to it.
+// callbackParameter traces a parameter of f back to the arguments that functions without code receive
+// together with f and may pass to it.
 func (t *trace) callbackParameter(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
 		arg := t.g.CallbackArg(site.Common())
@@ -290,8 +289,8 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 	})
 }
 
-// foreignParameter continues a trace from the receiver of f, at index 0, to the interface values of
-// its type if code outside the analysis may call f.
+// foreignParameter traces the receiver of f, at index 0, back to the interface values of its type if
+// code outside the analysis may call f.
 func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// contents continues a trace to the values that were stored at path inside a variable, slice, map
-// or channel.
+// contents continues a trace with the values that were stored at path inside a variable, slice, map or
+// channel.
 func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
 	isStored := false
 	for _, d := range t.g.destinations(object, path) {
@@ -61,8 +61,8 @@ func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
 	return []destination{direct, throughSlice}
 }
 
-// stored continues a trace to the values that assignments to d have stored in an object, and
-// reports whether there are any.
+// stored continues a trace with the values that assignments to d have stored in an object, and reports
+// whether there are any.
 func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
 	visitsBefore := t.visits
 	for _, s := range t.g.stores[d.shape] {
@@ -129,7 +129,7 @@ func (t *trace) addEscaped(object ssa.Value, d destination, stack callStack) {
 	}
 }
 
-// fieldStores continues a trace to the values stored in a field of the object through a pointer, as
+// fieldStores continues a trace with the values stored in a field of the object through a pointer, as
 // by p := &object.name; *p = value, and reports whether there are any.
 func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
 	index, inField, ok := cutField(path)

@@ -203,8 +203,8 @@ func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// stepMemory continues a trace from a value read from a variable, slice, map or channel to the
-// values that were stored there.
+// stepMemory traces a value read from a variable, slice, map or channel back to the values that were
+// stored there.
 func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.UnOp:
@@ -238,8 +238,8 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// stepFieldAddr continues a trace from a value read through the address of a field to the struct,
-// or ends it at the address if this is the value that is traced.
+// stepFieldAddr traces a value read through the address of a field back to the struct. If the address
+// is itself the traced value, it ends the trace there.
 func (t *trace) stepFieldAddr(v *ssa.FieldAddr, path accessPath, stack callStack) {
 	rest, isRead := strings.CutPrefix(path, deref)
 	if !isRead {
@@ -249,8 +249,8 @@ func (t *trace) stepFieldAddr(v *ssa.FieldAddr, path accessPath, stack callStack
 	t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, stack)
 }
 
-// stepIndexAddr continues a trace from a value read through the address of an element to the array
-// or slice, or ends it at the address if this is the value that is traced.
+// stepIndexAddr traces a value read through the address of an element back to the array or slice. If
+// the address is itself the traced value, it ends the trace there.
 func (t *trace) stepIndexAddr(v *ssa.IndexAddr, path accessPath, stack callStack) {
 	rest, isRead := strings.CutPrefix(path, deref)
 	if !isRead {
@@ -265,8 +265,8 @@ func (t *trace) stepIndexAddr(v *ssa.IndexAddr, path accessPath, stack callStack
 	t.visit(v.X, element+rest, stack)
 }
 
-// stepUnary continues a trace from a value that is read through a pointer or received from a
-// channel.
+// stepUnary traces a value that is read through a pointer or received from a channel back to the
+// pointer or the channel.
 func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 	switch v.Op {
 	case token.MUL:
@@ -280,8 +280,8 @@ func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 	}
 }
 
-// stepBox continues a trace from an interface value to the value in it, or ends it at the interface
-// value if this is the value that is traced.
+// stepBox traces an interface value back to the value in it. If the interface value is itself the
+// traced value, it ends the trace there.
 func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
@@ -303,7 +303,7 @@ func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) 
 	t.visit(v.X, rest, stack)
 }
 
-// stepAssert continues a trace from the result of a type assertion to the interface value.
+// stepAssert traces the result of a type assertion back to the interface value.
 func (t *trace) stepAssert(v *ssa.TypeAssert, path accessPath, stack callStack) {
 	if v.CommaOk {
 		// The first result of value, ok := x.(T) is the value.
@@ -320,7 +320,7 @@ func (g *Graph) assert(typ types.Type) accessPath {
 	return "!" + strconv.Itoa(g.number(typ)) + ";"
 }
 
-// stepExtract continues a trace from one of several results of an instruction.
+// stepExtract traces one of several results of an instruction back to the instruction.
 func (t *trace) stepExtract(v *ssa.Extract, path accessPath, stack callStack) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Next:
@@ -332,7 +332,7 @@ func (t *trace) stepExtract(v *ssa.Extract, path accessPath, stack callStack) {
 	}
 }
 
-// stepNext continues a trace from a key or a value of an iteration to the map.
+// stepNext traces a key or a value of an iteration back to the map.
 func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack callStack) {
 	iteration, ok := next.Iter.(*ssa.Range)
 	if !ok || next.IsString {
@@ -349,7 +349,7 @@ func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack 
 	}
 }
 
-// stepSelect continues a trace from a value that a select received to its channel.
+// stepSelect traces a value that a select received back to its channel.
 func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, stack callStack) {
 	// The index of the chosen case and a bool come before the received values.
 	const firstReceived = 2
@@ -365,8 +365,7 @@ func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, sta
 	}
 }
 
-// freeVar continues a trace from a captured variable to the values that closures have captured for
-// it.
+// freeVar traces a captured variable back to the values that closures have captured for it.
 func (t *trace) freeVar(v *ssa.FreeVar, path accessPath) {
 	f := v.Parent()
 	index := slices.Index(f.FreeVars, v)
