@@ -67,6 +67,7 @@ func prefixParam(query url.Values) (string, *Error) {
 		e.Hint = "leave it out to open the whole bucket"
 		return "", e
 	}
+
 	if rule := prefixRule(prefix); rule != "" {
 		return "", invalid("parameter prefix", rule)
 	}

@@ -92,6 +92,7 @@ func (h *purgeHook) run(
 	if len(keys) == 0 {
 		return nil, nil, nil
 	}
+
 	after := func(outcome storage.Outcome) {
 		if mayHaveChanged(op, outcome) {
 			h.purge(context.WithoutCancel(ctx), keys)

@@ -141,11 +141,13 @@ func (b *bucketFs) openForWriting(name string, flag int) (afero.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if flag&os.O_TRUNC != 0 {
 		// Even without a write, Close must store the empty content.
 		f.changed = true
 		return f, nil
 	}
+
 	if err := f.load(keyOf(name)); err != nil {
 		f.discard()
 		return nil, pathError("open", name, err)

@@ -171,6 +171,7 @@ func (o *IO) move(src, dst string, opts ...storage.CopyOption) error {
 	if err != nil {
 		return pathError("rename", dst, err)
 	}
+
 	if dstKey == srcKey {
 		return nil
 	}
@@ -188,6 +189,7 @@ func (o *IO) Remove(location string) error {
 	if err != nil {
 		return pathError("remove", location, err)
 	}
+
 	if info.IsDir() {
 		return pathError("remove", location, o.removeDirectory(pathOf(key)))
 	}

@@ -119,6 +119,7 @@ func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (
 			Err:  errors.New("off must be at least 0, and length at least -1"),
 		}
 	}
+
 	r, err := b.bucket.Download(ctx, name, storage.WithRange(off, length))
 	if err != nil {
 		return nil, err

@@ -130,6 +130,7 @@ func (d *remoteDriver) objectToReplace(ctx context.Context, key string) (fs.Obje
 		// The key is the name of a folder.
 		return nil, besideFolder(err)
 	}
+
 	converted := convertError(err)
 	if storage.CodeOf(converted) == storage.ObjectNotFound {
 		return nil, nil

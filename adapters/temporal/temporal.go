@@ -104,6 +104,7 @@ func (d *driver) Store(
 			})
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -153,6 +154,7 @@ func (d *driver) Retrieve(
 			})
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

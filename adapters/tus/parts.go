@@ -63,6 +63,7 @@ func (u *upload) openParts(ctx context.Context) error {
 	if u.state.Token == "" {
 		return u.beginParts(ctx)
 	}
+
 	parts, err := storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
 	if err != nil {
 		return err

@@ -299,10 +299,13 @@ func (u *upload) openTail(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Tail == 0 {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
+
 	r, err := u.store.bucket.Download(ctx, u.tailKey(), storage.WithRange(0, u.state.Tail))
 	if err != nil {
 		return nil, err
 	}
+
+	// The metadata has the number of the part that these bytes begin.
 	if r.Attrs().Metadata[tailPart] != strconv.Itoa(u.state.Parts+1) {
 		_ = r.Close()
 		return nil, handler.ErrFileLocked

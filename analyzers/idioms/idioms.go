@@ -85,6 +85,8 @@ func (c *checker) checkIf(s *ast.IfStmt) {
 		if init.Tok == token.DEFINE {
 			return
 		}
+
+		// An assignment to err is permitted if the condition checks err.
 		for _, x := range init.Lhs {
 			if id, ok := x.(*ast.Ident); ok && id.Name == "err" && mentions(s.Cond, "err") {
 				return

@@ -283,6 +283,7 @@ func lockOf(call *ast.CallExpr, f *types.Func) string {
 	if f.Pkg().Path() != "sync" || f.Signature().Recv() == nil {
 		return ""
 	}
+
 	switch typeName(f.Signature().Recv().Type()) {
 	case "Mutex", "RWMutex", "Locker":
 		return types.ExprString(selector.X)

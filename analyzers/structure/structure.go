@@ -84,6 +84,7 @@ func isInherited(t types.Type) bool {
 	if !isOurs(named.Obj().Pkg()) || strings.HasPrefix(named.Obj().Name(), "Unimplemented") {
 		return false
 	}
+
 	hasMethods := types.NewMethodSet(types.NewPointer(named)).Len() > 0
 	return hasMethods && !isRecord(named)
 }

@@ -103,6 +103,8 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
+	// The property is nil if the service does not return it.
 	if props.IsImmutableStorageWithVersioningEnabled == nil {
 		return "no", nil
 	}

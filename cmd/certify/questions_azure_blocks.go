@@ -19,6 +19,7 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	resp, err := stageBlock(ctx, client, blockID)
 	if err != nil {
 		return "", err
@@ -92,6 +93,7 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if _, err := stageBlock(ctx, client, blockID); err != nil {
 		return "", err
 	}
@@ -148,6 +150,7 @@ func countPartVersions(ctx context.Context, client *container.Client) (int, erro
 	pages := client.NewListBlobsFlatPager(
 		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
 	)
+
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -201,6 +201,7 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	condition := http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}
 	status, _, err := i.get(ctx, http.MethodGet, o.address, condition, "")
 	if err != nil {
@@ -512,6 +513,7 @@ func releaseHolds(ctx context.Context, bucket *gcs.BucketHandle) error {
 		if err != nil {
 			return err
 		}
+
 		if !attrs.EventBasedHold {
 			continue
 		}

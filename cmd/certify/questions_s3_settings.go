@@ -103,6 +103,7 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	elapsed := time.Since(start)
 	i.setDetail("%.1f s", elapsed.Seconds())
+
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
 	}

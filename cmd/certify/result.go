@@ -125,6 +125,7 @@ func (c *certification) write(t *testing.T) {
 func (c *certification) readSuites(t *testing.T) []storagetest.Support {
 	files, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
 	require.NoError(t, err)
+
 	var suites []storagetest.Support
 	for _, file := range files {
 		data, err := os.ReadFile(file)

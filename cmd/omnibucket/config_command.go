@@ -152,6 +152,7 @@ func addressOfPath(p *program.Program, path string) (string, error) {
 	if l.Kind != location.LocalPath {
 		return "", argument.Invalid("location must be an address or a path", location.AddressHint)
 	}
+
 	directory, err := l.AsBucket()
 	if err != nil {
 		return "", err

@@ -123,8 +123,10 @@ var (
 // missing.
 func neededFeatures(t *testing.T, row string) map[string]string {
 	t.Helper()
+
 	needs := map[string]string{}
 	exists := false
+	// Each match has the name of a row and the text with its features.
 	for _, match := range table.FindAllStringSubmatch(list, -1) {
 		if match[1] != row {
 			continue

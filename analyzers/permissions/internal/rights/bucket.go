@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be when the calls of the stack have led to it.
+// places returns the buckets that v can be. stack has the calls that led to v, or is "" for any calls.
 //
 // Values of types that the program declares count only if method names a method called on v.
 func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {

@@ -19,6 +19,7 @@ func (d *deriver) layersOf(place Place) {
 	if options == nil {
 		return
 	}
+
 	for _, o := range d.graph.Elements(options, "") {
 		call, ok := o.Value.(*ssa.Call)
 		if !ok || calleeName(call.Common()) != "storage/driver.WithLayer" {

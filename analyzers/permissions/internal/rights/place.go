@@ -303,6 +303,7 @@ func fieldIndex(t types.Type, name string) int {
 	if !ok {
 		return -1
 	}
+
 	for i := range s.NumFields() {
 		if s.Field(i).Name() == name {
 			return i

@@ -58,6 +58,7 @@ func conformArguments(
 		if !ok {
 			return false, refusal(tool + " has no argument " + strconv.Quote(name[:min(len(name), maxNameInError)]))
 		}
+
 		value, brokenRule := conformValue(property, arguments[name])
 		if brokenRule != "" {
 			return false, refusal(name + " " + brokenRule)
@@ -74,6 +75,7 @@ func isUnicode(raw json.RawMessage) bool {
 	if !utf8.Valid(raw) {
 		return false
 	}
+
 	for i := 0; i < len(raw); {
 		if raw[i] != '\\' {
 			i++

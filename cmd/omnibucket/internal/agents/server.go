@@ -164,6 +164,7 @@ func resultOf(result *mcp.CallToolResult, output any, err error) (*mcp.CallToolR
 	if err != nil {
 		return nil, err
 	}
+
 	if result == nil {
 		result = &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: string(structured)}}}
 	}

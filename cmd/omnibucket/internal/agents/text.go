@@ -10,6 +10,7 @@ func isText(data []byte) bool {
 	if !utf8.Valid(data) {
 		return false
 	}
+
 	for _, c := range data {
 		isPrintable := c >= ' ' && c != deletion
 		isTextControl := c >= '\a' && c <= '\r' || c == escape

@@ -61,6 +61,7 @@ func parse[Own, S3, Rule any](
 	if err != nil {
 		return nil, err
 	}
+
 	rules := make([]Rule, 0, len(texts))
 	for i, text := range texts {
 		rule, err := parseRule(text, f, fromOwn, fromS3)

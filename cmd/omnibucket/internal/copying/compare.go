@@ -86,6 +86,7 @@ func (f *compareFlags) options() ([]transfer.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if f.size {
 		opts = append(opts, transfer.WithSizeOnly())
 	}
@@ -208,6 +209,7 @@ func (s *differences) print(ctx context.Context, p *program.Program) error {
 	if s.sortErr != nil {
 		return s.sortErr
 	}
+
 	for r, err := range s.sorter.Sorted(ctx) {
 		if err != nil {
 			return err

@@ -251,9 +251,11 @@ func inventoryOptions(
 	if inventory == "" {
 		return nil, nil
 	}
+
 	if src.Kind != location.InBucket {
 		return nil, argument.Invalid("--inventory must be used with a bucket as the source", "")
 	}
+
 	bucket, err := p.Stores.OpenFolder(ctx, src)
 	if err != nil {
 		return nil, err

@@ -111,6 +111,8 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	if r.remaining < 0 {
 		return 0, errBody
 	}
+
+	// The body must have all its bytes and the closing quote of the string.
 	isIncomplete := r.remaining > 0 || !r.text.isClosed
 	if err == io.EOF && isIncomplete {
 		return n, errBody

@@ -102,6 +102,7 @@ func (e *expansion) yieldAll(folder, pattern string) bool {
 		if isMarker || !doublestar.MatchUnvalidated(pattern, name) {
 			continue
 		}
+
 		if !e.yield(entry, nil) {
 			return false
 		}
