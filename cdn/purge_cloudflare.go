@@ -62,6 +62,7 @@ func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
 			return err
 		}
 	}
+
 	for batch := range slices.Chunk(urls, maxCloudflareURLs) {
 		if err := p.purge(ctx, batch); err != nil {
 			return err

@@ -237,6 +237,7 @@ func (b *bucketFs) RemoveAll(name string) error {
 		_, err := storage.RemoveMatching(b.ctx, b.bucket, everything)
 		return pathError("removeall", name, err)
 	}
+
 	if err := b.bucket.Remove(b.ctx, key); err != nil {
 		return pathError("removeall", name, err)
 	}

@@ -98,6 +98,7 @@ func (f *FileSystem) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	w := f.newWatch()
 	file, err := f.openKey(w, key)
 	if err != nil {

@@ -132,6 +132,7 @@ func (s *timedStorage) Lock(ctx context.Context, name string) error {
 	if !s.bucket.join() {
 		return errors.New("the storage has been closed")
 	}
+
 	if err := s.stored.Lock(ctx, name); err != nil {
 		// The caller needs the error of the lock, and not that of a close.
 		_ = s.bucket.leave()

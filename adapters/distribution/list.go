@@ -53,6 +53,7 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	paths := make([]string, len(children))
 	for i, child := range children {
 		paths[i] = child.Path()

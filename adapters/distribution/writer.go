@@ -72,6 +72,8 @@ func (w *writer) resume() error {
 	if err != nil {
 		return err
 	}
+
+	// The first line is the state as JSON, and the bytes follow.
 	line, tail, ok := bytes.Cut(content, []byte("\n"))
 	if !ok || json.Unmarshal(line, &w.state) != nil {
 		return fmt.Errorf("the object %s must be the state of an upload", w.key+stateSuffix)
@@ -136,6 +138,7 @@ func (w *writer) putPart(ctx context.Context) error {
 	if _, err := w.upload.PutPart(ctx, w.state.Parts+1, bytes.NewReader(w.tail.Bytes())); err != nil {
 		return err
 	}
+
 	w.state.Parts++
 	w.state.Sent += int64(w.tail.Len())
 	w.tail.Reset()
@@ -178,6 +181,7 @@ func (w *writer) fitsPart() bool {
 	if limits.Equal {
 		return false
 	}
+
 	size := int64(w.tail.Len())
 	unit := max(limits.Unit, 1)
 	return size > 0 && size >= limits.MinSize && size%unit == 0
@@ -188,6 +192,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	if w.ended {
 		return errEnded
 	}
+
 	if err := w.commit(ctx); err != nil {
 		return err
 	}

@@ -149,6 +149,7 @@ func (b *bucket) ErrorAs(err error, target any) bool {
 	if pointee.Kind() != reflect.Interface && !pointee.Implements(reflect.TypeFor[error]()) {
 		return false
 	}
+
 	return errors.As(err, target)
 }
 

@@ -168,6 +168,7 @@ func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	if replaced == nil || unit == 0 {
 		return now
 	}
+
 	earliest := replaced.ModTime(context.Background()).Add(unit)
 	isNowTooEarly := earliest.After(now.Truncate(unit))
 	if isNowTooEarly {

@@ -203,6 +203,7 @@ func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *stor
 	if !isPossibleKey(key) {
 		return nil, nil, storage.ObjectNotFound
 	}
+
 	obj, err := d.find(ctx, key)
 	if err != nil {
 		return nil, nil, convertError(err)
@@ -309,10 +310,12 @@ func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if len(r.Native) > 0 {
 		return storage.Unsupported
 	}
+
 	// A missing object may have left empty folders, too.
 	if err := d.removeObject(ctx, r.Key); err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
+
 	if d.features.CanHaveEmptyDirectories {
 		d.removeEmpty(ctx, path.Dir(r.Key))
 	}

@@ -154,6 +154,7 @@ func (u *upload) saveDone(ctx context.Context) error {
 	if err := u.save(ctx); err != nil {
 		return err
 	}
+
 	if !hasTail {
 		return nil
 	}
@@ -166,6 +167,7 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	for i, piece := range pieces {
 		keys[i] = piece.(*upload).key()
 	}
+
 	attrs, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, optionsOf[storage.CopyOption](u)...)
 	if err != nil {
 		return fmt.Errorf("joining uploads: %w", err)

@@ -88,6 +88,7 @@ func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	if f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || len(call.Args) != 1 {
 		return
 	}
+
 	switch f.Name() {
 	case "Do", "OnceFunc", "OnceValue", "OnceValues":
 		if literal, ok := call.Args[0].(*ast.FuncLit); ok {
@@ -107,6 +108,7 @@ func called(pass *analysis.Pass, call *ast.CallExpr) *types.Func {
 	default:
 		return nil
 	}
+
 	f, _ := pass.TypesInfo.Uses[name].(*types.Func)
 	return f
 }

@@ -66,6 +66,7 @@ func (i *inquiry) newBucket(ctx context.Context, settings ...storage.BucketOptio
 	if err != nil {
 		return nil, err
 	}
+
 	i.buckets = append(i.buckets, name)
 	return i.open(name)
 }

@@ -221,11 +221,13 @@ func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error
 	if err != nil {
 		return nil, "", err
 	}
+
 	isEmulator := address.Query().Has("endpoint") || os.Getenv("STORAGE_EMULATOR_HOST") != ""
 	project := cmp.Or(address.Query().Get("project"), os.Getenv("GOOGLE_CLOUD_PROJECT"))
 	if isEmulator || project == "" {
 		return nil, "", notApplicable("it needs Google itself, and gs://?project=")
 	}
+
 	service, err := raw.NewService(ctx)
 	return service, project, err
 }
@@ -353,6 +355,7 @@ func succeedsTwice(do func(token string) error) (bool, error) {
 	if err := do(token); err != nil {
 		return false, err
 	}
+
 	err := do(token)
 	if _, isRefused := errors.AsType[*googleapi.Error](err); isRefused {
 		return false, nil

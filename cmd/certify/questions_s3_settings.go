@@ -86,6 +86,7 @@ func (i *inquiry) publicStatus(ctx context.Context, b storage.Bucket) (int, erro
 	if err := put(ctx, b, "a"); err != nil {
 		return 0, err
 	}
+
 	address, err := b.PublicURL("a")
 	if err != nil {
 		return 0, err

@@ -83,6 +83,7 @@ func timeCalls(t *testing.T, call func(key string) error) quantiles {
 		require.NoError(t, call(key))
 		milliseconds[i] = float64(time.Since(start).Microseconds()) / 1000
 	}
+
 	slices.Sort(milliseconds)
 	return quantiles{Median: milliseconds[smallCalls/2], P90: milliseconds[smallCalls*9/10]}
 }

@@ -185,6 +185,7 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	if err := checkValue(p, flag, value); err != nil {
 		return err
 	}
+
 	return changeConfig(ctx, p, func(f *config.File) error {
 		f.Set("settings", name, value)
 		return nil

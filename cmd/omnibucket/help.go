@@ -38,6 +38,7 @@ func completeCommands(root *cobra.Command, args []string, text string) (names []
 	if err != nil {
 		return nil
 	}
+
 	for _, c := range parent.Commands() {
 		if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), text) {
 			names = append(names, c.Name()+"\t"+c.Short)

@@ -49,6 +49,7 @@ func copyPart(t *testing.T, src, dst string) {
 		require.NoError(t, os.CopyFS(dst, os.DirFS(src)))
 		return
 	}
+
 	require.NoError(t, os.MkdirAll(filepath.Dir(dst), 0o755))
 	copyFile(t, src, dst, "")
 }

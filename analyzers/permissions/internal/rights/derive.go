@@ -247,6 +247,7 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 func (d *deriver) addStreamSource(f *ssa.Function, site ssa.CallInstruction) {
 	// The arguments are ctx, dst, dstKey, src and more.
 	src := site.Common().Args[3]
+
 	for _, o := range d.graph.Trace(src, "") {
 		if _, isParam := o.Value.(*ssa.Parameter); isParam {
 			// The call of storage.Copy that runs f, a method of a Core, has added these rights.

@@ -166,6 +166,7 @@ func open(ctx context.Context, p *program.Program, text string) (storage.Bucket,
 	if err != nil {
 		return nil, err
 	}
+
 	bucket, listErr, err := p.Stores.OpenServed(ctx, l)
 	if listErr != nil && ctx.Err() == nil {
 		p.PrintError(fmt.Errorf("the server starts, but cannot list its location: %w", listErr))

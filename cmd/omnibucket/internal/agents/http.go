@@ -88,6 +88,7 @@ func tokenOf(p *program.Program) (token string, generated bool, err error) {
 	if token == "" {
 		return rand.Text(), true, nil
 	}
+
 	hasOtherCharacters := strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(token) < minToken || hasOtherCharacters {
 		return "", false, argument.Invalid(tokenVariable+" must have at least 16 letters, digits and signs",

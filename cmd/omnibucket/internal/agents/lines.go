@@ -191,6 +191,7 @@ func (l *lines) beginToolCall(r *jsonrpc.Request, size int) error {
 	if hasNoRoom || l.calls == l.maxCalls {
 		return busy(r)
 	}
+
 	l.open[r.ID] = size
 	l.calls++
 	l.bytes += size

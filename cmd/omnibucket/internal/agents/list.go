@@ -105,6 +105,7 @@ func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*stor
 
 // listing converts a page to the result of the tool list.
 func listing(page *storage.Page) listOut {
+	// An empty list is [] in JSON, but a nil slice would be null.
 	output := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
 	for _, entry := range page.Entries {
 		if entry.IsPrefix {

@@ -115,6 +115,7 @@ func contentSize(message jsonrpc.Message) int {
 	if !ok || call.Method != methodCall {
 		return 0
 	}
+
 	// Unlike a struct, a map does not match names in another case.
 	var params map[string]json.RawMessage
 	if json.Unmarshal(call.Params, &params) != nil || string(params["name"]) != `"`+toolWrite+`"` {

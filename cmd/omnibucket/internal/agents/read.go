@@ -150,6 +150,7 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 func (o readOut) content() *mcp.CallToolResult {
 	// Marshal cannot fail for these types.
 	attributes, _ := json.Marshal(o.readAbout)
+
 	text := o.Text
 	if o.Binary {
 		text = "The content is not text, so it is not shown."

@@ -188,6 +188,7 @@ func contextUntilEnd(ctx context.Context) (context.Context, context.CancelFunc) 
 	if !ok {
 		return ctx, cancel
 	}
+
 	stop := context.AfterFunc(end, cancel)
 	return ctx, func() {
 		stop()

@@ -134,6 +134,7 @@ func writeAndClose(file *os.File, data []byte) error {
 	if err == nil {
 		err = file.Sync()
 	}
+
 	closeErr := file.Close()
 	if err != nil {
 		return err

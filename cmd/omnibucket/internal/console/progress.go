@@ -59,6 +59,7 @@ func hasSize(terminal io.Writer) bool {
 	if !ok {
 		return true
 	}
+
 	screen := cupwriter.New(file, false)
 	if !screen.IsTerminal() {
 		return false

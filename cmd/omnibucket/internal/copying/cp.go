@@ -148,6 +148,7 @@ func copyAtOnce(
 		err := copySource(ctx, p, f, source, dst)
 		return func() error { return err }
 	})
+
 	// The bar must end before the summary is printed.
 	p.Together.End()
 	p.SummarizeDone("transferred", len(sources), err)
@@ -201,6 +202,7 @@ func cpIfMissing(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	if err != nil || exists {
 		return err
 	}
+
 	err = cpOrMvTo(ctx, p, &flags, src, dst)
 	if errors.Is(err, fs.ErrExist) {
 		// Another program has written the destination since ifMissing looked.
@@ -353,6 +355,7 @@ func makeDirectory(
 		// The download reports any other error.
 		return nil
 	}
+
 	if _, err := bucket.Attrs(ctx, key, program.With[storage.AttrsOption](nil, f.version)...); err != nil {
 		return err
 	}

@@ -288,6 +288,7 @@ func openParent(
 	if l.Kind == location.LocalPath {
 		return inquiry.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
 	}
+
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil, "", "", err
@@ -308,6 +309,7 @@ func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bo
 	if err != nil {
 		return false, err
 	}
+
 	rest, ok := serving.Below(first, second)
 	return ok && rest == "", nil
 }

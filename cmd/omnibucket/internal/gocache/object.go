@@ -34,6 +34,7 @@ func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
 	if n == len(p) {
 		return n, nil
 	}
+
 	fileBytes, err := b.file.ReadAt(p[n:], offset+int64(n)-int64(len(b.line)))
 	return n + fileBytes, err
 }

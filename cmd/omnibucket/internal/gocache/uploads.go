@@ -88,6 +88,7 @@ func (u *uploads) dequeue() (entry, bool) {
 		u.running--
 		return entry{}, false
 	}
+
 	e := u.queue[0]
 	u.queue = u.queue[1:]
 	return e, true
