@@ -44,8 +44,10 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// takeLease removes the oldest lease of a lock from s.held and returns it, or nil if there is none. A lock has a second
-// lease if the first was lost and another caller acquired it: the Unlock that comes first is that of the first lease.
+// takeLease removes the oldest lease of a lock from s.held and returns it, or nil if there is none.
+//
+// A lock has two leases if the first was lost and another caller acquired it. The Unlock that comes first is that
+// of the first lease.
 func (s *Storage) takeLease(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,8 +62,8 @@ func escapePrefix(prefix string) string {
 	return out.String()
 }
 
-// mustEscape reports whether runes[i] must be escaped, because the library does not permit it at this place of a key
-// or because it begins what looks like an escape.
+// mustEscape reports whether runes[i] must be escaped. That is so if the library does not permit it at this place
+// of a key, or if it begins what looks like an escape.
 func mustEscape(runes []rune, i int) bool {
 	switch r := runes[i]; r {
 	case '_':

@@ -137,8 +137,8 @@ func (b *bucket) As(target any) bool {
 	return true
 }
 
-// ErrorAs sets target to the *storage.Error in err or to the provider's error that it wraps, whichever
-// has the type that target points to.
+// ErrorAs sets target, a pointer, to the first error in err that has the type to which it points. That
+// is the *storage.Error or the provider's error that it wraps.
 func (b *bucket) ErrorAs(err error, target any) bool {
 	// errors.As panics if target is not a pointer to an interface or to an error type.
 	typ := reflect.TypeOf(target)

@@ -143,8 +143,8 @@ func besideFolder(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
 }
 
-// nameConflict returns a clearer error for a failed write if the reason is a folder with this key, or
-// an object in place of a folder in its path. Otherwise it returns nil.
+// nameConflict returns a clearer error for a failed write, or nil if its reason is another. The
+// conflict is a folder with this key, or an object in place of a folder in its path.
 func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure error) error {
 	if d.features.BucketBased {
 		// Such a remote has no folders, and so no conflicts.
@@ -160,8 +160,8 @@ func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure err
 	return nil
 }
 
-// timeAfter returns the modification time for a new object: the present time, or a later one if the object would
-// otherwise have the same time as the replaced one, and so the same revision.
+// timeAfter returns the modification time for a new object, which is now, or later if the replaced object has
+// that time. With the same time, both objects could have the same revision. replaced is nil if there is none.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	now := time.Now()
 	unit := d.precision()

@@ -82,8 +82,8 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	return nil
 }
 
-// GetInfo returns the state of the upload for tusd. If all bytes have arrived and an earlier request failed
-// to make the object, GetInfo makes it, because a client that has sent everything sends no more.
+// GetInfo returns the state of the upload for tusd. If all bytes have arrived but an earlier request failed
+// to make the object, GetInfo makes it, because the client sends no more.
 func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	info := u.state.Info
 	hasAllBytes := !info.SizeIsDeferred && info.Offset >= info.Size

@@ -194,7 +194,7 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askConditionalRead asks whether Google's cache ignores a condition of a read: it reads an overwritten
+// askConditionalRead asks whether Google's cache ignores a condition of a read. It reads an overwritten
 // object on the condition that the old generation is current.
 func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.newCachedObject(ctx)

@@ -50,8 +50,8 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stac
 	}
 }
 
-// static traces the result of the call v back to the values that callee returns, or to the arguments
-// that it may return if its code is not analyzed.
+// static traces the result of the call v back to the values that callee returns. If the code of
+// callee is not analyzed, it continues with the arguments that callee may return.
 func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
 	// A path from one of several results begins with the number of that result.
 	index, rest := cutResult(path)
@@ -126,7 +126,7 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack 
 }
 
 // parameter traces a parameter back to the argument of the call by which the trace entered the
-// function, or to the arguments of all calls if the trace began inside it.
+// function. If the trace began inside the function, it continues with the arguments of all calls.
 func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)

@@ -155,8 +155,8 @@ func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
 	return isStored
 }
 
-// cutField splits a path that begins with the steps from a pointer to a field of its struct, as
-// "*;f3.9;" does, into the number of the field and the rest.
+// cutField splits a path from a pointer to a field of its struct, such as "*;f3.9;", into the
+// number of the field and the rest. ok is false for any other path.
 func cutField(path accessPath) (index int, inField accessPath, ok bool) {
 	inObject, ok := strings.CutPrefix(path, deref)
 	if !ok {
@@ -167,8 +167,8 @@ func cutField(path accessPath) (index int, inField accessPath, ok bool) {
 	return index, inField, ok
 }
 
-// mayBe reports whether root may be the object or point to it, which is true as long as the origins
-// of root are not known.
+// mayBe reports whether root may be the object or point to it. As long as the origins of root are
+// not known, it returns true.
 func (g *Graph) mayBe(root, object ssa.Value) bool {
 	if root == object {
 		return true

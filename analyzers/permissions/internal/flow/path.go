@@ -48,8 +48,8 @@ func fieldOf(step string) (index int, ok bool) {
 // result returns the step from the results of a call to result number i.
 func result(i int) accessPath { return "#" + strconv.Itoa(i) + ";" }
 
-// cutResult returns the number of the result in a path that begins with a step such as "#1;", or 0,
-// and the rest of the path.
+// cutResult splits a path that begins with a result of a call, such as "#1;", into the number of
+// the result and the rest. For any other path, the number is 0.
 func cutResult(path accessPath) (index int, rest accessPath) {
 	steps, isResult := strings.CutPrefix(path, "#")
 	if !isResult {
@@ -69,8 +69,8 @@ type callStack = string
 // are dropped.
 const maxCalls = 6
 
-// push adds the number of a call to a stack such as "7;3;12;", whose first call is the innermost,
-// and drops the outermost beyond maxCalls.
+// push adds the number of a call to a stack such as "7;3;12;", in which the innermost call is the
+// first. A stack keeps at most maxCalls calls, without the outermost ones.
 func push(number int, stack callStack) callStack {
 	stack = strconv.Itoa(number) + ";" + stack
 	if strings.Count(stack, ";") <= maxCalls {

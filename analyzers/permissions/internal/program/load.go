@@ -202,8 +202,8 @@ func moduleDir(pkgs []*packages.Package) string {
 	return ""
 }
 
-// nameOf returns the import path of a package relative to its module, or the last element of the
-// module's path for the root package.
+// nameOf returns the import path of a package relative to its module. For the root package, it
+// returns the last element of the module's path.
 func nameOf(p *packages.Package) string {
 	if p.Module == nil {
 		return p.PkgPath

@@ -80,8 +80,8 @@ func (d *deriver) embeddedPlaces(value *ssa.MakeInterface, stack, method string)
 	return all
 }
 
-// fieldsTo returns the indexes of the nested embedded fields by which a type has a method, and none
-// if the type declares the method itself or lacks it.
+// fieldsTo returns the indexes of the nested embedded fields by which a type has a method. It
+// returns none if the type declares the method itself or lacks it.
 func (d *deriver) fieldsTo(method string, t types.Type) []int {
 	if method == "" || types.Identical(t, types.Typ[types.UntypedNil]) {
 		return nil

@@ -156,8 +156,8 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	}
 }
 
-// foreign adds the rights for a call of a function that does not import the library, which may do
-// anything with a bucket that it receives.
+// foreign adds the rights for a call of a function that does not import the library. Such a
+// function may do anything with a bucket that it receives.
 func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	hasUnknown := d.constrainsToBucket(callee)
 	for _, bucket := range d.bucketArgs(callee, site.Common().Args) {
@@ -177,8 +177,8 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 	}
 }
 
-// bucketArgs returns the arguments of a call that are buckets, without the receiver, and without
-// those for a parameter whose type is a type parameter.
+// bucketArgs returns the arguments of a call that are buckets. It leaves out the receiver, and
+// arguments for a parameter whose type is a type parameter.
 func (d *deriver) bucketArgs(callee *ssa.Function, args []ssa.Value) (all []ssa.Value) {
 	// Only the declaration of a generic function has the type parameters.
 	declared := callee.Signature
@@ -277,7 +277,7 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 }
 
 // withoutConversions returns the value that an argument was before its conversion to the type of
-// the parameter, which may be any or another interface type of things that are not buckets.
+// the parameter. That type may be any, or an interface of values that are not buckets.
 func (d *deriver) withoutConversions(arg ssa.Value) ssa.Value {
 	if box, ok := arg.(*ssa.MakeInterface); ok {
 		arg = box.X

@@ -39,7 +39,7 @@ func (d *deriver) options(v ssa.Value) (all []string, known bool) {
 }
 
 // optionNames returns the names of the options, such as WithTags, that a value with the origin o
-// can be, and whether it can be no others.
+// can be. known is true if it can be no others.
 func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 	if o.Zero {
 		return nil, true

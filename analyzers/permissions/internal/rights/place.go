@@ -253,8 +253,8 @@ func fromAddress(text string) Place {
 	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
-// configured returns the places of a call that opens a bucket by a Config, such as s3.Config, whose
-// field Bucket is the name of the bucket.
+// configured returns the buckets that a call opens by a Config, such as s3.Config. The field Bucket
+// of the Config has the name of the bucket.
 func (d *deriver) configured(call *ssa.Call, config ssa.Value, stack, scheme string) []Place {
 	bucket := fieldIndex(config.Type(), "Bucket")
 	if bucket < 0 {

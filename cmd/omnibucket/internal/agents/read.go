@@ -145,8 +145,8 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	return output
 }
 
-// content returns the result for clients that do not read structured results: the attributes as JSON,
-// and the text as it is, because it would be longer in JSON.
+// content returns the result for clients that do not read structured results. The attributes are
+// JSON, and the text is as it is, because it would be longer in JSON.
 func (o readOut) content() *mcp.CallToolResult {
 	// Marshal cannot fail for these types.
 	attributes, _ := json.Marshal(o.readAbout)

@@ -180,8 +180,8 @@ type endKey struct{}
 // withEnd returns a context whose value for endKey is ctx, the context of a connection or request.
 func withEnd(ctx context.Context) context.Context { return context.WithValue(ctx, endKey{}, ctx) }
 
-// contextUntilEnd returns a context for a call, which is also canceled when the connection or the HTTP
-// request ends that withEnd has recorded in ctx.
+// contextUntilEnd returns a context for a call. It is also canceled when the connection or the HTTP
+// request ends, if withEnd has recorded that end in ctx.
 func contextUntilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	end, ok := ctx.Value(endKey{}).(context.Context)

@@ -2,8 +2,8 @@ package agents
 
 import "unicode/utf8"
 
-// isText reports whether data is UTF-8 with only those control characters that occur in text, such as tabs, line ends,
-// and escape, which begins colors of terminals.
+// isText reports whether data is text in UTF-8. It may have the control characters that occur in text, such as
+// tabs, line ends, and escape, which begins colors of terminals.
 func isText(data []byte) bool {
 	const escape = 0x1B
 	const deletion = 0x7F

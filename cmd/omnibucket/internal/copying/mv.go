@@ -280,8 +280,8 @@ func requireApart(ctx context.Context, p *program.Program, src, dst location.Loc
 	return err
 }
 
-// openParent opens the directory or bucket of a file or object, and returns it with the folder in the bucket and the
-// base name.
+// openParent opens the local directory or the bucket that contains a file or object. It also returns the folder in
+// the bucket, which is "" for a file, and the base name.
 func openParent(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (end evidence.End, folder, name string, err error) {
