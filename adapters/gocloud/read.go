@@ -48,7 +48,8 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	return list, nil
 }
 
-// listObject returns an entry of a listing in the form of the Go CDK. Its As returns the entry itself.
+// listObject returns an entry of a listing in the form of the Go CDK. A program that passes a
+// *storage.ListEntry to its As function gets the entry itself.
 func listObject(key string, entry storage.ListEntry) *driver.ListObject {
 	return &driver.ListObject{
 		Key:     key,

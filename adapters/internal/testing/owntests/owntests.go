@@ -21,8 +21,8 @@ type Judge struct {
 	work   string // directory for other files, such as judge.mod
 }
 
-// Copy copies a module that the module in the working directory requires, or only the given files and
-// directories of it.
+// Copy copies another project's module, which the module in the working directory requires, to a temporary
+// directory. If there are parts, it copies only these files and directories of the module.
 func Copy(t *testing.T, module string, parts ...string) *Judge {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()

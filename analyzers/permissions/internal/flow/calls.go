@@ -157,8 +157,8 @@ func (t *trace) allArguments(f *ssa.Function, index int, path accessPath) bool {
 	return t.visits > visitsBefore
 }
 
-// hasUnseenCallers reports whether code outside the analysis may choose the argument for the
-// parameter of f at index, where a receiver is at 0.
+// hasUnseenCallers reports whether code outside the analysis may choose the argument for a parameter
+// of f. If f is a method, the index 0 is that of its receiver.
 func (g *Graph) hasUnseenCallers(f *ssa.Function, index int) bool {
 	if g.Code.Exported[f] || g.IsHanded(f) {
 		return true

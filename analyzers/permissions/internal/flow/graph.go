@@ -167,6 +167,7 @@ func (g *Graph) collectCopy(f *ssa.Function, call *ssa.CallCommon) {
 // which may change their variables.
 func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	for _, arg := range call.Args {
+		// A conversion to an interface does not hide the pointer.
 		if box, ok := arg.(*ssa.MakeInterface); ok {
 			arg = box.X
 		}

@@ -165,6 +165,7 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (
 		if stack != "" && !strings.HasPrefix(stack, site.Stack) {
 			continue
 		}
+
 		place := unknown
 		if i > 0 {
 			place.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())

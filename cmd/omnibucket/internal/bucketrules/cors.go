@@ -35,7 +35,7 @@ func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
 	return parse(src, f, CORSLine.rule, s3CORS.rule)
 }
 
-// rule converts a CORS rule from the form of this program.
+// rule converts a CORS rule from this program's JSON form to the type of the library.
 func (l CORSLine) rule() storage.CORSRule {
 	return storage.CORSRule{
 		Origins:        l.Origins,
@@ -46,8 +46,8 @@ func (l CORSLine) rule() storage.CORSRule {
 	}
 }
 
-// rule converts a CORS rule from the form of S3. The error is always nil; parse requires it because other rules may
-// be invalid.
+// rule converts a CORS rule from the JSON form of S3 to the type of the library. The error is always nil; parse
+// requires it because other kinds of rules may be invalid.
 func (l s3CORS) rule() (storage.CORSRule, error) {
 	return storage.CORSRule{
 		Origins:        l.AllowedOrigins,

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Rb returns the command rb.
+// Rb returns the command rb, which removes a bucket.
 func Rb(p *program.Program) *cobra.Command {
 	var force bool
 	c := &cobra.Command{

@@ -27,7 +27,7 @@ Prints a line for each file that differs: "<" if only the first tree has it, ">"
 the second has it, "!" if they differ, and "?" if it could not be compared. If a line was
 printed, the exit code is 1. The lines are in the order of the keys.`
 
-// Diff returns the command diff.
+// Diff returns the command diff, which prints how two trees differ.
 func Diff(p *program.Program) *cobra.Command {
 	var f compareFlags
 	c := &cobra.Command{
@@ -195,9 +195,12 @@ type differences struct {
 // add records a difference. If the sorter fails, print returns the error.
 func (s *differences) add(ctx context.Context, d transfer.Difference) {
 	s.hasAny = true
+
+	// The errors are in memory, so their number is limited.
 	if d.Err != nil && len(s.errs) < maxCompareErrors {
 		s.errs[d.Key] = d.Err
 	}
+
 	if s.sortErr != nil {
 		return
 	}

@@ -148,7 +148,7 @@ func (w flushWriter) Write(p []byte) (int, error) {
 	return n, errors.Join(err, w.output.Err)
 }
 
-// trimCommand returns the command "gocache trim".
+// trimCommand returns the command "gocache trim", which removes old objects of a build cache.
 func trimCommand(p *program.Program) *cobra.Command {
 	age := ""
 	c := &cobra.Command{
