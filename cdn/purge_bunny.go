@@ -48,7 +48,7 @@ func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
 	})
 }
 
-// purge purges one URL.
+// purge removes the response for one URL from the caches of Bunny.
 func (p *bunnyPurger) purge(ctx context.Context, address string) error {
 	// Parse fails unless address is a URL at a CDN.
 	if _, err := p.api.Parse(address); err != nil {

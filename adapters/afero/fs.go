@@ -281,6 +281,7 @@ func (b *bucketFs) moveDirectory(source, target string) error {
 		}
 
 		newKey := target + strings.TrimPrefix(entry.Key, source)
+		// Other tools mark a directory by an object whose key is "dir/".
 		isMarkerOfOtherTool := strings.HasSuffix(newKey, "/")
 		if isMarkerOfOtherTool {
 			newKey += Marker

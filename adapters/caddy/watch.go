@@ -46,6 +46,7 @@ func (w *watch) failure(op, name string, err error) error {
 	case storage.Unavailable, storage.RateLimited, storage.Canceled:
 		status = http.StatusServiceUnavailable
 	}
+	// The watch has canceled a request that took too long.
 	if w.expired.Load() {
 		status = http.StatusGatewayTimeout
 	}

@@ -210,6 +210,7 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	if r.Method != http.MethodGet || !storage.Supports(d.bucket, storage.SignedURLs) {
 		return "", nil
 	}
+
 	signedURL, err := d.bucket.SignedDownloadURL(r.Context(), keyOf(path))
 	if err != nil {
 		return "", convertError(path, err)

@@ -50,6 +50,7 @@ func escapePrefix(prefix string) string {
 	if !utf8.ValidString(prefix) {
 		return prefix
 	}
+
 	runes := []rune(prefix)
 	var out strings.Builder
 	for i, r := range runes {
@@ -98,9 +99,11 @@ func unescapeKey(key string) string {
 
 // decode returns key without its endMark, and with each escape, such as "__0x5c__", replaced by its character.
 func decode(key string) string {
+	// Only a key that ends in a slash or a dot gets an endMark.
 	if rest, ok := strings.CutSuffix(key, endMark); ok && needsEndMark(rest) {
 		key = rest
 	}
+
 	return escapeForm.ReplaceAllStringFunc(key, func(escape string) string {
 		digits := strings.TrimSuffix(strings.TrimPrefix(escape, escapeStart), "__")
 		r, err := strconv.ParseUint(digits, 16, 32)

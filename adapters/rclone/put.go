@@ -201,8 +201,9 @@ func (d *remoteDriver) upload(
 	return obj, nil
 }
 
-// uploadPartial uploads a body under a random name in the folder of unfinished objects. After a
-// failure, it removes what the backend may have kept.
+// uploadPartial uploads a body under a random name in the folder of unfinished objects. replaced
+// is the object in whose place the new one will be moved, or nil. After a failure, uploadPartial removes what the
+// backend may have kept.
 func (d *remoteDriver) uploadPartial(
 	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {

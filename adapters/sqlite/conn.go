@@ -36,7 +36,7 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
-// PrepareContext prepares a statement, which reports reads of the object that fail.
+// PrepareContext prepares a statement. If a read of the object fails, the calls of the statement return its error.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	prepared, err := callSQLite(ctx, c.session, func() (driver.Stmt, error) {
 		return c.modernConn.PrepareContext(ctx, query)

@@ -73,6 +73,7 @@ func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 
 	d := &driver{bucket: b, name: cmp.Or(c.Name, "omnibucket")}
 	if storage.Supports(b, storage.ConditionalCreate) {
+		// Equal payloads have the same key, so an object that exists need not be stored again.
 		d.options = append(d.options, storage.IfAbsent())
 	}
 	if storage.Supports(b, storage.MultipartUploads) {

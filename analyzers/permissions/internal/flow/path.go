@@ -108,8 +108,9 @@ func isEndless(path accessPath) bool {
 	return steps > maxSteps || boxes > maxBoxes || isRepetitive(path)
 }
 
-// isRepetitive reports whether the first step of a path, to a field or into an interface value such
-// as "f3.9;" or "!7;", is repeated maxRepeats times.
+// isRepetitive reports whether the first step of a path is repeated maxRepeats times, as in a path
+// through a linked list. The step must lead to a field, such as "f3.9;", or into an interface value,
+// such as "!7;".
 //
 // Only the first step can newly exceed the limit, because a trace adds steps at the front.
 func isRepetitive(path accessPath) bool {

@@ -328,12 +328,15 @@ func (c *Code) show(t types.Type) {
 		return
 	}
 	c.shown.Set(t, true)
+
+	// An interface value inside t may have any of the types.
 	if types.IsInterface(t) {
 		if !c.showAll {
 			c.showEverything()
 		}
 		return
 	}
+
 	c.addMethods(t, (*types.Func).Exported)
 	for _, part := range partsOf(t) {
 		c.show(part)

@@ -13,7 +13,7 @@ import (
 // libraryTypes has the interfaces Bucket, Core, Service and MultipartUpload of package storage.
 type libraryTypes struct{ bucket, core, service, multipart *types.Interface }
 
-// typesOf returns the interfaces of package storage, as p imports it.
+// typesOf returns the interfaces of the package storage that p imports.
 func typesOf(p *program.Program) libraryTypes {
 	scope := p.SSA.ImportedPackage(program.Storage).Pkg.Scope()
 	find := func(name string) *types.Interface {

@@ -36,6 +36,7 @@ func (d *deriver) relative(f *ssa.Function, file string) string {
 	if below, err := filepath.Rel(d.program.Dir, file); err == nil && !strings.HasPrefix(below, "..") {
 		return filepath.ToSlash(below)
 	}
+
 	pkg := packageOf(f)
 	for pkg == "" && f.Parent() != nil {
 		f = f.Parent()

@@ -41,6 +41,7 @@ func lengthInJSON(r rune, size int) int {
 	switch r {
 	case '"', '\\', '\n', '\r', '\t':
 		return len(`\n`)
+	// Package json escapes these, because they have a meaning in HTML or JavaScript.
 	case '<', '>', '&', '\u2028', '\u2029':
 		return len(`\u0000`)
 	}

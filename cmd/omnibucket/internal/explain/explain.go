@@ -318,7 +318,7 @@ func withoutCalls(text string) string {
 	})
 }
 
-// eachError calls visit for each [storage.Error] in the tree of err.
+// eachError calls visit for each [storage.Error] among err and the errors that it wraps.
 func eachError(err error, visit func(*storage.Error)) {
 	if e, ok := err.(*storage.Error); ok {
 		visit(e)
