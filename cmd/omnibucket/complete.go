@@ -231,8 +231,8 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 	return names
 }
 
-// withBucket returns an argument, such as s3://buck or all:buck, with the name of a bucket in place of
-// its beginning.
+// withBucket returns text, an argument such as s3://buck or all:buck, with the whole name of a bucket in
+// place of its beginning.
 func withBucket(text, scheme, bucket string) string {
 	if !locations.IsAddress(text) {
 		name, _, _ := strings.Cut(text, ":")

@@ -200,6 +200,8 @@ func checkValue(p *program.Program, flag *pflag.Flag, value string) error {
 	if err := flag.Value.Set(value); err != nil {
 		return argument.Invalid("value must be valid for --"+flag.Name, "")
 	}
+
+	// The other flags are checked together with the new value.
 	flag.Changed = true
 	err := p.CheckGlobals(p.Command)
 
@@ -358,6 +360,7 @@ func settingText(flag *pflag.Flag) string {
 	if value == "" {
 		return "-"
 	}
+
 	// In a flag that nobody has set, 0 means the library's default.
 	isZero := value == "0" || value == "0s"
 	if isZero && !flag.Changed {

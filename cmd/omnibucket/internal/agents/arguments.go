@@ -161,6 +161,8 @@ func conformInteger(value json.RawMessage) (json.RawMessage, string) {
 	if len(value) > maxIntegerText {
 		return nil, "must be an integer"
 	}
+
+	// An integer may have another form in JSON, such as 1e3 or 2.0.
 	number, err := strconv.ParseFloat(string(value), 64)
 	if err != nil || number != math.Trunc(number) {
 		return nil, "must be an integer"

@@ -54,6 +54,7 @@ func repair(ctx context.Context, p *program.Program, text string) error {
 	if err != nil {
 		return err
 	}
+
 	if p.Global.DryRun {
 		state, err := mirror.Status(ctx, bucket)
 		if err != nil {

@@ -125,6 +125,8 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 	if err != nil {
 		return false, err
 	}
+
+	// The first entry is enough.
 	for _, err := range program.ListBelow(ctx, bucket, "", storage.WithLimit(1)) {
 		if err != nil {
 			return false, err

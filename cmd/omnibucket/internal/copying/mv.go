@@ -204,6 +204,7 @@ func removeFile(path string, old fs.FileInfo) error {
 
 // removeLink removes a symbolic link, but not its target, if the target is unchanged. Otherwise it returns errChanged.
 func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged error) error {
+	// Stat describes the target of the link.
 	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -211,6 +212,7 @@ func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged erro
 	if err != nil {
 		return err
 	}
+
 	if !isUnchanged(current) {
 		return errChanged
 	}

@@ -73,6 +73,7 @@ func (w *watch) begin() error {
 	if err != nil {
 		return watchError(w.root, err)
 	}
+
 	w.watcher = watcher
 	w.folders = map[string]bool{}
 	w.mayHaveMoved = false
@@ -186,6 +187,7 @@ func (w *watch) whenDue() <-chan time.Time {
 	if !w.changed {
 		return nil
 	}
+
 	start := w.due
 	// After a failure, the next sync waits until w.earliest.
 	if start.Before(w.earliest) {
@@ -304,6 +306,8 @@ func syncFolder(
 	if !isGone {
 		return folder, err
 	}
+
+	// Without a prefix, sync covers the whole tree.
 	_, err = sync()
 	return "", err
 }

@@ -97,7 +97,7 @@ func readIndex(index string, action id) (entry, error) {
 		return entry{}, err
 	}
 
-	// A longer line is no entry.
+	// One byte more than the longest entry is read, so that parseEntry refuses a longer line.
 	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1))
 	_ = f.Close()
 	if err != nil {

@@ -52,6 +52,8 @@ func newServer(ctx context.Context, d *disk, bucket storage.Bucket, cfg settings
 		patience: newTimeBudget(cfg.patience),
 		warn:     s.warn,
 	}
+
+	// A call of leave ends the use of the bucket.
 	s.remote.ctx, s.remote.leave = context.WithCancel(ctx)
 	s.uploads = newUploads(s.remote, cfg.uploads)
 	return s

@@ -53,6 +53,7 @@ func (u *uploads) enqueue(e entry) {
 		u.remote.stats.dropped.Add(1)
 		return
 	}
+
 	u.queue = append(u.queue, e)
 	if u.running < u.limit {
 		u.running++

@@ -23,6 +23,7 @@ func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage
 			yield(storage.ListEntry{}, err)
 			return
 		}
+
 		e := expansion{ctx: ctx, bucket: b, yield: yield}
 		e.walk("", strings.Split(pattern, "/"))
 	}
@@ -79,6 +80,7 @@ func (e *expansion) visit(entry storage.ListEntry, rest []string) bool {
 		// Nothing is below an object.
 		return true
 	}
+
 	// A pattern with a slash at its end matches only folders.
 	endsInSlash := len(rest) == 1 && rest[0] == ""
 	if endsInSlash {
