@@ -91,7 +91,8 @@ func hasFractionalID(data []byte) bool {
 	return err != nil || n != math.Trunc(n) || math.Abs(n) > maxInteger
 }
 
-// hasManyParts reports whether data has more commas and brackets outside of strings than a message needs.
+// hasManyParts reports whether data has more commas and brackets outside of strings than a message needs. To decode so
+// many values would need much memory.
 func hasManyParts(data []byte) bool {
 	parts := 0
 	inString := false
@@ -101,7 +102,7 @@ func hasManyParts(data []byte) bool {
 		case c == '"':
 			inString = !inString
 		case inString && c == '\\':
-			i++
+			i++ // skip the escaped character
 		case !inString && (c == ',' || c == '{' || c == '['):
 			parts++
 		}
