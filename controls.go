@@ -17,6 +17,7 @@ func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
 		if tags == nil {
+			// In controls, a nil map means that the option is not given.
 			w.controls.Tags = map[string]string{}
 		}
 		if rule := metadata.CheckTags(tags); rule != "" {

@@ -117,14 +117,14 @@ func NewCopySource(c Core, key string) CopySource { return CopySource{core: c, k
 // Key returns the whole key of the object.
 func (s CopySource) Key() string { return s.key }
 
-// Download opens the source for reading.
+// Download opens the source for reading. It fails with InvalidArgument for the zero CopySource.
 func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, error) {
 	if s.core != nil {
 		return s.core.Download(ctx, s.key, o)
 	}
 	if s.other != nil {
 		return s.other.Download(ctx, s.key, downloadOption(func(r *DownloadOptions) {
-			*r = *o
+			*r = *o // one option that sets all of them
 		}))
 	}
 	return nil, invalid("source", "must be made by NewCopySource")

@@ -194,7 +194,8 @@ func (b *copyBody) Read(p []byte) (n int, err error) {
 	return n, b.err
 }
 
-// changed reports whether the source was changed or removed after it was opened.
+// changed reports whether the source was changed or removed after it was opened, by the error of its
+// last Read.
 func (b *copyBody) changed() bool {
 	if b.err == nil || b.err == io.EOF {
 		return false

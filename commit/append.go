@@ -207,7 +207,8 @@ func (l *Log) writerOf(ctx context.Context, number int64) (stored bool, id strin
 
 // confirm checks an entry that was just stored, and fails with OutcomeUnknown if the entry may have
 // been trimmed meanwhile. That can happen if this writer was paused before its write, while others
-// stored the same number and trimmed the log twice.
+// stored the same number and trimmed the log twice. id is the id of the entry, or "" if that
+// is not known.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	if err != nil {

@@ -210,7 +210,7 @@ func (b *batch) run(ctx, startCtx context.Context, src io.Reader) error {
 	return nil
 }
 
-// reportInvalid reports a line that could not be split into words, for the reason that err tells.
+// reportInvalid reports a line of the file that could not be split into words, with the error err.
 func (b *batch) reportInvalid(number int, text string, err error) {
 	output := &lineOutput{batch: b}
 	defer output.end()
@@ -218,7 +218,7 @@ func (b *batch) reportInvalid(number int, text string, err error) {
 	var stderr bytes.Buffer
 	printer := &program.Program{Around: program.Environment{Err: &stderr}, Global: b.program.Global}
 	printer.PrintError(err)
-	b.report(number, text, program.ExitUsage, output, stderr.String(), 0)
+	b.report(number, text, program.ExitUsage, output, stderr.String(), 0) // no command ran, so it took no time
 }
 
 // runLine runs one line of the file as a command and reports the result.
@@ -231,6 +231,7 @@ func (b *batch) runLine(ctx context.Context, number int, text string, words []st
 	output := &lineOutput{batch: b}
 	defer output.end()
 	var stderr bytes.Buffer
+	// Lines run in parallel, so they cannot read standard input.
 	env := program.Environment{In: failingInput{}, Out: output, Err: &stderr, Lookup: b.program.Around.Lookup}
 
 	start := time.Now()

@@ -11,8 +11,10 @@ import (
 func InFolder(dst Location, name string) (Location, error) {
 	switch {
 	case name == "":
+		// Only standard input has no name.
 		return dst, argument.Invalid("destination of standard input must have a file name or key", "")
 	case dst.Kind == InBucket:
+		// The key of a folder ends in a slash, or is "" for the whole bucket.
 		dst.Key += name
 	case !filepath.IsLocal(name) || filepath.Base(name) != name:
 		return dst, argument.Invalid("source must have a name that is valid for a file on this system",

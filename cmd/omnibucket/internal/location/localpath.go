@@ -75,12 +75,13 @@ func splitWildcards(path string) (dir, key string) {
 	return filepath.FromSlash(dir), strings.Join(elements[i:], "/")
 }
 
-// InDirectory returns the location of a key, with a directory as the bucket.
+// InDirectory returns the location of a key in the directory dir, which then counts as a bucket.
 func (l Location) InDirectory(dir, key string) (Location, error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
 		return l, err
 	}
+	// The path of a URL begins with a slash, also on Windows, where absolute begins with a drive.
 	u := url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/")}
 	return Location{
 		Kind:        InBucket,

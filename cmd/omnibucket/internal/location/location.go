@@ -82,8 +82,9 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	return Location{}, unknownNameError(text, name)
 }
 
-// unknownNameError returns the error for an argument of the form name:key whose name is that of no location.
+// unknownNameError returns the error for an argument of the form name:key if no location has that name.
 func unknownNameError(text, name string) error {
+	// An argument such as s3:/photos is probably an address that lacks a slash.
 	if schemeForm.MatchString(text) {
 		return argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	}
@@ -180,7 +181,7 @@ func ParseAddress(text string) (Location, error) {
 	return l, nil
 }
 
-// setKey sets the key of an address, in which it is escaped, and what depends on the key.
+// setKey sets the key of an address, without its percent-encoding, and the fields about wildcards in the key.
 func (l *Location) setKey(escaped string) error {
 	key, err := url.PathUnescape(escaped)
 	if err != nil {

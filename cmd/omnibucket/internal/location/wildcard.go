@@ -17,7 +17,7 @@ func PatternOf(key string, escaped bool) string {
 	for i := 0; i < len(key); i++ {
 		if c, ok := escapedByte(key[i:]); ok && escaped {
 			writeLiteral(&b, c)
-			i += len("%2A") - 1
+			i += len("%2A") - 1 // the loop itself adds 1
 			continue
 		}
 		// These characters are literal in a key, but not in a pattern.

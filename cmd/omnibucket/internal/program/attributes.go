@@ -18,7 +18,7 @@ type Attributes struct {
 	public, ifAbsent                                                  bool
 }
 
-// Register adds the flags to a command.
+// Register adds the flags for attributes of an uploaded object, such as --content-type, to a command.
 func (a *Attributes) Register(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.contentType, "content-type", "", "content `type` (default: derived from the key or the content)")

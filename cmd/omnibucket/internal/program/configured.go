@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// ConfigFile returns the path of the configuration file: the value of --config, of the environment
-// variable, or the default of the system, which is "" without HOME. The current directory is never
-// searched, because another user may own a file there.
+// ConfigFile returns the path of the configuration file: the value of --config or of the environment
+// variable, or else the default of the system, which is "" if the user has no home directory. The
+// current directory is never searched, because another user may own a file there.
 func (p *Program) ConfigFile() string {
 	if p.Global.config != "" {
 		return p.Global.config
@@ -111,9 +111,11 @@ func (s *Stores) AddressOf(name string) string {
 // LookupLocation returns the address of the location that has this environment variable: the value of
 // the variable or, if it is not set, the address in the configuration file.
 func (s *Stores) LookupLocation(variable string) (address string, set bool) {
+	// These variables configure the program itself, so no location has them.
 	if variable == locations.PathVariable || strings.HasPrefix(variable, locations.FlagPrefix) {
 		return "", false
 	}
+
 	address, set = s.Lookup(variable)
 	if set {
 		return address, true

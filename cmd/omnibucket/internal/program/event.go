@@ -87,8 +87,9 @@ func (p *Program) CountDone(text string) {
 	p.done.text = text
 }
 
-// SummarizeDone prints on standard error what the command did to its only argument, or how many files
-// it has done. It prints nothing if the events were printed, or for a line of "omnibucket run".
+// SummarizeDone prints a summary of the command on standard error: what it did to its only argument or,
+// for several arguments, a number of files with a verb such as "deleted". It prints nothing if the
+// events were printed, or for a line of "omnibucket run".
 func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	p.printing.Lock()
 	done := p.done

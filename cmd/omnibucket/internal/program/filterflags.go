@@ -80,11 +80,12 @@ func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, fold
 	return &flags, nil
 }
 
-// countsFromNow reports whether --older or --newer is a duration.
+// countsFromNow reports whether --older or --newer is a duration, and not a date.
 func (f *FilterFlags) countsFromNow() bool {
 	now := time.Now()
 	later := now.Add(time.Hour)
 	for _, value := range []string{f.older, f.newer} {
+		// Only a duration results in another time if it counts from an hour later.
 		// Options reports the error of an invalid value. The zero times are equal.
 		fromNow, _ := argument.ParseTime("", value, now)
 		fromLater, _ := argument.ParseTime("", value, later)

@@ -110,7 +110,8 @@ func (p *Program) Prepare(c *cobra.Command) error {
 	return err
 }
 
-// applySettings sets the flags that were not given to their settings, and returns the first error.
+// applySettings sets each global flag that was not given to its value in the environment or the
+// configuration file. It returns the first error.
 func (p *Program) applySettings(c *cobra.Command) error {
 	var firstErr error
 	Settings(c.Root(), func(flag *pflag.Flag) {

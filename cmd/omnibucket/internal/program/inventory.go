@@ -43,7 +43,8 @@ func (s *Stores) OpenInventory(ctx context.Context, text string, bucket storage.
 	return transfer.OpenInventory(ctx, bucket, reports, l.Key, nil)
 }
 
-// InventoryOption returns the inventory as options of a job.
+// InventoryOption returns the option with which a job reads an inventory in place of listing the bucket.
+// text is the location of the inventory's manifest. If text is "", there is no option.
 func (s *Stores) InventoryOption(ctx context.Context, text string, bucket storage.ReadWriter) ([]transfer.Option, error) {
 	inventory, err := s.OpenInventory(ctx, text, bucket)
 	if err != nil {

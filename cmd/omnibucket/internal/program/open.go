@@ -34,7 +34,8 @@ type bucketKey struct {
 	requests       bool
 }
 
-// bucketKey returns the key of an open bucket, which has all that determines how the bucket is opened.
+// bucketKey returns the key under which an open bucket is kept for reuse. The key has all that
+// determines how the bucket of l is opened.
 func (s *Stores) bucketKey(l location.Location) bucketKey {
 	return bucketKey{
 		address:  l.Address(),
@@ -99,8 +100,8 @@ func (s *Stores) openNew(
 	return bucket, nil
 }
 
-// checkMemory refuses a store in memory if the process ends after this command, because its objects
-// would be lost.
+// checkMemory refuses the scheme "mem", a store in memory, if the process ends after this command,
+// because the objects would be lost.
 func (s *Stores) checkMemory(scheme string) error {
 	if scheme != "mem" || !s.isTemporary {
 		return nil

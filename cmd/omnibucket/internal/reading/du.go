@@ -133,6 +133,7 @@ func (u *folderUsages) add(e storage.ListEntry) {
 	for level := 0; ; level++ {
 		sum := u.byKey[folder]
 		u.byKey[folder] = usage{Key: folder, Bytes: sum.Bytes + e.Size, Objects: sum.Objects + 1}
+
 		name, _, hasSubfolder := strings.Cut(e.Key[len(folder):], "/")
 		if !hasSubfolder || level == u.depth {
 			break

@@ -59,6 +59,7 @@ func printBuckets(ctx context.Context, p *program.Program, f *lsFlags, service s
 			return err
 		}
 		count++
+		// Without --limit, limitCount is 0, which no count equals here.
 		if count == f.limitCount {
 			break
 		}

@@ -265,6 +265,7 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		if info == nil {
 			return err
 		}
+		// If the credentials may read only some settings, there is an error beside them.
 		if err != nil {
 			p.Note("omnibucket: not all settings may be read: %s", console.Printable(err.Error()))
 		}

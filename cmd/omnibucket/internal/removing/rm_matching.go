@@ -68,7 +68,8 @@ func rmMatching(
 	return location.NoMatch(l, "object")
 }
 
-// rmFolders removes everything in the folders that match.
+// rmFolders removes everything in the folders that match the wildcards of l and that filter selects.
+// The patterns of the filter are relative to the folder top.
 func rmFolders(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	l location.Location, top string,

@@ -41,14 +41,14 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
 	return c
 }
 
-// undelete makes the newest versions of removed objects current again.
+// undelete makes the newest versions of removed objects current again, below the location text.
 func undelete(
 	ctx context.Context, p *program.Program, filter *program.FilterFlags, literal bool, text string,
 ) error {
 	job := versionsJob{
 		filter:      filter,
 		literal:     literal,
-		substitutes: storage.SoftDelete,
+		substitutes: storage.SoftDelete, // a bucket without versions may keep removed objects
 		run: func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 			return transfer.Undelete(ctx, b, opts...)
 		},

@@ -222,8 +222,10 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 
+	// Only the whole bucket has settings.
 	l.Prefix = ""
 	l.Key = ""
+
 	// The page needs none of these settings, so an error does not matter.
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		settings, err := s.BucketInfo(ctx, bucket)
