@@ -240,7 +240,8 @@ type (
 	}
 )
 
-// TailPart returns Tail as a part of an upload.
+// TailPart returns the request that sends r.Tail, the bytes of Append, as the part with the number of a
+// multipart upload. upload is the store's id of that upload.
 func (r *ComposeRequest) TailPart(upload string, number int) *PartRequest {
 	return &PartRequest{
 		Key:    r.Key,

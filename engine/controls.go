@@ -140,6 +140,7 @@ func (b bucket) SetRetention(
 ) error {
 	var argErr *storage.Error
 	if retention != (storage.Retention{}) {
+		// Every provider can store whole seconds.
 		retention.Until = metadata.RoundUpTime(retention.Until)
 		if rule := metadata.CheckRetention(string(retention.Mode), retention.Until, time.Now()); rule != "" {
 			argErr = invalid("retention", rule)

@@ -184,7 +184,8 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 
 	// A copy within one bucket must not replace an object with an older revision from a cache, which
-	// does not answer auxiliary requests.
+	// does not answer auxiliary requests. But in such a request, a driver would ignore native options
+	// that do not fit, so a request with native options is none.
 	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
 	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
 
@@ -225,6 +226,8 @@ func (c *copyOp) keepsTags(mayHaveTags bool) bool {
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
 	req := d.sourceRequest()
+
+	// The driver then reads no cache, and omits tags that a service of the store has set.
 	req.Auxiliary = true
 	tags, e := readTags(d.ctx, &d.op, req)
 	if e == nil {

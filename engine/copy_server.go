@@ -118,6 +118,7 @@ func (c *copyOp) copyProperties(req *driver.CopyRequest, source *storage.Attrs) 
 	c.replaceProperties(&req.Properties)
 	dst.dropProperties(&req.Properties)
 	if !dst.has(storage.ContentProperties) {
+		// In such a store, the content type follows from the key's extension.
 		req.ContentType = contentType("", c.op.key, nil)
 	}
 }
@@ -245,7 +246,7 @@ func replaceOnServer(
 }
 
 // writeOnServer writes an object by call, a copy inside the provider. If the response is lost, it
-// finds out whether the write took effect.
+// finds out whether the store has the object that want describes.
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {

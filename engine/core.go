@@ -129,6 +129,8 @@ func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 // checkOptions returns Unsupported if an option asks for versions, locks or soft delete that the store
 // cannot provide.
 func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
+	// A driver with an Enable function can turn the feature on. A cloud has no such function, and must
+	// have the feature itself.
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		if e := c.need(storage.ObjectLock, "WithObjectLock"); e != nil {
 			return e
@@ -188,6 +190,7 @@ func (b bucket) Close() error { return b.engine.close() }
 func (c *engine) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
+		// A service has a list of its open buckets. Remove this one from it.
 		if c.forget != nil {
 			c.forget()
 		}
@@ -223,8 +226,8 @@ func (c *engine) taggedRevision(revision string) string {
 	return c.tag + revision
 }
 
-// bareRevision returns the revision as the driver knows it, or InvalidArgument if the revision cannot
-// be one of this store.
+// bareRevision returns a revision of the user as the driver knows it, mostly without its tag, such as
+// "s3:". It returns InvalidArgument if the revision cannot be one of this store.
 func (c *engine) bareRevision(revision string) (string, *storage.Error) {
 	bare, isOurs := strings.CutPrefix(revision, c.tag)
 	if !isOurs || !isRevision(bare) {

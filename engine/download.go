@@ -290,8 +290,8 @@ func (d *download) finish() error {
 	return io.EOF
 }
 
-// failure returns the error with which every Read fails from now on, because the download has failed
-// or was closed, or nil.
+// failure returns the error that every later Read returns, or nil unless the download has failed or
+// was closed.
 func (d *download) failure() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

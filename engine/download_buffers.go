@@ -14,12 +14,14 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 		return 0, errClosed
 	}
 	if first.remaining.Load() == 0 {
+		// The bytes of the first connection were delivered. The other sections follow.
 		return f.buffers.read(p)
 	}
 
 	n, e := first.read(p)
 	if first.remaining.Load() == 0 {
 		first.drop()
+		// The next section may be waiting until this one has ended.
 		close(first.fetched.done)
 	}
 	return n, e
@@ -32,9 +34,13 @@ func (f *fetch) runBuffered() bool {
 	if f.d.ended {
 		return false
 	}
+
+	// The Limit permits no more sections than the queue holds, so sending to the queue never blocks.
 	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Max())}
 	f.sink = b
 	f.buffers = b
+
+	// The first section is read by the first connection, and not by the fetch.
 	f.last = f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)

@@ -67,7 +67,8 @@ type sink interface {
 }
 
 // newFetch returns a fetch of the bytes of d from the offset start on, in sections of size bytes. If
-// size is 0, the first sections are small and later ones are larger.
+// size is 0, the first sections are small and later ones are larger. limit bounds how many sections
+// are read at the same time.
 func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
@@ -80,6 +81,7 @@ func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch
 		limit:   limit,
 	}
 	f.ctx, f.cancel = context.WithCancel(d.ctx)
+	// From now on, the first connection reads only the section before start.
 	d.first.fetched = newFetched()
 	return f
 }
@@ -99,8 +101,8 @@ func (d *download) fixedFetch() *fetch {
 // ceilDiv returns a divided by b, rounded up.
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// readProbed reads from the first connection and measures it, and prepares more connections if it is
-// slow and many bytes remain.
+// readProbed reads from the first connection and measures its rate in bytes per second. If the
+// connection is slow and many bytes remain, readProbed prepares more connections.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	start := time.Now()
 	n, e := d.first.read(p)
@@ -165,7 +167,7 @@ func (d *download) reserveSections() int {
 // with the offset: the throughput is measured after each, so small ones soon show how many may run
 // at the same time.
 func (f *fetch) length(offset int64) int64 {
-	const unit = 1 << 20
+	const unit = 1 << 20 // bytes
 	length := f.size
 	if length == 0 {
 		// A share of the bytes before offset, in whole units, and at least one unit.

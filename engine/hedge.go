@@ -91,7 +91,8 @@ func (l *latencies) add(took time.Duration) {
 }
 
 // hedgedGet calls the driver's Get, and calls it a second time if the first response is late and the
-// bucket hedges its reads. The caller must then end ctx when it closes the body.
+// bucket hedges its reads. The caller must end ctx when it closes the body, because a hedged request
+// lasts as long as ctx.
 func (o *operation) hedgedGet(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	driver := o.engine.driver
 	hedger := o.engine.hedger

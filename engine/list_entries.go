@@ -27,6 +27,7 @@ func iterate[E any](
 		e = each(ctx, yield)
 	}
 	if e == errStopped {
+		// The caller has left the loop, which is no error.
 		e = nil
 	}
 	if err := o.end(e); err != nil {
@@ -109,7 +110,8 @@ func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	return i == 0
 }
 
-// prefetch starts to fetch the page of token, with at most limit entries, in a goroutine.
+// prefetch starts to fetch the page that token names, with at most limit entries, in a goroutine. The
+// method next waits for it.
 func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePrefetch {
 	n := &pagePrefetch{}
 	ctx, n.cancel = context.WithCancel(ctx)

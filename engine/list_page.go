@@ -100,7 +100,7 @@ func (l *listOp) restart(token string, size int) {
 }
 
 // isComplete reports whether a page has enough entries for the caller: at least one, or size entries
-// if some of the driver's page were dropped.
+// if the driver's pages also have entries that the caller did not ask for.
 func (l *listOp) isComplete(page *storage.Page, size int) bool {
 	if len(page.Entries) == 0 {
 		return false

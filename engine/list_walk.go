@@ -33,7 +33,7 @@ type visit func(storage.ListEntry) *storage.Error
 // visitDerived visits the requested entries in byte order, from the start of the prefix, whatever
 // order the store lists in.
 func (l *listOp) visitDerived(ctx context.Context, fn visit) *storage.Error {
-	deep := l.req.Delimiter != folderDelimiter
+	deep := l.req.Delimiter != folderDelimiter // whether to visit the objects in subfolders, too
 	if l.mustRollUp() {
 		fn = l.rollingUp(fn)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Complete makes the object from the parts. It may be called again after a failure.
 func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
-	const callIDBytes = metadata.WriteIDLength / 2 // two digits each
+	const callIDBytes = metadata.WriteIDLength / 2 // each byte makes two digits of the id
 	c := &completion{
 		upload: u,
 		call:   hexid.New(callIDBytes),

@@ -89,7 +89,8 @@ func (c *engine) identity() string {
 	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
 }
 
-// fingerprintsOf returns a hash of the native options that have a fingerprint, or "" if none has one.
+// fingerprintsOf returns a hash of the fingerprints of native options, which identify options with
+// secrets without revealing them. It returns "" if no option has a fingerprint.
 func fingerprintsOf(natives []any) string {
 	var texts []string
 	for _, native := range natives {
@@ -113,6 +114,7 @@ func (b bucket) ContinueUpload(
 		u.token = token
 		return u.restore(o, opts)
 	}
+	// The key is "" here, because it is in the token.
 	return continueUpload(ctx, b.engine, "ContinueUpload", "", open)
 }
 

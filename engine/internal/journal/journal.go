@@ -303,6 +303,7 @@ func (j *Journal) write(line any) error {
 // that another client has written the object.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
+		// The upload has no journal.
 		return false, nil
 	}
 	before = j.completing

@@ -21,6 +21,7 @@ type Body struct {
 
 // One returns a Body that reads and closes the object, and then reads tail.
 func One(object io.ReadCloser, tail []byte) *Body {
+	// The object is open already, so the first one to open, number 0, is tail.
 	openTail := func(i int) (io.ReadCloser, error) {
 		if i > 0 {
 			return nil, io.EOF

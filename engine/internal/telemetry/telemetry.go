@@ -215,7 +215,8 @@ func (r *Reporter) End(c *Call, name string, o Outcome) {
 	}
 }
 
-// end ends the span, after adding the outcome if the span is recorded.
+// end ends the span of the call, after adding the outcome if the span is recorded. A failure that
+// programs expect, such as a missing object, does not mark the span as failed.
 func (c *Call) end(o *Outcome) {
 	defer c.span.End()
 	if !c.span.IsRecording() {
