@@ -87,6 +87,7 @@ func (f Features) String() string {
 			continue
 		}
 		if name == "" {
+			// This bit stands for no feature.
 			name = fmt.Sprintf("%#x", uint64(bit))
 		}
 		names = append(names, name)

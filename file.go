@@ -81,7 +81,8 @@ func (r *DownloadOptions) readsCurrent() bool {
 	return isWhole && r.Version == "" && r.Condition == Condition{}
 }
 
-// failure returns err as an error of DownloadFile, with a hint if it is an error of the file.
+// failure returns err as an error of DownloadFile. An error of another type than *Error is one of the
+// file, and gets a hint.
 func (d *fileDownload) failure(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err

@@ -10,7 +10,8 @@ import (
 
 // startRecord begins to record which bytes are written to the temporary file part, so that a later
 // call can continue the download. It returns false if that is not possible, or not worthwhile for a
-// small object. anyAttrs is an *Attrs.
+// small object. anyAttrs is an *Attrs, a type that package serving cannot import for the variable
+// that holds this function. If sync is true, the record survives a power failure.
 func startRecord(part *partfile.File, source string, anyAttrs any, sync bool) bool {
 	attrs := anyAttrs.(*Attrs)
 	if source == "" || attrs.Revision == "" || attrs.Size < partfile.Least {

@@ -128,7 +128,7 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 	return infoOf(path.Base(name), attrs), nil
 }
 
-// ReadFile reads an object into memory.
+// ReadFile reads an object into memory. It fails if name is a directory.
 func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 	isDir, err := f.isDir(name)
 	if err != nil {
@@ -146,6 +146,7 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 
 // ReadDir returns the entries of a directory, sorted by name.
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
+	// If the whole name is as long as a key may be, nothing can be below it.
 	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < objectkey.MaxBytes {
 		entries, err := f.entries(name)
 		if err != nil {
@@ -170,6 +171,8 @@ func (f *fileSystem) checkEmptyDir(name string) error {
 	if err != nil {
 		return err
 	}
+
+	// The name may be that of an object. If it is nothing, Attrs fails with ObjectNotFound.
 	_, err = f.b.Attrs(f.ctx, f.root+name)
 	if isEmptyDir(err) {
 		return nil

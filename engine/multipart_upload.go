@@ -216,8 +216,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	return parts, nil
 }
 
-// addChecksums sets the checksums of listed parts that the store has not returned, if this value has
-// sent the parts.
+// addChecksums sets the checksums of listed parts for which the store has returned none, if u itself
+// has sent the same parts.
 func (u *multipartUpload) addChecksums(parts []driver.Part) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -292,8 +292,8 @@ func (o *operation) retryDelay(
 	return delay, body == nil || body.rewind()
 }
 
-// bodyFailure returns why a request could not read its body, which may be nil, or nil if it could. If
-// ctx has ended, that is the reason.
+// bodyFailure returns the error with which reading the body of a request failed, or nil. If ctx has
+// ended, the error is that of ctx. body is nil if the request has none.
 func bodyFailure(ctx context.Context, body replayable) *storage.Error {
 	if body == nil {
 		return nil
@@ -329,7 +329,7 @@ func (o *operation) endAttempt(e *storage.Error) {
 
 // waitError returns the error of an operation that was waiting when ctx ended. e is the error of the
 // last attempt, or nil if the operation waited before its first attempt, because the store throttles
-// the bucket.
+// the bucket. unknown is true if an earlier attempt may have taken effect.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
 	// Tell the caller why the operation had to wait.
 	reason := o.engine.retry.pace.Refusal()
@@ -384,6 +384,9 @@ type retrier struct {
 // a default.
 func newRetrier(opts storage.RetryPolicy, desc *driver.Description) *retrier {
 	policy := running.NewPolicy(opts.Attempts, opts.MaxDelay, opts.MaxWait)
+
+	// Without retries, the pace delays no request. A local store is not expected to throttle, so its
+	// successes are not counted in advance.
 	r := &retrier{
 		policy: policy,
 		stall:  opts.Stall,

@@ -27,6 +27,7 @@ func (b bucket) SignedUploadURL(
 ) (*storage.SignedURL, error) {
 	s := &signOp{opts: opts}
 	e := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
+	// MaxSize is -1 without the option WithSize.
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
 	}
@@ -101,6 +102,7 @@ func (s *signOp) keepStable() *storage.Error {
 		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return e
 	}
+	// Term fails if StableFor plus the TTL is too long. The time does not matter for that.
 	if _, _, err := s.opts.Term(time.Time{}); err != nil {
 		return ownError(err)
 	}
@@ -132,6 +134,7 @@ func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storag
 	if e := s.openUpload(c, name, key, http.MethodPost); e != nil {
 		return e
 	}
+	// MaxSize is -1 without the option WithSize.
 	if s.req.MaxSize >= 0 {
 		return invalid("WithSize", "does not fit a form, which has bounds of its own")
 	}
@@ -269,7 +272,7 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 func (b bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
 	e := o.preparePublic(b.engine, key)
-	_, e = o.callHooks(context.Background(), e)
+	_, e = o.callHooks(context.Background(), e) // PublicURL has no context, because it makes no request
 	if err := o.end(e); err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ func openBucket(
 	if err != nil {
 		return nil, err
 	}
-	c := newEngine(d, opts, false)
+	c := newEngine(d, opts, false) // false: only a Service may know that the bucket keeps versions
 	if c.optionError != nil {
 		_ = d.Close()
 		return nil, c.optionError

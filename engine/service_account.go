@@ -175,8 +175,8 @@ func (s *service) recordVersioning(name string, keepsVersions bool) {
 	}
 }
 
-// info runs an operation that returns the settings of a bucket, as askBucket does, and adds the
-// provider to them.
+// info runs the operation op on the bucket with the name, by calling do, and adds the provider to the
+// settings of the bucket that do returns. If argErr is not nil, info returns it and does not call do.
 func (s *service) info(
 	ctx context.Context, op, name string, argErr *storage.Error,
 	do func(ctx context.Context) (*storage.BucketInfo, error),
@@ -251,6 +251,7 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 		return s.driver.DeleteBucket(ctx, name)
 	})
 	if err == nil {
+		// A later bucket with this name need not keep versions.
 		s.recordVersioning(name, false)
 	}
 	return err

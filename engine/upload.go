@@ -201,11 +201,12 @@ func (c *engine) checkSize(size int64) *storage.Error {
 // store stores the body, and returns the object's attributes as the user sees them.
 func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	req := &w.req
-	w.metadata = req.Metadata
+	w.metadata = req.Metadata // before reserved keys are added
 	w.progress = progress.New(w.transfer.Progress, w.src.size)
 
 	sniff := w.src.sniff
 	if !w.op.engine.has(storage.ContentProperties) {
+		// In such a store, the content type follows from the key's extension.
 		sniff = nil
 	}
 	req.ContentType = contentType(req.ContentType, w.op.key, sniff)
@@ -218,6 +219,7 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody stores the body by one Put or in parts.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	// By its id, a write with a condition is recognized even if its response is lost.
 	needsWriteID := w.req.Condition != (storage.Condition{}) || w.callerWriteID() != ""
 	if needsWriteID && w.writeID == "" {
 		w.writeID = w.op.engine.newWriteID(w.callerWriteID())
@@ -386,6 +388,8 @@ func (w *write) putSection(
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	req := &w.req
 	content := w.newStreamBody(first, w.op.engine.desc.MaxPutSize, req.CRC32C)
+
+	// The checksum is only known when the body has been read, which then sets it in req.
 	content.sum = &req.CRC32C
 	req.CRC32C = storage.CRC32C{}
 	req.Size = -1
@@ -394,7 +398,8 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 }
 
 // newStreamBody returns a body that can only be read once. It has the bytes of first, which were
-// already read from the source, and then the rest of the source.
+// already read from the source, and then the rest of the source. Reading fails if the body has more
+// than limit bytes, unless limit is 0, or does not have the checksum want, if that is known.
 func (w *write) newStreamBody(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
 		from:     io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),

@@ -198,6 +198,7 @@ func (w *write) defaultPart(preferred int64) int64 {
 		// Larger parts need no memory, because they are read in place.
 		return min(max(preferred, w.inPlacePartSize()), maxInPlacePart)
 	}
+	// Equal parts cannot grow later, so those of a stream of unknown length are large from the beginning.
 	if w.op.engine.has(driver.EqualParts) && w.src.size < 0 {
 		return equalPartSize
 	}

@@ -98,7 +98,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// beginWhileReading begins the upload in a goroutine. If that fails, the upload fails.
+// beginWhileReading begins the upload in a goroutine, so that the caller can read the stream meanwhile.
+// If the beginning fails, the upload fails.
 func (m *multipart) beginWhileReading(ctx context.Context) {
 	begin := func() {
 		if e := m.begin(ctx); e != nil {
@@ -133,6 +134,7 @@ func (m *multipart) checkStream(number int, total int64, isLast bool) *storage.E
 // fillNext waits until there is memory for the part with the number, and then fills it as fillPart
 // does.
 func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
+	// Each part that was sent frees its memory.
 	for m.held >= m.plan.inMemory(number) {
 		select {
 		case <-m.freed:

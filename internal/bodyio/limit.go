@@ -27,7 +27,8 @@ func LimitReader(body io.Reader, limit int64, tooLarge error) io.Reader {
 	return &LimitedReader{Body: body, Left: limit, TooLarge: tooLarge}
 }
 
-// Ask calls More once, and adds the result to Left.
+// Ask calls More, unless it is nil, and adds the bytes that More permits to Left. After a success, it
+// does not call More again.
 func (r *LimitedReader) Ask() error {
 	if r.More == nil {
 		return nil

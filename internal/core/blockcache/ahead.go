@@ -130,7 +130,7 @@ func (s *scans) lengthOf(n int) int64 {
 	if n > s.count {
 		return 0
 	}
-	sc := &s.latest[(s.count-n)%len(s.latest)]
+	sc := &s.latest[(s.count-n)%len(s.latest)] // latest is a ring
 	if sc.reads < 2 {
 		return 0
 	}

@@ -249,6 +249,7 @@ func (c *Cache) use(b *block) {
 	}
 	if ahead := b.ahead; ahead > 0 {
 		b.ahead = 0
+		// No ReadAt waits for these blocks, so needed is 0. The end of the scan is not known here.
 		c.fetchRun(c.reserveAhead(b.next, ahead, false), 0, 0)
 	}
 }
@@ -355,7 +356,8 @@ func (f *runFetch) download() error {
 	})
 }
 
-// settle ends the fetching of a block, which stays in memory if err is nil, and is dropped otherwise.
+// settle ends the fetching of a block, and lets the ReadAts that wait for the block continue. The block
+// stays in memory if err is nil, and is dropped otherwise.
 func (c *Cache) settle(b *block, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()

@@ -29,6 +29,7 @@ func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false
 	}
+	// Each of these errors stands for a Code.
 	switch target {
 	case fs.ErrNotExist,
 		fs.ErrExist,

@@ -35,6 +35,8 @@ func (p *chunkPool) get() []byte {
 	chunk := p.free[last]
 	p.free[last] = nil
 	p.free = p.free[:last]
+
+	// The smallest number of free chunks shows how many of them no transfer needs (see trim).
 	p.unused = min(p.unused, last)
 	return chunk
 }

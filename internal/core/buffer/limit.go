@@ -136,6 +136,7 @@ func (m *Limit) abandon(w *waiter) {
 		}
 	}
 
+	// The request is no longer in the queue, so its memory was granted.
 	m.used -= w.granted
 	m.grantWaiting()
 }
@@ -196,6 +197,7 @@ func (m *Limit) AddInFlight(buffers int) {
 	m.epoch++
 	m.inFlight += buffers
 	if m.inFlight > 0 {
+		// Memory will become free, so no request needs to exceed the limit.
 		m.stalled = false
 		m.favored = nil
 	}
