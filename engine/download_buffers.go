@@ -84,7 +84,7 @@ func (b *bufferSink) add(s *section) error {
 		close(s.fetched.done)
 		return err
 	}
-	o.engine.bufferLimit.AddInFlight(1)
+	o.engine.bufferLimit.AddInFlight(1) // until end is called
 	return nil
 }
 

@@ -234,7 +234,8 @@ func (s *folderSorter) least() *storage.ListEntry {
 	return &s.held[len(s.held)-1]
 }
 
-// releaseBefore visits the held prefixes that come before key in byte order.
+// releaseBefore visits the prefixes that add has held back, as far as they come before key in byte
+// order.
 func (s *folderSorter) releaseBefore(key string) *storage.Error {
 	for {
 		least := s.least()

@@ -65,6 +65,7 @@ func mismatch(want, got storage.CRC32C) *storage.Error {
 func addHint(e *storage.Error) {
 	switch {
 	case e.Hint != "":
+		// The error keeps its own hint.
 	case e.Code == storage.PreconditionFailed && state(e).Absent:
 		e.Hint = "the key exists already"
 	case e.Code == storage.BucketExists && e.Unknown:

@@ -116,6 +116,7 @@ func otherFlagHint(c *cobra.Command, name string) string {
 		}
 		return "use " + hint
 	}
+	// This hint names the flag --public.
 	if hint == accessList && c.Flag("public") == nil {
 		return ""
 	}

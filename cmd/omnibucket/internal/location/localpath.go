@@ -36,8 +36,8 @@ func (l Location) AsBucket() (Location, error) {
 	return loc, err
 }
 
-// AsEntry returns the location of a path whose bucket is its parent directory. If the path is a
-// directory, the location is a folder in that bucket.
+// AsEntry returns the location of a local path in its parent directory, which then counts as the
+// bucket. If the path is a directory, the location is a folder in that bucket.
 func (l Location) AsEntry() (Location, error) {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {

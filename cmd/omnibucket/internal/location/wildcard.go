@@ -83,9 +83,10 @@ func LiteralStart(pattern string) (text string, isWhole bool) {
 }
 
 // SplitPattern splits a pattern into the folder before its first wildcard, without escapes, and the
-// rest.
+// rest: "logs/2026/*.gz" becomes "logs/2026/" and "*.gz".
 func SplitPattern(pattern string) (folder, rest string) {
 	segments := strings.Split(pattern, "/")
+	// The last segment is never a folder.
 	for len(segments) > 1 && !isPattern(segments[0]) {
 		text, _ := LiteralStart(segments[0])
 		folder += text + "/"
@@ -100,7 +101,7 @@ func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")
 	}
-	below := strings.TrimSuffix(pattern, "/") + "/**/*"
+	below := strings.TrimSuffix(pattern, "/") + "/**/*" // all keys at any depth below the folder
 	return func(key string) bool {
 		if doublestar.MatchUnvalidated(pattern, key) {
 			return true

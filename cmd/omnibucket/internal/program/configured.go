@@ -94,8 +94,8 @@ func (p *Program) checkSettings(path string) error {
 	return nil
 }
 
-// AddressOf returns the address of a configured location, from the environment if that has one. An
-// address that seems to hold a secret becomes "…".
+// AddressOf returns the address of a location: that in its environment variable or, if the variable is
+// not set, that in the configuration file. An address that seems to hold a secret becomes "…".
 func (s *Stores) AddressOf(name string) string {
 	cfg := locations.Config{
 		Locations: map[string]locations.Location{name: s.Config.Locations[name]},

@@ -91,6 +91,8 @@ func (p *Program) printUsageError(err error, usage string) {
 		_, _ = fmt.Fprintln(p.Around.Err, usage)
 		return
 	}
+
+	// In JSON, the usage is the hint. An error of the program itself may have another hint.
 	var e *storage.Error
 	if !errors.As(err, &e) {
 		err = &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: usage}

@@ -172,6 +172,8 @@ func (p *Program) CheckGlobals(c *cobra.Command) error {
 	if f.Verbose && f.quiet {
 		return argument.Invalid("--verbose and --quiet must not be used together", "")
 	}
+
+	// Apply --requests, --bwlimit and --aws-profile.
 	p.Stores.startMeter()
 	if err := p.Stores.startLimit(); err != nil {
 		return err

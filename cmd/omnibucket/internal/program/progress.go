@@ -18,6 +18,7 @@ func (p *Program) StartProgress() *console.ProgressBar {
 		return nil
 	}
 
+	// From now on, the output appears above the bar.
 	bar := console.NewProgressBar(p.Around.Err)
 	p.Out.Redirect(bar.Screen)
 	return bar

@@ -43,7 +43,7 @@ func withRegion(ctx context.Context, l location.Location, err error) (result loc
 	if l.Scheme != "s3" || !lacksRegion {
 		return l, false
 	}
-	region := accountRegion
+	region := accountRegion // a whole account has no region of its own
 	if l.Kind != location.Account {
 		region = regionOf(ctx, l.Host)
 	}

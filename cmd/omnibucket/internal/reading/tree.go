@@ -120,6 +120,7 @@ func (t *treePrinter) printContent(ctx context.Context, folder treeFolder) error
 // selects reports whether an entry is printed.
 func (t *treePrinter) selects(e storage.ListEntry) bool {
 	if program.IsMarker(e) {
+		// The object only marks a folder, which is printed itself.
 		return false
 	}
 	if t.flags.foldersOnly && !e.IsPrefix {
