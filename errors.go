@@ -153,6 +153,7 @@ func (e *Error) Is(target error) bool {
 	if code, ok := target.(Code); ok {
 		return code == e.Code || code == OutcomeUnknown && e.Unknown
 	}
+	// The condition that failed was IfAbsent, so the object exists.
 	if e.state.Absent && target == fs.ErrExist {
 		return true
 	}

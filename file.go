@@ -261,8 +261,8 @@ func modeOf(path string) (mode os.FileMode, replaces bool) {
 	return 0o666, false
 }
 
-// setMode gives the new file the full mode of the file that it replaces, from which the system
-// removed the bits of the umask when it created the new file.
+// setMode gives the new file the full mode of the file that it replaces, if it replaces one. When the
+// new file was created, the system removed the bits of the umask from its mode.
 func setMode(file *os.File, mode os.FileMode, replaces bool) error {
 	if !replaces {
 		return nil

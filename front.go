@@ -80,6 +80,7 @@ func (f *front) checkAllowed(permission scope.Permission, optsErr error) *Error 
 		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
 	}
 	if f.scope.Bad != nil {
+		// The prefix of the scope is invalid.
 		return ownError(f.scope.Bad)
 	}
 	if f.core == nil {
@@ -134,6 +135,7 @@ func (f *front) callHooks(ctx context.Context, op Operation, failure error) (den
 		return nil
 	}
 	op.Provider, op.Bucket = f.core.Name()
+	// The effects follow from the name, unless op has others.
 	op.Effects = cmp.Or(op.Effects, Effects(effect.Operations[op.Name]))
 	_, done, denied := hook.Call(ctx, f.hooks, op)
 	if done != nil {
@@ -176,7 +178,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 	if err := f.check(ctx, scope.Upload, "Upload", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	o.state.View = f.scope.Prefix
+	o.state.View = f.scope.Prefix // WithResume continues only uploads under this prefix
 	attrs, err := f.core.Upload(ctx, f.scope.Key(key), body, o)
 	return f.attrsOrError(attrs, err, "Upload", key)
 }

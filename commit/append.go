@@ -113,8 +113,8 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	return l.lastNumber(ctx, time.Time{})
 }
 
-// put stores an entry, unless another writer has stored one with this number, which makes won
-// false.
+// put stores an entry with this number. won is false if another writer has stored an entry with the
+// number before.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	d := draft{number: number, id: rand.Text(), data: data}
 	err = l.upload(ctx, d)
@@ -235,6 +235,7 @@ func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)
 		if err == nil || !storage.IsTemporary(err) {
 			return result, err
 		}
+		// The error does not show whether the store throttles, or which delay it has asked for.
 		delay, mayRetry := policy.Allow(&tries, false, 0)
 		if !mayRetry || running.Sleep(ctx, delay) != nil {
 			return result, err

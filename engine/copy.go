@@ -221,8 +221,8 @@ func (c *copyOp) keepsTags(mayHaveTags bool) bool {
 	return c.op.engine.has(storage.ObjectTags) && c.source.op.engine.has(storage.ObjectTags)
 }
 
-// sourceTags reads the tags of the source. It returns none, and no error, to credentials that may not
-// read tags, because they must still be able to copy an object that a virus scanner has tagged.
+// sourceTags reads the tags of the source. If the credentials may not read tags, it returns none and no
+// error, so that they can still copy an object that a virus scanner has tagged.
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
 	req := d.sourceRequest()

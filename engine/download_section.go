@@ -235,6 +235,7 @@ func (s *section) interrupt() {
 	body := s.body
 	s.mu.Unlock()
 	if body != nil {
+		// Only a local driver has no cancel, and its reads are not watched.
 		cancel()
 		_ = body.Close()
 	}

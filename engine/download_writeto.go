@@ -393,6 +393,7 @@ func (t *fileSink) result() error {
 		// No section failed, but run has not started all of them.
 		return d.fail(t.f.interrupted())
 	}
+	// After undamaged content, finish returns io.EOF.
 	if err := d.finish(); err != io.EOF {
 		return err
 	}

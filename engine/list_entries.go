@@ -98,7 +98,7 @@ const untilPrefetch = 8
 
 // shouldPrefetch reports whether to request the next page before yielding entry i of count.
 //
-// During the first page, some entries are yielded before, so that a caller who leaves the loop soon
+// During the first page, some entries are yielded before that, so that a caller who leaves the loop soon
 // causes only one request. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	if l.op.engine.desc.Local {

@@ -19,7 +19,7 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.Complete
 		call:   hexid.New(callIDBytes),
 	}
 	e := u.prepare(&c.op, "CompleteUpload")
-	c.op.writes = true
+	c.op.writes = true // unlike the sending of a part, which changes no object
 	if e == nil {
 		e = ownError(c.options.Apply(opts...))
 	}
@@ -269,7 +269,8 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 	return c.readBack(ctx, attrs), nil
 }
 
-// intent returns what the object is compared with that the store has made from the parts.
+// intent describes the object that the store was to make from the parts. The object that exists is
+// compared with it.
 func (c *completion) intent(put *driver.PutRequest) *intent {
 	u := c.upload
 	return &intent{

@@ -50,7 +50,8 @@ func (b bucket) PutSignedPart(
 	return u.putPart(ctx, o, e, p, body)
 }
 
-// prepareSignedPart prepares PutSignedPart, and checks its key, and that the bucket has open uploads.
+// prepareSignedPart prepares PutSignedPart and checks its key. It fails if the bucket has no open
+// uploads, whose parts may come from any process.
 func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
 	if e := o.prepare(c, "PutPart", key); e != nil {
 		return e
@@ -188,6 +189,8 @@ func (p *partUpload) put(
 	if e != nil {
 		return driver.Part{}, e
 	}
+
+	// This is not the whole upload, but all that putPart needs.
 	m := &multipart{w: &p.write, id: p.upload.record.Upload}
 	return m.putPart(ctx, &partToSend{
 		number:  p.number,

@@ -260,6 +260,8 @@ func (m *multipart) sendNow(ctx context.Context, p *partToSend) {
 		m.fail(e)
 		return
 	}
+
+	// The measured throughput decides how many parts are sent at the same time.
 	m.slots.Moved(part.Size)
 	m.slots.Ended()
 

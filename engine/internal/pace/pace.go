@@ -125,6 +125,7 @@ func (p *Pace) Succeeded() {
 // Answered counts a request that the store has answered, unless by a refusal.
 func (p *Pace) Answered() {
 	if !p.watches.Load() {
+		// The store does not throttle, so there are no rounds.
 		return
 	}
 	p.mu.Lock()

@@ -366,7 +366,7 @@ func (c *Cache) settle(b *block, err error) {
 		b.remove()
 		c.Limit.Forget(b.Memory())
 	} else {
-		b.since = c.used
+		b.since = c.used // used serves as a clock
 		b.inCache = c.idle.PushBack(b)
 		b.inLimit = c.Limit.Keep(b)
 	}

@@ -68,6 +68,7 @@ func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.trimmed) >= chunkIdle {
+		// At least p.unused chunks were free all the time.
 		kept := len(p.free) - p.unused
 		clear(p.free[kept:])
 		p.free = p.free[:kept]

@@ -252,7 +252,7 @@ func (m *Limit) watchForStall() {
 	if m.watch != nil {
 		return
 	}
-	epoch := m.epoch
+	epoch := m.epoch // changes whenever memory or a transfer moves
 	m.watch = time.AfterFunc(stallAfter, func() {
 		m.checkForStall(epoch)
 	})
