@@ -96,6 +96,7 @@ func (l *Log) remember(number int64, id string) {
 		old := l.known.Load()
 		latest := known{number: number, id: id, at: time.Now()}
 		if old != nil && old.isBetter(number, id) {
+			// The old entry is still in the log, and comes later or has an id.
 			latest.number = old.number
 			latest.id = old.id
 		}

@@ -197,8 +197,8 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	}
 }
 
-// hasEntryOf reports whether this log has the entry that m names by its number and, unless m has
-// the former form, by its id.
+// hasEntryOf reports whether this log has the entry that m names by its number and its id. A mark of the
+// former form has no id.
 func (l *Log) hasEntryOf(ctx context.Context, m mark) (bool, error) {
 	attrs, err := l.bucket.Attrs(ctx, l.key(m.next))
 	if storage.CodeOf(err) == storage.ObjectNotFound {

@@ -113,6 +113,7 @@ func leadingFlagHint(root *cobra.Command, arg string) string {
 func explainShortFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
 	hint := otherShortFlags[c.Name()+" -"+unknown.GetSpecifiedName()]
 	if hint == "" {
+		// The flag has no hint for this command alone, but perhaps one for all commands.
 		hint = otherShortFlags["-"+unknown.GetSpecifiedName()]
 	}
 	if hint == "" {

@@ -96,7 +96,7 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 // Directory returns the path of the directory that a location names, or "" if it names none.
 func (l Location) Directory() string {
 	if l.Scheme != "file" {
-		return l.Path
+		return l.Path // "" unless l is a local path
 	}
 	dir, err := url.PathUnescape(l.Dir)
 	if err != nil {

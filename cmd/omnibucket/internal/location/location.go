@@ -105,6 +105,7 @@ func cutName(text string, windows bool) (name, key string, ok bool) {
 	if !ok || strings.ContainsRune(name, '/') {
 		return "", "", false
 	}
+	// On Windows, C:\photos and photos\a:b are paths.
 	if windows && (len(name) == 1 || strings.ContainsRune(name, '\\')) {
 		return "", "", false
 	}

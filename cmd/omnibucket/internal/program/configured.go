@@ -77,7 +77,8 @@ func (p *Program) namesConfig() bool {
 	return set && path != ""
 }
 
-// checkSettings refuses settings in the configuration file that are not names of flags.
+// checkSettings refuses settings that are not names of global flags. path is the configuration file that
+// has the settings.
 func (p *Program) checkSettings(path string) error {
 	names := map[string]bool{}
 	Settings(p.Command.Root(), func(flag *pflag.Flag) {

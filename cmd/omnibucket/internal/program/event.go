@@ -129,6 +129,7 @@ func (p *Program) emitChange(c transfer.Change) {
 		return
 	}
 	if c.Action == transfer.Unchanged && !p.Global.JSON && !p.Global.Verbose {
+		// With only --dry-run, an unchanged file is not worth a line.
 		return
 	}
 	p.Emit(

@@ -179,6 +179,7 @@ func usageHint(root *cobra.Command, message string) string {
 		parent := unknown[2] // "" for a command of the program itself
 		return commandHints[strings.TrimSpace(parent+" "+name)]
 	}
+	// Cobra says "accepts 1 arg(s), received 2", for example.
 	hasWrongCount := strings.Contains(message, " arg(s), ")
 	if hasWrongCount {
 		return argumentHints[root.Name()]

@@ -48,6 +48,7 @@ func (p *Program) UploadPath(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		// If the file does not exist, uploadFile returns the error.
 		return uploadFile(ctx, bucket, key, path, opts)
 	}
 	if p.Global.DryRun {

@@ -37,6 +37,7 @@ func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 			return layer.Name == "encrypt" || layer.Name == "readonly"
 		})
 		if index < 0 {
+			// There is no such layer, so the cache becomes the outermost one.
 			index = len(layers)
 		}
 		cache := locations.Layer{Name: "diskcache", Settings: map[string]any{"dir": s.CacheDir}}

@@ -117,6 +117,7 @@ func (s *Stores) checkMemory(scheme string) error {
 func (s *Stores) OpenWrapped(
 	ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {
+	// Open would add the prefix below the new Core. WithPrefix adds it above.
 	prefix := l.Prefix
 	l.Prefix = ""
 	bucket, err := s.Open(ctx, l)

@@ -48,7 +48,7 @@ func New(around Environment, output *console.Output, shared *OpenBuckets) *Progr
 		Lookup:      around.Lookup,
 		Buckets:     cmp.Or(shared, &OpenBuckets{}),
 		flags:       &p.Global,
-		isTemporary: around.Ends,
+		isTemporary: around.Ends, // whether a store in memory is lost after this command
 	}
 	return p
 }

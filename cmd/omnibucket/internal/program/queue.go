@@ -68,6 +68,7 @@ func (q *queue) reportOldest() error {
 func (q *queue) Wait() error {
 	for len(q.pending) > 0 {
 		if err := q.reportOldest(); err != nil {
+			// The context is done, so no result is wanted any more.
 			q.Cancel()
 			return errors.Join(err, q.failed.first)
 		}

@@ -27,6 +27,8 @@ func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files sto
 	if files, err = s.OpenFolder(ctx, l); err != nil {
 		return nil, nil, err
 	}
+
+	// Listing a single entry shows whether the bucket exists.
 	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
 		switch storage.CodeOf(err) {
 		case storage.BucketNotFound, storage.InvalidArgument:

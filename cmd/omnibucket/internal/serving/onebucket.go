@@ -51,7 +51,7 @@ func (s oneBucketService) DeleteBucket(ctx context.Context, name string) error {
 	return s.ServiceDriver.DeleteBucket(ctx, name)
 }
 
-// ListBuckets lists the bucket, or nothing if it does not exist.
+// ListBuckets lists the bucket, or nothing if it does not exist. The only page has no token for a next one.
 func (s oneBucketService) ListBuckets(ctx context.Context, _ string) ([]storage.BucketInfo, string, error) {
 	info, err := s.ServiceDriver.BucketInfo(ctx, s.name)
 	if info != nil {
