@@ -315,7 +315,8 @@ func classify(err error) Code {
 	return Internal
 }
 
-// isDropped reports whether err means that a connection was refused or dropped.
+// isDropped reports whether err means that the network has failed, for example because a connection was
+// refused or dropped.
 func isDropped(err error) bool {
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true

@@ -67,6 +67,7 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if !c.op.engine.has(storage.ServerCompose) {
 		return c.streamCompose(ctx)
 	}
+	// If the server refuses these sources, the content passes through this process.
 	attrs, e := c.serverCompose(ctx)
 	return orStream(ctx, attrs, e, &c.req, c.streamCompose)
 }

@@ -51,7 +51,7 @@ func readTags(ctx context.Context, o *operation, req *driver.GetRequest) (map[st
 		return o.engine.driver.Tags(ctx, req)
 	})
 	if e != nil {
-		withoutEffect(e)
+		withoutEffect(e) // a read changes nothing
 		return nil, e
 	}
 	if tags == nil {

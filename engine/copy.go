@@ -60,6 +60,7 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 		// The source has no layer with a second store.
 		return true
 	}
+	// The buckets may share objects if a place of one is inside a place of the other.
 	_, isSrcInDst := evidence.Below(src.Places(), dst.Places())
 	_, isDstInSrc := evidence.Below(dst.Places(), src.Places())
 	return !isSrcInDst && !isDstInSrc
@@ -441,7 +442,7 @@ func storeSource(
 	return nil, e
 }
 
-// download opens the content of the source.
+// download opens the content of the source. c.source is nil if the source is not from package engine.
 func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error) {
 	d := c.source
 	if d == nil {
@@ -475,7 +476,7 @@ func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Er
 	// With this Code, the caller would think that the destination does not meet its condition.
 	if e.Code == storage.PreconditionFailed {
 		e.Code = storage.Changed
-		e.Err = bodyFailed(err).Err
+		e.Err = bodyFailed(err).Err // hides the Code from errors.Is
 	}
 	return nil, e
 }

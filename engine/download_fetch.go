@@ -182,6 +182,7 @@ func (f *fetch) length(offset int64) int64 {
 func (f *fetch) run() {
 	for offset := f.from; offset < f.end; {
 		if f.limit.Acquire(f.ctx) != nil {
+			// The context of the fetch has ended.
 			return
 		}
 		s := &section{d: f.d, ctx: f.ctx, req: f.req, fetched: newFetched()}
@@ -264,6 +265,8 @@ func (f *fetch) readRest(s *section) (wasRefused bool, err error) {
 // wants a connection, and waits a little longer if one does.
 func (f *fetch) waitForTurn(prev <-chan struct{}) (isAlone bool, err error) {
 	const pause = 100 * time.Millisecond
+
+	// While the section waits, it needs no connection.
 	f.active.Add(-1)
 	defer f.active.Add(1)
 	if prev != nil {

@@ -177,6 +177,8 @@ func (t *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
 	if err == nil {
 		return n, nil
 	}
+
+	// Reading one more byte shows whether the body has failed.
 	body := chunk.R
 	_, bodyErr := body.Read(make([]byte, 1))
 	if bodyErr == nil || bodyErr == io.EOF {

@@ -85,6 +85,7 @@ func (l *listOp) rollingUp(fn visit) visit {
 			return fn(entry)
 		}
 		if prefix == last || prefix <= l.after {
+			// The prefix was visited, or the listing begins after it.
 			return nil
 		}
 		last = prefix

@@ -126,6 +126,7 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 	limits := c.upload.Limits()
 	for i, part := range parts {
 		isLast := i == len(parts)-1
+		// Some stores require that all parts have the size of the first one.
 		if rule := partRule(limits, part.Size, parts[0].Size, isLast); rule != "" {
 			return invalid(fmt.Sprintf("part %d", part.Number), rule)
 		}

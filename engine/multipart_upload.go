@@ -122,6 +122,7 @@ func (u *multipartUpload) GoString() string { return u.String() }
 // Limits returns the limits that the store has for parts.
 func (u *multipartUpload) Limits() storage.PartLimits {
 	desc := &u.engine.desc
+	// Some stores have other limits for uploads whose parts come in any order.
 	if desc.OpenUploadLimits != nil {
 		return *desc.OpenUploadLimits
 	}

@@ -266,6 +266,7 @@ func (o *operation) toUser(ctx context.Context, attrs *storage.Attrs) *storage.A
 		attrs.ContentType = contentType("", o.key, nil)
 	}
 	if !o.engine.has(storage.Versioning) {
+		// The options of the bucket do not permit versions.
 		attrs.Version = ""
 	}
 	return attrs

@@ -255,6 +255,8 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 		// The provider has refused the batch, so do not try it with the next group.
 		r.noBatches = true
 	}
+
+	// Each removal keeps its own error.
 	running.All(len(pending), removal.AtOnce, func(i int) error {
 		pending[i].end(removeOne(ctx, o, &pending[i].request))
 		return nil

@@ -110,6 +110,7 @@ func (s *service) CreateBucket(
 		return info, err
 	}
 
+	// A lock needs versions.
 	hasVersioning := req.Versioning != nil && *req.Versioning
 	s.recordVersioning(name, req.ObjectLock || hasVersioning)
 	return info, nil

@@ -77,7 +77,7 @@ func head(ctx context.Context, o *operation, req *driver.GetRequest) (*storage.A
 		return o.hedgedHead(ctx, req)
 	})
 	if e != nil {
-		withoutEffect(e)
+		withoutEffect(e) // a read changes nothing
 	}
 	return attrs, e
 }

@@ -137,6 +137,7 @@ func (w *write) open(body io.Reader) *storage.Error {
 	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
 		return e
 	}
+	// A body of unknown size is checked while it is read.
 	if w.src.size >= 0 {
 		return w.op.engine.checkSize(w.src.size)
 	}

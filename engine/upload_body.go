@@ -279,6 +279,7 @@ func (b *body) finish() *storage.Error {
 	if b.size >= 0 && b.read != b.size {
 		return wrongLength(b.read, b.size)
 	}
+	// Without sum, the checksum was known before. If reading was partial, not all bytes were hashed.
 	if b.sum != nil && !b.partial {
 		got := storage.CRC32C{Sum: b.crc, Known: true}
 		if b.want.Known && b.want != got {

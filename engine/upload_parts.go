@@ -152,6 +152,7 @@ func (p *partPlan) inMemory(number int) int {
 func (p *partPlan) size(number int) int64 {
 	size := p.first
 	if p.doubleAfter > 0 {
+		// The size doubles after every doubleAfter parts, up to a number of doublings.
 		size <<= min((number-1)/p.doubleAfter, p.doublings)
 	}
 	if p.maximum > 0 {
