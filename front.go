@@ -73,8 +73,8 @@ func locateError(b any, op, key string, e *Error) *Error {
 	return e
 }
 
-// checkAllowed returns an error if the scope does not permit the operation, if f has no Core, or if
-// optsErr, the error of its options, is not nil.
+// checkAllowed returns an error if the scope does not permit the operation, or if f has no Core. Otherwise
+// it returns optsErr, the error of the operation's options, or nil.
 func (f *front) checkAllowed(permission scope.Permission, optsErr error) *Error {
 	if !f.scope.Permits(permission) {
 		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}

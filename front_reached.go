@@ -39,9 +39,8 @@ func init() {
 // most Cores that change keys return another key for it.
 const probedKey = "A/a"
 
-// engine returns the engine that has the objects of f, or nil if there is none. It also returns nil
-// if the Core of f may change keys or bytes, because facts about the engine then do not hold for the
-// objects of f.
+// engine returns the engine that has the objects of f, or nil if there is none. It also returns nil if
+// the Core of f may change keys or bytes. Facts about the engine then do not hold for the objects of f.
 func (f *front) engine() serving.Engine {
 	if f.core == nil {
 		return nil

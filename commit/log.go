@@ -89,7 +89,7 @@ func (l *Log) interrupted(op string, cause error) error {
 // key returns the key of an entry.
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
 
-// remember records that an entry was just seen in the log, with its id, or "" if that is not known.
+// remember records that an entry was just seen in the log. id is "" if the id of the entry is not known.
 // As Trim removes the oldest entries first, no later entry was trimmed yet, either.
 func (l *Log) remember(number int64, id string) {
 	for {

@@ -144,7 +144,7 @@ func (d *download) grow(rate float64) {
 	d.first.set(offset, keptBytes)
 }
 
-// reserveSections reserves memory for the sections of a fetch, and returns how many may be read at the
+// reserveSections reserves memory for the sections of a fetch. It returns how many may be read at the
 // same time, or 0 if too little memory is free. The caller holds d.mu.
 func (d *download) reserveSections() int {
 	if d.toFile {

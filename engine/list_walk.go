@@ -303,7 +303,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 }
 
 // pageDerived returns a page of at most size entries. If more follow, the token of the page contains
-// its last key, and the next page lists from the start again and drops the entries up to that key.
+// its last key. The next page lists from the start again, and drops the entries up to that key.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.engine)
 	page := &storage.Page{}

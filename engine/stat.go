@@ -86,8 +86,8 @@ func head(ctx context.Context, o *operation, req *driver.GetRequest) (*storage.A
 // provider is larger than 190.7 TiB, the limit of Azure.
 const maxObjectSize = 1 << 50
 
-// checkResponseSize fails if a response has a size that no object of a store can have, because a
-// program between here and the store has changed it. Without the error, Copy would begin a copy with
+// checkResponseSize fails if a response has a size that no object of a store can have. A program between
+// here and the store has then changed the response. Without the error, Copy would begin a copy with
 // 50,000 parts. A file on this machine may have any size.
 func (c *engine) checkResponseSize(
 	attrs *storage.Attrs, body io.ReadCloser, err error,

@@ -185,7 +185,7 @@ type body struct {
 }
 
 // Read reads the body. If the body does not have the declared length or checksum, Read returns an
-// error instead of the last bytes, because io.ReadFull would ignore an error beside them.
+// error instead of the last bytes. An error beside them would be ignored by io.ReadFull.
 //
 // Read never panics, because an HTTP client calls it in a goroutine in which the caller cannot
 // recover. If the source panics, a later call of b.raise() repeats the panic.

@@ -254,8 +254,8 @@ func (c *Cache) use(b *block) {
 	}
 }
 
-// reserve adds n blocks to the cache, beginning with the number first, which the caller then fetches.
-// It returns nil if there is not enough memory for all of them.
+// reserve adds n blocks without content to the cache, from the number first on, and evicts others for
+// them. The caller must fetch them. It returns nil if there is not enough memory for all of them.
 func (c *Cache) reserve(first, n int64) []*block {
 	bytes := c.memory(first, n)
 	for c.bytes+bytes > c.Max && c.idle.Len() > 0 {

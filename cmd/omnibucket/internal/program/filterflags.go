@@ -64,8 +64,8 @@ func (f *FilterFlags) Given() bool {
 	return false
 }
 
-// ByClockOf returns a copy of the flags in which --older and --newer count from the time of the store,
-// because the clock of this machine may be wrong. To read the time, it stores a small object in the
+// ByClockOf returns a copy of the flags in which --older and --newer count from the time of the store.
+// The clock of this machine may be wrong. To read the time, ByClockOf stores a small object in the
 // folder. If neither flag is a duration, it returns f.
 func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, folder string) (*FilterFlags, error) {
 	if !f.countsFromNow() {

@@ -28,8 +28,8 @@ type plainDirectory struct {
 	dryRun bool
 }
 
-// openPlain opens the bucket of a location. If the location is in a directory that is not a bucket,
-// it also returns the Core of this directory, which removes files as the rm of the system does.
+// openPlain opens the bucket of a location. If the location is in a directory that is not a bucket, plain
+// is the Core of the directory. It removes files as the rm of the system does. Otherwise plain is nil.
 func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
