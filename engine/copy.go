@@ -186,7 +186,7 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 
 	// A copy within one bucket must not replace an object with an older revision from a cache, which
 	// does not answer auxiliary requests. But in such a request, a driver would ignore native options
-	// that do not fit, so a request with native options is none.
+	// that do not fit, so a request with native options is never auxiliary.
 	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
 	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
 

@@ -226,7 +226,7 @@ func (c *engine) taggedRevision(revision string) string {
 	return c.tag + revision
 }
 
-// bareRevision returns a revision of the user as the driver knows it, mostly without its tag, such as
+// bareRevision returns a revision of the user as the driver knows it, usually without its tag, such as
 // "s3:". It returns InvalidArgument if the revision cannot be one of this store.
 func (c *engine) bareRevision(revision string) (string, *storage.Error) {
 	bare, isOurs := strings.CutPrefix(revision, c.tag)

@@ -129,7 +129,7 @@ func (p *Program) emitChange(c transfer.Change) {
 		return
 	}
 	if c.Action == transfer.Unchanged && !p.Global.JSON && !p.Global.Verbose {
-		// With only --dry-run, an unchanged file is not worth a line.
+		// With --dry-run alone, unchanged files are not printed.
 		return
 	}
 	p.Emit(
