@@ -105,7 +105,8 @@ func WithUncheckedParts() MultipartOption {
 
 type partsOption []UploadedPart
 
-// applyComplete sets the parts of WithParts, which must be numbered 1, 2, 3 and so on.
+// applyComplete sets r.Parts to the parts of WithParts. They must be numbered 1, 2, 3 and so on, in
+// that order.
 func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
 		fail(&r.err, "WithParts", "must have at least one part")

@@ -177,7 +177,7 @@ func (c CRC32C) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements [json.Unmarshaler]. It reads null as a checksum that is not known.
 func (c *CRC32C) UnmarshalJSON(data []byte) error {
-	var sum *uint32
+	var sum *uint32 // nil after null
 	if err := json.Unmarshal(data, &sum); err != nil {
 		return err
 	}
@@ -244,8 +244,8 @@ func checkPrefix(prefix string) *Error {
 	return nil
 }
 
-// prefixRule returns the rule for prefixes that the prefix breaks, or "". A prefix must end in "/"
-// (rule K5), because "users/1" would also reach the keys under "users/10".
+// prefixRule returns the text of the rule that an invalid prefix breaks, or "" for a valid prefix. A
+// prefix must end in "/" (rule K5), because "users/1" would also reach the keys under "users/10".
 func prefixRule(prefix string) string {
 	if !strings.HasSuffix(prefix, "/") {
 		return `must consist of whole segments and end in "/"`

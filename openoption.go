@@ -62,8 +62,8 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	return o.err
 }
 
-// check refuses invalid values of the fields, because an OpenOption of another package can set a
-// field directly.
+// check records an error for each invalid field. The options of this package check their values, but
+// an OpenOption of another package can set a field directly.
 func (o *OpenOptions) check() {
 	if o.PublicBaseURL != "" {
 		o.PublicBaseURL = baseURL(o, "PublicBaseURL", o.PublicBaseURL)

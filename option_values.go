@@ -134,7 +134,8 @@ type Transfer struct {
 	state seam.OptionState
 }
 
-// optionsOf returns the part of an options struct that only the library sets and reads.
+// optionsOf returns the part of an options struct that only the library sets and reads. o must be a
+// pointer to one of the structs below.
 func optionsOf(o any) *seam.OptionState {
 	switch o := o.(type) {
 	case *UploadOptions:
@@ -187,7 +188,8 @@ func fail(err *error, argument, rule string) {
 	}
 }
 
-// atLeast sets *err to an error that names the option if value is below least, which is 0 or 1.
+// atLeast fails the option if value is below least, which must be 0 or 1. To fail an option is to set
+// *err to an error that names the option.
 func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	if value >= least {
 		return
@@ -200,7 +202,7 @@ func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 }
 
 // applyEach calls apply for every option, and returns *err, the error of the first invalid option.
-// The function apply sets *err, and so does a nil option.
+// Both apply and applyEach set *err: apply for an invalid value, and applyEach for a nil option.
 func applyEach[O any](err *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
@@ -246,7 +248,8 @@ func (r *ListOptions) Apply(opts ...ListOption) error {
 	})
 }
 
-// Apply sets r from opts.
+// Apply sets r from opts. It fails with InvalidArgument if an option is invalid, or if opts have both
+// WithVersion and a condition.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	err := applyEach(&r.err, opts, func(o RemoveOption) {
 		o.applyRemove(r)
@@ -307,6 +310,7 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 // MovesOnly reports whether a Move changes no attribute, so that a store with ServerMove can move
 // the object by one request.
 func (r *CopyOptions) MovesOnly() bool {
+	// Set has a bit for each attribute that an option sets.
 	if r.Set != 0 || r.Tags != nil || r.PublicRead {
 		return false
 	}

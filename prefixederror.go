@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// prefixRemoved is withoutPrefix for an error that is not nil. It is a function of its own, so that
-// withoutPrefix allocates nothing if there is no error.
+// prefixRemoved returns err with the prefix removed from the keys of the errors in its tree. It is apart
+// from withoutPrefix, so that withoutPrefix allocates nothing if there is no error.
 func prefixRemoved(err error, prefix string) error {
 	if e, isOurs := err.(*Error); isOurs {
 		return e.inView(prefix)
@@ -35,8 +35,8 @@ type prefixedError struct {
 	copies   []error // copies of the inner errors, in the same order, without the prefix
 }
 
-// add collects the errors of this package in the tree of err, and a copy of each without the
-// prefix. It does not look inside an *Error, because the errors there do not have the key.
+// add collects the errors of this package in the tree of err, and a copy of each without the prefix in
+// its key. It does not look inside an *Error, because the errors there do not have the key.
 func (e *prefixedError) add(err error, prefix string) {
 	switch tree := err.(type) {
 	case *Error:

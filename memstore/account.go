@@ -36,7 +36,7 @@ type account struct {
 	buckets btree.Map[string, *bucket]
 }
 
-// newAccount returns an account with these settings, and without buckets.
+// newAccount returns an account without buckets, which has a copy of the settings in c.
 func newAccount(c ServiceConfig) *account {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -56,7 +56,7 @@ func newAccount(c ServiceConfig) *account {
 // differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
-// find returns the bucket with the name, or BucketNotFound if there is none.
+// find returns the bucket with the name. It fails with BucketNotFound if there is none.
 func (a *account) find(name string) (*bucket, error) {
 	a.mu.RLock()
 	b, ok := a.buckets.Get(name)
@@ -67,8 +67,8 @@ func (a *account) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// create creates the bucket that info describes, and fails with BucketExists if there is one with
-// its name.
+// create creates the bucket that info describes. It fails with BucketExists if the account has a
+// bucket with that name.
 func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,7 +95,8 @@ func (a *account) findOrCreate(name string) *bucket {
 	}
 }
 
-// remove removes a bucket from the account, and fails with BucketNotEmpty if the bucket is not empty.
+// remove removes a bucket from the account. It fails with BucketNotEmpty if the bucket has objects or
+// noncurrent versions.
 func (a *account) remove(name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,6 +110,8 @@ func (a *account) remove(name string) error {
 	if b.live.len() > 0 || b.noncurrent.Len() > 0 {
 		return storage.BucketNotEmpty
 	}
+
+	// Drivers that have found the bucket before must not use it any longer.
 	b.isRemoved.Store(true)
 	a.buckets.Delete(name)
 	return nil

@@ -31,6 +31,7 @@ type bucket struct {
 
 // newBucket returns an empty bucket of the account with the settings in info.
 func newBucket(a *account, info storage.BucketInfo) *bucket {
+	// The private objects of the bucket are in an account of their own, which the first use makes.
 	newPrivate := func() *account {
 		return newAccount(ServiceConfig{Now: a.now})
 	}
@@ -152,9 +153,9 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	return nil
 }
 
-// removeMissing does what a removal does if it finds no object. It removes the delete marker with the
-// revision, or, if revision is 0 and the bucket keeps versions, adds a delete marker. The caller
-// holds the write lock.
+// removeMissing performs a removal that has found no object. It removes the delete marker with the
+// revision. If revision is 0 and the bucket keeps versions, it adds a delete marker instead. The
+// caller holds the write lock.
 func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	if revision == 0 {
 		if b.info.Versioning {
@@ -165,6 +166,8 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 
 	newest := b.newestNoncurrent(key)
 	b.noncurrent.Delete(version{position: position{key: key, revision: revision}})
+
+	// If the newest delete marker hid the object, the version before it becomes current again.
 	if b.live.get(key) == nil && newest != nil && newest.revision == revision {
 		b.promote(key)
 	}

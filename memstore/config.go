@@ -73,6 +73,8 @@ func NewDriver(c Config) driver.Driver {
 		ArchiveClasses: c.ArchiveClasses,
 		RestoreTime:    c.RestoreTime,
 	})
+
+	// No other code has the bucket yet, so its settings can be set without a lock.
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning = c.Versioned
 	info.CORS = cloneCORS(c.CORS)

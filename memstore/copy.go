@@ -75,7 +75,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, current, now)
 }
 
-// sources returns the objects that refs name, all as they are at one moment. It fails if one of them
+// sources returns the objects that refs name, as they all are at one moment. It fails if one of them
 // is missing, changed or archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	objects, err := b.findSources(refs)

@@ -96,8 +96,8 @@ func (d *objectDriver) isVersioned() bool {
 	return b.info.Versioning
 }
 
-// configure calls set with the settings of the bucket. It does nothing if the bucket does not exist,
-// because the next call of the driver reports that.
+// configure calls set with the settings of the bucket, which set may change. If the bucket does not
+// exist, configure does nothing, because the next call of the driver reports that.
 func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
@@ -114,8 +114,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }
 
-// open returns the bucket, unless ctx has ended, or BucketNotFound if there is none. The driver
-// remembers the bucket until it is removed.
+// open returns the bucket of the driver. It fails if ctx has ended, or with BucketNotFound if there is
+// no such bucket. d.cached saves looking up the bucket by its name in each call.
 func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	if err := contextErr(ctx); err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	return b, err
 }
 
-// openToWrite returns the bucket, locked for writing.
+// openToWrite returns the bucket, locked for writing. The caller must call b.mu.Unlock.
 func (d *objectDriver) openToWrite(ctx context.Context) (*bucket, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func (d *objectDriver) openToWrite(ctx context.Context) (*bucket, error) {
 	return b, nil
 }
 
-// openToRead returns the bucket, locked for reading.
+// openToRead returns the bucket, locked for reading. The caller must call b.mu.RUnlock.
 func (d *objectDriver) openToRead(ctx context.Context) (*bucket, error) {
 	b, err := d.open(ctx)
 	if err != nil {

@@ -35,9 +35,10 @@ func (x *index) get(key string) *object {
 func (x *index) set(o *object) (old *object) {
 	if s := x.slots[o.key]; s != nil {
 		old = s.object
-		s.object = o
+		s.object = o // the hash table and the tree both point to s
 		return old
 	}
+
 	s := x.newSlot()
 	s.object = o
 	x.slots[o.key] = s

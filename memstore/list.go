@@ -24,7 +24,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer b.mu.RUnlock()
-	if d.anyOrder {
+	if d.anyOrder { // as in a directory bucket of S3
 		return b.listAnyOrder(r, pos.key)
 	}
 	return b.list(r, pos.key), nil

@@ -17,9 +17,9 @@ func (b *bucket) checkLock(controls *storage.Controls) error {
 	return nil
 }
 
-// applyLockRules gives a new object the bucket's default retention if it has none of its own. It
-// fails if the object has a lock that the bucket does not permit. The caller holds the write lock of
-// b.
+// applyLockRules gives a new object the default retention of the bucket if the object has no retention
+// of its own. It fails if the object has a retention or legal hold and the bucket has no object lock.
+// The caller holds the write lock of b.
 func (b *bucket) applyLockRules(o *object) error {
 	extra := o.copyExtra()
 	if !b.info.ObjectLock {
@@ -32,7 +32,8 @@ func (b *bucket) applyLockRules(o *object) error {
 	return nil
 }
 
-// SetRetention sets or ends the retention. Every caller may extend it.
+// SetRetention sets or ends the retention of an object. Every caller may extend a retention.
+// Other changes before its end need a bypass, which only the mode Governance has.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {
@@ -47,7 +48,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	})
 }
 
-// SetLegalHold begins or ends a legal hold.
+// SetLegalHold begins or ends the legal hold of an object. It fails if the bucket has no object lock.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {
 		if !b.info.ObjectLock {

@@ -127,7 +127,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 		return err
 	}
 	defer b.mu.Unlock()
-	if _, err := b.findUpload(key, name); err == nil {
+	if _, err := b.findUpload(key, name); err == nil { // the upload exists, and is for this key
 		delete(b.uploads, name)
 	}
 	return nil

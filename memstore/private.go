@@ -8,8 +8,8 @@ import (
 
 var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
-// PrivateDriver returns a driver for the private objects of a bucket, which are in a bucket of an
-// account of their own.
+// PrivateDriver returns a driver for the private objects of a bucket. They are in a bucket of another
+// account, so no listing of the bucket shows them.
 func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, _ bool) (driver.Driver, error) {
 	b, err := s.open(ctx, bucket)
 	if err != nil {

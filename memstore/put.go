@@ -44,7 +44,8 @@ func (b *bucket) commit(
 	return o.attrs(isVersioned), nil
 }
 
-// commitLocked is the part of commit for which the caller holds the write lock.
+// commitLocked stores the object and removes the upload u, if it is not nil. The caller holds the write
+// lock.
 func (b *bucket) commitLocked(o *object, condition storage.Condition, u *upload) error {
 	if u != nil && b.uploads[u.name] != u {
 		// The upload was completed or aborted meanwhile.

@@ -52,7 +52,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // archives reports whether o is archived: its storage class is one of Config.ArchiveClasses.
 func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
 
-// state returns what Attrs.Restore is at the time now.
+// state returns the value of Attrs.Restore at the time now. It is zero before a restore and after its end.
 func (r restorePeriod) state(now time.Time) storage.RestoreState {
 	if now.Before(r.start) {
 		return storage.RestoreState{InProgress: true}

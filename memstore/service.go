@@ -21,7 +21,8 @@ type serviceDriver struct {
 
 func (s *serviceDriver) Provider() string { return provider }
 
-// CreateBucket creates a bucket, and fails with BucketExists if there is one with the name.
+// CreateBucket creates a bucket with the settings in r. It fails with BucketExists if there is a bucket
+// with that name.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := contextErr(ctx); err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// applyRequest sets the fields of info that r contains. Lists are copied, so that info shares no
+// applyRequest sets the fields of info that are not nil in r. It copies lists, so that info shares no
 // memory with r.
 func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {

@@ -43,12 +43,13 @@ func (b *bucket) discard(o *object, now time.Time) {
 	b.softDeleted.order = append(b.softDeleted.order, removed)
 }
 
-// sweep drops the objects that have expired.
+// sweep drops the soft-deleted objects that have expired. They are at the beginning of s.order, which
+// is in the order of removal.
 func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
 	for expired < len(s.order) && !now.Before(s.order[expired].expires) {
 		s.objects.Delete(s.order[expired])
-		s.order[expired] = version{}
+		s.order[expired] = version{} // the array must not keep the object in memory
 		expired++
 	}
 	s.order = s.order[expired:]

@@ -30,11 +30,13 @@ func parseToken(token, prefix string) (position, error) {
 	if err != nil {
 		return position{}, invalidToken()
 	}
+
+	// The text is the revision and the key, such as "7/photos/a.jpg".
 	number, key, ok := strings.Cut(string(text), "/")
 	if !ok || key == "" || !strings.HasPrefix(key, prefix) {
 		return position{}, invalidToken()
 	}
-	if number == "0" {
+	if number == "0" { // parseRevision refuses 0
 		return position{key: key}, nil
 	}
 	revision, ok := parseRevision(number)

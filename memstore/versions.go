@@ -57,6 +57,7 @@ func (b *bucket) promote(key string) {
 
 // newestNoncurrent returns the newest noncurrent version or delete marker of a key, or nil.
 func (b *bucket) newestNoncurrent(key string) (newest *object) {
+	// The first item from this position is the newest of the key, or belongs to a later key.
 	b.noncurrent.Ascend(version{position: beforeKey(key)}, func(v version) bool {
 		if v.position.key == key {
 			newest = v.object
@@ -150,6 +151,8 @@ func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.Vers
 	}
 	entry := storage.VersionEntry{Current: noncurrentSince.IsZero(), NoncurrentSince: noncurrentSince}
 	o.describe(&entry.ListEntry)
+
+	// Without versioning, a current object has no version.
 	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision
 	}
@@ -171,6 +174,7 @@ func (b *bucket) history() *history {
 
 // seek moves to the first object after p. The older objects of a key come after the newer ones.
 func (h *history) seek(p position) {
+	// Skip a current object that is at p or, because it is newer, before p.
 	h.hasCurrent = h.live.Seek(p.key)
 	if h.hasCurrent && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
 		h.hasCurrent = h.live.Next()
@@ -182,8 +186,8 @@ func (h *history) seek(p position) {
 	}
 }
 
-// object returns the object at the iterator, or nil at the end. noncurrentSince is the time at
-// which it became noncurrent, and zero for a current object.
+// object returns the object at which the iterator is, or nil at the end. noncurrentSince is the time
+// when the object became noncurrent, and zero for a current object.
 func (h *history) object() (o *object, noncurrentSince time.Time) {
 	if h.isAtCurrent() {
 		return h.live.Value().object, time.Time{}

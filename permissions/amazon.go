@@ -91,8 +91,8 @@ const (
 	keyStatement
 )
 
-// statementOf returns the index of the statement for an action, which depends on the kind of
-// resource that the action is for.
+// statementOf returns the index of the statement for an action in a policy. Actions on the same kind of
+// resource, such as a bucket or its objects, share a statement.
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 func statementOf(action string) int {
@@ -138,8 +138,8 @@ var keyARN = sync.OnceValue(func() *regexp.Regexp {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
 var amazonEscapes = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}")
 
-// escapeForAmazon escapes prefix, so that a policy matches only this prefix. It refuses special
-// characters for MinIO, whose policies have variables and wildcards but no escapes
+// escapeForAmazon escapes the wildcards and variables in prefix, so that a policy matches only this
+// prefix. It refuses them for MinIO, whose policies have wildcards and variables but no escapes
 // (https://github.com/minio/pkg/blob/main/policy/resource.go).
 func escapeForAmazon(p Provider, prefix string) (string, error) {
 	if p == AWS {
@@ -165,8 +165,8 @@ var partitions = []struct{ regionPrefix, name string }{
 	{"eusc-", "aws-eusc"},
 }
 
-// partition returns the partition of a region for ARNs, such as "aws-cn". MinIO has only the
-// partition "aws".
+// partition returns the partition of a region, such as "aws-cn", which is the second part of an ARN.
+// MinIO has only the partition "aws".
 func partition(p Provider, region string) string {
 	if p != AWS {
 		return "aws"
