@@ -84,6 +84,8 @@ func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, 
 	if r.StableFor == 0 {
 		return now, lasts, nil
 	}
+
+	// A URL of the end of the window must still be valid for the TTL.
 	lasts += r.StableFor
 	if lasts > maxTTL {
 		return now, 0, invalid(

@@ -105,8 +105,8 @@ func isOfAccount(o Operation) bool {
 	return o == "sign"
 }
 
-// refuseAccountKey fails with Unsupported if the grant has operations that need the account's key,
-// and names them in the error.
+// refuseAccountKey fails with Unsupported if the grant has operations that need the key of the account,
+// which no role and no signature replaces. The error names the operations.
 func (g Grant) refuseAccountKey(p Provider) error {
 	var refused []Operation
 	for _, o := range g.Operations {

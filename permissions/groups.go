@@ -37,7 +37,8 @@ func Groups() []Group {
 	}
 }
 
-// everything returns the operations of the group "everything": those on objects and their tags.
+// everything returns the operations of the group "everything", which are those on objects and on the
+// tags of objects.
 func everything() []Operation {
 	var operations []Operation
 	for _, row := range onObjects {

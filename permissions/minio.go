@@ -23,9 +23,9 @@ var minioFree = map[Operation][]string{
 	"upload-with-tags":   {"s3:PutObjectTagging"},
 }
 
-// minioActions returns the actions of MinIO for an operation in place of those of Amazon. It leaves
-// out actions that MinIO does not have, which its policies must not name, and those that it does
-// not need. To remove a version, MinIO also needs the action that removes objects.
+// minioActions returns the actions that MinIO needs for an operation that needs amazonActions on AWS. It
+// leaves out the actions that MinIO does not have, because its policies must not name them, and those
+// that MinIO does not check. To remove a version, MinIO also needs the action that removes objects.
 //
 // https://github.com/minio/pkg/blob/main/policy/action.go
 // https://github.com/minio/minio/blob/master/cmd/auth-handler.go

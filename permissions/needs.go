@@ -21,7 +21,7 @@ const (
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
 // fullNames returns the sorted permissions of an operation at a provider by their whole names. The
-// tables leave out the prefix that most of the names have, such as "s3:".
+// fields of n leave out the prefix that most of the names have, such as "s3:".
 func (n needs) fullNames(o Operation, p Provider) []string {
 	switch p {
 	case AWS:
@@ -39,8 +39,8 @@ func (n needs) fullNames(o Operation, p Provider) []string {
 	}
 }
 
-// addPrefix splits text into names and adds prefix to each, except to those that are whole names
-// already, because they begin with one of otherPrefixes.
+// addPrefix splits text at spaces into names, and adds prefix to each. A name that begins with one of
+// otherPrefixes is a whole name already, and stays as it is.
 func addPrefix(prefix, text string, otherPrefixes ...string) []string {
 	words := strings.Fields(text)
 	for i, word := range words {

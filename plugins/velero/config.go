@@ -123,8 +123,10 @@ func (s *settings) parseAddress(config map[string]string) error {
 	return nil
 }
 
-// parseName sets the location from the name in bucketURL, and the configuration of the library.
+// parseName sets the location whose name is the value of bucketURL. The location is from the
+// configuration in config or, without one, from the configuration file of the library.
 func (s *settings) parseName(config map[string]string) error {
+	// The location has its own parameters and credentials.
 	for _, key := range append(slices.Sorted(maps.Keys(parametersOf(config))), keyCredentials) {
 		if _, set := config[key]; set {
 			return invalid(key, "must not be set for a location with a name",
@@ -155,9 +157,12 @@ func parametersOf(config map[string]string) map[string]string {
 	return parameters
 }
 
-// checkParameters fails if addresses of this scheme have no parameter of such a name.
+// checkParameters fails if one of the parameters is not valid for addresses of the scheme of address. The
+// error names the parameter.
 func checkParameters(address string, parameters map[string]string) error {
 	scheme, _, _ := strings.Cut(address, "://")
+
+	// Check each parameter in an address of its own, so that the error can name its key.
 	for _, key := range slices.Sorted(maps.Keys(parameters)) {
 		parameter := url.Values{key: {parameters[key]}}
 		if err := storage.CheckAddress(scheme + "://bucket?" + parameter.Encode()); err != nil {
@@ -167,10 +172,8 @@ func checkParameters(address string, parameters map[string]string) error {
 	return nil
 }
 
-// checkBucket fails if Velero's name of the bucket is not that of the address, which would mislead
-// a reader of the BackupStorageLocation.
-//
-// The bucket of a directory may have any name.
+// checkBucket fails if Velero's name of the bucket is not the name in the address, because that would
+// mislead a reader of the BackupStorageLocation. The bucket of a local directory may have any name.
 func (s *settings) checkBucket() error {
 	if s.bucket == "" {
 		return invalid(keyBucket, "must not be empty", "set spec.objectStorage.bucket")

@@ -57,8 +57,8 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	return nil
 }
 
-// variablesIn reads a file of credentials, in the form of the provider with this scheme, and returns them as
-// variables for a location.
+// variablesIn reads a file of credentials and returns them as environment variables for a location. The
+// scheme of the address decides the form of the file.
 func variablesIn(
 	ctx context.Context, path, scheme string, location locations.Location,
 ) (map[string]string, error) {
@@ -152,6 +152,7 @@ func unquoted(value string) string {
 	if len(value) < 2 {
 		return value
 	}
+
 	first := value[0]
 	last := value[len(value)-1]
 	isQuote := first == '"' || first == '\''

@@ -56,10 +56,12 @@ func (s *objectStore) Init(config map[string]string) error {
 	return nil
 }
 
-// open trusts the certificates of the location, and opens its bucket with its credentials.
+// open trusts the certificates of the location, and opens its bucket with its credentials. It fails if
+// it takes longer than the timeout.
 func (s *settings) open() (*openBucket, error) {
 	ctx, p := newProgress(s.timeout)
 	defer p.stop()
+
 	if err := trust(s.caCert); err != nil {
 		return nil, err
 	}
@@ -73,7 +75,8 @@ func (s *settings) open() (*openBucket, error) {
 	return &openBucket{bucket: bucket, timeout: s.timeout}, nil
 }
 
-// beginCall returns the bucket for a call, with the call's context and progress.
+// beginCall returns the bucket with Velero's name for it, and the context and progress of one call. The
+// progress ends the context if the store makes none for some time. The caller must call its stop.
 func (s *objectStore) beginCall(name string) (context.Context, *progress, storage.Bucket, error) {
 	s.mu.Lock()
 	b, ok := s.buckets[name]
@@ -144,6 +147,8 @@ func (s *objectStore) GetObject(bucket, key string) (io.ReadCloser, error) {
 		p.stop()
 		return nil, p.explain(ctx, err)
 	}
+
+	// The time counts again when Velero reads. Close of the body calls stop.
 	p.pause()
 	return &readBody{ctx, r, p}, nil
 }
@@ -161,6 +166,8 @@ func (b *readBody) Read(buf []byte) (n int, err error) {
 	if len(buf) == 0 {
 		return 0, nil
 	}
+
+	// Only the time during a Read counts, because between Reads the store waits for Velero.
 	b.progress.resume()
 	defer b.progress.pause()
 	for n == 0 && err == nil {

@@ -86,8 +86,8 @@ func addMetadata(attrs *storage.Attrs, metadata map[string]*string, md5 []byte) 
 	}
 }
 
-// encryption returns how the service encrypts an object, always by AES256. The key is that of the
-// customer or of an encryption scope.
+// encryption returns how the service encrypts an object, which is always by AES256. The KeyID is the
+// SHA256 of the customer's key, or otherwise the name of the encryption scope.
 func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	if !deref(encrypted) {
 		return storage.Encryption{}
@@ -98,8 +98,9 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	}
 }
 
-// replicationStatus returns the worst status of an object's replication rules, from "failed" to
-// "complete". The keys of rules come from headers and have the form "policy_rule".
+// replicationStatus returns the worst status of an object's replication rules, or "" without rules. The
+// worst is "failed", and the best is "complete". The keys of rules come from headers and have the form
+// "policy_rule".
 func replicationStatus(rules map[string]*string) string {
 	worst := ""
 	for name, value := range rules {

@@ -30,8 +30,8 @@ func (a *account) canBatch() bool {
 	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
-// submit sends a batch. If the service has accepted the batch but its response cannot be read, the
-// error is Unknown.
+// submit sends a batch of removals. If the service has accepted the batch but its response cannot be
+// read, the error is marked as Unknown, because the objects may have been removed.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var httpResp *http.Response // requestBatch sets it; nil if no response was received
 	var resp container.SubmitBatchResponse
@@ -50,8 +50,8 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 }
 
 // acceptedBatchError returns the error for a batch that the service accepted, although the SDK
-// returned err. It is the refusal of the whole batch if the response contains one. Otherwise the
-// error is Unknown, because the service may have removed objects.
+// returned err. If the response refuses the whole batch, that refusal is the error. Otherwise the
+// error is marked as Unknown, because the service may have removed objects.
 func acceptedBatchError(err error, response *http.Response) error {
 	if refusal := batchError(err, response); refusal != nil {
 		return refusal
@@ -99,8 +99,8 @@ func isAccepted(response *http.Response) bool {
 var errUnreadable = errors.New("the response to the batch cannot be read")
 
 // batchError returns the error for a batch that the service accepted and then refused as a whole,
-// or nil. It parses the refusal, a whole HTTP response inside the accepted one, from the text of
-// the SDK's error, which alone keeps it.
+// or nil if it did not refuse the batch. The refusal is an HTTP response inside the body of the first
+// one. It must be parsed from the text of the SDK's error, because the SDK keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
 	// A response begins with its status line.
 	const statusLine = "HTTP/1.1 "

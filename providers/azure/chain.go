@@ -57,7 +57,8 @@ const notAzureHint = "for a server or domain of your own set Config.Credential o
 
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
-// GetToken returns a token of the chain, which the first call creates.
+// GetToken returns a token of the chain, which the first call creates. It fails with Unauthenticated if
+// the chain cannot be created, or if the endpoint may not receive a token.
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if c.isForeign {
 		return azcore.AccessToken{}, &storage.Error{
@@ -78,8 +79,8 @@ func (c *defaultChain) open() {
 	c.inner, c.err = credentialOrNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 }
 
-// credentialOrNil converts the results of a constructor to an interface. If err is set, the
-// interface is nil, and does not contain a nil pointer.
+// credentialOrNil converts the results of a constructor of a credential to an interface. If err is not
+// nil, the interface is nil, and not an interface that contains a nil pointer.
 func credentialOrNil[C any, P interface {
 	*C
 	azcore.TokenCredential

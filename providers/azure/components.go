@@ -85,9 +85,8 @@ func (u *openUpload) proof(number int, checksum string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// checksum returns the checksum in a part's metadata. It is unknown unless the metadata proves that
-// this package wrote the part (see proofKey). A client with a signed URL could have set a wrong
-// one.
+// checksum returns the checksum in a part's metadata, or none if the metadata does not prove that this
+// package wrote the part (see proofKey). A client with a signed URL could have set a wrong checksum.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text := ""
 	proof := ""

@@ -17,6 +17,7 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
 	}
+
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: !cu.container.account.isBefore(versionsVersion)},
 		Prefix:     new(u.prefix),
@@ -31,9 +32,10 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	})
 }
 
-// removeComponent removes a blob of an upload and, if the account keeps versions, its version. It
-// succeeds even if the version cannot be removed, because the upload has ended anyway. The role
-// Storage Blob Data Contributor may not remove versions, and some containers retain them.
+// removeComponent removes a blob of an upload if it is current, and then this version of it. version is ""
+// if the account keeps no versions. The call succeeds even if the version may not be removed, because
+// the upload has ended. The role Storage Blob Data Contributor may not remove versions, and some
+// containers retain them.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, isCurrent bool) error {
 	if isCurrent {
 		// The service refuses to remove a version while it is current.

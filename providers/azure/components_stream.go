@@ -30,11 +30,12 @@ func (cu *componentUploads) stageParts(
 	return blockIDs, err
 }
 
-// streamRange reads a range and sends it as a block, whose id it returns.
+// streamRange reads a range of a part and sends it to the object with the given key as a block. It
+// returns the id of the block.
 func (cu *componentUploads) streamRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
-	id, err := blockID(upload, number, 0)
+	id, err := blockID(upload, number, 0) // the checksum, which is part of an id, is not known yet
 	if err != nil {
 		return "", err
 	}
@@ -70,8 +71,8 @@ func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *
 	return body.check(resp.ContentCRC64, err)
 }
 
-// openRange requests a range of a part. It fails with Changed if the part has changed or is
-// missing.
+// openRange requests a range of a part, and returns its body. It fails with Changed if the part has
+// changed or is missing.
 func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.ReadCloser, error) {
 	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
 		Key:       src.source.Key,
@@ -170,9 +171,8 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error of the request that sent b. err is the error from the SDK, which is less
-// important than a failed read of the range. crc is the CRC64 of the bytes that the service
-// received.
+// check returns the error of the request that sent b. err is the error from the SDK, which check drops
+// in favor of the error of a failed read. crc is the CRC64 of the bytes that the service received.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

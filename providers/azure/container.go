@@ -28,7 +28,7 @@ func (a *account) container(name string) *blobContainer {
 
 func (bc *blobContainer) blob(key string) *blockblob.Client { return bc.client.NewBlockBlobClient(key) }
 
-// version returns the client of a blob, or of one version of it.
+// version returns the client of a blob or, if version is not "", of that version of the blob.
 func (bc *blobContainer) version(key, version string) (*blob.Client, error) {
 	if err := checkName(key, version); err != nil {
 		return nil, err
@@ -53,7 +53,8 @@ func (bc *blobContainer) containerProperties(ctx context.Context) (*container.Ge
 	return nil, err
 }
 
-// properties requests the properties of an object or version, and also returns its client.
+// properties requests the properties of an object or version, and also returns its client. values are
+// the options of the operation for this provider, such as the customer's key.
 func (bc *blobContainer) properties(
 	ctx context.Context, key, version string, c storage.Condition, values []any,
 ) (*blob.Client, *blob.GetPropertiesResponse, error) {
@@ -106,6 +107,8 @@ func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
+
+	// The container may be missing, too.
 	_, err := bc.settings(ctx)
 	return sdkerror.NotFound(e, err, bc.missingHint())
 }

@@ -261,8 +261,8 @@ func (cp *copier) sourceOrDestinationError(
 	return e
 }
 
-// archivedCopyError returns the error for an archived object, which is the source or the object
-// that the copy would overwrite.
+// archivedCopyError returns the error for a copy that failed with e because an object is archived. It
+// requests the properties of the source, to find out whether that is the source or the destination.
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
@@ -278,8 +278,8 @@ func (cp *copier) archivedCopyError(
 	return writeError(e, c)
 }
 
-// sourceUnreadableError changes e to the error for a source that this process can read and the
-// service cannot.
+// sourceUnreadableError changes e to the error for a source that this process can read but the service
+// cannot. It is Unavailable if the cause is temporary, and otherwise Unsupported.
 func sourceUnreadableError(e *storage.Error) error {
 	e.Hint = ""
 	e.Unknown = false

@@ -20,8 +20,8 @@ type copyRange struct {
 	bytes  blob.HTTPRange
 }
 
-// split appends the ranges of a source, one for each block. It returns Unsupported if the blocks
-// would be too many or too large for a blob.
+// split appends the ranges of a source to ranges, one for each block. size is that of the source in
+// bytes. It returns Unsupported if the blocks would be too many or too large for a blob.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	if length > maxBlockSize {

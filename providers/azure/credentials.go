@@ -241,9 +241,9 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 	return endpoint, nil
 }
 
-// acceptedCredential returns which credential of the environment fits a.name and endpoint, of which
-// each may be empty. wantName is the name of the credential's account, or "" for any account.
-// maySendSAS is true if the endpoint may receive a shared access signature.
+// acceptedCredential returns which credentials of the environment fit a.name and endpoint. Both may be
+// "". A credential must be for the account wantName, or for any account if wantName is "". maySendSAS
+// reports whether the endpoint may receive a shared access signature.
 func (a *account) acceptedCredential(endpoint string) (wantName string, maySendSAS bool, err error) {
 	if endpoint == "" {
 		return a.name, true, nil
@@ -278,7 +278,7 @@ func (a *account) useDefaults() {
 	a.token = &defaultChain{isForeign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
 }
 
-// parseKey sets the account's key in the form of the SDK, if there is a key.
+// parseKey sets a.sharedKey, which is the account's key in the form of the SDK, if there is a key.
 func (a *account) parseKey() error {
 	if a.key == "" {
 		return nil

@@ -121,8 +121,8 @@ func (u *userKeyCache) keyOrRequest(
 	return nil, u.pending, true
 }
 
-// renew makes the request for a new key that the caller has begun. If the request fails, renew
-// returns the old key while that is valid, unless Azure has refused the request.
+// renew sends the request r for a new key, which keyOrRequest has begun. If r fails temporarily, renew
+// returns the old key while that is valid. It never returns the old key after Azure has refused r.
 func (u *userKeyCache) renew(ctx context.Context, r *userKeyRequest, request userKeyFunc) (*userKey, error) {
 	defer u.finish(r)
 
@@ -140,7 +140,7 @@ func (u *userKeyCache) renew(ctx context.Context, r *userKeyRequest, request use
 	return r.key, r.err
 }
 
-// finish stores the result of a request for a key, and wakes the callers that wait for it.
+// finish stores the result of a request for a key, and closes r.done, for which other callers wait.
 func (u *userKeyCache) finish(r *userKeyRequest) {
 	u.mu.Lock()
 	switch {

@@ -49,9 +49,9 @@ const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 // codeImmutable is the code if Azure refuses to remove a version because of its retention.
 const codeImmutable = "BlobImmutableDueToPolicy"
 
-// deleteError translates the error of a removal, and returns nil if the object did not exist. It
-// calls deleteInSteps for a current version, and for one whose retention r bypasses, because Azure
-// removes neither by one request.
+// deleteError returns the error for a removal that failed with e, or nil if the object did not exist.
+// It calls deleteInSteps for a current version, and for a version whose retention r bypasses, because
+// Azure removes neither by one request.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	isCurrent := isCode(e, codeCurrentVersion)
 	isBypassed := r.BypassGovernance && isCode(e, codeImmutable)
@@ -103,8 +103,8 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 	return err
 }
 
-// deleteRevision removes an object, which makes its version noncurrent. It returns nil if the
-// object is missing or has another revision, because the version is then already noncurrent.
+// deleteRevision removes the object if it has this revision, which makes its version noncurrent. If it
+// is missing or has another revision, the version is noncurrent already, and deleteRevision returns nil.
 func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, revision string) error {
 	opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: revision})}
 	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
@@ -122,7 +122,8 @@ func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, 
 	return e
 }
 
-// ignoreMissing returns nil if the error means that the object did not exist, or else the error.
+// ignoreMissing returns nil if the object did not exist, because its removal then succeeds. Otherwise it
+// returns the error for a removal that failed with e.
 func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	missing := rm.container.missingError(ctx, e, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {

@@ -25,7 +25,8 @@ type objectDriver struct {
 	remover   remover
 }
 
-// driver returns the driver of a container, whose parts share the container and use one another.
+// driver returns the driver of a container. The parts of the driver share the container, and some of
+// them have pointers to others.
 func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
 	d := &objectDriver{account: a, container: c, lister: lister{container: c}}
@@ -128,8 +129,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
 }
 
-// Native returns a *container.Client that is made from Config.Client, or else with the settings of
-// d. It retries as the SDK does.
+// Native returns a *container.Client, which is made from Config.Client if that is set, and otherwise
+// with the settings of d. It retries as the SDK does.
 func (d *objectDriver) Native() any {
 	if d.account.sdkClient != nil {
 		return d.container.client

@@ -73,8 +73,8 @@ func errorFromResponse(err error) *storage.Error {
 	return e
 }
 
-// meaningOfResponse returns the meaning of an error response with this code and document. Some
-// responses mean something else than their code.
+// meaningOfResponse returns the storage code and the hint for an error response. It depends on more than
+// Azure's code, because some responses mean something else than their code says.
 func meaningOfResponse(response *azcore.ResponseError, code string, document errorDocument) sdkerror.Meaning {
 	meaning := meaningOf(code, response.StatusCode)
 	if redirect, ok := sdkerror.Redirect(response.StatusCode, response.RawResponse.Header); ok {

@@ -62,7 +62,8 @@ func send[O, T any](ctx context.Context, a *account, request func(context.Contex
 	return output, verify(response, err)
 }
 
-// write makes one request that changes something, and translates its error.
+// write makes one request that changes something, with the method request of the SDK and its options o.
+// It translates the error, which is marked as Unknown if the request may have had an effect.
 func write[O, T any](
 	ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O,
 ) (out T, err error) {
@@ -80,7 +81,7 @@ func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (
 // verify returns err, or the reason why a successful response is not from the service.
 func verify(response *http.Response, err error) error {
 	if response == nil || responseOf(err) != nil {
-		return err
+		return err // there is no response, or the service has reported an error
 	}
 	if evidenceErr := checkAnswer(response); evidenceErr != nil {
 		return evidenceErr
@@ -121,8 +122,8 @@ func checkAnswer(response *http.Response) error {
 	return checkDocument(response, want.root)
 }
 
-// checkHeaders returns an error if the response has no request id, or does not have the header with
-// this name. No other header is needed if name is "". A part of a blob must say which part it is.
+// checkHeaders returns an error if the response has no request id, or lacks the header with this name. If
+// name is "", no other header is needed. A response with a part of a blob must also have the range.
 func checkHeaders(response *http.Response, name string) error {
 	for _, wantName := range []string{requestIDHeader, name} {
 		if wantName != "" && response.Header.Get(wantName) == "" {
