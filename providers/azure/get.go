@@ -67,15 +67,17 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, resp.Body, nil
 }
 
-// downloadOptions returns the options of Get Blob.
+// downloadOptions returns the options of the Get Blob request for r.
 func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) {
 	n := newNatives(r.Native)
 	opts := &blob.DownloadStreamOptions{
 		// Count 0 means to the end. The engine requests no empty range.
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)},
 		AccessConditions: conditions(r.Condition),
-		CPKInfo:          n.keyInfo(),
+		CPKInfo:          n.keyInfo(), // the customer's key
 	}
+
+	// The functions of WithOptions may change the request.
 	pick := func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }
 	if r.Auxiliary {
 		// The read is only a step of another operation, whose main request may have its own function.
@@ -117,7 +119,7 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 }
 
 // attrsOfGet returns the attributes in the response to a read. It reads from the header whether the
-// tier is the account's default, which the SDK omits.
+// access tier is the account's default, because the SDK omits that.
 func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
 	size, err := objectSize(resp, r)
 	if err != nil {
@@ -126,7 +128,7 @@ func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRe
 	props := propertiesOf(resp, header.Get("X-Ms-Access-Tier-Inferred") == "true")
 	props.ContentLength = &size
 	if resp.ContentRange != nil {
-		// The other header, Content-MD5, would be about the range.
+		// The response is for a range, so its Content-MD5 is that of the range.
 		props.ContentMD5 = resp.BlobContentMD5
 	}
 	return attrsOf(props, r.Key), nil

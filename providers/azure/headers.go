@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// httpHeaders returns the properties of an object that Azure stores as headers.
+// httpHeaders returns the properties of an object that Azure stores as headers, in the form of the SDK.
 func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	return &blob.HTTPHeaders{
 		BlobContentType:        httpheader.Optional(p.ContentType),

@@ -70,8 +70,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// listInByteOrder adds a page of Azure to merged, and further pages as long as a later one may have
-// a key that belongs between the entries. Then it sorts the entries by the bytes of their keys.
+// listInByteOrder adds a page of Azure to merged. It adds the next pages, too, while they may have a key
+// that belongs between the entries. Then it sorts the entries by the bytes of their keys.
 func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
@@ -167,8 +167,8 @@ func (ls *lister) addEntries(
 	return nil
 }
 
-// addBlobs adds to merged the listed blobs that are objects of the user. It returns the name of the
-// last blob of any kind, or merged.lastName if there is none.
+// addBlobs adds to merged those listed blobs that are objects of the user, and not directories or blobs
+// of this package. It returns the name of the last blob of any kind, or merged.lastName without blobs.
 func (ls *lister) addBlobs(items []*container.BlobItem, merged *mergedPage) (lastName string, err error) {
 	lastName = merged.lastName
 	for _, item := range items {
@@ -210,10 +210,10 @@ func (ls *lister) addPrefixes(
 	return lastName, nil
 }
 
-// checkOrder returns errHierarchical if a listed name comes before the name listed before it, or if
-// it is a directory. An account with a hierarchical namespace may list both.
+// checkOrder returns errHierarchical if a listed name is not in order after nameBefore, or if it is a
+// directory. Only an account with a hierarchical namespace lists such names.
 func (ls *lister) checkOrder(nameBefore, name string, p *container.BlobProperties) error {
-	if ls.container.account.isHierarchical {
+	if ls.container.account.isHierarchical { // the user has set Config.HierarchicalNamespace
 		return nil
 	}
 	if compareUTF16(name, nameBefore) < 0 || isDirectory(p) {
@@ -247,8 +247,8 @@ func isDirectory(p *container.BlobProperties) bool {
 // key has 1,024 characters, each object has 8 KiB of metadata, and XML escapes every character.
 const smallPage = 250
 
-// page returns one page of the service, flat or with a delimiter. If the response is too long to
-// read, it requests a page of only smallPage entries.
+// page returns one page of the service, and the marker of the next page. With a delimiter, the page also
+// has common prefixes. If the response is too long to read, page requests only smallPage entries.
 func (ls *lister) page(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
@@ -317,7 +317,8 @@ func (ls *lister) requestPage(
 	return resp.Segment.BlobItems, resp.Segment.BlobPrefixes, deref(resp.NextMarker), nil
 }
 
-// hasOnlyReserved reports whether all keys with a prefix are reserved for this package.
+// hasOnlyReserved reports whether all keys with a prefix are reserved for this package. It lists the keys
+// until one is not reserved.
 func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	opts := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	isForeign := func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) }
@@ -346,8 +347,8 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	}
 }
 
-// isPlaceholder reports whether a blob represents a directory. Hadoop's tools create such blobs
-// even in accounts without directories.
+// isPlaceholder reports whether a blob is empty and represents a directory. Hadoop's tools create such
+// blobs, with the metadata hdi_isfolder, even in accounts without directories.
 func isPlaceholder(item *container.BlobItem) bool {
 	if deref(item.Properties.ContentLength) > 0 {
 		return false

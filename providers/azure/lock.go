@@ -26,7 +26,8 @@ var errNoLock = &storage.Error{
 	Hint: lockHint,
 }
 
-// policyMode returns the mode of the immutability policy for a retention, or nil if there is none.
+// policyMode returns the mode of the immutability policy that Azure needs for a retention, or nil if r is
+// zero. An unlocked policy can be removed, and a locked one cannot.
 func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	switch r.Mode {
 	case storage.Governance:
@@ -37,8 +38,8 @@ func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	return nil
 }
 
-// retentionOf returns the retention in a response. The mode is Governance even if the response has
-// the mode "mutable", with which the container sets a policy for all blobs.
+// retentionOf returns the retention in a response. Every mode but "locked" is Governance, even "mutable",
+// which a blob has if its policy is that of the container.
 func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	if p.ImmutabilityPolicyExpiresOn == nil {
 		return storage.Retention{}
@@ -64,7 +65,7 @@ func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) er
 func (bc *blobContainer) checkCanLock(ctx context.Context) error {
 	p, err := bc.containerProperties(ctx)
 	if p == nil {
-		return err
+		return err // nil if the credential may not read the properties
 	}
 	if !deref(p.IsImmutableStorageWithVersioningEnabled) {
 		return errNoLock
@@ -143,8 +144,8 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return d.container.lockError(ctx, err)
 }
 
-// lockError translates the error of a change of a lock, which may be nil. It makes a request to
-// find out whether the cause is that the container cannot lock objects.
+// lockError translates the error of a change of a retention or legal hold, which may be nil. If the cause
+// is not clear, it makes a request to find out whether the container can lock objects at all.
 func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -176,8 +177,8 @@ func isUnclearLockError(e *storage.Error) bool {
 	}
 }
 
-// unlock prepares the removal of a version, and returns Locked if a lock forbids it. If bypass is
-// true, it removes an unlocked immutability policy, which then does not forbid the removal.
+// unlock prepares the removal of a version, and returns Locked if a lock forbids the removal. If bypass
+// is true, unlock removes an unlocked immutability policy, so that the service permits the removal.
 func (rm *remover) unlock(ctx context.Context, version *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
 	retention := retentionOf(props)
 	now := time.Now()

@@ -22,8 +22,8 @@ const (
 	noMetadataKey = "omnibucket_plain"
 )
 
-// encodeMetadata returns the metadata to store with an object: that of the user and, in one entry
-// with the size, the checksum if it is known.
+// encodeMetadata returns the metadata to store with an object. That is the metadata of the user and, if
+// the checksum is known, an entry with the checksum and the size for which it is valid.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	result := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
@@ -35,8 +35,8 @@ func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) 
 	return result
 }
 
-// decodeMetadata returns the metadata of an object, including the engine's own entries, and the
-// checksum that encodeMetadata has stored there.
+// decodeMetadata returns the metadata of an object, including the engine's own entries. It returns the
+// checksum that encodeMetadata has stored apart from the metadata.
 func decodeMetadata(values map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
 	metadata = make(map[string]string, len(values))
 	for name, value := range values {

@@ -69,8 +69,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// accountCredentialsError returns the error of namedCredentialsError, which also names both
-// accounts if the credentials are for another one.
+// accountCredentialsError returns the error for named credentials that do not exist for the account a. If
+// they are for another account, the error names both accounts.
 func (a *account) accountCredentialsError(name named.Credentials) error {
 	e := namedCredentialsError(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")

@@ -127,8 +127,8 @@ func newNatives(values []any) *natives {
 	return n
 }
 
-// writeNatives returns the settings of newNatives for a write. Without a key or a scope, the scope
-// is Config.EncryptionScope.
+// writeNatives returns the settings of the options for a write. Without a customer's key or an encryption
+// scope in the options, the scope is Config.EncryptionScope.
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
 	if n.key != nil && n.scope != "" {
@@ -154,9 +154,8 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply calls the functions that the options of WithOptions have for one kind of request, and
-// reports whether there were any. pick returns the function of an Options for that kind, which may
-// be nil.
+// apply calls the functions of WithOptions that change the options o of one kind of request. It reports
+// whether there were any. pick returns the function for that kind, or nil if the Options has none.
 func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := pick(options); change != nil {

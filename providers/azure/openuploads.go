@@ -59,11 +59,11 @@ var errKept = &storage.Error{
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if cu.replaces.Load() {
-		return nil
+		return nil // an earlier call has found that blobs can be replaced
 	}
 	p, err := cu.container.containerProperties(ctx)
 	if p == nil {
-		return err
+		return err // nil if the credential may not read the properties
 	}
 	isLocked := deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)
 	if isLocked && !deref(p.IsImmutableStorageWithVersioningEnabled) {

@@ -68,11 +68,11 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// mixedOrderPrefixes returns, shortest first, the prefixes after which a later page may have a key
-// that belongs before a key of this page in byte order. Such a later key has a character from
-// U+E000 to U+FFFF after the prefix, where the key of this page has one from U+10000 on.
+// mixedOrderPrefixes returns the prefixes after which a later page may have a key that belongs before a
+// key of this page in byte order. Such a later key has a character from U+E000 to U+FFFF after the
+// prefix, where the key of this page has one from U+10000 on. The shortest prefix comes first.
 //
-// listPrefix is that of the listing, and last is the last key of this page in Azure's order.
+// listPrefix is the prefix of the listing. last is the last key of this page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, listPrefix, last string) []string {
 	var prefixes []string
 	for i := range entries {
@@ -94,6 +94,7 @@ func mixedOrderPrefixes(entries []storage.ListEntry, listPrefix, last string) []
 // prefixes. It returns true if the server ignores StartFrom.
 func (ls *lister) hasAfterSurrogates(ctx context.Context, prefixes []string) (bool, error) {
 	for _, prefix := range prefixes {
+		// In Azure's order, these characters come last, so any entry from here on has one.
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
 			Prefix:     httpheader.Optional(prefix),
 			StartFrom:  new(prefix + firstAfterSurrogates),

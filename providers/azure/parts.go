@@ -37,8 +37,8 @@ func newUploadID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID returns the id of a block. The id includes a checksum of the content, so that a resumed
-// upload that sends other bytes does not replace the part that was recorded. All blocks of a blob,
+// blockID returns the id of the block that is a part of an upload. The id includes sum, a checksum of the
+// content, so that a resumed upload that sends other bytes does not replace a part. All blocks of a blob,
 // even those of other uploads and copies, must have ids of one length.
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
@@ -291,9 +291,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// checkDistinct returns an error that restarts the upload if two parts have the same block id, so
-// that one has replaced the other. A derived id is a hash, which may be too short to be unique (see
-// blockIDFromTag).
+// checkDistinct returns an error if two parts have the same block id, so that one has replaced the other.
+// The error makes the engine restart the upload. A derived id is a hash, which may be too short to be
+// unique (see blockIDFromTag).
 func checkDistinct(ids []string) error {
 	sorted := slices.Sorted(slices.Values(ids))
 	distinct := slices.Compact(sorted)

@@ -99,7 +99,8 @@ func tierNamed(name string) blob.AccessTier {
 	return blob.AccessTierHot
 }
 
-// rehydratePriority returns the priority that WithRestoreTier names, or else Standard.
+// rehydratePriority returns the priority that WithRestoreTier names, or Standard if tier is "". For any
+// other name, it fails with InvalidArgument.
 func rehydratePriority(tier string) (*blob.RehydratePriority, error) {
 	switch tier {
 	case "":

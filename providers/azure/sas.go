@@ -92,7 +92,7 @@ type grant struct {
 	isFolder       bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
-// resource returns the letters with which Azure names the kind of the signed resource.
+// resource returns the letters of the kind of resource that g signs, for the field sr of the signature.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-the-signed-resource-field
 func (g *grant) resource() string {
 	if g.isFolder && g.key == "" {
@@ -159,14 +159,14 @@ func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	return g.appendResponseHeaders(fields)
 }
 
-// appendResponseHeaders appends the last lines of the text that is signed, with headers that
-// replace those of the response to a read.
+// appendResponseHeaders appends the last lines of the text that is signed. They are headers that the
+// service sends with the object instead of those that are stored. Two of them are never set.
 func (g *grant) appendResponseHeaders(fields []string) []string {
 	return append(fields,
 		g.cacheControl,
 		g.disposition,
-		"", // rsce
-		"", // rscl
+		"", // rsce, the content encoding
+		"", // rscl, the content language
 		g.mediaType,
 	)
 }
@@ -220,8 +220,10 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	return g.appendResponseHeaders(fields)
 }
 
-// signature returns the signature of g in base64, which is valid until the next call.
+// signature returns the signature of g in base64. The slice is only valid until the next call, because b
+// reuses its buffers.
 func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
+	// The text to sign has one field in each line.
 	b.fields = k.appendFields(b.fields[:0], g)
 	b.text = b.text[:0]
 	for i, field := range b.fields {

@@ -101,8 +101,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// setCORSOfNew sets the account's CORS rules for a container that does not exist yet. It returns
-// BucketExists if the name is taken, and then does not change the rules.
+// setCORSOfNew sets the account's CORS rules before a container is created. It returns BucketExists if
+// the container exists already, and then does not change the rules.
 func (bc *blobContainer) setCORSOfNew(ctx context.Context, rules []storage.CORSRule) error {
 	_, err := bc.settings(ctx)
 	if err == nil {
@@ -149,8 +149,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return s.settingsAfter(ctx, r)
 }
 
-// settingsAfter returns the settings of a container after the changes of r were made: those that r
-// has set, and those that can be read. Unread has the names of the others.
+// settingsAfter returns the settings of a container after the changes of r were made. It returns those
+// that r has set and those that can be read. The field Unread has the names of the others.
 func (s *serviceDriver) settingsAfter(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info := bucketupdate.Requested(r)
 	err := s.readSettings(ctx, info)
@@ -234,8 +234,8 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	return err
 }
 
-// checkNoBlobs lists the blobs, and their versions if withVersions is true, and returns
-// BucketNotEmpty for the first one that counts.
+// checkNoBlobs lists the blobs, and their versions if withVersions is true. It returns BucketNotEmpty at
+// the first one that prevents the removal of the container.
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) error {
 	const pageSize = 100 // Usually the first entry decides.
 	opts := &container.ListBlobsHierarchyOptions{

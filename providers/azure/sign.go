@@ -24,7 +24,7 @@ const (
 	tokenScope = "https://storage.azure.com/.default"
 )
 
-// signingHint returns the hint for an account that cannot sign.
+// signingHint returns the hint for an account that cannot sign, which names the setting that is missing.
 func (a *account) signingHint() string {
 	if a.token != nil && a.name != "" {
 		return "signing with a token credential needs the service version " + scopeVersion + " or later: set Config.Key, or a later Config.APIVersion"
@@ -117,18 +117,19 @@ func (d *objectDriver) newGrant(r *driver.SignRequest) (*grant, http.Header, err
 	return g, header, nil
 }
 
-// grantDownload adds to a grant the permission to read and the headers of the response, and to
-// header the headers that the reader must send.
+// grantDownload adds to g the permission to read, and the headers of the response that r replaces. It
+// adds to header the headers that the reader must send with the URL.
 func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
 	n := newNatives(r.Native)
 	if len(n.options) > 0 {
 		return errSignedOptions
 	}
+
 	g.permissions = mayRead
 	g.disposition = r.ResponseDisposition()
 	g.mediaType = r.ResponseType
 	g.cacheControl = r.ResponseCacheControl
-	n.key.SetHeaders(header, "X-Ms-")
+	n.key.SetHeaders(header, "X-Ms-") // nothing without a customer's key
 
 	if r.Version == "" {
 		return nil
@@ -136,8 +137,8 @@ func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
 	return checkVersion(r.Version)
 }
 
-// grantRemoval adds to a grant the permission to remove the blob, or the version that r names, and
-// to header the headers to send.
+// grantRemoval adds to g the permission to remove the blob, or the version that r names. It adds to
+// header the headers that the client must send with the URL.
 func grantRemoval(g *grant, r *driver.SignRequest, header http.Header) error {
 	if len(r.Native) > 0 {
 		return errSignedOptions

@@ -89,8 +89,8 @@ func (a *account) checkDirectorySignatures() error {
 	return nil
 }
 
-// vendedPermissions returns the permissions of a signature that has the given rights, in the order
-// that Azure requires.
+// vendedPermissions returns the letters of the permissions in a signature with the given rights. Azure
+// requires this order of the letters.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
 func vendedPermissions(r storage.Rights) string {
 	letters := ""

@@ -103,7 +103,8 @@ func (ls *lister) versions(
 	return items, next, nil
 }
 
-// listedVersion converts a version or a soft-deleted blob in a listing to an entry.
+// listedVersion converts a version or a soft-deleted blob in a listing to an entry. A soft-deleted blob
+// is never current.
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
