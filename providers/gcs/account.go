@@ -172,8 +172,8 @@ type sharedIdentity struct {
 	userProject          string // must be equal, because a copy bills one project
 }
 
-// identify sets a.identity. A token source and an HTTP client cannot be compared, so the account is
-// then identical only to itself.
+// identify sets a.identity, which is equal for two accounts of the same server and credentials. A token
+// source or an HTTP client cannot be compared, so an account with one of them is equal only to itself.
 func (a *account) identify(c Config) {
 	if c.TokenSource != nil || c.HTTPClient != nil {
 		a.identity = a

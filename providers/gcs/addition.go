@@ -15,8 +15,8 @@ type addition struct {
 
 type additionKey struct{}
 
-// withRequestFields returns a context whose requests also have the header and the query. If ctx has
-// an addition already, the requests have both. A field of the inner one replaces that of the outer.
+// withRequestFields returns a context whose requests also have the header and the query. If ctx has such
+// fields already, the requests have both, but a new field replaces an old one of the same name.
 func withRequestFields(ctx context.Context, header http.Header, query url.Values) context.Context {
 	if len(header) == 0 && len(query) == 0 {
 		return ctx

@@ -170,8 +170,8 @@ func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 	}
 }
 
-// encryptionOf returns how an object is encrypted, or the zero value if only Google's own keys
-// encrypt it.
+// encryptionOf returns how an object is encrypted. It returns the zero value if the object has neither a
+// customer's key nor a KMS key, and so only keys of Google.
 func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	if customerKeySHA256 != "" {
 		return storage.Encryption{Algorithm: "AES256", KeyID: customerKeySHA256}
@@ -234,10 +234,9 @@ func (a *account) attrsToSet(
 	return attrs, nil
 }
 
-// entityTag returns the ETag with which Google serves the object over HTTP. Usually that is the
-// object's MD5. For a composed object, which has no MD5, and for an object with a customer's or a
-// KMS key, it is the JSON API's ETag after a dash. The dash marks an ETag that also changes with
-// the metadata.
+// entityTag returns the ETag with which Google serves the object over HTTP, which usually is the MD5. For
+// a composed object, which has no MD5, and for an object with a customer's or a KMS key, it is etag, the
+// ETag of the JSON API, after a dash. The dash marks an ETag that also changes with the metadata.
 func entityTag(md5 []byte, etag string, encryption storage.Encryption) string {
 	if len(md5) > 0 && encryption == (storage.Encryption{}) {
 		return `"` + hex.EncodeToString(md5) + `"`

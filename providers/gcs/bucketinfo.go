@@ -18,6 +18,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	if err != nil {
 		return nil, bucketError(translate(err))
 	}
+
 	info := bucketInfo(attrs, false)
 	err = b.readPublic(ctx, attrs, info)
 	if err != nil && len(info.Unread) == 0 {
@@ -26,11 +27,11 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return info, err
 }
 
-// readPublic sets info.Public, or fails with PermissionDenied and adds the field to info.Unread if
-// the credentials may not read the policy.
+// readPublic sets info.Public from the IAM policy. If the credentials may not read the policy, it fails
+// with PermissionDenied and adds the name of the field to info.Unread.
 func (b *bucket) readPublic(ctx context.Context, attrs *gcs.BucketAttrs, info *storage.BucketInfo) error {
 	if attrs.PublicAccessPrevention == gcs.PublicAccessPreventionEnforced {
-		return nil
+		return nil // the bucket cannot be public
 	}
 	public, err := b.public(ctx)
 	if storage.CodeOf(err) == storage.PermissionDenied {

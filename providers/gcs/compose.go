@@ -76,10 +76,13 @@ func (c *composition) addSources(sources []driver.ObjectRef) error {
 		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
 			return storage.Unsupported
 		}
+
+		// Without attributes, the number of tags is not known.
 		mayHaveTags := source.Attrs == nil || source.Attrs.TagCount > 0
 		if mayHaveTags {
 			c.copiesContexts = true
 		}
+
 		handle, err := c.bucket.account.sourceAt(source)
 		if err != nil {
 			return err
@@ -120,9 +123,10 @@ func refuseMD5(a *gcs.ObjectAttrs) error {
 	return nil
 }
 
-// parameters returns the parameters of a composition that the SDK cannot set. Without kmsKeyName,
-// Google would ignore the encryption key. Without dropContextGroups, the new object would get the
-// tags of all sources, if the request sets no tags of its own. Google calls tags contexts.
+// parameters returns the parameters of a composition that the SDK cannot set. contexts are the tags that
+// the request sets, which Google calls contexts, or nil. Without kmsKeyName, Google would ignore the
+// encryption key. Without dropContextGroups, an object without tags of its own would get those of all
+// sources.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
@@ -142,7 +146,8 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	return c.composeTarget(ctx)
 }
 
-// reduce composes the sources into intermediate objects until one request can compose the rest.
+// reduce composes the sources into intermediate objects until there are at most 32, which one request can
+// compose.
 func (c *composition) reduce(ctx context.Context) error {
 	ctx = c.withLongWait(ctx)
 	for level := 1; len(c.sources) > composeSources; level++ {
@@ -153,9 +158,10 @@ func (c *composition) reduce(ctx context.Context) error {
 	return nil
 }
 
-// composeTarget sends the last request, which composes the target.
+// composeTarget sends the last request, which composes the target from at most 32 sources.
 func (c *composition) composeTarget(ctx context.Context) (*storage.Attrs, error) {
 	ctx = withRequestFields(c.withLongWait(ctx), nil, c.parameters(c.attrs.Contexts))
+
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = "" // the target has it already
@@ -164,6 +170,7 @@ func (c *composition) composeTarget(ctx context.Context) (*storage.Attrs, error)
 		composer.CRC32C = c.crc.Sum
 		composer.SendCRC32C = true
 	}
+
 	attrs, err := write(ctx, composer.Run)
 	if err != nil {
 		return nil, sourceError(err)

@@ -54,7 +54,8 @@ func newCompositeUpload(class string) string {
 	return randomName() + "-" + class
 }
 
-// parseCompositeUpload parses a name that newCompositeUpload returned, which follows openMark if the upload is open.
+// parseCompositeUpload parses the name of a composite upload, which newCompositeUpload returned. The name of
+// an open upload begins with openMark.
 func parseCompositeUpload(upload string) (compositeUpload, error) {
 	if !compositeUploads.MatchString(upload) {
 		// Any other name could lead to keys outside componentsPrefix.
@@ -263,8 +264,8 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	return cs.remove(ctx, upload)
 }
 
-// remove removes all objects of an upload, and the marker of an open upload first, because without
-// the marker nobody can create an object from parts that are still there.
+// remove removes all objects of an upload. It removes the marker of an open upload first, because without
+// the marker no process can create an object from parts that are still there.
 func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -276,7 +277,7 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 			return err
 		}
 	}
-	if _, err = cs.sweep(ctx, name.prefix, nil); err != nil {
+	if _, err = cs.sweep(ctx, name.prefix, nil); err != nil { // nil means objects of any age
 		return err
 	}
 	return cs.removeFolder(ctx, name.prefix)
@@ -312,12 +313,14 @@ type ageCheck struct {
 	err       error     // why the time of the store is not known
 }
 
-// isOld reports whether an object is old. If the time of the store is not known, it returns false.
+// isOld reports whether an object is older than c.olderThan by the clock of the store. If that clock
+// cannot be read, it sets c.err and returns false.
 func (c *ageCheck) isOld(ctx context.Context, o *gcs.ObjectAttrs) bool {
 	if !o.Created.Before(time.Now().Add(-c.olderThan)) {
 		return false
 	}
-	// The clock of this machine may be ahead, so ask the store.
+
+	// The clock of this machine may be ahead, so read that of the store, once.
 	if c.storeTime.IsZero() && c.err == nil {
 		c.storeTime, c.err = readClock(ctx, c.objects)
 	}
@@ -328,11 +331,12 @@ func (c *ageCheck) isOld(ctx context.Context, o *gcs.ObjectAttrs) bool {
 func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
 	object := d.bucket.handle().Object(componentsPrefix + "clock-" + randomName())
 	w := object.NewWriter(ctx)
-	w.ChunkSize = 0
+	w.ChunkSize = 0 // one request, instead of a resumable upload
 	if err := w.Close(); err != nil {
 		return time.Time{}, translate(err)
 	}
-	// If it stays, a later SweepParts removes it.
+
+	// If the object stays, a later SweepParts removes it.
 	_ = d.composites.removeObject(ctx, object)
 	return w.Attrs().Created, nil
 }
@@ -422,8 +426,8 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 	})
 }
 
-// undo removes the intermediate objects of a composition that failed with err, and returns err.
-// It also lists them, because the response for an object that was made may have been lost.
+// undo removes the intermediate objects of a composition that failed with err, and returns err. It also
+// lists them, because c does not have an object whose response was lost.
 func (cs *composites) undo(ctx context.Context, c *composition, err error) error {
 	discardErr := cs.discard(ctx, c.scratchPrefix, c.intermediates)
 	return cleanup.After(ctx, translate(err), "intermediate objects", func(ctx context.Context) error {

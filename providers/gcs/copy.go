@@ -60,10 +60,11 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(obj), nil
 }
 
-// setCopyAttrs sets the attributes of the copy.
+// setCopyAttrs sets the attributes of the copy that copier makes.
 func setCopyAttrs(copier *gcs.Copier, attrs *gcs.ObjectAttrs) {
 	copier.ObjectAttrs = *attrs
 	copier.Name = "" // the target has it already
+
 	// Without a class, the copy would have the default class of the destination bucket. A request
 	// with a class must also have all other attributes, and the content type is required.
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
@@ -84,8 +85,8 @@ func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	}
 }
 
-// Move makes one request. Its only condition is the condition on the destination. So a response
-// with status 412 means that this condition is false.
+// Move makes one request, which renames the object in its bucket. Its only condition is that on the
+// destination, so a response with status 412 means that this condition is false.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	conds, err := conditionsOf(r.Condition)
 	if err != nil {
@@ -141,9 +142,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// sourceAt returns the source at the generation to copy, which is part of the source's name and not
-// a condition. If the source has changed, the status is therefore 404, and status 412 always means a
-// failed condition on the destination.
+// sourceAt returns the source of a copy at its generation, which is the version or the revision of source.
+// The generation is no condition, so if the source has changed, Google responds with status 404. Status
+// 412 always means that the condition on the destination failed.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	object := a.handleOf(source.Bucket).Object(source.Key)
 	id := cmp.Or(source.Version, source.Revision)

@@ -32,8 +32,8 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	return list
 }
 
-// parseCORSRules returns the bucket's rules, whose AllowedHeaders and ExposedHeaders are both
-// Google's one list of headers, which a web page may both send and read.
+// parseCORSRules returns the CORS rules of a bucket. Google has one list of headers, which a web page may
+// both send and read, so the list becomes both AllowedHeaders and ExposedHeaders.
 func parseCORSRules(cors []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range cors {

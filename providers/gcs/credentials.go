@@ -271,6 +271,8 @@ func (t *authorizer) authorized(r *http.Request, creds *auth.Credentials) (*http
 	if err != nil {
 		return nil, err
 	}
+
+	// A RoundTripper must not change the request of the caller.
 	req := *r
 	req.Header = maps.Clone(r.Header)
 	req.Header.Set("Authorization", cmp.Or(token.Type, "Bearer")+" "+token.Value)

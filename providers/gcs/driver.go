@@ -21,7 +21,8 @@ type objectDriver struct {
 	urls       urlSigner
 }
 
-// newDriver returns the driver of a bucket of the account. Its parts share the bucket, and some call back the driver.
+// newDriver returns the driver of a bucket of the account. Its parts share the bucket, and some call methods
+// of the driver.
 func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{a, name}
 	d := &objectDriver{account: a, bucket: b, urls: urlSigner{b}}

@@ -53,8 +53,9 @@ func isHostOf(universe string, u *url.URL) bool {
 // isGoogle reports whether the requests go to Google, and not to a server with the same API.
 func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.universe, a.endpoint) }
 
-// checkUniverse fails if the credentials do not belong to the endpoint's universe. It is called with
-// the first token, because the universe of a machine's credentials is not known earlier.
+// checkUniverse fails if the credentials do not belong to the universe of the endpoint, which is a cloud
+// with its own domain, such as googleapis.com. It is called before the first token is requested, because
+// the universe of a machine's credentials is not known earlier.
 func (c *credentials) checkUniverse(ctx context.Context, creds *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil

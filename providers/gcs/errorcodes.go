@@ -133,9 +133,9 @@ func meaningOfMessage(status int, message string) (sdkerror.Meaning, bool) {
 	return sdkerror.Meaning{}, false
 }
 
-// isProtected reports whether a hold or a retention protects an object or a bucket, by the message of
-// Google's response, because a missing permission has the same reason. It compares the beginning of
-// the message, because other messages may quote a key that contains the same text.
+// isProtected reports whether apiErr means that a hold or a retention protects an object or a bucket. Only
+// the message shows that, because a missing permission has the same reason code. The beginning must match,
+// because other messages may quote a key that contains the same text.
 func isProtected(apiErr *googleapi.Error) bool {
 	if apiErr.Code != http.StatusForbidden {
 		return false

@@ -155,8 +155,8 @@ func temporaryError(err error) error {
 	return nil
 }
 
-// notFound determines whether a 404 is about the object or about the bucket, by one more request if
-// the response does not tell. It returns any other error unchanged.
+// notFound translates err. For a 404, it determines whether the object or the bucket is missing, by one
+// more request if the response does not say that.
 func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	storageErr := translate(err)
 	if storageErr.Status != http.StatusNotFound {
@@ -171,6 +171,7 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 		storageErr.Code = storage.ObjectNotFound
 		return storageErr
 	}
+
 	_, bucketErr := b.handle().Attrs(ctx)
 	return sdkerror.NotFound(storageErr, translator.Read(bucketErr), "")
 }

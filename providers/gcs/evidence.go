@@ -58,8 +58,8 @@ func (t *responseChecker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// withKind adds the field "kind" to the fields that a listing requests, because the response to an
-// empty listing would otherwise have no field at all, and could not be checked.
+// withKind adds the field "kind" to the fields that a listing requests. The response to an empty listing
+// would otherwise have no field at all, and could not be checked. Other requests stay as they are.
 func withKind(r *http.Request) *http.Request {
 	before, after, ok := strings.Cut(r.URL.RawQuery, "fields=nextPageToken")
 	if !ok {

@@ -93,7 +93,8 @@ func propertyWithoutField(c *call, a *gcs.ObjectAttrs, userProject string) strin
 	return ""
 }
 
-// formFields returns the fields of a form that set the attributes of the uploaded object.
+// formFields returns the fields of a form that set the attributes of the uploaded object. It omits the
+// fields that would be empty.
 func formFields(a *gcs.ObjectAttrs) map[string]string {
 	fields := map[string]string{
 		"key":                 a.Name,
@@ -138,8 +139,8 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	return nil
 }
 
-// policy returns the document to sign, with its conditions in the order of Google's own clients: the
-// fields are sorted by name, except for the four fields of lastFields, which are at the end.
+// policy returns the document to sign, which has a condition for each field of the form. The conditions
+// are in the order of Google's own clients: sorted by name, except for lastFields at the end.
 func (f *v4Form) policy(expires time.Time) (string, error) {
 	lastFields := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
 	conditions := slices.Clone(f.conditions)

@@ -70,7 +70,7 @@ func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
 // setCondition adds the condition of a write to the query of its URL.
 func setCondition(query url.Values, c storage.Condition) error {
 	if c.Absent {
-		query.Set("ifGenerationMatch", "0")
+		query.Set("ifGenerationMatch", "0") // a missing object has the generation 0
 		return nil
 	}
 	if c.Revision == "" {

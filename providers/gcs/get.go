@@ -149,8 +149,8 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, encoding strin
 	return resp, nil
 }
 
-// request returns a request for the bytes of an object at a path of the XML API or the JSON API, with
-// the range, the customer's key and the Accept-Encoding.
+// request returns a request for the bytes of an object, with the range and the customer's key in r. path
+// is that of the XML API or the JSON API. encoding is the value of Accept-Encoding.
 func (rd *reader) request(ctx context.Context, r *driver.GetRequest, path, encoding string) (*http.Request, error) {
 	req, err := rd.bucket.account.request(ctx, http.MethodGet, path, nil, 0)
 	if err != nil {

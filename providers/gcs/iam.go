@@ -43,7 +43,8 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 	return gcs.PublicAccessPreventionEnforced
 }
 
-// public reports whether everyone can read every object. It returns false for a server without IAM.
+// public reports whether the IAM policy of the bucket permits everyone to read every object. It returns
+// false for a server without IAM, such as an emulator.
 func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	if isUnknownRequest(err) {
@@ -80,7 +81,7 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 	return err
 }
 
-// addAllUsers permits everyone to read, and reports whether the policy did not permit it already.
+// addAllUsers changes the policy so that everyone may read, and reports whether that was a change.
 func addAllUsers(policy *iam.Policy3) (changed bool) {
 	for _, binding := range policy.Bindings {
 		if isPublicRead(binding) && slices.Contains(binding.Members, allUsers) {
@@ -88,6 +89,7 @@ func addAllUsers(policy *iam.Policy3) (changed bool) {
 		}
 	}
 
+	// Add to the binding of the role, or make one.
 	for _, binding := range policy.Bindings {
 		if binding.Role == publicRole && binding.Condition == nil {
 			binding.Members = append(binding.Members, allUsers)
@@ -103,7 +105,8 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, removePublicMembers)
 }
 
-// removePublicMembers removes every permission of everyone, and reports whether there was any.
+// removePublicMembers removes everyone from all bindings of the policy, and reports whether that was a
+// change. It also removes bindings that have no members.
 func removePublicMembers(policy *iam.Policy3) (changed bool) {
 	for _, binding := range policy.Bindings {
 		members := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
@@ -142,7 +145,7 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 	return policyError(writeErr)
 }
 
-// policyError returns the error for a policy that could not be read or written.
+// policyError returns the error for an IAM policy that could not be read or written, because of err.
 func policyError(err error) error {
 	if isUnknownRequest(err) {
 		return &storage.Error{

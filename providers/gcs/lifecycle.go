@@ -108,13 +108,15 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range lifecycle.Rules {
+		// A rule without prefixes applies to all keys, and so does that for parts of uploads.
 		prefixes := lifecycle.Rules[i].Condition.MatchesPrefix
 		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
 		}
+
 		rule, step := parseLifecycleRule(&lifecycle.Rules[i], isVersioned)
 		if step == noStep {
-			continue
+			continue // LifecycleRule cannot represent it
 		}
 		for _, prefix := range prefixes {
 			rule.Prefix = prefix
@@ -124,8 +126,8 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.Li
 	return rules
 }
 
-// appendRule adds a rule with one action, whose position is step, and adds it to the last of rules
-// if that has the same prefix and only earlier actions.
+// appendRule appends a rule with one action, whose position in the order of the actions is step. If the
+// last of rules has the same prefix and only earlier actions, appendRule adds the action to that rule.
 func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step int) []storage.LifecycleRule {
 	if len(rules) == 0 || rules[len(rules)-1].Prefix != rule.Prefix {
 		return append(rules, rule)
@@ -215,7 +217,8 @@ func lastStep(r *storage.LifecycleRule) int {
 	return noStep
 }
 
-// merge adds the action of src to dst, which does not have it. The action is not expireStep, which is always the first.
+// merge adds the action of src to dst, which does not have that action. The action is never expireStep,
+// because that is the first in the order of actions.
 func merge(dst, src *storage.LifecycleRule) {
 	// A field without an action is 0.
 	dst.ExpireOldVersionsAfterDays = max(dst.ExpireOldVersionsAfterDays, src.ExpireOldVersionsAfterDays)

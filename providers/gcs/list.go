@@ -125,7 +125,7 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 	return true, nil
 }
 
-// entryOf returns the entry of a listing for an object.
+// entryOf returns the entry of a listing for an object with these attributes.
 func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	return storage.ListEntry{
 		Key:          o.Name,
@@ -137,8 +137,8 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	}
 }
 
-// page returns one page of a listing. If the server's pages are shorter, that takes several
-// requests.
+// page returns one page of a listing, and the token of the next page. fields are the attributes to
+// request. If the server's pages are shorter than limit, page makes several requests.
 func (b *bucket) page(
 	ctx context.Context, query *gcs.Query, fields []string, limit int, token string,
 ) ([]*gcs.ObjectAttrs, string, error) {
@@ -173,12 +173,14 @@ func watchPages(ctx context.Context) context.Context {
 	return context.WithValue(ctx, pageWatchKey{}, &pageWatch{})
 }
 
-// checkPages fails if the request repeats the request before it, or exceeds the limit of requests.
+// checkPages fails if r requests the same page of a listing as the request before it, or if there were too
+// many requests for one page of the caller.
 func checkPages(r *http.Request) error {
 	watch, ok := r.Context().Value(pageWatchKey{}).(*pageWatch)
 	if !ok {
-		return nil
+		return nil // r is not of a listing
 	}
+
 	token := r.URL.Query().Get("pageToken")
 	if watch.requests > 0 && token == watch.token {
 		return errRepeatedPage

@@ -110,8 +110,8 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	return sdkerror.WithCode(storageErr, storage.Unsupported, noRetentionHint)
 }
 
-// SetRetention makes one request, and if Google refuses the change, another one for the attributes,
-// to determine whether the object's retention is the reason.
+// SetRetention makes one request. If Google refuses the change, SetRetention makes another request to
+// determine the reason: the retention that the object has, or a bucket that does not permit retentions.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	change := retentionToSet(r.Retention)
 	if change == nil {
@@ -130,8 +130,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	return err
 }
 
-// retentionError returns the error for a change of a retention that Google forbids with err, which
-// is Locked if the object's retention is the reason.
+// retentionError returns the error for a change of a retention that Google has refused with err. The error
+// is Locked if the present retention of the object does not permit the change.
 func (b *bucket) retentionError(ctx context.Context, err error, r *driver.ChangeRequest) error {
 	attrs, findErr := b.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 	if tempErr := temporaryError(findErr); tempErr != nil {
@@ -157,6 +157,7 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	if err != nil {
 		return err
 	}
+
 	call := callOf(r.Native)
 	object = call.addKey(object)
 	if r.BypassGovernance {
@@ -215,7 +216,8 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	return d.Delete(ctx, &req)
 }
 
-// isKeptOnlyByUnlocked reports whether an unlocked retention, and no other lock, keeps the object.
+// isKeptOnlyByUnlocked reports whether nothing but an unlocked retention keeps the object. An unlocked
+// retention has the mode Governance, so a caller with the permission can bypass it.
 func isKeptOnlyByUnlocked(attrs *gcs.ObjectAttrs) bool {
 	retention := attrs.Retention
 	if retention == nil || retention.Mode != unlocked {

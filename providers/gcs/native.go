@@ -38,7 +38,8 @@ func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {
 		return o.name + " " + o.identity
 	}
-	// A function cannot be compared, so compare what it changes.
+
+	// A function cannot be compared, so compare the attributes that it sets.
 	c := &call{}
 	o.apply(c)
 	attrs := gcs.ObjectAttrs{Metadata: map[string]string{}}
@@ -71,7 +72,8 @@ type call struct {
 	query   url.Values
 }
 
-// callOf returns the settings from the values of the options, which checkNative must have accepted.
+// callOf returns the settings of one call from the values of its options for this provider. checkNative
+// must have accepted the values.
 func callOf(natives []any) *call {
 	c := &call{key: customerkey.In(natives)}
 	for _, value := range natives {

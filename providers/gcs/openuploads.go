@@ -64,7 +64,8 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 	return attrs != nil && components.IsOpen(attrs.Metadata), err
 }
 
-// listMarker returns the marker of an upload, or nil if there is none.
+// listMarker returns the marker of an open upload, or nil if there is none. It lists the marker, which is
+// the object that shows that the upload is open.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
 	query := &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}
 	attrs, _, err := cs.bucket.page(ctx, query, []string{"Name", "Metadata"}, 1, "")
@@ -109,7 +110,7 @@ func (cs *composites) completeOpen(
 	return completion.Run(ctx, r)
 }
 
-// composeTargetIf calls composeTarget for a target with this condition.
+// composeTargetIf sets c.target to the target with this condition, and composes it.
 func (c *composition) composeTargetIf(
 	ctx context.Context, target *gcs.ObjectHandle, condition storage.Condition,
 ) (*storage.Attrs, error) {

@@ -93,7 +93,8 @@ func (b *bucket) sessionRequest(
 	return req, nil
 }
 
-// sessionOf returns the name of the session that a response has opened.
+// sessionOf returns the name of the resumable session that a response has opened. The name is the path and
+// query of the session's URL.
 func sessionOf(resp *http.Response) (string, error) {
 	location := resp.Header.Get("Location")
 	if location == "" {
@@ -297,8 +298,8 @@ func (s *session) sendChunk(
 	return object, 0, err
 }
 
-// chunkRange returns the Content-Range of a chunk. total is the object's size for the last chunk,
-// which declares it, and totalUnknown for any other chunk.
+// chunkRange returns the Content-Range of the chunk of an upload from start to before end. total is the
+// size of the object for the last chunk, and totalUnknown for any other chunk.
 func chunkRange(start, end, total int64) string {
 	size := "*"
 	if total != totalUnknown {
@@ -310,8 +311,8 @@ func chunkRange(start, end, total int64) string {
 	return fmt.Sprintf("bytes %d-%d/%s", start, end-1, size)
 }
 
-// parseStoredRange returns the number of bytes that the server has, from a header "bytes=0-N", or 0
-// without the header.
+// parseStoredRange returns the number of bytes of an upload that the server has stored. header is its Range
+// header, such as "bytes=0-99" for 100 bytes, or "" if it has stored nothing.
 func parseStoredRange(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -327,8 +328,8 @@ func parseStoredRange(header string) (int64, error) {
 	return n + 1, nil
 }
 
-// sessionError returns the error for a failed request to a session, without the session's URL, which
-// makes the engine restart the upload if the session has ended.
+// sessionError returns the error for a failed request to a session, without the URL of the session. If the
+// session has ended, the error makes the engine restart the upload.
 func (s *session) sessionError(err error) error {
 	err = redactSession(err)
 	apiErr := responseOf(err)

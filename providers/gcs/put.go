@@ -52,7 +52,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return stored.attrs(), nil
 }
 
-// uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
+// uploadQuery returns the query of an upload's URL. kind is "multipart" or "resumable". uploadPath adds the
+// fields that the response must have.
 func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	query := url.Values{
 		"uploadType":  {kind},
@@ -114,7 +115,8 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	return stored, nil
 }
 
-// frame returns the text of the multipart body before and after the object's bytes.
+// frame returns the text of a multipart body before and after the bytes of the object. The first part of
+// the body is the resource as JSON, and the second part has the bytes.
 func frame(boundary string, object *resource) (head, tail string, err error) {
 	document, err := json.Marshal(object)
 	if err != nil {

@@ -69,12 +69,14 @@ func (a *account) send(req *http.Request, statuses ...int) (*http.Response, erro
 	return nil, errorFromResponse(resp)
 }
 
-// errorFromResponse returns the error for a response, and closes the body.
+// errorFromResponse returns the error for a response with an unexpected status, and closes the body.
 func errorFromResponse(resp *http.Response) error {
 	defer resp.Body.Close()
 	if resp.StatusCode < http.StatusMultipleChoices {
 		return noEvidence(resp.StatusCode, "the status was not expected")
 	}
+
+	// CheckResponse would read a body of any length.
 	clone := *resp
 	clone.Body = io.NopCloser(io.LimitReader(resp.Body, maxErrorBody))
 	err := googleapi.CheckResponse(&clone)
@@ -97,7 +99,8 @@ func addXMLError(apiErr *googleapi.Error) {
 	apiErr.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: apiErr.Message}}
 }
 
-// readResource returns the resource of an object in a response, and closes the body.
+// readResource returns the resource in a response, which is the JSON document that describes an object. It
+// closes the body.
 func readResource(resp *http.Response) (*resource, error) {
 	defer resp.Body.Close()
 	document, err := io.ReadAll(io.LimitReader(resp.Body, maxResourceBody))

@@ -131,8 +131,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, isPublic), nil
 }
 
-// makePublic makes a new bucket public. If that is impossible, it removes the bucket, unless the
-// service is only busy: then the bucket remains, and another call of CreateBucket continues.
+// makePublic makes a new bucket public. If that fails for good, it removes the bucket. After a temporary
+// error, the bucket remains in s.pending, and the next equal call of CreateBucket makes it public.
 func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err == nil {
@@ -258,8 +258,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, isPublic), nil
 }
 
-// requireRetention fails with Unsupported if object retention is not enabled for the bucket, which
-// for an existing bucket only Google's console can do, and reports whether the bucket keeps versions.
+// requireRetention fails with Unsupported if object retention is not enabled for the bucket. Only Google's
+// console can enable it for an existing bucket. It also reports whether the bucket keeps versions.
 func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (isVersioned bool, err error) {
 	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {

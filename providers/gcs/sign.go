@@ -102,8 +102,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, ttl, start)
 }
 
-// needOwnKey returns an error if the account has no key of its own, because Google's IAM would then
-// sign with keys that change, and give equal requests different signatures.
+// needOwnKey fails with Unsupported if the account has no key of its own to sign stable URLs. Google's IAM
+// would then sign with keys that change, and give equal requests different signatures.
 func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
@@ -278,6 +278,8 @@ func readQuery(r *driver.SignRequest) url.Values {
 		"response-content-type":        {r.ResponseType},
 		"response-content-disposition": {r.ResponseDisposition()},
 	}
+
+	// An empty value means that r does not set the parameter.
 	maps.DeleteFunc(query, func(_ string, values []string) bool { return values[0] == "" })
 	return query
 }
