@@ -188,8 +188,7 @@ func fail(err *error, argument, rule string) {
 	}
 }
 
-// atLeast fails the option if value is below least, which must be 0 or 1. To fail an option is to set
-// *err to an error that names the option.
+// atLeast sets *err to an error that names the option if value is below least, which must be 0 or 1.
 func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
 	if value >= least {
 		return

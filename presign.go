@@ -85,7 +85,7 @@ func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, 
 		return now, lasts, nil
 	}
 
-	// A URL of the end of the window must still be valid for the TTL.
+	// A URL that is signed at the end of the window must still be valid for the TTL.
 	lasts += r.StableFor
 	if lasts > maxTTL {
 		return now, 0, invalid(

@@ -32,8 +32,8 @@ func (b *bucket) applyLockRules(o *object) error {
 	return nil
 }
 
-// SetRetention sets or ends the retention of an object. Every caller may extend a retention.
-// Other changes before its end need a bypass, which only the mode Governance has.
+// SetRetention sets or ends the retention of an object. Every caller may extend a retention. Other
+// changes before its end need a bypass, which only the mode Governance has.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {

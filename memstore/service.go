@@ -136,7 +136,7 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// applyRequest sets the fields of info that are not nil in r. It copies lists, so that info shares no
+// applyRequest sets the fields of info that r changes. It copies lists, so that info shares no
 // memory with r.
 func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {

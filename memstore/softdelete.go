@@ -49,7 +49,7 @@ func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
 	for expired < len(s.order) && !now.Before(s.order[expired].expires) {
 		s.objects.Delete(s.order[expired])
-		s.order[expired] = version{} // the array must not keep the object in memory
+		s.order[expired] = version{} // so that the array does not keep the object in memory
 		expired++
 	}
 	s.order = s.order[expired:]

@@ -36,7 +36,7 @@ func parseToken(token, prefix string) (position, error) {
 	if !ok || key == "" || !strings.HasPrefix(key, prefix) {
 		return position{}, invalidToken()
 	}
-	if number == "0" { // parseRevision refuses 0
+	if number == "0" { // the position after all versions of the key; parseRevision refuses 0
 		return position{key: key}, nil
 	}
 	revision, ok := parseRevision(number)

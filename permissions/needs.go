@@ -40,7 +40,7 @@ func (n needs) fullNames(o Operation, p Provider) []string {
 }
 
 // addPrefix splits text at spaces into names, and adds prefix to each. A name that begins with one of
-// otherPrefixes is a whole name already, and stays as it is.
+// otherPrefixes is a whole name already, and stays as it is. So does the mark unsupported.
 func addPrefix(prefix, text string, otherPrefixes ...string) []string {
 	words := strings.Fields(text)
 	for i, word := range words {

@@ -99,8 +99,8 @@ func isAccepted(response *http.Response) bool {
 var errUnreadable = errors.New("the response to the batch cannot be read")
 
 // batchError returns the error for a batch that the service accepted and then refused as a whole,
-// or nil if it did not refuse the batch. The refusal is an HTTP response inside the body of the first
-// one. It must be parsed from the text of the SDK's error, because the SDK keeps it nowhere else.
+// or nil if it did not refuse the batch. The refusal is a whole HTTP response in the body of the
+// accepted one. It must be parsed from the text of the SDK's error, because the SDK keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
 	// A response begins with its status line.
 	const statusLine = "HTTP/1.1 "

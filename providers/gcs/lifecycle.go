@@ -108,7 +108,7 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range lifecycle.Rules {
-		// A rule without prefixes applies to all keys, and so does that for parts of uploads.
+		// A rule without prefixes applies to all keys. The rule for parts of uploads comes from such a rule.
 		prefixes := lifecycle.Rules[i].Condition.MatchesPrefix
 		if len(prefixes) == 0 || isPartsRule(&lifecycle.Rules[i]) {
 			prefixes = []string{""}
