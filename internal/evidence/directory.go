@@ -36,14 +36,14 @@ func ancestorIs(dir, outer string) (rel string, ok bool) {
 		if info, err := os.Stat(parent); err == nil && os.SameFile(info, want) {
 			return pathFrom(parent, dir)
 		}
-		if parent == filepath.Dir(parent) {
+		if parent == filepath.Dir(parent) { // the root
 			return "", false
 		}
 	}
 }
 
-// pathFrom returns the path from the directory outer to the directory dir. ok is false if dir is
-// neither outer itself nor below it.
+// pathFrom returns the path from the directory outer to the directory dir, or "" if they are the same.
+// ok is false if dir is neither outer itself nor below it.
 func pathFrom(outer, dir string) (rel string, ok bool) {
 	rel, err := filepath.Rel(outer, dir)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {

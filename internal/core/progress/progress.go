@@ -23,13 +23,14 @@ func New(report func(done, total int64), total int64) *Counter {
 }
 
 // Add counts n more bytes, and reports the count if it exceeds what was reported last. Reports come
-// one at a time, because the Counter holds its lock during the call.
+// one at a time, because the Counter holds its lock during the call. A nil Counter counts nothing.
 func (p *Counter) Add(n int64) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+
 	p.done += n
 	if p.done > p.reported {
 		p.reported = p.done
