@@ -90,7 +90,7 @@ func Same(a, b []Place) bool {
 func eachIn(a, b []Place) bool {
 	for _, p := range a {
 		prefix, ok := Below([]Place{p}, b)
-		isSame := ok && prefix == ""
+		isSame := ok && prefix == "" // p is not only a folder of such a place
 		if !isSame {
 			return false
 		}
@@ -99,7 +99,7 @@ func eachIn(a, b []Place) bool {
 }
 
 // Apart reports whether a and b certainly have no object in common, whatever addresses they have.
-// If a place is unknown, it returns false.
+// If a place is unknown or a list is empty, it returns false.
 func Apart(a, b []Place) bool {
 	for _, aPlace := range a {
 		for _, bPlace := range b {

@@ -15,6 +15,7 @@ func Disposition(kind, name string) string {
 		}
 		return r
 	}, name)
+
 	// PathEscape does not escape some bytes that RFC 8187 forbids.
 	encoded := strings.NewReplacer("&", "%26", "=", "%3D", ":", "%3A", "@", "%40", "$", "%24", "+", "%2B").
 		Replace(url.PathEscape(name))

@@ -6,6 +6,7 @@ import "strings"
 // "" if the extension is missing or unknown.
 func MediaTypeByExtension(name string) string {
 	dot := strings.LastIndexByte(name, '.')
+	// If a slash follows the last dot, the dot belongs to the name of a folder.
 	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
 		return ""
 	}
