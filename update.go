@@ -302,7 +302,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 // upload must not replace an object of another writer, so IfAbsent is the default condition.
 func (r *CopyOptions) createOption() UploadOption {
 	create := UploadOptions{
-		Size:       -1,
+		Size:       -1, // not declared
 		Properties: r.Properties,
 		Set:        r.Set,
 		Controls:   r.Controls,

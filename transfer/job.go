@@ -166,10 +166,10 @@ func (j *job) open(ctx context.Context, op string, dst, src End) error {
 	return nil
 }
 
-// prepareSettings changes the options where others demand that, and prepares WithJournal and WithResume
-// for the two ends.
+// prepareSettings changes the options that do not fit others, and prepares WithJournal and WithResume for
+// the two ends.
 func (j *job) prepareSettings(dst, src End) error {
-	// A move removes the source, so that equal times are not enough.
+	// A move removes files of the source, so it must compare checksums: equal times are not enough.
 	j.settings.checksum = j.settings.checksum || j.settings.move
 	if j.settings.dryRun {
 		// A dry run must not write a journal.
@@ -362,7 +362,8 @@ func (j *job) overlap(dst, src End) bool {
 		return false
 	}
 
-	// In a download, the file system may have several names for an excluded folder.
+	// In a download, the file system may have several names for an excluded folder, so the exclusion is no
+	// proof.
 	isDownload := dst.kind == dirEnd && src.kind != dirEnd
 	if isDownload {
 		return true

@@ -67,12 +67,14 @@ func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEn
 	return nil
 }
 
-// markerOf returns the kind of overlay marker that a version is, or "" if it is none, and the revision.
+// markerOf returns the kind of overlay marker that a version is, or "" if it is none, and its revision. An
+// empty version means the current object.
 func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, revision string, err error) {
 	var opts []storage.AttrsOption
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
 	}
+	// Without WithLayers, the metadata would lack the name that marks it.
 	attrs, err := r.bucket.Attrs(metadata.WithLayers(ctx), key, opts...)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The version was removed meanwhile.
@@ -123,6 +125,7 @@ func (r *reverter) removeMarker(ctx context.Context, v storage.VersionEntry) (bo
 
 	var opts []storage.RemoveOption
 	if storage.Supports(r.bucket, storage.ConditionalRemove) {
+		// Another program may have replaced the marker meanwhile.
 		opts = append(opts, storage.IfRevision(revision))
 	}
 	return true, r.bucket.Remove(ctx, v.Key, opts...)

@@ -40,7 +40,8 @@ func (c *cursor) openAfter(ctx context.Context, end ends.End, files *selection.S
 		c.open(end.Entries(ctx, files, startAfter), startAfter)
 		return
 	}
-	c.open(end.Entries(ctx, files, ""), "")
+
+	c.open(end.Entries(ctx, files, ""), "") // from the first key
 	for c.hasEntry && c.err == nil && c.entry.Key <= startAfter {
 		c.step()
 	}
@@ -178,7 +179,7 @@ func (j *job) mayRelist() bool {
 // leavesOut reports whether the job leaves out a file because of its shard, size or time. The
 // destination's file then stays.
 func (j *job) leavesOut(e ends.Entry) bool {
-	switch e.Kind {
+	switch e.Kind { // an entry of another kind is never left out here
 	case ends.Regular:
 		return !j.settings.files.InShard(e.Key) || !j.settings.files.MatchesSizeAndTime(e.Size, e.Modified)
 	case ends.Ignored:

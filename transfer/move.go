@@ -121,10 +121,12 @@ func (j *job) finishMove(ctx context.Context, src ends.Entry, listed *ends.Entry
 	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
+	// The file must be on the disk of the destination before it is removed here.
 	if err := j.dst.SyncDirs(); err != nil {
 		return joberror.OfFile("Sync", src.Key, err)
 	}
 	if listed != nil {
+		// Another program may have changed the file since it was listed.
 		if err := checkStillListed(ctx, j.dst, *listed); err != nil {
 			return err
 		}

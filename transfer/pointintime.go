@@ -297,7 +297,7 @@ func (r *reverter) revertAndCount(ctx context.Context, rev reversion) {
 	switch {
 	case err == nil:
 		r.countReverted(rev)
-		r.slots.ended(0, 1)
+		r.slots.ended(0, 1) // one request, which transferred no bytes
 	case storage.CodeOf(err) == storage.PreconditionFailed:
 		// Another program has written the object meanwhile.
 		r.countUnchanged(key, 0)
@@ -364,6 +364,7 @@ func (r *reverter) revertKey(ctx context.Context, rev reversion) error {
 		return r.restore(ctx, rev)
 	}
 
+	// A copy of the version becomes current.
 	opts := []storage.CopyOption{storage.WithVersion(rev.version.Version)}
 	if !rev.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())

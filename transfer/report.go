@@ -193,7 +193,7 @@ func formatBytes(n float64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%.0f B", n)
 	}
-	unit := -1
+	unit := -1 // index in units; -1 means bytes
 	for n >= 1024 && unit < len(units)-1 {
 		n /= 1024
 		unit++

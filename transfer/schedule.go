@@ -146,9 +146,11 @@ func (s *schedule) loop(ctx context.Context) error {
 			return withOp(&storage.Error{Code: storage.CodeOf(joberror.OfContext(err)), Err: err})
 		}
 		if s.bucket != nil {
+			// Only the process that holds the lease runs the job.
 			wait = s.runHolding(ctx)
 			continue
 		}
+
 		start := time.Now()
 		s.reportRun(start, s.job(ctx))
 		wait = s.delayed(max(0, time.Until(start.Add(s.interval))))

@@ -77,7 +77,7 @@ func (j *job) transferUnlessAppeared(ctx context.Context, t task, n int) error {
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return err
 	}
-	if !j.hasAppeared(ctx, &t) {
+	if !j.hasAppeared(ctx, &t) { // sets t.dst
 		return err
 	}
 
@@ -92,8 +92,8 @@ func (j *job) transferUnlessAppeared(ctx context.Context, t task, n int) error {
 // predict counts the file of a task as transferred in a dry run. It fails if the name of the file would
 // make the transfer fail.
 func (j *job) predict(t task) error {
+	// Compare writes no file, so it needs no check.
 	if !j.comparing {
-		// Compare writes no file, so it needs no check.
 		if err := j.dst.CheckWrite(t.src.Key, t.dstExists); err != nil {
 			return err
 		}

@@ -155,7 +155,8 @@ func (r *roomRequest) reservation() ledger.Reservation {
 	return reservation
 }
 
-// giveBack drops the reservation of an upload that stored nothing, even if ctx has ended.
+// giveBack drops the reservation of an upload that stored nothing, even if ctx has ended. An empty name
+// means that there is no reservation.
 func (c *counter) giveBack(ctx context.Context, user, name string) {
 	if c == nil || name == "" {
 		return
@@ -168,7 +169,7 @@ func (c *counter) giveBack(ctx context.Context, user, name string) {
 }
 
 // isReserved reports whether the user is known to have a reservation for the upload with this session
-// name.
+// name. If the ledger cannot be read, that is not known.
 func (c *counter) isReserved(ctx context.Context, user, name string) bool {
 	if c == nil {
 		return false

@@ -126,6 +126,7 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 	if err != nil {
 		return s.downError(ctx, f, err)
 	}
+
 	reply, err := c.scan(content)
 	if err != nil {
 		return s.scanError(ctx, f, err)
@@ -143,6 +144,7 @@ func (s *Scanner) scanError(ctx context.Context, f *uploads.File, err error) err
 		return err
 	}
 
+	// Find out whether clamd is down, or only this scan failed.
 	pingErr := s.Ping(ctx)
 	if pingErr == nil || isBusy(pingErr) {
 		return unavailable(inspect, fmt.Errorf("clamd is up and did not finish this scan: %w", err))

@@ -33,8 +33,8 @@ type Places struct {
 	first         map[ends.End]someFiles
 }
 
-// New returns what the addresses of a job's ends tell about their places. moves says whether the job
-// removes files from the source.
+// New compares the addresses of the source and the destination of a job, and returns the result. moves
+// says whether the job removes files from the source.
 func New(dst, src Place, files *selection.Selection, moves bool) Places {
 	dst.role = Destination
 	src.role = Source
@@ -83,6 +83,7 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 // if one lies in the other. name is the name of the other end, for the error.
 func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, name string) error {
 	if evidence.Apart(serving.Places(backup.Location), serving.Places(other.Location)) {
+		// The addresses already show that the two are different places.
 		return nil
 	}
 
@@ -94,6 +95,8 @@ func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, nam
 	if err := askBackup(ctx, backup, other, refusal); err != nil {
 		return err
 	}
+
+	// Each may still be a folder of the other.
 	return p.beginNestings(ctx,
 		&nesting{outer: other, inner: backup.End, overlapErr: refusal},
 		&nesting{outer: backup, inner: other.End, overlapErr: refusal},
@@ -108,7 +111,7 @@ func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error)
 	if err == nil && !isSame && other.role == Destination {
 		isSame, err = storedAppears(ctx, other.End, backup.End)
 		if cannotWrite(err) {
-			// This test only adds to the first one.
+			// The other end accepts no test object, so the first test must suffice.
 			err = nil
 		}
 	}
@@ -129,6 +132,8 @@ func (p *Places) askEnds(ctx context.Context) error {
 	if err := placeError(isSame, err, errOverlap()); err != nil {
 		return err
 	}
+
+	// Each may still be a folder of the other.
 	return p.beginNestings(ctx,
 		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
 		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()},
@@ -212,8 +217,8 @@ func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error)
 	return first, err
 }
 
-// LookThrough fails if one end of the job is a folder of another. The job calls it before it removes
-// files, or before it replaces one if removal is false.
+// LookThrough fails if one end of the job is a folder of another. The job calls it with removal true
+// before it removes files, and with removal false before it replaces one.
 func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.mustListMore(removal) {

@@ -26,7 +26,7 @@ func placeError(isSame bool, err error, refusal *storage.Error) error {
 	if isSame {
 		return errors.Join(refusal, err)
 	}
-	return errUnknownPlaces(err)
+	return errUnknownPlaces(err) // nil if err is nil
 }
 
 // errUnknownPlaces returns the error of a job that cannot tell whether two ends are different places.

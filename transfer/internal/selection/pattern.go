@@ -19,8 +19,8 @@ func ParsePattern(text string) (pattern string, ok bool) {
 	return normalizePattern(text), true
 }
 
-// normalizePattern returns a pattern that is matched with a whole key. One for a directory, which ends
-// in "/" or "/**", matches everything in it. "**" alone matches everything, and "**/" all files except
+// normalizePattern returns the form of p that is matched with a whole key. A pattern that ends in "/" or
+// "/**" is one for a directory, and matches everything in it. "**" alone matches everything, and "**/" all files except
 // those at the top.
 func normalizePattern(p string) string {
 	if dir, endsInSlash := strings.CutSuffix(p, "/"); endsInSlash {

@@ -61,7 +61,8 @@ func (s *Selection) MatchesSizeAndTime(size int64, modified time.Time) bool {
 	return s.ModifiedBefore.IsZero() || modified.Before(s.ModifiedBefore)
 }
 
-// InShard reports whether a key is in the shard of the job.
+// InShard reports whether a key is in the shard of the job. Unless shards are ranges of keys, the hash of
+// the key decides.
 func (s *Selection) InShard(key string) bool {
 	if s.Shards <= 1 {
 		return true
@@ -105,6 +106,8 @@ func (s *Selection) ExcludesDir(dir string) bool {
 	if !isInPrefix && !containsPrefix {
 		return true
 	}
+
+	// A pattern that excludes everything in a directory is the path of the directory and belowSuffix.
 	return slices.ContainsFunc(s.Exclude, func(p string) bool {
 		return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir)
 	})

@@ -21,6 +21,7 @@ const (
 // DivideKeys returns the n-1 bounds that divide the keys of a listing into n ranges of about equal
 // size.
 func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
+	// A sorted sample of the keys suffices, and fits into memory.
 	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
 	if err != nil {
 		return nil, err
@@ -31,6 +32,7 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 		// All bounds are "", so that the last range has all keys.
 		return bounds, nil
 	}
+
 	for i := range bounds {
 		bounds[i] = keys[len(keys)*(i+1)/n]
 	}
@@ -60,12 +62,14 @@ func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]s
 	return keys, nil
 }
 
-// UseBounds makes the shard the range of keys from the bound before it to its own bound.
+// UseBounds sets Ranges to the keys of the shard: those after the bound before it, up to and including its
+// own bound. The first shard has no bound before it, and the last one has none of its own.
 func (s *Selection) UseBounds() {
 	s.Ranges = &KeyRange{}
 	if s.Shard > 0 {
 		s.Ranges.After = s.Bounds[s.Shard-1]
 	}
+
 	hasNext := s.Shard < s.Shards-1
 	if hasNext {
 		s.Ranges.Last = &s.Bounds[s.Shard]
