@@ -179,7 +179,7 @@ func (j *job) mayRelist() bool {
 // leavesOut reports whether the job leaves out a file because of its shard, size or time. The
 // destination's file then stays.
 func (j *job) leavesOut(e ends.Entry) bool {
-	switch e.Kind { // an entry of another kind is never left out here
+	switch e.Kind {
 	case ends.Regular:
 		return !j.settings.files.InShard(e.Key) || !j.settings.files.MatchesSizeAndTime(e.Size, e.Modified)
 	case ends.Ignored:

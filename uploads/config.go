@@ -424,8 +424,8 @@ func (c *Config) usagePrefix() string { return strings.TrimSuffix(c.Prefix, "/")
 
 // reserves reports whether no file may have the key, because the service needs it.
 func (c *Config) reserves(key string) bool {
-	// Sweep removes the objects under Prefix, the counts of users are under usagePrefix, and DELETE of a
-	// file under the others would have the path of an upload.
+	// Sweep removes the objects under Prefix, and the counts of users are under usagePrefix. A file under
+	// s3/ or tus/ could not be deleted, because its path would be that of an upload.
 	for _, prefix := range []string{c.Prefix, c.usagePrefix(), "s3/", "tus/"} {
 		if strings.HasPrefix(key, prefix) {
 			return true

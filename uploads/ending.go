@@ -81,7 +81,9 @@ func (s *files) end(ctx context.Context, f *File) error {
 	if err := s.count(ctx, f); err != nil {
 		return err
 	}
+
 	if s.setup.config.Stored != nil {
+		// The error of Stored determines the response, as one of Authorize does.
 		if err := s.setup.config.Stored(ctx, f); err != nil {
 			return refusal.Unauthorized(err)
 		}

@@ -203,7 +203,8 @@ func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	return true
 }
 
-// noteArrived notes that the server has a part, and the record of the file unless it is nil.
+// noteArrived notes that the server has a part with this CRC32C. record is that of the complete file, or nil
+// if the server has not sent it.
 func (u *largeUpload) noteArrived(part int, sum uint32, record *filesapi.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

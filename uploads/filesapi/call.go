@@ -28,6 +28,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		r, body := webserver.BodyOf(webserver.BeginRequest(w, r))
 		c := &call{Request: r, w: w}
 		if err := f(c); err != nil {
+			// Refuse also reads the rest of the body.
 			body.Refuse(w, r, maxDrain, func() {
 				h.fail(c, err)
 			})

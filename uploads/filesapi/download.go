@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// download returns the handler that sends the content of a client file or of a temp file.
+// download returns the handler that sends the content of a temp file if temp is true, and otherwise of a client
+// file.
 func (h *handler) download(temp bool) func(*call) error {
 	return func(c *call) error {
 		header := c.w.Header()

@@ -123,7 +123,7 @@ func fieldParams(disposition string) (map[string]string, error) {
 
 // beginFile sets the file of the form, of at most maxFile bytes, whose content is read later.
 func (f *form) beginFile(part io.Reader, fileName string, maxFile int64) {
-	f.body.Left = math.MaxInt64
+	f.body.Left = math.MaxInt64 // the limit of the other fields does not apply to the file
 	f.fileName = fileName
 	tooLarge := refuse(
 		fieldFile, uploads.TooLarge,

@@ -100,7 +100,7 @@ func (p *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, w)
-	p.grantWaiting()
+	p.grantWaiting() // may grant w at once
 	p.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(ctx, p.Wait)
@@ -119,6 +119,7 @@ func (p *Pool) stopWaiting(w *waiter) bool {
 	defer p.mu.Unlock()
 	i := slices.Index(p.waiting, w)
 	if i < 0 {
+		// grantWaiting has removed w from the queue.
 		return true
 	}
 
@@ -137,7 +138,7 @@ func (p *Pool) Release(owner string, bytes int64) {
 }
 
 // grantWaiting gives free bytes to waiting requests, as long as the next one fits. The caller must hold
-// m.mu.
+// p.mu.
 func (p *Pool) grantWaiting() {
 	for {
 		i := p.next()

@@ -76,6 +76,7 @@ func (f *FormReader) Next() (*multipart.Part, error) {
 
 // skipField reads a field to its end, and fails if all skipped fields together are too long.
 func (f *FormReader) skipField(part io.Reader) error {
+	// One byte more than permitted shows that the fields are too long.
 	n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
 	f.skip -= n
 	if f.skip < 0 {

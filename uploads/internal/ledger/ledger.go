@@ -423,7 +423,8 @@ func (b *Book) BeginRemoval(
 	return r, err
 }
 
-// markRemoved marks the entry of an upload whose file is removed, and returns false if it is marked already.
+// markRemoved marks the entry of an upload whose file is removed. It returns false if the entry was marked
+// already.
 func (t *Text) markRemoved(name string) bool {
 	entry := t.Entries[name]
 	if entry.Removed {
@@ -440,6 +441,7 @@ func (b *Book) subtract(t *Text, r Removal, e Entry) {
 	removal := e
 	removal.Removal = r.ID
 	removal.At = b.now()
+	// The count must not become negative.
 	removal.Bytes = min(e.Bytes, t.Bytes)
 	removal.Files = min(e.Files, t.Files)
 	if removal.Bytes < e.Bytes || removal.Files < e.Files {

@@ -35,10 +35,10 @@ type slot struct {
 	text  *Text // ledger as last written; nil if not known
 }
 
-// enter waits until no other call uses the slot of a user, and returns it. The caller must give the turn
-// back, and call leave.
+// enter waits until no other call uses the slot of a user, and returns it. The caller must then receive from
+// its channel turn, which lets the next call in, and call leave.
 func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
-	s := r.slot(user)
+	s := r.slot(user) // counts this call until leave
 	select {
 	case s.turn <- struct{}{}:
 		return s, nil

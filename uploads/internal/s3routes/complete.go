@@ -250,7 +250,7 @@ func (h *Handler) checkParts(
 
 // checkTotal fails if the total size of the parts is larger than the file may be.
 func checkTotal(s *session.Session, total int64) *refusal.Error {
-	if s.Size >= 0 && total > s.Size {
+	if s.Size >= 0 && total > s.Size { // a Size of -1 is not known
 		return refusal.New("size", refusal.CodeWrongSize,
 			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	}

@@ -27,8 +27,8 @@ type requestedPart struct {
 	sum    storage.CRC32C // set only if the upload has checksums
 }
 
-// readPart returns the part that the client asks for. Its number is in text, which an error calls by the
-// name in field, and its size and CRC32C are in the query.
+// readPart returns the part that the client asks for. Its number is in text, and its size and CRC32C are in
+// the query. An error about the number names field.
 func (h *Handler) readPart(
 	c *intake.Call, s *session.Session, limits storage.PartLimits, field, text string,
 ) (requestedPart, error) {
@@ -319,6 +319,7 @@ func partSizeOf(c *intake.Call, s *session.Session, limits storage.PartLimits) (
 	if limits.MaxSize > 0 && size > limits.MaxSize {
 		return 0, refusal.TooLarge("size", limits.MaxSize)
 	}
+	// Limit returns -1 if the size of the whole file is not limited.
 	if s.Limit() >= 0 && size > s.Limit() {
 		return 0, refusal.TooLarge("size", s.Limit())
 	}

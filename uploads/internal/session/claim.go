@@ -124,7 +124,7 @@ func (st *Store) renew(ctx context.Context, s *Session, claim string) bool {
 		return false
 	}
 	s.ClaimedUntil = st.Now().Add(ClaimFor)
-	_ = st.Save(ctx, s)
+	_ = st.Save(ctx, s) // if it fails, the next renewal tries again
 	return true
 }
 
@@ -137,10 +137,11 @@ func (st *Store) IsClaimedAt(s *Session, now time.Time) bool {
 }
 
 // Release ends the claim of a call, and its role as the holder of a tus upload, so that the next call
-// need not wait until they expire.
+// need not wait until they expire. It does so even if ctx has ended.
 func (st *Store) Release(ctx context.Context, s *Session, call string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpFor)
 	defer cancel()
+
 	// The first request on a closed database connection fails, so try again.
 	for range releaseAttempts {
 		err := st.releaseOnce(ctx, s, call)

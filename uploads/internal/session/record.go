@@ -206,6 +206,7 @@ func (s *Session) Arrived() bool {
 		return false
 	}
 
+	// The bytes of all other kinds arrive in order, by tus.
 	hasAllBytes := s.Size >= 0 && s.Tus.Offset == s.Size
 	// Before a multipart upload is completed, the bytes in segments must become its last part.
 	needsPart := s.Token != "" && len(s.Tus.Tail) > 0

@@ -50,7 +50,8 @@ func (st *Store) Key(s *Session, name string) string {
 	return st.Prefix + s.Dir + "/" + name
 }
 
-// Read reads the session whose directory has this name. The error of the store is not converted.
+// Read reads the session whose directory has this name. It returns an error of the store as it is, and not as
+// a refusal.
 func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
 	s := &Session{Dir: name}
 	key := st.Key(s, StateName)
@@ -65,7 +66,7 @@ func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
 	s.Revision = revision
-	s.was = s.Phase
+	s.was = s.Phase // the phase that is stored
 	return s, nil
 }
 

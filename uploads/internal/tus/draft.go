@@ -165,6 +165,7 @@ func (t *Handler) setLimit(c *call, s *session.Session) {
 	limits := []string{}
 	if s != nil {
 		maximum = s.Target.MaxSize
+		// max-age is the number of seconds until the upload expires.
 		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.Store.Now())/time.Second))))
 	}
 	if maximum > 0 {
@@ -224,8 +225,8 @@ func (t *Handler) sendInterim(c *call, s *session.Session) {
 	c.W.WriteHeader(statusResumable)
 }
 
-// draftLength returns the length of the file as the request tells it, or -1. Upload-Length tells it, and
-// so does a request at this offset that sends the last bytes and says how many they are.
+// draftLength returns the length of the file in bytes, or -1 if the request does not contain it. It comes
+// from Upload-Length, or from the length of a body that begins at offset and has the last bytes.
 func (c *call) draftLength(offset int64) (int64, error) {
 	size, ok := c.structuredNumber("Upload-Length")
 	if !ok {
@@ -234,6 +235,7 @@ func (c *call) draftLength(offset int64) (int64, error) {
 	if !c.last || c.ContentLength < 0 {
 		return size, nil
 	}
+
 	if size >= 0 && size != offset+c.ContentLength {
 		return 0, inconsistentLength()
 	}

@@ -77,7 +77,8 @@ func (t *Handler) completeParts(
 	return attrs, err
 }
 
-// storeWhole stores a file that fits into one part, from content or from its segments.
+// storeWhole stores a file that fits into one part. The bytes are in content or, if content is nil, in the
+// segments of the session.
 func (t *Handler) storeWhole(
 	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
@@ -90,6 +91,7 @@ func (t *Handler) storeWhole(
 		}
 		content = r.buf[:r.end]
 	}
+
 	target := t.Uploads.FirstTarget(s)
 	opts := session.OptionsFor[storage.UploadOption](target, storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))
 	return t.Store.Bucket.Upload(ctx, key, bytes.NewReader(content), s.UploadOptions(opts)...)

@@ -299,8 +299,8 @@ func (t *Handler) writeOffset(c *call, s *session.Session) {
 	}
 }
 
-// arrivedSession returns the session, after it has made the object if all bytes have arrived but an
-// earlier call has failed to do so. The client would believe that the upload is complete.
+// arrivedSession returns the session of the upload. If all bytes have arrived but an earlier call has failed
+// to make the object, arrivedSession makes it, because the client would believe that the upload is complete.
 func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 	s, err := t.settledSession(c)
 	if err != nil {
@@ -314,7 +314,7 @@ func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 	if s.Kind == session.KindFinal {
 		return t.finish(c.Context(), s, nil)
 	}
-	return t.receiveRest(c, s.Tus.Offset, -1, nil)
+	return t.receiveRest(c, s.Tus.Offset, -1, nil) // without a new size and without a checksum
 }
 
 // head handles HEAD, and GET in the IETF's draft, which ask how many bytes of the file have arrived.
@@ -380,7 +380,8 @@ func (t *Handler) patch(c *call) error {
 }
 
 // receiveRest receives the body of a request, whose bytes begin at offset in the file, and makes the
-// object if the file is then complete. The client may announce the size of the file, or -1.
+// object if the file is then complete. size is the size of the file that the client announces, or -1, and sum
+// is the checksum of the body, or nil.
 func (t *Handler) receiveRest(c *call, offset, size int64, sum *checksum) (*session.Session, error) {
 	s, err := t.acquire(c, offset, size)
 	if err != nil || s.Phase == session.PhaseDone {

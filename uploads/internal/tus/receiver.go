@@ -300,6 +300,7 @@ func (r *receiver) freeMemory(stalled bool) error {
 		return nil
 	}
 
+	// With leaving, the next save ends the role of this request as holder.
 	r.leaving = stalled
 	err := r.checkpoint()
 	r.leaving = false
@@ -381,6 +382,7 @@ func (r *receiver) checkpoint() error {
 		return err
 	}
 	if r.next.Offset == r.s.Tus.Offset && !r.leaving {
+		// The saved state is the current one.
 		return nil
 	}
 	return r.save()
@@ -422,6 +424,7 @@ func (r *receiver) save() error {
 // storeLastPart stores the bytes that are still in memory after the last one has arrived. If the whole
 // file fits into one part, it returns the content instead, for the caller to store.
 func (r *receiver) storeLastPart() ([]byte, error) {
+	// Without a multipart upload, the file fits into one part.
 	isEmpty := r.next.Parts == 0 && r.end == 0
 	if r.upload == nil || isEmpty {
 		if err := r.loadSegments(); err != nil {
@@ -429,6 +432,7 @@ func (r *receiver) storeLastPart() ([]byte, error) {
 		}
 		return r.buf[:r.end:r.end], nil
 	}
+
 	if r.end > 0 {
 		return nil, r.storePart()
 	}

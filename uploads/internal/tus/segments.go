@@ -145,7 +145,7 @@ func (r *receiver) storeBuffer() error {
 		return err
 	}
 	r.discardSegments()
-	r.saved = 0
+	r.saved = 0 // no byte of the buffer is in a segment any more
 	return r.storeSegment()
 }
 
