@@ -110,7 +110,7 @@ func (w *sweeper) removeOrphans(ctx context.Context) error {
 	return nil
 }
 
-// removeOrphanBytes removes an object if it still has no record.
+// removeOrphanBytes removes the object with this key, and counts it, if it still has no record.
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	_, err := w.setup.config.Records.Record(ctx, w.setup.pattern.ID(key))
 	if err == nil {
@@ -224,6 +224,7 @@ func (c *idCursor) advanceTo(id string) bool {
 	if !c.hasID || c.id != id {
 		return false
 	}
+
 	c.next()
 	return true
 }

@@ -80,7 +80,8 @@ func (p *Piece) name() string {
 	return session.DirName(string(text))
 }
 
-// checkSame fails if the piece says something else of its file than the earlier ones.
+// checkSame fails if the piece came with another count, name, type or metadata of its file than the earlier
+// pieces.
 func (p *Piece) checkSame(s *session.Session) *refusal.Error {
 	if p.Count != s.Pieces.Count {
 		return refusal.New("count", refusal.CodePartsChanged, fmt.Sprintf("The earlier parts were of %d.", s.Pieces.Count))
@@ -341,7 +342,7 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 	return reader, nil
 }
 
-// sizeOfOthers returns the total size of the other pieces in bytes.
+// sizeOfOthers returns the total size in bytes of the stored pieces other than this one.
 func (u *putPiece) sizeOfOthers(ctx context.Context) (size int64, err error) {
 	ownKey := u.key(u.piece.Number)
 	for entry, err := range u.setup.bucket.List(ctx, storage.WithPrefix(u.prefix)) {

@@ -23,6 +23,7 @@ func (u *putPiece) hasAllPieces(ctx context.Context, s *session.Session) (bool, 
 			return false, err
 		}
 	}
+
 	keys, err := u.storedKeys(ctx, s)
 	return len(keys) == s.Pieces.Count, err
 }
@@ -103,6 +104,7 @@ func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.S
 	return u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		var attrs *storage.Attrs
 		var err error = storage.ObjectNotFound
+		// An earlier call can have made the object only under the old key.
 		if key == oldKey {
 			attrs, err = u.setup.bucket.Attrs(ctx, key)
 		}

@@ -54,6 +54,7 @@ var errRestless = &storage.Error{
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usage, error) {
 	var usage Usage
 	r := &recountOp{counter: c, user: user, now: now}
+	// Recount may call the function several times. The last result counts.
 	err := c.book.Recount(ctx, user, func(t *ledger.Text) error {
 		err := r.recountLedger(ctx, t)
 		usage = usageOf(t)
@@ -204,8 +205,8 @@ func (r *recountOp) dropDeadEntries(ctx context.Context) error {
 	return nil
 }
 
-// addStems adds the stems that the file of an entry may have, and returns false if none is known. The session
-// upload is that of the entry, or nil.
+// addStems adds the stems (keys without extension) that the file of an entry may have, and returns false if
+// none is known. The session upload is that of the entry, or nil.
 func (r *recountOp) addStems(stems map[string]bool, entry ledger.Entry, upload *session.Session) (known bool) {
 	if entry.Stem != "" {
 		stems[entry.Stem] = true

@@ -140,6 +140,7 @@ func (s *files) removeLeftovers(ctx context.Context, f *File) error {
 func (s *files) removeRecorded(ctx context.Context, f *File) error {
 	err := s.setup.config.Records.Remove(ctx, f)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// A transaction has made the file permanent since f was read.
 		return errKept
 	}
 	if err != nil {
@@ -154,6 +155,7 @@ func (s *files) removeContent(ctx context.Context, f *File) error {
 		return s.removeBytes(ctx, f.Key)
 	}
 
+	// Keys begin with a fixed text and the ID.
 	prefix, _ := s.setup.pattern.Ordered()
 	for entry, err := range s.setup.bucket.List(ctx, storage.WithPrefix(prefix+f.ID), storage.WithAnyOrder()) {
 		if err != nil {
@@ -186,8 +188,8 @@ func (s *files) removeEmpty(ctx context.Context, f *File) (removed bool, err err
 	return err == nil, err
 }
 
-// recordWithBytes returns the record of a file whose bytes exist, or nil. It removes a record without
-// bytes, which a slow call may have created after the file was removed.
+// recordWithBytes returns the record of a file, or nil if there is none or its bytes are missing. It removes
+// a record without bytes, which a slow call may have created after the file was removed.
 func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.setup.config.Records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -201,6 +203,7 @@ func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, remove
 	if err != nil || exists {
 		return f, false, err
 	}
+
 	err = s.removeRecordOnly(ctx, f)
 	return nil, err == nil, err
 }

@@ -257,6 +257,7 @@ func (e *sessionEnd) removeSpent(ctx context.Context, names []string) {
 	} else if len(names) > 0 {
 		e.keeper.RemoveKeys(ctx, e.s, names...)
 	}
+
 	if !e.mustAnnounce() {
 		// The method end has not removed the pieces from which the file was joined.
 		_ = e.keeper.RemoveJoined(ctx, e.s)
@@ -334,6 +335,7 @@ func (k *keeper) makeContent(
 	if s.Phase != session.PhaseCompleting {
 		return maker(ctx, key)
 	}
+
 	attrs, err := k.Bucket.Attrs(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return maker(ctx, key)
@@ -415,8 +417,8 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 	return final
 }
 
-// reopen opens a session again, so that the client can send a part again and then complete the upload with
-// other parts. If that fails, the session stays as it is.
+// reopen opens a session again, so that the client can replace a part and then complete the upload. If that
+// fails, the session stays as it is.
 func (k *keeper) reopen(ctx context.Context, s *session.Session) {
 	_, _ = k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Phase = session.PhaseOpen
@@ -492,8 +494,8 @@ func wrongParts() *refusal.Error {
 }
 
 // FirstTarget returns the Target for the object that first holds the bytes of a session. Below Config.Prefix,
-// its type is one that no browser runs, because the sender might open the object, or none for a file in
-// pieces whose type must be detected.
+// its type is one that no browser runs, because the sender might open the object. A file in pieces whose type
+// must be detected has none there.
 func (k *keeper) FirstTarget(s *session.Session) session.Target {
 	t := s.Target
 	if !k.setup.isStaged(s.Kind) {

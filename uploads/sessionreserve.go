@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// Reserve reserves room for a new session in the allowance of its user. A file of unknown size may
-// then have no more bytes than were reserved.
+// Reserve reserves room for a new session in the allowance of its user, in place of the reservations named
+// in replaces. A file of unknown size may then have no more bytes than were reserved.
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
 	request := k.roomRequestOf(s)
 	request.replaces = replaces
@@ -20,7 +20,7 @@ func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...st
 		return e
 	}
 	s.Reserved = k.counter != nil
-	if s.Reserved && s.Size < 0 {
+	if s.Reserved && s.Size < 0 { // -1 means unknown
 		s.Target.MaxSize = granted
 	}
 	return nil

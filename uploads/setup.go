@@ -62,6 +62,7 @@ func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.
 	f.ContentType = cmp.Or(a.ContentType, v.ContentType)
 	f.Width = v.Width
 	f.Height = v.Height
+
 	if f.Modified.IsZero() {
 		f.Modified = s.config.Now().UTC()
 	}

@@ -75,7 +75,8 @@ func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, er
 	return text, attrs.Revision, nil
 }
 
-// SetState writes the object of a state if the object has this revision or, for "", if there is none.
+// SetState writes the object of a state if the object has this revision or, if revision is "", does not exist.
+// It returns the new revision.
 func (b bucketStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	var condition storage.UploadOption = storage.IfAbsent()
 	if revision != "" {

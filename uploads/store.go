@@ -62,7 +62,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	return f, nil
 }
 
-// storePart stores one file of a form. An error about the file names the field of the form.
+// storePart stores one file of a form. An error about the file names the field of the form in which it came.
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, f *form) (*File, error) {
 	u := Upload{
 		Body:        part,
@@ -164,6 +164,7 @@ func (t *storeOp) judge(ctx context.Context) *refusal.Error {
 	}
 	t.verdict = verdict
 	if verdict.Whole {
+		// Head is the whole file, so its length is known already.
 		return t.bounds.check(int64(len(verdict.Head)))
 	}
 	return nil
@@ -248,6 +249,7 @@ func (t *storeOp) target(random keypattern.Random) session.Target {
 	if target != nil && !s.setup.judge.LooksAtContent() {
 		extension = keypattern.ExtensionOf(t.upload.Name)
 	}
+
 	key := s.setup.pattern.Key(t.upload.User.values(), t.startTime, random, extension)
 	base := s.setup.target(key, t.verdict)
 	if target == nil {

@@ -277,7 +277,7 @@ func (w *sweeper) idleTime(
 // the given time, because they belong to a new upload with the same token.
 func (w *sweeper) removePieces(ctx context.Context, s *session.Session, newest time.Time) error {
 	state := w.keeper.Key(s, session.StateName)
-	isStateHere := !w.hasSeparateStates()
+	isStateHere := !w.hasSeparateStates() // otherwise Config.States keeps it
 	isLeftover := func(entry storage.ListEntry) bool {
 		if isStateHere && entry.Key == state {
 			return false

@@ -128,6 +128,8 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return false, err
 	}
+
+	// There was an object already.
 	return true, t.removeSent(ctx)
 }
 

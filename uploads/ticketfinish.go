@@ -46,6 +46,7 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	if e != nil {
 		return nil, publicError(e)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	f, e := t.finish(ctx)

@@ -59,6 +59,7 @@ func pictureSize(h *head, b box) (width, height int, ok bool) {
 	if !ok || offset+sizeBytes > b.to {
 		return 0, 0, false
 	}
+
 	width32 := binary.BigEndian.Uint32(size)
 	height32 := binary.BigEndian.Uint32(size[4:])
 	if width32 < 1 || height32 < 1 || width32 > maxSide || height32 > maxSide {
@@ -97,6 +98,7 @@ func childBoxes(h *head, outer []box, name string, budget *int) []box {
 // with a size of 64 bits or without a size, which only the picture data has.
 func boxAt(h *head, offset, end int) (box, bool) {
 	const headerSize = 8
+	// The header is the size of the whole box, in 4 bytes, and its name.
 	header, ok := h.bytesAt(offset, headerSize)
 	if !ok {
 		return box{}, false

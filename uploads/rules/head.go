@@ -35,6 +35,8 @@ func (h *head) fill(n int) {
 		count, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
 		h.buf = h.buf[:len(h.buf)+count]
 		h.err = err
+
+		// A reader that returns no bytes again and again must not block forever.
 		if count > 0 {
 			emptyReads = 0
 			continue

@@ -25,6 +25,7 @@ var inspectors = map[string]inspector{
 // decodeConfig returns the size of a picture in pixels, as the decoder of its type reads it.
 func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width, height int, refused *reason) {
 	config, err := decode(h.reader())
+	// The decoder may have needed bytes beyond the head.
 	isCut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	if isCut && h.exhausted() {
 		return 0, 0, headTooLong
@@ -97,6 +98,7 @@ func gifFrameFits(h *head, offset, width, height int) bool {
 	if !ok {
 		return false
 	}
+	// little16 reads a number of two bytes, the lower one first.
 	right := little16(frame) + little16(frame[4:])
 	bottom := little16(frame[2:]) + little16(frame[6:])
 	return right <= width && bottom <= height
@@ -110,7 +112,7 @@ func skipSubBlocks(h *head, offset int) (next int, ok bool) {
 		if !ok {
 			return 0, false
 		}
-		offset += 1 + int(size[0])
+		offset += 1 + int(size[0]) // the byte of the size, and as many bytes of data
 		if size[0] == 0 {
 			return offset, true
 		}

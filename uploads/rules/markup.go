@@ -48,6 +48,7 @@ func hasShortTag(text []byte) bool {
 		if !found {
 			return false
 		}
+		// In the data of a picture, the tag may occur by chance, and other bytes than text follow it.
 		following := rest[:min(len(rest), shortTagText)]
 		if !bytes.ContainsFunc(following, isNoText) {
 			return true

@@ -103,7 +103,8 @@ func (j *Judge) Rules() Rules {
 // not.
 func (j *Judge) LooksAtContent() bool { return j.types != nil }
 
-// Extensions returns the extensions that a Verdict can have.
+// Extensions returns the extensions that a Verdict can have. That is only "" if the rules do not look at the
+// content.
 func (j *Judge) Extensions() []string {
 	if !j.LooksAtContent() {
 		return []string{""}

@@ -18,8 +18,9 @@ func readError(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
 	}
-	// No row can contain a text with such a character.
-	const characterNotInRepertoire = "22021"
+
+	// No row can contain a text with such a character, so there is no row.
+	const characterNotInRepertoire = "22021" // SQLSTATE
 	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == characterNotInRepertoire {
 		return storage.ObjectNotFound
 	}

@@ -117,6 +117,8 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return migrate(ctx, db, d)
 	}
+
+	// checkPatience fails if connections do not wait for each other.
 	inMemory, err := checkPatience(ctx, db)
 	if err != nil {
 		return err
@@ -125,6 +127,7 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if inMemory {
+		// Each connection could have a database of its own.
 		return checkShared(ctx, db)
 	}
 	return nil
@@ -201,7 +204,8 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 	return storage.PreconditionFailed
 }
 
-// exec executes a statement that writes, and returns how many rows it changed.
+// exec executes a statement that writes, and returns how many rows it changed. op is the name of the method,
+// for errors.
 func (r *records) exec(ctx context.Context, op, statement string, values ...any) (int64, error) {
 	var rows int64
 	err := write(ctx, op, values, func() error {

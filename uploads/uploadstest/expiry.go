@@ -26,7 +26,7 @@ func newExpiring(ms int) *uploads.File {
 	return file
 }
 
-// expiredIDs returns the IDs of at most limit records that have expired ms milliseconds after day.
+// expiredIDs returns the IDs of at most limit records that have expired by the time ms milliseconds after day.
 func expiredIDs(t *testing.T, r uploads.Records, ms, limit int) []string {
 	t.Helper()
 	files, err := r.Expired(t.Context(), afterDay(ms), limit)
@@ -60,6 +60,7 @@ func testExpired(t *testing.T, r uploads.Records) {
 	second := newExpiring(20)
 	create(t, r, newRecord(1), third, first, second)
 
+	// The records expire 10, 20 and 30 ms after day.
 	require.Empty(t, expiredIDs(t, r, 9, 10))
 	require.Equal(t, []string{first.ID}, expiredIDs(t, r, 10, 10))
 	require.Equal(t, []string{first.ID, second.ID}, expiredIDs(t, r, 29, 10))

@@ -20,8 +20,8 @@ var listCases = []testCase{
 	{"IDs are those of all records, in order, in pages", testIDs},
 }
 
-// createRecords creates n records after it has passed each of them to change. It creates them in the
-// reverse order of their IDs, and returns them sorted by ID.
+// createRecords creates n records, each of which change may edit before. It creates them in the reverse
+// order of their IDs, and returns them sorted by ID.
 func createRecords(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads.File)) []*uploads.File {
 	t.Helper()
 	records := make([]*uploads.File, n)
@@ -175,7 +175,7 @@ func testListFilter(t *testing.T, r uploads.Records) {
 // smaller and larger than the result.
 func testListSparse(t *testing.T, r uploads.Records) {
 	records := createRecords(t, r, 120, func(i int, r *uploads.File) {
-		if i%40 == 39 {
+		if i%40 == 39 { // 3 of 120
 			r.Purpose = "rare"
 		}
 	})

@@ -136,6 +136,7 @@ func testSetState(t *testing.T, s uploads.States) {
 func testRemoveState(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	ofSecondKey := setState(t, s, secondKey, `{}`, "")
+	// With another revision, RemoveState does nothing.
 	require.NoError(t, s.RemoveState(t.Context(), firstKey, ofSecondKey))
 	requireState(t, s, firstKey, `{}`, revision)
 
@@ -158,7 +159,7 @@ func testStateCopies(t *testing.T, s uploads.States) {
 	text := []byte(`{"count":1}`)
 	revision, err := s.SetState(t.Context(), firstKey, text, "")
 	require.NoError(t, err)
-	clear(text)
+	clear(text) // sets all bytes to 0
 
 	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)

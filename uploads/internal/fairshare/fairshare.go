@@ -100,7 +100,7 @@ func (p *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, w)
-	p.grantWaiting() // may grant w at once
+	p.grantWaiting() // w itself may get its bytes at once
 	p.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(ctx, p.Wait)
