@@ -48,7 +48,7 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 	if e != nil {
 		return nil, e
 	}
-	wholePrefix := f.scope.Prefix + prefix
+	wholePrefix := f.scope.Prefix + prefix // with the prefix of Prefixed
 	if e := f.checkVend(wholePrefix, rights, ttl); e != nil {
 		// Hooks also see a call that is refused.
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)

@@ -80,9 +80,11 @@ func (w *Writer) Write(p []byte) (int, error) {
 		// An empty write to the pipe would become a Read of 0 bytes for the upload.
 		return 0, nil
 	}
+
 	w.start()
 	n, err := w.pipe.Write(p)
 	if err != nil {
+		// The upload has failed, or ctx is done.
 		err = w.cause(err)
 		w.fail(err)
 	}
@@ -95,7 +97,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	w.start()
-	n, err := bodyio.Copy(w, r)
+	n, err := bodyio.Copy(w, r) // calls Write
 	if err != nil {
 		w.fail(err)
 	}
@@ -123,8 +125,9 @@ func (w *Writer) Commit() (*Attrs, error) {
 	if w.ended {
 		return w.attrs, w.err
 	}
+
 	w.start()
-	w.end(nil)
+	w.end(nil) // the body ends with io.EOF
 	if w.err == nil && w.failed != nil {
 		// An Uploader of another module has ignored the error of its body.
 		w.attrs = nil

@@ -86,6 +86,8 @@ func (k *keeper) isOutdated(s *session.Session) bool {
 	if s.Token == "" || s.Phase == session.PhaseStored {
 		return false
 	}
+
+	// A multipart upload makes its object at the place that Config determined when it began.
 	return s.Staged != k.setup.isStaged(s.Kind)
 }
 

@@ -128,8 +128,8 @@ func (s *setup) chosenTarget(r *http.Request, user User, n session.Request) (*se
 	return &t, nil
 }
 
-// patternTarget returns the Target of a new upload of a user whose key Config.Key decides. If the content decides the
-// extension, it only has what is known before the content.
+// patternTarget returns the Target of a new upload of a user, with a key that Config.Key determines. If the rules
+// look at the content, the Target has only the fields that do not depend on it.
 func (s *setup) patternTarget(user User) (*session.Target, error) {
 	if e := s.checkUser(user); e != nil {
 		return nil, e
@@ -204,7 +204,7 @@ func (k *keeper) BeginUpload(
 	return upload, nil
 }
 
-// drawRandom draws the random bits that make the key of a session unique, and sets its time.
+// drawRandom draws the random bits that make the key of a session unique, and sets the time of the key.
 func (k *keeper) drawRandom(s *session.Session) error {
 	random, err := randomKey(k.setup.config.Random)
 	if err != nil {
@@ -232,8 +232,8 @@ func (k *keeper) drawKey(s *session.Session) error {
 	return nil
 }
 
-// keepsKey reports whether a file in pieces keeps the key of an earlier call: it must be stored already,
-// or the bucket must not overwrite objects.
+// keepsKey reports whether a file in pieces keeps the key of an earlier call. It does if the file is stored
+// already, or if no write may overwrite an object. Once half of its lifetime has passed, it gets a new key.
 func (k *keeper) keepsKey(s *session.Session) bool {
 	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
 	if lifetime > 0 && s.Random != nil {

@@ -120,6 +120,7 @@ func (e *sessionEnd) begin(ctx context.Context) error {
 // reserve reserves room for a file whose bytes arrive only now.
 func (e *sessionEnd) reserve(ctx context.Context) error {
 	if e.s.Kind != session.KindSingle {
+		// Any other upload has reserved room before.
 		return nil
 	}
 	s, err := e.keeper.reserveSingle(ctx, e.s)
@@ -196,7 +197,7 @@ func (e *sessionEnd) saveStored(ctx context.Context) error {
 	return nil
 }
 
-// end records and counts the file, and tells the application.
+// end records and counts the file, and calls Config.Stored, unless the file must not be made known.
 func (e *sessionEnd) end(ctx context.Context) error {
 	if !e.mustAnnounce() {
 		return nil

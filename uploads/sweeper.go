@@ -237,7 +237,7 @@ func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[Li
 			return states[:end], "", err
 		}
 		if !strings.HasPrefix(next, prefix) {
-			next = ""
+			next = "" // all further keys come after the prefix
 		}
 		return states, next, err
 	})

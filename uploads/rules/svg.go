@@ -141,6 +141,7 @@ func (v *svgVisitor) checkEnd(e xml.EndElement) *reason {
 		return damaged
 	}
 	if v.styleDepth == len(v.open) {
+		// The style element ends here. 0 means that none is open.
 		v.styleDepth = 0
 	}
 	v.open = v.open[:last]
@@ -179,6 +180,7 @@ func (v *svgVisitor) checkDirective(t xml.Directive) *reason {
 	isRepeated := v.hasDocumentType
 	v.hasDocumentType = true
 	if bytes.ContainsAny(t, "[]<>") {
+		// In brackets, a document type can define entities.
 		return activeContent
 	}
 	if isRepeated || v.roots > 0 || !documentType.Match(t) {

@@ -89,6 +89,8 @@ func animationReason(text string) *reason {
 	if strings.Contains(value, "data:") || strings.Contains(value, "//") {
 		return externalReference
 	}
+
+	// A function that is not known may fetch something, so refuse it.
 	const checkFunctions = true
 	return styleReason(text, checkFunctions)
 }
@@ -116,7 +118,7 @@ func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		const deleteCharacter = 0x7F
 		if r <= ' ' || r == deleteCharacter {
-			return -1
+			return -1 // drop the character
 		}
 		return r
 	}, text))
@@ -125,7 +127,7 @@ func withoutSpaces(text string) string {
 // addressReason refuses any address, as withoutSpaces returns it, that is neither a reference to the
 // document itself nor a raster picture.
 func addressReason(address string) *reason {
-	if address == "" || address[0] == '#' {
+	if address == "" || address[0] == '#' { // the document itself
 		return nil
 	}
 	if strings.Contains(address, "script:") {

@@ -63,6 +63,8 @@ func (r *records) checkWritten(ctx context.Context, op, key, newRevision string)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return &storage.Error{Code: codeOf(ctx, err), Op: op, Provider: "sql", Unknown: true, Err: err}
 	}
+
+	// Without a row, current is "".
 	if current != newRevision {
 		return storage.PreconditionFailed
 	}

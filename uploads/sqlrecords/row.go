@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
-// bind replaces each question mark of a statement by a numbered parameter, if the dialect needs this.
+// bind replaces each question mark of a statement by a numbered parameter ($1, $2 and so on), if the dialect
+// needs this.
 func (d Dialect) bind(statement string) string {
 	if d != PostgreSQL {
 		return statement
@@ -44,7 +45,7 @@ func (d Dialect) time(t time.Time) any {
 
 // values returns the values of the columns of a record, in the order of the constant columns.
 func (d Dialect) values(f *uploads.File) []any {
-	var crc32c, expires any
+	var crc32c, expires any // nil means NULL
 	if f.CRC32C.Known {
 		crc32c = int64(f.CRC32C.Sum)
 	}

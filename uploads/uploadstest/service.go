@@ -91,8 +91,8 @@ func testUsage(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	requireUsage(t, s, alice, 0, 0)
 }
 
-// requireUsage requires that the user has stored these bytes and files, both by the counts that the
-// service keeps and by a recount.
+// requireUsage requires that the user has stored these bytes and files and has reserved nothing, both by the
+// counts that the service keeps and by a recount.
 func requireUsage(t *testing.T, s *uploads.Service, user uploads.User, bytes, files int64) {
 	t.Helper()
 	usage, err := s.Usage(t.Context(), user.ID)
@@ -138,7 +138,7 @@ var serviceCases = []struct {
 func testDownloadRange(t *testing.T, s *uploads.Service) {
 	f := storeText(t, s, "0123456789", nil)
 
-	r, got, err := s.Download(t.Context(), f.ID, storage.WithRange(3, 4))
+	r, got, err := s.Download(t.Context(), f.ID, storage.WithRange(3, 4)) // 4 bytes from offset 3
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	b, err := io.ReadAll(r)
@@ -181,6 +181,7 @@ func testRemoveFile(t *testing.T, s *uploads.Service) {
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	}
 
+	// Remove finds the file by its ID.
 	onlyID := &uploads.File{ID: f.ID}
 	require.NoError(t, s.Remove(t.Context(), onlyID))
 }
@@ -337,7 +338,7 @@ func testStore(t *testing.T, s *uploads.Service) {
 	require.Equal(t, pdf, download(t, s, f.ID))
 }
 
-// storeText stores text as a file of user-1.
+// storeText stores text as a file of user-1, and returns the file. target may be nil.
 func storeText(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
 	t.Helper()
 	f, err := s.Store(t.Context(), uploads.Upload{
@@ -356,7 +357,8 @@ const pieces = 5
 // piece returns the content of one piece, whose length differs from those of the others.
 func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1000*number) }
 
-// putPiece sends one piece of a file. The result is nil as long as other pieces are missing.
+// putPiece sends the piece with this number of a file of user-1. The result is nil as long as other pieces
+// are missing.
 func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
 	return s.PutPiece(t.Context(), uploads.Piece{
 		Token:  "token-1234",
@@ -377,7 +379,7 @@ func joinedPieces() string {
 	return text.String()
 }
 
-// download downloads the content of a file.
+// download returns the content of the file with this ID.
 func download(t *testing.T, s *uploads.Service, id string) string {
 	t.Helper()
 	r, _, err := s.Download(t.Context(), id)

@@ -254,7 +254,7 @@ func testRemove(t *testing.T, r uploads.Records) {
 	require.Equal(t, []string{kept.ID}, listIDs(t, r, uploads.Filter{}, 10))
 }
 
-// testCreateAfterRemove tests that a record can be created again after it was removed.
+// testCreateAfterRemove tests that a record can be created again, under the same ID, after it was removed.
 func testCreateAfterRemove(t *testing.T, r uploads.Records) {
 	want := newRecord(1)
 	create(t, r, want)
