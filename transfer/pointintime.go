@@ -340,7 +340,7 @@ func (r *reverter) removeMarkers(ctx context.Context, batch []reversion) map[str
 		allMarkers = append(allMarkers, rev.markers...)
 	}
 
-	keyErrs := map[string]error{}
+	keyErrs := map[string]error{} // the first error of each key
 	for markers := range slices.Chunk(allMarkers, piecemeal.MaxFailures) {
 		// The second result is left out, because errs has it for each marker that was not tried.
 		const ofVersions = true // a delete marker is a version

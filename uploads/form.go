@@ -53,9 +53,8 @@ func (s *Service) storeOrTakeBack(c *intake.Call, reader *intake.FormReader, fm 
 	return err
 }
 
-// endForm ends the uploads of all stored files of a form, and responds with a list of them. The application gets to
-// know the files, so they stay if it panics or may have recorded them. After any other failure, endForm takes
-// all of them back.
+// endForm ends the uploads of all stored files of a form, and responds with a list of them. If the application
+// panics or may have recorded a file, the files stay. After any other failure, endForm takes all of them back.
 func (s *Service) endForm(c *intake.Call, fm *form) error {
 	for _, f := range fm.stored {
 		err := s.files.end(c.Context(), f)

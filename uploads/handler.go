@@ -255,7 +255,8 @@ func (h *handler) finishTicket(c *intake.Call) error {
 	return c.JSON(http.StatusOK, f)
 }
 
-// removeFile handles DELETE of a file, which needs Config.DeleteShared unless keys tell the owner.
+// removeFile handles DELETE of a file. Config.DeleteShared must permit it, unless keys contain values of the
+// user and so show the owner.
 func (h *handler) removeFile(c *intake.Call) error {
 	if len(h.service.setup.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refusal.New("key", refusal.CodeNotAllowed, "Files cannot be removed here.")

@@ -155,7 +155,7 @@ func sealToken(f uploads.Filter, startAfter string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(filterMark(f, startAfter) + startAfter))
 }
 
-// openToken returns the ID after which the page of a token starts, or "" for no token, and fails if the token
+// openToken returns the ID after which the page of a token starts, or "" for no token. It fails if the token
 // belongs to another filter.
 func openToken(f uploads.Filter, token string) (string, error) {
 	if token == "" {
@@ -166,6 +166,7 @@ func openToken(f uploads.Filter, token string) (string, error) {
 		return "", invalidToken()
 	}
 
+	// A token consists of the mark of its filter and the ID.
 	mark := string(content[:markBytes])
 	startAfter := string(content[markBytes:])
 	if mark != filterMark(f, startAfter) {

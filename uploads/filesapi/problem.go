@@ -48,8 +48,8 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField returns an error whose Field is oldName with the Field newName, under which the client has sent
-// the value. Any other error stays as it is.
+// renameField returns an error about the field oldName as one about newName, under which the client has sent
+// the value. It returns any other error as it is.
 func renameField(err error, oldName, newName string) error {
 	e, ok := errors.AsType[*uploads.Error](err)
 	if !ok || e.Field != oldName {

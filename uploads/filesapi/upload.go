@@ -22,6 +22,7 @@ func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 		}
 		defer release()
 
+		// Reading this body fails if the client sends too slowly.
 		c.Body = intake.Body(c.w, c.Request)
 		return f(c)
 	}

@@ -34,6 +34,8 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
 		return nil, refusal.WrongType("The files must be sent as multipart/form-data.")
 	}
+
+	// The limit is set before each part, for its header.
 	form := &bodyio.LimitedReader{Body: body, TooLarge: notUnderstood()}
 	return &FormReader{
 		body:  form,
@@ -91,6 +93,7 @@ func (f *FormReader) skipField(part io.Reader) error {
 // failure returns the refusal for an error of reading the form, but not the content of a file.
 func (f *FormReader) failure(err error) *refusal.Error {
 	if e := refusal.Of(f.body.Failed); e != nil {
+		// The body was refused, for example because it is too long.
 		return e
 	}
 	if f.body.Failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {

@@ -71,7 +71,7 @@ func New(limit int64) *Memory {
 		// The factor 3 lets one user take three quarters of the memory, which suffices for a usual part
 		// even with the smallest MemoryLimit.
 		Parts: fairshare.New(limit-feeds, 3),
-		Wait:  running.Sleep,
+		Wait:  running.Sleep, // only tests use anything else
 		Pulse: running.Sleep,
 	}
 }
@@ -117,6 +117,7 @@ func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
 	}
+
 	host := webserver.HostName(r.RemoteAddr)
 	ip, err := netip.ParseAddr(host)
 	if err == nil && ip.Unmap().Is6() {

@@ -310,7 +310,7 @@ func (p *Pattern) Owner(key string) string {
 	if texts == nil {
 		return ""
 	}
-	return texts[i+1]
+	return texts[i+1] // the first text is the whole key
 }
 
 // OwnersPrefix returns the longest prefix that all keys of a user have in common.
@@ -318,11 +318,11 @@ func (p *Pattern) OwnersPrefix(user string) string {
 	prefix := ""
 	for _, e := range p.elements {
 		switch e.name {
-		case "":
+		case "": // fixed text
 			prefix += e.literal
 		case User:
 			prefix += user
-		default:
+		default: // a value that may differ in each key
 			return prefix
 		}
 	}

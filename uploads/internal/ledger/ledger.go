@@ -225,7 +225,8 @@ func (t *Text) freeFor(r Reservation) {
 	for _, name := range r.Replaces {
 		delete(t.Entries, name)
 	}
-	for name, size := range r.Sizes {
+
+	for name, size := range r.Sizes { // the sizes of complete files, in bytes
 		entry, exists := t.Entries[name]
 		if exists {
 			entry.Bytes = min(entry.Bytes, size)
@@ -246,7 +247,7 @@ func (b *Book) Entry(
 		ledgerID = t.ID
 		entry, exists = t.Entries[name]
 		if exists {
-			return false, errFound
+			return false, errFound // ends update without a write
 		}
 		// If this ledger came from memory, update calls the function again with the stored one.
 		return false, nil
@@ -549,8 +550,8 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 	})
 }
 
-// ReadKey returns the ledger under this key, which may be one of an older version, or nil if there is none
-// that belongs to this Book.
+// ReadKey returns the ledger under this key, or nil if there is none that belongs to this Book. The key may also
+// be one that an older version has used.
 func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 	t, err := b.read(ctx, key)
 	if err != nil {
@@ -628,6 +629,7 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 // to have taken effect. It then sets the revision of t.
 func (b *Book) confirmWrite(ctx context.Context, t *Text) bool {
 	current, err := b.read(ctx, b.Key(t.User))
+	// The Nonce is a random text that each write changes.
 	if err != nil || current.Nonce != t.Nonce {
 		return false
 	}

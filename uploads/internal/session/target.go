@@ -169,10 +169,11 @@ func (t *Target) CheckKey(name string) error {
 	if t.Key == "" {
 		return nil
 	}
-	rule := objectkey.WriteRule(t.Key)
+	rule := objectkey.WriteRule(t.Key) // the rule that the key breaks, or ""
 	if rule == "" {
 		return nil
 	}
+
 	cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
 	cause.Op = "uploads"
 	cause.Key = t.Key
@@ -190,10 +191,11 @@ func (t *Target) CheckAttributes() error {
 
 // AttributesError returns the reason why no object can have these attributes, or nil.
 func (t *Target) AttributesError() *storage.Error {
-	field, rule, hint := t.attributesRule()
+	field, rule, hint := t.attributesRule() // the rule that a field breaks, or ""
 	if rule == "" {
 		return nil
 	}
+
 	cause := argument.Invalid(field, rule, cmp.Or(hint, "check what the client says before it becomes part of a Target"))
 	cause.Op = "uploads"
 	cause.Key = t.Key
