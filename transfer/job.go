@@ -171,11 +171,13 @@ func (j *job) open(ctx context.Context, op string, dst, src End) error {
 func (j *job) prepareSettings(dst, src End) error {
 	// A move removes files of the source, so it must compare checksums: equal times are not enough.
 	j.settings.checksum = j.settings.checksum || j.settings.move
+
 	if j.settings.dryRun {
 		// A dry run must not write a journal.
 		j.settings.journal = nil
 	}
 	j.settings.journal.SetPlaces(dst.name(), src.name())
+
 	if dst.kind == bucketEnd && !j.settings.dryRun {
 		return j.settings.resume.Prepare()
 	}

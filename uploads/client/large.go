@@ -306,5 +306,5 @@ func isRetryable(err error) bool {
 	if webserver.IsTemporary(e.Status) || e.Status == http.StatusRequestTimeout {
 		return true
 	}
-	return e.Err.Code == uploads.Interrupted
+	return e.Err.Code == uploads.Interrupted // the body did not arrive completely
 }

@@ -29,7 +29,7 @@ func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*
 	return c.upload(ctx, "temp-files", name, body, nil)
 }
 
-// upload sends a whole file in a form, and returns its record.
+// upload sends a whole file and the fields in a form, and returns the record of the file.
 func (c *Client) upload(
 	ctx context.Context, path, name string, body io.Reader, fields []field,
 ) (*filesapi.Record, error) {
