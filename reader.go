@@ -76,8 +76,8 @@ type pinnedObject struct {
 	opts  []DownloadOption // options of each request, which select the revision
 }
 
-// pinObject returns an object that is always read in the revision of attrs, with the native options
-// of the first read. If the bucket has no revisions, no option selects one.
+// pinObject returns an object whose further reads all get the revision of attrs, with the native
+// options of the first read. If the bucket has no revisions, a read gets the current content.
 func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *Attrs) pinnedObject {
 	var opts []DownloadOption
 	hasVersion := first.Version != ""
@@ -132,8 +132,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	return r, nil
 }
 
-// checkResponse returns an error if the response is another range than the requested one, or of
-// another revision. A bucket may have no revisions, or a server may ignore a condition.
+// checkResponse returns an error if the response is not the requested range of the same revision. The
+// request alone does not ensure it: a bucket may have no revisions, or a server may ignore a condition.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	gotOffset, gotLength := r.Range()
 	if gotOffset != offset || gotLength != length {
@@ -218,7 +218,7 @@ func checkFitsSlice(length int64) *Error {
 }
 
 // readClaimed reads length bytes. Because the length may be wrong, it first allocates at most
-// firstBytes, and doubles the memory whenever it is full.
+// firstBytes bytes, and doubles the memory whenever it is full.
 func readClaimed(r io.Reader, length, firstBytes int64) ([]byte, error) {
 	data := make([]byte, min(max(length, 0), firstBytes))
 	filled := int64(0)

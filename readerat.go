@@ -124,8 +124,8 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	return n, nil
 }
 
-// readError returns the error of a ReadAt that failed with err. It says so if Close or the end of a
-// context is the cause.
+// readError returns the error of a ReadAt that failed with err. If Close or the end of a context is
+// the cause, it returns an error that says so. ctx is the context of this read, r.ctx that of all.
 func (r *ReaderAt) readError(ctx context.Context, err error) error {
 	if r.closed.Load() {
 		// Close has interrupted the read.

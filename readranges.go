@@ -149,8 +149,8 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	return nil
 }
 
-// open makes the first request, whose response also tells the size and revision of the object. The
-// request reports no progress, because the progress of the call is that of all ranges.
+// open sends the first request, whose response also has the size and the revision of the object. The
+// request reports no progress, because the call reports the progress of all ranges.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	firstRange := r.firstRange()
 	firstOpts := slices.Concat(opts, []DownloadOption{
@@ -258,8 +258,8 @@ func (r *rangesRead) copyShared() {
 	}
 }
 
-// readFirst reads the only range of the call, which has the given length, from the response to the
-// first request.
+// readFirst reads the range of a call that has only one, from the response to the first request.
+// length is the length of the range in bytes.
 func (r *rangesRead) readFirst(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
 	if err != nil {
@@ -274,7 +274,7 @@ func (r *rangesRead) readFirst(length int64) error {
 
 // fetchBatch reads runs in parallel. A run is the part of the object that one request reads.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
-	// In this order, each result grows only once, because its last part needs the most memory.
+	// Allocate the memory for all results. Backward, each grows only once, because its last part needs the most.
 	for _, run := range slices.Backward(batch) {
 		for _, part := range slices.Backward(run.Parts) {
 			r.makeRoom(part)

@@ -39,8 +39,8 @@ func Ref[P any](b Bucket) P {
 	return narrowed.(P)
 }
 
-// maskOf returns the permissions for the methods of the interface p. It panics if p has no method,
-// or one that Bucket lacks.
+// maskOf returns the permissions for the methods of the interface p. It panics if p is not an
+// interface, or has no method or one that Bucket lacks.
 func maskOf(p reflect.Type) scope.Permission {
 	if p.Kind() != reflect.Interface || p.NumMethod() == 0 || !reflect.TypeFor[Bucket]().Implements(p) {
 		panic("storage: Ref: " + p.String() + " is not an interface with only methods of Bucket")
@@ -72,7 +72,7 @@ func Prefixed(b Bucket, prefix string) Bucket {
 	return inScope(b, "Prefixed", s)
 }
 
-// inScope returns a view of b with the scope of b, narrowed by outer. If b is of a type of the
+// inScope returns a view of b whose scope is that of b, narrowed by outer. If b is of a type of the
 // user's own, it has no scope, and all methods of the view fail with an error that names op.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, e := frontOf(b, op, "")

@@ -106,7 +106,8 @@ type matchListing struct {
 	err    error // error of the listing
 }
 
-// entries yields the objects to remove, and sets l.err if the listing fails.
+// entries yields the objects to remove: those that l.match selects, except the keys in l.held. It
+// sets l.err if the listing fails.
 func (l *matchListing) entries(yield func(ListEntry) bool) {
 	for entry, err := range l.bucket.List(l.ctx, l.opts...) {
 		if err != nil {
@@ -148,8 +149,8 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 	return notFailed - int(skipped.Load()), errors.Join(failures...)
 }
 
-// removeUnchanged removes a listed object. It does nothing and returns true for skipped if the
-// object was replaced since, or if ctx has ended.
+// removeUnchanged removes a listed object, unless it was replaced since the listing, or ctx has
+// ended. In these two cases, it does nothing and returns true for skipped.
 func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped bool, err error) {
 	if ctx.Err() != nil {
 		return true, nil

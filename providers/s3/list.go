@@ -49,8 +49,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// pageStart returns a request for the page after the token of the server, after the key in a token
-// of this package, or after StartAfter.
+// pageStart returns a request for the page after r.Token, or else after r.StartAfter. The token is the
+// server's own, or one of this package, which contains a key.
 func pageStart(r *driver.ListRequest) *awss3.ListObjectsV2Input {
 	if _, key, ok := listing.ParseKeyToken(r.Token); ok {
 		return &awss3.ListObjectsV2Input{StartAfter: new(key)}
@@ -67,7 +67,7 @@ func pageStart(r *driver.ListRequest) *awss3.ListObjectsV2Input {
 	return &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(r.StartAfter)}
 }
 
-// listPage sends one ListObjectsV2 and returns its page.
+// listPage sends one ListObjectsV2 and returns its page. input already has the start of the page.
 func (d *objectDriver) listPage(
 	ctx context.Context, r *driver.ListRequest, prefix string, input *awss3.ListObjectsV2Input,
 ) (*storage.Page, error) {

@@ -12,8 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 )
 
-// SetRetention sends one PutObjectRetention, which ends the retention of the object if the request
-// has an empty one.
+// SetRetention sends one PutObjectRetention. An empty r.Retention ends the retention of the object.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	input := &awss3.PutObjectRetentionInput{
 		Bucket:                    &d.bucket.name,
@@ -29,7 +28,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	return change(ctx, d, r, d.account.client.PutObjectRetention, input, d.account.withBodyChecksum()...)
 }
 
-// SetLegalHold sends one PutObjectLegalHold.
+// SetLegalHold sends one PutObjectLegalHold, which sets the legal hold of an object or ends it.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	status := types.ObjectLockLegalHoldStatusOff
 	if r.LegalHold {

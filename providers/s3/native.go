@@ -24,8 +24,7 @@ func (b *bucket) checkNative(value any) error {
 	return server.Check(value)
 }
 
-// optionServer returns what options need to know about the server of the account, except whether it
-// has TLS.
+// optionServer returns the properties of the server on which options depend. HasTLS is not set.
 func (a *account) optionServer() *option.Server {
 	return &option.Server{
 		Profile:         a.profile.Name,

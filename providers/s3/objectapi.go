@@ -23,7 +23,7 @@ type objectAPI interface {
 // options, or else the SDK's client.
 func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 	if b.account.rawTransport != nil && !option.HasFunctions(native) {
-		// The SDK reports an error of the endpoint.
+		// If there is an error, the SDK's client finds it, too, and reports it.
 		endpoint, err := b.endpoint(ctx, "")
 		if err == nil && endpoint.raw != nil {
 			return endpoint.raw
@@ -34,7 +34,8 @@ func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 
 type sdkClient struct{ *awss3.Client }
 
-// HeadObject sends a HeadObject, and returns the result as an output of GetObject.
+// HeadObject sends a HeadObject, and returns the result as an output of GetObject, which is the type
+// that objectAPI has for both requests.
 func (c sdkClient) HeadObject(
 	ctx context.Context, input *awss3.HeadObjectInput, opts ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {

@@ -109,12 +109,13 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 // unescapeUploads unescapes the keys of a page that was requested with escaped keys. The marker of
 // the next page is escaped only if the response says so.
 func unescapeUploads(output *awss3.ListMultipartUploadsOutput) error {
-	var errs error
+	var errs error // of all keys
 	unescape := func(key *string) *string {
 		text, err := url.QueryUnescape(aws.ToString(key))
 		errs = errors.Join(errs, err)
 		return &text
 	}
+
 	for i := range output.Uploads {
 		output.Uploads[i].Key = unescape(output.Uploads[i].Key)
 	}

@@ -24,8 +24,8 @@ import (
 
 type multipart struct{ bucket *bucket }
 
-// BeginParts sends one CreateMultipartUpload, without the condition of the write, which
-// CompleteParts sends.
+// BeginParts sends one CreateMultipartUpload, and returns the id of the upload. CompleteParts later
+// sends the condition of the write.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
 	// Parts without checksums are only possible if the upload names no checksum algorithm.
@@ -181,7 +181,7 @@ func isConditionFalse(ctx context.Context, d *objectDriver, r *driver.PutRequest
 }
 
 // complete sends one CompleteMultipartUpload with the condition c. size is the number of bytes in
-// the parts, which the server may have to copy, or -1 if it is unknown.
+// the parts, or -1 if it is unknown. The server may copy the parts, so a large size gets more time.
 func (m *multipart) complete(
 	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {
@@ -189,6 +189,7 @@ func (m *multipart) complete(
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return nil, err
 	}
+
 	// Only a response with the object's ETag shows that the upload was completed.
 	hasETag := func(o *awss3.CompleteMultipartUploadOutput) bool { return o.ETag != nil }
 	output, err := sdkcall.Write(

@@ -552,7 +552,8 @@ func isAmazonEndpoint(endpoint string) bool {
 	return ok && p.amazon
 }
 
-// regionOf returns the region in host, and reports whether host matches one of the profile's Hosts.
+// regionOf returns the region in the name of a host, and reports whether the host matches one of the
+// patterns in p.Hosts.
 func (p *Profile) regionOf(host string) (region string, ok bool) {
 	host = strings.ToLower(host)
 	for _, pattern := range p.Hosts {

@@ -58,7 +58,8 @@ func (b *bucket) withBody(o *awss3.Options) {
 	// Computing the body's SHA-256 takes longer than the transfer. It is not needed: the body is
 	// protected by TLS, or by a checksum that the signature covers.
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
-	// The SDK reports an invalid address.
+
+	// An error is ignored here, because the SDK reports an invalid address later.
 	endpoint, _ := b.endpoint(context.Background(), "")
 	if b.account.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)

@@ -19,6 +19,8 @@ func (a *account) inRegion(region string) *account {
 	if !a.spansRegions() || region == a.region {
 		return a
 	}
+
+	// The clone cannot share what depends on the region: the signing keys and both clients.
 	clone := *a
 	clone.region = region
 	clone.keys = &signature.Keys{}

@@ -207,6 +207,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 func (s *serviceDriver) infoAfter(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info := bucketupdate.Requested(r)
 	err := s.readInfo(ctx, info)
+	// An error without names in Unread means that no setting could be read.
 	couldReadNone := err != nil && len(info.Unread) == 0
 	if couldReadNone {
 		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
@@ -272,6 +273,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		return err
 	}
 
+	// No settings of the bucket remain to be applied.
 	s.pending.Delete(name)
 	// A new bucket of this name may be in another region.
 	s.regions.Delete(name)

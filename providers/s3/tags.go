@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// Tags reads the tags of an object or version with one GetObjectTagging.
+// Tags reads the tags of an object, or of one of its versions, with one GetObjectTagging.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	input := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(input, r.Native); err != nil {

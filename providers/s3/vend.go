@@ -111,8 +111,8 @@ func checkSession(c *types.Credentials, now time.Time) error {
 	return nil
 }
 
-// newSTSClient returns a client for AssumeRole, which calls AWS STS in the region of the bucket, or
-// the endpoint of a server other than Amazon's.
+// newSTSClient returns a client for AssumeRole, the operation that makes temporary credentials. It
+// calls AWS STS in the region of the bucket, or the endpoint of a server other than Amazon's.
 func (a *account) newSTSClient() *sts.Client {
 	ofS3 := a.client.Options()
 	o := sts.Options{
@@ -211,7 +211,7 @@ var sessionMeanings = map[string]sdkerror.Meaning{
 	},
 }
 
-// sessionError translates an error of AssumeRole.
+// sessionError translates an error of AssumeRole, whose codes may have another meaning than in S3.
 func sessionError(err error) error {
 	e := s3error.Of(err)
 	code, _ := s3error.CodeAndMessage(err)

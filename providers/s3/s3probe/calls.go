@@ -119,7 +119,8 @@ func (p *probe) prepareUpload(
 	return complete, err
 }
 
-// copy copies the revision of the object "source" to a key on the server.
+// copy copies the object "source" to a key, on the server. It fails if the source does not have the
+// given revision.
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
 	_, err := p.driver.Copy(ctx, &driver.CopyRequest{
 		Source:     p.source(revision),

@@ -26,8 +26,8 @@ type check struct {
 	isRacy func(known s3.Conditions) bool
 }
 
-// conditionCheck returns the check of one condition. field returns a pointer to it in the
-// conditions of a profile.
+// conditionCheck returns the check of one condition, such as Create. field returns a pointer to this
+// condition in the conditions of a profile.
 func conditionCheck(
 	name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool,
 ) check {
@@ -284,7 +284,7 @@ func expectSuccess(name string, call func() error) step {
 }
 
 // expectFailure returns a step that expects a call to fail with one of the codes. If the call
-// succeeds, the verdict is Ignored with the given detail.
+// succeeds, the verdict is Ignored with the given detail. name is the call's name in other details.
 func expectFailure(name, detail string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		err := call()
@@ -304,7 +304,7 @@ func expectRefusal(name string, call func() error) step {
 }
 
 // expectAttrs returns a step that checks the attributes of an object. The function check returns ""
-// if they are right, and otherwise says what is wrong.
+// if they are right, and otherwise a description of the fault.
 func (p *probe) expectAttrs(ctx context.Context, key string, check func(*storage.Attrs) string) step {
 	return func() (Verdict, string) {
 		attrs, err := p.head(ctx, key)
@@ -424,7 +424,8 @@ func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
 			return inconclusive("writing "+name, err)
 		}
 	}
-	const noDelimiter, limit = "", 2
+
+	const noDelimiter, limit = "", 2 // pages of two keys
 	keys, _, err := p.listNames(ctx, "order/", noDelimiter, limit)
 	return listVerdict(orderNames, keys, err)
 }

@@ -14,7 +14,8 @@ import (
 // atomic is useless. Operations are checked separately, because a server may support a header on
 // only some of them.
 
-// checkCreate checks that a put with the condition Absent never replaces an object.
+// checkCreate checks that a put with the condition Absent never replaces an object, even if several
+// puts are concurrent.
 func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	create := func(key, text string) error {
 		_, err := p.put(ctx, key, text, storage.Condition{Absent: true})
@@ -103,7 +104,8 @@ func (p *probe) checkBoth(
 	return runRaces(writeRaces, append(steps, races...)...)
 }
 
-// checkComplete checks the conditions of the request that completes a multipart upload.
+// checkComplete checks the conditions Absent and Revision of the request that completes a multipart
+// upload, first with one request at a time and then in races.
 func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	upload := func(key string, condition storage.Condition) error {
 		_, err := p.upload(ctx, p.newPut(key, "new", condition), "new")
@@ -230,7 +232,7 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 // "source".
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
-	// "old" and "new" have this size.
+	// The size is that of "old" and "new", the only contents that checks give to the source.
 	source.Attrs = &storage.Attrs{Size: 3}
 	_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
 		Key:        p.prefix + "compose",

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// checkKMS writes an object with SSE-KMS and the default key of the server. A server that ignores
-// the header stores the object with another encryption, which the attributes show.
+// checkKMS checks that an object can be written with SSE-KMS, that is, with a key of a key management
+// service. If the server ignores the header, the attributes show another encryption.
 func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "kms"

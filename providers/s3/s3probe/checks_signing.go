@@ -72,10 +72,10 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 	return status == http.StatusOK, err
 }
 
-// send sends a request outside of the driver. Its error leaves out the URL, which may be signed,
-// because reports are passed on to other people.
+// send sends a request without the driver, and returns the status of the response.
 func (p *probe) send(r *http.Request) (status int, err error) {
 	response, err := p.s3.HTTPClient().Do(r)
+	// Leave out the URL, which may be signed, because reports are passed on to other people.
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return 0, e.Err
 	}
@@ -83,6 +83,8 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 		return 0, err
 	}
 	defer response.Body.Close()
+
+	// Read a short body, so that the connection can be used again.
 	const maxDiscarded = 1 << 16
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxDiscarded))
 	return response.StatusCode, nil
@@ -103,7 +105,7 @@ func (p *probe) signedPut(
 	return p.send(r)
 }
 
-// signRequest returns a request to sign an upload of plain text of any size.
+// signRequest returns a request to sign an upload of plain text. A size of -1 sets no limit.
 func (p *probe) signRequest(key string) *driver.SignRequest {
 	return &driver.SignRequest{
 		Method:     http.MethodPut,
@@ -115,7 +117,8 @@ func (p *probe) signRequest(key string) *driver.SignRequest {
 	}
 }
 
-// expectRejected returns a step that expects the server to refuse a signed request.
+// expectRejected returns a step that expects the server to refuse a signed request. send returns the
+// status of the response, and any status from 300 is a refusal.
 func expectRejected(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()
@@ -129,7 +132,8 @@ func expectRejected(name string, send func() (int, error)) step {
 	}
 }
 
-// expectAccepted returns a step that expects the server to accept a signed request.
+// expectAccepted returns a step that expects the server to accept a signed request. send returns the
+// status of the response, which must be below 300.
 func expectAccepted(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()

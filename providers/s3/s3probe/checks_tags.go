@@ -142,6 +142,7 @@ func (p *probe) releaseHold(ctx context.Context) error {
 	if p.heldKey == "" {
 		return nil
 	}
+	// Without the field LegalHold, the request ends the hold.
 	err := p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.heldKey})
 	if err != nil {
 		return err

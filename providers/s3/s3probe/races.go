@@ -112,6 +112,7 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	if err != nil {
 		return inconclusive("writing", err)
 	}
+
 	return runSteps(
 		repeatRace(writeRaces, func(round int) (Verdict, string) {
 			return expectOneWinner("concurrent creates", func(int) error {

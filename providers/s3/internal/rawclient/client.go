@@ -86,7 +86,7 @@ func (h *header) setOptional(name string, value *string) {
 }
 
 // sendBody sends a request whose body is the content of an object, with an MD5 if the server needs
-// one.
+// one. Its results are those of send.
 func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
 	if c.ContentMD5 != nil {
 		sum, err := c.ContentMD5(ctx, r.body, r.size)

@@ -44,7 +44,8 @@ const (
 	customerMD5Header = sseHeader + "-Customer-Key-Md5"
 )
 
-// SetLock calls set with each header of object lock that has a value.
+// SetLock calls set with the headers that lock a new object. An empty value sets no header, and a
+// mode is set only with its time.
 func SetLock(
 	set func(name, value string), mode types.ObjectLockMode, retainUntil *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {
@@ -107,7 +108,7 @@ func headerValue(h http.Header, name string) *string {
 	return nil
 }
 
-// headerNumber returns the number in a header, or nil if there is none.
+// headerNumber returns the number in a header, or nil if the header is missing or has no number.
 func headerNumber(h http.Header, name string) *int32 {
 	value := h.Get(name)
 	if value == "" {
@@ -120,7 +121,7 @@ func headerNumber(h http.Header, name string) *int32 {
 	return new(int32(n))
 }
 
-// headerTime returns the time in a header, or nil if there is none.
+// headerTime returns the time in a header, or nil if the header is missing or has no time.
 func headerTime(h http.Header, name string) *time.Time {
 	value := h.Get(name)
 	if value == "" {

@@ -36,14 +36,15 @@ func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
 }
 
 // length returns the number of bytes that Read delivers: the chunks with their framing, and the
-// trailer. All chunks have trailedChunk bytes, except for the last one and the empty chunk after
-// it.
+// trailer.
 func (t *Trailed) length() int64 {
+	// All chunks have trailedChunk bytes, except for the last one, which has the rest.
 	n := t.size / trailedChunk * framedSize(trailedChunk)
 	if rest := t.size % trailedChunk; rest > 0 {
 		n += framedSize(rest)
 	}
-	// The empty chunk has no line break after its content.
+
+	// An empty chunk ends the content. It has no second line break.
 	n += framedSize(0) - int64(len("\r\n"))
 	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
 }
@@ -104,6 +105,8 @@ func (t *Trailed) readChunk(p []byte) (n int, err error) {
 	if err != io.EOF {
 		return n, err
 	}
+
+	// The body has ended. It is complete if no byte of this chunk and of later chunks is missing.
 	missing := t.chunk + t.remaining
 	if missing > 0 {
 		return n, io.ErrUnexpectedEOF

@@ -79,7 +79,7 @@ func FromResponse(err error) *storage.Error {
 }
 
 // meaningOf returns the meaning of a response with this code and message. The response to a HEAD has
-// no body, and therefore no code of S3, so that its headers decide.
+// no body, so its code is not one of S3, and meaningOf looks at its headers.
 func meaningOf(r *http.Response, code, message string) sdkerror.Meaning {
 	if isThrottledHead(r) {
 		return meanings.Codes["SlowDown"]
@@ -98,6 +98,8 @@ func effectiveStatus(r *http.Response, code string, m sdkerror.Meaning) int {
 	if code == "ConditionalRequestConflict" {
 		return http.StatusConflict
 	}
+
+	// The SDK changes r.StatusCode, but not the text in r.Status.
 	wasSentAs200 := strings.HasPrefix(r.Status, "200")
 	hasNoEffect := meanings.Has(code) && !sdkerror.IsRetryable(m.Code)
 	if wasSentAs200 && hasNoEffect {

@@ -25,7 +25,8 @@ func IsKMS(err error) bool {
 	return isKMSCode(code)
 }
 
-// kmsMeaning returns what an error code of KMS means.
+// kmsMeaning returns the meaning of an error code of KMS. Any other code than those below means that
+// the key cannot be used.
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	isUnavailable := status >= http.StatusInternalServerError ||
 		strings.Contains(code, "Internal") ||

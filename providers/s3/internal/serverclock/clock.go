@@ -38,6 +38,8 @@ func (c *Clock) Observe(response *http.Response) {
 	if !ok {
 		return
 	}
+
+	// A server tolerates a small difference, so it needs no correction.
 	skew := now.Sub(c.Now())
 	if skew.Abs() < MaxSkew {
 		skew = 0

@@ -63,8 +63,8 @@ func (s *signer) finishCanonical(r *Request) {
 	s.canonical = append(s.canonical, r.SHA256...)
 }
 
-// collectNames sets s.names to the names of the signed headers, in the order of their lower-case
-// forms.
+// collectNames sets s.names to the names of the signed headers: Host, Content-Length if there is a
+// body, and all of r.Header. They are sorted by their lower-case forms.
 func (s *signer) collectNames(r *Request) {
 	s.names = append(s.names[:0], hostHeader)
 	if r.Length > 0 {

@@ -18,6 +18,7 @@ func SignedRegion(response *http.Response) string {
 	}
 	_, credential, _ := strings.Cut(response.Request.Header.Get("Authorization"), "Credential=")
 	credential, _, _ = strings.Cut(credential, ",")
+
 	const minElements = 5 // key, date, region, service and "aws4_request"
 	elements := strings.Split(credential, "/")
 	if len(elements) < minElements {

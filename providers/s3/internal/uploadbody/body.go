@@ -60,8 +60,8 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	return off, err
 }
 
-// MD5 returns the MD5 of a body for the header Content-MD5, and rewinds the body. It reads the bytes
-// of a body of Compare without comparing them.
+// MD5 returns the MD5 of a body for the header Content-MD5, and rewinds the body. A body that
+// [Compare] returned is read without comparing its CRC32C.
 func MD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
 	if size > 0 {
