@@ -61,7 +61,7 @@ func (h *Handler) Admin() http.Handler {
 	return mux
 }
 
-// newAdmin returns the admin API for callers that send Config.AdminToken as a bearer token.
+// newAdmin returns the admin API. It refuses every request without Config.AdminToken as a bearer token.
 func newAdmin(h *Handler) http.Handler {
 	mux := h.Admin()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,8 @@ func newAdmin(h *Handler) http.Handler {
 			adminError(w, http.StatusUnauthorized, "the header Authorization must be Bearer and the token")
 			return
 		}
-		// An httptest.ResponseRecorder has no deadline, so an error is ignored.
+
+		// Ignore an error, because the ResponseRecorder of a test has no deadline.
 		deadline := time.Now().Add(h.server.Limits.IdleTimeout)
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 		mux.ServeHTTP(w, r)
@@ -117,6 +118,7 @@ func (h *Handler) removeFault(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// listRequests responds with the latest requests, without their secrets, and with the numbers of all requests.
 func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 	requests := h.Requests()
 	for i := range requests {
@@ -124,6 +126,7 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 		req.Query = withoutSecrets(req.Query)
 		req.Header = withoutSecrets(req.Header)
 	}
+
 	adminResponse(w, http.StatusOK, map[string]any{
 		"total":    h.Count(""),
 		"counts":   h.counts(),
@@ -198,6 +201,7 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	if err := decoder.Decode(&doc); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
+
 	fault := Fault(doc.plainFault)
 	fault.RetryAfter = time.Duration(doc.RetryAfter)
 	fault.Latency = time.Duration(doc.Latency)

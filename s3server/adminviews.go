@@ -105,7 +105,8 @@ func viewRequest(r *http.Request) *driver.ListRequest {
 	}
 }
 
-// viewObjects lists the objects of a bucket, and the folders below the prefix.
+// viewObjects lists the objects of a bucket, and the folders below the prefix. next is the start of the next page, or
+// "" after the last page.
 func (h *Handler) viewObjects(r *http.Request) (views []entryView, next string, err error) {
 	page, err := h.viewDriver(r).List(r.Context(), viewRequest(r))
 	if err != nil {
@@ -118,7 +119,8 @@ func (h *Handler) viewObjects(r *http.Request) (views []entryView, next string, 
 	return views, page.Token, nil
 }
 
-// viewVersions lists the versions of a bucket, and the folders below the prefix.
+// viewVersions lists the versions of a bucket, and the folders below the prefix. next is the start of the next page, or
+// "" after the last page.
 func (h *Handler) viewVersions(r *http.Request) (views []entryView, next string, err error) {
 	page, err := h.viewDriver(r).ListVersions(r.Context(), viewRequest(r))
 	if err != nil {

@@ -90,8 +90,8 @@ func (d *bucketDriver) enableVersions() {
 	})
 }
 
-// request returns a request for a key, as no client has sent it, for the functions that this driver shares with
-// PutObject and GetObject.
+// request returns a request for a key that no client has sent. The functions that this driver shares with PutObject and
+// GetObject need one.
 func (d *bucketDriver) request(ctx context.Context, key string) *request.Request {
 	r := &http.Request{
 		Method: http.MethodPut,
@@ -217,8 +217,8 @@ func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storag
 	return attrsOf(v, versionID), d.open(ctx, v, offset, length), nil
 }
 
-// prepare opens the range of a version that a request reads, or fails with Archived if the version must be restored
-// first.
+// prepare opens the range of a version that a request reads, and returns its offset and length in bytes. It fails with
+// Archived if the version must be restored first.
 func (d *bucketDriver) prepare(
 	ctx context.Context, v *state.Version, req *driver.GetRequest,
 ) (offset, length int64, err error) {
@@ -272,7 +272,8 @@ func (d *bucketDriver) Head(ctx context.Context, req *driver.GetRequest) (*stora
 	return attrsOf(v, versionID), nil
 }
 
-// Delete removes a version or the current object, for which a bucket with versions keeps a delete marker.
+// Delete removes a version, or the current object if req names no version. For the latter, a bucket with versioning
+// keeps a delete marker. A missing object is no error.
 func (d *bucketDriver) Delete(ctx context.Context, req *driver.DeleteRequest) error {
 	if err := d.checkVersion(req.Version); err != nil {
 		return err
@@ -405,6 +406,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 	return page, ctx.Err()
 }
 
+// entryOf returns the entry of a version in a listing. The entity tag is also the revision.
 func entryOf(v *state.Version) storage.ListEntry {
 	return storage.ListEntry{
 		Key:          v.Key,

@@ -49,8 +49,8 @@ func Authorize(r *request.Request) error {
 	return AuthorizeWith(r, r.HTTP.Header, nil)
 }
 
-// AuthorizeWith fails unless the caller has the permission for the request's operation with these headers in place of
-// the request's, and with the tags that are not in a header.
+// AuthorizeWith fails unless the caller has the permission for the request's operation. header replaces the headers of
+// the request, and tags are those in its document.
 //
 // If the bucket is missing, it fails for anonymous callers and sessions with a policy. Others may learn that later,
 // from the operation itself, because S3 reports other errors first.
@@ -73,8 +73,8 @@ func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) e
 	return access.CheckAll()
 }
 
-// authorizeInAccount fails unless the caller may perform an operation on its account, for which no bucket policy
-// counts.
+// authorizeInAccount fails unless the caller may perform an operation on its account, such as CreateBucket. No bucket
+// policy applies to such an operation.
 func authorizeInAccount(r *request.Request) error {
 	errDenied := s3error.New("AccessDenied")
 	if r.Caller.Anonymous {
@@ -98,7 +98,8 @@ func ConcealBucket(r *request.Request, err error) error {
 	return err
 }
 
-// AuthorizeSource fails unless the caller may read the source object of a copy, and pays for it if it must.
+// AuthorizeSource fails unless the caller may read the source object of a copy. If the caller must pay for the read,
+// the request must also agree to that.
 func AuthorizeSource(r *request.Request, src state.VersionName) error {
 	b, err := r.Server.Store.Bucket(r.HTTP.Context(), src.Bucket)
 	if err != nil {
@@ -138,7 +139,8 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 	return a.CheckOptional(a.action)
 }
 
-// Of returns the access that an action of this request needs. id is the id of a version, or "" for the current object.
+// Of returns the access that an action of this request needs. key is "" for an action on the bucket itself, and id is
+// "" for the current object.
 func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
 	return &Access{
 		request: r,
@@ -204,7 +206,7 @@ func (a *Access) CheckOptional(action string) error {
 
 // version returns the version that the action is about, or nil if the action is about a bucket, or the version is a
 // delete marker or does not exist. If the lookup fails, it also returns nil and sets a.lookupErr. Only the first call
-// asks the store.
+// reads from the store.
 func (a *Access) version() *state.Version {
 	if a.key == "" {
 		return nil
@@ -262,6 +264,7 @@ func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 	if a.action == "" {
 		return false, denied // a policy cannot allow an operation that has no action
 	}
+
 	block := a.bucket.Block
 	isRestricted := allowed && block != nil && block.RestrictPublicBuckets && a.bucket.Policy.Public()
 	return allowed && !isRestricted, denied
@@ -284,6 +287,7 @@ func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 	if v == nil {
 		return isOwner || a.mayList()
 	}
+
 	// If the action reads the object, or reads or sets its ACL, and the object does not belong to the bucket's owner,
 	// only the object's owner and ACL count, and not the bucket's owner and policy.
 	objectOwner := a.bucket.OwnerOf(&v.Object)
@@ -390,8 +394,8 @@ func (a *Access) furtherActions() (all []furtherAction) {
 	return append(all, a.comparisonActions()...)
 }
 
-// comparisonActions returns s3:GetObject, which AWS demands, too, if a write or removal is conditional on the object's
-// entity tag.
+// comparisonActions returns the action s3:GetObject if a write or removal is conditional on the object's entity tag,
+// because AWS then demands the permission for this action, too.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// isGranted reports whether the access control list (ACL) that decides about the action, that of the bucket or of the
-// object, grants the permission.
+// isGranted reports whether an access control list (ACL) gives the caller the permission for the action. It is the ACL
+// of the bucket or that of the object, depending on the action.
 func (a *Access) isGranted() bool {
 	b := a.bucket
 	if b.Ownership == state.OwnerEnforced {

@@ -24,6 +24,7 @@ func signedService(r *request.Request) string {
 // identify returns the caller to whom an access key and a session token belong, and the secret of the key. It verifies
 // the token, but not the signature of the request.
 func identify(r *request.Request, accessKey, token string) (request.Caller, string, error) {
+	// A key in the server's configuration may also begin with the prefix of session keys.
 	_, isOwn := r.Server.Keys.Parent(accessKey)
 	if !isOwn && strings.HasPrefix(accessKey, session.KeyPrefix) {
 		return identifySession(r, accessKey, token)

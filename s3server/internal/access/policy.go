@@ -46,8 +46,8 @@ func subjectOf(r *request.Request, action, resource string) *policy.Request {
 	}
 }
 
-// objectTags returns the tags of the existing object that policies see, which on AWS are none if the object is
-// overwritten or removed.
+// objectTags returns the tags of the existing object that policies see. As on AWS, they see no tags if the action
+// overwrites or removes the object.
 func (a *Access) objectTags() []tagging.Tag {
 	switch a.action {
 	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion":

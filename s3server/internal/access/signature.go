@@ -198,8 +198,8 @@ func (c *claim) credential(value string, newError func(string, ...any) *s3error.
 	return nil
 }
 
-// checkScope fails, with an error of newError, if the date of the credential scope is not that of the signature, or its
-// region is not the server's.
+// checkScope fails if the date of the credential scope is not that of the signature, or its region is not the server's.
+// newError makes the error from a format and its values.
 func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
 		return newError("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)

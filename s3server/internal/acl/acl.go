@@ -66,7 +66,8 @@ var (
 	}
 )
 
-// Gives reports whether the ACL gives the permission to an account, or to everybody if account is "".
+// Gives reports whether the ACL gives the permission to an account, or to everybody if account is "". block is the
+// public access block of the bucket, or nil if there is none.
 func (l List) Gives(permission, account string, block *Block) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool {
 		if g.Permission != permission && g.Permission != PermitAll {
@@ -102,6 +103,7 @@ func (l List) sortedGrants(account string) []Grant {
 	if l == nil {
 		return []Grant{{accounts.OwnerOf(account).ID, PermitAll}}
 	}
+
 	grants := slices.Clone(l)
 	rank := func(g Grant) int {
 		if strings.HasPrefix(g.Grantee, groupPrefix) {

@@ -29,7 +29,8 @@ type shownGrantee struct {
 	URI         string `xml:",omitempty"`
 }
 
-// ResponseOf returns the XML document of an ACL. account is the owner of the bucket or object.
+// ResponseOf returns the XML document of an ACL. account is the owner of the bucket or object, and lookup finds the
+// names of the other accounts.
 func ResponseOf(list List, account string, lookup Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.sortedGrants(account) {

@@ -129,8 +129,8 @@ func (lookup Accounts) grantee(kind, name string) (string, error) {
 		WithMessage("Argument format not recognized")
 }
 
-// OfHeader reads the ACL in the headers of a request, which may be a canned ACL or grants. The ACL is that of an object
-// if isObject is true, and of a bucket otherwise, and account is the owner.
+// OfHeader reads the ACL in the headers of a request, which may be a canned (predefined) ACL or grants. The ACL is that
+// of an object if isObject is true, and of a bucket otherwise. account is its owner, and bucketAccount owns the bucket.
 func OfHeader(
 	lookup Accounts, header http.Header, account, bucketAccount string, isObject bool,
 ) (list List, hasACL bool, err error) {

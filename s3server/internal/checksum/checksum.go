@@ -285,6 +285,7 @@ func (d *Digest) Also(kind *Kind) *Digest {
 	return d.next
 }
 
+// Write adds p to all hashes of the digest. It never fails.
 func (d *Digest) Write(p []byte) (int, error) {
 	d.MD5.Write(p)
 	d.hash.Write(p)

@@ -25,7 +25,7 @@ func JoinedSum(kind *Kind, parts []Part) Sum {
 		sum = crc.Join(sum, bigEndian(raw), p.Size)
 	}
 
-	// A checksum of 4 bytes is the end of the number's 8.
+	// A checksum of 4 bytes is in the last 4 of the number's 8 bytes.
 	raw := binary.BigEndian.AppendUint64(nil, sum)
 	raw = raw[len(raw)-kind.make().Size():]
 	return Sum{Kind: kind, Value: base64.StdEncoding.EncodeToString(raw), Covers: FullObject}

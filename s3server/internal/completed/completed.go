@@ -53,7 +53,7 @@ func (f *Uploads) Add(id string, u *Upload) {
 }
 
 // Find returns the result of a completed upload, or nil if the server has not kept it. It fails with NoSuchUpload if
-// the upload was completed with other parts, or for another key.
+// the upload was for another key, or was completed with other parts. parts is the fingerprint of the parts.
 func (f *Uploads) Find(bucket, key, id string, parts [sha256.Size]byte) (*Upload, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

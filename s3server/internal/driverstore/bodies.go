@@ -18,6 +18,7 @@ type summedBody struct {
 	onEnd func(crc storage.CRC32C) // set to nil after the call
 }
 
+// Read reads from b.src. At the end, it passes the CRC32C of all bytes to onEnd, once.
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.sum = crc32c.Update(b.sum, p[:n])

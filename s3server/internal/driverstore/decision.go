@@ -116,7 +116,7 @@ func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decisi
 	defer cancel()
 
 	d.record.Decision = nil
-	unchanged := storage.Condition{Revision: d.revision}
+	unchanged := storage.Condition{Revision: d.revision} // holds while no other decision was stored
 	// If the decision stays because of an error, later completions succeed only if the object is unchanged.
 	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, unchanged)
 }
@@ -127,6 +127,7 @@ func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
 	if m.dropUpload(ctx, u.ID) == nil {
 		return
 	}
+
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(u.ID), record)
 	if err != nil || record.Decision == nil {

@@ -66,11 +66,13 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
+
 	names := &escapedNames{name: folder, key: w.keyOf(folder), startAfter: w.startAfter}
 	containsStart := strings.HasPrefix(names.startAfter, names.key)
 	if names.startAfter >= names.key && !containsStart {
 		return nil // all keys of the folder precede the start of the walk
 	}
+
 	w.listed[folder] = true
 	if err := w.fill(ctx, names); err != nil {
 		return err
@@ -187,8 +189,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err err
 	return true, nil
 }
 
-// removeFirst removes the first item of a folder, and reads further ones if there is no other in memory. It removes the
-// folder from w.escaped if no item is left.
+// removeFirst removes the first item of a folder, which was shown. It reads further items if no other is in memory, and
+// removes the folder from w.escaped if there are none.
 func (w *nameWalk) removeFirst(ctx context.Context, folder *escapedNames) error {
 	first := folder.items[0]
 	folder.items = folder.items[1:]
@@ -204,8 +206,8 @@ func (w *nameWalk) removeFirst(ctx context.Context, folder *escapedNames) error 
 	return nil
 }
 
-// showItem shows an escaped name: all names in it if it is a folder and the listing has no delimiter, and all versions
-// of the key if the walk lists versions. It reports whether the page has room for more names.
+// showItem shows an escaped name. For a folder in a listing without a delimiter, it shows all names in the folder, and
+// in a walk through versions, all versions of the key. It reports whether the page has room for more names.
 func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool, err error) {
 	isFolder := strings.HasSuffix(item.name, "/")
 	if isFolder && w.listing.Delimiter == "" {

@@ -193,6 +193,8 @@ func (l *driverListing) finishPrefix(ctx context.Context, key string, walk newWa
 	if !isPrefix || l.startAfter != "" || l.lastPrefix == common {
 		return nil
 	}
+
+	// One entry shows that the common prefix has a later key.
 	l.startAfter = common
 	showCommon := func(*listedEntry) (bool, error) {
 		l.count++
@@ -266,8 +268,8 @@ func (s *Store) ListVersions(
 	return page.showAfter(ctx, pos.Key, b.names.walkVersions)
 }
 
-// listNull calls show with each current object of the page that follows a key, as the null version of its key, and with
-// each common prefix.
+// listNull lists a bucket without versioning. It calls show with each current object of the page that follows a key, as
+// the null version of its key, and with each common prefix.
 func (s *Store) listNull(
 	ctx context.Context, bucket string, l state.Listing, key string,
 	show func(v *state.Version, isLatest bool, common string),
@@ -286,7 +288,7 @@ func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition)
 	// The versions that follow in a local bucket are those with smaller ids, even if the version pos.ID was removed. In
 	// other buckets, they are those that the driver lists after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
-	isRest := false
+	isRest := false // true after the last version that was shown
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
 		isLastShown := e.id == pos.ID
 		if isOrdered && e.Version < pos.ID && !isLastShown {

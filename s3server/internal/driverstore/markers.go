@@ -150,7 +150,7 @@ func (n *driverNames) storedVersionsOf(ctx context.Context, key string, f func(*
 		if e.Key == name {
 			return f(e)
 		}
-		isBehind := e.Key > name
+		isBehind := e.Key > name // so no more versions of the key follow
 		return !isBehind, nil
 	})
 }
@@ -165,7 +165,7 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *st
 		if e.marker && (id == "" || e.id == id) {
 			found = e.markerVersion(key)
 		}
-		isNewestOnly := id == ""
+		isNewestOnly := id == "" // then look at the first version only
 		return found == nil && !isNewestOnly, nil
 	})
 	return found, err

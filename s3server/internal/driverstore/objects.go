@@ -205,8 +205,8 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	return v
 }
 
-// headerOf returns the headers that clients see of an object: those, such as Content-Type, for which the driver has a
-// field, and one for each metadata value of a client.
+// headerOf returns the headers of an object that clients see: those for which the driver has a field, such as
+// Content-Type, and one for each metadata value of a client.
 func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
 	header := http.Header{}
 	for name, field := range NativeHeaders {
@@ -303,7 +303,8 @@ func (b *driverBucket) owner() string {
 	return b.store.Account
 }
 
-// restoreChanges sets the properties of o that were changed after the object was written, from its reserved tag.
+// restoreChanges sets the properties of o that were changed after the object was written. changes are the values that
+// changesOf has encoded in a tag of the server's own.
 func restoreChanges(o *state.Object, changes url.Values) {
 	if value := changes.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
@@ -320,7 +321,7 @@ func restoreChanges(o *state.Object, changes url.Values) {
 	}
 }
 
-// changesOf encodes the properties that may change after the object was written, for restoreChanges.
+// changesOf returns the properties that may change after the object was written, in the form that restoreChanges reads.
 func changesOf(o *state.Object) url.Values {
 	values := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {

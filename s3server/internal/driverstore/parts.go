@@ -37,7 +37,7 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 	return s.writePart(ctx, u, number, body, body.Size, body.Digest)
 }
 
-// CopyPart stores a range of a version as a part.
+// CopyPart stores a range of a version as a part of an upload. The range begins at offset and has length bytes.
 func (s *Store) CopyPart(
 	ctx context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
@@ -108,7 +108,8 @@ func (s *Store) writePart(
 	return part, storageerror.ToS3(err, u.Key)
 }
 
-// storePart stores the bytes of a part, in the driver's upload or as a staged part.
+// storePart stores the bytes of a part in the driver's upload. If the upload stages its parts, storePart stores them as
+// a private object of the server instead.
 func (m *driverUploads) storePart(
 	ctx context.Context, u *state.Upload, number int, src io.Reader, size int64,
 ) (driver.Part, error) {

@@ -67,8 +67,8 @@ func (i *identity) place(name string) string {
 	return i.Place
 }
 
-// hasOthers reports whether an object with the prefix of the records is no record, neither of this server nor of
-// another one, nor copied from another bucket.
+// hasOthers reports whether an object with the prefix of the records is not a record. Records of other servers, and
+// those that were copied from another bucket, are records, too.
 func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error) {
 	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
 	for {
@@ -84,7 +84,7 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 	}
 }
 
-// hasOther reports whether one of the entries is no record. It reads several of them at a time.
+// hasOther reports whether one of the entries is not a record. It reads several of them at a time.
 func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) (bool, error) {
 	var found atomic.Bool
 	err := running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {

@@ -116,13 +116,14 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any)
 	return attrs.Revision, decodeRecord(request.Key, document, dst)
 }
 
-// decodeRecord decodes a record into dst, or fails with ChecksumMismatch if a server with encryption or another program
-// has written it.
+// decodeRecord decodes a record into dst. It fails with ChecksumMismatch if the document is not a record's JSON,
+// because a server with encryption or another program has written it.
 func decodeRecord(key string, document []byte, dst any) error {
 	err := argument.CheckForm("", key, document, lastForm)
 	if err == nil {
 		err = json.Unmarshal(document, dst)
 	}
+
 	var syntaxErr *json.SyntaxError
 	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &syntaxErr) || errors.As(err, &typeErr) {

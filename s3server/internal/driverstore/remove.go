@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
-// Remove removes a version of an object, or the current object, of which a bucket with versioning keeps a delete
-// marker.
+// Remove removes a version of an object, or the current object if r.ID is "". For the latter, a bucket with versioning
+// keeps a delete marker.
 func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	b, settings, err := s.bucketOf(ctx, r.Bucket)
 	if err != nil {
@@ -131,8 +131,8 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 	return state.Removal{ID: r.ID, Marker: isMarker, Missing: len(versions) == 0}, nil
 }
 
-// versionsToRemove returns the driver's ids of the versions that clients know by the id of a removal, the newest first,
-// and whether the newest is a delete marker. Only null versions can be several.
+// versionsToRemove returns the driver's ids of the versions whose id for clients is r.ID, the newest first, and whether
+// the newest is a delete marker. Only the id of null versions can have several.
 func (b *driverBucket) versionsToRemove(
 	ctx context.Context, r *state.RemoveRequest,
 ) (versions []string, isMarker bool, err error) {

@@ -58,8 +58,8 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	return b.readRecord(ctx, r, fallback)
 }
 
-// readRecord returns the settings of the bucket from its record, or the fallback, if it is not nil, while the store of
-// the records is unavailable. A layer may keep the objects in another store, which is available.
+// readRecord returns the settings of the bucket from its record. While the store of the records is unavailable, it
+// returns the fallback, unless that is nil, because a layer may keep the objects in another store, which is available.
 func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cachedBucket) (*cachedBucket, error) {
 	bucket := &state.Bucket{}
 	revision, err := r.get(ctx, bucketRecord, bucket)
@@ -114,7 +114,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	return b.cacheSettings(bucket, noRevision), nil
 }
 
-// cacheSettings keeps the settings of the bucket that were read from the store, or written to it, just now.
+// cacheSettings stores settings in the cache of the bucket. They were read from the store, or written to it, just now.
 func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()

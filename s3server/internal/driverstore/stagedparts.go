@@ -165,7 +165,8 @@ func (m *driverUploads) joinStaged(
 // divideUp returns a/b, rounded up.
 func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-// join writes a body as a multipart upload of the driver, in parts of size bytes.
+// join writes a body as a multipart upload of the driver, in parts of size bytes. If it fails, it aborts the upload,
+// even if the request was canceled.
 func (m *driverUploads) join(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, size int64,
 ) (*storage.Attrs, error) {

@@ -224,7 +224,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	return s3error.New("OperationAborted")
 }
 
-// DeleteBucket removes an empty bucket, while changes of its settings wait.
+// DeleteBucket removes an empty bucket. Meanwhile, changes of its settings wait.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	b, settings, err := s.bucketOf(ctx, name)
 	if err != nil {

@@ -366,8 +366,8 @@ func (s *Store) Complete(
 	return v, versionID, nil
 }
 
-// isLost reports whether another program has removed an upload from the driver, and then removes its records. A driver
-// can tell only for uploads with AnyOrder.
+// isLost reports whether another program has removed an upload from the driver, and then removes its records. Without
+// AnyOrder, this cannot be found out, and isLost returns false.
 func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
@@ -381,8 +381,8 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// writtenObject returns the current object of the key if the upload has written it, or else nil. An upload that has
-// written its object is removed.
+// writtenObject returns the current object of the key if the upload has written it, or else nil. It also removes an
+// upload that has written its object.
 func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {

@@ -14,6 +14,7 @@ import (
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+
 	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
 		return state.NullVersion
 	}

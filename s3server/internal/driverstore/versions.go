@@ -129,7 +129,7 @@ func (s *Store) Release(v *state.Version) {
 // Prepare opens the body of a range before the response begins, so that an error can still be its status.
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
 	h := heldObjectOf(v)
-	_, hasRandomAccess := h.body.(io.ReaderAt) // and is already open
+	_, hasRandomAccess := h.body.(io.ReaderAt) // if so, every range can be read from the open body
 	if hasRandomAccess || length <= 0 {
 		return nil
 	}

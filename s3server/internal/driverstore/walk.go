@@ -87,7 +87,7 @@ func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func
 
 // run shows the names of the walk until the function show returns false, and then returns false, too.
 func (w *nameWalk) run(ctx context.Context) (hasMore bool, err error) {
-	w.listed = map[string]bool{}
+	w.listed = map[string]bool{} // no folder yet
 	if w.startAfter >= w.key && !w.contains(w.startAfter) {
 		return true, nil // all keys of the folder precede the start
 	}
@@ -157,8 +157,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. Those of other folders are listed when the
-// walk reaches them.
+// enter lists the escaped segments of the folders in which the walk begins. The walk lists those of any other folder
+// when it reaches that folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
 	if w.prefixInFolder() != "" || startsInside {
@@ -194,9 +194,9 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 	return nil
 }
 
-// stream shows the names in S3's order, the escaped ones between the others, and returns false if the function show
-// has. In the driver's order, the escaped names of a folder follow each other. The method list has read them already,
-// so stream skips them with another request that starts after them, if the driver can.
+// stream shows the names in S3's order, the escaped ones between the others. It returns false if the function show
+// returned false. In the driver's order, the escaped names of a folder follow each other. The method list has read them
+// already, so stream skips them with another request that starts after them, if the driver supports this.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
 		var next string
@@ -217,6 +217,7 @@ func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasMor
 		if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
 			return false, err
 		}
+
 		if isEscaped {
 			next = w.lastEscaped(e.Key, folder)
 			return next == "", nil
@@ -239,8 +240,8 @@ func (w *nameWalk) lastEscaped(name, folder string) string {
 	return last
 }
 
-// showNatural shows a name that is not escaped, after the escaped names that sort before it, unless it is outside the
-// listing. It returns false if the function show has.
+// showNatural shows a name that is not escaped, after the escaped names that sort before it. It shows nothing if the
+// name is outside the listing, and returns false if the function show returned false.
 func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasMore bool, err error) {
 	key := w.keyOf(e.Key)
 	if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {

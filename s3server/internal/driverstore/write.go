@@ -119,7 +119,8 @@ func conditionError(err error, c state.WriteCondition) error {
 	return s3error.New("ConditionalRequestConflict")
 }
 
-// Put writes an object, with the entity tag and the checksum that are known only when the body was read.
+// Put writes an object. It adds the entity tag and the checksum to the metadata after the body was read, because they
+// are known only then.
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		return b.put(ctx, r, body, func(crc storage.CRC32C) {
@@ -253,7 +254,7 @@ func (b *driverBucket) copy(
 	})
 }
 
-// copyThrough copies an object by reading it and writing its bytes.
+// copyThrough copies an object by reading it and writing its bytes. The store's own attributes are in values.
 func (b *driverBucket) copyThrough(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

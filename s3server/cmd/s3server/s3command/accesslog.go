@@ -16,7 +16,7 @@ type accessLog struct {
 	file  *os.File // nil for standard error
 }
 
-// openAccessLog opens the access log, which is appended to the named file or goes to errs if name is "-".
+// openAccessLog opens the access log, which is appended to the named file, or written to errs if name is "-".
 func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
 	if name == "-" {
 		return &accessLog{lines: newLineHandler(errs)}, nil

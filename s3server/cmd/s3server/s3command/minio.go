@@ -113,7 +113,7 @@ var minioVariables = []string{
 }
 
 // defaultBuckets reads the value of MINIO_DEFAULT_BUCKETS, which is a list of buckets such as
-// "private,photos:download", where the word after a colon says what everybody may do.
+// "private,photos:download". The word after a colon is the right that everybody has.
 func defaultBuckets(list string) (buckets []s3server.BucketSetup, err error) {
 	isSeparator := func(r rune) bool { return r == ',' || r == ';' || r == ' ' }
 	for text := range strings.FieldsFuncSeq(list, isSeparator) {

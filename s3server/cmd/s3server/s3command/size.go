@@ -28,7 +28,7 @@ func (s *size) String() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
-// Set reads a positive whole number with an optional unit.
+// Set sets s to the number of bytes in text, which is a positive whole number with an optional unit.
 func (s *size) Set(text string) error {
 	for _, unit := range units {
 		digits, ok := strings.CutSuffix(text, unit.name)
@@ -37,7 +37,7 @@ func (s *size) Set(text string) error {
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 		if err != nil || n < 1 || n > math.MaxInt64/unit.bytes {
-			break
+			break // fail below
 		}
 		*s = size(n * unit.bytes)
 		return nil
