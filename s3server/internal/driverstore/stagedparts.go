@@ -28,8 +28,8 @@ const joinedPart = 64 << 20
 // stages reports whether new uploads to the bucket stage their parts.
 func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts }
 
-// stage stores a part as a private object of the server, for a driver to which a part must not be sent again with other bytes. The object's
-// revision is the tag of the part.
+// stage stores a part as a private object of the server, for a driver to which a part must not be sent again with other
+// bytes. The object's revision is the tag of the part.
 func (m *driverUploads) stage(ctx context.Context, id string, number int, src io.Reader) (driver.Part, error) {
 	const create = true
 	records, err := m.bucket.openRecords(ctx, create)

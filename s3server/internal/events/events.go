@@ -78,7 +78,7 @@ type webhookBody struct {
 	Records   []Event
 }
 
-// deliver passes an event to Notify and the queue of the webhook, if there are such.
+// deliver calls Notify with an event and puts it into the queue of the webhook. Either may be nil.
 func (s *Sender) deliver(e Event) {
 	if s.Notify != nil {
 		s.Notify(e)
@@ -97,7 +97,8 @@ func (s *Sender) deliver(e Event) {
 	s.Webhook.Push(body)
 }
 
-// SendTest sends AWS's test event, s3:TestEvent, to the webhook. requestID is the request that configured the bucket.
+// SendTest sends AWS's test event, s3:TestEvent, to the webhook, if there is one. requestID is the id of the request
+// that configured the bucket.
 func (s *Sender) SendTest(bucket, requestID string) {
 	if s.Webhook == nil {
 		return

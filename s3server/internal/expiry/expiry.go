@@ -16,8 +16,8 @@ import (
 // Run applies the lifecycle rules of all buckets once, at the time of the clock, and sends the events of what it
 // removes or changes.
 func Run(ctx context.Context, store state.Store, sender *events.Sender, clock lifecycle.Clock) {
-	var withRules []*state.Bucket
 	// If the listing fails, a later run handles the buckets that are missing.
+	var withRules []*state.Bucket
 	_ = store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
 		if b.Lifecycle.Rules() != nil {
 			withRules = append(withRules, b)
@@ -209,9 +209,11 @@ func (l *bucketRun) expire(v *state.Version, isCurrent bool) bool {
 		Account:     l.bucket.Account,
 	}
 	if isCurrent && !v.Marker {
+		// Remove the current object, unless another write has replaced it in the meantime.
 		r.ID = ""
 		r.Condition.Match = v.Object.ETag
 	}
+
 	removal, err := l.store.Remove(l.ctx, r)
 	if err == nil && !removal.Missing {
 		l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{events.Removed("LifecycleExpiration", r.Key, r.ID, removal)})

@@ -46,7 +46,7 @@ func (f *Effects) Failure() error {
 	if f.RetryAfter > 0 {
 		e.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
-	if f.In200 {
+	if f.In200 { // the error is in the body of a success
 		e.Status = 200
 	}
 	return e

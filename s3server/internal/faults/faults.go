@@ -100,6 +100,8 @@ func (l *List[F]) Match(operation, bucket, key string) *F {
 		if !r.trigger.selects(operation, bucket, key) || !r.applies(l.now) {
 			continue
 		}
+
+		// A fault ends after it has applied to a certain number of requests.
 		r.entry.Applied++
 		if r.entry.Applied == r.trigger.Times {
 			l.rules = slices.Delete(l.rules, i, i+1)
@@ -132,6 +134,7 @@ func (r *rule[F]) isWithinRate(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
 	burst := max(1, rate/10) // the requests of a tenth of a second may come at once
 
+	// The allowance grows with the time since the request before, but not beyond the burst.
 	if r.refilled.IsZero() {
 		r.allowance = burst
 	} else {
@@ -139,6 +142,7 @@ func (r *rule[F]) isWithinRate(now time.Time) bool {
 	}
 	r.refilled = now
 
+	// Each request within the rate takes one.
 	if r.allowance < 1 {
 		return false
 	}

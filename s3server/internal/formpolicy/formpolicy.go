@@ -168,7 +168,7 @@ func exactCondition(exact map[string]string) (condition, error) {
 		)
 	}
 	var c condition
-	for field, value := range exact {
+	for field, value := range exact { // the only entry
 		c = newCondition("eq", field, value)
 	}
 	return c, nil

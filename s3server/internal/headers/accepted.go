@@ -115,7 +115,7 @@ var missingHeaders = []string{
 	"x-amz-s3session-token", "x-amz-server-side-encryption*", "x-amz-tagging*", "x-amz-write-offset-bytes",
 }
 
-// hasMeaning reports whether AWS, as far as this server knows, defines a header for at least one operation.
+// hasMeaning reports whether AWS defines a header for at least one operation, as far as this server knows.
 func hasMeaning(name string) bool {
 	if strings.HasPrefix(name, MetadataPrefix) {
 		return true
@@ -153,6 +153,7 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 // operation. If strict is true, unknown x-amz-* headers fail as well, because AWS may define them later. Otherwise they
 // are accepted, because proxies and other S3 servers define headers of their own.
 func Check(operation string, header http.Header, strict bool) error {
+	// An operation without a row of its own has one of two general rows.
 	accepted := acceptedHeaders[operation]
 	if accepted == nil && strings.HasPrefix(operation, "Put") {
 		accepted = acceptedHeaders["Put"]
@@ -160,6 +161,7 @@ func Check(operation string, header http.Header, strict bool) error {
 	if accepted == nil {
 		accepted = acceptedHeaders[""]
 	}
+
 	for name := range header {
 		if !strings.HasPrefix(name, AmzPrefix) || accepts(accepted, name) {
 			continue
@@ -171,7 +173,8 @@ func Check(operation string, header http.Header, strict bool) error {
 	return nil
 }
 
-// accepts reports whether a header is in the set, or has one of the prefixes in it, those of metadata and checksums.
+// accepts reports whether a header is in the set accepted. The set may also contain the prefix of all metadata or that
+// of all checksums.
 func accepts(accepted map[string]bool, name string) bool {
 	if strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix] {
 		return true

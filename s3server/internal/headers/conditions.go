@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// WriteCondition reads the condition of a write from its headers, which as on S3 may be If-Match, or If-None-Match with
+// WriteCondition reads the condition of a write from its headers. As on S3, this may be If-Match, or If-None-Match with
 // the value "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
 	noneMatch := headertext.Lines(header, "If-None-Match")

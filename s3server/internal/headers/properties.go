@@ -80,7 +80,8 @@ func isControl(c rune) bool {
 	return c < ' ' || c == 0x7F
 }
 
-// readMetadata copies the user metadata, of at most limit bytes, from the headers of a request to those of an object.
+// readMetadata copies the user metadata from src, the headers of a request, to header, the headers of an object. It
+// fails if the metadata has more than limit bytes.
 func readMetadata(src, header http.Header, limit int) error {
 	total := 0
 	for name, values := range src {

@@ -67,7 +67,7 @@ func (d Deadline) earlier(other Deadline) Deadline {
 // IsOver reports whether the time of the deadline has come.
 func (d Deadline) IsOver(now time.Time) bool { return d.Rule != "" && !now.Before(d.At) }
 
-// Rules returns the rules that are enabled.
+// Rules returns the rules that are enabled. A nil configuration has none.
 func (c *Configuration) Rules() (rules []*Rule) {
 	if c == nil {
 		return nil
@@ -168,8 +168,8 @@ func isNoncurrentFor(versions []Version, i int, days, minNewer *int, clock Clock
 	return !clock.Now.Before(clock.addDays(noncurrentSince, *days))
 }
 
-// expiration returns the time at which the rule removes a version that stays current until then, or the zero value if
-// the rule has neither days nor a date.
+// expiration returns the time at which the rule removes a version if it is still current then. The zero value means
+// never, because the rule has neither days nor a date.
 func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	e := r.Expiration
 	if e == nil {

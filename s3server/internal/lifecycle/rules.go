@@ -168,8 +168,8 @@ func checkPositive(count *int, field, action string) error {
 	return nil
 }
 
-// checkExpiration fails if the rule has an expiration without exactly one of days, a date and
-// ExpiredObjectDeleteMarker, or with an invalid one.
+// checkExpiration fails if the rule has an expiration that is not valid. An expiration must have exactly one of Days,
+// Date and ExpiredObjectDeleteMarker.
 func (r *Rule) checkExpiration() error {
 	e := r.Expiration
 	if e == nil {

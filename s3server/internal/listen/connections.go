@@ -103,12 +103,12 @@ func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 	case http.StateNew:
 		l.Open.Add(1)
 	case http.StateClosed, http.StateHijacked:
-		<-l.slots
+		<-l.slots // a new connection can take this slot
 		l.Open.Done()
 	}
 }
 
-// setIdle records whether a connection is idle from now on.
+// setIdle records that a connection is idle from now on, or that it no longer is.
 func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -177,10 +177,11 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 	return isWorthwhile
 }
 
-// slice returns the pieces of a range of the content, which begins at offset and has length bytes.
+// slice returns the pieces of a range of the content. The range begins at offset and has length bytes.
 func slice(pieces []piece, offset, length int64) []piece {
 	var ranged []piece
 	for _, p := range pieces {
+		// Skip the pieces before the range. After that, offset is the start within p.
 		if offset >= p.size {
 			offset -= p.size
 			continue
@@ -196,7 +197,7 @@ func slice(pieces []piece, offset, length int64) []piece {
 	return ranged
 }
 
-// writeTo writes the bytes of pieces.
+// writeTo writes the bytes of the pieces to w, one piece after the other.
 func writeTo(w io.Writer, pieces []piece) error {
 	for _, p := range pieces {
 		if p.size == 0 {

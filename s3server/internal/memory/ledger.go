@@ -38,7 +38,8 @@ func newLedger(maxBytes int64) *ledger {
 	return &ledger{limit: max(maxBytes, leastLedger)}
 }
 
-// add counts n more bytes, or fewer if n is negative. It fails with XMinioStorageFull if they exceed the limit.
+// add counts n more bytes of memory, or fewer if n is negative. It fails with XMinioStorageFull, and counts nothing, if
+// they exceed the limit.
 func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

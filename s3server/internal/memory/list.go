@@ -133,6 +133,8 @@ func firstAfter(pos state.VersionPosition, key string, versions []*state.Version
 	if key != pos.Key {
 		return 0
 	}
+
+	// A version's id begins with its number, and later versions have greater numbers.
 	number, hasNumber := numberOf(pos.ID)
 	for i, v := range versions {
 		if v.ID == pos.ID {

@@ -57,7 +57,8 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 	if _, exists := s.buckets.Get(b.Name); exists {
 		return false, nil
 	}
-	cost := s.ledger.costOf(b)
+
+	cost := s.ledger.costOf(b) // bytes of memory
 	if err := s.ledger.add(cost); err != nil {
 		return false, err
 	}
@@ -79,7 +80,8 @@ func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err
 	return found, err
 }
 
-// ChangeBucket replaces the settings of a bucket with a copy that change has modified, unless change fails.
+// ChangeBucket calls change with a copy of a bucket's settings, and then replaces the settings with the copy. If change
+// fails, the settings stay.
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
 	return s.updateBucket(name, func(b *memoryBucket) error {
 		bucket := *b.bucket

@@ -24,7 +24,7 @@ func (u *memoryUpload) pieces() (all []piece) {
 	return all
 }
 
-// BeginUpload begins an upload, whose id it sets.
+// BeginUpload begins an upload, and sets its id and its time in u.
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	return s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		u.Begin(s.now())
@@ -67,7 +67,7 @@ func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *st
 	return s.addPart(u, number, pieces, body.Digest)
 }
 
-// CopyPart makes a part of a range of a version, whose bytes it shares.
+// CopyPart stores a range of a version as a part. The part shares the bytes in memory with the version.
 func (s *Store) CopyPart(
 	_ context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {

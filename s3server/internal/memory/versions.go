@@ -193,7 +193,7 @@ func (s *Store) Change(
 	return v, versionID, err
 }
 
-// Remove removes a version of an object, or the current object.
+// Remove removes a version of an object, or the current object if r.ID is "".
 func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state.Removal, err error) {
 	var unused []piece
 	err = s.updateBucket(r.Bucket, func(b *memoryBucket) (err error) {

@@ -58,7 +58,8 @@ func (c *Configuration) All() (rules []*Rule) {
 // ARN returns the ARN of the rule's target.
 func (n *Rule) ARN() string { return n.Topic + n.Queue + n.CloudFunction }
 
-// filter returns the prefix and the suffix of the keys about which the rule sends events.
+// filter returns the prefix and the suffix of the keys about which the rule sends events. Each is "" if the rule does
+// not limit it.
 func (n *Rule) filter() (prefix, suffix string) {
 	if n.Filter == nil {
 		return "", ""

@@ -101,7 +101,7 @@ func putBucketACL(r *request.Request) error {
 		return err
 	}
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
-		list, err := newACL.list(b.Account, b, false)
+		list, err := newACL.list(b.Account, b, false) // not that of an object
 		if err == nil {
 			b.ACL = list
 		}

@@ -70,7 +70,7 @@ func getAttributes(r *request.Request) error {
 	})(r)
 }
 
-// attributesOf returns those attributes of a version that have these names.
+// attributesOf returns the attributes of a version that have these names. The others stay empty.
 func attributesOf(r *request.Request, v *state.Version, names []string) attributes {
 	var response attributes
 	for _, name := range names {
@@ -101,7 +101,8 @@ func checksumOf(v *state.Version) *attributeChecksum {
 	return &attributeChecksum{Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers}
 }
 
-// requestedAttributes returns the names in the header x-amz-object-attributes, of which there must be one.
+// requestedAttributes returns the names in the header x-amz-object-attributes. It fails if there is none, or if one is
+// unknown.
 func requestedAttributes(header http.Header) (attributes []string, err error) {
 	const name = "x-amz-object-attributes"
 	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {

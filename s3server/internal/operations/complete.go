@@ -206,8 +206,8 @@ func checkCompletedParts(r *request.Request, parts []completedPart) error {
 	return nil
 }
 
-// findUpload sets c.upload to the upload that the request names, and checks its encryption key if the
-// request needs one.
+// findUpload sets c.upload to the upload that the request names. It checks the customer's encryption key if
+// the request has one, or must have one because the client named the upload's checksum algorithm.
 func findUpload(r *request.Request, c *completion) (err error) {
 	c.upload, err = requestedUpload(r)
 	if err != nil {

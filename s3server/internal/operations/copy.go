@@ -79,8 +79,8 @@ func openCopySource(r *request.Request, src state.VersionName) (*state.Version, 
 	return v, nil
 }
 
-// checkCopySource fails if a copy cannot read a version, because its customer's key is missing, a condition does not
-// hold, or it is archived.
+// checkCopySource fails if a copy cannot read a version: the customer's encryption key is missing or wrong, a condition
+// does not hold, or the version is archived.
 func checkCopySource(r *request.Request, v *state.Version) error {
 	if err := checkReadKey(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
@@ -191,8 +191,8 @@ func changesCopy(r *request.Request, o *state.Object) bool {
 	return o.Encryption.CustomerMD5 != "" || hasEncryptionRule(r)
 }
 
-// replacesProperties reports whether a copy replaces properties of its source, as this header says. name is
-// that of the properties in the error.
+// replacesProperties reports whether a copy replaces properties of its source, according to a header of the
+// request. name is the name of the properties in the error.
 func replacesProperties(r *request.Request, header, name string) (replace bool, err error) {
 	switch value := r.HTTP.Header.Get(header); value {
 	case "", "COPY":

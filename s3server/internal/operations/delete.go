@@ -164,7 +164,7 @@ func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []
 	return outcomes
 }
 
-// denial returns the error for an object whose removal a fault makes fail, or nil.
+// denial returns an error if a fault makes the removal of an object fail, and otherwise nil.
 func denial(r *request.Request, o unwantedObject) *deleteError {
 	key, version, denied := r.Fault.Denies(o.Key, o.VersionID)
 	if !denied {

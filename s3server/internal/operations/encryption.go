@@ -166,7 +166,7 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 // checkReadKey fails if the customer's encryption key in the headers that begin with prefix is not that of
 // the object, or if only one of both has such a key.
 func checkReadKey(r *request.Request, e state.Encryption, prefix string) error {
-	value, err := readCustomerKey(r, r.HTTP.Header, prefix)
+	value, err := readCustomerKey(r, r.HTTP.Header, prefix) // the key's MD5, or "" without a key
 	if err != nil {
 		return err
 	}

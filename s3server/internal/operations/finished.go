@@ -60,13 +60,14 @@ func mayHaveParts(o *state.Object, c *completion) bool {
 		return false
 	}
 
+	// With KMS or a customer's key, the object's tag is random and proves nothing.
 	tag := c.tag()
 	isComparable := o.Encryption.Tag(tag) == tag
 	return !isComparable || tag == o.ETag
 }
 
-// objectHeadersOf returns the headers of the response that describe the object, to be sent again if the
-// client repeats the request.
+// objectHeadersOf returns the headers of the response that describe the object. The server sends them again if
+// the client repeats the request.
 func objectHeadersOf(r *request.Request) http.Header {
 	header := http.Header{}
 	for name, values := range r.Writer.Header() {

@@ -79,8 +79,8 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 	return false, nil
 }
 
-// checkRead fails if a read cannot have a version, because it has another encryption, a condition of the
-// request does not hold, or it is archived.
+// checkRead fails if a read cannot return a version: the request has another encryption key, a condition of the
+// request does not hold, or the version is archived.
 func checkRead(r *request.Request, v *state.Version) error {
 	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 		return err
@@ -97,13 +97,14 @@ func checkRead(r *request.Request, v *state.Version) error {
 	return nil
 }
 
-// sendSpan sends the status and the headers of a span of a version and, for a GET, its bytes, which are
-// open already.
+// sendSpan sends the status and the headers of a span of a version and, for a GET, its bytes. The store has
+// already opened the bytes. wantsSum is true if the client asks for the checksum.
 func sendSpan(r *request.Request, v *state.Version, s span, wantsSum bool) {
 	header := r.Writer.Header()
 	if wantsSum {
 		s.sum.Write(header)
 	}
+
 	status := s.write(header, v.Object.Size)
 	r.Writer.WriteHeader(status)
 	if r.HTTP.Method == http.MethodGet {
@@ -242,8 +243,8 @@ func requestedPart(r *request.Request) (int, error) {
 	return number, nil
 }
 
-// spanOf returns the bytes that a read is for: the part of this number or, if the number is 0, the range in the Range
-// header. If If-Range names another object, it returns the whole object.
+// spanOf returns the range of bytes that the request reads: the part with this number or, if the number is 0, the range
+// in the Range header. If If-Range names another object, the range is the whole object.
 func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	if number > 0 {
 		return partSpan(v, number)
@@ -278,7 +279,7 @@ func partSpan(v *state.Version, number int) (span, error) {
 }
 
 // write sets the headers that describe the span, and returns the status of the response: 206 if the span is
-// partial, and otherwise 200.
+// partial, and otherwise 200. size is the size of the whole object in bytes.
 func (s span) write(header http.Header, size int64) int {
 	header.Set("Content-Length", strconv.FormatInt(s.length, 10))
 	if s.parts > 0 {

@@ -37,7 +37,8 @@ func putLifecycle(r *request.Request) error {
 	})
 }
 
-// getLifecycle responds with the lifecycle rules of the bucket.
+// getLifecycle responds with the lifecycle rules of the bucket. A header says which small objects stay in their
+// storage class.
 func getLifecycle(r *request.Request) error {
 	return getSetting("LifecycleConfiguration", func(b *state.Bucket) (any, error) {
 		if b.Lifecycle == nil {

@@ -200,8 +200,8 @@ func missingLocking() *s3error.Error {
 	return s3error.New("InvalidRequest").WithMessage("Bucket is missing Object Lock Configuration")
 }
 
-// lock converts the document to a lock, which is none if the document is empty. It fails if the retention has only a
-// mode or only a date, or has already ended.
+// lock converts the document to a lock. An empty document means no lock. lock fails if the retention has only a mode or
+// only a date, or has already ended.
 func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
@@ -217,7 +217,8 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	return state.Lock{Mode: d.Mode, Until: retainUntil}, nil
 }
 
-// getFromLock is like getFromVersion, but fails if the bucket has no object lock.
+// getFromLock is like getFromVersion, but f returns the content for a version's lock, and the handler fails if the
+// bucket has no object lock.
 func getFromLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request.Request) error {
 		return getFromVersion(name, func(v *state.Version) (any, error) {

@@ -43,8 +43,8 @@ func getSettingIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	})
 }
 
-// putSetting returns a handler that decodes the request's document with decode, and stores it in the
-// bucket's settings with set.
+// putSetting returns a handler that stores the request's document in the bucket's settings. decode decodes the
+// document, and set stores it.
 func putSetting[T any](decode func(*request.Request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request.Request) error {
 		var doc T

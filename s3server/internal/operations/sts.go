@@ -46,6 +46,7 @@ func assumeRole(r *request.Request) error {
 		// STS has another name for this error.
 		failure = s3error.New("InvalidClientTokenId")
 	}
+
 	r.Failure = failure
 	r.Refuse(func() {
 		sendSTS(r, failure.Status, stsError(failure, r.ID))

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// websiteHandler sets the operation of a request to a website, and returns its handler.
+// websiteHandler sets r.Operation for a request to the website of a bucket, and returns the request's handler.
 func websiteHandler(r *request.Request) handler {
 	if r.HTTP.Method == http.MethodOptions {
 		r.Operation = "Preflight"
@@ -72,8 +72,8 @@ func serveWebsite(r *request.Request) error {
 	return serveFailure(r, c, key, failure)
 }
 
-// serveFailure responds to a request for the document of a key that has failed: by a rule for the status of
-// the failure, or by the error document. Without either, it sends a page of its own.
+// serveFailure responds to a request for a document after a failure. It follows the rule for the status of the
+// failure, or else sends the error document. Without either, it sends a page of its own.
 func serveFailure(r *request.Request, c *website.Configuration, key string, failure *s3error.Error) error {
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return followRule(r, rule, key)
@@ -87,8 +87,8 @@ func serveFailure(r *request.Request, c *website.Configuration, key string, fail
 	return nil
 }
 
-// websiteOf returns the website configuration of the bucket. It fails if the bucket is no website that an
-// anonymous caller can use, or if the method is neither GET nor HEAD.
+// websiteOf returns the website configuration of the bucket. It fails if the bucket has none, if an anonymous
+// caller cannot use it, or if the method is neither GET nor HEAD.
 func websiteOf(r *request.Request) (*website.Configuration, error) {
 	b, err := r.Bucket()
 	if err != nil {
@@ -124,7 +124,7 @@ func encodePath(key string) string { return "/" + escape.Path(key) }
 
 // authorizeRead fails unless the caller may read the request's object.
 func authorizeRead(r *request.Request) error {
-	// Authorize finds the action by the operation, so change that meanwhile.
+	// Authorize finds the action by the operation, so set it to GetObject during the call.
 	operation := r.Operation
 	r.Operation = "GetObject"
 	defer func() {
@@ -135,7 +135,7 @@ func authorizeRead(r *request.Request) error {
 
 // isReadable reports whether an object with this key exists and the caller may read it.
 func isReadable(r *request.Request, key string) bool {
-	// The permission is checked for the target of the request, so change that meanwhile.
+	// The permission is checked for the target of the request, so set that to the key during the check.
 	requestedKey := r.Target.Key
 	r.Target.Key = key
 	defer func() {
@@ -150,8 +150,8 @@ func isReadable(r *request.Request, key string) bool {
 	return err == nil
 }
 
-// serveDocument responds with the request's object as GetObject does, or with its redirection if it has
-// one.
+// serveDocument responds with the request's object as GetObject does. If the object has a redirection,
+// serveDocument redirects the client instead.
 func serveDocument(r *request.Request) error {
 	if err := authorizeRead(r); err != nil {
 		return err

@@ -196,13 +196,14 @@ func (c *condition) accepts(value string) bool {
 func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }
 func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(pattern, value) }
 
-// arnLike returns an operator that compares each of the six parts of an ARN with that of a pattern, by
-// means of like.
+// arnLike returns an operator that compares an ARN with a pattern. Both have six parts, and the function like
+// compares each part with that of the pattern.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
 	const partCount = 6
 	return func(value, pattern string) bool {
 		values := strings.SplitN(value, ":", partCount)
 		patterns := strings.SplitN(pattern, ":", partCount)
+		// A text that is no ARN must be equal.
 		if len(values) != partCount || len(patterns) != partCount {
 			return pattern == "*" || value == pattern
 		}
@@ -215,8 +216,8 @@ func arnLike(like func(value, pattern string) bool) func(value, pattern string) 
 	}
 }
 
-// unescape makes "${*}", "${?}" and "${$}" in the values match only the characters "*", "?" and "$". It is
-// for policies that may have variables.
+// unescape makes "${*}", "${?}" and "${$}" in the values match only the characters "*", "?" and "$". It must be
+// called for a policy that may have such variables.
 func (cs conditions) unescape() {
 	for i := range cs {
 		c := &cs[i]
@@ -224,6 +225,8 @@ func (cs conditions) unescape() {
 			c.operator.match = c.operator.escaped
 			continue
 		}
+
+		// The operator does not compare with patterns, so the characters have no other meaning.
 		for j, value := range c.values {
 			c.values[j] = wildcard.Unescape(value)
 		}
@@ -250,7 +253,7 @@ func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted
 
 // parseDate parses a date in ISO 8601, or a number of seconds since 1970.
 func parseDate(text string) (time.Time, bool) {
-	const yearLength = len("2006")
+	const yearLength = len("2006") // a number of four digits is a year
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > yearLength {
 		return time.Unix(seconds, 0), true
 	}

@@ -136,8 +136,8 @@ func (r *Request) values(key string) (values []string, ok bool) {
 	return nil, false
 }
 
-// isUploadProperty reports whether a condition key is about a property that only CreateMultipartUpload
-// has, such as the storage class, but that this later request of an upload lacks.
+// isUploadProperty reports whether the request is a later request of an upload and lacks the property of a
+// condition key, such as the storage class, because only CreateMultipartUpload has it.
 func (r *Request) isUploadProperty(key string) bool {
 	switch r.Operation {
 	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":

@@ -149,6 +149,8 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Restore accepts such a statement.
 	for _, s := range p.Statement {
 		if s.hasUnusedAction {
 			return nil, malformedPolicy("Action does not apply to any resource(s) in statement")

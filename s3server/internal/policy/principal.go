@@ -124,6 +124,7 @@ func (p *principals) include(r *Request) bool {
 	if slices.Contains(p.accounts, r.Account) {
 		return true
 	}
+	// A policy may also name an account by its canonical id.
 	return slices.ContainsFunc(p.canonical, func(id string) bool {
 		return strings.EqualFold(id, accounts.OwnerOf(r.Account).ID)
 	})

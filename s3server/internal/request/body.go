@@ -263,6 +263,8 @@ func (p *Body) sentChecksum(trailer http.Header) (string, error) {
 		return p.Sum.Value, nil
 	}
 	sent := trailer.Get(p.Kind.Header)
+
+	// The checksum is not in a header, so one that was given is in the trailer.
 	isAnnounced := p.Given != nil
 	if isAnnounced && !p.Kind.Valid(sent) {
 		return "", s3error.New("InvalidRequest").
@@ -306,7 +308,7 @@ func (p *Body) fits(u *state.Upload) bool {
 	return p.Given == u.Kind
 }
 
-// NeedDigest fails if the request has neither Content-MD5 nor a checksum of its body.
+// NeedDigest fails if the request has neither Content-MD5 nor a checksum of its body, in a header or in a trailer.
 func NeedDigest(r *Request) error {
 	if len(r.HTTP.Header.Values("Content-Md5")) > 0 || r.HTTP.Header.Get("X-Amz-Trailer") != "" {
 		return nil

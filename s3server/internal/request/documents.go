@@ -31,8 +31,8 @@ const (
 	DocumentTimeout = 30 * time.Second
 )
 
-// takePlace takes a place in a channel that limits how many requests do something at the same time. If
-// the channel is full, it waits, and fails with SlowDown after DocumentTimeout. Release frees the place.
+// takePlace takes one of the places that limit how many requests do something at the same time. If the channel
+// places is full, takePlace waits, and fails with SlowDown after DocumentTimeout. Release frees the place.
 func takePlace(r *Request, places chan struct{}) error {
 	select {
 	case places <- struct{}{}:
@@ -172,15 +172,14 @@ func (d *Documents) reserve(n int) (release func(), err error) {
 	}, nil
 }
 
-// WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it
-// frees the places of the request, of which the server has only some, so that a slow client does not
-// delay other requests.
+// WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it frees the
+// places that the request has taken (see takePlace), so that a slow client does not delay other requests.
 func (r *Request) WriteXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
 		return err
 	}
-	document = r.replaceTags(document)
+	document = r.replaceTags(document) // a fault may have another entity tag
 
 	release, err := r.Server.Documents.reserve(cap(document))
 	if err != nil {
@@ -243,12 +242,15 @@ func (r *Request) WriteError(e *s3error.Error) {
 	})
 }
 
-// errorElement returns the XML element Error of a response.
+// errorElement returns the XML element Error of a response. The fields of e, which are names and values, become
+// elements, too.
 func errorElement(e *s3error.Error, r *Request) []byte {
 	var b bytes.Buffer
+	// In an element, a quotation mark needs no escape.
 	element := func(name, value string) {
 		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(xmldoc.Escape(value), "&quot;", `"`), name)
 	}
+
 	b.WriteString("<Error>")
 	element("Code", e.Code)
 	element("Message", e.Message)
