@@ -158,6 +158,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 		WithConcurrency(1),
 		progressOption(nil),
 	})
+
 	first, err := r.from.Download(ctx, r.key, firstOpts...)
 	if err != nil {
 		return err

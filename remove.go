@@ -155,6 +155,7 @@ func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped b
 	if ctx.Err() != nil {
 		return true, nil
 	}
+
 	var opts []RemoveOption
 	if entry.Revision != "" {
 		opts = append(opts, IfRevision(entry.Revision))

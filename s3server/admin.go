@@ -96,6 +96,7 @@ func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
 		adminError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+
 	var f Fault
 	if err := json.Unmarshal(body, &f); err != nil {
 		adminError(w, http.StatusBadRequest, err.Error())
@@ -105,6 +106,7 @@ func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
 		adminError(w, http.StatusConflict, "there are too many faults: remove some")
 		return
 	}
+
 	id := h.faults.Add(f.trigger(), f)
 	adminResponse(w, http.StatusCreated, map[string]int{"id": id})
 }

@@ -174,11 +174,12 @@ func (d *bucketDriver) checkVersion(id string) error {
 	return nil
 }
 
-// find returns the version that a read names, which the caller must release, and its id as clients see it.
+// find returns the version that a read names, and its id as clients see it. The caller must release the version.
 func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *state.Version, versionID string, err error) {
 	if err := d.checkVersion(req.Version); err != nil {
 		return nil, "", err
 	}
+
 	name := state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version}
 	v, versionID, err = d.request(ctx, req.Key).Find(name)
 	if err == nil {

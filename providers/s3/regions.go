@@ -41,6 +41,7 @@ func (a *account) bucketAccount(bucket string) *account {
 	if !isAccessPoint {
 		return a
 	}
+
 	clone := *a
 	clone.profile, _ = NamedProfile(accessPointProfile)
 	clone.identity = accessPointIdentity{account: a.identity, name: bucket}

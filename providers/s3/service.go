@@ -207,6 +207,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 func (s *serviceDriver) infoAfter(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info := bucketupdate.Requested(r)
 	err := s.readInfo(ctx, info)
+
 	// An error without names in Unread means that no setting could be read.
 	couldReadNone := err != nil && len(info.Unread) == 0
 	if couldReadNone {

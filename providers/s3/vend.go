@@ -121,6 +121,8 @@ func (a *account) newSTSClient() *sts.Client {
 		HTTPClient:  ofS3.HTTPClient,
 		Retryer:     aws.NopRetryer{},
 	}
+
+	// STS gets the same kind of endpoint as S3.
 	o.EndpointOptions.UseFIPSEndpoint = ofS3.EndpointOptions.UseFIPSEndpoint
 	o.EndpointOptions.UseDualStackEndpoint = ofS3.EndpointOptions.UseDualStackEndpoint
 	if !a.isAmazon() && a.endpoint != nil {

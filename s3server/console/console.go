@@ -102,6 +102,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 // constant time, so that the time of a response reveals nothing about the credential.
 func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential) bool {
 	user, password, _ := r.BasicAuth()
+
 	// Compare both, even if the user is wrong, so that each response takes the same time.
 	isUser := equalHashes(user, want.AccessKeyID)
 	isPassword := equalHashes(password, want.SecretKey)
@@ -109,6 +110,7 @@ func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential)
 	if hasCredential && isUser && isPassword {
 		return true
 	}
+
 	w.Header().Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
 	http.Error(w, "the access key and the secret of the server are needed", http.StatusUnauthorized)
 	return false

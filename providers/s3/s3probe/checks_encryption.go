@@ -19,6 +19,7 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("a write with SSE-KMS", err)
 	}
+
 	attrs, err := b.Attrs(ctx, key)
 	if err != nil {
 		return inconclusive("reading the attributes", err)

@@ -153,6 +153,7 @@ func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("signing", err)
 	}
+
 	put := func(header http.Header) func() (int, error) {
 		return func() (int, error) { return p.signedPut(ctx, signedURL, "text", header) }
 	}
@@ -194,6 +195,7 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("signing", err)
 	}
+
 	put := func(text string) func() (int, error) {
 		return func() (int, error) { return p.signedPut(ctx, signedURL, text, nil) }
 	}

@@ -83,12 +83,14 @@ func curlArguments(args []string) (result []string, known bool) {
 	return nil, false
 }
 
-// shellArguments is the part of arguments for sh, which accepts -c and one command of curl or mc, perhaps with "||" and
-// anything after it.
+// shellArguments is like [arguments], for a call of the program as sh. It accepts -c and one command of curl or mc, and
+// ignores "||" and anything after it.
 func shellArguments(args []string) (result []string, known bool) {
 	if len(args) != 2 || args[0] != "-c" {
 		return nil, false
 	}
+
+	// Accept only a single command, without a variable.
 	command, _, _ := strings.Cut(args[1], "||")
 	if strings.ContainsAny(command, ";&|$`") {
 		return nil, false

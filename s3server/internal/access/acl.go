@@ -17,6 +17,7 @@ func (a *Access) isGranted() bool {
 	if b.Ownership == state.OwnerEnforced {
 		return false // ACLs are disabled
 	}
+
 	if permission := acl.BucketPermissions[a.action]; permission != "" {
 		return b.ACL.Gives(permission, a.caller.Account, b.Block)
 	}
@@ -71,10 +72,12 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 
 // SetNewACL sets the ACL of a new bucket to that in the request's headers, or fails if the bucket's settings refuse it.
 func SetNewACL(s *request.Server, b *state.Bucket, header http.Header) error {
+	// The owner of the ACL is that of the bucket, and the ACL is not that of an object.
 	list, _, err := acl.OfHeader(s.Keys.AccountOf, header, b.Account, b.Account, false)
 	if err != nil {
 		return err
 	}
+
 	if list.GrantsOthers(b.Account) && b.Ownership == state.OwnerEnforced {
 		return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
 	}

@@ -17,8 +17,9 @@ func CheckOwner(r *request.Request, h http.Header) error {
 		return nil
 	}
 	if r.Target.Bucket == "" {
-		return nil
+		return nil // the request names no bucket
 	}
+
 	b, err := r.Bucket()
 	if err != nil {
 		return err
@@ -41,6 +42,7 @@ func CheckPayer(r *request.Request, bucket string, header http.Header) error {
 	if err != nil || b.Payer != PayerRequester || r.Caller.Account == b.Account {
 		return nil // if the bucket is missing, the operation reports it
 	}
+
 	agrees := header.Get(payerHeader) == requester || r.Query.Get(payerHeader) == requester
 	// An anonymous requester could not be charged.
 	if !agrees || r.Caller.Anonymous {

@@ -69,6 +69,7 @@ func (a *Access) allowedBySession() bool {
 	if !allowed || denied {
 		return false
 	}
+
 	if a.key == "" || !policy.OnObjects(a.action) {
 		return true
 	}

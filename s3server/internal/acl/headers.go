@@ -136,6 +136,7 @@ func OfHeader(
 ) (list List, hasACL bool, err error) {
 	canned := header.Get("X-Amz-Acl")
 	hasGrants := SetsGrants(header)
+
 	switch {
 	case canned == "" && !hasGrants:
 		return nil, false, nil

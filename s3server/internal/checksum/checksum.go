@@ -293,6 +293,8 @@ func (d *Digest) Write(p []byte) (int, error) {
 		d.SHA256.Write(p)
 	}
 	d.Size += int64(len(p))
+
+	// The second digest shares the MD5.
 	if d.next != nil {
 		d.next.hash.Write(p)
 		d.next.Size = d.Size

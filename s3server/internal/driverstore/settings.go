@@ -65,7 +65,7 @@ func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cac
 	revision, err := r.get(ctx, bucketRecord, bucket)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound {
-		return b.readNatural(ctx)
+		return b.readNatural(ctx) // this server has not created the bucket
 	}
 	if code == storage.Unavailable && fallback != nil {
 		return b.cacheSettings(fallback.bucket, fallback.revision), nil
@@ -73,6 +73,7 @@ func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cac
 	if err != nil {
 		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
+
 	if err := bucket.Rename(b.name); err != nil {
 		return nil, err
 	}

@@ -245,6 +245,7 @@ func (b *stagedBody) nextPart() error {
 		Length:    -1,
 		Condition: storage.Condition{Revision: part.Tag},
 	})
+
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound:
 		return storage.Changed // the part was sent again in the meantime, or the upload has ended
@@ -252,6 +253,7 @@ func (b *stagedBody) nextPart() error {
 	if err != nil {
 		return err
 	}
+
 	b.open = body
 	b.remaining = b.remaining[1:]
 	return nil

@@ -392,6 +392,7 @@ func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*st
 	if v.Object.Upload != u.ID {
 		return nil, nil
 	}
+
 	// If the server was interrupted, the upload has remained. If abort fails, a later call tries again.
 	if m.abort(ctx, u) == nil {
 		m.removeUpload(ctx, u)

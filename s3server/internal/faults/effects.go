@@ -39,6 +39,7 @@ func (f *Effects) Failure() error {
 	if f.Error == "" && f.Status == 0 {
 		return nil
 	}
+
 	e := s3error.New(cmp.Or(f.Error, "InternalError"))
 	if f.Status != 0 {
 		e.Status = f.Status

@@ -112,6 +112,7 @@ func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	if e := l.elements[connection]; e != nil {
 		l.idle.Remove(e)
 		delete(l.elements, connection)
@@ -125,10 +126,12 @@ func (l *Listener) setIdle(connection net.Conn, idle bool) {
 func (l *Listener) closeIdle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	first := l.idle.Front()
 	if first == nil || time.Since(first.Value.(idleConnection).since) < idleGrace {
 		return false
 	}
+
 	oldest := l.idle.Remove(first).(idleConnection)
 	delete(l.elements, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {

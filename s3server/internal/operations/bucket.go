@@ -105,6 +105,7 @@ func checkBuckets(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	// A request for a bucket that exists creates none.
 	if !exists && count >= r.Server.Limits.MaxBuckets {
 		return s3error.New("TooManyBuckets")

@@ -119,9 +119,11 @@ func findVersion(r *request.Request) (*state.Version, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	v, versionID, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
 	setVersionIDHeader(r, versionID)
 	if err != nil {
+		// Find may return a version together with an error.
 		r.Server.Store.Release(v)
 		return nil, err
 	}
@@ -288,6 +290,7 @@ func (s span) write(header http.Header, size int64) int {
 	if !s.isPartial {
 		return http.StatusOK
 	}
+
 	first := strconv.FormatInt(s.offset, 10)
 	last := strconv.FormatInt(s.offset+s.length-1, 10)
 	header.Set("Content-Range", "bytes "+first+"-"+last+"/"+strconv.FormatInt(size, 10))

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putTagging replaces the tags of a version, after it has checked the permission, which may depend on the new tags.
+// putTagging replaces the tags of a version. It checks the permission itself, because this may depend on the new tags.
 func putTagging(r *request.Request) error {
 	var doc tagging.Document
 	if err := r.ReadVouched(&doc); err != nil {
@@ -23,6 +23,7 @@ func putTagging(r *request.Request) error {
 	if err := access.AuthorizeWith(r, r.HTTP.Header, tags); err != nil {
 		return err
 	}
+
 	return changeVersion(r, http.StatusOK, func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Properties.Tags = tags
 		return nil
@@ -100,6 +101,7 @@ func putBucketTagging(r *request.Request) error {
 	if err := tagging.CheckBucket(tags); err != nil {
 		return err
 	}
+
 	return changeSettings(r, http.StatusNoContent, func(b *state.Bucket) error {
 		b.Tags = tags
 		return nil

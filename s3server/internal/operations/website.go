@@ -98,8 +98,7 @@ func websiteOf(r *request.Request) (*website.Configuration, error) {
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	}
 	if b.Payer == access.PayerRequester {
-		// An anonymous caller cannot pay.
-		return nil, s3error.New("AccessDenied")
+		return nil, s3error.New("AccessDenied") // an anonymous caller cannot pay
 	}
 	if r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead {
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", "OBJECT")

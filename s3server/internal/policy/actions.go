@@ -126,6 +126,7 @@ func OnObjects(action string) bool {
 	if strings.HasPrefix(name, "Replicate") {
 		return true
 	}
+
 	// The name of an action on a bucket may contain Object, too, as in GetBucketObjectLockConfiguration.
 	if strings.HasPrefix(name, "GetBucket") || strings.HasPrefix(name, "PutBucket") {
 		return false

@@ -215,6 +215,7 @@ func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind,
 	if checksumType := header.Get(checksum.TypeHeader); checksumType != "" && checksumType != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
+
 	name := header.Get(checksum.AlgorithmHeader)
 	if name == "" {
 		return cmp.Or(bodyKind, checksum.Default), nil

@@ -181,6 +181,7 @@ func withoutResponse(err error) *storage.Error {
 	if sdkerror.IsType[smithy.InvalidParamsError](err) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
+
 	e := sdkerror.WithoutResponse(err, IsUnsent(err))
 	switch {
 	case sdkerror.IsType[x509.HostnameError](err):

@@ -54,6 +54,7 @@ func (c *command) listenForConsole(ctx context.Context, config *tls.Config) erro
 	if address == "" {
 		return nil
 	}
+
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return err

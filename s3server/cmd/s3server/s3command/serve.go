@@ -377,7 +377,8 @@ func beginServing(ctx context.Context, cancel context.CancelFunc, l net.Listener
 	return result
 }
 
-// close removes the ready file, and closes the server, its listeners and the access log.
+// close removes the ready file, and closes the server, its listeners and the access log. After a failed start, some of
+// them are nil.
 func (c *command) close() error {
 	if c.isAnnounced {
 		_ = os.Remove(c.flags.readyFile)
