@@ -162,8 +162,8 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, consume 
 // checkEnd fails if r has more bytes, as the function checkEnd does.
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns err as an error of the operation, or ctx.Err() if ctx has ended, because err may
-// then be the cause with which a caller has canceled ctx (see [context.Cause]).
+// failure returns err as an error of the operation. If ctx has ended, it uses ctx.Err() instead,
+// because err may then be the cause with which a caller has canceled ctx (see [context.Cause]).
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return locateError(o.from, o.op, o.key, AsError(ctx, ctxErr))

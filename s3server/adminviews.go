@@ -52,8 +52,8 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 	handleView(mux, "uploads", "uploads", h.viewUploads)
 }
 
-// handleView adds a route for one page of a listing, whose JSON has the views under this name, and the start of the
-// next page under "next".
+// handleView adds a route for a listing, of which each response is one page. Its JSON has the views under name, and the
+// start of the next page under "next".
 func handleView[V any](
 	mux *http.ServeMux, path, name string, list func(*http.Request) (views []V, next string, err error),
 ) {

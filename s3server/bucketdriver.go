@@ -192,7 +192,7 @@ func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *sta
 	return v, versionID, nil
 }
 
-// checkRevision fails if the condition of a read does not hold for an object with this entity tag, which is its
+// checkRevision fails if the condition of a read does not hold. etag is the entity tag of the object, which is also its
 // revision.
 func checkRevision(req *driver.GetRequest, etag string) error {
 	if req.Condition.Revision != "" && req.Condition.Revision != etag {
@@ -243,7 +243,7 @@ type storedBody struct {
 	done chan struct{}
 }
 
-// open returns a reader of a range of v, which a goroutine writes into a pipe before it releases v.
+// open returns a reader of a range of v. A goroutine writes the range into a pipe, and then releases v.
 func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, length int64) io.ReadCloser {
 	reader, writer := io.Pipe()
 	body := &storedBody{PipeReader: reader, done: make(chan struct{})}

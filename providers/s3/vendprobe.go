@@ -74,7 +74,8 @@ func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCrede
 	return nil
 }
 
-// middleware returns an option for the SDK's client that changes each request before it is signed.
+// middleware returns an option for the SDK's client that calls p.change for each request, before the request is signed.
+// prefix is the prefix that the request only seems to have.
 func (p listingProbe) middleware(prefix string) func(*middleware.Stack) error {
 	change := middleware.BuildMiddlewareFunc(
 		"omnibucket:ListingProbe",

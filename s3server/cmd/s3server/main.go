@@ -155,8 +155,8 @@ func parseDirectories(f *s3command.Flags, set *flag.FlagSet, lookup func(string)
 	return s3command.Volumes(lookup)
 }
 
-// reportUsage prints an error of the command line, unless package flag has already printed it, and returns the exit
-// code, which is 0 for a request for help.
+// reportUsage prints an error of the command line, unless package flag has already printed it. It returns the exit code
+// of the program, which is 0 if the user only wants help.
 func reportUsage(errs io.Writer, err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -326,8 +326,8 @@ func (a *Access) listing() *Access {
 // mayList reports whether the caller has the permission s3:ListBucket with the key as the prefix.
 func (a *Access) mayList() bool { return a.listing().isPermitted() }
 
-// isOwnUpload reports whether the action is to list the parts of a multipart upload or to abort it, which S3 permits to
-// the account that began the upload, and the caller is this account.
+// isOwnUpload reports whether the action lists the parts of a multipart upload, or aborts it, and the caller's account
+// began the upload. S3 permits both to this account.
 func (a *Access) isOwnUpload() bool {
 	if a.caller.Anonymous {
 		return false
@@ -411,9 +411,9 @@ func (a *Access) comparisonActions() []furtherAction {
 	return []furtherAction{{action: "s3:GetObject", optional: true}}
 }
 
-// grantsOthers reports whether the headers grant permissions to anybody but the caller and the bucket's owner, which
-// needs the permission s3:PutObjectAcl. Other ACLs do not, because bucket policies often allow only s3:PutObject with
-// the canned ACL bucket-owner-full-control.
+// grantsOthers reports whether the headers grant permissions to anybody but the caller and the bucket's owner. The
+// request then needs the permission s3:PutObjectAcl. It does not need it for other ACLs, because bucket policies often
+// allow only s3:PutObject with the canned ACL bucket-owner-full-control.
 func (a *Access) grantsOthers() bool {
 	if canned := a.header.Get("X-Amz-Acl"); canned != "" {
 		withinOwners := []string{"private", "bucket-owner-read", "bucket-owner-full-control"}

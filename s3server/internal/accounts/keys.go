@@ -29,8 +29,8 @@ func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c
 // Keys are the credentials that a server accepts.
 type Keys []Credential
 
-// Find returns the credential with this access key, and fails unless token is its session token, which is "" for a
-// permanent key.
+// Find returns the credential with this access key. It fails unless token is the session token of the credential, which
+// is "" for a permanent key.
 func (k Keys) Find(accessKey, token string) (Credential, error) {
 	for _, c := range k {
 		if c.AccessKeyID != accessKey {

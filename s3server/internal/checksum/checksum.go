@@ -187,8 +187,8 @@ func MultipleChecksums() *s3error.Error {
 		WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
-// Announced returns the kind of checksum that the announced trailer has, or nil if there are no trailers. It fails if a
-// trailer is no checksum, or if there are several.
+// Announced returns the kind of the checksum in the announced trailer, or nil if no trailer is announced. It fails if a
+// trailer is not a checksum, or if there are several.
 func Announced(trailers []string) (found *Kind, err error) {
 	for _, name := range trailers {
 		if err := Missing(name); err != nil {

@@ -29,7 +29,7 @@ type Rule struct {
 	MaxAgeSeconds  *int     `xml:",omitempty"`
 }
 
-// Check fails if a rule is one that AWS refuses.
+// Check fails if AWS would refuse the number of rules or one of the rules.
 func (c *Configuration) Check() error {
 	const maxRules = 100
 	if len(c.Rules) == 0 || len(c.Rules) > maxRules {

@@ -81,8 +81,8 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	return nil
 }
 
-// updateVersioning checks that the store can have the versioning of bucket, which differs from that of old, and records
-// the time of the change in bucket.VersioningChanges.
+// updateVersioning checks that the store supports the versioning in the new settings, bucket, which differs from that
+// in the old ones. It records the time of the change in bucket.VersioningChanges.
 func (b *driverBucket) updateVersioning(old, bucket *state.Bucket) error {
 	if bucket.Versioning != state.Enabled && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "versioning").

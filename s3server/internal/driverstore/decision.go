@@ -84,8 +84,8 @@ func (m *driverUploads) newDecision(
 	return d, nil
 }
 
-// currentCondition returns the condition of a write that may replace only the object that a key has now, or none if it
-// has none.
+// currentCondition returns the condition of a write to a key. The condition holds while the key has the same object as
+// now, or still has none.
 func (m *driverUploads) currentCondition(ctx context.Context, key string) (storage.Condition, error) {
 	attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
 	switch storage.CodeOf(err) {

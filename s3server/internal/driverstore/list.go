@@ -131,8 +131,8 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	return true, nil
 }
 
-// listedVersion returns the version of an entry, or nil and no error if the object is gone. A newer null version may
-// have replaced the latest one since the driver listed it.
+// listedVersion returns the version of an entry, or nil and no error if the object is gone. If a newer null version has
+// replaced the latest one since the driver listed it, the result is the newer version.
 func (n *driverNames) listedVersion(ctx context.Context, key string, e *listedEntry) (*state.Version, error) {
 	v, err := n.entry(ctx, key, e.VersionEntry)
 	isGone := v == nil && err == nil

@@ -102,7 +102,7 @@ func (r *records) get(ctx context.Context, name string, dst any) (revision strin
 	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, dst)
 }
 
-// read decodes the record, or the version of one, that a request names into dst.
+// read reads the record that a request names, or one of its versions, and decodes it into dst.
 func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any) (revision string, err error) {
 	attrs, src, err := r.driver.Get(ctx, request)
 	if err != nil {

@@ -36,8 +36,8 @@ func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
 }
 
-// driverVersion returns the driver's version id for an id that clients see. If the key has no null version, the result
-// for it is an id that no version has.
+// driverVersion returns the driver's version id for an id that clients see. For the null version of a key that has
+// none, it returns an id that no version has.
 func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (id string, err error) {
 	if versionID != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(versionID), nil

@@ -140,8 +140,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 	return r
 }
 
-// sendable returns the beginning of a key that can be in a driver's request, which ends before the first invalid
-// character and the first segment that is "." or "..".
+// sendable returns the beginning of a key that can be in a driver's request. It ends before the first invalid
+// character, and before the first segment that is "." or "..".
 func sendable(key string) string {
 	for i, c := range key {
 		isInvalid := c < 0x20 || c == utf8.RuneError
@@ -253,10 +253,10 @@ func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasMore boo
 	return w.show(e)
 }
 
-// escapedFolder returns the folder of the first escaped segment in a name, or that of the last segment if none is
+// escapedFolder returns the folder that contains the first escaped segment of a name, or the last segment if none is
 // escaped.
 func (w *nameWalk) escapedFolder(name string) (folder string, isEscaped bool) {
-	end := len(w.name)
+	end := len(w.name) // start of a segment, and end of its folder
 	for {
 		rest := name[end:]
 		if strings.HasPrefix(rest, keyname.Mark) {

@@ -135,8 +135,8 @@ func hasMeaning(name string) bool {
 	})
 }
 
-// headerTable returns the set of headers of each operation, which are those in the list and commonHeaders, in the form
-// of [http.Header]. A name that ends with "*" is in the set without it, as a prefix.
+// headerTable returns the set of headers of each operation: those in its list and commonHeaders, with names in the form
+// of [http.Header]. A name that ends with "*" is in the set as a prefix, without the "*".
 func headerTable(names map[string][]string) map[string]map[string]bool {
 	table := map[string]map[string]bool{}
 	for operation, list := range names {

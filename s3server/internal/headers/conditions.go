@@ -74,7 +74,8 @@ func readDate(header http.Header, name string) (date time.Time, ok bool) {
 	return date, err == nil
 }
 
-// CheckRead fails if a condition in the headers of a read does not hold for a version, in the order of RFC 9110.
+// CheckRead fails if a condition in the headers of a read does not hold for a version. It checks the conditions in the
+// order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
 	required, forbidden := failedConditions(header, "", v)
 	if required != "" {

@@ -51,7 +51,7 @@ func Limit(l net.Listener, limit int) *Listener {
 }
 
 // Accept returns the next connection as soon as the limit of open connections permits it. The [http.Server] must call
-// Changed, which tells the listener that a connection was closed.
+// Changed, so that a closed connection no longer counts.
 func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// List calls show with each object, or common prefix, of the page that follows a position.
+// List calls show with each object, or common prefix, of the page that follows a position. It reports whether more
+// pages follow.
 func (s *Store) List(
 	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool, err error) {
@@ -73,7 +74,8 @@ func nextKey(keys *btree.MapIter[string, []*state.Version], commonPrefix string)
 // isBelow reports whether a key begins with a common prefix. If common is "", it returns false.
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
-// ListVersions calls show with each version, or common prefix, of the page that follows a position.
+// ListVersions calls show with each version, or common prefix, of the page that follows a position. It reports whether
+// more pages follow.
 func (s *Store) ListVersions(
 	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -147,7 +149,8 @@ func firstAfter(pos state.VersionPosition, key string, versions []*state.Version
 	return len(versions)
 }
 
-// ListUploads calls show with each upload, or common prefix, of the page that follows a position.
+// ListUploads calls show with each upload, or common prefix, of the page that follows a position. It reports whether
+// more pages follow.
 func (s *Store) ListUploads(
 	_ context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),

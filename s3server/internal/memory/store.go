@@ -136,7 +136,7 @@ func (s *Store) viewBucket(name string, f func(*memoryBucket) error) error {
 	return s.withBucket(name, f)
 }
 
-// ListBuckets calls show with each bucket whose name is at least start, in order, until show returns false.
+// ListBuckets calls show with each bucket, in the order of names from start on, until show returns false.
 func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -314,8 +314,8 @@ func (p *completedPart) firstSum() checksum.Sum {
 	return checksum.Sum{}
 }
 
-// tag returns the entity tag of the completed object if it is not encrypted, which consists of the MD5 of
-// the parts' MD5s and the number of parts.
+// tag returns the entity tag that the completed object has if it is not encrypted. The tag consists of the
+// MD5 of the parts' MD5s and the number of parts.
 func (c *completion) tag() string {
 	h := md5.New()
 	for _, p := range c.parts {

@@ -259,8 +259,8 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
 }
 
-// partSpan returns the bytes of the part with a number, which is 1 for the only part of an object of
-// PutObject. The header Content-Range cannot describe a part without bytes, so that is not partial.
+// partSpan returns the span of the part with a number. An object of PutObject has one part, with the number 1.
+// The header Content-Range cannot describe a part without bytes, so such a span is not partial.
 func partSpan(v *state.Version, number int) (span, error) {
 	count := max(1, len(v.Object.Parts))
 	if number > count {

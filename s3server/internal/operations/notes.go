@@ -23,8 +23,8 @@ var eventOf = map[string]string{
 	"RestoreObject":           "ObjectRestore:Post",
 }
 
-// prepareEvent prepares the event of a write, if its operation has one, to be sent after the request has
-// succeeded. versionID is that of the response.
+// prepareEvent adds the event of a write, if its operation has one, to the events that are sent after the
+// request has succeeded. versionID is the id of the version in the response.
 func prepareEvent(r *request.Request, v *state.Version, versionID string) {
 	name := eventOf[r.Operation]
 	if name == "" || !r.Server.Events.Sends() {

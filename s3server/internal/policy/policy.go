@@ -426,10 +426,12 @@ func (c condition) isFixed() bool {
 
 // isBroad reports whether a value of the condition has a wildcard or is a very large network.
 func (c condition) isBroad(value string) bool {
+	// A network with a shorter prefix than this is very large.
 	const (
 		minBitsIPv4 = 8
 		minBitsIPv6 = 32
 	)
+
 	network, ok := parseNetwork(value)
 	if !ok || c.key != "aws:sourceip" {
 		return strings.ContainsAny(value, "*?")

@@ -62,6 +62,7 @@ func admitDocument(r *Request) error {
 		// The request already has a place.
 		return nil
 	}
+	// A document of unknown length, -1, may be large.
 	if r.HTTP.ContentLength >= 0 && r.HTTP.ContentLength <= SmallDocument {
 		return nil
 	}

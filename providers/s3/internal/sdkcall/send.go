@@ -25,6 +25,7 @@ func Write[In, Out any](
 		if err != nil {
 			return err
 		}
+		// Without these fields, the response may not be that of an S3 server.
 		if !isComplete(out) {
 			return evidence.Missing()
 		}

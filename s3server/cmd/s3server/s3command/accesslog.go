@@ -28,7 +28,8 @@ func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
 	return &accessLog{lines: newLineHandler(file), file: file}, nil
 }
 
-// newLineHandler returns a handler that writes a line of key=value pairs, without a level and a message, to dst.
+// newLineHandler returns a handler that writes each record to dst as a line of key=value pairs. A line has no level and
+// no message.
 func newLineHandler(dst io.Writer) slog.Handler {
 	return slog.NewTextHandler(dst, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -52,8 +52,8 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	}
 }
 
-// checkVolumes fails if the arguments make MinIO distribute objects over several disks or servers, as several
-// directories, a pattern such as /data{1...4} and URLs do.
+// checkVolumes fails if the arguments would make MinIO distribute objects over several disks or servers. Several
+// directories, a pattern such as /data{1...4} and URLs do so.
 func checkVolumes(volumes []string) error {
 	if len(volumes) == 0 {
 		return nil
@@ -129,8 +129,8 @@ func defaultBuckets(list string) (buckets []s3server.BucketSetup, err error) {
 	return buckets, nil
 }
 
-// takeCertificates sets the certificate and the key to those in the directory --certs-dir under MinIO's file names, if
-// they exist and no other flag names a certificate.
+// takeCertificates takes the certificate and its key from the directory --certs-dir, where they have MinIO's file
+// names. It changes nothing if there is no certificate, or if another flag names one.
 func (f *Flags) takeCertificates() {
 	if f.certsDir == "" || f.certFile != "" {
 		return
