@@ -189,8 +189,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err err
 	return true, nil
 }
 
-// removeFirst removes the first item of a folder, which was shown. It reads further items if no other is in memory, and
-// removes the folder from w.escaped if there are none.
+// removeFirst removes the first item of a folder, which the caller shows. It reads further items if no other is in
+// memory, and removes the folder from w.escaped if there are none.
 func (w *nameWalk) removeFirst(ctx context.Context, folder *escapedNames) error {
 	first := folder.items[0]
 	folder.items = folder.items[1:]

@@ -254,7 +254,7 @@ func (b *driverBucket) copy(
 	})
 }
 
-// copyThrough copies an object by reading it and writing its bytes. The store's own attributes are in values.
+// copyThrough copies an object by reading it and writing its bytes. values is the reserved metadata of the new object.
 func (b *driverBucket) copyThrough(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

@@ -207,7 +207,7 @@ func checkCompletedParts(r *request.Request, parts []completedPart) error {
 }
 
 // findUpload sets c.upload to the upload that the request names. It checks the customer's encryption key if
-// the request has one, or must have one because the client named the upload's checksum algorithm.
+// the request has one. As on S3, the request must repeat the upload's key if the client named a checksum algorithm.
 func findUpload(r *request.Request, c *completion) (err error) {
 	c.upload, err = requestedUpload(r)
 	if err != nil {

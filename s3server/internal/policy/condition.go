@@ -203,7 +203,7 @@ func arnLike(like func(value, pattern string) bool) func(value, pattern string) 
 	return func(value, pattern string) bool {
 		values := strings.SplitN(value, ":", partCount)
 		patterns := strings.SplitN(pattern, ":", partCount)
-		// A text that is no ARN must be equal.
+		// A text that is not an ARN must be equal, unless the pattern is a star.
 		if len(values) != partCount || len(patterns) != partCount {
 			return pattern == "*" || value == pattern
 		}

@@ -377,8 +377,8 @@ func beginServing(ctx context.Context, cancel context.CancelFunc, l net.Listener
 	return result
 }
 
-// close removes the ready file, and closes the server, its listeners and the access log. After a failed start, some of
-// them are nil.
+// close removes the ready file, and closes the server, its listeners and the access log. Any of them that is not in use
+// is nil.
 func (c *command) close() error {
 	if c.isAnnounced {
 		_ = os.Remove(c.flags.readyFile)
