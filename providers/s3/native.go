@@ -14,6 +14,7 @@ import (
 // support the option.
 func (b *bucket) checkNative(value any) error {
 	server := b.account.optionServer()
+	// Only some options need TLS, so the endpoint is looked up when it is needed.
 	server.HasTLS = func() (bool, error) {
 		endpoint, err := b.endpoint(context.Background(), "")
 		if err != nil {

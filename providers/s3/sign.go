@@ -109,7 +109,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 // narrowRemoval limits a signed removal to one object or version on MinIO, which also obeys headers
 // that the signature does not cover. X-Minio-Force-Delete extends the removal of "a" to all its
 // versions and all keys below "a/", and X-Amz-Bypass-Governance-Retention bypasses a retention.
-// Signed with the value "false", they cannot be sent with another one.
+// If they are signed with the value "false", a client cannot send another value.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
 	const forceDelete, bypassRetention = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"

@@ -172,7 +172,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	return policy.String(), nil
 }
 
-// operationNames returns the names, in package permissions, of the operations that the rights permit.
+// operationNames returns the operations that the rights permit, by their names in package permissions.
 func operationNames(rights storage.Rights) []string {
 	var names []string
 	for _, right := range []struct {

@@ -170,8 +170,9 @@ func (b *driverBucket) ownStore() bool {
 	return provider == "local" || provider == "memory"
 }
 
-// naming returns the rules by which S3's keys become names of the driver. This library's own stores take each key as it
-// is. Azure treats a backslash as a slash and advises against names that end with a dot, so such segments are escaped.
+// naming returns the rules by which S3's keys become names of the driver. The zero value, for this library's own
+// stores, escapes all unusual segments. Azure treats a backslash as a slash and advises against names that end with a
+// dot, so such segments are escaped.
 func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {
 		return keyname.Naming{}

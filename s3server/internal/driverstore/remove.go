@@ -93,7 +93,7 @@ func (b *driverBucket) delete(
 }
 
 // deleteMarkerRemoval returns the result of a removal that has added a delete marker. It looks up the marker's id,
-// which the driver does not return; the id is "" if there is none.
+// which the driver does not return. The id is "" if no marker is found.
 func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) state.Removal {
 	removal := state.Removal{Marker: true}
 	// Look at older versions, too, because another write may have added a newer one since the removal.
@@ -159,6 +159,7 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 		}
 		return true, nil
 	})
+
 	for _, version := range versions {
 		_ = b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(key),
@@ -177,6 +178,7 @@ func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest)
 		}
 		return c.CheckDelete(key, current)
 	}
+
 	condition, err := b.guardCondition(ctx, r.Key, r.Condition, check)
 	if err != nil {
 		return storage.Condition{}, err

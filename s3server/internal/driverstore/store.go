@@ -93,6 +93,7 @@ func (s *Store) Close() {
 	all := s.open
 	s.open = map[string]*driverBucket{}
 	s.mu.Unlock()
+
 	for _, b := range all {
 		b.close()
 	}
@@ -164,8 +165,8 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	return true, err
 }
 
-// undoCreate removes a new bucket whose settings could not be stored, even if the client has disconnected, unless the
-// bucket has a record or an object by then.
+// undoCreate removes a new bucket whose settings could not be stored, even if the client has disconnected. The bucket
+// stays if it has a record or an object by then.
 func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()

@@ -90,7 +90,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	return storageerror.ToS3(err, u.Key)
 }
 
-// newUploadRecord returns the record of an upload that a request of the driver begins.
+// newUploadRecord returns the record of an upload. r is the request with which the upload begins in the driver.
 func newUploadRecord(u *state.Upload, r *driver.PutRequest) *uploadRecord {
 	return &uploadRecord{
 		Key:        u.Key,
@@ -404,8 +404,9 @@ func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*st
 func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil || records == nil {
-		return err
+		return err // the bucket has no records if there is no error
 	}
+
 	// This removes no other upload, because no id is the beginning of another id.
 	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil {
 		return err

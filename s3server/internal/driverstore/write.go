@@ -107,8 +107,8 @@ func (b *driverBucket) guardCondition(
 	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
-// conditionError returns the S3 error for a write whose condition did not hold in the driver, and any other error as it
-// is.
+// conditionError returns the S3 error for a write whose condition did not hold in the driver. It returns any other
+// error as it is.
 func conditionError(err error, c state.WriteCondition) error {
 	if !isCode(err, storage.PreconditionFailed) {
 		return err
@@ -116,6 +116,7 @@ func conditionError(err error, c state.WriteCondition) error {
 	if c.Absent {
 		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
 	}
+	// The server has checked the condition before, so another write came in between.
 	return s3error.New("ConditionalRequestConflict")
 }
 
