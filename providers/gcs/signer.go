@@ -66,14 +66,16 @@ func knownSigner(c Config, a *account) (signer, error) {
 	if c.CredentialsJSON != nil {
 		return signerFromJSON(c.CredentialsJSON, c.SigningAccount, a)
 	}
+
+	// A TokenSource does not say to which account its tokens belong.
 	if c.SigningAccount != "" {
 		return newIAMSigner(c.SigningAccount, a), nil
 	}
 	return nil, nil
 }
 
-// get returns the signer. Concurrent first calls do not wait for each other: each may look for a
-// signer, and the one that is found first is kept.
+// get returns the signer, or fails if s is nil because the account cannot sign. Concurrent first
+// calls do not wait for each other: each may look for a signer, and the one found first is kept.
 func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
@@ -81,6 +83,7 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if cached := s.cached.Load(); cached != nil {
 		return *cached, nil
 	}
+
 	found, err := s.find(ctx)
 	if err != nil {
 		return nil, err

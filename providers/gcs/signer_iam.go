@@ -38,8 +38,8 @@ type iamSigner struct {
 	time     time.Duration
 }
 
-// newIAMSigner returns a signer for the service account with this name, which asks Google's IAM for
-// each signature with the credentials of a.
+// newIAMSigner returns a signer for the service account with this name. It requests each signature
+// from Google's IAM with the credentials of a, in at most iamCalls requests at the same time.
 func newIAMSigner(name string, a *account) *iamSigner {
 	return &iamSigner{
 		name:     name,
@@ -107,7 +107,7 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	return parseSignature(document)
 }
 
-// parseSignature returns the signature in a response of signBlob.
+// parseSignature returns the signature in document, the JSON response of signBlob.
 func parseSignature(document []byte) ([]byte, error) {
 	errNoSignature := &storage.Error{
 		Code: storage.Internal,

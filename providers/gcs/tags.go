@@ -68,7 +68,8 @@ func decodeTag(text string) string {
 	return strings.ReplaceAll(marked, "~", "/")
 }
 
-// contextsToSet returns the contexts for tags, or nil if there are no tags.
+// contextsToSet returns the object contexts in which Google stores the tags, or nil if there are no
+// tags. It fails with Unsupported if a tag is too long for a context.
 func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	if len(tags) == 0 {
 		return nil, nil
@@ -88,7 +89,7 @@ func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	return &gcs.ObjectContexts{Custom: custom}, nil
 }
 
-// tagsOf returns the tags of an object, which are its contexts.
+// tagsOf returns the tags of an object, which Google stores as object contexts, or nil if it has none.
 func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 	if o.Contexts == nil || len(o.Contexts.Custom) == 0 {
 		return nil
@@ -183,6 +184,8 @@ func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 			patch.Custom[key] = nil
 		}
 	}
+
+	// A wanted key replaces the null of an old one.
 	for key, context := range wanted.Custom {
 		patch.Custom[key] = &contextValue{context.Value}
 	}

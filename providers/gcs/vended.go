@@ -279,7 +279,8 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	return result, nil
 }
 
-// exchangeForm returns the body of the request for a token that has only the rights in rules.
+// exchangeForm returns the body of the request that exchanges token for one with only the rights in
+// rules, which Google calls an access boundary.
 func exchangeForm(token string, rules []boundaryRule) (url.Values, error) {
 	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
 	if err != nil {

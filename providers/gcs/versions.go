@@ -87,6 +87,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 // oldest first. The keys stay in the server's order, which the engine checks (rule K4).
 func newestFirst(objects []*gcs.ObjectAttrs) {
 	for len(objects) > 0 {
+		// The versions before end have the same key.
 		end := slices.IndexFunc(objects, func(o *gcs.ObjectAttrs) bool { return o.Name != objects[0].Name })
 		if end < 0 {
 			end = len(objects)

@@ -17,9 +17,11 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // can send them. source is the body that the engine passed to the driver, which is body itself or
 // the one that body wraps.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
+	// Only the later read that sends the bytes counts as progress of the upload.
 	src := withoutProgress(body, source)
 	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
+
 	for ctx.Err() == nil {
 		n, err := src.Read(buffer[:])
 		write(buffer[:n])

@@ -31,8 +31,8 @@ type Setting struct {
 	Right  string   // the provider's name of the permission to read them
 }
 
-// Denied records in info that the settings could not be read, and returns an error PermissionDenied
-// that names the missing permissions and wraps the provider's error.
+// Denied records in info.Unread the fields of settings that could not be read, and returns an error
+// PermissionDenied that names the missing permissions and wraps cause, the provider's error.
 func Denied(info *storage.BucketInfo, cause error, settings ...Setting) error {
 	var rights []string
 	for _, s := range settings {

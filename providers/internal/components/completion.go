@@ -118,6 +118,8 @@ func CheckOpen(
 	if err != nil || open {
 		return err
 	}
+
+	// Remove the part even if the context of the call ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
 	defer cancel()
 	_ = remove(ctx) // ListUploads lists a part that stays
@@ -326,8 +328,8 @@ func isUncertain(failure error) bool {
 	return ok && (storageErr.Unknown || storageErr.Retryable)
 }
 
-// withdraw clears the decision after a Commit that has not made the object, so that another call can
-// complete the upload. It returns whether to try again, and the error of the attempt.
+// withdraw clears the decision in the marker after Commit has failed with failure, so that another
+// call can complete the upload. retry is true if this call should make a new decision.
 func (c *Completion) withdraw(ctx context.Context, m *marker, failure error) (retry bool, err error) {
 	releaseErr := c.release(ctx, m)
 
@@ -341,7 +343,8 @@ func (c *Completion) withdraw(ctx context.Context, m *marker, failure error) (re
 	return retry, failure
 }
 
-// release takes the decision back, unless another call has already taken it over.
+// release clears the decision in the marker m, unless another call has replaced it. It repeats a failed
+// write of the marker up to two times.
 func (c *Completion) release(ctx context.Context, m *marker) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.write(ctx, m, decision{})
@@ -369,7 +372,8 @@ func (c *Completion) lookup(ctx context.Context) (attrs *storage.Attrs, isMade b
 	return attrs, id != "" && attrs.Metadata[metadata.WriteIDName] == id, nil
 }
 
-// read returns the marker, or ErrEnded if there is none.
+// read returns the marker of the upload, or ErrEnded if there is none, because the upload was completed
+// or aborted.
 func (c *Completion) read(ctx context.Context) (*marker, error) {
 	attrs, err := c.Store.Head(ctx, &driver.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -381,8 +385,8 @@ func (c *Completion) read(ctx context.Context) (*marker, error) {
 	return &marker{decisionOf(attrs.Metadata), Key(attrs.Metadata), attrs.Revision}, nil
 }
 
-// write replaces the marker m by a marker with the decision d, and returns the new marker, or nil
-// without an error if another call has replaced m first.
+// write replaces the marker m by a marker with the decision d, or without a decision if d is zero. It
+// returns the new marker, or nil without an error if another call has replaced m first.
 func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
 	metadata := MarkerMetadata(m.key)
 	if d != (decision{}) {
@@ -433,8 +437,10 @@ func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, 
 // cleanUp removes the marker, which ends the upload, and the parts. It repeats that after temporary
 // errors. ListUploads lists parts that remain.
 func (c *Completion) cleanUp(ctx context.Context) error {
+	// Continue even if the context of the caller ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
 	defer cancel()
+
 	for attempt := 1; ; attempt++ {
 		err := c.Drop(ctx)
 		storageErr, ok := errors.AsType[*storage.Error](err)
@@ -453,6 +459,7 @@ func (c *Completion) dropMade(ctx context.Context, m *marker) {
 	if c.cleanUp(ctx) == nil {
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	// Nothing more can be done if this fails, too.

@@ -18,7 +18,7 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 	if r.Suffix > 0 {
 		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxSuffix), 10)
 	}
-	if r.Length >= 0 {
+	if r.Length >= 0 { // a negative length reads to the end
 		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
 	}
 	if r.Offset > 0 {

@@ -39,6 +39,8 @@ func callWithGrant[C, R, T any](
 	if _, err = b.keys.get(ctx, key); err != nil {
 		return result, err
 	}
+
+	// Credentials finds op in the context under the key b.keys.
 	op := &operation[C]{key: key}
 	result, err = call(context.WithValue(ctx, b.keys, op), r)
 	return result, op.checkError(err)

@@ -90,8 +90,8 @@ type grantCall struct {
 	canceled bool // true if grant failed only because the request that called it was canceled
 }
 
-// get returns a grant for a key. If there is none or if it expires soon, get asks for a new one,
-// unless another request is asking already.
+// get returns a grant, the credentials for a prefix of keys, that is valid for key. If there is none or
+// if it expires soon, get asks for a new one, unless another request is asking already.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		s := k.state(key)
@@ -122,6 +122,8 @@ type keyState[C any] struct {
 func (k *Keyring[C]) state(key string) keyState[C] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+
+	// ending expires soon, and topic is the same for all keys that share a call.
 	grant, ending, topic := k.find(key)
 	s := keyState[C]{grant: grant, call: k.calls[topic], ending: ending, topic: topic}
 	if s.grant != nil {
@@ -132,6 +134,7 @@ func (k *Keyring[C]) state(key string) keyState[C] {
 		s.grant = ending
 		return s
 	}
+
 	s.call = &grantCall{done: make(chan struct{})}
 	s.isCaller = true
 	k.calls[topic] = s.call
@@ -145,6 +148,7 @@ func (c *grantCall) wait(ctx context.Context) error {
 	case <-c.done:
 	case <-ctx.Done():
 	}
+
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -162,7 +166,8 @@ func (k *Keyring[C]) replace(ctx context.Context, key string, s keyState[C]) (*G
 		return grant, err
 	}
 
-	// Ask again only when half of the remaining time is over, so that not every request waits for a failing answer.
+	// A grant is replaced once it is valid for no more than its margin. Ask again only when half of the
+	// remaining time is over, so that not every request waits for a failing answer.
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.ending.margin = s.ending.remaining() / 2

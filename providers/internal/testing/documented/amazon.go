@@ -76,8 +76,8 @@ var Amazon = []Answer{
 
 var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/xml"}
 
-// amazonError returns an error answer of S3. A remark after the code and a space is only a part of the
-// answer's name.
+// amazonError returns an error answer of S3 to requests of these kinds. code may be followed by a space
+// and a remark, which is only in the name of the answer. source is the page that documents the error.
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
 	name, _, _ := strings.Cut(code, " ")
 	return Answer{
@@ -118,7 +118,8 @@ func lateAnswer(code, source string) Answer {
 	return a
 }
 
-// amazonBody returns a function for Answer.Body that returns the same error whatever the request is.
+// amazonBody returns a function for Answer.Body, which returns the XML of an S3 error whatever the body
+// of the request is.
 func amazonBody(code, message string) func([]byte) string {
 	return func([]byte) string {
 		return fmt.Sprintf(
@@ -185,7 +186,8 @@ func hasCondition(r *http.Request) bool {
 	return r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != ""
 }
 
-// bucketKind returns the kind of a request about a bucket.
+// bucketKind returns the kind of a request about a bucket, such as "CreateBucket" or the method and the
+// parameter that selects a setting.
 func bucketKind(method string, query url.Values) string {
 	for _, parameter := range amazonParameters {
 		if query.Has(parameter) {

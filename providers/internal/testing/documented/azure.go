@@ -78,7 +78,8 @@ var Azure = []Answer{
 
 var azureCopying = []string{"Copy Blob From URL", "Put Block From URL"}
 
-// azureError returns an error answer of Blob Storage.
+// azureError returns an error answer of Blob Storage to requests of these kinds. source is the page that
+// documents the error.
 func azureError(code string, status int, message, source string, kinds ...string) Answer {
 	return Answer{
 		Kinds:  kinds,

@@ -258,7 +258,8 @@ func (a *versionedAccount) read(r *http.Request) *azureVersion {
 	return &azureVersion{header: blob.Header(), body: blob.Body.Bytes(), tags: tags.Body.Bytes()}
 }
 
-// ask sends the emulator a new request for the path of r, and returns the response.
+// ask sends the emulator a request of its own for the path of r, and returns the response. The request
+// is authorized by the shared access signature of the account.
 func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(
 		context.WithoutCancel(r.Context()), method,

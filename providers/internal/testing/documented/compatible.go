@@ -23,7 +23,8 @@ var R2 = []Answer{
 	),
 }
 
-// r2Error returns an error answer of Cloudflare R2.
+// r2Error returns an error answer of Cloudflare R2 to requests of these kinds. Its body has the form of
+// an S3 error.
 func r2Error(code string, status int, message string, kinds ...string) Answer {
 	return Answer{
 		Kinds:  kinds,

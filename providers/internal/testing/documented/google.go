@@ -184,7 +184,7 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 }
 
 // googleUploadKind returns the kind of a request that uploads an object, or that is about the session of
-// an upload.
+// a resumable upload, which upload_id names.
 func googleUploadKind(method string, query url.Values) string {
 	switch {
 	case query.Has("upload_id") && method == http.MethodPut:
@@ -192,7 +192,7 @@ func googleUploadKind(method string, query url.Values) string {
 	case query.Has("upload_id"):
 		return method + " session"
 	case query.Get("uploadType") == "resumable":
-		return "session"
+		return "session" // begins a session
 	default:
 		return "insert"
 	}

@@ -125,7 +125,8 @@ func unsupportedByR2(r *http.Request) string {
 	return ""
 }
 
-// conditionsWithoutR2 returns the prefix of the conditions that R2 does not have for a request, if any.
+// conditionsWithoutR2 returns the prefix of the condition headers that Cloudflare R2 does not support
+// in a request, or nil if it supports all.
 func conditionsWithoutR2(r *http.Request) []string {
 	isCopy := r.Header.Get("X-Amz-Copy-Source") != ""
 	if isCopy && r.URL.Query().Has("partNumber") {
@@ -202,7 +203,8 @@ var R2Conditions = Kind{
 // unknownSize is the size of a part that is the whole source of a copy.
 const unknownSize = -1
 
-// partSize returns the size of the part that a request stores, or unknownSize.
+// partSize returns the size in bytes of the part that a request stores. It is unknownSize if the
+// request copies a whole object as the part.
 func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {
 		return r.ContentLength
@@ -211,6 +213,7 @@ func partSize(r *http.Request) int64 {
 	if !isRange {
 		return unknownSize
 	}
+
 	// The driver sends only valid numbers.
 	start, _ := strconv.ParseInt(first, 10, 64)
 	end, _ := strconv.ParseInt(last, 10, 64)

@@ -133,6 +133,7 @@ func (row completionRow) killEachRequest(
 ) {
 	kills := 0
 	for {
+		// d kills the process at the next request.
 		d := &death{transport: transport, requestNumber: kills + 1, afterEffect: row.afterEffect}
 		wasKilled := complete(t, open, row.before, d)
 		if !wasKilled {

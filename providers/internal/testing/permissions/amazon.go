@@ -85,7 +85,8 @@ func newAmazonAccount() classifier {
 	return &amazonAccount{map[string]bool{}, map[string]bool{}}
 }
 
-// needs returns the permissions that a request needs because of its operation and its headers.
+// needs returns the permissions that a request needs because of its operation and its headers. It fails
+// if amazonActions does not have the operation.
 func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	name := amazonOperation(x)
 	action := amazonActions[name]

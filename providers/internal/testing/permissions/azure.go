@@ -120,7 +120,8 @@ var (
 	azureRemovesVersion = azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
 )
 
-// azureWriteRules returns the further rules for the headers of a write.
+// azureWriteRules returns the rules for the permissions that a write needs in addition because of its
+// headers.
 func azureWriteRules(x *Exchange) []azureRule {
 	var rules []azureRule
 	if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob

@@ -54,7 +54,7 @@ func Check(t *testing.T, p permissions.Provider, open func(t *testing.T, kind Ki
 	for _, o := range permissions.Operations() {
 		t.Run(string(o), func(t *testing.T) {
 			got, unsupported := run(t, p, o, open(t, steps[o].kind))
-			want, err := o.Needs(p)
+			want, err := o.Needs(p) // from the table
 			require.Equal(t, unsupported, storage.CodeOf(err) == storage.Unsupported)
 			require.ElementsMatch(t, want, got)
 		})

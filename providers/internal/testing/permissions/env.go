@@ -70,7 +70,8 @@ func uploadParts(opts ...storage.UploadOption) func(*env) error {
 // uploadEncrypted stores the object "a", encrypted with a KMS key of the provider.
 func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 
-// failParts begins a multipart upload of "a", which fails after its first part because of its body.
+// failParts begins a multipart upload of "a" whose body fails after the first part. It returns an error
+// if the upload does not fail so.
 func failParts(e *env) error {
 	bodyErr := errors.New("broken")
 	body := &failingBody{
@@ -98,7 +99,8 @@ func loseResponse(e *env) error {
 	return upload(storage.IfAbsent())(e)
 }
 
-// interrupt begins an upload of "a" with WithResume, and cancels it after its first part.
+// interrupt begins an upload of "a" with WithResume, and cancels it after its first part. The progress
+// is kept in the file e.progress, with which another upload can resume this one.
 func interrupt(e *env) error {
 	e.progress = filepath.Join(e.t.TempDir(), "progress")
 	ctx, cancel := context.WithCancel(e.ctx())
@@ -164,7 +166,7 @@ func readVersion(e *env) error {
 	return errors.Join(err, attrsErr)
 }
 
-// readMissing asks whether an object exists that does not.
+// readMissing calls Exists for an object that does not exist, and fails if the result is true.
 func readMissing(e *env) error {
 	exists, err := e.bucket.Exists(e.ctx(), "missing")
 	if err != nil {

@@ -114,8 +114,8 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// add records an exchange, and reports whether its response must be lost. That is so for the first PUT
-// or POST request after a call of Lose.
+// add records an exchange, and reports whether its response must be lost on the way to the client. That
+// is so for the first PUT or POST request after a call of Lose.
 func (r *Recorder) add(x Exchange) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

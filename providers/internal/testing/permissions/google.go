@@ -66,6 +66,8 @@ func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 	if strings.HasSuffix(x.Path, ":signBlob") {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
 	}
+
+	// The JSON API has the paths storage/v1/b/BUCKET/… and, for uploads, upload/storage/v1/b/BUCKET/….
 	path := strings.Split(x.Path, "/")
 	if path[0] == "upload" {
 		return a.upload(x, path[4])
@@ -130,6 +132,7 @@ func uploadedObject(x *Exchange) (*googleObject, error) {
 		if err != nil {
 			return nil, err
 		}
+		// The first part has the fields in JSON.
 		body, err = multipart.NewReader(body, params["boundary"]).NextRawPart()
 		if err != nil {
 			return nil, err

@@ -113,7 +113,8 @@ func Page() string {
 	return b.String()
 }
 
-// cell returns the text of a cell for the results of Operation.Needs.
+// cell returns the text of a table cell for the results of Operation.Needs: the permissions, "none", or
+// a dash for an operation that the provider does not support.
 func cell(needs []string, err error) string {
 	if err != nil {
 		return "–"
