@@ -82,7 +82,8 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	return path, c, nil
 }
 
-// parseMode returns the value of mode=, or 0 if the address has no such parameter.
+// parseMode returns the file permissions in the parameter mode= of an address, or 0 if the address has
+// no such parameter.
 func parseMode(query url.Values) (os.FileMode, error) {
 	if !query.Has("mode") {
 		return 0, nil

@@ -41,6 +41,8 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(realPath), filepath.Base(realPath), c)
+
+	// bucketDriver is for a bucket that a service manages.
 	d.bucket.Path = path
 	d.bucket.Managed = false
 	d.bucket.ConfigKeys, err = signedurl.NewKeys(c.SigningKeys)
@@ -114,6 +116,7 @@ func (d *objectDriver) learnSettings() {
 		return
 	}
 	defer d.release(store)
+
 	settings, err := store.Settings.Read()
 	if err != nil {
 		return
@@ -262,7 +265,8 @@ func (d *objectDriver) releaseNow(store *bucketstore.Store) {
 	}
 }
 
-// forget does what releaseNow does, and makes the next call open the directories again.
+// forget ends the use of directories as releaseNow does, and makes the next call of the driver open
+// them again.
 func (d *objectDriver) forget(store *bucketstore.Store) {
 	d.mu.Lock()
 	if d.live == store {

@@ -56,8 +56,9 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	return c, nil
 }
 
-// TakeOver claims a directory whose process has ended, or returns nil if the process may still run. A
-// directory without a marker is claimed only if isOld tells that it is old enough to be abandoned.
+// TakeOver claims a directory whose process has ended, or returns nil if the process may still run and
+// holds the lock of the directory's marker file. A directory without a marker is claimed only if isOld
+// is true, which means that it is old enough to be abandoned.
 func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
 	if osdir.IsNotExist(err) && isOld {

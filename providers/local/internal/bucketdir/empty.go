@@ -101,7 +101,7 @@ func (t *Tree) RemoveEmpty(path string) error {
 // CheckEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version or a file of
 // another program.
 func (t *Tree) CheckEmpty() error {
-	for _, path := range [...]string{"", VersionsPath} {
+	for _, path := range [...]string{"", VersionsPath} { // "" is the bucket's own directory
 		found, err := t.hasFile(path)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func (t *Tree) ExistsExactly(path string) (bool, error) {
 // CheckSpelling fails with InvalidArgument if the directory at path has another spelling on a disk
 // that folds case, so that a file in it would have another key.
 func (t *Tree) CheckSpelling(path string) error {
-	if !t.Strict.Load() {
+	if !t.Strict.Load() { // the disk does not fold case
 		return nil
 	}
 	existsExactly, err := t.ExistsExactly(path)

@@ -114,8 +114,9 @@ func (l *Locks) LockAll(ctx context.Context) (unlock func(), err error) {
 	return l.lockBytes(ctx, 0, lockSlots)
 }
 
-// TryLockAll takes the locks of all keys, or returns false if another process has one of them. The
-// locks end only when unlock was called and the bucket is closed, which closes the lock file.
+// TryLockAll takes the locks of all keys, which are ranges of the lock file, or returns false if another
+// process has one of them. The locks end only when unlock was called and the bucket is closed, which
+// closes the lock file.
 func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 	f, err := l.acquireLockFile()
 	if err != nil {
@@ -261,6 +262,7 @@ func (l *Locks) openLockFile() (*lockFile, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	inode, err := osdir.Identity(f)
 	if err != nil {
 		_ = f.Close()

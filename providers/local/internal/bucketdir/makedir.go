@@ -60,8 +60,8 @@ func (t *Tree) Mkdirs(path string) error {
 	return nil
 }
 
-// mkdir creates the directory base in dir. If dir does not exist, it fails with the error of
-// CheckPlace, or with ErrAgain if there is none.
+// mkdir creates the directory base in dir. If dir does not exist, it fails with an error of CheckPlace
+// because the bucket is gone, or else with ErrAgain, after which the caller tries again.
 func (t *Tree) mkdir(dir, base string) error {
 	parent, err := t.Open(dir)
 	if err == nil {
@@ -69,8 +69,9 @@ func (t *Tree) mkdir(dir, base string) error {
 		t.CloseDir(parent)
 	}
 	if !osdir.IsNotExist(err) {
-		return Failure(err)
+		return Failure(err) // nil if err is nil
 	}
+
 	if err := t.CheckPlace(); err != nil {
 		return err
 	}

@@ -74,7 +74,8 @@ func newTurns(fileLimit, filesPerCall uint64) *turns {
 	return &turns{slots: make(chan struct{}, maxCalls)}
 }
 
-// Take waits for a turn, which the caller must end. It fails if ctx ends first.
+// Take waits for a turn, a permission to open files, which the caller must end. It fails if ctx ends
+// first. If t is nil, the number of turns is not limited.
 func (t *turns) Take(ctx context.Context) error {
 	if t == nil || t.tryTake() {
 		return nil

@@ -77,8 +77,8 @@ var errVanished = &storage.Error{
 	Hint: "exclude " + Reserved + " in the bucket's directory from programs that remove temporary files",
 }
 
-// StagedFileError returns the error of a call for err, the error of an operation on a staged file,
-// which is the temporary file of a write.
+// StagedFileError translates err, the error of an operation on a staged file, to the error that the call
+// returns. A staged file is the temporary file of a write.
 func (t *Tree) StagedFileError(err error) error {
 	if !osdir.IsNotExist(err) {
 		return Failure(err)

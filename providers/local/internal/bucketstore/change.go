@@ -16,6 +16,7 @@ func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]st
 		return nil, err
 	}
 	_ = f.Close()
+
 	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, attrs).Revision(), r.Condition); err != nil {
 		return nil, err
 	}

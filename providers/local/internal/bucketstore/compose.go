@@ -50,6 +50,7 @@ func (o *Objects) appendSource(
 	}
 	defer source.Close()
 
+	// Read only the size that the source had when it was opened.
 	content := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
 	if err := o.staging.Fill(ctx, staged.File, io.TeeReader(content, sum)); err != nil {
 		return bucketdir.Failure(err)

@@ -19,6 +19,8 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, srcBucket *Ob
 		return nil, err
 	}
 	defer src.Close()
+
+	// The checksum is not known yet.
 	attrs := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
 	return o.copyFile(ctx, r.Key, src, srcAttrs, attrs, r.Condition)
 }
@@ -95,6 +97,7 @@ func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
 		// The file also has another name.
 		return false
 	}
+	// A visible sidecar, a file beside the object with its attributes, would have to move, too.
 	return !o.reader.WritesVisible()
 }
 
@@ -186,8 +189,8 @@ func (o *Objects) moveLocked(
 	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
 }
 
-// checkMove checks under the locks of both keys that the object of src can be moved to dst, which must
-// have no object.
+// checkMove checks that the file of src, which had the stat result meta, can be renamed to dst. dst must
+// have no object, and the caller must hold the locks of both keys.
 func (o *Objects) checkMove(r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta) error {
 	file, err := src.Find()
 	if err != nil {

@@ -214,8 +214,8 @@ func (o *Objects) deleteCurrentVersion(
 	return false, candidates.RewriteVisible(ctx, current)
 }
 
-// removeCurrent removes the files of the current object, and then its sidecar. Its result is that of
-// deleteLocked.
+// removeCurrent removes the files of the current object, and then its sidecar, which has its attributes
+// on some disks. It returns true unless it fails.
 func (o *Objects) removeCurrent(
 	ctx context.Context, candidates *objectfile.Candidates, current objectfile.ObjectFile,
 ) (hasChanged bool, err error) {

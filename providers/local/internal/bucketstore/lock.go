@@ -23,7 +23,8 @@ func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) 
 	})
 }
 
-// CheckControls fails with Unsupported if a write sets a lock and the bucket cannot lock objects.
+// CheckControls fails with Unsupported if c, the controls of a write, set a retention or a legal hold and
+// the bucket has no object lock.
 func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error {
 	if !lifetime.Locks(c) {
 		return nil

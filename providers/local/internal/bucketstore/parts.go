@@ -190,7 +190,7 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	return old.Meta.Mode | ownerOnly, nil
 }
 
-// join stores an object with the bytes of the parts of an upload.
+// join stores an object with the bytes of the parts of an upload, and does not remove the upload.
 func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	src, err := u.Use(ctx, r.Put.Key, r.Upload)
 	if err != nil {

@@ -89,7 +89,7 @@ func SlotOf(part driver.Part) (s slot, ok bool) {
 		return slot{}, false
 	}
 	s.file = file
-	restFormat := strings.TrimPrefix(slotFormat, "%s@")
+	restFormat := strings.TrimPrefix(slotFormat, "%s@") // without the file, which has been parsed
 	if _, err := fmt.Sscanf(rest, restFormat, &s.ino, &s.number, &s.offset, &s.size); err != nil {
 		return slot{}, false
 	}
@@ -175,7 +175,7 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 // lockShared takes a shared lock on f, the shared file of a layout, and seeks to offset. It returns
 // false if a part cannot be written there. Closing the file ends the lock.
 func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
-	hole := offset - f.Meta.Size
+	hole := offset - f.Meta.Size // bytes between the end of the file and the part
 	if hole > maxHole {
 		return false
 	}
@@ -212,6 +212,7 @@ func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 	closeErr := f.Close()
 
 	isWritten := timeErr == nil && closeErr == nil
+	// The number is free if it has neither a part in the shared file nor one in a file of its own.
 	if isWritten && isFree(dst, placedName(number)) && isFree(dst, partName(number)) {
 		return true
 	}
@@ -334,6 +335,7 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 // replaces an old one, unless isFirst is true, in which case createLayout returns false.
 func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isFirst bool) (l layout, ok bool) {
 	l = layout{file: sharedPrefix + bucketdir.RandomName(), partSize: partSize}
+
 	const mustBeNew = true
 	if !u.addFile(ctx, dst, l.file, "", mustBeNew) {
 		return layout{}, false
@@ -343,6 +345,7 @@ func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int
 		_ = dst.Unlink(l.file)
 		return layout{}, false
 	}
+
 	l.ino = meta.Ino
 	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isFirst) {
 		_ = dst.Unlink(l.file)

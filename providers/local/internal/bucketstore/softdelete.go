@@ -78,10 +78,13 @@ func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.O
 	if !m.isEnabled() || !file.Found() {
 		return nil
 	}
+
 	now := m.tree.Clock.Now()
 	if isSweepDue(&m.lastSweep, now) {
 		m.sweep(ctx)
 	}
+
+	// The name of the file contains the time at which it may be removed.
 	expires := now.Add(time.Duration(m.tree.Keeping.Load()))
 	name := removedName(objectfile.VersionOf(file.Meta), now, expires)
 	return m.dirs.withDir(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
@@ -115,12 +118,13 @@ func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err er
 	return kept, expired, bucketdir.Failure(err)
 }
 
-// list returns a page of soft-deleted versions.
+// list returns a page of soft-deleted versions, which begins after pos.
 func (m *softDeleted) list(ctx context.Context, r *driver.ListRequest, pos Position) (*driver.VersionPage, error) {
 	walker := m.walker(ctx, r.Prefix)
 	walker.Start = pos.Key
-	walker.Inclusive = pos.Version != ""
+	walker.Inclusive = pos.Version != "" // the key may have further versions
 	defer walker.Close()
+
 	if err := walker.Open(); err != nil {
 		return nil, err
 	}
@@ -304,7 +308,8 @@ func (m *softDeleted) sweepKey(ctx context.Context, key string) {
 	}
 }
 
-// removeExpired removes the soft-deleted file name in dir, and then its sidecar.
+// removeExpired removes the soft-deleted file name in dir, and then its sidecar, a file with its
+// attributes. It ignores errors, because a later sweep tries again.
 func (m *softDeleted) removeExpired(ctx context.Context, dir *osdir.Dir, name string) {
 	file, err := m.reader.StatObject(dir, name)
 	if err != nil || !file.Found() {

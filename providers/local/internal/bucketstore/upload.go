@@ -75,6 +75,8 @@ func (u *Uploads) Use(ctx context.Context, key, upload string) (*OpenUpload, err
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
+
+	// The shared lock of the key file keeps sweeps away.
 	keyFile, err := shareKey(ctx, dir, key)
 	if err != nil {
 		dir.Close()
@@ -161,6 +163,7 @@ func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 	if err = bucketdir.UnlessAbsent(err); err != nil {
 		return err
 	}
+
 	err = osdir.RetryInUse(ctx, func() error { return u.tree.Root.RemoveAll(path) })
 	if osdir.IsObstructed(err) {
 		// A call has added a file meanwhile, which a sweep removes.

@@ -116,7 +116,7 @@ func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 	return h.versionWalk.open(versionWalker)
 }
 
-// newWalker returns a walker over the keys with a current object.
+// newWalker returns a walker over the keys with a current object, which begins after h.position.
 func (h *history) newWalker(ctx context.Context, r *driver.ListRequest) *objectfile.Walker {
 	return &objectfile.Walker{
 		Tree:      h.tree,
@@ -126,7 +126,7 @@ func (h *history) newWalker(ctx context.Context, r *driver.ListRequest) *objectf
 		Delimiter: r.Delimiter,
 		Start:     h.position.Key,
 		Skip:      h.position.prefix(),
-		Inclusive: h.position.Version != "",
+		Inclusive: h.position.Version != "", // the key may have further versions
 	}
 }
 

@@ -115,8 +115,8 @@ func (a *Attrs) controlFlags() (flags byte) {
 	return flags
 }
 
-// appendControls appends the end of the retention, the number of tags and the tags. It omits those
-// that the attributes lack, as controlFlags says.
+// appendControls appends to b the encoded end of the retention, the number of tags and the tags. It omits
+// those that the attributes lack, because controlFlags says which there are.
 func (a *Attrs) appendControls(b []byte) []byte {
 	if a.Retention.Mode != "" {
 		b = binary.AppendVarint(b, a.Retention.Until.Unix())
@@ -127,7 +127,7 @@ func (a *Attrs) appendControls(b []byte) []byte {
 	return b
 }
 
-// appendMap appends the names and values of m, sorted by name.
+// appendMap appends the encoded names and values of m to b, sorted by name.
 func appendMap(b []byte, m map[string]string) []byte {
 	// A constant capacity keeps the slice on the stack.
 	names := make([]string, 0, 16)
@@ -196,7 +196,8 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 	return a, nil
 }
 
-// decodeControls decodes the retention and the tags, which appendControls has encoded, into a.
+// decodeControls decodes the retention and the tags, which appendControls has encoded, into attrs. flags
+// are those of controlFlags, which say what there is to decode.
 func (d *decoder) decodeControls(attrs *Attrs, flags byte) {
 	if flags&flagGovernance != 0 {
 		attrs.Retention.Mode = storage.Governance

@@ -88,6 +88,8 @@ func (s *Candidates) findPlain() (ObjectFile, error) {
 	if err != nil || !file.Found() || !s.tree.Strict.Load() {
 		return file, err
 	}
+
+	// The disk folds case.
 	isExact, err := s.reader.hasExactName(file)
 	if err != nil {
 		return ObjectFile{}, err

@@ -116,8 +116,8 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 	return s.removeXattr(f)
 }
 
-// removeXattr removes the extended attribute with the old attributes of a file, if it has one. Until
-// then, the extended attribute takes precedence over the sidecar.
+// removeXattr removes the extended attribute with the old attributes of a file, if it has one, after
+// the new ones were written to a sidecar. Until then, the extended attribute takes precedence.
 func (s *Staging) removeXattr(f *osdir.File) error {
 	old, err := f.Xattr()
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -23,6 +23,7 @@ func (r *Reader) AttrsOf(key string, meta osdir.Meta, stored *Attrs) *storage.At
 		attrs.Retention = stored.Retention
 		attrs.LegalHold = stored.LegalHold
 	}
+	// The checksum is right only if no other program has changed the file. stored may be nil here.
 	if stored.Matches(meta) {
 		attrs.CRC32C = stored.CRC32C
 	}

@@ -47,8 +47,9 @@ const (
 	minCoarseAge = 5 * time.Second
 )
 
-// find returns the part of a cached window that begins at the name start, if the directory still has
-// the stat result meta. The name of a directory must end with "/".
+// find returns the part of a cached window, a sorted run of a directory's entries, that begins at the
+// name start. The directory must still have the stat result meta. If start is a directory, it ends with
+// "/".
 func (c *listCache) find(key windowKey, meta osdir.Meta, start string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -85,6 +85,7 @@ func (r *Reader) IsStillCurrent(loc bucketdir.Location, f *osdir.File) bool {
 		return false
 	}
 	defer current.Close()
+
 	isSameInode := current.Meta.Ino == f.Meta.Ino
 	isUnchanged := current.Meta.MTime == f.Meta.MTime && current.Meta.Size == f.Meta.Size
 	return isSameInode && isUnchanged
@@ -126,6 +127,8 @@ func (r *Reader) openPlain(loc bucketdir.Location) (*osdir.File, error) {
 	if !r.Tree.Strict.Load() {
 		return f, nil
 	}
+
+	// The disk folds case.
 	isExact, err := r.fileHasExactName(f, osdir.Join(loc.Dir, loc.Base))
 	if err != nil || !isExact {
 		_ = f.Close()

@@ -30,7 +30,7 @@ func MakeTag(meta osdir.Meta) Tag {
 	b = strconv.AppendUint(b, uint64(meta.MTime), 16)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, uint64(meta.Size), 16)
-	revision := b[1:]
+	revision := b[1:] // without the quotation mark
 	b = append(b, '"')
 	b = append(b, revisionTag...)
 	return Tag(append(b, revision...))

@@ -246,7 +246,7 @@ func (s *Staging) Seal(staged *StagedFile) error {
 	return s.flush(staged)
 }
 
-// flush flushes a staged file to the disk, if the tree wants that, and closes it.
+// flush flushes a staged file to the disk, unless the bucket was opened without flushes, and closes it.
 func (s *Staging) flush(staged *StagedFile) error {
 	if s.Tree.Sync {
 		if err := staged.File.Sync(); err != nil {

@@ -31,7 +31,7 @@ type Staging struct {
 // Close removes the staging directories, if they are empty.
 func (s *Staging) Close() {
 	s.mu.Lock()
-	dirs := append(s.former, s.Live)
+	dirs := append(s.former, s.Live) // s.Live may be nil
 	s.former = nil
 	s.Live = nil
 	s.mu.Unlock()
