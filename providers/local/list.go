@@ -15,6 +15,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, err
 		return nil, err
 	}
 	defer d.release(store)
+
 	settings, err := store.Settings.Read()
 	if err != nil {
 		return nil, err

@@ -232,7 +232,8 @@ func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 		return nil, err
 	}
 	defer account.closeRoot()
-	root, err := osdir.Open(account.root, nil, "")
+
+	root, err := osdir.Open(account.root, nil, "") // the directory that contains the buckets
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}

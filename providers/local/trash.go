@@ -29,8 +29,8 @@ type trash struct {
 
 const trashPrefix = ".omnibucket-deleted-"
 
-// newTrash creates a trash with a random name and claims it for this process. The caller must end
-// the claim.
+// newTrash creates a trash, a hidden directory for buckets that are being created or removed, with a
+// random name and claims it for this process. The caller must end the claim.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	t := &trash{account: a}
 	err := bucketdir.Retry(ctx, func() (err error) {
@@ -189,8 +189,8 @@ func (t *trash) remove(ctx context.Context, name string, bucket *bucketstore.Sto
 	_ = osdir.RetryInUse(ctx, func() error { return trashDir.Rmdir(name) })
 }
 
-// sweepTrash completes deletions of buckets that killed processes have left unfinished. It ignores
-// errors, because a later sweep tries again.
+// sweepTrash completes deletions of buckets that killed processes have left unfinished in the hidden
+// directories beside the buckets. It ignores errors, because a later sweep tries again.
 func (a *openAccount) sweepTrash(ctx context.Context) {
 	root, err := osdir.Open(a.root, nil, "")
 	if err != nil {

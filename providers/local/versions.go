@@ -15,6 +15,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
+
 	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err

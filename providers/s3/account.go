@@ -142,7 +142,8 @@ func (a *account) isAmazon() bool {
 	return a.endpoint == nil || isAmazonEndpoint(a.endpoint.String())
 }
 
-// checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.
+// checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN whose host follows from
+// the name of the bucket.
 func (a *account) checkCDN() error {
 	if !a.cdn || a.profile.CDNURL != "" {
 		return nil
@@ -186,6 +187,7 @@ func (a *account) hasKnownOrder() bool {
 		// The requests may go to another server.
 		return false
 	}
+
 	hasAmazonsEndpoint := a.endpoint == nil
 	if hasAmazonsEndpoint || a.isOrderedHost {
 		return true

@@ -28,6 +28,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 // and adds the fields of these settings, which stay as they are, to info.Unread.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
 	var bucket *bucketsettings.Bucket
+	// The requests must go to the region of the bucket, so they need an account for it.
 	err := s.inBucketRegion(info.Name, func(a *account) (err error) {
 		bucket = a.settings(info.Name)
 		info.Region, err = a.headBucket(ctx, info.Name)

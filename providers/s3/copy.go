@@ -299,6 +299,7 @@ func sendToSource[In, Out any](
 	if err == nil || bucket == cp.bucket.name || !cp.account.isAmazon() {
 		return out, err
 	}
+
 	region := s3error.Header(err, "X-Amz-Bucket-Region")
 	if region == "" || region == cp.account.region {
 		return out, err

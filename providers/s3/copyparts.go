@@ -30,7 +30,8 @@ type copyRange struct {
 	size   int64  // bytes
 }
 
-// split splits a source into ranges of the same length, of which the last may be shorter.
+// split splits a source of size bytes into ranges of the same length, of which the last may be shorter.
+// A range without a header is the whole source.
 func split(source driver.ObjectRef, size, length int64) []copyRange {
 	if size <= length {
 		return []copyRange{{source: source, size: size}}
@@ -145,7 +146,8 @@ func (cp *copier) makeParts(
 	return parts, nil
 }
 
-// addTail sends r.Tail as the last part, and appends that part to parts.
+// addTail uploads r.Tail, the bytes after the last source, as the last part of the upload, and appends
+// that part to parts.
 func (cp *copier) addTail(
 	ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle,
 ) ([]types.CompletedPart, error) {
@@ -198,7 +200,7 @@ func (cp *copier) checkUnchanged(ctx context.Context, source driver.ObjectRef) e
 	return nil
 }
 
-// copyParts copies ranges in parallel, and stops at the first failure.
+// copyParts copies each range to a part of the upload, several at a time, and stops at the first failure.
 func (cp *copier) copyParts(
 	ctx context.Context, key, upload string, ranges []copyRange, native []any,
 ) ([]types.CompletedPart, error) {

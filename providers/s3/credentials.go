@@ -179,8 +179,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 
-// isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to
-// a server that is not Amazon's.
+// isForeignMetadata reports whether p, the credentials of the default chain, would send credentials of
+// Amazon's metadata service to a server that is not Amazon's.
 func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
 	if c.Client != nil || c.AWS != nil {
 		return false

@@ -93,8 +93,8 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
-// newBatch returns the objects of the requests that fit a batch, each object once, and the indexes
-// of the requests for each object.
+// newBatch returns the objects of a DeleteObjects request, each once, and for each object the indexes
+// of its requests in r. It omits the requests that do not fit a batch.
 func newBatch(r []driver.DeleteRequest) (batch []types.ObjectIdentifier, indexes map[batchObject][]int) {
 	indexes = map[batchObject][]int{}
 	for i := range r {
@@ -235,7 +235,7 @@ func batchError(err error) error {
 func objectError(failure *types.Error) *storage.Error {
 	code := aws.ToString(failure.Code)
 	message := aws.ToString(failure.Message)
-	m := s3error.Meaning(code, message, 0)
+	m := s3error.Meaning(code, message, 0) // an object of a batch has no HTTP status
 	if m.Code == storage.ObjectNotFound {
 		return nil
 	}
@@ -265,6 +265,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	needsCustomerKey := err != nil && s3error.Of(err).Status == http.StatusBadRequest
 	if needsCustomerKey {
+		// A HEAD needs the key with which the object is encrypted.
 		attrs = rm.readLock(ctx, r)
 		err = nil
 	}

@@ -145,6 +145,7 @@ func (e endpoint) usesPathStyle(c Config, s *awss3.Options, p *Profile) bool {
 		// A client has its own setting for the path style.
 		return false
 	}
+
 	// A bucket cannot be a subdomain of an IP address.
 	return !p.VirtualHost || e.host() == "localhost" || net.ParseIP(e.host()) != nil
 }

@@ -107,8 +107,8 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	return fields, err
 }
 
-// policyDocument returns the policy of a form. It requires that the form has exactly these fields
-// and that the size of the file is within the limits.
+// policyDocument returns the policy of an upload form, a JSON document that the server compares with the
+// upload. The form must have exactly these fields, and the file a size in bytes within the limits.
 func policyDocument(
 	bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time,
 ) (string, error) {

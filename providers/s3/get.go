@@ -104,8 +104,8 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }
 
-// tryFirstByte returns the error of a request for the first byte of an object. Unlike the response
-// to a HEAD, the response to a failed GET says why it failed.
+// tryFirstByte requests the first byte of an object, and returns the error. It is called after a failed
+// HEAD, because only the response to a failed GET says why it failed.
 func (d *objectDriver) tryFirstByte(ctx context.Context, r *driver.GetRequest) error {
 	firstByte := *r
 	firstByte.Length = 1
@@ -164,6 +164,8 @@ func (d *objectDriver) headObject(
 		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, input)
 		return out, nil, err
 	}
+
+	// Native attributes are an output of the SDK's own client.
 	output, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		return nil, nil, err

@@ -270,13 +270,14 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	return s.staging.replaceAttrs(ctx, f, visible)
 }
 
-// PutVisible moves a staged sidecar to its final name. It repeats the move itself if the directory is
+// PutVisible moves a staged visible sidecar to its final name beside the object. It repeats the move itself if the directory is
 // removed meanwhile, because the caller, whose object is already visible, cannot start again.
 func (s *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
 		err := s.moveVisible(ctx, staged)
 		hasOwnAlternate := s.alternate != nil && s.alternate != s.Plain
 		if err == bucketdir.ErrAgain && hasOwnAlternate {
+			// The next attempt opens the directory again.
 			s.tree.CloseDir(s.alternate)
 			s.alternate = nil
 		}

@@ -276,9 +276,10 @@ func (w *Walker) rollUp(common string) (Item, bool) {
 	return Item{Key: common, IsPrefix: true}, true
 }
 
-// paths returns the paths of the directories on disk that together are the directory of an entry.
+// paths returns the paths of the directories on disk that together are the directory of an entry. There
+// are several if another program has created one with the same keys under another name.
 func (w *Walker) paths(f *frame, e entry) []string {
-	if e.diskName == nil {
+	if e.diskName == nil { // the usual path
 		return []string{f.dirs[0].PathOf(e.segment)}
 	}
 
@@ -314,8 +315,8 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	return w.Reader.statCurrent(key)
 }
 
-// statNoncurrent looks whether the key of an entry has noncurrent versions. Found of its result tells
-// the answer.
+// statNoncurrent checks whether the key of an entry has noncurrent versions. Only the method Found of
+// its result is valid: it returns true if there are any.
 func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 	for _, path := range w.paths(f, e) {
 		_, err := w.Tree.Root.Lstat(osdir.Join(path, bucketdir.VersionsName))

@@ -63,7 +63,7 @@ func nextByte(rest string, isDir bool) int {
 	if isDir {
 		return '/'
 	}
-	return -1
+	return -1 // less than every byte
 }
 
 // A window is a sorted part of a logical directory. It begins at a name, and may be cached.
@@ -156,8 +156,8 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	return nil
 }
 
-// readChunkDir adds the names in the directory base of dir, which contains the ends of long names. It
-// does nothing if the directory was removed meanwhile.
+// readChunkDir adds the names in the directory base of dir, which contains the ends of long names. chunks
+// is the part of these names before base. It does nothing if the directory was removed meanwhile.
 func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst bool) error {
 	chunkDir, err := r.tree.Open(dir.PathOf(base))
 	if osdir.IsNoFile(err) {
@@ -167,6 +167,7 @@ func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst
 		return bucketdir.Failure(err)
 	}
 	defer r.tree.CloseDir(chunkDir)
+
 	const prefixLength = len(bucketdir.Reserved) + 1 // of ".omnibucket+"
 	return r.read(chunkDir, chunks+base[prefixLength:], isFirst)
 }
@@ -202,7 +203,8 @@ func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, 
 	r.keepEntry(item)
 }
 
-// rankOf returns the precedence of an object's name over its other names.
+// rankOf returns the rank of an object's name on the disk, which decides between several names of the
+// object.
 func rankOf(name bucketdir.Found) uint8 {
 	if name.Mark == bucketdir.MarkAlternate {
 		return rankAlternate
@@ -233,6 +235,7 @@ func (r *windowReader) keepEntry(e entry) {
 	if isAfterWindow {
 		return
 	}
+
 	r.window.entries = append(r.window.entries, e)
 	if len(r.window.entries) >= 2*maxWindow {
 		r.compact()

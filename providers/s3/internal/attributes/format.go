@@ -103,6 +103,7 @@ func (f Format) renameKeys(metadata map[string]string, rename func(string) strin
 	if !f.EscapeUnderscores || len(metadata) == 0 {
 		return metadata
 	}
+
 	result := make(map[string]string, len(metadata))
 	for name, value := range metadata {
 		result[rename(name)] = value

@@ -73,7 +73,8 @@ func contentEncoding(value *string) string {
 	return strings.TrimSpace(strings.Join(codings, ","))
 }
 
-// Written returns the attributes of an object that are in the response to its write.
+// Written returns the attributes of an object that are in the response to its write. kind says whether
+// crc is the checksum of all bytes or of the checksums of the parts.
 func Written(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
 	tag := ETag(etag)
 	return &storage.Attrs{

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// Lock returns the lock of a write in the types of the SDK. A part that is not set is "" or nil.
+// Lock returns the object lock of a write in the types of the SDK. mode and until are those of the
+// retention. A result that is not set is "" or nil.
 func Lock(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
 	if r := c.Retention; r != (storage.Retention{}) {
 		mode = types.ObjectLockMode(LockMode(r.Mode))

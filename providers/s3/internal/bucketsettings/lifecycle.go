@@ -73,8 +73,8 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
 }
 
-// droppedHint returns the hint for what is missing in the stored rules, in comparison with the rules
-// that were sent. It is "" if nothing is missing.
+// droppedHint compares the rules that were sent with those that the server has stored, and returns a hint
+// for what is missing. It is "" if nothing is missing.
 func droppedHint(sent, stored []types.LifecycleRule) string {
 	aborts, tags := countUnstored(sent)
 	keptAborts, keptTags := countUnstored(stored)
