@@ -270,8 +270,9 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	return s.staging.replaceAttrs(ctx, f, visible)
 }
 
-// PutVisible moves a staged visible sidecar to its final name beside the object. It repeats the move itself if the directory is
-// removed meanwhile, because the caller, whose object is already visible, cannot start again.
+// PutVisible moves a staged visible sidecar to its final name beside the object. It repeats the move
+// itself if the directory is removed meanwhile, because the caller, whose object is already visible,
+// cannot start again.
 func (s *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
 		err := s.moveVisible(ctx, staged)

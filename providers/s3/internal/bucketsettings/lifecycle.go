@@ -169,10 +169,11 @@ func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 // with sizes, dates or numbers of versions. If a caller writes the result back, the omitted rules
 // are lost.
 func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
-	if !b.HasLifecycle {
+	if !b.HasLifecycle { // the server has no such rules
 		return nil, nil
 	}
-	sdkRules, err := b.lifecycleRules(ctx)
+
+	sdkRules, err := b.lifecycleRules(ctx) // none if there is an error
 	var rules []storage.LifecycleRule
 	for i := range sdkRules {
 		rules = append(rules, readLifecycleRule(&sdkRules[i])...)
@@ -180,7 +181,8 @@ func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error)
 	return rules, err
 }
 
-// lifecycleRules reads the rules of the bucket in the form of the SDK.
+// lifecycleRules reads the lifecycle rules of the bucket in the types of the SDK. A bucket without rules
+// is no error.
 func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetBucketLifecycleConfiguration,
@@ -222,7 +224,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	return rules
 }
 
-// addTransitions returns rule with the first transition, and a rule for each further one.
+// addTransitions returns rule with the first of the transitions to another storage class, and a rule for
+// each further one, because a LifecycleRule has only one.
 func addTransitions(rule storage.LifecycleRule, transitions []types.Transition) []storage.LifecycleRule {
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range transitions {
@@ -230,6 +233,7 @@ func addTransitions(rule storage.LifecycleRule, transitions []types.Transition) 
 			// A LifecycleRule cannot express a transition by date, or an immediate one.
 			continue
 		}
+
 		last := &rules[len(rules)-1]
 		if last.TransitionTo != "" {
 			id := rule.ID + "-" + strconv.Itoa(len(rules)+1)

@@ -104,8 +104,8 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 	})
 }
 
-// prepareObjectLock enables versions, which object lock needs, in a bucket without object lock. It
-// fails with Unsupported if r does not ask for object lock, or if only new buckets can have it.
+// prepareObjectLock enables versions, which object lock needs, in an existing bucket without object lock.
+// It fails with Unsupported if r does not request object lock, or if only new buckets can have it.
 func (b *Bucket) prepareObjectLock(ctx context.Context, r *driver.BucketRequest) error {
 	if !r.ObjectLock {
 		return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}

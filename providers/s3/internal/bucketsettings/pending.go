@@ -48,9 +48,12 @@ func (b *Bucket) isUnsettled(err error) bool {
 	return b.IsNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
-// applyChange makes a change, and repeats it while S3 refuses it only for now.
+// applyChange makes a change of the settings, and repeats it while S3 refuses it only for now, because the
+// bucket is new or an earlier change is in progress.
 func (b *Bucket) applyChange(ctx context.Context, change func() error) error {
 	err := retryPending(ctx, b.isUnsettled, change)
+
+	// A new bucket must not seem to be missing if its settings take too long.
 	isTooSlow := b.IsNew && err != nil && b.isUnsettled(err) && ctx.Err() == nil
 	if !isTooSlow {
 		return err

@@ -86,10 +86,13 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 		s, ok := readStatement(raw)
 		return ok && s.Sid == publicReadSid
 	})
+
 	jsonString := func(text string) json.RawMessage {
 		value, _ := json.Marshal(text)
 		return value
 	}
+
+	// Strings can always be encoded.
 	statement, _ := json.Marshal(policyStatement{
 		Sid:       publicReadSid,
 		Effect:    "Allow",
@@ -158,7 +161,8 @@ func isEveryone(principal json.RawMessage) bool {
 	if slices.Contains(stringsOf(principal), "*") {
 		return true
 	}
-	var byKind map[string]json.RawMessage
+
+	var byKind map[string]json.RawMessage // principals by kind, such as "AWS" or "Service"
 	if json.Unmarshal(principal, &byKind) != nil {
 		return false
 	}
@@ -179,7 +183,8 @@ func (s *policyStatement) matchesAction(action string) bool {
 		ok, _ := path.Match(strings.ToLower(pattern), action)
 		return ok
 	}
-	if len(s.NotAction) > 0 {
+
+	if len(s.NotAction) > 0 { // the statement applies to all actions but these
 		return !slices.ContainsFunc(stringsOf(s.NotAction), matches)
 	}
 	return slices.ContainsFunc(stringsOf(s.Action), matches)

@@ -71,7 +71,8 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	return cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
 }
 
-// setPublicByACL is setPublic for a server without policies, where an access control list decides.
+// setPublicByACL makes the bucket public or private on a server without policies, where an access control
+// list decides who may read.
 func (b *Bucket) setPublicByACL(ctx context.Context, public bool) error {
 	acl := types.BucketCannedACLPrivate
 	if public {
@@ -111,7 +112,8 @@ func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 	return !aws.ToBool(block.RestrictPublicBuckets), nil
 }
 
-// isPublicByACL reports whether the access control list of the bucket lets everyone read.
+// isPublicByACL reports whether the access control list of the bucket grants everyone, a group that S3
+// identifies by the URI allUsers, the permission to read.
 func (b *Bucket) isPublicByACL(ctx context.Context) (bool, error) {
 	output, err := b.Client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.Name})
 	if err != nil {
@@ -152,6 +154,7 @@ func (b *Bucket) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	if document == "" {
 		return sdkcall.Exec(ctx, b.Client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.Name})
 	}
+
 	err := retryPending(ctx, b.isBlocked, func() error {
 		return sdkcall.Exec(
 			ctx, b.Client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.Name, Policy: &document},

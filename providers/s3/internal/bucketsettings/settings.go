@@ -202,7 +202,7 @@ func (b *Bucket) versioning(ctx context.Context) (bool, error) {
 	return output.Status == types.BucketVersioningStatusEnabled, nil
 }
 
-// setVersioning enables versioning or, because S3 cannot disable it, suspends it.
+// setVersioning enables versioning if enabled is true, or else suspends it, because S3 cannot disable it.
 func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
 	status := types.BucketVersioningStatusSuspended
 	if enabled {
@@ -215,7 +215,7 @@ func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
 }
 
 // readSetting reads a setting of a bucket. The output is empty if the server does not support the
-// request, or returns one of the error codes. They mean that the bucket has no such setting.
+// request, or returns one of the error codes in codes, which mean that the bucket has no such setting.
 func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], input *In, codes ...string) (*Out, error) {
 	output, err := send(ctx, input)
 	if err == nil {

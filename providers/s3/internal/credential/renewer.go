@@ -172,14 +172,15 @@ func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	return last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
-// Configure makes a client report which credentials the store refuses and, if r signs, sign with a
-// signer for each secret.
+// Configure sets options with which a client reports to r which credentials the store refuses. If r
+// signs, the client also uses a signer of its own for each secret key.
 func (r *Renewer) Configure(o *awss3.Options) {
 	if r.Signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
 		// The old schemes are removed, because they use another signer.
 		o.AuthSchemes = nil
 	}
+
 	watch := middleware.InitializeMiddlewareFunc("omnibucket:Renewal", r.watchRequest)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(watch, middleware.Before)

@@ -121,14 +121,14 @@ func Check(operation string, response *http.Response, sendsHeader bool) error {
 	return nil
 }
 
-// CheckObject is like Check, for a response that carries an object, its attributes or the result of
-// its write.
+// CheckObject returns an error if a response has no evidence of an S3 server. The response must be that
+// of a request that reads an object or its attributes, or writes an object.
 func CheckObject(response *http.Response) error {
 	var isEvident bool
 	if response.Request.Method == http.MethodPut {
 		isEvident = isShown(response)
 	} else {
-		want := responseRules{tag: true}
+		want := responseRules{tag: true} // the response must have an ETag
 		isEvident = want.isMetBy(response, false)
 	}
 	if !isEvident {
@@ -166,7 +166,8 @@ func isTagged(response *http.Response) bool {
 	return hasTag || isShown(response) && !hasTypeOfPage(response)
 }
 
-// isMetByDocument is isMetBy for an operation whose response has a document with e.text.
+// isMetByDocument reports whether the response has the evidence of an S3 server, if its document must
+// contain e.text. sendsHeader is true if the server sends a header of the S3 protocol with every response.
 func (e *responseRules) isMetByDocument(response *http.Response, sendsHeader bool) bool {
 	hasHeader := isShown(response)
 	hasText := bytes.Contains(peek(response), []byte(e.text))
@@ -174,11 +175,13 @@ func (e *responseRules) isMetByDocument(response *http.Response, sendsHeader boo
 	if hasText && !lacksHeader {
 		return true
 	}
-	// The setting may not exist.
+
+	// The operation may have read a setting that does not exist.
 	return hasHeader && e.allowsEmpty && !isPage(response)
 }
 
-// isMetWithoutDocument is isMetBy for an operation whose response has no body that could be evidence.
+// isMetWithoutDocument reports whether the response has the evidence of an S3 server, if it need not have
+// a document. sendsHeader is true if the server sends a header of the S3 protocol with every response.
 func (e *responseRules) isMetWithoutDocument(response *http.Response, sendsHeader bool) bool {
 	if isShown(response) {
 		return !isPage(response)
@@ -190,6 +193,7 @@ func (e *responseRules) isMetWithoutDocument(response *http.Response, sendsHeade
 		// A login page would not have this status.
 		return true
 	}
+	// After some operations, S3 servers may send a response without any header of the protocol.
 	return e.bare && !isWebPage(response)
 }
 
@@ -236,11 +240,13 @@ func hasTypeOfPage(response *http.Response) bool {
 	return strings.Contains(contentType, "html") || strings.Contains(contentType, "json")
 }
 
-// peek returns the beginning of the body of a response, which can still be read from its start.
+// peek returns the beginning of the body of a response, up to peeked bytes. The body can still be read
+// from its start.
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
 	// The error is ignored, because the SDK gets it when it reads the rest.
 	start, _ := buffered.Peek(peeked)
+
 	response.Body = struct {
 		io.Reader
 		io.Closer

@@ -47,8 +47,8 @@ func (s *Server) Observe(h http.Header) {
 	}
 }
 
-// kindOf returns the kind of server that sends such a header, or nil if the header does not show
-// it.
+// kindOf returns the kind of server, such as Ceph, that sent the response header h, or nil if h does not
+// show it.
 func kindOf(h http.Header) *kind {
 	server := h.Get("Server")
 	for _, kind := range kinds {

@@ -26,7 +26,7 @@ var partitions = []Partition{
 	{ID: "aws", Suffix: "amazonaws.com", dualStack: "api.aws"},
 }
 
-// PartitionOf returns the partition of a region.
+// PartitionOf returns the partition of a region, a separate part of Amazon's cloud such as China.
 func PartitionOf(region string) Partition {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.regions) {

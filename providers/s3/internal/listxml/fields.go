@@ -53,12 +53,14 @@ const (
 	yes
 )
 
-// eachElement calls f for each element below the root, which f must close.
+// eachElement calls f for each element below the root of a listing, with the name of the element, which f
+// must read to its end.
 func (p *fields) eachElement(f func(name []byte) error) error {
 	root, err := p.xml.openRoot()
 	if err != nil {
 		return err
 	}
+
 	// Servers differ in the rest of the name.
 	if len(root) < len("List") || !sameName(root[:len("List")], "List") {
 		return errNoListing
@@ -66,10 +68,11 @@ func (p *fields) eachElement(f func(name []byte) error) error {
 	return p.eachChild(f)
 }
 
-// eachChild calls f for each element in the innermost open element, and then closes that element.
+// eachChild calls f for each element in the innermost open element, with the name of the element, which f
+// must read to its end. Then the innermost element is closed.
 func (p *fields) eachChild(f func(name []byte) error) error {
 	for {
-		name, err := p.xml.openChild()
+		name, err := p.xml.openChild() // nil after the last element
 		if err != nil || name == nil {
 			return err
 		}
@@ -144,6 +147,7 @@ func (p *fields) copyString(text []byte) string {
 		p.block = strings.Builder{}
 		p.block.Grow(max(len(text), min(textBlock, len(p.xml.doc)/3)))
 	}
+
 	start := p.block.Len()
 	p.block.Write(text)
 	return p.block.String()[start:]
@@ -215,6 +219,7 @@ func (p *fields) readTime() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	var t time.Time
 	value = trimSpace(value)
 	if err := t.UnmarshalText(value); err != nil {

@@ -39,7 +39,8 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 	})
 }
 
-// readElement reads an element below the root.
+// readElement reads an element below the root of a page of objects: an object, a common prefix, or a
+// field of the whole page.
 func (p *objectsPage) readElement(name []byte) (err error) {
 	if sameName(name, "Contents") {
 		return p.readEntry(storage.ListEntry{}, p.readObject)

@@ -50,13 +50,15 @@ func (x *reader) openRoot() ([]byte, error) {
 // openChild opens the next element in the innermost open element and returns its local name. If
 // there is none, it closes the innermost element and returns nil.
 func (x *reader) openChild() ([]byte, error) {
-	if x.decoder != nil {
+	if x.decoder != nil { // the document is unusual, so encoding/xml reads it
 		return x.decodeTag(nil)
 	}
-	if x.isSelfClosed {
+	if x.isSelfClosed { // an element <name/> without content
 		x.close()
 		return nil, nil
 	}
+
+	// Ignore the text before the next tag.
 	if _, err := x.readText(); err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (x *reader) skipElement() error {
 // readValue closes the innermost element and returns its text, or fails if there is an element
 // inside. The caller may modify the text, which is valid until the next call.
 func (x *reader) readValue() (value []byte, err error) {
-	if x.decoder != nil {
+	if x.decoder != nil { // the document is unusual, so encoding/xml reads it
 		return x.decodeValue()
 	}
 	if x.isSelfClosed {
@@ -172,7 +174,8 @@ func (x *reader) readStartTag() ([]byte, error) {
 	return name, nil
 }
 
-// readEndTag reads the end tag of the innermost element, and closes the element.
+// readEndTag reads the end tag of the innermost open element, and closes the element. It fails with
+// errUnusual if there is another tag, after which encoding/xml reads the document.
 func (x *reader) readEndTag() error {
 	name := x.readName("</")
 	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) {
@@ -225,8 +228,9 @@ func (x *reader) readText() ([]byte, error) {
 	}
 	raw := x.doc[x.pos : x.pos+end]
 	x.pos += end
+
 	for i, c := range raw {
-		if !isLiteral[c] {
+		if !isLiteral[c] { // such as "&"
 			return x.decodeText(raw, i)
 		}
 	}
@@ -278,6 +282,7 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 // decodeReference decodes the reference at the start of raw, such as &amp;, and returns its size.
 // size is 0 unless it is one of those that servers write.
 func decodeReference(raw []byte) (c byte, size int) {
+	// No reference is longer than &quot;, and size is 0 if there is no semicolon.
 	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
 	switch string(raw[:size]) {
 	case "&quot;", "&#34;":

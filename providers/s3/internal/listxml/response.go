@@ -46,6 +46,7 @@ func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options)
 	d := &deserializer{result: result, decode: decode}
 	return func(o *awss3.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) (err error) {
+			// d.sdk is the step of the SDK that d replaces.
 			d.sdk, err = stack.Deserialize.Swap(deserializerID, d)
 			return err
 		})

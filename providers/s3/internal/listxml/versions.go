@@ -80,7 +80,8 @@ func (p *VersionsPage) readEntry(e storage.VersionEntry) error {
 	return err
 }
 
-// readField reads an element of a version, a delete marker or a common prefix into e.
+// readField reads the element name of a version, a delete marker or a common prefix into e, which already
+// has its kind.
 func (p *VersionsPage) readField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
 	case e.IsPrefix && sameName(name, "Prefix"):

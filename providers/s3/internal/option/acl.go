@@ -14,7 +14,8 @@ import (
 // A CannedACL is the option with a canned access control list.
 type CannedACL types.ObjectCannedACL
 
-// Check returns an error if the list is unknown, or if the objects of the server have no lists.
+// Check returns an error if S3 has no such access control list, or if the objects of the server have no
+// lists.
 func (o CannedACL) Check(s *Server) error {
 	if all := types.ObjectCannedACL("").Values(); !slices.Contains(all, types.ObjectCannedACL(o)) {
 		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
@@ -29,7 +30,8 @@ func (o CannedACL) Check(s *Server) error {
 	return nil
 }
 
-// Apply sets the access control list of an input that can have one.
+// Apply sets the access control list of a request's input. It does nothing if the request cannot have one,
+// and fails with InvalidArgument if the input has another one.
 func (o CannedACL) Apply(input any) error {
 	acl := field[types.ObjectCannedACL](input, "ACL")
 	if acl == nil {

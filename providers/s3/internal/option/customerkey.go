@@ -61,11 +61,12 @@ func SetCustomerKey(k *customerkey.Key, input any, source string) {
 		return
 	}
 
-	// The protocol requires an MD5, to find typos.
+	// The protocol requires an MD5, to find typos. FIPS mode must not forbid it.
 	var hash [md5.Size]byte
 	fips140.WithoutEnforcement(func() {
 		hash = md5.Sum(k.Bytes())
 	})
+
 	*key = aws.String(k.Base64())
 	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
 	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)

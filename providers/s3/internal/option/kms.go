@@ -21,7 +21,8 @@ type KMSKey struct {
 	Context   map[string]string
 }
 
-// Check returns an error if the key has no valid name, or if the server has no SSE-KMS.
+// Check returns an error if the key has no valid name, if the account is anonymous, or if the server has no
+// SSE-KMS. If ID is nil, the option sets only the context, which must not be empty.
 func (k *KMSKey) Check(s *Server) error {
 	if k.ID != nil {
 		if err := CheckKMSKey(k.Argument, *k.ID); err != nil {
@@ -30,6 +31,7 @@ func (k *KMSKey) Check(s *Server) error {
 	} else if len(k.Context) == 0 {
 		return argument.Invalid(k.Argument, "must not be empty", "")
 	}
+
 	if s.IsAnonymous {
 		return argument.Invalid(k.Argument, "needs credentials", "open the bucket without Anonymous")
 	}

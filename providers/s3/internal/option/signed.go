@@ -54,10 +54,11 @@ func isReservedHeader(header string) bool {
 }
 
 // NewSignedParameter returns the value of an option WithSignedParameter, which adds a parameter to
-// a signed URL.
+// a signed URL. An error in name is kept in the value, and returned when the option is checked.
 func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
+
 	beginsLowerCase := httpheader.IsName(name) && name[0] >= 'a' // digits and capital letters are less than 'a'
 	isReserved := slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-amz-")
 	if !beginsLowerCase || isReserved {
@@ -74,10 +75,11 @@ func NewSignedParameter(name, value string) SignedValue {
 }
 
 // NewSignedHeader returns the value of an option WithSignedHeader, which adds a header to a signed
-// request.
+// request. An error in name or value is kept in the result, and returned when the option is checked.
 func NewSignedHeader(name, value string) SignedValue {
 	const option = "WithSignedHeader"
 	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
+
 	canName := httpheader.IsName(name) && !isReservedHeader(v.name)
 	hasUnusualSpaces := value != strings.TrimSpace(value) || strings.Contains(value, "  ")
 	if !canName {
@@ -112,7 +114,7 @@ func (v SignedValue) Apply(any) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: v.option + " fits signed URLs only: leave it out"}
 }
 
-// SignedValues separates the SignedValues in native from the other options.
+// SignedValues separates the SignedValues in native, the options of this provider, from the others.
 func SignedValues(native []any) (values []SignedValue, others []any) {
 	for _, option := range native {
 		if v, ok := option.(SignedValue); ok {
@@ -124,7 +126,8 @@ func SignedValues(native []any) (values []SignedValue, others []any) {
 	return values, others
 }
 
-// AddTo adds the header or parameter to a request for which a URL is signed.
+// AddTo adds the header or parameter to a request for which a URL is signed. It fails with
+// InvalidArgument if the request has it already.
 func (v SignedValue) AddTo(request *signature.Request) error {
 	conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
 	if v.option == "WithSignedHeader" {
