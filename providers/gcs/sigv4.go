@@ -86,6 +86,7 @@ func canonicalHeaders(host string, header http.Header) (names, lines string) {
 	for name, all := range header {
 		values[strings.ToLower(name)] = strings.Join(strings.Fields(strings.Join(all, ",")), " ")
 	}
+
 	sorted := slices.Sorted(maps.Keys(values))
 	for _, name := range sorted {
 		lines += name + ":" + values[name] + "\n"

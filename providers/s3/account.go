@@ -192,7 +192,9 @@ func (a *account) hasKnownOrder() bool {
 	if hasAmazonsEndpoint || a.isOrderedHost {
 		return true
 	}
-	// The server must have shown that it is the one of the profile.
+
+	// The server must have shown that it is the one of the profile. A profile of package s3probe has the
+	// name of the profile that the probe began with, and ProbedSuffix.
 	return p.Name != "" && a.server.Profile() == strings.TrimSuffix(p.Name, ProbedSuffix)
 }
 

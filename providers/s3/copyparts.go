@@ -152,7 +152,7 @@ func (cp *copier) addTail(
 	ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle,
 ) ([]types.CompletedPart, error) {
 	tail := r.TailPart(upload, len(parts)+1)
-	tail.Unchecked = style == ChecksumNone
+	tail.Unchecked = style == ChecksumNone // the server has no checksums
 	part, err := cp.objects.PutPart(ctx, tail)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,8 @@ func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 		markX:       string(mark) + "x",
 		escapeStart: string(mark) + "x00",
 	}
+
+	// A mark before an "x" is replaced, too, because it could look like the start of a code.
 	n.escape = strings.NewReplacer(n.markX, codeOfMark+"x", n.lostChar, codeOfLost)
 	n.unescape = strings.NewReplacer(
 		strings.ToLower(codeOfMark), string(mark),

@@ -108,6 +108,8 @@ func (a *tokenAccount) replaceSignature(address *url.URL) bool {
 	}
 	container, key := azureBlob(&http.Request{URL: address})
 	grant := a.grant(container, key, query)
+
+	// Only a signature by a delegated key has these parameters.
 	for _, name := range []string{"skoid", "sktid", "skt", "ske", "sks", "skv"} {
 		query.Del(name)
 	}
@@ -115,7 +117,7 @@ func (a *tokenAccount) replaceSignature(address *url.URL) bool {
 		query[name] = values
 	}
 	address.RawQuery = query.Encode()
-	return grant != nil
+	return grant != nil // grant is nil if the signature is wrong
 }
 
 // replaceSource replaces the authorization of the source of a copy by one that the emulator accepts.

@@ -110,7 +110,7 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 		seed = "1"
 	}
 	return &Server{
-		PerRequest: 2,
+		PerRequest: 2, // answers to the same request
 		next:       next,
 		kind:       kind,
 		answers:    answers,
@@ -205,7 +205,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve sends the next answer of the bucket to a request, or passes the request on if there is none. b
 // is nil for a bucket that was not registered.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind string) {
-	answer := s.takeAnswer(r, b, kind)
+	answer := s.takeAnswer(r, b, kind) // nil if the request must be passed on
 	if answer == nil {
 		s.next.ServeHTTP(w, r)
 		return

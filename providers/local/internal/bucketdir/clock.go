@@ -24,10 +24,12 @@ func (c *Clock) Next() time.Time {
 	for {
 		last := c.lastTime.Load()
 		next := c.Now().UnixNano()
-		hasLast := last != 0
+		hasLast := last != 0 // 0 before the first write
 		if hasLast {
 			next = max(next, last+int64(time.Microsecond))
 		}
+
+		// Try again if another write has taken a time meanwhile.
 		if c.lastTime.CompareAndSwap(last, next) {
 			return time.Unix(0, next)
 		}

@@ -352,7 +352,8 @@ func parseChunk(chunks, text string) (Found, bool) {
 	return Found{Segment: encoded, Mark: MarkChunk}, true
 }
 
-// parseEncoded parses the text after a mark: an encoded segment or, after chunks, the end of one.
+// parseEncoded parses the text after a mark in a name on the disk: an encoded segment of a key or, after
+// chunks, the end of one.
 func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
 	if len(text) > maxChunk {
 		return Found{}, false

@@ -80,7 +80,7 @@ func (p Position) prefix() string {
 // the entry at the position was removed, because it contains the entry itself.
 func (p Position) Token() string {
 	var text string
-	switch {
+	switch { // the first letter is the kind of the entry
 	case p.IsPrefix:
 		text = "p" + p.Key
 	case p.Version != "":

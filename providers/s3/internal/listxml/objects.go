@@ -93,6 +93,7 @@ func (p *objectsPage) finishPage() error {
 	}
 	mergePrefixes(p.page.Entries)
 
+	// A token is only valid if another page follows.
 	hasMore, err := p.fields.hasNext(p.page.Token)
 	if !hasMore {
 		p.page.Token = ""
@@ -106,7 +107,7 @@ func mergePrefixes(entries []storage.ListEntry) {
 	var lastObject, lastPrefix string
 	hasPrefix := false
 	for i := range entries {
-		last := &lastObject
+		last := &lastObject // the last key of the same kind
 		if entries[i].IsPrefix {
 			last = &lastPrefix
 			hasPrefix = true
@@ -116,6 +117,7 @@ func mergePrefixes(entries []storage.ListEntry) {
 		}
 		*last = entries[i].Key
 	}
+
 	if hasPrefix {
 		slices.SortStableFunc(entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
 	}
