@@ -80,7 +80,8 @@ func (c *recorder) begin(r *request.Request) *Request {
 	return req
 }
 
-// end counts the end of a request, and records its status in the description that begin has returned.
+// end counts the end of a request, and records its status in req, the description that begin has
+// returned. req is nil if the server records no descriptions.
 func (c *recorder) end(req *Request, status int) {
 	c.inFlight.Add(-1)
 	if req == nil {
@@ -282,7 +283,8 @@ func hideSecrets(canonical string) string {
 	return strings.Join(lines, "\n")
 }
 
-// hideParameters returns a query without its secret values.
+// hideParameters returns a query with its secret values replaced. A name that cannot be decoded may be
+// that of a secret.
 func hideParameters(query string) string {
 	parameters := strings.Split(query, "&")
 	for i, parameter := range parameters {

@@ -258,8 +258,8 @@ func (l *quietLog) Write(line []byte) (int, error) {
 	return l.dst.Write(line)
 }
 
-// urlOf returns the URL at which this machine reaches a listener, with the loopback address in place
-// of an unspecified one.
+// urlOf returns the URL of a listener for clients on this machine. An unspecified address such as
+// 0.0.0.0 is none that a client can use, so the URL has 127.0.0.1 instead.
 func urlOf(address net.Addr, encrypted bool) string {
 	scheme := "http://"
 	host := address.String()

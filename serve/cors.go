@@ -85,6 +85,7 @@ func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if len(rules) == 0 {
 		return
 	}
+	// The response depends on the origin even if no rule matches, so caches must distinguish origins.
 	h.Add("Vary", "Origin")
 
 	origin := r.Header.Get("Origin")

@@ -78,6 +78,7 @@ type changes struct {
 }
 
 // requireUnchanged fails with Changed if an object does not have the revision that the page has shown.
+// It checks nothing if revision is "".
 func requireUnchanged(ctx context.Context, b storage.AttrsReader, key, revision string) error {
 	if revision == "" {
 		return nil

@@ -188,8 +188,8 @@ func (h *Handler) routes() http.Handler {
 	return mux
 }
 
-// mountBelow returns a handler that passes requests below path to next, without the path, and responds
-// to others with 404.
+// mountBelow returns a handler that removes path from the beginning of a request's path and calls next.
+// It responds with 404 to a request that is not below path.
 func mountBelow(path string, next http.Handler) http.Handler {
 	handler := http.StripPrefix(path, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

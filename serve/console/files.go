@@ -14,7 +14,8 @@ var files embed.FS
 // types are the media types of the page's files.
 var types = map[string]string{".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": typeSVG}
 
-// files returns the handler of the page's own files and scripts.
+// files returns the handler of the page's own files and scripts, which include the optional script of
+// the configuration as /extra.js.
 func (h *Handler) files() http.Handler {
 	uploader := uploads.Script()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,8 @@ const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 // cannot send it without a CORS permission, which the page never grants.
 const header = "X-Console"
 
-// guard returns a handler that passes requests of the page itself to next and refuses all others.
+// guard returns a handler that passes the requests that admit permits, those of the page itself, to
+// next. admit responds to all others.
 func (h *Handler) guard(next http.Handler) http.Handler {
 	policy := h.policy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -29,7 +29,7 @@ func (h *Handler) info(*http.Request) (any, error) {
 		Title: cmp.Or(h.config.Title, h.onlyBucket, "Buckets"),
 		Write: h.config.Write,
 		One:   h.onlyBucket,
-		// Without pages, the JSON must have an empty array.
+		// Without pages, the JSON must have an empty array instead of null.
 		Pages:  append([]Page{}, h.config.Pages...),
 		Script: h.config.Script != nil,
 	}, nil

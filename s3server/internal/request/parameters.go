@@ -12,8 +12,10 @@ import (
 )
 
 // HoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
-// treats them alike. It leaves out checksums, which S3 ignores in a URL because SDKs add that of an empty
-// body, and the hash of the body, which policies must not see as a header.
+// treats them alike. It keeps a header that the request already has.
+//
+// It leaves out checksums, which S3 ignores in a URL, because SDKs add the checksum of an empty body. It
+// also leaves out the hash of the body, which policies must not see as a header.
 func HoistParameters(r *Request) {
 	for parameter, values := range r.Query {
 		name := http.CanonicalHeaderKey(parameter)
@@ -94,6 +96,7 @@ func CheckParameters(r *Request) error {
 	if r.Target.Kind() != "OBJECT" || r.Operation == "Preflight" {
 		return nil
 	}
+
 	if r.Has("versionId") && !slices.Contains(versionedOperations, r.Operation) {
 		return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", r.Query.Get("versionId")).
 			WithMessage("This operation does not accept a version-id.")

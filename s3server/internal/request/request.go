@@ -96,8 +96,8 @@ func (r *Request) Has(parameter string) bool {
 // IsTrue reports whether the value of a header is true. boto3 before version 1.38 sends "True".
 func IsTrue(header http.Header, name string) bool { return strings.EqualFold(header.Get(name), "true") }
 
-// Number returns the value of a query parameter, which must be at least 0, or fallback without the
-// parameter.
+// Number returns the value of a query parameter as a number, or fallback if the parameter is missing or
+// empty. It fails if the value is not an integer of at least 0.
 func (r *Request) Number(parameter string, fallback int) (int, error) {
 	value := r.Query.Get(parameter)
 	if value == "" {
@@ -122,7 +122,8 @@ func (r *Request) Done(status int) error {
 // reads the rest of it, because the client could otherwise get a connection reset instead of the
 // response.
 func (r *Request) Refuse(respond func()) {
-	const maxDrain = 64 << 20
+	const maxDrain = 64 << 20 // bytes of the body
+
 	// A client that waits for "100 Continue" sends no body.
 	isWaiting := r.HTTP.Header.Get("Expect") != "" && !r.body.read
 	if isWaiting || r.Fault.DropResponse || r.body.err != nil || r.body.ReadCloser == http.NoBody {

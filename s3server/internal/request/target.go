@@ -30,7 +30,8 @@ func (t Target) Kind() string {
 
 const maxKey = 1024 // bytes
 
-// Locate returns the bucket and the key that the host and the path of a request name.
+// Locate returns the bucket and the key that the host and the path of a request name. The bucket is the
+// first segment of the path unless the host names it.
 func (s *Server) Locate(r *http.Request) (Target, error) {
 	// Unlike RFC 3986, S3 reads a plus sign in the path as a space.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
@@ -160,7 +161,8 @@ var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([
 
 var address = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
 
-// ValidBucketName reports whether a bucket can have this name.
+// ValidBucketName reports whether a bucket can have this name. Like S3, it refuses names in the form of
+// an IP address, and the reserved prefix "xn--" and suffix "-s3alias".
 func ValidBucketName(name string) bool {
 	if len(name) < 3 || len(name) > 63 {
 		return false

@@ -60,8 +60,8 @@ type Reader struct {
 	err       error
 }
 
-// NewReader returns a reader that decodes a chunked body, which may end with trailers of the announced
-// names.
+// NewReader returns a reader that decodes a chunked body. The trailers after the last chunk may only
+// have the names in trailers, which are in lower case.
 func NewReader(body io.Reader, seal Seal, trailers []string) *Reader {
 	return &Reader{
 		src:      bufio.NewReader(body),
@@ -153,7 +153,8 @@ func (c *Reader) endChunk() error {
 	return c.checkChunk()
 }
 
-// checkChunk verifies the signature of the current chunk, if chunks are signed.
+// checkChunk verifies the signature of the current chunk, if chunks are signed. Each signature covers
+// that of the previous chunk, so that chunks cannot be reordered.
 func (c *Reader) checkChunk() error {
 	if !c.isSigned {
 		return nil
@@ -219,7 +220,8 @@ func (c *Reader) readTrailer() error {
 	return io.EOF
 }
 
-// checkTrailer verifies the signature of the trailers, whose names and values are in lines.
+// checkTrailer verifies the signature of the trailers, whose names and values are in lines. If the
+// request has announced no signed trailers, the signature must be "".
 func (c *Reader) checkTrailer(lines, signature string) error {
 	if c.seal.Payload != SignedChunksAndTrailer {
 		if signature != "" {

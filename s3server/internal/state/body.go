@@ -20,7 +20,8 @@ type Body struct {
 	Failed     error // error of the body itself, or nil
 }
 
-// Read reads from the body, and returns the error of Check at its end, if there is one.
+// Read reads from the body. At the end of the body, or once it is longer than announced, Read returns the
+// error of Check, if there is one.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.From.Read(p)
 	if err == nil {

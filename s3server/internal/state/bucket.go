@@ -117,8 +117,8 @@ func (b *Bucket) OwnerOf(o *Object) string {
 	return o.Account
 }
 
-// OwnerOfNew returns the account that owns a new object of a writer with this account, which is "" if the
-// writer is anonymous, and with this canned ACL.
+// OwnerOfNew returns the account that owns a new object. The arguments are the writer's account, which is
+// "" if the writer is anonymous, and the canned ACL of the request.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
 	if b.Ownership == OwnerEnforced || account == "" {
 		return b.Account
@@ -145,7 +145,7 @@ func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Vers
 // IsNull reports whether an object that was written at time t is a null version, because versioning was
 // not enabled then.
 func (b *Bucket) IsNull(t time.Time) bool {
-	// Go back in time. Each change has either enabled or suspended versioning.
+	// Undo the changes after t, the last one first. Each has either enabled or suspended versioning.
 	isNull := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {
 		if !t.Before(change) {
@@ -156,7 +156,8 @@ func (b *Bucket) IsNull(t time.Time) bool {
 	return isNull
 }
 
-// CheckOwner fails if one of the expected accounts, other than "", is not the bucket's owner.
+// CheckOwner fails if one of the expected accounts is not the bucket's owner. It ignores an account
+// that is "", because the request then expects none.
 func (b *Bucket) CheckOwner(expected ...string) error {
 	for _, account := range expected {
 		if account == "" || account == b.Account {

@@ -51,6 +51,8 @@ func (e Encryption) Tag(md5 string) string {
 	if e.CustomerMD5 == "" && e.Algorithm == ByStore {
 		return md5
 	}
+
+	// The entity tag of a multipart upload ends with the number of its parts, as in "<md5>-3".
 	_, count, _ := strings.Cut(strings.Trim(md5, `"`), "-")
 	if count != "" {
 		count = "-" + count
@@ -77,9 +79,9 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption for a write that requests no algorithm: that of the bucket's rule, or ByStore if
-// the bucket has none. Whether it uses a bucket key depends on BucketKeyHeader, if the write has that header, and
-// otherwise on the rule.
+// Standard returns the encryption for a write that requests no algorithm: that of the bucket's rule, or
+// ByStore if the bucket has no rule. enc is the encryption from the headers of the write. If these include
+// BucketKeyHeader, enc.BucketKey stays as it is, and otherwise the rule decides.
 func (e *EncryptionRule) Standard(enc Encryption, hasBucketKeyHeader bool) Encryption {
 	enc.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {

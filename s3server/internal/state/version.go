@@ -147,8 +147,8 @@ type ObjectPart struct {
 	Sum          checksum.Sum
 }
 
-// Readable returns nil if v is an object, or the error of a read if v is nil or a delete marker. name
-// is the version that the request names.
+// Readable fails if v, the version that a request has looked up by name, cannot be read. That is so if v
+// is nil, which means that it does not exist, or if v is a delete marker.
 func Readable(v *Version, name VersionName) error {
 	switch {
 	case v == nil && name.ID == "":

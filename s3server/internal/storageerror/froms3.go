@@ -35,6 +35,7 @@ func FromS3(err error) error {
 		return err
 	}
 
+	// The status decides the code if the table has none.
 	code, isKnown := storageCodes[e.Code]
 	if !isKnown && e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented" {
 		code = storage.Unavailable

@@ -67,6 +67,7 @@ func (w *Webhook) Run(ctx context.Context) {
 		select {
 		case body := <-w.queue:
 			if !w.send(ctx, body) {
+				// ctx is done, and body is not sent yet.
 				w.flush(context.WithoutCancel(ctx), body)
 				return
 			}
@@ -77,7 +78,7 @@ func (w *Webhook) Run(ctx context.Context) {
 	}
 }
 
-// flush makes one attempt to send body, if it is not nil, and then each waiting event.
+// flush makes one attempt to send each waiting event, and before them body, unless it is nil.
 func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()

@@ -135,6 +135,8 @@ func (r *RoutingRule) matches(key string, status int) bool {
 	if r.Condition == nil {
 		return status == 0
 	}
+
+	// A rule without an error code applies only before the lookup.
 	code := ""
 	if status != 0 {
 		code = strconv.Itoa(status)
@@ -142,6 +144,7 @@ func (r *RoutingRule) matches(key string, status int) bool {
 	if r.Condition.HTTPErrorCodeReturnedEquals != code {
 		return false
 	}
+
 	prefix := r.Condition.KeyPrefixEquals
 	return prefix == nil || strings.HasPrefix(key, string(*prefix))
 }
@@ -162,7 +165,7 @@ func (r *RoutingRule) Target(key string) string {
 }
 
 // Rule returns the first rule that redirects a request for a key, or nil. status is that of the error
-// with which the request has failed, or 0.
+// with which the request has failed, or 0 before the object is looked up.
 func (c *Configuration) Rule(key string, status int) *RoutingRule {
 	rules := c.rules()
 	for i := range rules {

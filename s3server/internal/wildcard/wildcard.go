@@ -33,8 +33,8 @@ func MatchEscaped(pattern, value string) bool {
 	return match(runes, value)
 }
 
-// nextRune returns the first character of a pattern, or the escape for one such as "${*}", and the
-// number of its bytes.
+// nextRune returns the first character of a pattern and the number of its bytes. For the escapes "${*}"
+// and "${?}", it returns the runes star and questionMark, which match only these characters.
 func nextRune(pattern string) (r rune, size int) {
 	const escapeSize = len("${*}")
 	switch {
@@ -86,7 +86,8 @@ func match(pattern []rune, value string) bool {
 	return strings.Trim(string(pattern[p:]), "*") == ""
 }
 
-// matchesOne reports whether a character of a pattern, other than an unescaped "*", matches c.
+// matchesOne reports whether a character of a pattern, other than an unescaped "*", matches c. star and
+// questionMark stand for the escaped characters.
 func matchesOne(wanted, c rune) bool {
 	switch wanted {
 	case '?':

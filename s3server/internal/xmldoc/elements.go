@@ -18,7 +18,8 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 		if err != nil {
 			return err
 		}
-		_, isTop := token.(xml.StartElement) // before it are comments and the like
+		// Comments and the like may come before the top element.
+		_, isTop := token.(xml.StartElement)
 		if isTop {
 			return checkContent(decoder, typ, map[reflect.Type]elements{})
 		}
@@ -70,7 +71,8 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 	}
 }
 
-// add adds the elements that encoding/xml decodes into a struct. It ignores any other type.
+// add adds the elements that encoding/xml decodes into a struct of this type, by the rules of its field
+// tags. It ignores any other type.
 func (e elements) add(typ reflect.Type) {
 	if typ.Kind() != reflect.Struct {
 		return
