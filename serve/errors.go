@@ -90,7 +90,7 @@ var failures = map[storage.Code]*failure{
 
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
-// failureOf returns the error response for err.
+// failureOf returns the error response for err, which is errInternal if no other fits.
 func failureOf(err error) *failure {
 	// A middleware may limit the body with http.MaxBytesHandler.
 	var tooLong *http.MaxBytesError

@@ -102,7 +102,8 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	return false, nil
 }
 
-// hasObject reports whether there is an object with this key.
+// hasObject reports whether there is an object with this key. It uses the download options of the
+// server, which may name a version, and reads no content.
 func (f *fileServer) hasObject(r *http.Request, key string) (bool, error) {
 	opts := slices.Concat(f.options.object.downloads, []storage.DownloadOption{attributesOnly})
 	reader, err := f.bucket.Download(r.Context(), key, opts...)

@@ -25,7 +25,8 @@ func WithoutPrefix() Option {
 // path, the mount is "".
 type mount string
 
-// mountOf returns the path of a signing base URL, below which the handler responds.
+// mountOf returns the path of a signing base URL, below which the handler responds. It returns "" if a
+// proxy removes that path from each request.
 func mountOf(baseURL string, o options) mount {
 	if o.removesPrefix {
 		return ""
@@ -45,6 +46,7 @@ func (m mount) key(r *http.Request) (key string, ok bool) {
 	if m == "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
 	}
+
 	path := sentPath(r)
 	if path+"/" == string(m) {
 		return "", true

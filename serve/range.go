@@ -104,7 +104,8 @@ func (r byteRange) contentRange(size int64) string {
 	return "bytes " + first + "-" + last + "/" + strconv.FormatInt(size, 10)
 }
 
-// clip returns the bytes that the range selects of an object of size bytes, which may be none.
+// clip returns the bytes that the range selects of an object of size bytes, which may be none. In a
+// range without an end, s.last is negative.
 func (s rangeSpec) clip(size int64) byteRange {
 	if s.first < 0 {
 		// The range is the last s.last bytes of the object.

@@ -13,7 +13,8 @@ type parts struct {
 	size        int64  // size of the object in bytes
 }
 
-// writeTo writes the parts in the order of the request, and calls writePart for the bytes of each.
+// writeTo writes the headers of each part in the order of the request, and calls writePart to write its
+// bytes.
 func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
 		part, err := mw.CreatePart(textproto.MIMEHeader{

@@ -44,7 +44,8 @@ func openSource(
 	return s, nil
 }
 
-// download opens a reader with the options of the source and the further opts.
+// download opens a reader with the options of the source and the further opts, and keeps it with the
+// range of bytes that it covers.
 func (s *source) download(opts ...storage.DownloadOption) error {
 	opts = append(slices.Clone(s.opts), opts...)
 	reader, err := s.bucket.Download(s.ctx, s.key, opts...)
@@ -132,6 +133,7 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 		return err
 	}
 
+	// A span is read with one reader, and counts the ranges that are left in it.
 	s.spans[0].ranges--
 	if s.spans[0].ranges == 0 {
 		s.spans = s.spans[1:]

@@ -134,6 +134,7 @@ func (s *Server) Close() {
 func (s *Server) close() {
 	s.closeUnused()
 
+	// Give the requests in progress some time, and then cut them off.
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {

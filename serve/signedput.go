@@ -181,7 +181,8 @@ func failureOr(err error, fallback *failure) *failure {
 	return fallback
 }
 
-// check returns the failure of a body of size bytes, or nil if that size is permitted.
+// check returns the failure of a body of size bytes, or nil if that size is permitted. All sizes are
+// permitted if b.max is negative.
 func (b *boundedBody) check(size int64) *failure {
 	if b.max < 0 {
 		return nil

@@ -42,6 +42,8 @@ func statusOf(err error) int {
 // net/http would otherwise send an empty 200 to clients that are connected when the server stops.
 func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
+
+	// Headers that describe the object must not come with the error.
 	h := w.Header()
 	for _, name := range objectHeaders {
 		h.Del(name)
