@@ -143,7 +143,8 @@ func safeSegment(segment string) string {
 // isDevice reports whether Windows treats a name as a device, such as NUL or NUL.txt.
 func isDevice(name string) bool {
 	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
-	base = strings.TrimRight(base, " ")
+	base = strings.TrimRight(base, " ") // Windows ignores spaces before the dot
+
 	switch base {
 	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
 		return true

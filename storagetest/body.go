@@ -386,7 +386,8 @@ type progressRecorder struct {
 	calls int
 }
 
-// record is the function that a case passes to WithProgress. The size is -1 while it is unknown.
+// record is the function that a case passes to WithProgress. The case fails if done decreases, or if size
+// is neither the expected total nor -1, which means that it is not known yet.
 func (r *progressRecorder) record(done, size int64) {
 	r.calls++
 	if done < r.done {

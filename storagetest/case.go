@@ -156,6 +156,7 @@ func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	require.NotNil(t, b)
 	t.Cleanup(func() {
+		// Without rules, no fault can make Close fail.
 		t.faults.Set()
 		if open := t.faults.OpenBodies(); open != 0 {
 			t.Errorf("%d bodies from the driver were never closed", open)
@@ -243,10 +244,11 @@ func keyNeeds(key string) storage.Features {
 	return 0
 }
 
-// openTwice opens one empty bucket for two clients, and only b with the given options and the
-// faults of the case.
+// openTwice opens one empty bucket for two clients. Only b has the given options and the faults of the
+// case: other uses the driver below the layers of b.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
+
 	var inner driver.Driver
 	capture := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		inner = &describeOnce{Driver: next, desc: next.Describe()}

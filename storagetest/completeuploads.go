@@ -290,8 +290,8 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	wg.Wait()
 }
 
-// recordComplete returns a call that completes u, to be recorded in a history. Another call may
-// have ended the upload before.
+// recordComplete returns a function that completes u, and returns the name and the result of this step
+// for a history. Another call may have ended the upload before.
 func (t *T) recordComplete(u storage.MultipartUpload) history.Recorded {
 	return func() (string, history.Step) {
 		_, err := u.Complete(t.Context())

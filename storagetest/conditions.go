@@ -458,7 +458,8 @@ var updateCases = []Case{
 	},
 }
 
-// increment adds 1 to a decimal number. A missing object counts as 0.
+// increment is a function for Update that adds 1 to the decimal number in an object. A missing object
+// counts as 0.
 func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 	if len(old) == 0 {
 		return []byte("1"), nil

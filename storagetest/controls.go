@@ -269,7 +269,8 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// retentionRefused makes each call that sets a retention, and returns the errors by name.
+// retentionRefused makes each call that sets a retention, and returns the errors by the name of the call.
+// It is for stores that must refuse all of them.
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	retainUntil := time.Now().Add(lockTime)
 	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(retainUntil, storage.Governance))

@@ -329,7 +329,8 @@ func beginParts(t *T, d driver.Driver, text string) *partsCall {
 	return &partsCall{t: t, d: d, put: req, upload: upload}
 }
 
-// request returns a request for the part with this number, which begins at offset in the object.
+// request returns a request to upload text as the part with this number, which begins at offset in the
+// object.
 func (p *partsCall) request(number int, offset int64, text string) *driver.PartRequest {
 	return &driver.PartRequest{
 		Key:    "a",
@@ -381,7 +382,7 @@ func (p *partsCall) sendTwice(first, second string) (last *driver.PartRequest) {
 		return last
 	}
 
-	replaced := body(p.t.unit, 9)
+	replaced := body(p.t.unit, 9) // differs from first, by its seed
 	p.send(last)
 	p.send(p.request(1, 0, replaced))
 	p.send(p.request(1, 0, first))

@@ -44,7 +44,7 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 // requireContent requires that the object has exactly this content.
 func (t *T) requireContent(b storage.Downloader, key, want string) {
 	t.Helper()
-	const large = 1 << 20
+	const large = 1 << 20 // bytes
 	if len(want) < large {
 		requireSame(t, want, t.get(b, key))
 		return
@@ -69,7 +69,8 @@ type contentComparer struct {
 	differs bool
 }
 
-// Write compares the next bytes with those of c.want.
+// Write compares the next bytes with those of c.want. It sets c.differs instead of failing, so that the
+// position at the end is the size of the whole content.
 func (c *contentComparer) Write(p []byte) (int, error) {
 	rest := c.want[min(c.pos, len(c.want)):]
 	isSame := len(p) <= len(rest) && string(p) == rest[:len(p)]
@@ -80,8 +81,8 @@ func (c *contentComparer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// requireSame requires that two contents are equal, and prints long contents only as the place
-// where they differ.
+// requireSame requires that two contents are equal. For long contents, it prints only their sizes and the
+// place where they differ.
 func requireSame(t *T, want, got string) {
 	t.Helper()
 	if len(want) < 200 && len(got) < 200 {
@@ -227,7 +228,8 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
-// body returns n bytes that depend on the seed, of which no two parts of an upload are equal.
+// body returns n bytes that depend on the seed. They repeat only after 65,521 bytes, so that no two parts
+// of an upload are equal.
 func body(n int64, seed byte) string {
 	// Each seed begins elsewhere in the text.
 	const distance = 251
@@ -236,6 +238,8 @@ func body(n int64, seed byte) string {
 
 	longBody.Lock()
 	defer longBody.Unlock()
+
+	// All bodies are parts of one text, which at least doubles when it must grow.
 	if length := int64(len(longBody.text)); length < end {
 		longBody.text = periodic(max(end, 2*length))
 	}

@@ -23,7 +23,8 @@ type hookRecorder struct {
 	hookWith any                           // value that the hook adds to ctx, with the recorder as its key
 }
 
-// hook records the beginning of an operation, and the function that it returns records the end.
+// hook records the beginning of an operation, unless refuse returns an error for it. The function that hook
+// returns records the end.
 func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -109,8 +109,9 @@ type condition struct {
 	text          string
 }
 
-// optionFor returns the condition's option for the bucket in memory or for the other one, in a
-// slice, which is nil if there is no condition.
+// optionFor returns the condition's option for the bucket in memory or for the other one. The option is
+// in a slice, which is nil if there is no condition, so that a caller can append other options. T is the
+// type of the call's options, such as UploadOption.
 func optionFor[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {

@@ -49,7 +49,7 @@ func (p *player) listOptions(withRange bool) (opts []storage.ListOption, text st
 	return opts, text
 }
 
-// list compares listings with random options.
+// list compares listings of both buckets with the same random options.
 func (p *player) list() string {
 	opts, text := p.listOptions(true)
 	return p.compare("List"+text, "", func(b storage.Bucket) result {

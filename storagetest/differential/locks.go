@@ -54,7 +54,7 @@ func setRetention(p *player) string {
 	})
 }
 
-// uploadLocked compares uploads with a legal hold or a retention.
+// uploadLocked compares uploads to both buckets with a legal hold or a retention.
 func uploadLocked(p *player) string {
 	key := choose(p, keys...)
 	retainUntil := p.retainUntil()
@@ -68,7 +68,7 @@ func uploadLocked(p *player) string {
 // removeLocked removes a version that may be locked.
 func removeLocked(p *player) string { return p.removeSeen(p.oneIn(2)) }
 
-// locks compares the locks of an object.
+// locks compares the legal holds and retentions that both buckets report for an object.
 func locks(p *player) string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {

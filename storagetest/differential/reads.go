@@ -45,7 +45,7 @@ func (p *player) download() string {
 	})
 }
 
-// downloadFile compares downloads of an object to a file.
+// downloadFile compares downloads of an object from both buckets to a file.
 func (p *player) downloadFile() string {
 	key := choose(p, keys...)
 	path := filepath.Join(p.dir, "file")
@@ -79,8 +79,8 @@ func (p *player) readAt() string {
 	})
 }
 
-// readRanges compares reads of up to four ranges, which may overlap or lie past the end of the
-// object.
+// readRanges compares reads of up to four ranges from both buckets. The ranges may overlap or lie
+// past the end of the object. Some offsets are negative, and a length of -1 means the rest of the object.
 func (p *player) readRanges() string {
 	key := choose(p, keys...)
 	ranges := make([]storage.Range, 1+p.random.IntN(4))

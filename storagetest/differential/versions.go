@@ -53,7 +53,8 @@ func (r revision) version(inMemory bool) storage.VersionOption {
 	return storage.WithVersion(r.otherVersion)
 }
 
-// downloadVersion compares reads of a version.
+// downloadVersion compares reads of a version, which has its own id in each bucket. It returns "" if there
+// is no version to read.
 func downloadVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {
@@ -72,7 +73,8 @@ func downloadVersion(p *player) string {
 	)
 }
 
-// copyVersion compares copies of a version to its own key or another one.
+// copyVersion compares copies of a version to its own key or another one. It returns "" if there
+// is no version to copy.
 func copyVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {

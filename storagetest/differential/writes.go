@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// upload compares uploads with random options, sometimes from a reader without a length.
+// upload compares uploads to both buckets with random options, sometimes from a reader without a length.
 func (p *player) upload() string {
 	key := choose(p, keys...)
 	body := p.body()
@@ -113,7 +113,8 @@ func (p *player) removeMatching() string {
 	})
 }
 
-// copyOptions returns random properties for half of the calls, and a text that describes them.
+// copyOptions returns options that set random properties, and a text that describes them. In half of the
+// calls, it returns none.
 func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 	if !p.oneIn(2) {
 		return nil, ""
@@ -139,7 +140,8 @@ func (p *player) move() string {
 	})
 }
 
-// copyBy compares random calls of the named function, which is Copy or Move and is called by call.
+// copyBy compares calls of Copy or Move in both buckets with random keys and options. name is the name
+// of the function, for messages, and call calls it.
 func (p *player) copyBy(
 	name string, call func(b storage.Bucket, src, dst string, opts []storage.CopyOption) (*storage.Attrs, error),
 ) string {
@@ -154,7 +156,7 @@ func (p *player) copyBy(
 	})
 }
 
-// compose compares how up to four objects are joined, of which some may be the same.
+// compose compares calls of Compose that join up to four objects, of which some may be the same.
 func (p *player) compose() string {
 	dst := choose(p, keys...)
 	srcs := make([]string, 1+p.random.IntN(4))
@@ -183,7 +185,7 @@ func (p *player) append() string {
 	})
 }
 
-// update compares appends to an object with Update.
+// update compares calls of Update that append to an object.
 func (p *player) update() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Update %q", key), key, func(b storage.Bucket) result {

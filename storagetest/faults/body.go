@@ -48,7 +48,8 @@ func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadClose
 	}
 }
 
-// keepWriterTo returns counted, with the method WriteTo of body if body has one.
+// keepWriterTo returns counted, which wraps body. If body has a method WriteTo, the result has it, too, so
+// that io.Copy still uses it.
 func keepWriterTo(counted *countedBody, body io.ReadCloser) io.ReadCloser {
 	w, ok := body.(io.WriterTo)
 	if !ok {

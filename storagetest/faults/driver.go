@@ -107,7 +107,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
-// Get closes the body if a fault drops the response.
+// Get calls the driver's Get with the faults for this call. If a fault drops the response, Get closes the
+// body.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fault := d.injector.begin(Get, r.Key)
 	var body io.ReadCloser
@@ -171,7 +172,8 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	return call(d, ctx, SignPart, r.Key, func() (*storage.SignedURL, error) { return d.Driver.SignPart(ctx, r) })
 }
 
-// DeleteBatch returns an injected error for every request of the batch.
+// DeleteBatch calls the driver's DeleteBatch with the faults for the first key. It returns an injected
+// error for every request of the batch.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	key := ""
 	if len(r) > 0 {

@@ -26,7 +26,7 @@ type Limits struct {
 	MaxPage     int   // largest number of entries in one List
 }
 
-// WithLimits returns a layer that declares the limits b and enforces them: a call that
+// WithLimits returns a layer that declares the limits b and enforces them. A call that
 // breaks one fails with Internal, which is never retried. With small parts, multipart
 // uploads can be tested with a few kilobytes:
 //
@@ -78,8 +78,8 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	return d
 }
 
-// applyToOpen is like apply, for the parts of open uploads. If p is nil, those have the limits of
-// other uploads.
+// applyToOpen returns the limits p for the parts of open uploads, narrowed by b. It returns nil if p is
+// nil, because open uploads then have the limits of other uploads.
 func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 	if p == nil {
 		return nil
@@ -189,8 +189,8 @@ func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string,
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// partLimits returns the limits for the parts of an upload, which some stores set apart for open
-// uploads, whose parts may come in any order.
+// partLimits returns the limits for the parts of an upload. Some stores have other limits for open
+// uploads, which are those whose parts may come in any order.
 func (d *limited) partLimits(anyOrder bool) storage.PartLimits {
 	if anyOrder && d.desc.OpenUploadLimits != nil {
 		return *d.desc.OpenUploadLimits
@@ -229,7 +229,8 @@ func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return d.Driver.PutPart(ctx, r)
 }
 
-// CompleteParts checks the order and the sizes of the parts.
+// CompleteParts checks the parts against the limits before it completes the upload. If parts must come in
+// sequence, d.order completes it.
 func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if err := checkParts(r.Parts, d.partLimits(r.Put.AnyOrder)); err != nil {
 		return nil, err
@@ -280,7 +281,7 @@ func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
-// DeleteBatch fails for every request if the batch is too long.
+// DeleteBatch returns an error for every request if the batch has more than MaxBatch requests.
 func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	if len(r) <= d.desc.MaxBatch {
 		return d.Driver.DeleteBatch(ctx, r)
@@ -303,7 +304,8 @@ func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Att
 	return d.Driver.Copy(ctx, r)
 }
 
-// Compose needs ServerAppend if the request has bytes to append, and ServerCompose otherwise.
+// Compose fails if a feature that the request uses is disabled. A request with bytes to append (Tail)
+// needs ServerAppend, and any other needs ServerCompose.
 func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	needed := storage.ServerCompose
 	if len(r.Tail) > 0 {
@@ -329,7 +331,8 @@ func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 	return d.Driver.Move(ctx, r)
 }
 
-// ListVersions needs SoftDelete to list removed objects, and Versioning otherwise.
+// ListVersions fails if the feature that it needs is disabled. This is SoftDelete for a listing of removed
+// objects, and Versioning otherwise.
 func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if r.SoftDeleted && !d.has(storage.SoftDelete) {
 		return nil, limitError("ListVersions of what was removed without SoftDelete")

@@ -181,8 +181,8 @@ type Injected struct {
 // Error returns a text that names the rule.
 func (e *Injected) Error() string { return "injected fault: " + e.Rule }
 
-// failure returns the error of a call that the rule makes fail. If unknown is true, the call may
-// have taken effect.
+// failure returns the error of a call that the rule makes fail: the rule's own error, or else a retryable
+// one. If unknown is true, the call may have taken effect.
 func (r Rule) failure(unknown bool) error {
 	if r.err != nil {
 		return r.err

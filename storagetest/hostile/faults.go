@@ -165,7 +165,8 @@ func loopLocation(x *exchange) string {
 	return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.number)
 }
 
-// redirects returns faults in which a proxy redirects to https.
+// redirects returns faults in which a proxy redirects to https, one for each status. The hint of the error
+// must name the address.
 func redirects() []fault {
 	location := func(x *exchange) string { return "https://secure.invalid" + x.request.RequestURI }
 	var faults []fault
@@ -257,7 +258,8 @@ func quotes() []fault {
 	return faults
 }
 
-// quotedWith returns a fault that quotes the request in the body of a response with the given status.
+// quotedWith returns a fault that responds with the given status and with a body that quotes the request.
+// format is that of the body, with a verb for the quotation.
 func quotedWith(name string, status int, contentType, format string) fault {
 	return fault{
 		name:          name,
@@ -290,7 +292,8 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	return []fault{newTokens, oneToken}
 }
 
-// endlessPages returns a fault that responds to each listing request with an empty page and a token.
+// endlessPages returns a fault that responds to each listing request with an empty page and a token for
+// the next one. page returns the page for a token, in the format of the store.
 func endlessPages(
 	name string, page func(*http.Request, string) (contentType, body string), token func(*exchange) string,
 ) fault {

@@ -307,8 +307,8 @@ func middle(body []byte) int {
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 
-// resize cuts the first response within the content, so that the client asks for the rest, and then
-// gives the object another size.
+// resize cuts the first response within the content, so that the client requests the rest. The later
+// responses give the object another size.
 func resize(x *exchange) {
 	if x.number == 1 {
 		raw := x.resp.raw(x.request)
@@ -323,7 +323,7 @@ func resize(x *exchange) {
 	x.write(x.resp.raw(x.request))
 }
 
-// cut ends a response early. Variant n sends n fortieths of its bytes, and the last variant all but
+// cut ends a response early. Variant n sends n fortieths of its bytes, and the last variant sends all but
 // the last byte.
 func cut(x *exchange) {
 	const cuts = 40
@@ -331,6 +331,7 @@ func cut(x *exchange) {
 	step := max(1, len(raw)/cuts)
 	end := min(x.variant*step, len(raw)-1)
 	if end < len(raw)-1 {
+		// Another variant follows.
 		x.setHasMore()
 	}
 	x.write(raw[:end])

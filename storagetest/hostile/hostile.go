@@ -124,7 +124,8 @@ type suite struct {
 	tries    atomic.Int64   // number of tries so far, which is part of the prefix of each try's keys
 }
 
-// requireKnown requires that Skip names only known faults and operations.
+// requireKnown requires that Skip names only known faults, operations and pairs of both, so that no entry
+// is misspelled or outdated.
 func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	t.Helper()
 	rows := map[string]bool{}
@@ -171,8 +172,8 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 }
 
-// tryVariants tries each variant of the fault from request number first on. It returns false if the
-// test has failed or the operation makes fewer requests.
+// tryVariants runs one trial for each variant of the fault. Each breaks the responses from request number
+// first on. It returns false if the test has failed or the operation makes fewer requests.
 func (s *suite) tryVariants(t *testing.T, f fault, o operation, first int) bool {
 	t.Helper()
 	for variant := 0; ; variant++ {
