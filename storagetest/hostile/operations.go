@@ -330,7 +330,7 @@ func readAttrs(ctx context.Context, b storage.Bucket) error {
 	return checkAttrs(b, attrs)
 }
 
-// checkAttrs returns a wrongResult if the size or the metadata is wrong.
+// checkAttrs returns a wrongResult if the size or the metadata is not that of an object from putObjects.
 func checkAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	if attrs.Size != int64(len(before)) {
 		return wrongResult(fmt.Sprintf("the size is %d", attrs.Size))
@@ -385,7 +385,8 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// checkKeys reads a listing, and returns a wrongResult if it does not have the keys want.
+// checkKeys reads a listing, and returns a wrongResult if it does not have the keys want, in this order.
+// key returns the key of an entry, whose type E depends on the kind of listing.
 func checkKeys[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
 	var got []string
 	for entry, err := range entries {

@@ -168,7 +168,8 @@ func (s *server) breakNext(r *http.Request) *exchange {
 	return x
 }
 
-// quote returns the request line and the headers, as a gateway shows them in an error page.
+// quote returns a text with the method, the address and the headers of a request, as a gateway shows them
+// in an error page.
 func quote(r *http.Request) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s; ", r.Method, r.RequestURI)
@@ -194,7 +195,8 @@ type exchange struct {
 	bytesSent   int64 // number of bytes sent so far
 }
 
-// write sends bytes, and reports whether the client still accepts them.
+// write sends bytes, and reports whether the client still accepts them. It also updates the server's
+// largest number of bytes that one response has sent.
 func (x *exchange) write(p []byte) bool {
 	n, err := x.conn.Write(p)
 	x.bytesSent += int64(n)
@@ -240,6 +242,7 @@ func record(backend http.Handler, w http.ResponseWriter, r *http.Request) *recor
 	rec := &recorded{writer: w, header: http.Header{}}
 	backend.ServeHTTP(rec, r)
 	_, _ = io.Copy(io.Discard, r.Body)
+
 	rec.WriteHeader(http.StatusOK) // if the handler has set no status
 	if rec.hasBody(r) {
 		rec.header.Set("Content-Length", fmt.Sprint(rec.body.Len()))

@@ -342,7 +342,7 @@ func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption
 	}
 }
 
-// openUpload uploads "a" as an open upload of one part.
+// openUpload uploads "a" with BeginUpload, PutPart for its only part, and Complete.
 func openUpload(ctx context.Context, b storage.Bucket) error {
 	u, err := storage.BeginUpload(ctx, b, "a")
 	if err != nil {

@@ -54,7 +54,7 @@ func Budgets() []Budget {
 	}
 }
 
-// FurtherBudgets returns larger budgets, for tests that run at night.
+// FurtherBudgets returns larger budgets than [Budgets], for tests that run at night.
 func FurtherBudgets() []Budget {
 	return []Budget{
 		{Interruptions: 3},

@@ -54,8 +54,8 @@ func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inne
 	return revision
 }
 
-// withContentRevision returns the result of a call with the content revision in place of the inner
-// one.
+// withContentRevision returns the result of a call on the inner driver. In the attributes, the revision and
+// the ETag are replaced by a revision that is equal for equal content.
 func (d *equalRevisions) withContentRevision(
 	ctx context.Context, attrs *storage.Attrs, err error,
 ) (*storage.Attrs, error) {
@@ -67,12 +67,13 @@ func (d *equalRevisions) withContentRevision(
 	return attrs, nil
 }
 
-// innerRevision returns the inner revision of an object that has this content revision, or
-// noRevision if the object has another one or is missing.
+// innerRevision returns the inner driver's revision of an object that has this content revision, or
+// noRevision if the object has another one or is missing. For the revision "", it returns "".
 func (d *equalRevisions) innerRevision(ctx context.Context, key, version, revision string) string {
 	if revision == "" {
 		return ""
 	}
+
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err == nil && d.contentRevision(ctx, key, version, attrs.Revision) == revision {
 		return attrs.Revision
@@ -95,8 +96,8 @@ func (d *equalRevisions) innerSource(ctx context.Context, ref driver.ObjectRef) 
 	return ref
 }
 
-// Put replaces the content revisions in the condition during the call. It changes the request
-// itself and no copy, because the engine sets the checksum there while the body is read.
+// Put replaces the content revisions in the condition by the inner ones during the call. It changes the
+// request itself and no copy, because the engine sets the checksum there while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition
 	defer func() {
@@ -126,7 +127,8 @@ func (d *equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*stora
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// List returns the content revision of each object.
+// List calls the inner driver's List, and replaces the revision and the ETag of each object by its content
+// revision.
 func (d *equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -143,7 +145,8 @@ func (d *equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*stor
 	return page, nil
 }
 
-// ListVersions returns the content revision of each version. A delete marker has none.
+// ListVersions calls the inner driver's ListVersions, and replaces the revision and the ETag of each
+// version by its content revision. A delete marker has none.
 func (d *equalRevisions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if err != nil {
@@ -177,7 +180,8 @@ func (d *equalRevisions) DeleteBatch(ctx context.Context, reqs []driver.DeleteRe
 	return errs
 }
 
-// CompleteParts changes the request itself and no copy, for the same reason as Put.
+// CompleteParts replaces the content revisions in the condition during the call. Like Put, it changes the
+// request itself and no copy.
 func (d *equalRevisions) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	original := r.Put.Condition
 	defer func() {
@@ -197,7 +201,7 @@ func (d *equalRevisions) Copy(ctx context.Context, r *driver.CopyRequest) (*stor
 	return d.withContentRevision(ctx, attrs, err)
 }
 
-// Compose takes the content revisions of the sources and of the object that it replaces.
+// Compose replaces the content revisions of the sources and in the condition by the inner ones.
 func (d *equalRevisions) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	inner := *r
 	inner.Sources = nil

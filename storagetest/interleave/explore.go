@@ -48,7 +48,8 @@ func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	}
 }
 
-// runOn explores a scene on one kind of store, or repeats the schedule of the flag -replay.
+// runOn explores a scene on one kind of store, and fails if a schedule fails. With the flag -replay, it
+// runs only the schedule of the flag.
 func runOn(t *testing.T, c Config, w Weakness, scene func(s *Scene)) {
 	t.Helper()
 	if *replay != "" {
@@ -233,12 +234,13 @@ type exploration struct {
 // and continues with zeros.
 func (e *exploration) explore(b Budget) {
 	var choices []int
-	before := e.report.Schedules
+	before := e.report.Schedules // those of earlier budgets
 	for e.report.Failure == nil {
 		if e.report.Schedules-before >= e.limit {
 			e.report.Limited = true
 			return
 		}
+
 		s := e.run(b, replayChoices(choices))
 		choices = nextChoices(s.choices, s.offered)
 		if choices == nil {
@@ -247,8 +249,9 @@ func (e *exploration) explore(b Budget) {
 	}
 }
 
-// nextChoices returns the choices that begin the schedule after this one, or nil after the last. It
-// increases the last choice that another affordable option allows, and cuts off those after it.
+// nextChoices returns the choices that begin the schedule after this one, or nil after the last schedule.
+// offered has the options for each choice. nextChoices looks for the last choice that has a further option
+// within the budget, takes that option, and cuts off the choices after it.
 func nextChoices(choices []int, offered [][]option) []int {
 	for i := len(choices) - 1; i >= 0; i-- {
 		for choice := choices[i] + 1; choice < len(offered[i]); choice++ {
@@ -330,13 +333,15 @@ func (s *schedule) lines() []string {
 	return lines
 }
 
-// runSchedule runs a scene once, in its own synctest bubble.
+// runSchedule runs a scene once, in its own synctest bubble. choose selects one of the options that are
+// offered at each step.
 func runSchedule(
 	t *testing.T, w Weakness, scene func(s *Scene), b Budget, choose func(int, []option) int,
 ) *schedule {
 	t.Helper()
 	var s *schedule
 	failure := bubble(t, func(t *testing.T) {
+		// Each run must have the same random numbers, so that it can be repeated.
 		cryptotest.SetGlobalRandom(t, 1)
 		s = newSchedule(t.Context(), b, choose)
 		s.play(&Scene{schedule: s, weakness: w, layered: make(map[string]*Store)}, scene)
@@ -347,7 +352,8 @@ func runSchedule(
 	return s
 }
 
-// play builds the scene, runs it, and makes its checks.
+// play builds the scene, runs its actors, and makes its checks. If the run ends early, only the cleanups
+// follow.
 func (s *schedule) play(scene *Scene, build func(s *Scene)) {
 	s.runAside("the scene", func() {
 		build(scene)
