@@ -357,8 +357,8 @@ func listingTable(t *T) {
 	}
 }
 
-// requireListing requires that a listing in pages of each size yields want, and with a limit its
-// first entries.
+// requireListing requires that a listing yields the keys want in pages of each size. With a limit of 2, it
+// must yield the first two of them.
 func (t *T) requireListing(b storage.Lister, want []string, pageSizes []int, opts ...storage.ListOption) {
 	t.Helper()
 	var r storage.ListOptions
@@ -418,7 +418,8 @@ const emptyPageMark = "empty-page:"
 // An emptyPager is a driver that returns an empty page before each page.
 type emptyPager struct{ driver.Driver }
 
-// List returns an empty page before each page of the driver.
+// List returns an empty page before each page of the driver. The token of an empty page is that of the
+// driver's page after a mark.
 func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	token, followsEmptyPage := strings.CutPrefix(r.Token, emptyPageMark)
 	if !followsEmptyPage {

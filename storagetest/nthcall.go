@@ -253,8 +253,8 @@ func uploading(opts ...storage.UploadOption) doFunc {
 	}
 }
 
-// uploadingParts returns a doFunc that uploads the object "a" in two parts. Without opts, it
-// replaces an existing object only if that is unchanged.
+// uploadingParts returns a doFunc that uploads the object "a" in two parts. prepared has the attributes of
+// an existing object, if there is one. Without opts, that is replaced only if it is unchanged.
 func uploadingParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error) {
 		uploadOpts := []storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}

@@ -173,7 +173,8 @@ func (d *processDriver) isFree() bool { return d.process.scene.schedule.isFree()
 
 func key(k string) []string { return []string{k} }
 
-// result makes a request whose effect returns a value.
+// result makes the request r at a point of the schedule, and returns the value of type T that its effect
+// returns. An error of the request comes without a value.
 func result[T any](
 	ctx context.Context, d *processDriver, r *request, effect func() (T, error),
 ) (T, error) {
@@ -203,8 +204,8 @@ func conditionText(c storage.Condition) string {
 	return ""
 }
 
-// Put reads the body before it waits, because the body may come from another request that waits,
-// too.
+// Put makes a request of the schedule. It reads the body before it waits for its turn, because the body
+// may come from another request that waits, too.
 func (d *processDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -216,7 +217,8 @@ func (d *processDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, &req) })
 }
 
-// Get reads the object in one moment, although the caller may read the body later.
+// Get makes a request of the schedule, which reads the object in one moment, although the caller may read
+// the body later.
 func (d *processDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	var body io.ReadCloser
 	point := &request{call: "Get", reads: key(r.Key), condition: r.Condition}
@@ -263,7 +265,7 @@ func (d *processDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (s
 	return result(ctx, d, point, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
-// PutPart reads the body before it waits, as Put does.
+// PutPart makes a request of the schedule. Like Put, it reads the body before it waits for its turn.
 func (d *processDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -54,7 +54,8 @@ type event struct {
 	err     error
 }
 
-// String returns a line with the actor, the request, what happened to it, and its error.
+// String returns a line with the actor, the request, what happened to it, and its error. An event without
+// a request has only the actor and a text.
 func (e event) String() string {
 	line := fmt.Sprintf("%-8s ", e.who)
 	if e.request == nil {
@@ -232,6 +233,7 @@ func (s *schedule) run() {
 
 	for _, a := range s.actors {
 		s.start(a)
+		// Wait until the actor waits for its first request, or has ended.
 		synctest.Wait()
 	}
 	for s.next() {
@@ -367,8 +369,8 @@ func (s *schedule) nextRequests() []*pendingRequest {
 	return requests
 }
 
-// rank orders actors: the current actor is first, then come those of the scene, and last come
-// background requests.
+// rank returns the place of an actor in the order of the options: first the current actor, then those of
+// the scene, and last the actors of background requests.
 func (s *schedule) rank(a *Actor) int {
 	if a == s.current {
 		return -1
@@ -409,8 +411,8 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	)
 }
 
-// runs returns an option for each request: that it runs next. The option interrupts the current actor if
-// that has a request, too.
+// runs returns an option for each request, which is that this request runs next. An option for another
+// actor interrupts the current one if that has a request, too, which must then be the first of requests.
 func (s *schedule) runs(requests []*pendingRequest) []option {
 	currentWaits := requests[0].actor == s.current
 	var runs []option
@@ -425,8 +427,8 @@ func (s *schedule) runs(requests []*pendingRequest) []option {
 	return runs
 }
 
-// withVerdict returns the options to run requests with another verdict. They are affordable if budget is
-// left for that verdict and the request suits it.
+// withVerdict returns the options of runs with the verdict v, such as a lost response. An option stays
+// affordable only if budget is left for that verdict and the request suits it.
 func withVerdict(runs []option, v verdict, budget int, suits func(*request) bool) []option {
 	options := slices.Clone(runs)
 	for i := range options {
@@ -525,8 +527,8 @@ func (s *schedule) grant(w *pendingRequest, v verdict) {
 	close(w.granted)
 }
 
-// spend takes a verdict that harms a request out of the budget, tells the actor of the request, and returns
-// the verdict's text for the trace. The caller holds s.mu.
+// spend deducts a verdict that harms a request from the budget, records it in the request's actor, and
+// returns its text for the trace. The text is "" for any other verdict. The caller holds s.mu.
 func (s *schedule) spend(w *pendingRequest, v verdict) string {
 	switch v {
 	case loseResponse:
@@ -621,7 +623,7 @@ func replayChoices(choices []int) func(int, []option) int {
 // two times of three. A process that is always interrupted would seldom do two things one after the
 // other.
 func randomChoices(seed uint64) func(int, []option) int {
-	const continueCurrent = 0
+	const continueCurrent = 0 // index of the option that lets the current actor continue
 	dice := rand.New(rand.NewPCG(seed, 0))
 	return func(_ int, options []option) int {
 		if dice.IntN(3) > 0 {

@@ -42,8 +42,8 @@ func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
 // A repeater repeats each common prefix.
 type repeater struct{ driver.Driver }
 
-// List returns each common prefix twice, after an object with the same key, which is a folder
-// marker.
+// List calls the driver's List, and returns each common prefix twice. Before them, it adds an object with
+// the same key, which is a folder marker.
 func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -126,7 +126,8 @@ func (d *tokenGiver) Describe() driver.Description {
 	return desc
 }
 
-// List returns a token with a last page that is full, and an empty page for that token.
+// List calls the driver's List. If the last page is full, it returns a token with that page, and an empty
+// page for the token, as some stores do.
 func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == lastPageMark {
 		return &storage.Page{}, nil

@@ -33,8 +33,8 @@ type treeLister struct {
 	claim Claim
 }
 
-// Describe declares the order that d.claim says, which is byte order for Believed, although that is
-// false.
+// Describe declares the order of listings that d.claim says. For Believed, it declares byte order,
+// although that is false.
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing

@@ -43,7 +43,8 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 }
 
 // AfterLostResponse returns a layer that calls do after each driver call with an unknown outcome,
-// before the caller gets the error. It must be outside of the faults that lose the response.
+// before the caller gets the error. It must be outside of the layer with the faults that lose the
+// response.
 func AfterLostResponse(do func()) storage.OpenOption {
 	intercept := func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
