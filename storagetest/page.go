@@ -214,8 +214,8 @@ func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 	return d.Driver.List(ctx, &longer)
 }
 
-// withoutStart returns the options of a next page, whose token replaces WithStartAfter: the page
-// size, and all other options.
+// withoutStart returns the options for the next page of a listing: the page size, and all of opts but
+// WithStartAfter, because the token of the page replaces it.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	rest := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {
@@ -338,8 +338,8 @@ func (d *disordered) Describe() driver.Description {
 	return desc
 }
 
-// List returns pages in reverse order. It fails the test if a request has a StartAfter, or a prefix
-// that is no folder, which Describe excludes.
+// List returns the entries of each page in reverse order. It fails the test if a request has a StartAfter
+// or a prefix that is no folder, because Describe excludes both.
 func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.StartAfter != "" {
 		d.t.Errorf("the driver was asked for StartAfter: %+v", r)

@@ -326,7 +326,7 @@ func metadataRefused(t *T, b storage.Bucket) map[string]error {
 }
 
 // contentPropertiesRefused makes each call that sets a content type or another content header, and
-// returns the errors by name.
+// returns the errors by the name of the call or option.
 func contentPropertiesRefused(t *T, b storage.Bucket) map[string]error {
 	errs := writesWith(t, b, "new", storage.WithContentType("text/x-test"))
 	for name, opt := range map[string]storage.WriteOption{
@@ -403,8 +403,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// checksumsNotStored requires that reads work although the store keeps no checksums. It returns no
-// errors, because no call asks for a stored checksum.
+// checksumsNotStored requires that reads work although the store keeps no checksums. It always returns
+// nil, because no call needs a stored checksum and none is refused.
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
 	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "an upload must return what it sent")
@@ -414,7 +414,7 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	t.requireContent(b, "sum", "text")
 
 	require.NoError(t, b.Remove(t.Context(), "sum"))
-	return nil // no call is refused
+	return nil
 }
 
 // optionValues returns calls that pass values which no With function can set, as a Core that embeds

@@ -61,8 +61,8 @@ func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...stora
 	return u
 }
 
-// loseCompletion makes an upload whose completion takes effect, but whose response is lost. It
-// fails with OutcomeUnknown, because blind makes all reads fail that could find the object.
+// loseCompletion makes an upload whose completion takes effect, but whose response is lost. The upload
+// fails with OutcomeUnknown, because the fault blind makes all reads fail that could find the object.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	u := &interruptedUpload{
@@ -91,8 +91,8 @@ func (t *T) upload(
 	return u.bucket.Upload(ctx, "a", src, append(resumable, opts...)...)
 }
 
-// requireCompleted requires that the upload is complete: the object has the content text, and
-// neither parts nor the resume file remain.
+// requireCompleted requires that the upload is complete: the object has the content text and the
+// attributes attrs, and neither parts nor the resume file remain.
 func (t *T) requireCompleted(u *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)

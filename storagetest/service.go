@@ -89,7 +89,7 @@ func (s *S) name() string {
 	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
 }
 
-// create creates a bucket, which is emptied and deleted at the end of the case.
+// create creates a bucket and returns its name. The bucket is emptied and deleted at the end of the case.
 func (s *S) create(opts ...storage.BucketOption) string {
 	s.T.Helper()
 	name := s.name()

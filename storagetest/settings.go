@@ -26,6 +26,7 @@ func (s *S) requireCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
 	got := rules[0]
+
 	union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...)
 	if slices.Equal(got.AllowedHeaders, union) {
 		want.AllowedHeaders = union

@@ -312,8 +312,8 @@ type httpResponse struct {
 	body   string
 }
 
-// do makes the signed request with the headers that its signature requires, some of which override
-// may replace.
+// do makes the signed request with the headers that its signature requires. The headers in override
+// replace those of the same name. A GET or HEAD has no body.
 func (t *T) do(signedURL *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signedURL.Method == http.MethodGet || signedURL.Method == http.MethodHead {
@@ -369,7 +369,8 @@ func (t *T) postForm(form *storage.SignedForm, text, contentType string) int {
 	return t.send(req).status
 }
 
-// loggedForms returns the text of a value in each form that a program might log.
+// loggedForms returns the text of a value in each form that a program might log, so that a test can look
+// for secrets in them.
 func loggedForms(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)

@@ -320,7 +320,8 @@ func requireKnown(t *testing.T, cases []Case, o *options) {
 	}
 }
 
-// byRule groups cases by rule, in the order of the contract: K1, K2, …, W1, ….
+// byRule groups cases by rule. The groups are in the order of their first cases, which is that of the
+// contract: K1, K2, …, W1, ….
 func byRule(cases []Case) [][]Case {
 	var rules []string
 	groups := map[string][]Case{}

@@ -58,7 +58,8 @@ func newReport(kind string, desc driver.Description, o *options) *report {
 	}}
 }
 
-// setProvider records the provider's name, which is known only once a service has created a bucket.
+// setProvider records the provider's name, which is known only once a service has created a bucket. It
+// ignores "". The report keeps its own name if it has one.
 func (r *report) setProvider(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

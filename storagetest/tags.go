@@ -265,7 +265,7 @@ var tagCases = []Case{
 	},
 }
 
-// requireTags requires that the object has exactly the tags want.
+// requireTags requires that the object has exactly the tags want. A nil map means no tags.
 func (t *T) requireTags(b storage.AttrsReader, key string, want map[string]string) {
 	t.Helper()
 	got, err := storage.Tags(t.Context(), b, key)

@@ -268,8 +268,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// tamperExpiry returns a function that replaces the expiry in a URL's query with what change makes
-// of it and of a later expiry.
+// tamperExpiry returns a function that replaces the expiry in a URL's query with the parameters that change
+// returns. change receives the signed parameter, and one with a later expiry.
 func tamperExpiry(change func(signed, later string) []string) func(t *T, s *storage.SignedURL) {
 	return tamperQuery(func(pairs []string, _ int) []string {
 		var altered []string
@@ -285,9 +285,9 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 	})
 }
 
-// laterExpiry returns the parameter pair with a later expiry, and whether pair is an expiry at all.
-// Azure has a date in the parameter "se", and the others have a number in one such as
-// X-Amz-Expires.
+// laterExpiry returns the query parameter pair, such as "se=2026-01-02", with a later expiry. isExpiry
+// reports whether pair is an expiry at all. Azure has a date in the parameter "se", and the others have a
+// number in one such as X-Amz-Expires.
 func laterExpiry(pair string) (later string, isExpiry bool) {
 	name, value, _ := strings.Cut(pair, "=")
 	if name != "se" {

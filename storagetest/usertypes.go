@@ -181,7 +181,8 @@ var userTypeCases = []Case{
 // An embeddingInPart is a user's bucket that embeds a Bucket and overrides nothing.
 type embeddingInPart struct{ storage.Bucket }
 
-// writeInEveryWay writes the object "written" with a Writer, and the object "file" with UploadFile.
+// writeInEveryWay writes the object "written" with a Writer, and the object "file" with UploadFile. Both
+// contain "text".
 func (t *T) writeInEveryWay(b storage.Uploader) {
 	t.Helper()
 	w := storage.NewWriter(t.Context(), b, "written")

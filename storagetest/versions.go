@@ -324,7 +324,8 @@ var versionCases = []Case{
 // aSecond is the largest rounding error in the times that a store reports.
 const aSecond = time.Second
 
-// versions returns all versions that a listing yields, and requires that they are sorted by key.
+// versions returns the versions that a listing with these options yields, and requires that they are
+// sorted by key.
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
 	t.Helper()
 	var entries []storage.VersionEntry

@@ -34,7 +34,8 @@ func listing(name string, o ...storage.ListOption) attempt {
 	return attack(name, func(t *testing.T, client storage.Bucket) error { return listAll(t.Context(), client, o...) })
 }
 
-// forged returns an attempt to read with credentials in which one character of a field is changed.
+// forged returns an attempt to read with credentials in which one character of a field is changed. name
+// is that of the field, for messages, and field returns its address.
 func forged(name string, field func(v *storage.VendedCredentials) *string) attempt {
 	return attempt{
 		name: "a changed " + name,
