@@ -45,7 +45,7 @@ func Require(b any, features Features) error {
 	return nil
 }
 
-// missingFeatures returns those of the features that b lacks.
+// missingFeatures returns the features in the given set that b lacks.
 func missingFeatures(b any, features Features) Features {
 	var missing Features
 	for rest := features; rest != 0; {

@@ -51,7 +51,8 @@ func WithBackup(b End) Option {
 	})
 }
 
-// checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
+// checkMaxDelete fails if there are more files to remove than WithMaxDelete permits. These are the files
+// that the source lacks.
 func (j *job) checkMaxDelete() error {
 	limit := j.settings.maxDelete
 	if limit == nil || j.extraneousCount <= *limit {
@@ -124,7 +125,8 @@ func (b *backup) save(ctx context.Context, file ends.Entry) error {
 	return joberror.OfFile("WithBackup", file.Key, err)
 }
 
-// sweep removes temporary files that earlier jobs have left in the directory of WithBackup.
+// sweep removes temporary files that earlier jobs have left in the directory of WithBackup. It does nothing
+// if b is nil, because the job then has no backup, or if the backup is a bucket.
 func (b *backup) sweep(files *selection.Selection) {
 	if b == nil {
 		return

@@ -64,7 +64,8 @@ func (e End) mayWrite() bool {
 	return false
 }
 
-// name returns a name of the directory or bucket that is the same in every process on this machine.
+// name returns a name of the directory or bucket that is the same in every process on this machine, or ""
+// if there is none.
 func (e End) name() string {
 	if e.kind == bucketEnd {
 		return serving.PlaceID(e.src)

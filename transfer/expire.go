@@ -119,6 +119,7 @@ func Remove(ctx context.Context, b interface {
 
 // run checks the options and rules, and then applies the rules. It returns the report even if it fails.
 func (e *expiry) run(ctx context.Context) (*Report, error) {
+	// A layer with several stores then serves the listings only from its primary store.
 	ctx = evidence.WithoutFailover(ctx)
 	e.settings.leaveOutHeld(ctx, e.callerBucket)
 	e.reporter.begin(e.settings)
@@ -206,7 +207,8 @@ func (e *expiry) execute(ctx context.Context) error {
 	return nil
 }
 
-// applyRule removes the objects, versions and uploads that the rule with this index selects.
+// applyRule removes the objects and versions that the rule with this index selects, and aborts the uploads.
+// With everyAge, which Remove sets, the age of an object does not matter.
 func (e *expiry) applyRule(ctx context.Context, index int) error {
 	rule := e.rules[index]
 	if rule.Age > 0 || e.everyAge {
@@ -297,7 +299,8 @@ func (e *expiry) removeRest(ctx context.Context) error {
 	return nil
 }
 
-// listObjects yields the objects with a prefix, from the inventory if the job has one.
+// listObjects yields the objects with a prefix, from the inventory if the job has one. If the job has a
+// range of keys and the bucket lists in order, it lists only that range.
 func (e *expiry) listObjects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if e.settings.inventory != nil {
 		return e.settings.inventory.rows.Objects(ctx, prefix)

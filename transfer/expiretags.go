@@ -27,8 +27,8 @@ type tagSelector struct {
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns what selects an object with a key by the tags of a rule, whose index is given.
-// Earlier rules come first if the object is old enough for them, which isOld reports.
+// selector returns a tagSelector for the object with a key and the rule with an index. It leaves the object
+// to an earlier rule whose tags the object has, if isOld reports that it is old enough for that rule.
 func (e *expiry) selector(rule int, key string, isOld func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
 	for _, earlier := range e.rules[:rule] {
@@ -47,7 +47,8 @@ func (s tagSelector) neverSelects() bool {
 // needsTags reports whether tags must be read. It returns false if s selects every object.
 func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier) > 0 }
 
-// matches reports whether s selects an object with the given tags.
+// matches reports whether s selects an object with the given tags. The object must have the tags of the
+// rule, and no earlier rule may select it.
 func (s tagSelector) matches(tags map[string]string) bool {
 	if !containsAll(tags, s.tags) {
 		return false
@@ -70,8 +71,8 @@ func containsAll(tags, want map[string]string) bool {
 	return true
 }
 
-// hasTags reports whether an object has the tags that select it, which it reads. It counts a failure if
-// they cannot be read. An object that no longer exists is not selected.
+// hasTags reads the tags of an object, and reports whether they select it. It counts a failure if they
+// cannot be read. An object that no longer exists is not selected.
 func (e *expiry) hasTags(ctx context.Context, object expiring) bool {
 	var opts []storage.AttrsOption
 	if object.isVersion() {

@@ -78,7 +78,7 @@ func (c *Cache) openOld() {
 	}
 
 	c.old = f
-	c.n = int(info.Size()-int64(len(magic))) / len(digest{})
+	c.n = int(info.Size()-int64(len(magic))) / len(digest{}) // number of digests
 }
 
 // Has reports whether an earlier job has found that two files are the same, and neither has changed
@@ -119,6 +119,7 @@ func (c *Cache) Note(src, dst ends.Entry) {
 		return
 	}
 	for _, file := range []ends.Entry{src, dst} {
+		// A file with a revision needs no such care.
 		if file.Revision == "" && c.startTime.Sub(file.Written) < settled {
 			return
 		}
