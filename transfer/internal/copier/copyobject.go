@@ -18,8 +18,8 @@ type bucketCopier struct {
 	settings *Settings
 }
 
-// Compare compares the times of two objects. It returns Unclear if different clocks may explain the
-// difference, or if a time is unknown or in the future.
+// Compare compares the times of an object and of its copy. It returns Same if the copy is newer. It returns
+// Unclear if different clocks may explain the difference, or if a time is unknown or in the future.
 func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
 	if src.Modified.IsZero() || dst.Modified.IsZero() {
 		return Unclear
@@ -57,8 +57,8 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 	return c.sameObject(srcAttrs, dstAttrs, mayBeNewer), listed, nil
 }
 
-// sameObject reports whether dst is a copy of src. mayBeNewer says that src may have been written after
-// dst.
+// sameObject reports whether dst is a copy of src. mayBeNewer is true if src may have been written after
+// dst. An equal size is then not enough if a checksum is not known.
 func (c *bucketCopier) sameObject(src, dst *storage.Attrs, mayBeNewer bool) bool {
 	if src.Size != dst.Size {
 		return false

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/ends"
 )
 
-// checkListedSize returns Internal if an object has another size than the listing tells for the same
-// revision. A proxy that drops the length of a response makes an object look empty.
+// checkListedSize fails with Internal if an object has another size than in the listing, although it has
+// the same revision. A proxy that drops the length of a response makes an object look empty.
 func checkListedSize(op string, listed ends.Entry, attrs *storage.Attrs) error {
 	if listed.Revision == "" || attrs.Revision != listed.Revision || attrs.Size == listed.Size {
 		return nil

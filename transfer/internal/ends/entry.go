@@ -74,7 +74,7 @@ type End interface {
 	Close() error
 }
 
-// EntryOf returns the entry of a regular file.
+// EntryOf returns the entry of a regular file with this key and these attributes.
 func EntryOf(key string, info fs.FileInfo) Entry {
 	return Entry{
 		Key:      key,

@@ -14,8 +14,8 @@ type Permissions struct {
 
 var DefaultPermissions = Permissions{File: 0o666}
 
-// forDir returns the permissions for a new directory: those of the same directory in the source, if the
-// source is a directory.
+// forDir returns the permissions for a new directory: those of the directory with the same path in the
+// source, or all of them, before the umask, if the source is no directory.
 func (p Permissions) forDir(path string) fs.FileMode {
 	if p.Source == nil {
 		return 0o777

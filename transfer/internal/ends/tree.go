@@ -156,7 +156,7 @@ func (t *Tree) noteChange(dir string) error {
 		return nil
 	}
 
-	const maxChanges = 1024
+	const maxChanges = 1024 // directories
 	t.mu.Lock()
 	t.changes[dir] = true
 	isFull := len(t.changes) > maxChanges

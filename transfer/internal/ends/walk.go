@@ -114,7 +114,7 @@ func unlistedDir(prefix string, err error) Entry {
 }
 
 // enterDir yields the entries of a directory, which is reached through a link if link is true. It
-// returns false to end the walk.
+// returns false if the walk must end.
 func (w *treeWalker) enterDir(prefix string, link bool) bool {
 	if !link {
 		return w.walkDir(prefix)
@@ -123,6 +123,7 @@ func (w *treeWalker) enterDir(prefix string, link bool) bool {
 		// Directories that link to each other would make very many paths.
 		return w.yield(unlistedDir(prefix, errTooManyLinks), nil)
 	}
+
 	w.followed++
 	defer func() {
 		w.followed--
@@ -190,7 +191,8 @@ func (w *treeWalker) readChildren(prefix string, dir *os.File) (children []child
 	}
 }
 
-// pushAncestor adds an opened directory to ancestors. It fails if the directory is one of them already.
+// pushAncestor adds an opened directory to ancestors. It fails if the directory is one of them already,
+// because links then form a loop.
 func (w *treeWalker) pushAncestor(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -239,8 +239,8 @@ type TempFile struct {
 // file system and it can be renamed.
 type Opener func(mode fs.FileMode) (TempFile, error)
 
-// SmallFileOpener returns an opener for a small file, whose temporary file no later job continues if
-// this process is killed.
+// SmallFileOpener returns an opener of temporary files for a small file. If this process is killed, no
+// later job continues the temporary file.
 func (t *Tree) SmallFileOpener(key string) Opener {
 	return func(mode fs.FileMode) (TempFile, error) {
 		f, path, err := t.temps.Create(key, mode)
@@ -276,6 +276,7 @@ func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, e
 // makeDirs creates the directories in the path of key. If one of them is a file, the error names it.
 func (t *Tree) makeDirs(key, dir string, p Permissions) error {
 	for i := 1; i <= len(dir); i++ {
+		// A directory ends before each slash and at the end of dir.
 		if i < len(dir) && dir[i] != '/' {
 			continue
 		}
@@ -296,6 +297,7 @@ func (t *Tree) makeDir(key, dir string, p Permissions) error {
 		return nil
 	}
 
+	// It may exist already, or be a link to a directory.
 	if info, statErr := t.Root.Stat(dir); statErr == nil && info.IsDir() {
 		return nil
 	}

@@ -113,7 +113,8 @@ func (f tableFile) copyTo(dst *os.File, src *storage.Reader) (int64, error) {
 }
 
 // check fails if a downloaded file is not the one of the manifest. size is the number of bytes that
-// were read, and fullSize the size of the object.
+// were read, and fullSize the size of the object. It does not check a size below 0 or a checksum "" of the
+// manifest, which are unknown.
 func (f tableFile) check(size int64, sum []byte, fullSize int64) error {
 	if f.size >= 0 && size != f.size {
 		return damaged(f.key, fmt.Errorf("the file has %d bytes, and %d by the manifest", fullSize, f.size))
