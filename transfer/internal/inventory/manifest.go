@@ -155,7 +155,7 @@ func (m *manifest) checkFormat(key string) error {
 	}
 }
 
-// readSmall reads an object, and fails if it has more than maxManifest bytes.
+// readSmall reads an object into memory, and fails if it has more than maxManifest bytes.
 func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
 	// One byte more shows that the object is too large.
 	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
@@ -242,7 +242,7 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
-// verifyManifest fails if a manifest does not have the checksum that is stored beside it.
+// verifyManifest fails if text, the content of a manifest, does not have the MD5 that is stored beside it.
 func verifyManifest(ctx context.Context, reports storage.Downloader, key string, text []byte) error {
 	checksumKey := strings.TrimSuffix(key, ".json") + ".checksum"
 	want, err := readSmall(ctx, reports, checksumKey)

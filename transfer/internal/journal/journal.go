@@ -198,8 +198,8 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	return string(l.state.After), l.state.Counts, nil
 }
 
-// errOtherJob returns the error for a journal that another job has written. difference says how that job
-// differs.
+// errOtherJob returns the error for a journal that another job has written. The text difference, which
+// follows "a job", describes how that job differs.
 func (l *Journal) errOtherJob(difference string) error {
 	return &storage.Error{
 		Code: storage.InvalidArgument,
@@ -313,6 +313,7 @@ func (l *Journal) save(ctx context.Context) error {
 	if unchanged {
 		return nil
 	}
+
 	if err := l.settle(); err != nil {
 		return err
 	}
@@ -330,13 +331,15 @@ func (l *Journal) write(ctx context.Context, state document) error {
 	if _, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text)); err != nil {
 		return err
 	}
+
 	l.mu.Lock()
 	l.saved = state
 	l.mu.Unlock()
 	return nil
 }
 
-// Finish removes the journal if the job is complete, and otherwise saves it.
+// Finish removes the journal if the job is complete, and otherwise saves it, even if ctx is done. It does
+// nothing if l is nil, because the job then has no journal.
 func (l *Journal) Finish(ctx context.Context, complete bool) error {
 	if l == nil {
 		return nil
