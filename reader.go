@@ -133,7 +133,7 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 }
 
 // checkResponse returns an error if the response is not the requested range of the same revision. The
-// request alone does not ensure it: a bucket may have no revisions, or a server may ignore a condition.
+// request cannot ensure that by itself: a bucket may have no revisions, or a server may ignore a condition.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	gotOffset, gotLength := r.Range()
 	if gotOffset != offset || gotLength != length {

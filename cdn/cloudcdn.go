@@ -85,7 +85,7 @@ func isKeyName(name string) bool {
 func (s *CloudCDNSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	// The CDN passes no parameters to the store, hence false.
+	// The CDN passes no parameters to the store, so this is false.
 	granted, err := s.site.grantFor(ctx, key, false, opts)
 	if err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func leadingFlagHint(root *cobra.Command, arg string) string {
 func explainShortFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
 	hint := otherShortFlags[c.Name()+" -"+unknown.GetSpecifiedName()]
 	if hint == "" {
-		// The flag has no hint for this command alone, but perhaps one for all commands.
+		// The flag has no hint of this command, but perhaps one of all commands.
 		hint = otherShortFlags["-"+unknown.GetSpecifiedName()]
 	}
 	if hint == "" {

@@ -83,7 +83,7 @@ func curlArguments(args []string) (result []string, known bool) {
 	return nil, false
 }
 
-// shellArguments is like [arguments], for a call of the program as sh. It accepts -c and one command of curl or mc, and
+// shellArguments is like arguments, for a call of the program as sh. It accepts -c and one command of curl or mc, and
 // ignores "||" and anything after it.
 func shellArguments(args []string) (result []string, known bool) {
 	if len(args) != 2 || args[0] != "-c" {

@@ -69,7 +69,7 @@ func (u *uploads) work() {
 			return
 		}
 
-		// The end of a build gives up the uploads if none makes progress.
+		// At the end of a build, the uploads are abandoned if none makes progress.
 		u.recordProgress()
 		err := u.remote.upload(u.ctx, e, u.recordProgress)
 		u.recordProgress()
