@@ -73,9 +73,9 @@ func checkRemoval(ctx context.Context, s storage.Service, bucket string, force b
 	if err != nil {
 		return err
 	}
-	return useBucket(s, bucket, func(b storage.Bucket) error {
+	return useVersions(s, bucket, func(b storage.Bucket) error {
 		return requireNoVersions(ctx, b, notEmpty)
-	}, storage.WithVersioning(true))
+	})
 }
 
 // removeBucket removes a bucket. If the bucket is not empty and force is true, removeBucket empties it first.
@@ -123,12 +123,8 @@ func requireNoObjects(ctx context.Context, b storage.Bucket, notEmpty error) err
 	return nil
 }
 
-// requireNoVersions returns notEmpty if a bucket has versions. b must be opened with WithVersioning, with which each
-// call fails if the store has no versions.
+// requireNoVersions returns notEmpty if a bucket has versions.
 func requireNoVersions(ctx context.Context, b storage.Bucket, notEmpty error) error {
-	if !storage.Supports(b, storage.Versioning) {
-		return nil
-	}
 	for _, err := range storage.Versions(ctx, b, storage.WithLimit(1)) {
 		if err != nil {
 			// Deleting a bucket needs no permission to list versions.
@@ -148,6 +144,23 @@ func useBucket(s storage.Service, name string, do func(storage.Bucket) error, op
 	return errors.Join(do(bucket), storage.Close(bucket))
 }
 
+// useVersions is like useBucket, but opens the bucket with versions. If the store has no versions, it does nothing.
+func useVersions(s storage.Service, name string, do func(storage.Bucket) error) error {
+	bucket, err := s.Bucket(name, storage.WithVersioning(true))
+	if errors.Is(err, storage.Unsupported) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+
+	// The store may also tell only now that it has no versions.
+	if storage.Supports(bucket, storage.Versioning) {
+		err = do(bucket)
+	}
+	return errors.Join(err, storage.Close(bucket))
+}
+
 // removeObjects removes all objects of a bucket.
 func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
@@ -158,11 +171,7 @@ func removeObjects(ctx context.Context, s storage.Service, name string) error {
 
 // removeVersions removes all versions of all objects of a bucket, if the bucket supports versions.
 func removeVersions(ctx context.Context, s storage.Service, name string) error {
-	return useBucket(s, name, func(b storage.Bucket) error {
-		if !storage.Supports(b, storage.Versioning) {
-			return nil
-		}
-
+	return useVersions(s, name, func(b storage.Bucket) error {
 		// The sequence for RemoveVersions has no errors, so listErr keeps that of the listing.
 		var listErr error
 		versions := func(yield func(storage.VersionEntry) bool) {
@@ -179,7 +188,7 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 
 		_, err := storage.RemoveVersions(ctx, b, versions)
 		return errors.Join(listErr, program.InLines(err))
-	}, storage.WithVersioning(true))
+	})
 }
 
 // abortUploads aborts all unfinished uploads of a bucket, which keep some stores from deleting it.
