@@ -153,12 +153,7 @@ func useVersions(s storage.Service, name string, do func(storage.Bucket) error) 
 	if err != nil {
 		return err
 	}
-
-	// The store may also tell only now that it has no versions.
-	if storage.Supports(bucket, storage.Versioning) {
-		err = do(bucket)
-	}
-	return errors.Join(err, storage.Close(bucket))
+	return errors.Join(do(bucket), storage.Close(bucket))
 }
 
 // removeObjects removes all objects of a bucket.
