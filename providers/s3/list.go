@@ -138,13 +138,17 @@ func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, 
 	return page, err
 }
 
+// maxEmptyPages is the number of pages without an entry after which a listing of one folder fails. The
+// engine has the same limit for a whole listing.
+const maxEmptyPages = 100
+
 // listEntries returns the first page after the key startAfter that has an entry, or the last page.
 // Only the page without a token is the last one, even if others have no entries.
 func (d *objectDriver) listEntries(
 	ctx context.Context, r *driver.ListRequest, prefix, startAfter string,
 ) (*storage.Page, error) {
 	input := &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}
-	for range listing.MaxEmptyPages {
+	for range maxEmptyPages {
 		page, err := d.listPage(ctx, r, prefix, input)
 		if err != nil {
 			return nil, err
@@ -157,6 +161,6 @@ func (d *objectDriver) listEntries(
 	}
 	return nil, &storage.Error{
 		Code: storage.Unavailable,
-		Err:  fmt.Errorf("the server has returned %d pages without an entry, and names another page", listing.MaxEmptyPages),
+		Err:  fmt.Errorf("the server has returned %d pages without an entry, and names another page", maxEmptyPages),
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/providers/s3/internal/listing"
 )
 
 // MinIO lists folder by folder. So to continue after a key, List sends a request for each folder, from the innermost
@@ -97,7 +96,7 @@ func TestListRestEmptyPages(t *testing.T) {
 		server := newStandIn(t, empty)
 		_, err := server.openDriver(t, "minio").List(t.Context(), list)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Len(t, server.Requests(), listing.MaxEmptyPages)
+		require.Len(t, server.Requests(), maxEmptyPages)
 	})
 }
 

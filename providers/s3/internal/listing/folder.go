@@ -41,10 +41,6 @@ func InFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
 }
 
-// MaxEmptyPages is the number of pages without an entry after which a listing of one folder fails. The
-// engine has the same limit for a whole listing.
-const MaxEmptyPages = 100
-
 // After calls list for the keys after the given key, folder by folder, until list has found an
 // entry. After the key "a/b/c", the first call is for the rest of the folder "a/b/", and the next
 // one for the rest of "a/" after "a/b/". The calls continue in this way up to the folder of
