@@ -156,6 +156,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			return entries, nil
 		}
 	}
+	// Nothing is below the name, so it is an empty directory, a file, or does not exist.
 	if err := f.checkEmptyDir(name); err != nil {
 		return nil, f.fail("readdir", name, err)
 	}

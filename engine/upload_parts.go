@@ -459,8 +459,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	return attrs, e
 }
 
-// completeRequest returns the request that makes the object from the parts. If the last part travels
-// with that request, replay is its body, and otherwise nil.
+// completeRequest returns the request that makes the object from the parts. If the request also
+// contains the last part, replay is the body of that part, and otherwise nil.
 func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay replayable, e *storage.Error) {
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
 	last, replay, e := m.finalRequest()

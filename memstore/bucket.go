@@ -87,7 +87,7 @@ func (b *bucket) find(key string, revision uint64) *object {
 // swap gives o the next revision and makes it the current object of its key, if the condition holds.
 // The caller holds the write lock.
 func (b *bucket) swap(o *object, condition storage.Condition) error {
-	const current = 0 // in place of the revision of a version
+	const current = 0 // with it, find returns the current object
 	if condition != (storage.Condition{}) {
 		if err := checkWrite(b.find(o.key, current), condition); err != nil {
 			return err

@@ -61,6 +61,7 @@ func (z *zipNames) folder(name string) string {
 		free = name + " (" + strconv.Itoa(number) + ")"
 	}
 	z.folders[fold(name)] = free + "/"
+	// No file may get the chosen name. A later folder with that name shares this one.
 	z.folders[fold(free)] = free + "/"
 	return free + "/"
 }

@@ -190,8 +190,8 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// isSessionKey reports whether this package may have written an object whose key below Config.Prefix is
-// name or, if hasObject is true, name/object.
+// isSessionKey reports whether this package may have written an object with a key. After Config.Prefix,
+// the key is name/object if hasObject is true, and otherwise only name.
 func isSessionKey(name, object string, hasObject bool) bool {
 	if !hasObject {
 		return keypattern.IsRandom(name) || name == clockName

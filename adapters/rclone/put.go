@@ -262,7 +262,7 @@ func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Obj
 	if err != nil {
 		return nil, err
 	}
-	// The copy has another name, because the object is still being read.
+	// Write the copy under another name, because the object is still being read, and then move it.
 	duplicate, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
 	if err := errors.Join(err, content.Close()); err != nil {
 		return nil, err

@@ -223,6 +223,7 @@ func (b *batch) reportInvalid(number int, text string, err error) {
 
 // runLine runs one line of the file as a command and reports the result.
 func (b *batch) runLine(ctx context.Context, number int, text string, words []string) {
+	// A line may begin with the name of the program, as in a shell.
 	if words[0] == "omnibucket" {
 		words = words[1:]
 	}

@@ -31,8 +31,10 @@ func lead(ctx context.Context, bucket storage.Bucket, leader func(ctx context.Co
 }
 
 // store writes a report, unless a later holder of the lease has written one. ctx must be the
-// context that Hold passes. The report contains the token of its writer. A lease by itself could
-// not prevent that an earlier holder, which was paused, overwrites the report.
+// context that Hold passes.
+//
+// A process that was paused may still believe that it holds the lease. Therefore, the report begins
+// with the token of its writer: each holder gets a higher token than the holders before it.
 func store(ctx context.Context, bucket storage.Bucket, report string) error {
 	token := lease.FromContext(ctx).Token()
 	_, err := storage.Update(ctx, bucket, "report", func(old []byte, _ *storage.Attrs) ([]byte, error) {

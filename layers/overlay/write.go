@@ -63,8 +63,8 @@ func (s *stores) createCondition(
 	return p.condition(), nil
 }
 
-// oldRevisionCondition is writeCondition for a revision of the old store if the new store has no object.
-// p is the marker or nothing that it has.
+// oldRevisionCondition is writeCondition if c has a revision of the old store and the new store has no
+// object under the key. p is the place in the new store, which is empty or has a marker.
 func (s *stores) oldRevisionCondition(
 	ctx context.Context, key string, c storage.Condition, p place,
 ) (storage.Condition, error) {
@@ -81,12 +81,12 @@ func (s *stores) oldRevisionCondition(
 		return c, storage.PreconditionFailed
 	}
 
-	// The condition on a marker that is there already protects the write.
+	// If the place has a marker, a condition on the marker protects the write.
 	if p.attrs != nil {
 		return p.condition(), nil
 	}
-	// Another process could copy the object and then remove it. A condition that the new store has nothing
-	// would not notice that, so it needs a marker.
+	// Without a marker, another process could copy the object to the new store and then remove it there.
+	// A condition that the place is empty would not notice that, so write a marker first.
 	return s.markRevision(ctx, key, c, revision)
 }
 

@@ -81,8 +81,8 @@ func (c Credential) Token(context.Context) (*auth.Token, error) {
 // version returns the name of the n-th version of a key; the first is 1.
 func version(n int) string { return fmt.Sprintf("%032x", n) }
 
-// numberOf returns the number of the version with a name, of count versions, which are counted from 1. If
-// name is "", it returns the number of the newest one. ok is false if there is no version with this name.
+// numberOf is the inverse of version for a key that has count versions. If name is "", it returns the
+// number of the newest version. ok is false if no version has this name.
 func numberOf(name string, count int) (number int, ok bool) {
 	if name == "" {
 		return count, true

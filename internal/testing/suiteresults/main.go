@@ -127,7 +127,7 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	case "pass":
 		return o.endTest(e.Test, dir, ran)
 	}
-	// The text of a test that fails is kept, and printed at the end of the package.
+	// After the event "fail", the text of the test is kept, and printed at the end of the package.
 	return nil
 }
 

@@ -83,7 +83,8 @@ func (r *recording) months() string {
 	return r.First + " to " + r.Last
 }
 
-// played returns how many recorded responses were given to the driver.
+// played returns how many recorded responses were given to the driver: all but those that the tallies
+// count as unplayed.
 func (r *recording) played() int {
 	n := r.Exchanges
 	for _, tally := range r.Tallies {

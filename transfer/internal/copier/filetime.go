@@ -41,6 +41,7 @@ func sameTime(file, want time.Time) bool {
 	if file.IsZero() || want.IsZero() {
 		return false
 	}
+	// A file system that keeps only seconds has dropped the fraction.
 	if file.Nanosecond() == 0 {
 		return file.Unix() == want.Unix()
 	}
